@@ -1,0 +1,196 @@
+"""The parameters a model is registered, loaded and asked with, and how they are checked.
+
+Values come from users, so every check answers with an error that names the field, the
+value and what would be right.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from .errors import InvalidISQ, InvalidKeepAlive, InvalidParameter
+
+T = TypeVar("T")
+
+PositiveInt = Annotated[int, Meta(ge=1, le=2**31 - 1)]
+NaturalInt = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+Penalty = Annotated[float, Meta(ge=-2.0, le=2.0)]
+Probability = Annotated[float, Meta(ge=0.0, le=1.0)]
+
+#: Accepted ISQ kinds, in the spelling of the page; compared without case and without "_K".
+ISQ_KINDS = ("Q4_0", "Q4K", "Q6K", "Q8_0", "HQQ4", "HQQ8", "none")
+
+#: Types of the KV cache that llama.cpp can hold; quantized V needs flash attention.
+KVCacheType = Literal["f32", "f16", "bf16", "q8_0", "q4_0"]
+
+
+class LoadParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is fixed when a model is loaded (contract, "Lifecycle"); no request changes it later.
+
+    Attributes
+    ----------
+    num_ctx : tokens of context, shared by the slots; default: the trained one, at most 8192.
+    num_gpu : layers on the GPU; -1 is all, 0 none; default -1 where llama.cpp has a GPU.
+    main_gpu : index of the GPU that holds small tensors.
+    tensor_split : share of each GPU, any positive numbers, normalised by their sum.
+    num_batch : tokens decoded in one step during prefill.
+    num_thread : CPU threads; default: the physical cores this process may use.
+    num_parallel : requests generated at once.
+    """
+
+    isq: str | UnsetType = UNSET
+    num_ctx: Annotated[int, Meta(ge=16, le=2**24)] | UnsetType = UNSET
+    num_gpu: Annotated[int, Meta(ge=-1, le=9999)] | UnsetType = UNSET
+    main_gpu: NaturalInt | UnsetType = UNSET
+    tensor_split: (
+        Annotated[list[Annotated[float, Meta(ge=0.0)]], Meta(min_length=1, max_length=64)]
+        | UnsetType
+    ) = UNSET
+    num_batch: Annotated[int, Meta(ge=1, le=65536)] | UnsetType = UNSET
+    num_thread: Annotated[int, Meta(ge=1, le=1024)] | UnsetType = UNSET
+    num_parallel: Annotated[int, Meta(ge=1, le=64)] | UnsetType = UNSET
+    flash_attention: bool | UnsetType = UNSET
+    use_mlock: bool | UnsetType = UNSET
+    use_mmap: bool | UnsetType = UNSET
+    kv_cache_type: KVCacheType | UnsetType = UNSET
+    chat_template: str | UnsetType = UNSET
+
+
+class DefaultParameters(LoadParameters, frozen=True, forbid_unknown_fields=True):
+    """`default_parameters` of a registered model: load parameters and defaults of requests.
+
+    ``keep_alive`` is a duration as `parse_keep_alive` takes it; ``max_tokens`` counts tokens.
+    """
+
+    keep_alive: str | int | float | UnsetType = UNSET
+    temperature: Annotated[float, Meta(ge=0.0, le=100.0)] | UnsetType = UNSET
+    top_p: Probability | UnsetType = UNSET
+    top_k: NaturalInt | UnsetType = UNSET
+    min_p: Probability | UnsetType = UNSET
+    repeat_penalty: Annotated[float, Meta(gt=0.0, le=10.0)] | UnsetType = UNSET
+    presence_penalty: Penalty | UnsetType = UNSET
+    frequency_penalty: Penalty | UnsetType = UNSET
+    max_tokens: PositiveInt | UnsetType = UNSET
+    seed: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | UnsetType = UNSET
+    stop: str | Annotated[list[str], Meta(max_length=64)] | UnsetType = UNSET
+    system: str | UnsetType = UNSET
+
+
+def check(value: Any, type_: type[T], *, at: str = "") -> T:
+    """Convert a decoded JSON `value` to the struct `type_`.
+
+    Parameters
+    ----------
+    at
+        Where the value stood in the request (``"default_parameters"``); prefixes ``param``.
+
+    Raises
+    ------
+    InvalidParameter
+        A field is unknown (the nearest known one is proposed), of a wrong type or out of range.
+    """
+    if isinstance(value, dict):
+        _refuse_unknown(value, type_, at)
+    try:
+        return msgspec.convert(value, type_)
+    except msgspec.ValidationError as error:
+        detail, _, where = str(error).partition(" - at `$")
+        path = (at + where.rstrip("`")).lstrip(".") or at
+        raise InvalidParameter(
+            f"{detail}{f' in {path!r}' if path else ''}.", param=path or None
+        ) from None
+
+
+def _refuse_unknown(value: dict[Any, Any], type_: type, at: str) -> None:
+    known = [f.encode_name for f in msgspec.structs.fields(type_)]
+    for key in value:
+        if key in known:
+            continue
+        near = difflib.get_close_matches(str(key), known, n=1)
+        hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(sorted(known))}."
+        where = f" in {at!r}" if at else ""
+        raise InvalidParameter(
+            f"Unknown parameter {key!r}{where}. {hint}", param=f"{at}.{key}".lstrip(".")
+        )
+
+
+def check_default_parameters(value: Any) -> DefaultParameters:
+    """Check `default_parameters` of a registration, with ISQ in its canonical spelling.
+
+    Raises
+    ------
+    InvalidParameter, InvalidISQ, InvalidKeepAlive
+    """
+    if value is None:
+        return DefaultParameters()
+    parameters = check(value, DefaultParameters, at="default_parameters")
+    if parameters.keep_alive is not UNSET:
+        parse_keep_alive(parameters.keep_alive, param="default_parameters.keep_alive")
+    if parameters.isq is not UNSET:
+        kind = canonical_isq(parameters.isq)
+        parameters = msgspec.structs.replace(parameters, isq=kind)
+    return parameters
+
+
+def canonical_isq(kind: str) -> str:
+    """The spelling of `ISQ_KINDS` for `kind` ("q4_k" -> "Q4K").
+
+    Raises
+    ------
+    InvalidISQ
+        With the list of kinds.
+    """
+    wanted = kind.strip().upper().replace("_K", "K")
+    for known in ISQ_KINDS:
+        if wanted == known.upper():
+            return known
+    raise InvalidISQ(
+        f"Unknown ISQ kind {kind!r}. Use one of: {', '.join(ISQ_KINDS)}.",
+        param="default_parameters.isq",
+    )
+
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def parse_keep_alive(value: str | int | float, *, param: str = "keep_alive") -> float:
+    """Seconds for which an idle model stays loaded; ``math.inf`` is for ever.
+
+    Accepts ``"5m"``, ``"1h30m"``, ``"300"``, ``300``, ``0`` (unload when the request
+    ends) and any negative number (never unload): the forms of Ollama's ``keep_alive``.
+
+    Raises
+    ------
+    InvalidKeepAlive
+    """
+    if isinstance(value, bool):
+        raise _bad_keep_alive(value, param)
+    if isinstance(value, (int, float)):
+        if math.isnan(value):
+            raise _bad_keep_alive(value, param)
+        return math.inf if value < 0 else float(value)
+    text = value.strip()
+    negative = text.startswith("-")
+    body = text[1:] if negative else text
+    if re.fullmatch(r"\d+(\.\d+)?", body):
+        seconds = float(body)
+    elif body and _DURATION.sub("", body) == "":
+        seconds = sum(float(n) * _UNIT_SECONDS[unit] for n, unit in _DURATION.findall(body))
+    else:
+        raise _bad_keep_alive(value, param)
+    return math.inf if negative else seconds
+
+
+def _bad_keep_alive(value: object, param: str) -> InvalidKeepAlive:
+    return InvalidKeepAlive(
+        f"keep_alive {value!r} is no duration. Use for example '5m', '1h30m', 300 (seconds), "
+        "0 (unload when the request ends) or -1 (never unload).",
+        param=param,
+    )
