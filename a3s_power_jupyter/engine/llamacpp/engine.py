@@ -1,0 +1,300 @@
+"""The llama.cpp engine: one batch a step, in which every slot takes part."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import llama_cpp as lc
+from msgspec import UNSET
+
+from ...errors import (
+    ContextLengthExceeded,
+    InvalidParameter,
+    ModelLoadFailed,
+    PowerError,
+    UnsupportedRequestFields,
+)
+from ...types import (
+    ChatRequest,
+    CompletionRequest,
+    Delta,
+    EmbeddingRequest,
+    Finished,
+    Item,
+    Request,
+    Sampling,
+    Started,
+)
+from ..base import Engine, Progress, StepOutput
+from ..protocol import Load, Loaded
+from . import logs
+from .devices import gpus, list_devices
+from .embedder import Embedder
+from .model import LlamaModel
+from .sampler import Sampler
+from .slot import Generation, Slot
+from .template import ChatTemplate
+from .text import TextStream
+
+#: Prompt tokens of one step, unless `num_batch` says otherwise (llama.cpp's n_ubatch).
+DEFAULT_NUM_BATCH = 512
+
+
+class LlamaCppEngine(Engine):
+    """Chat, completions and embeddings of one GGUF model."""
+
+    def __init__(self, model: LlamaModel, info: Loaded, context: Any) -> None:
+        self.info = info
+        self._model = model
+        self._vocab = model.vocab
+        self._context = context
+        self._embedder = Embedder(model)
+        self._template = self._make_template()
+        self._slots = [Slot(seq) for seq in range(info.slots)]
+        self._clock = 0
+        batch = model.parameters.num_batch
+        self._batch_size = DEFAULT_NUM_BATCH if batch is UNSET else batch
+        self._batch = lc.llama_batch_init(max(self._batch_size, info.slots), 0, 1)
+
+    @classmethod
+    def load(cls, load: Load, progress: Progress) -> LlamaCppEngine:
+        logs.install()
+        free_before = _free_gpu_bytes()
+        model = LlamaModel(load, progress)
+        slots = 1 if load.parameters.num_parallel is UNSET else load.parameters.num_parallel
+        batch = load.parameters.num_batch
+        context = None
+        if model.generates:
+            context = model.new_context(
+                n_ctx=model.num_ctx * slots,
+                n_batch=max(DEFAULT_NUM_BATCH if batch is UNSET else batch, slots),
+                n_seq_max=slots,
+                kv_unified=False,  # a slot's context is its own, whatever the others hold
+            )
+        info = Loaded(
+            slots=slots,
+            num_ctx=int(lc.llama_n_ctx_seq(context)) if context else model.num_ctx,
+            device=model.device,
+            device_bytes=max(0, free_before - _free_gpu_bytes()),
+        )
+        return cls(model, info, context)
+
+    # ------------------------------------------------------------ requests
+
+    def submit(self, id_: int, request: Request) -> None:
+        if isinstance(request, EmbeddingRequest):
+            self._embedder.submit(id_, request)
+            return
+        if self._context is None:
+            raise UnsupportedRequestFields("This model only embeds text: ask it at /v1/embeddings.")
+        prompt = self._prompt(request)
+        sampling = request.sampling
+        generation = Generation(
+            id=id_,
+            prompt=prompt,
+            sampling=sampling,
+            sampler=Sampler(sampling, self._vocab),
+            text=TextStream(() if sampling.stop is UNSET else sampling.stop),
+            max_tokens=self._max_tokens(sampling, len(prompt)),
+            echo=self._echo(request),
+        )
+        self._place(generation)
+
+    def cancel(self, id_: int) -> None:
+        self._embedder.cancel(id_)
+        for slot in self._slots:
+            if slot.generation is not None and slot.generation.id == id_:
+                self._free(slot)
+
+    @property
+    def idle(self) -> bool:
+        return self._embedder.idle and all(slot.generation is None for slot in self._slots)
+
+    def _prompt(self, request: ChatRequest | CompletionRequest) -> list[int]:
+        if isinstance(request, ChatRequest):
+            text = self._require_template().render(request.messages)
+            has_bos = bool(self._vocab.bos_text) and text.startswith(self._vocab.bos_text)
+            tokens = self._vocab.tokenize(text, add_special=not has_bos)
+        elif isinstance(request.prompt, str):
+            tokens = self._vocab.tokenize(request.prompt, add_special=True)
+        else:
+            tokens = list(request.prompt)
+            self._vocab.check(tokens)
+        if not tokens:
+            raise InvalidParameter("The prompt is empty; give at least one token.", param="prompt")
+        if len(tokens) >= self.info.num_ctx:
+            raise ContextLengthExceeded(
+                f"The prompt has {len(tokens)} tokens and the model's context holds "
+                f"{self.info.num_ctx}, the answer included. Shorten it, or load the model with "
+                f"a larger num_ctx (it was trained for {self._model.trained_ctx})."
+            )
+        return tokens
+
+    def _max_tokens(self, sampling: Sampling, prompt_tokens: int) -> int:
+        room = self.info.num_ctx - prompt_tokens
+        return room if sampling.max_tokens is UNSET else min(sampling.max_tokens, room)
+
+    def _echo(self, request: ChatRequest | CompletionRequest) -> str:
+        if isinstance(request, ChatRequest) or not request.echo:
+            return ""
+        if isinstance(request.prompt, str):
+            return request.prompt
+        return b"".join(self._vocab.piece(t) for t in request.prompt).decode("utf-8", "replace")
+
+    def _make_template(self) -> ChatTemplate | None:
+        source = self._model.chat_template()
+        if source is None:
+            return None
+        vocab = self._vocab
+        return ChatTemplate(source, bos_token=vocab.bos_text, eos_token=vocab.eos_text)
+
+    def _require_template(self) -> ChatTemplate:
+        if self._template is None:
+            raise UnsupportedRequestFields(
+                "This model has no chat template: ask it at /v1/completions, or register it "
+                "with default_parameters.chat_template.",
+                param="messages",
+            )
+        return self._template
+
+    # ------------------------------------------------------------ slots
+
+    def _place(self, generation: Generation) -> None:
+        """Take the free slot whose cache helps most, else the one unused for longest."""
+        free = [slot for slot in self._slots if slot.generation is None]
+        slot = max(free, key=lambda s: (s.common_prefix(generation.prompt), -s.used))
+        generation.cached = generation.done = self._reuse(slot, generation)
+        self._clock += 1
+        slot.used = self._clock
+        slot.generation = generation
+
+    def _reuse(self, slot: Slot, generation: Generation) -> int:
+        """Cut the slot's cache back to what the prompt shares with it; how many tokens that is.
+
+        The last token of the prompt is always decoded, since its logits are needed. A request
+        with a seed starts from nothing: cached tokens were computed in other batches, which
+        rounds differently, and the same seed is to give the same answer.
+        """
+        seeded = generation.sampling.seed is not UNSET
+        keep = 0 if seeded else slot.common_prefix(generation.prompt[:-1])
+        memory = lc.llama_get_memory(self._context)
+        if not lc.llama_memory_seq_rm(memory, slot.seq, keep, -1):
+            # Recurrent models cannot go back to a position in the middle.
+            lc.llama_memory_seq_rm(memory, slot.seq, -1, -1)
+            keep = 0
+        del slot.tokens[keep:]
+        return keep
+
+    def _free(self, slot: Slot) -> None:
+        if slot.generation is not None:
+            slot.generation.sampler.close()
+            slot.generation = None
+
+    # ------------------------------------------------------------ a step
+
+    def step(self) -> list[StepOutput]:
+        outputs = self._embedder.step()
+        rows = self._fill_batch()
+        if self._batch.n_tokens == 0:
+            return outputs
+        error = self._decode()
+        for slot in [s for s in self._slots if s.generation is not None]:
+            if error is not None:
+                outputs.append((_generation(slot).id, error))
+                self._free(slot)
+                slot.tokens.clear()
+                lc.llama_memory_seq_rm(lc.llama_get_memory(self._context), slot.seq, -1, -1)
+            elif slot.seq in rows:
+                outputs += self._advance(slot, rows[slot.seq])
+        return outputs
+
+    def _fill_batch(self) -> dict[int, int]:
+        """Put the next token of every generating slot into the batch, then as much of the waiting
+        prompts as fits.
+
+        Returns
+        -------
+        dict
+            Sequence -> position in the batch, for the slots whose logits come out of this step.
+        """
+        self._batch.n_tokens = 0
+        rows: dict[int, int] = {}
+        active = [slot for slot in self._slots if slot.generation is not None]
+        for slot in active:
+            token = _generation(slot).next_token
+            if token is not None:
+                rows[slot.seq] = self._add(slot, token, logits=True)
+        for slot in active:
+            generation = _generation(slot)
+            if not generation.prefilling:
+                continue
+            room = self._batch_size - self._batch.n_tokens
+            chunk = generation.prompt[generation.done : generation.done + max(0, room)]
+            generation.done += len(chunk)
+            complete = generation.done == len(generation.prompt)
+            for at, token in enumerate(chunk, start=1):
+                last = complete and at == len(chunk)
+                row = self._add(slot, token, logits=last)
+                if last:
+                    rows[slot.seq] = row
+        return rows
+
+    def _add(self, slot: Slot, token: int, *, logits: bool) -> int:
+        batch, row = self._batch, self._batch.n_tokens
+        batch.token[row] = token
+        batch.pos[row] = len(slot.tokens)
+        batch.n_seq_id[row] = 1
+        batch.seq_id[row][0] = slot.seq
+        batch.logits[row] = logits
+        batch.n_tokens = row + 1
+        slot.tokens.append(token)
+        return int(row)
+
+    def _decode(self) -> PowerError | None:
+        status = lc.llama_decode(self._context, self._batch)
+        if status == 0:
+            return None
+        return ModelLoadFailed(
+            f"llama.cpp could not decode (status {status}){logs.last_errors()}. "
+            "Load the model again with a smaller num_ctx or num_batch."
+        )
+
+    def _advance(self, slot: Slot, row: int) -> list[StepOutput]:
+        """Sample the slot's next token and say what it brought."""
+        generation = _generation(slot)
+        items: list[Item] = []
+        if not generation.started:
+            generation.started = True
+            items.append(Started(len(generation.prompt), generation.cached))
+            if generation.echo:
+                items.append(Delta(generation.echo))
+        token = generation.sampler.sample(self._context, row)
+        generation.next_token = token
+        if self._vocab.is_end(token):
+            items += generation.finished("stop")
+        else:
+            items += self._extend(generation, token, row)
+        if items and isinstance(items[-1], Finished):
+            self._free(slot)
+        return [(generation.id, item) for item in items]
+
+    def _extend(self, generation: Generation, token: int, row: int) -> list[Delta | Finished]:
+        generation.generated += 1
+        logprob = generation.sampler.logprob(self._context, row, token)
+        if logprob is not None:
+            generation.logprobs.append(logprob)
+        text = generation.text.push(self._vocab.piece(token))
+        if generation.text.stopped:
+            return [*generation.delta(text), *generation.finished("stop")]
+        if generation.generated >= generation.max_tokens:
+            return [*generation.delta(text), *generation.finished("length")]
+        return generation.delta(text)
+
+
+def _generation(slot: Slot) -> Generation:
+    assert slot.generation is not None  # noqa: S101 - only active slots are asked
+    return slot.generation
+
+
+def _free_gpu_bytes() -> int:
+    return sum(d.memory_free for d in gpus(list_devices()) if d.memory_free is not UNSET)
