@@ -1,0 +1,108 @@
+"""The arrows of ARCHITECTURE.md, read from the imports."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import a3s_power_jupyter
+
+PACKAGE = Path(a3s_power_jupyter.__file__).parent
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+#: May be imported by all; each may import those before it.
+COMMON = ("errors", "parameters", "types", "settings")
+
+#: What each part may import, beside itself and COMMON. A new part needs a line here.
+ARROWS: dict[str, set[str]] = {
+    "__init__": {"client", "extension", "magics"},
+    "extension": {"handlers", "runtime_file", "service"},
+    "runtime_file": set(),
+    "handlers": {"service"},
+    "service": {"events", "runtime", "store"},
+    "events": set(),
+    "store": set(),
+    "runtime": {"engine"},
+    "engine": set(),
+    "client": set(),
+    "magics": {"client"},
+}
+
+#: Who alone may import a library.
+LIBRARIES = {
+    "IPython": {"__init__", "magics"},
+    "httpx2": {"client"},
+    "jupyter_server": {"extension", "handlers"},
+    "llama_cpp": {"engine"},
+    "openai": {"client"},
+    "torch": {"engine"},
+    "tornado": {"extension", "handlers"},
+    "transformers": {"engine"},
+}
+
+#: What the server process must not hold: an engine, or its memory.
+HEAVY = {"llama_cpp", "torch", "transformers", "numpy", "IPython"}
+
+
+def part_of(module: Path) -> str:
+    """`store` for `store/blobs.py`, `service` for `service.py`."""
+    return module.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+PARTS = {part_of(module) for module in MODULES}
+
+
+def imports(module: Path) -> Iterator[tuple[str, ...]]:
+    """Every module that `module` imports, anywhere in it, as absolute dotted parts."""
+    here = (PACKAGE.name, *module.relative_to(PACKAGE).parts)
+    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (tuple(alias.name.split(".")) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = here[: len(here) - node.level] if node.level else ()
+            found = (*base, *(node.module or "").split(".")) if node.module else base
+            # "from . import x" names the module x.
+            yield from ((*found, alias.name) for alias in node.names)
+
+
+def test_every_part_has_its_line() -> None:
+    assert set(ARROWS) == PARTS - set(COMMON)
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda m: str(m.relative_to(PACKAGE)))
+def test_arrows_point_right(module: Path) -> None:
+    part = part_of(module)
+    allowed = {part, *COMMON} | ARROWS.get(part, set())
+    if part in COMMON:
+        allowed = set(COMMON[: COMMON.index(part)])
+    for name, *rest in imports(module):
+        if name == PACKAGE.name and rest and rest[0] in PARTS:
+            assert rest[0] in allowed, f"{part} must not know {rest[0]}"
+        elif name in LIBRARIES:
+            assert part in LIBRARIES[name], f"{part} must not know {name}"
+
+
+def modules_after(statement: str) -> set[str]:
+    """The top-level modules that a new Python holds after `statement`."""
+    code = f"{statement}\nimport sys\nprint(*{{name.partition('.')[0] for name in sys.modules}})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_the_server_imports_no_engine() -> None:
+    server = {"extension", "handlers", "service", "events", "store", "runtime", "runtime_file"}
+    paths = [module.relative_to(PACKAGE.parent).with_suffix("") for module in MODULES]
+    names = [
+        ".".join(path.parts).removesuffix(".__init__") for path in paths if path.parts[1] in server
+    ]
+    assert not modules_after(f"import {', '.join(names)}") & HEAVY
+
+
+def test_the_package_itself_imports_next_to_nothing() -> None:
+    more = modules_after("import a3s_power_jupyter") - modules_after("")
+    assert more - sys.stdlib_module_names == {PACKAGE.name}
