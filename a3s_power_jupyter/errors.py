@@ -251,6 +251,13 @@ class ServerNotFound(PowerError):
     code = "server_not_found"
 
 
+class ConnectionLost(PowerError):
+    """The server's reply did not arrive, or not to its end (never sent over the wire)."""
+
+    status = 503
+    code = "connection_lost"
+
+
 def _by_code() -> dict[str, type[PowerError]]:
     found: dict[str, type[PowerError]] = {}
     todo: list[type[PowerError]] = [PowerError]

@@ -1,0 +1,197 @@
+"""The commands of ``%power``: one function each, from parsed words to what is shown."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import Any
+
+from IPython.core.error import UsageError
+from IPython.display import display
+from msgspec import UNSET
+
+from ..client import Client
+from ..types import Device, EngineStatus
+from . import render
+from .live import live
+from .render import Output
+from .session import Session
+
+#: Bytes from which on hashing takes long enough to say so.
+BIG_FILE = 500_000_000
+
+
+def status(session: Session, arguments: argparse.Namespace) -> Output:
+    """``%power``: where the models are, and what can be done next."""
+    client = session.client
+    running = client.ps()
+    facts = render.facts(
+        (
+            ("Server", f"{client.server.url} ({client.server.found})"),
+            ("Models", str(len(client.models()))),
+            ("Asked by %%power", session.model or ""),
+        )
+    )
+    more = render.note("%power help lists the commands; %%power NAME asks a model.")
+    return render.stack([facts, render.processes(running), more])
+
+
+def register(session: Session, arguments: argparse.Namespace) -> Output:
+    if arguments.path:
+        _announce_hashing(Path(arguments.path).expanduser())
+    model = session.client.register(
+        arguments.name,
+        arguments.path,
+        format=arguments.format,
+        default_parameters=dict(arguments.parameters) or None,
+        copy=arguments.copy,
+        overwrite=arguments.overwrite,
+        upstream=_upstream(arguments),
+    )
+    return render.details(model)
+
+
+def _announce_hashing(path: Path) -> None:
+    if path.is_file() and path.stat().st_size >= BIG_FILE:
+        size = render.size(path.stat().st_size)
+        display(render.note(f"Hashing {path.name} ({size}) once; this takes a while."))
+
+
+def _upstream(arguments: argparse.Namespace) -> dict[str, str] | None:
+    fields = {
+        "base_url": arguments.upstream_url,
+        "model": arguments.upstream_model,
+        "api_key_env": arguments.api_key_env,
+    }
+    given = {name: value for name, value in fields.items() if value}
+    if given and not (arguments.upstream_url and arguments.upstream_model):
+        raise UsageError("A remote model needs --upstream-url and --upstream-model.")
+    return given or None
+
+
+def list_models(session: Session, arguments: argparse.Namespace) -> Output:
+    return render.models(session.client.models())
+
+
+def show(session: Session, arguments: argparse.Namespace) -> Output:
+    return render.details(session.client.show(arguments.model))
+
+
+def remove(session: Session, arguments: argparse.Namespace) -> Output:
+    freed = session.client.delete(arguments.model, force=arguments.force)
+    if session.model == arguments.model:
+        session.model = None
+    session.conversations.pop(arguments.model, None)
+    what = f"freed {render.size(freed)}" if freed else "its file stays where it is"
+    return render.note(f"{arguments.model} is forgotten; {what}.")
+
+
+def load(session: Session, arguments: argparse.Namespace) -> None:
+    """Shows the progress, and then the model, in one place."""
+    name = arguments.model
+    place = live(session.in_notebook)
+    started = time.monotonic()
+
+    def progress(done: float) -> None:
+        place.update(render.escape(f"Loading {name}: {done:.0%}"))
+
+    place.update(render.escape(f"Loading {name}"))
+    model = session.client.load(
+        name, keep_alive=arguments.keep_alive, progress=progress, **dict(arguments.parameters)
+    )
+    where = "" if model.device is UNSET else f" on {model.device}"
+    place.update(
+        render.escape(
+            f"{name} is {render.state(model)}{where}, after {time.monotonic() - started:.1f} s."
+        ),
+        final=True,
+    )
+
+
+def unload(session: Session, arguments: argparse.Namespace) -> Output:
+    session.client.unload(arguments.model)
+    return render.note(f"{arguments.model} is unloaded.")
+
+
+def pin(session: Session, arguments: argparse.Namespace) -> Output:
+    session.client.pin(arguments.model)
+    return render.note(f"{arguments.model} is pinned: once loaded, it stays.")
+
+
+def unpin(session: Session, arguments: argparse.Namespace) -> Output:
+    session.client.unpin(arguments.model)
+    return render.note(f"{arguments.model} is no longer pinned.")
+
+
+def ps(session: Session, arguments: argparse.Namespace) -> Output:
+    return render.processes(session.client.ps())
+
+
+def use(session: Session, arguments: argparse.Namespace) -> Output:
+    if arguments.model:
+        session.model = session.client.show(arguments.model).id
+    return render.note(f"%%power asks {session.chat_model(None)}.")
+
+
+def gc(session: Session, arguments: argparse.Namespace) -> Output:
+    found = session.client.gc(dry_run=not arguments.delete)
+    rows = [(item.kind.replace("_", " "), item.name, render.size(item.size)) for item in found]
+    listing = render.table(("Kind", "Name", "Size"), rows, empty="Nothing is left over.")
+    if not found:
+        return listing
+    total = render.size(sum(item.size for item in found))
+    done = "are freed" if arguments.delete else "would be freed by %power gc --delete"
+    return render.stack([listing, render.note(f"{total} {done}.")])
+
+
+def doctor(session: Session, arguments: argparse.Namespace) -> Output:
+    """How the server does, and what would make it better."""
+    client = session.client
+    health = client.health()
+    parts = [
+        render.facts(
+            (
+                *_server(client),
+                ("Version", f"{health.version}, up for {render.duration(health.uptime_seconds)}"),
+                ("Store", health.home),
+                ("Loaded", ", ".join(health.loaded_models) or "nothing"),
+                *((f"Device {device.name}", _device(device)) for device in health.devices),
+                *((f"Engine {name}", _engine(e)) for name, e in health.engines.items()),
+            )
+        )
+    ]
+    parts += [render.note(hint) for hint in health.hints]
+    parts += [
+        render.note(f"The manifest {problem.file} cannot be read: {problem.reason}")
+        for problem in health.problems
+    ]
+    if not health.hints and not health.problems:
+        parts.append(render.note("All is well."))
+    return render.stack(parts)
+
+
+def _server(client: Client) -> tuple[tuple[str, str], ...]:
+    return (("Server", client.server.url), ("Found as", client.server.found))
+
+
+def _device(device: Device) -> str:
+    words: list[Any] = [device.kind.upper()]
+    if device.description is not UNSET:
+        words.append(device.description)
+    if device.memory_total is not UNSET:
+        words.append(f"{render.size(device.memory_total)} of memory")
+    if device.memory_free is not UNSET:
+        words.append(f"{render.size(device.memory_free)} free")
+    return ", ".join(words)
+
+
+def _engine(engine: EngineStatus) -> str:
+    if not engine.available:
+        return "not available" + ("" if engine.reason is UNSET else f": {engine.reason}")
+    words = ["ready" if engine.version is UNSET else f"version {engine.version}"]
+    if engine.gpu is not UNSET:
+        words.append("built for a GPU" if engine.gpu else "built for CPUs only")
+    if engine.formats:
+        words.append("runs " + ", ".join(engine.formats))
+    return ", ".join(words)

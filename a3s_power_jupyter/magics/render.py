@@ -1,0 +1,198 @@
+"""What commands show, as text for terminals and as Markdown for notebooks."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from msgspec import UNSET
+
+from ..types import Model
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a command shows; the front end takes the form it likes best."""
+
+    text: str
+    markdown: str
+
+    def __repr__(self) -> str:
+        return self.text
+
+    def _repr_markdown_(self) -> str:
+        return self.markdown
+
+
+def note(text: str) -> Output:
+    """One or more plain sentences."""
+    return Output(text, escape(text))
+
+
+def table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str) -> Output:
+    """Rows under headers; the sentence `empty` where there are none."""
+    if not rows:
+        return note(empty)
+    widths = [max(map(len, column)) for column in zip(headers, *rows, strict=True)]
+    text = "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in (headers, *rows)
+    )
+    lines = [headers, ["---"] * len(headers), *([escape(cell) for cell in row] for row in rows)]
+    return Output(text, "\n".join(f"| {' | '.join(line)} |" for line in lines))
+
+
+def facts(pairs: Iterable[tuple[str, str]]) -> Output:
+    """Names and values, one below the other; pairs without a value are left out."""
+    known = [(name, value) for name, value in pairs if value]
+    width = max(len(name) for name, _ in known)
+    text = "\n".join(f"{name.ljust(width)}  {value}" for name, value in known)
+    markdown = "\n".join(
+        ["| | |", "|---|---|", *(f"| **{escape(n)}** | {escape(v)} |" for n, v in known)]
+    )
+    return Output(text, markdown)
+
+
+def stack(outputs: Iterable[Output]) -> Output:
+    """One below the other."""
+    parts = list(outputs)
+    return Output(
+        "\n\n".join(part.text for part in parts), "\n\n".join(part.markdown for part in parts)
+    )
+
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>|~#$])")
+
+
+def escape(text: str) -> str:
+    """`text` as Markdown that shows it as it is, in one table cell too."""
+    return _SPECIAL.sub(r"\\\1", text).replace("\n", " ")
+
+
+def size(count: int) -> str:
+    """Bytes in powers of 1000, as file managers show them: ``98.1 MB``."""
+    return f"{_scaled(count, ('bytes', 'kB', 'MB', 'GB', 'TB'))}"
+
+
+def parameter_count(count: int) -> str:
+    """``135 M``"""
+    return _scaled(count, ("", "k", "M", "B", "T"))
+
+
+def _scaled(count: int, units: Sequence[str]) -> str:
+    value = float(count)
+    unit = units[0]
+    for unit in units:
+        if value < 999.5 or unit == units[-1]:
+            break
+        value /= 1000
+    digits = 0 if unit == units[0] or value >= 99.95 else 1
+    return f"{value:.{digits}f} {unit}".rstrip()
+
+
+def duration(seconds: float) -> str:
+    """The largest unit that fits, rounded: ``4 min``."""
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= length * 0.995:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{max(seconds, 0):.0f} s"
+
+
+def state(model: Model, *, now: float | None = None) -> str:
+    """How a model does, in words: ``loaded, expires in 4 min``. `now` is a unix time."""
+    words = [str(model.state)]
+    if model.state == "loading" and model.progress is not UNSET:
+        words[0] += f" {model.progress:.0%}"
+    if model.pinned:
+        words.append("pinned")
+    elif model.state == "loaded":
+        words.append(_expiry(model, time.time() if now is None else now))
+    return ", ".join(words)
+
+
+def _expiry(model: Model, now: float) -> str:
+    if model.expires_at is UNSET:
+        return "does not expire"
+    return f"expires in {duration(model.expires_at - now)}"
+
+
+def models(found: Sequence[Model]) -> Output:
+    """``%power list``."""
+    rows = [
+        (
+            model.id,
+            _quantization(model),
+            size(model.size_bytes) if model.size_bytes else "",
+            _parameter_count(model),
+            "" if model.context_length is UNSET else str(model.context_length),
+            state(model),
+        )
+        for model in found
+    ]
+    headers = ("Name", "Format", "Size", "Parameters", "Context", "State")
+    return table(headers, rows, empty="No models yet. Add one: %power register NAME PATH")
+
+
+def processes(found: Sequence[Model]) -> Output:
+    """``%power ps``."""
+    rows = [
+        (
+            model.id,
+            state(model),
+            "" if model.memory_bytes is UNSET else size(model.memory_bytes),
+            "" if model.device is UNSET else model.device,
+            "" if model.num_ctx is UNSET else str(model.num_ctx),
+        )
+        for model in found
+    ]
+    headers = ("Name", "State", "Memory", "Device", "Context")
+    return table(headers, rows, empty="Nothing is in memory; the first question loads its model.")
+
+
+def _quantization(model: Model) -> str:
+    quantization = model.parameters.quantization
+    return model.format if quantization is UNSET else f"{model.format} {quantization}"
+
+
+def _parameter_count(model: Model) -> str:
+    count = model.parameters.parameter_count
+    return "" if count is UNSET else parameter_count(count)
+
+
+def details(model: Model) -> Output:
+    """``%power show``."""
+    defaults = {
+        name: getattr(model.default_parameters, name)
+        for name in model.default_parameters.__struct_fields__
+        if getattr(model.default_parameters, name) is not UNSET
+    }
+    source = model.source
+    family = model.parameters.family
+    return facts(
+        (
+            ("Name", model.id),
+            ("State", state(model)),
+            ("Error", "" if model.error is UNSET else str(model.error.get("message", ""))),
+            ("Format", _quantization(model)),
+            ("Family", "" if family is UNSET else family),
+            ("Parameters", _parameter_count(model)),
+            ("Size", size(model.size_bytes) if model.size_bytes else ""),
+            ("Context", _context(model)),
+            ("Can do", ", ".join(model.capabilities)),
+            ("Defaults", ", ".join(f"{name}={value}" for name, value in defaults.items())),
+            ("Memory", "" if model.memory_bytes is UNSET else size(model.memory_bytes)),
+            ("Device", "" if model.device is UNSET else model.device),
+            ("File", "" if source.path is UNSET else source.path),
+            ("From", "" if source.reference is UNSET else source.reference),
+            ("Behind it", "" if model.upstream is UNSET else model.upstream.base_url),
+            ("SHA-256", "" if model.sha256 is UNSET else model.sha256),
+        )
+    )
+
+
+def _context(model: Model) -> str:
+    trained = "" if model.context_length is UNSET else f"{model.context_length} tokens trained"
+    loaded = "" if model.num_ctx is UNSET else f"{model.num_ctx} loaded"
+    return ", ".join(part for part in (trained, loaded) if part)
