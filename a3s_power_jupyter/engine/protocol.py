@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import msgspec
 
@@ -114,21 +114,21 @@ def encode(message: Command | Reply) -> bytes:
     return _LENGTH.pack(len(body)) + body
 
 
-def read_commands(stream: BinaryIO) -> Iterator[Command]:
+def read_commands(stream: IO[bytes]) -> Iterator[Command]:
     """Commands until the end of the stream."""
     decoder: msgspec.msgpack.Decoder[Command] = msgspec.msgpack.Decoder(Command)
     for body in _read_frames(stream):
         yield decoder.decode(body)
 
 
-def read_replies(stream: BinaryIO) -> Iterator[Reply]:
+def read_replies(stream: IO[bytes]) -> Iterator[Reply]:
     """Replies until the end of the stream."""
     decoder: msgspec.msgpack.Decoder[Reply] = msgspec.msgpack.Decoder(Reply)
     for body in _read_frames(stream):
         yield decoder.decode(body)
 
 
-def _read_frames(stream: BinaryIO) -> Iterator[bytes]:
+def _read_frames(stream: IO[bytes]) -> Iterator[bytes]:
     while True:
         head = stream.read(_LENGTH.size)
         if len(head) < _LENGTH.size:

@@ -1,0 +1,1 @@
+"""Who is loaded: a pure eviction policy, a scheduler of leases, and worker processes."""

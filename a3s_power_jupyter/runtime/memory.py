@@ -1,0 +1,67 @@
+"""How much memory a model will take, and how much there is."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+from msgspec import UNSET
+
+from ..parameters import LoadParameters
+from ..types import Manifest
+
+#: Bytes of one element of the KV cache; the quantized types store 32 elements and a 2-byte scale.
+_KV_BYTES = {"f32": 4.0, "f16": 2.0, "bf16": 2.0, "q8_0": 34 / 32, "q4_0": 18 / 32}
+
+#: The interpreter, the libraries and llama.cpp's compute buffers, measured with a small model;
+#: compute buffers grow with the model's width, hence the share of the weights.
+OVERHEAD_BYTES = 200 * 1024 * 1024
+OVERHEAD_SHARE = 0.05
+
+#: Context that an engine takes when nobody chose one (`engine.llamacpp.model`).
+DEFAULT_NUM_CTX = 8192
+
+
+def kv_cache_bytes(manifest: Manifest, parameters: LoadParameters) -> int:
+    """Bytes of the KV cache: tokens * layers * kv_heads * (key + value length) * element size.
+
+    0 when the manifest does not know the model's geometry.
+    """
+    geometry = manifest.geometry
+    if geometry is UNSET:
+        return 0
+    tokens = DEFAULT_NUM_CTX
+    if parameters.num_ctx is not UNSET:
+        tokens = parameters.num_ctx
+    elif manifest.context_length is not UNSET:
+        tokens = min(manifest.context_length, DEFAULT_NUM_CTX)
+    if parameters.num_parallel is not UNSET:
+        tokens *= parameters.num_parallel
+    kind = "f16" if parameters.kv_cache_type is UNSET else parameters.kv_cache_type
+    width = geometry.kv_heads * (geometry.key_length + geometry.value_length)
+    return int(tokens * geometry.layers * width * _KV_BYTES[kind])
+
+
+def needed_bytes(manifest: Manifest, parameters: LoadParameters) -> int:
+    """Bytes that the loaded model will take: weights, KV cache and overhead."""
+    weights = manifest.size_bytes
+    overhead = OVERHEAD_BYTES + int(weights * OVERHEAD_SHARE)
+    return weights + kv_cache_bytes(manifest, parameters) + overhead
+
+
+def free_bytes() -> int:
+    """Memory that can be had without swapping: the machine's, or less in a container."""
+    free = int(psutil.virtual_memory().available)
+    limit = _cgroup_free()
+    return free if limit is None else min(free, limit)
+
+
+def _cgroup_free(root: Path = Path("/sys/fs/cgroup")) -> int | None:
+    """What is left of a container's limit (cgroup v2), page cache counted as free."""
+    with suppress(OSError, ValueError):
+        limit = int((root / "memory.max").read_text())
+        used = int((root / "memory.current").read_text())
+        stat = dict(line.split() for line in (root / "memory.stat").read_text().splitlines())
+        return max(0, limit - used + int(stat.get("inactive_file", 0)))
+    return None
