@@ -193,7 +193,7 @@ class Client:
         body = self._connection.request(
             "POST", "models/gc", body={"dry_run": dry_run}, timeout=None
         )
-        return msgspec.json.decode(body, type=_Garbage).data
+        return msgspec.json.decode(body, type=_Garbage).removed
 
     # ------------------------------------------------------------ inference
 
@@ -297,7 +297,7 @@ class _Deleted(msgspec.Struct):
 
 
 class _Garbage(msgspec.Struct):
-    data: list[Removable]
+    removed: list[Removable]
 
 
 def _path(name: str) -> str:

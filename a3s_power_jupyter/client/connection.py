@@ -29,6 +29,7 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     key: str | None = None
     pid: int | None = None
+    hostname: str | None = None
     version: str | None = None
     certfile: str | None = None
     sock: str | None = None
@@ -194,8 +195,8 @@ class Connection:
             response.read()
         except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
             raise ServerNotFound(
-                f"Nothing answers at {self.server.url}. Start the server, or name another one: "
-                "connect(url, token) or the variable A3S_POWER_URL."
+                f"No connection to {self.server.url}: {error}. Start the server, or name another "
+                "one: connect(url, token) or the variable A3S_POWER_URL."
             ) from error
         except httpx2.TimeoutException as error:
             raise ConnectionLost(

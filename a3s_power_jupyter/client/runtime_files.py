@@ -6,6 +6,7 @@ The extension writes ``a3s-power-<pid>.json`` into the Jupyter runtime directory
 from __future__ import annotations
 
 import os
+import socket
 import stat
 from pathlib import Path
 
@@ -29,10 +30,15 @@ def read(path: Path) -> Server:
     FileNotFoundError
     ServerNotFound
         The file is refused, since others could have written it or read the key; or it is no
-        such file.
+        such file, or a server's on another machine.
     """
-    # A link could point at a file that someone else can change.
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+    try:
+        # A link could point at a file that someone else can change.
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise ServerNotFound(f"{path} is not used: {error.strerror}.") from None
     with os.fdopen(descriptor, "rb") as file:
         status = os.fstat(descriptor)
         content = file.read()
@@ -48,6 +54,9 @@ def read(path: Path) -> Server:
         server = msgspec.json.decode(content, type=Server)
     except msgspec.DecodeError as error:
         raise ServerNotFound(f"{path} is not used: it is no runtime file ({error}).") from None
+    # Homes are shared in clusters, and a process id means nothing on another machine.
+    if server.hostname not in (None, socket.gethostname()):
+        raise ServerNotFound(f"{path} is not used: its server runs on {server.hostname}.")
     return msgspec.structs.replace(server, url=server.url.rstrip("/") + "/")
 
 
@@ -63,7 +72,7 @@ def running(runtime_dir: Path, tried: list[str], *, patience: float) -> Server |
                 tried.append(f"{path.name}: its server has ended")
                 continue
             check(server, patience=patience)
-        except (PowerError, OSError) as error:
+        except (PowerError, FileNotFoundError) as error:
             tried.append(f"{path.name}: {error}")
             continue
         return server

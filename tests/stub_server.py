@@ -1,0 +1,114 @@
+"""A small HTTP server that misbehaves as told, for what a real server never does on order."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterable
+from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
+from pathlib import Path
+from socketserver import ThreadingMixIn, UnixStreamServer
+
+HEALTH = (
+    b'{"status":"ok","version":"0","uptime_seconds":1,"loaded_models":[],"devices":[],"engines":{}}'
+)
+
+
+class Request(BaseHTTPRequestHandler):
+    """One request. A test's function answers it with `send`, or by writing to `wfile`."""
+
+    protocol_version = "HTTP/1.1"
+    answer: Callable[[Request], None]
+
+    def do_GET(self) -> None:
+        length = int(self.headers.get("Content-Length", 0))
+        self.body = self.rfile.read(length)
+        type(self).answer(self)
+
+    do_POST = do_GET  # noqa: N815  # http.server's name
+
+    @property
+    def bearer(self) -> str:
+        return self.headers.get("Authorization", "").removeprefix("Bearer ")
+
+    def send(self, body: bytes, status: int = 200) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def send_chunks(self, chunks: Iterable[bytes], *, whole: bool = True) -> None:
+        """A chunked reply; unless `whole`, the connection breaks before its end."""
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for chunk in chunks:
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
+        if whole:
+            self.wfile.write(b"0\r\n\r\n")
+        else:
+            self.close_connection = True
+
+    def address_string(self) -> str:
+        return "test"
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+class _UnixServer(ThreadingMixIn, UnixStreamServer):
+    daemon_threads = True
+
+
+class StubServer:
+    """Serves in a thread, for the time of a ``with`` block; `url` is where."""
+
+    def __init__(
+        self,
+        answer: Callable[[Request], None],
+        *,
+        port: int = 0,
+        tls: ssl.SSLContext | None = None,
+        sock: Path | None = None,
+    ) -> None:
+        handler = type("Handler", (Request,), {"answer": staticmethod(answer)})
+        self._server: HTTPServer | _UnixServer
+        if sock:
+            self._server = _UnixServer(str(sock), handler)
+            self.url = "http://localhost/"
+        else:
+            self._server = ThreadingHTTPServer(("127.0.0.1", port), handler)
+            self.port = self._server.server_address[1]
+            self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}/"
+        if tls:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+
+    def __enter__(self) -> StubServer:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+def health(key: str) -> Callable[[Request], None]:
+    """A server that is well, for those who have the key."""
+
+    def answer(request: Request) -> None:
+        if request.bearer != key:
+            request.send(b'{"error":{"message":"No.","code":"unauthorized"}}', 403)
+        else:
+            request.send(HEALTH)
+
+    return answer
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
