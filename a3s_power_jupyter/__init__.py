@@ -44,3 +44,10 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
     from .magics import unload
 
     unload(shell)
+
+
+def _jupyter_server_extension_points() -> list[dict[str, Any]]:
+    """Where Jupyter Server finds the extension."""
+    from .extension import PowerApp
+
+    return [{"module": "a3s_power_jupyter.extension", "app": PowerApp}]

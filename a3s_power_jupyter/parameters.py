@@ -138,7 +138,7 @@ def check_default_parameters(value: Any) -> DefaultParameters:
     return parameters
 
 
-def canonical_isq(kind: str) -> str:
+def canonical_isq(kind: str, *, param: str = "default_parameters.isq") -> str:
     """The spelling of `ISQ_KINDS` for `kind` ("q4_k" -> "Q4K").
 
     Raises
@@ -152,7 +152,7 @@ def canonical_isq(kind: str) -> str:
             return known
     raise InvalidISQ(
         f"Unknown ISQ kind {kind!r}. Use one of: {', '.join(ISQ_KINDS)}.",
-        param="default_parameters.isq",
+        param=param,
     )
 
 

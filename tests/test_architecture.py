@@ -21,7 +21,9 @@ COMMON = ("errors", "parameters", "types", "settings")
 #: What each part may import, beside itself and COMMON. A new part needs a line here.
 ARROWS: dict[str, set[str]] = {
     "__init__": {"client", "extension", "magics"},
-    "extension": {"handlers", "runtime_file", "service"},
+    "extension": {"environment", "handlers", "headless", "runtime_file", "service"},
+    "headless": {"environment"},
+    "environment": set(),
     "runtime_file": set(),
     "handlers": {"service"},
     "service": {"events", "runtime", "store"},
@@ -37,7 +39,7 @@ ARROWS: dict[str, set[str]] = {
 LIBRARIES = {
     "IPython": {"__init__", "magics"},
     "httpx2": {"client"},
-    "jupyter_server": {"extension", "handlers"},
+    "jupyter_server": {"extension", "handlers", "headless"},
     "llama_cpp": {"engine"},
     "openai": {"client"},
     "torch": {"engine"},

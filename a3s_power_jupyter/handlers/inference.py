@@ -1,0 +1,115 @@
+"""Asking a model: chat, completions and embeddings as OpenAI has them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+from ..errors import InvalidParameter, UnsupportedRequestFields
+from ..types import Delta, Finished
+from . import metrics
+from .auth import allowed
+from .base import PowerHandler
+from .merge import merge
+from .openai import EmbeddingCall, GenerationCall, read_chat, read_completion, read_embedding
+from .openai_replies import (
+    ChatReply,
+    CompletionReply,
+    GenerationItem,
+    GenerationReply,
+    embedding_reply,
+)
+from .sse import EventStreamHandler
+
+#: Bytes of vectors above which their JSON is made in a thread.
+LARGE_VECTORS = 256 * 1024
+
+DONE = b"data: [DONE]\n\n"
+
+
+class GenerationHandler(EventStreamHandler):
+    async def answer(self, call: GenerationCall, reply: GenerationReply) -> None:
+        """Generate every choice of `call`, streamed or whole."""
+        if call.stream:
+            await self.stream(self._chunks(call, reply), end=DONE)
+        else:
+            await self.until_disconnect(self._take_all(call, reply))
+            self.finish_json(reply.result())
+
+    async def _take_all(self, call: GenerationCall, reply: GenerationReply) -> None:
+        async with aclosing(self._items(call)) as items:
+            async for index, item in items:
+                reply.add(index, item)
+
+    async def _chunks(
+        self, call: GenerationCall, reply: GenerationReply
+    ) -> AsyncGenerator[dict[str, Any], None]:
+        async with aclosing(self._items(call)) as items:
+            async for index, item in items:
+                chunk = reply.add(index, item)
+                if chunk is not None:
+                    yield chunk
+        if call.include_usage:
+            yield reply.usage_chunk()
+
+    async def _items(
+        self, call: GenerationCall
+    ) -> AsyncGenerator[tuple[int, GenerationItem], None]:
+        """The items of all choices, counted on their way."""
+        started = time.monotonic()
+        first = True
+        sources = [
+            self.service.generate(call.model, request, call.keep_alive) for request in call.requests
+        ]
+        with metrics.ACTIVE_REQUESTS.track_inprogress(), metrics.INFERENCE_DURATION.time():
+            async with aclosing(merge(sources)) as items:
+                async for index, item in items:
+                    if first and isinstance(item, Delta):
+                        first = False
+                        metrics.TTFT.observe(time.monotonic() - started)
+                    if isinstance(item, Finished):
+                        metrics.TOKENS.labels(call.model).inc(item.completion_tokens)
+                        metrics.PROMPT_TOKENS.labels(call.model).inc(item.prompt_tokens)
+                    yield index, item
+
+
+class ChatCompletionsHandler(GenerationHandler):
+    @allowed("execute")
+    async def post(self) -> None:
+        call = read_chat(self.json_body())
+        if call.has_images:
+            await self._refuse_images(call.model)
+        await self.answer(call, ChatReply(call))
+
+    async def _refuse_images(self, name: str) -> None:
+        model = await self.service.model(name)
+        if "vision" not in model.capabilities:
+            raise InvalidParameter(
+                f"The model {name!r} has no vision; send text only.", param="messages"
+            )
+        raise UnsupportedRequestFields("Images are not supported yet.", param="messages")
+
+
+class CompletionsHandler(GenerationHandler):
+    @allowed("execute")
+    async def post(self) -> None:
+        call = read_completion(self.json_body())
+        await self.answer(call, CompletionReply(call))
+
+
+class EmbeddingsHandler(PowerHandler):
+    @allowed("execute")
+    async def post(self) -> None:
+        call = read_embedding(self.json_body())
+        self.finish_json(await self.until_disconnect(self._embed(call)))
+
+    async def _embed(self, call: EmbeddingCall) -> dict[str, Any]:
+        with metrics.ACTIVE_REQUESTS.track_inprogress(), metrics.INFERENCE_DURATION.time():
+            embedded = await self.service.embed(call.model, call.request, call.keep_alive)
+        metrics.PROMPT_TOKENS.labels(call.model).inc(embedded.prompt_tokens)
+        if len(embedded.vectors) > LARGE_VECTORS:
+            return await asyncio.to_thread(embedding_reply, call, embedded)
+        return embedding_reply(call, embedded)

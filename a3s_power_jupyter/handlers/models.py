@@ -1,0 +1,128 @@
+"""The models: register, list, show, delete, and what is in memory."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+
+from ..errors import InvalidKeepAlive, PowerError
+from ..parameters import LoadParameters, canonical_isq, check, parse_keep_alive
+from ..types import RegisterRequest
+from .auth import allowed
+from .base import PowerHandler
+from .sse import EventStreamHandler
+
+
+class ModelsHandler(PowerHandler):
+    @allowed("read")
+    async def get(self) -> None:
+        """All models, sorted by id."""
+        models = sorted(await self.service.models(), key=lambda model: model.id)
+        self.finish_json({"object": "list", "data": models})
+
+    @allowed("write")
+    async def post(self) -> None:
+        """Register a model."""
+        request = check(self.json_body(), RegisterRequest)
+        self.finish_json(await self.service.register(request), status=201)
+
+
+class ModelHandler(PowerHandler):
+    @allowed("read")
+    async def get(self, name: str) -> None:
+        self.finish_json(await self.service.model(name))
+
+    @allowed("write")
+    async def delete(self, name: str) -> None:
+        """Unload and forget a model; a busy one only with ``?force=true``."""
+        freed = await self.service.delete(name, force=self.flag("force"))
+        self.finish_json({"deleted": True, "id": name, "object": "model", "freed_bytes": freed})
+
+
+class GarbageHandler(ModelHandler):
+    """``POST /v1/models/gc``; the other verbs are about a model that is called ``gc``."""
+
+    @allowed("write")
+    async def post(self, name: str) -> None:
+        request = check(self.json_body(), _GarbageRequest)
+        removed, problems = await self.service.collect_garbage(dry_run=request.dry_run)
+        self.finish_json(
+            {
+                "object": "gc",
+                "dry_run": request.dry_run,
+                "removed": removed,
+                "freed_bytes": sum(thing.size for thing in removed),
+                "problems": problems,
+            }
+        )
+
+
+class _GarbageRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    dry_run: bool = False
+
+
+class LoadHandler(EventStreamHandler):
+    @allowed("write")
+    async def post(self, name: str) -> None:
+        """Load a model: a stream of progress where the client accepts one, else the Model."""
+        body = self.json_body()
+        keep_alive = keep_alive_of(body.pop("keep_alive", None))
+        parameters = check(body, LoadParameters)
+        if parameters.isq is not UNSET:
+            kind = canonical_isq(parameters.isq, param="isq")
+            parameters = msgspec.structs.replace(parameters, isq=kind)
+        events = self.service.load(name, parameters, keep_alive)
+        if "text/event-stream" in self.request.headers.get("Accept", ""):
+            await self.stream(events)
+        else:
+            last = await self.until_disconnect(_last(events))
+            self.finish_json(last["model"])
+
+    def error_event(self, error: PowerError) -> dict[str, Any]:
+        return {"status": "error", "error": error.to_wire()}
+
+
+async def _last(events: AsyncGenerator[dict[str, Any], None]) -> dict[str, Any]:
+    last: dict[str, Any] = {}
+    async for event in events:
+        last = event
+    return last
+
+
+def keep_alive_of(value: Any) -> float | None:
+    """Seconds of a request's ``keep_alive``; None where it has none.
+
+    Raises
+    ------
+    InvalidKeepAlive
+    """
+    if value is None:
+        return None
+    if not isinstance(value, (str, int, float)):
+        raise InvalidKeepAlive(
+            "keep_alive must be a duration: '5m', 300 or -1.", param="keep_alive"
+        )
+    return parse_keep_alive(value)
+
+
+class UnloadHandler(PowerHandler):
+    @allowed("write")
+    async def post(self, name: str) -> None:
+        """Free a model's memory; a busy one only with ``?force=true``."""
+        self.finish_json(await self.service.unload(name, force=self.flag("force")))
+
+
+class PinHandler(PowerHandler):
+    @allowed("write")
+    async def post(self, name: str) -> None:
+        """Keep a model in memory: it is neither evicted nor unloaded when idle."""
+        self.finish_json(await self.service.pin(name, True))
+
+
+class UnpinHandler(PowerHandler):
+    @allowed("write")
+    async def post(self, name: str) -> None:
+        self.finish_json(await self.service.pin(name, False))

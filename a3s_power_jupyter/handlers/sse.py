@@ -1,0 +1,79 @@
+"""Replies as server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html)."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
+from typing import Any
+
+import msgspec
+from tornado.iostream import StreamClosedError
+
+from ..errors import PowerError
+from .base import PowerHandler
+
+#: Seconds for which the head of the reply waits for the first event, so that an early error
+#: still gets its HTTP status.
+HEAD_DELAY = 10.0
+#: Seconds between two comments, which keep proxies from taking silence for death.
+KEEP_ALIVE = 15.0
+
+
+class EventStreamHandler(PowerHandler):
+    """A handler that can answer with a stream of JSON events."""
+
+    def initialize(self, template: str) -> None:
+        super().initialize(template)
+        self._streaming = False
+        self._one_writer = asyncio.Lock()
+
+    async def stream(self, events: AsyncGenerator[Any, None], *, end: bytes = b"") -> None:
+        """Send each of `events`, then `end`; the generator is closed in every case.
+
+        An error before the head was sent is raised; a later one is the last event.
+        """
+        await self.until_disconnect(self._stream(events, end))
+        self.finish(set_content_type="text/event-stream")
+
+    async def _stream(self, events: AsyncGenerator[Any, None], end: bytes) -> None:
+        comments = asyncio.ensure_future(self._send_comments())
+        try:
+            async with aclosing(events):
+                async for event in events:
+                    await self.send_event(event)
+            await self._send(end)
+        except Exception as error:
+            if not self._streaming:
+                raise
+            self.log_exception(*sys.exc_info())
+            await self.send_event(self.error_event(self.to_error(error)))
+        finally:
+            comments.cancel()
+
+    def error_event(self, error: PowerError) -> dict[str, Any]:
+        return {"error": error.to_wire()}
+
+    async def send_event(self, event: Any) -> None:
+        """Send `event`, anything that msgspec encodes; returns when the socket has taken it."""
+        await self._send(b"data: " + msgspec.json.encode(event) + b"\n\n")
+
+    async def _send_comments(self) -> None:
+        await asyncio.sleep(HEAD_DELAY)
+        while True:
+            await self._send(b": keep-alive\n\n")
+            await asyncio.sleep(KEEP_ALIVE)
+
+    async def _send(self, data: bytes) -> None:
+        # tornado resolves the future of the last flush only: two at a time would lose one.
+        async with self._one_writer:
+            if not self._streaming:
+                self._streaming = True
+                self.set_header("Content-Type", "text/event-stream")
+                self.set_header("Cache-Control", "no-cache")
+                self.set_header("X-Accel-Buffering", "no")
+            self.write(data)
+            # A closed stream is on_connection_close's business, which cancels this very task.
+            with suppress(StreamClosedError):
+                await self.flush()

@@ -1,0 +1,36 @@
+"""The server itself: its health and its events."""
+
+from __future__ import annotations
+
+from ..errors import RouteNotFound
+from .auth import allowed
+from .base import PowerHandler
+from .sse import EventStreamHandler
+
+
+class HealthHandler(PowerHandler):
+    @allowed("read")
+    async def get(self) -> None:
+        """What runs here; mistakes in the configuration are among its hints."""
+        health = await self.service.health()
+        health["hints"] = [*self.context.problems, *health.get("hints", [])]
+        self.finish_json(health)
+
+
+class EventsHandler(EventStreamHandler):
+    @allowed("read")
+    async def get(self) -> None:
+        """A snapshot, then every change, until the client goes away."""
+        await self.stream(self.service.events())
+
+
+class UnknownRouteHandler(PowerHandler):
+    """Everything else under ``/v1``: refused as all is, and then a 404 in JSON."""
+
+    async def prepare(self) -> None:  # type: ignore[override]
+        await super().prepare()
+        if self.request.method != "OPTIONS":
+            raise RouteNotFound(
+                f"There is no route {self.request.path!r}. The routes begin with /v1/models, "
+                "/v1/chat/completions, /v1/completions, /v1/embeddings, /v1/events, /v1/health."
+            )

@@ -1,0 +1,78 @@
+"""The server of ``jupyter power``: Jupyter Server with nothing but our routes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jupyter_core.application import JupyterApp
+from jupyter_server.serverapp import ServerApp
+from traitlets import default
+from traitlets.config import Config
+
+from .environment import Environment
+
+DEFAULT_PORT = 11434
+
+
+class HeadlessServerApp(ServerApp):
+    """No kernels, no files, no terminals: who has the token can use models and nothing else.
+
+    Its configuration is ``jupyter_power_config.py``, so that what is set for notebook servers
+    (address, port, origins) does not open this one.
+    """
+
+    name = "jupyter-power"
+    default_services = ("api", "auth", "security", "shutdown")  # type: ignore[assignment]
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        # The contents manager adds its route whatever the services are.
+        self.update_config(Config({"ContentsManager": {"files_handler_class": None}}))
+
+    @default("port")
+    def _default_port(self) -> int:
+        return int(Environment().get("A3S_POWER_PORT", DEFAULT_PORT))
+
+    @default("ip")
+    def _default_power_ip(self) -> str:
+        return str(Environment().get("A3S_POWER_HOST", "localhost"))
+
+    @default("port_retries")
+    def _default_no_port_retries(self) -> int:
+        """A client expects this server on its port, and Ollama has the same one."""
+        return 0
+
+    @default("allow_root")
+    def _default_allow_root(self) -> bool:
+        """Nothing here runs code for its clients, which is what Jupyter warns root of."""
+        return True
+
+    @default("answer_yes")
+    def _default_answer_yes(self) -> bool:
+        """Control-C ends the server without asking: there is no notebook to lose."""
+        return True
+
+    @default("no_browser_open_file")
+    def _default_no_browser_open_file(self) -> bool:
+        return True
+
+    def start_app(self) -> None:
+        """Start, and say how to ask: no login page, no browser."""
+        JupyterApp.start(self)
+        self.log.info(self.running_server_info(kernel_count=False))
+        self.write_server_info_file()
+
+    def running_server_info(self, kernel_count: bool = True) -> str:
+        provider = self.identity_provider
+        token = provider.token if getattr(provider, "token_generated", False) else "$TOKEN"
+        url = f"{self._get_urlparts(path=self.base_url).geturl()}v1"
+        auth = f"-H 'Authorization: Bearer {token}' " if provider.auth_enabled else ""
+        post = f"  curl {auth}-H 'Content-Type: application/json' {url}"
+        model = '{"name": "my-model", "path": "/path/to/model.gguf"}'
+        chat = '{"model": "my-model", "messages": [{"role": "user", "content": "Hello"}]}'
+        return (
+            f"A3S Power is listening on {url} (Control-C ends it).\n"
+            "Register a model and ask it:\n"
+            f"{post}/models -d '{model}'\n"
+            f"{post}/chat/completions -d '{chat}'"
+        )
