@@ -8,6 +8,7 @@ from typing import Protocol
 
 from ..engine.protocol import Load, Loaded
 from ..errors import WorkerDied
+from ..parameters import LoadParameters
 from ..types import Request
 from .stream import Stream
 
@@ -44,12 +45,14 @@ class Spec:
 
     Attributes
     ----------
+    parameters : how it is loaded; compared to see whether a load would change anything.
     prepare : checks the model's files and says how to load them; may raise a `PowerError`.
     need : bytes that it will take, estimated.
     keep_alive : seconds it stays loaded when idle, unless a request says otherwise.
     """
 
     name: str
+    parameters: LoadParameters
     prepare: Callable[[], Awaitable[Load]]
     need: int
     keep_alive: float
@@ -76,4 +79,5 @@ class Observer(Protocol):
     def loaded(self, name: str, seconds: float) -> None: ...
 
     def evicted(self, name: str, reason: str) -> None:
-        """A loaded model is gone: `idle`, `room`, `asked`, `reload`, `died` or `shutdown`."""
+        """A loaded model is gone: `idle`, `room`, `asked`, `reload`, `replaced`,
+        `died` or `shutdown`."""

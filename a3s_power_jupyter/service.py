@@ -1,0 +1,377 @@
+"""The one door: every operation of the product is a method here."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncGenerator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+from msgspec import UNSET
+
+from . import __version__
+from .defaults import load_parameters, with_defaults
+from .description import describe
+from .engine.protocol import Load
+from .engine.registry import require_engine
+from .errors import ModelBusy, ModelNotFound, PowerError
+from .events import Changes
+from .parameters import LoadParameters, check_default_parameters, parse_keep_alive
+from .runtime.clock import SystemClock
+from .runtime.interfaces import Limits, Spec
+from .runtime.memory import free_bytes, kv_cache_bytes, needed_bytes
+from .runtime.probe import MachineProbe
+from .runtime.scheduler import Scheduler
+from .runtime.worker import Worker
+from .settings import Settings
+from .store.model_store import ModelStore
+from .types import (
+    ChatRequest,
+    CompletionRequest,
+    Delta,
+    Embedded,
+    EmbeddingRequest,
+    Finished,
+    Manifest,
+    ManifestProblem,
+    Model,
+    RegisterRequest,
+    Removable,
+    Started,
+)
+
+T = TypeVar("T")
+
+
+class Metrics(Protocol):
+    """What is counted of the runtime (`handlers.metrics.RuntimeMetrics`)."""
+
+    def waiting(self, requests: int) -> None: ...
+    def loaded(self, model: str, seconds: float, memory: int | None) -> None: ...
+    def unloaded(self, model: str) -> None: ...
+    def evicted(self, reason: str) -> None: ...
+
+
+class PowerService:
+    """Models on disk, models in memory, and what is asked of them.
+
+    Every method is called on the event loop and none blocks it. A `PowerError` is what the
+    user did or met; anything else is a bug.
+    """
+
+    def __init__(self, settings: Settings, log: logging.Logger, metrics: Metrics) -> None:
+        self._settings = settings
+        self._log = log
+        self._metrics = metrics
+        self._store = ModelStore(settings.home)
+        self._changes = Changes()
+        self._machine = MachineProbe()
+        self._started = time.monotonic()
+        self._active = 0
+        self._preloading: set[asyncio.Task[None]] = set()
+        # Hashing and copying take minutes; the default executor is for what is quick.
+        self._slow = ThreadPoolExecutor(max_workers=2, thread_name_prefix="power-store")
+        self._scheduler = Scheduler(
+            spawn=lambda name, on_death: Worker.spawn(name, on_death, log),
+            clock=SystemClock(),
+            free_bytes=free_bytes,
+            limits=Limits(
+                max_models=settings.max_loaded_models,
+                max_queue=settings.max_queue,
+                load_timeout=settings.load_timeout,
+                memory=settings.memory_limit,
+            ),
+            observer=self,
+            log=log,
+        )
+
+    async def start(self) -> None:
+        """Begin to load the models of `preload`; a failure is logged and ends nothing."""
+        for name in self._settings.preload:
+            task = asyncio.ensure_future(self._preload(name))
+            self._preloading.add(task)
+            task.add_done_callback(self._preloading.discard)
+
+    async def stop(self) -> None:
+        """End all workers; returns when none is left."""
+        for task in self._preloading:
+            task.cancel()
+        await self._scheduler.stop()
+        self._slow.shutdown(wait=False, cancel_futures=True)
+
+    # ------------------------------------------------------------ models on disk
+
+    async def register(self, request: RegisterRequest) -> Model:
+        """Make a model known; the same content under the same name is no change.
+
+        Raises
+        ------
+        PowerError
+            The codes of ``POST /v1/models`` in the contract; `ModelBusy` if the model to be
+            overwritten is answering.
+        """
+        parameters = check_default_parameters(request.default_parameters)
+        if request.overwrite:
+            self._refuse_if_busy(request.name)
+        manifest, changed = await self._slowly(self._store.register, request, parameters)
+        if changed:
+            await self._scheduler.unload(manifest.name, force=True, reason="replaced")
+            self._scheduler.forget(manifest.name)
+        return self._describe(manifest)
+
+    async def models(self) -> list[Model]:
+        """All models, sorted by name."""
+        manifests = await asyncio.to_thread(self._store.list)
+        return [self._describe(manifest) for manifest in manifests]
+
+    async def model(self, name: str) -> Model:
+        return self._describe(await self._manifest(name))
+
+    async def delete(self, name: str, *, force: bool = False) -> int:
+        """Unload and remove a model.
+
+        Returns
+        -------
+        int
+            Bytes of blobs that no other model names, now gone.
+
+        Raises
+        ------
+        ModelNotFound, ModelBusy
+        """
+        await self._manifest(name)
+        if not force:
+            self._refuse_if_busy(name)
+        await self._scheduler.unload(name, force=force)
+        freed = await self._slowly(self._store.delete, name)
+        self._scheduler.forget(name)
+        # A request may have loaded it again while it was being deleted.
+        await self._scheduler.unload(name, force=True)
+        return freed
+
+    async def collect_garbage(
+        self, *, dry_run: bool
+    ) -> tuple[list[Removable], list[ManifestProblem]]:
+        """What no model needs, removed unless `dry_run`; and manifests that cannot be read."""
+        removable = await self._slowly(partial(self._store.collect_garbage, dry_run=dry_run))
+        return removable, await asyncio.to_thread(self._store.problems)
+
+    # ------------------------------------------------------------ models in memory
+
+    async def load(
+        self, name: str, parameters: LoadParameters, keep_alive: float | None
+    ) -> AsyncGenerator[dict[str, Any], None]:
+        """Load a model, telling its progress.
+
+        Yields ``{"status": "loading", "progress": 0..1}`` and at last ``{"status": "success",
+        "model": Model}``. Parameters other than those it is loaded with load it again. Closing
+        the generator stops the load, unless a request waits for it.
+
+        Raises
+        ------
+        ModelBusy
+            It would have to be loaded again while it answers.
+        PowerError
+            The load failed.
+        """
+        manifest = await self._manifest(name)
+        spec = self._spec(manifest, parameters)
+        resident = self._scheduler.resident(name)
+        asked = parameters != LoadParameters()
+        if asked and resident is not None and resident.spec.parameters != spec.parameters:
+            await self._scheduler.unload(name, reason="reload")
+        with self._counted(), self._changes.subscribe() as changes:
+            loading = asyncio.ensure_future(self._scheduler.load(spec, keep_alive))
+            loading.add_done_callback(lambda _task: self._changes.publish(name))
+            try:
+                async for changed in changes:
+                    if loading.done():
+                        break
+                    if changed == name:
+                        yield {"status": "loading", "progress": self._progress(name)}
+                await loading
+            finally:
+                if not loading.done():
+                    await self._stop_loading(name, loading)
+        yield {"status": "success", "model": await self.model(name)}
+
+    async def unload(self, name: str, *, force: bool = False) -> Model:
+        """End the model's worker, or its load; a model that is not loaded is no error.
+
+        Raises
+        ------
+        ModelNotFound, ModelBusy
+        """
+        manifest = await self._manifest(name)
+        await self._scheduler.unload(name, force=force)
+        return self._describe(manifest)
+
+    async def pin(self, name: str, pinned: bool) -> Model:
+        """A pinned model stays once it is loaded: it is neither evicted nor unloaded when idle."""
+        manifest = await self._manifest(name)
+        self._scheduler.pin(name, pinned)
+        return self._describe(manifest)
+
+    # ------------------------------------------------------------ inference
+
+    async def generate(
+        self, name: str, request: ChatRequest | CompletionRequest, keep_alive: float | None
+    ) -> AsyncGenerator[Started | Delta | Finished, None]:
+        """Generate text, item by item, `Finished` last; loads the model first if need be.
+
+        Closing the generator stops the generation and returns when its slot is free.
+
+        Raises
+        ------
+        PowerError
+            The load failed, the worker died, or the request cannot be served.
+        """
+        manifest = await self._manifest(name)
+        request = with_defaults(request, manifest.default_parameters)
+        with self._counted():
+            async with self._scheduler.lease(self._spec(manifest), keep_alive) as worker:
+                stream = worker.submit(request)
+                try:
+                    async for item in stream:
+                        if not isinstance(item, Embedded):
+                            yield item
+                finally:
+                    await stream.close()
+
+    async def embed(
+        self, name: str, request: EmbeddingRequest, keep_alive: float | None
+    ) -> Embedded:
+        """Vectors of texts, one row each, L2-normalised. Raises as `generate` does."""
+        manifest = await self._manifest(name)
+        with self._counted():
+            async with self._scheduler.lease(self._spec(manifest), keep_alive) as worker:
+                stream = worker.submit(request)
+                try:
+                    async for item in stream:
+                        if isinstance(item, Embedded):
+                            return item
+                finally:
+                    await stream.close()
+        raise RuntimeError("the engine ended an embedding without a result")
+
+    # ------------------------------------------------------------ looking on
+
+    @property
+    def active_requests(self) -> int:
+        """Inference requests and loads under way."""
+        return self._active
+
+    async def events(self) -> AsyncGenerator[dict[str, Any], None]:
+        """A snapshot of all models, then each model that changed, for ever."""
+        with self._changes.subscribe() as changes:
+            yield {"type": "snapshot", "models": await self.models(), "pulls": []}
+            async for name in changes:
+                try:
+                    event = {"type": "model", "model": await self.model(name)}
+                except ModelNotFound:
+                    event = {"type": "model_deleted", "id": name}
+                yield event
+
+    async def health(self) -> dict[str, Any]:
+        """The reply of ``GET /v1/health``; the first one asks the engines and takes seconds."""
+        probe = await self._machine.get()
+        engines = probe.engines
+        return {
+            "status": "ok",
+            "version": __version__,
+            "uptime_seconds": round(time.monotonic() - self._started, 3),
+            "loaded_models": sorted(r.name for r in self._scheduler.residents() if r.ready),
+            "devices": msgspec.to_builtins(probe.devices),
+            "engines": msgspec.to_builtins(engines),
+            "home": str(self._settings.home),
+            "hints": [engine.hint for engine in engines.values() if engine.hint is not UNSET],
+            "problems": msgspec.to_builtins(await asyncio.to_thread(self._store.problems)),
+        }
+
+    # ------------------------------------------------------------ told by the runtime
+
+    def changed(self, name: str) -> None:
+        self._changes.publish(name)
+        self._metrics.waiting(sum(r.waiting for r in self._scheduler.residents()))
+
+    def loaded(self, name: str, seconds: float) -> None:
+        resident = self._scheduler.resident(name)
+        worker = resident.worker if resident is not None else None
+        self._metrics.loaded(name, seconds, worker.memory_bytes if worker is not None else None)
+
+    def evicted(self, name: str, reason: str) -> None:
+        self._metrics.unloaded(name)
+        self._metrics.evicted(reason)
+
+    # ------------------------------------------------------------ helpers
+
+    async def _manifest(self, name: str) -> Manifest:
+        return await asyncio.to_thread(self._store.get, name)
+
+    def _describe(self, manifest: Manifest) -> Model:
+        return describe(manifest, self._scheduler)
+
+    def _spec(self, manifest: Manifest, asked: LoadParameters | None = None) -> Spec:
+        parameters = load_parameters(manifest.default_parameters, asked)
+        keep_alive = manifest.default_parameters.keep_alive
+
+        async def prepare() -> Load:
+            require_engine(manifest.format)
+            paths = await asyncio.to_thread(self._store.resolve, manifest)
+            return Load(
+                format=manifest.format,
+                paths=tuple(map(str, paths)),
+                parameters=parameters,
+                gpu_layers=self._settings.gpu_layers,
+                layers=0 if manifest.geometry is UNSET else manifest.geometry.layers,
+                kv_bytes=kv_cache_bytes(manifest, parameters),
+            )
+
+        return Spec(
+            name=manifest.name,
+            parameters=parameters,
+            prepare=prepare,
+            need=needed_bytes(manifest, parameters),
+            keep_alive=(
+                self._settings.keep_alive if keep_alive is UNSET else parse_keep_alive(keep_alive)
+            ),
+        )
+
+    def _refuse_if_busy(self, name: str) -> None:
+        resident = self._scheduler.resident(name)
+        if resident is not None and resident.ready and resident.in_use:
+            raise ModelBusy(f"The model {name!r} is in use; wait until it is idle, or use force.")
+
+    def _progress(self, name: str) -> float:
+        resident = self._scheduler.resident(name)
+        return resident.progress if resident is not None else 0.0
+
+    async def _stop_loading(self, name: str, loading: asyncio.Task[None]) -> None:
+        loading.cancel()
+        await asyncio.wait({loading})
+        resident = self._scheduler.resident(name)
+        if resident is not None and not resident.ready and not resident.in_use:
+            await self._scheduler.unload(name)
+
+    async def _preload(self, name: str) -> None:
+        try:
+            manifest = await self._manifest(name)
+            await self._scheduler.load(self._spec(manifest))
+        except PowerError as error:
+            self._log.error("Power: could not preload %s: %s", name, error.message)
+
+    async def _slowly(self, function: Callable[..., T], *args: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._slow, function, *args)
+
+    @contextlib.contextmanager
+    def _counted(self) -> Iterator[None]:
+        self._active += 1
+        try:
+            yield
+        finally:
+            self._active -= 1
