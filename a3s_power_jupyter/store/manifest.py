@@ -1,0 +1,211 @@
+"""The directory of manifests: one JSON file a model, read again whenever it changed."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+import msgspec
+from msgspec import UNSET
+
+from ..errors import PowerError
+from ..types import Manifest, StoredFile
+from .files import sync_directory, write_atomically
+from .names import check_name, manifest_filename, possible_filenames
+
+#: The directory, in the home of the store.
+MANIFESTS = Path("models/manifests")
+
+_SUFFIX = ".json"
+_MAX_SIZE = 16 << 20  # bytes; a manifest of 1,000 files has some 300,000
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class Unreadable(NamedTuple):
+    """A manifest that cannot be read; `name` is the model's, if that much could be made out."""
+
+    file: str
+    reason: str
+    name: str | None
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What the directory held when it was read.
+
+    Attributes
+    ----------
+    manifests : by name of the model, sorted by it.
+    filenames : the file of each model.
+    unreadable : sorted by file.
+    """
+
+    manifests: Mapping[str, Manifest] = field(default_factory=dict)
+    filenames: Mapping[str, str] = field(default_factory=dict)
+    unreadable: tuple[Unreadable, ...] = ()
+
+    def unreadable_for(self, name: str) -> Unreadable | None:
+        """The unreadable manifest of `name`: it says so, or is where that of `name` would be."""
+        if name in self.manifests:
+            return None
+        files = possible_filenames(name)
+        for bad in self.unreadable:
+            if bad.name == name or (bad.name is None and bad.file in files):
+                return bad
+        return None
+
+
+class _Stamp(NamedTuple):
+    """What differs when a file was replaced or written to."""
+
+    inode: int
+    size: int
+    mtime_ns: int
+
+
+class ManifestDirectory:
+    """Reads may come from any thread; the caller of a write or a removal holds the store's lock."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._lock = threading.Lock()
+        self._stamps: dict[str, _Stamp] = {}
+        self._read: dict[str, Manifest | Unreadable] = {}
+        self._snapshot = Snapshot()
+
+    def read(self) -> Snapshot:
+        """What is there now. Files that did not change are not opened again."""
+        with self._lock:
+            stamps = self._look()
+            if stamps != self._stamps:
+                self._read = {
+                    file: self._read[file] if self._stamps.get(file) == stamp else self._load(file)
+                    for file, stamp in stamps.items()
+                }
+                self._stamps = stamps
+                self._snapshot = _snapshot(self._read)
+            return self._snapshot
+
+    def write(self, manifest: Manifest) -> None:
+        """Write the manifest of a new model, or another one for a model that is there."""
+        write_atomically(self._directory / self._filename(manifest.name), encode(manifest))
+
+    def remove(self, file: str) -> None:
+        (self._directory / file).unlink()
+        sync_directory(self._directory)
+
+    def _filename(self, name: str) -> str:
+        snapshot = self.read()
+        bad = snapshot.unreadable_for(name)
+        own = bad.file if bad else snapshot.filenames.get(name)
+        if own is not None:
+            return own
+        taken = {file.lower() for file in snapshot.filenames.values()}
+        return manifest_filename(name, taken | {bad.file.lower() for bad in snapshot.unreadable})
+
+    def _look(self) -> dict[str, _Stamp]:
+        stamps = {}
+        try:
+            with os.scandir(self._directory) as entries:
+                for entry in entries:
+                    if entry.name.endswith(_SUFFIX) and (stamp := _stamp(entry)) is not None:
+                        stamps[entry.name] = stamp
+        except FileNotFoundError:
+            return {}  # nothing was registered yet
+        return stamps
+
+    def _load(self, file: str) -> Manifest | Unreadable:
+        path = self._directory / file
+        try:
+            status = path.stat()
+            if not stat.S_ISREG(status.st_mode) or status.st_size > _MAX_SIZE:
+                return Unreadable(file, "it is no regular file of a sensible size", None)
+            return decode(path.read_bytes())
+        except OSError as error:
+            return Unreadable(file, error.strerror or str(error), None)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            return Unreadable(file, str(error), _name_in(path))
+
+
+def _stamp(entry: os.DirEntry[str]) -> _Stamp | None:
+    """None for a file that went while we looked. One that cannot be looked at is still there."""
+    try:
+        status = entry.stat()
+    except FileNotFoundError:
+        return None
+    except OSError:
+        return _Stamp(0, 0, 0)  # loading it says why
+    return _Stamp(status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+def encode(manifest: Manifest) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
+
+
+def decode(text: bytes) -> Manifest:
+    """The manifest in `text`, its names and hashes checked: they become paths.
+
+    Raises
+    ------
+    msgspec.DecodeError, UnicodeDecodeError, RecursionError
+    """
+    manifest = msgspec.json.decode(text, type=Manifest)
+    try:
+        check_name(manifest.name)
+    except PowerError as error:
+        raise msgspec.ValidationError(error.message) from None
+    for file in manifest.files:
+        _check_file(file)
+    return manifest
+
+
+def content(manifest: Manifest) -> tuple[object, ...]:
+    """What makes two registrations of a name the same. A GGUF file may have been renamed; in a
+    directory the names say what each file is."""
+    named = manifest.format != "gguf"
+    files = [(file.name if named else None, file.sha256) for file in manifest.files]
+    return manifest.format, files, manifest.default_parameters, manifest.upstream
+
+
+def _check_file(file: StoredFile) -> None:
+    name = PurePosixPath(file.name)
+    if name.is_absolute() or ".." in name.parts or not name.parts or "\\" in file.name:
+        raise msgspec.ValidationError(f"The file name {file.name[:80]!r} leaves its model")
+    if not _SHA256.fullmatch(file.sha256):
+        raise msgspec.ValidationError(f"The sha256 of {file.name[:80]!r} is none")
+    if (file.path is UNSET) != (file.mtime_ns is UNSET):
+        raise msgspec.ValidationError(f"Only one of path and mtime_ns of {file.name[:80]!r}")
+
+
+class _Named(msgspec.Struct):
+    name: str
+
+
+def _name_in(path: Path) -> str | None:
+    """The name in a manifest that is JSON, but not one that this version reads."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=_Named).name
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _snapshot(read: Mapping[str, Manifest | Unreadable]) -> Snapshot:
+    manifests: dict[str, Manifest] = {}
+    filenames: dict[str, str] = {}
+    unreadable = []
+    for file, result in sorted(read.items()):
+        if isinstance(result, Unreadable):
+            unreadable.append(result)
+        elif result.name in manifests:
+            reason = f"it describes {result.name!r} as {filenames[result.name]} does"
+            unreadable.append(Unreadable(file, reason, None))
+        else:
+            manifests[result.name] = result
+            filenames[result.name] = file
+    return Snapshot(dict(sorted(manifests.items())), filenames, tuple(unreadable))
