@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import msgspec
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     import numpy
     import numpy.typing
     import openai
-
-T = TypeVar("T")
 
 #: One question, or a conversation as OpenAI has it.
 Messages = str | Iterable[Mapping[str, Any]]
@@ -58,7 +56,7 @@ class Client:
     """One server; made by `connect`.
 
     Every method raises the `PowerError` that the server sent, `ServerNotFound` when nobody
-    answers, or `ConnectionLost` when the connection broke. It closes with ``with`` or `close`.
+    answers, or `ConnectionLost` when the connection broke.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -91,7 +89,7 @@ class Client:
     def models(self, *, timeout: float | None = 60.0) -> list[Model]:
         """All registered models, by name; `timeout` in seconds."""
         body = self._connection.request("GET", "models", timeout=timeout)
-        return msgspec.json.decode(body, type=_Models).data
+        return msgspec.convert(msgspec.json.decode(body)["data"], list[Model])
 
     def show(self, name: str) -> Model:
         return self._model("GET", _path(name))
@@ -146,7 +144,8 @@ class Client:
         """
         params = {"force": "true"} if force else None
         body = self._connection.request("DELETE", _path(name), params=params, timeout=None)
-        return msgspec.json.decode(body, type=_Deleted).freed_bytes
+        freed: int = msgspec.json.decode(body)["freed_bytes"]
+        return freed
 
     def load(
         self,
@@ -190,10 +189,9 @@ class Client:
 
     def gc(self, *, dry_run: bool = True) -> list[Removable]:
         """What no model needs any more; removed unless `dry_run`."""
-        body = self._connection.request(
-            "POST", "models/gc", body={"dry_run": dry_run}, timeout=None
-        )
-        return msgspec.json.decode(body, type=_Garbage).removed
+        body = {"dry_run": dry_run}
+        reply = self._connection.request("POST", "models/gc", body=body, timeout=None)
+        return msgspec.convert(msgspec.json.decode(reply)["removed"], list[Removable])
 
     # ------------------------------------------------------------ inference
 
@@ -255,8 +253,7 @@ class Client:
         return msgspec.json.decode(self._connection.request("GET", "health"), type=Health)
 
     def events(self) -> Iterator[dict[str, Any]]:
-        """What happens to the models, as it happens: first a ``snapshot``, then one event for each
-        change. Endless; ``close()`` of the iterator ends it."""
+        """First a ``snapshot``, then one event for each change of a model, as it happens. Endless."""
         yield from self._connection.stream("GET", "events")
 
     def openai(self) -> openai.OpenAI:
@@ -286,18 +283,6 @@ class Client:
     def _ask(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         reply = self._connection.request("POST", path, body=body, timeout=None)
         return msgspec.json.decode(reply, type=dict[str, Any])
-
-
-class _Models(msgspec.Struct):
-    data: list[Model]
-
-
-class _Deleted(msgspec.Struct):
-    freed_bytes: int
-
-
-class _Garbage(msgspec.Struct):
-    removed: list[Removable]
 
 
 def _path(name: str) -> str:

@@ -57,7 +57,7 @@ def _start(runtime_dir: Path) -> Server:
     token = secrets.token_urlsafe(32)
     command = [
         *(sys.executable, "-m", "a3s_power_jupyter.extension"),
-        *("--port=0", f"--PowerApp.idle_exit={IDLE_EXIT}"),
+        *("--ip=127.0.0.1", "--port=0", f"--PowerApp.idle_exit={IDLE_EXIT}"),
     ]
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:

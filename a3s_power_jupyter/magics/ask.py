@@ -10,7 +10,6 @@ from IPython.core.error import UsageError
 from IPython.display import display
 
 from ..client import Reply
-from ..errors import PowerError
 from . import render, variables
 from .live import Live, live
 from .session import Conversation, Session
@@ -88,35 +87,25 @@ def _history(session: Session, arguments: argparse.Namespace, model: str) -> Con
 def _answer(
     session: Session, model: str, messages: Conversation, parameters: dict[str, Any]
 ) -> Reply:
-    place = live(session.in_notebook)
     text = ""
-    try:
-        _load(session, model, place)
-        with session.client.stream(model, messages, **parameters) as stream:
-            for piece in stream:
-                text += piece
-                place.update(text)
-        reply = stream.reply
-    except KeyboardInterrupt:
-        reply = Reply(text, model, "interrupted")
-    except PowerError:
-        if text:
-            place.update(text, final=True)
-        raise
-    place.update(_ended(reply), final=True)
+    with live(session.in_notebook) as place:
+        try:
+            _load(session, model, place)
+            with session.client.stream(model, messages, **parameters) as stream:
+                for piece in stream:
+                    text += piece
+                    place.update(text)
+            reply = stream.reply
+        except KeyboardInterrupt:
+            reply = Reply(text, model, "interrupted")
+        place.update(_ended(reply))
     return reply
 
 
 def _load(session: Session, model: str, place: Live) -> None:
     """Load the model first where it is not, to show how that goes."""
-    if session.client.show(model).state in ("loaded", "busy"):
-        return
-
-    def progress(done: float) -> None:
-        place.update(render.escape(f"Loading {model}: {done:.0%}"))
-
-    place.update(render.escape(f"Loading {model}"))
-    session.client.load(model, progress=progress)
+    if session.client.show(model).state not in ("loaded", "busy"):
+        session.client.load(model, progress=lambda done: place.update(render.loading(model, done)))
 
 
 def _ended(reply: Reply) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import time
 from pathlib import Path
-from typing import Any
 
 from IPython.core.error import UsageError
 from IPython.display import display
@@ -90,23 +89,15 @@ def remove(session: Session, arguments: argparse.Namespace) -> Output:
 def load(session: Session, arguments: argparse.Namespace) -> None:
     """Shows the progress, and then the model, in one place."""
     name = arguments.model
-    place = live(session.in_notebook)
     started = time.monotonic()
-
-    def progress(done: float) -> None:
-        place.update(render.escape(f"Loading {name}: {done:.0%}"))
-
-    place.update(render.escape(f"Loading {name}"))
-    model = session.client.load(
-        name, keep_alive=arguments.keep_alive, progress=progress, **dict(arguments.parameters)
-    )
-    where = "" if model.device is UNSET else f" on {model.device}"
-    place.update(
-        render.escape(
-            f"{name} is {render.state(model)}{where}, after {time.monotonic() - started:.1f} s."
-        ),
-        final=True,
-    )
+    with live(session.in_notebook) as place:
+        model = session.client.load(
+            name,
+            keep_alive=arguments.keep_alive,
+            progress=lambda done: place.update(render.loading(name, done)),
+            **dict(arguments.parameters),
+        )
+        place.update(render.loaded(model, seconds=time.monotonic() - started))
 
 
 def unload(session: Session, arguments: argparse.Namespace) -> Output:
@@ -176,7 +167,7 @@ def _server(client: Client) -> tuple[tuple[str, str], ...]:
 
 
 def _device(device: Device) -> str:
-    words: list[Any] = [device.kind.upper()]
+    words = [] if device.name.lower() == device.kind else [device.kind.upper()]
     if device.description is not UNSET:
         words.append(device.description)
     if device.memory_total is not UNSET:

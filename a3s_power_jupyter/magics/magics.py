@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, line_cell_magic, magics_class
+from IPython.utils.process import arg_split  # type: ignore[attr-defined]
 
 from ..errors import PowerError
 from . import parser
@@ -45,9 +45,10 @@ class PowerMagics(Magics):
 
 def _words(line: str) -> list[str]:
     try:
-        return shlex.split(line)
+        words: list[str] = arg_split(line, posix=True)
     except ValueError as error:
         raise UsageError(f"{error}: put what has spaces or quotes into quotes.") from None
+    return words
 
 
 @contextmanager
@@ -58,3 +59,5 @@ def _mistakes_without_traceback() -> Iterator[None]:
         return
     except PowerError as error:
         raise UsageError(error.message) from None
+    except KeyboardInterrupt:
+        raise UsageError("Stopped.") from None

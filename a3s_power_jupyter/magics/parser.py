@@ -31,8 +31,7 @@ class MagicParser(argparse.ArgumentParser):
         return self._actions
 
     def error(self, message: str) -> NoReturn:
-        usage = " ".join(self.format_usage().split())
-        raise UsageError(f"{message}\n{usage}\nMore: {self.prog} --help")
+        raise UsageError(f"{message}\n{self.format_usage()}More: {self.prog} --help")
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
         raise HelpShown

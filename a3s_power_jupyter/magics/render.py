@@ -73,7 +73,7 @@ def escape(text: str) -> str:
 
 def size(count: int) -> str:
     """Bytes in powers of 1000, as file managers show them: ``98.1 MB``."""
-    return f"{_scaled(count, ('bytes', 'kB', 'MB', 'GB', 'TB'))}"
+    return _scaled(count, ("bytes", "kB", "MB", "GB", "TB"))
 
 
 def parameter_count(count: int) -> str:
@@ -116,6 +116,21 @@ def _expiry(model: Model, now: float) -> str:
     if model.expires_at is UNSET:
         return "does not expire"
     return f"expires in {duration(model.expires_at - now)}"
+
+
+def loading(name: str, done: float) -> str:
+    """Markdown for a load that is `done` from 0 to 1."""
+    return escape(f"Loading {name}: {done:.0%}")
+
+
+def loaded(model: Model, *, seconds: float) -> str:
+    """Markdown for a load that took `seconds`."""
+    facts = [state(model)]
+    if model.device is not UNSET:
+        facts.append(f"on {model.device}")
+    if model.num_ctx is not UNSET:
+        facts.append(f"{model.num_ctx} tokens of context")
+    return escape(f"Loaded {model.id} in {seconds:.1f} s: {', '.join(facts)}.")
 
 
 def models(found: Sequence[Model]) -> Output:

@@ -1,0 +1,87 @@
+"""Braces in the text of a cell."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from IPython.core.error import UsageError
+
+from a3s_power_jupyter.magics.variables import fill
+
+VARIABLES = {
+    "name": "Ada",
+    "größe": 7,
+    "point": SimpleNamespace(x=1.5, inner=SimpleNamespace(items=["a", {"k": "deep"}])),
+    "d": {"key": "value", "two words": 2, "1": "text one", 1: "number one"},
+    "rows": [10, 20, 30],
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "filled"),
+    [
+        ("Hello {name}, {größe}!", "Hello Ada, 7!"),
+        ("{point.x} {point.inner.items[0]}", "1.5 a"),
+        ("{point.inner.items[1][k]}", "deep"),
+        ("{d[key]} {d['key']} {d[\"key\"]} {d[two words]}", "value value value 2"),
+        ("{d[1]} {d['1']}", "number one text one"),
+        ("{rows[0]} {rows[-1]}", "10 30"),
+        ("{name}{name}", "AdaAda"),
+        ("{rows}", "[10, 20, 30]"),
+    ],
+)
+def test_variables_are_filled(text: str, filled: str) -> None:
+    assert fill(text, VARIABLES) == (filled, [])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a": 1, "name": {"b": [2]}}',
+        "{'name': 1}",
+        "{}",
+        "{ name }",
+        "{{name}}",
+        "{{ name }}",
+        "{% if name %}",
+        "for (;;) { return; }",
+        "f({name: 1})",
+        "{1}",
+        "{name!r} {name:>5}",
+        "{name.}",
+        "{d[]}",
+        "\\frac{1}{2}",
+        "${",
+        "}{",
+    ],
+)
+def test_other_braces_stay(text: str) -> None:
+    assert fill(text, VARIABLES) == (text, [])
+
+
+def test_plain_names_that_are_no_variables_stay_and_are_reported_once() -> None:
+    text = "{nobody} {name} {nobody} {who.else} {other}"
+    assert fill(text, VARIABLES) == (
+        "{nobody} Ada {nobody} {who.else} {other}",
+        ["nobody", "other"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("{point.z}", "AttributeError"),
+        ("{d[nope]}", "KeyError: 'nope'"),
+        ("{rows[9]}", "IndexError"),
+        ("{rows[x]}", "TypeError"),
+    ],
+)
+def test_a_part_that_is_missing_is_a_mistake(text: str, reason: str) -> None:
+    with pytest.raises(UsageError, match=reason) as raised:
+        fill(text, VARIABLES)
+    assert "--raw" in str(raised.value)
+
+
+def test_what_a_variable_brings_is_not_filled_again() -> None:
+    assert fill("{a}", {"a": "{b}", "b": "no"}) == ("{b}", [])
