@@ -48,6 +48,7 @@ def main() -> None:
     # Ctrl-C in the server's terminal goes to the whole process group; the server decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _offer_to_oom_killer()
+    _dump_no_core()
     if sys.argv[1:] == ["--probe"]:
         replies.write(msgspec.json.encode(registry.probe()))
         replies.flush()
@@ -151,6 +152,15 @@ def _offer_to_oom_killer() -> None:
     """When memory runs out, the kernel should end this process, not the notebook server."""
     with suppress(OSError):  # not Linux, or not allowed: then the default order holds
         Path("/proc/self/oom_score_adj").write_text("600")
+
+
+def _dump_no_core() -> None:
+    """A core file would hold people's prompts, fill the disk with a copy of the weights, and
+    keep the memory until it is written."""
+    if sys.platform != "win32":
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 if __name__ == "__main__":
