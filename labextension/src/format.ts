@@ -4,7 +4,7 @@ import { loadedModels, loadingModels, type Model, type Models } from './events.j
 
 const UNITS = ['B', 'kB', 'MB', 'GB', 'TB'];
 
-/** Bytes in decimal units with three digits: "98.1 MB", "1.20 GB". */
+/** Bytes in powers of 1000, as `%power` shows them: "98.1 MB", "1.2 GB". */
 export function formatBytes(bytes: number): string {
   let value = bytes;
   let unit = 0;
@@ -13,7 +13,7 @@ export function formatBytes(bytes: number): string {
     value /= 1000;
     unit += 1;
   }
-  const digits = unit === 0 || value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2;
+  const digits = unit === 0 || value >= 99.95 ? 0 : 1;
   return `${value.toFixed(digits)} ${UNITS[unit]}`;
 }
 

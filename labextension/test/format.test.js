@@ -5,14 +5,14 @@ import { describe, formatBytes, formatDuration, summary } from '../lib/format.js
 
 const models = (...list) => new Map(list.map(m => [m.id, { pinned: false, ...m }]));
 
-test('sizes have three digits at most and never four', () => {
-  const sizes = { 0: '0 B', 999: '999 B', 1000: '1.00 kB', 98_120_000: '98.1 MB' };
+test('sizes have one decimal below 100, and never four digits', () => {
+  const sizes = { 0: '0 B', 999: '999 B', 1000: '1.0 kB', 98_120_000: '98.1 MB' };
   for (const [bytes, text] of Object.entries(sizes)) {
     assert.equal(formatBytes(Number(bytes)), text);
   }
   assert.equal(formatBytes(119_600_000), '120 MB');
-  assert.equal(formatBytes(999_600), '1.00 MB');
-  assert.equal(formatBytes(9_996_000), '10.0 MB');
+  assert.equal(formatBytes(999_600), '1.0 MB');
+  assert.equal(formatBytes(1_204_000_000), '1.2 GB');
   assert.equal(formatBytes(5e15), '5000 TB');
 });
 
