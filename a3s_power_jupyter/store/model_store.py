@@ -211,6 +211,10 @@ class ModelStore:
 
     def _remembered(self, source: SourceFile) -> str | None:
         for manifest in self.list():
+            # A file written in the second of its hashing could have been written to again
+            # without a change of its time, which is coarser than a write is long.
+            if source.mtime_ns >= manifest.created * 10**9:
+                continue
             for file in manifest.files:
                 if (
                     file.path is not UNSET
