@@ -66,7 +66,7 @@ class HeadlessServerApp(ServerApp):
         provider = self.identity_provider
         token = provider.token if getattr(provider, "token_generated", False) else "$TOKEN"
         url = f"{self._get_urlparts(path=self.base_url).geturl()}v1"
-        auth = f"-H 'Authorization: Bearer {token}' " if provider.auth_enabled else ""
+        auth = f'-H "Authorization: Bearer {token}" ' if provider.auth_enabled else ""
         post = f"  curl {auth}-H 'Content-Type: application/json' {url}"
         model = '{"name": "my-model", "path": "/path/to/model.gguf"}'
         chat = '{"model": "my-model", "messages": [{"role": "user", "content": "Hello"}]}'

@@ -22,6 +22,7 @@ from .context import SETTING, Context
 
 Verb = TypeVar("Verb", bound=Callable[..., Any])
 
+NOT_AUTHENTICATED = "Not authenticated. Send the server's token as 'Authorization: Bearer TOKEN'."
 ALLOW_ORIGIN = "Access-Control-Allow-Origin"
 _AUTHORIZATION = re.compile(r"(?:token|bearer)\s+(\S+)\s*", re.IGNORECASE)
 
@@ -88,9 +89,7 @@ class AuthHandler(APIHandler):
         await JupyterHandler.prepare(self, _redirect_to_login=False)
         self.check_origin()
         if self.current_user is None and self.request.method != "OPTIONS":
-            raise Unauthorized(
-                "Not authenticated. Send the server's token as 'Authorization: Bearer TOKEN'."
-            )
+            raise Unauthorized(NOT_AUTHENTICATED)
 
     def _holds_kernel_key(self) -> bool:
         match = _AUTHORIZATION.fullmatch(self.request.headers.get("Authorization", ""))
@@ -141,7 +140,7 @@ class AuthHandler(APIHandler):
             super().check_xsrf_cookie()
         except web.HTTPError as error:
             if self.current_user is None:
-                raise
+                raise Unauthorized(NOT_AUTHENTICATED) from None
             raise Forbidden(
                 "A login cookie alone changes nothing: send the value of the _xsrf cookie as "
                 "X-XSRFToken, or the token as 'Authorization: Bearer TOKEN'."

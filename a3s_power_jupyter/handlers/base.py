@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Coroutine
 from http.client import responses
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 import msgspec
 from tornado import web
@@ -50,6 +50,7 @@ class PowerHandler(AuthHandler):
         self.template = template
         self._body = bytearray()
         self._body_too_large = False
+        self._refused = False
         self._work: asyncio.Task[Any] | None = None
         self._client_gone = False
 
@@ -60,16 +61,33 @@ class PowerHandler(AuthHandler):
     # ---------------------------------------------------------------- request
 
     async def prepare(self) -> None:  # type: ignore[override]
-        await super().prepare()
-        self.context.touch()
         length = self.request.headers.get("Content-Length", "")
         if length.isdecimal() and int(length) > self.context.max_request_bytes:
             raise self._too_large()
+        try:
+            await super().prepare()
+        except (PowerError, web.HTTPError) as error:
+            self.refuse(error)
+        else:
+            self.context.touch()
+
+    def refuse(self, error: Exception) -> None:
+        """Answer with `error`, but only when the body has arrived, and is thrown away.
+
+        tornado drops the connection of a request that is answered earlier, which a client that
+        is still writing may see before it sees the answer.
+        """
+
+        def verb(*args: str, **kwargs: str) -> NoReturn:
+            raise error
+
+        self._refused = True
+        setattr(self, str(self.request.method).lower(), verb)
 
     def data_received(self, chunk: bytes) -> None:
         """Keep the body; what a chunked request sends over the limit is dropped."""
         self._body_too_large |= len(self._body) + len(chunk) > self.context.max_request_bytes
-        if self._body_too_large:
+        if self._body_too_large or self._refused:
             self._body.clear()
         else:
             self._body += chunk
@@ -150,6 +168,9 @@ class PowerHandler(AuthHandler):
         self.set_status(status_code if isinstance(raised, web.HTTPError) else error.status)
         if error.retry_after is not None:
             self.set_header("Retry-After", str(error.retry_after))
+        if isinstance(error, BodyTooLarge):
+            # The rest of the body will not be read (see `refuse`).
+            self.set_header("Connection", "close")
         if isinstance(error, MethodNotAllowed):
             self.set_header("Allow", ", ".join(self.verbs()))
         self.finish(msgspec.json.encode({"error": error.to_wire()}))

@@ -22,9 +22,19 @@ class _Choice:
 
     def __init__(self) -> None:
         self.texts: list[str] = []
+        self.length = 0
         self.logprobs: list[TokenLogprob] = []
-        self.offset = 0
+        self.offsets: list[int] = []
         self.finished: Finished | None = None
+
+    def take(self, delta: Delta) -> None:
+        offset = self.length
+        for token in delta.logprobs or ():
+            self.offsets.append(offset)
+            self.logprobs.append(token)
+            offset += len(token.token)
+        self.texts.append(delta.text)
+        self.length += len(delta.text)
 
     @property
     def text(self) -> str:
@@ -58,8 +68,7 @@ class GenerationReply:
         """
         choice = self._choices[index]
         if isinstance(item, Delta):
-            choice.texts.append(item.text)
-            choice.logprobs.extend(item.logprobs or ())
+            choice.take(item)
         elif isinstance(item, Finished):
             choice.finished = item
         piece = self._chunk_choice(choice, item)
@@ -140,12 +149,15 @@ class CompletionReply(GenerationReply):
         text, logprobs = "", None
         if isinstance(item, Delta):
             text = item.text
-            logprobs = _completion_logprobs(item.logprobs, choice.offset)
-            choice.offset += sum(len(token.token) for token in item.logprobs or ())
+            new = len(choice.logprobs) - len(item.logprobs or ())
+            logprobs = _completion_logprobs(choice.logprobs[new:], choice.offsets[new:])
         return {"text": text, "logprobs": logprobs, "finish_reason": choice.finish_reason}
 
     def _whole_choice(self, choice: _Choice) -> dict[str, Any]:
-        return {"text": choice.text, "logprobs": _completion_logprobs(choice.logprobs, 0)}
+        return {
+            "text": choice.text,
+            "logprobs": _completion_logprobs(choice.logprobs, choice.offsets),
+        }
 
 
 def _chat_logprobs(tokens: list[TokenLogprob] | None) -> dict[str, Any] | None:
@@ -166,15 +178,10 @@ def _chat_logprobs(tokens: list[TokenLogprob] | None) -> dict[str, Any] | None:
     return {"content": content, "refusal": None}
 
 
-def _completion_logprobs(tokens: list[TokenLogprob] | None, offset: int) -> dict[str, Any] | None:
-    """The parallel lists of the older route; `offset` is where the first token begins, in
-    characters of the reply's text."""
+def _completion_logprobs(tokens: list[TokenLogprob], offsets: list[int]) -> dict[str, Any] | None:
+    """The parallel lists of the older route; `offsets` are the tokens' places in the text."""
     if not tokens:
         return None
-    offsets = []
-    for token in tokens:
-        offsets.append(offset)
-        offset += len(token.token)
     return {
         "tokens": [token.token for token in tokens],
         "token_logprobs": [token.logprob for token in tokens],

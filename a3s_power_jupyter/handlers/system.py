@@ -29,8 +29,10 @@ class UnknownRouteHandler(PowerHandler):
 
     async def prepare(self) -> None:  # type: ignore[override]
         await super().prepare()
-        if self.request.method != "OPTIONS":
-            raise RouteNotFound(
-                f"There is no route {self.request.path!r}. The routes begin with /v1/models, "
-                "/v1/chat/completions, /v1/completions, /v1/embeddings, /v1/events, /v1/health."
+        if not self._refused and self.request.method != "OPTIONS":
+            self.refuse(
+                RouteNotFound(
+                    f"There is no route {self.request.path!r}. The routes are /v1/models..., "
+                    "/v1/chat/completions, /v1/completions, /v1/embeddings, /v1/events, /v1/health."
+                )
             )

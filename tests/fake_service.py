@@ -1,0 +1,140 @@
+"""A service without models, for the logic of the handlers: chosen with ``PowerApp.service_class``.
+
+The names of its models say what they do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import msgspec
+
+from a3s_power_jupyter.errors import ModelNotFound, ServerBusy, WorkerDied
+from a3s_power_jupyter.parameters import DefaultParameters, LoadParameters
+from a3s_power_jupyter.types import (
+    Delta,
+    Embedded,
+    Finished,
+    ManifestProblem,
+    Model,
+    ModelDetails,
+    RegisterRequest,
+    Removable,
+    Source,
+    Started,
+)
+
+#: Beside it: `endless` generates until it is stopped, `dies` ends in a `WorkerDied`, `busy` is
+#: refused, `bug` raises what nobody expects, `silent` says nothing for 11 seconds.
+NAMES = ["a/load", "bug", "busy", "dies", "endless", "gc", "org/repo:Q4_K_M", "silent", "pull"]
+
+
+def model(name: str) -> Model:
+    return Model(
+        id=name,
+        created=1,
+        format="gguf",
+        size_bytes=1,
+        size=1,
+        state="unloaded",
+        loaded=False,
+        parameters=ModelDetails(),
+        default_parameters=DefaultParameters(),
+        capabilities=("completion", "chat"),
+        source=Source(path="/m.gguf"),
+        pinned=False,
+    )
+
+
+class FakeService:
+    def __init__(self, settings: object, log: object, metrics: object) -> None:
+        self.settings = settings
+        self.calls: list[Any] = []
+        self.active_requests = 0
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+    async def register(self, request: RegisterRequest) -> Model:
+        return model(request.name)
+
+    async def models(self) -> list[Model]:
+        return [model(name) for name in NAMES]
+
+    async def model(self, name: str) -> Model:
+        if name not in NAMES:
+            raise ModelNotFound(f"There is no model {name!r}.", param="model")
+        return model(name)
+
+    async def delete(self, name: str, *, force: bool = False) -> int:
+        await self.model(name)
+        return 1000 if force else 1
+
+    async def collect_garbage(
+        self, *, dry_run: bool
+    ) -> tuple[list[Removable], list[ManifestProblem]]:
+        return [Removable("partial", "x", 5), Removable("orphan_blob", "y", 7)], []
+
+    async def load(
+        self, name: str, parameters: LoadParameters, keep_alive: float | None
+    ) -> AsyncGenerator[dict[str, Any], None]:
+        loaded = await self.model(name)
+        yield {"status": "loading", "progress": 0.5}
+        if name == "dies":
+            raise WorkerDied("The worker died.")
+        self.calls.append([name, msgspec.to_builtins(parameters), keep_alive])
+        yield {"status": "success", "model": loaded}
+
+    async def unload(self, name: str, *, force: bool = False) -> Model:
+        return await self.model(name)
+
+    async def pin(self, name: str, pinned: bool) -> Model:
+        return msgspec.structs.replace(await self.model(name), pinned=pinned)
+
+    async def generate(
+        self, name: str, request: object, keep_alive: float | None
+    ) -> AsyncGenerator[Started | Delta | Finished, None]:
+        await self.model(name)
+        self.active_requests += 1
+        try:
+            if name == "busy":
+                raise ServerBusy("Come back later.", retry_after=7)
+            if name == "bug":
+                raise RuntimeError("secret of the server")
+            if name == "silent":
+                await asyncio.sleep(11)
+            yield Started(3, 0)
+            yield Delta("Hello")
+            if name == "dies":
+                raise WorkerDied("The worker died of signal 9.")
+            if name == "silent":
+                await asyncio.sleep(15)
+            while name == "endless":
+                yield Delta("x" * 4096)
+                await asyncio.sleep(0.001)
+            yield Finished("stop", 3, 1, 0)
+        finally:
+            self.active_requests -= 1
+            self.calls.append([name, "closed"])
+
+    async def embed(self, name: str, request: object, keep_alive: float | None) -> Embedded:
+        await self.model(name)
+        return Embedded(struct.pack("<2f", 1, 0), 2, 3)
+
+    async def events(self) -> AsyncGenerator[dict[str, Any], None]:
+        yield {"type": "snapshot", "models": await self.models(), "pulls": []}
+        await asyncio.Event().wait()
+
+    async def health(self) -> dict[str, Any]:
+        """With what a test wants to know of this process."""
+        return {
+            "status": "ok",
+            "hints": [],
+            "calls": self.calls,
+            "active": self.active_requests,
+            "settings": {key: str(value) for key, value in vars(self.settings).items()},
+        }
