@@ -1,0 +1,60 @@
+"""The quickstart in JupyterLab, as a person runs it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+pytestmark = pytest.mark.browser
+
+SECONDS = 1000.0  # Playwright counts milliseconds
+LOADED = re.compile(r"Power: smollm2 · \d+ MB")
+IDLE = re.compile(r"Power: smollm2 · \d+ MB$")
+
+
+def run_all(page: Page) -> None:
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+
+
+def cell(page: Page, text: str) -> Locator:
+    """The code cell whose input holds `text`."""
+    return page.locator(".jp-CodeCell").filter(has=page.locator(".jp-InputArea", has_text=text))
+
+
+@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
+def test_quickstart(open_lab: Callable[[str, str], Page], images: Path, theme: str) -> None:
+    page = open_lab("01_quickstart.ipynb", theme)
+    expect(page.locator(".jp-NotebookPanel-toolbar")).to_contain_text(
+        "Python 3", timeout=60 * SECONDS
+    )
+    status = page.get_by_role("button", name="Menu of loaded models")
+    expect(status).to_be_hidden()
+
+    run_all(page)
+    expect(status).to_have_text(LOADED, timeout=60 * SECONDS)
+    last = cell(page, "%power unload smollm2")
+    expect(last).to_contain_text("Nothing is in memory", timeout=90 * SECONDS)
+    expect(status).to_be_hidden()
+    expect(page.locator("[data-mime-type='application/vnd.jupyter.error']")).to_have_count(0)
+    expect(page.locator("[data-mime-type='application/vnd.jupyter.stderr']")).to_have_count(0)
+
+    question = cell(page, "capital city of France")
+    question.locator(".jp-InputArea-editor").click()
+    page.keyboard.press("Control+Enter")
+    page.keyboard.press("Control+b")  # hides the file browser
+    expect(status).to_have_text(IDLE, timeout=60 * SECONDS)
+    expect(question.locator(".jp-OutputArea")).to_have_text("The capital city of France is Paris.")
+    status.click()
+    unload = page.get_by_role("menuitem", name=re.compile("Unload smollm2: idle, .* MB"))
+    expect(unload).to_be_visible()
+    # Below the path of the model's file, which is another on each machine.
+    page.get_by_role("heading", name="Ask").evaluate("heading => heading.scrollIntoView()")
+    page.screenshot(path=images / f"quickstart-{theme.split()[1].lower()}.png")
+
+    unload.click()
+    expect(status).to_be_hidden()
