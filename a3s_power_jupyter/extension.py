@@ -220,8 +220,8 @@ class PowerApp(ExtensionApp):
                 key=self.context.kernel_key,
                 version=__version__,
                 headless=isinstance(serverapp, HeadlessServerApp),
-                certfile=serverapp.certfile or None,
-                sock=serverapp.sock or None,
+                certfile=_absolute(serverapp.certfile),
+                sock=_absolute(serverapp.sock),
             )
         )
         interval = min(ACTIVITY_INTERVAL, self.idle_exit / 4 if self.idle_exit else math.inf)
@@ -258,6 +258,11 @@ class PowerApp(ExtensionApp):
         return all(
             model.state in ("unloaded", "failed") for model in await self.context.service.models()
         )
+
+
+def _absolute(path: str) -> str | None:
+    """A kernel has another working directory than its server."""
+    return str(Path(path).absolute()) if path else None
 
 
 def loopback_url(serverapp: ServerApp) -> str:

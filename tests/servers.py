@@ -88,13 +88,15 @@ def run_server(
     (folder / "notebooks").mkdir(exist_ok=True)
     env = clean_environ(folder, home, runtime_dir) | {"JUPYTER_TOKEN": token} | (environ or {})
     module = "a3s_power_jupyter.extension" if headless else "jupyter_server"
+    address = [] if any("--sock" in arg for arg in argv) else ["--ip=127.0.0.1", "--port=0"]
     options = [] if headless else ["--no-browser", "--allow-root", "--ServerApp.port_retries=0"]
     if fake:
         env.setdefault("PYTHONPATH", str(Path(__file__).parent))
         options.append("--PowerApp.service_class=fake_service.FakeService")
+        _without_lab(folder / "config")
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", module, "--ip=127.0.0.1", "--port=0", *options, *argv],
+            [sys.executable, "-m", module, *address, *options, *argv],
             cwd=folder / "notebooks",
             env=env,
             stdin=subprocess.DEVNULL,
@@ -126,6 +128,14 @@ def clean_environ(folder: Path, home: Path, runtime_dir: Path) -> dict[str, str]
         "IPYTHONDIR": str(folder / "ipython"),
         "A3S_POWER_HOME": str(home),
     }
+
+
+def _without_lab(config: Path) -> None:
+    """The extensions that take seconds to start, and that no fake is about."""
+    off = dict.fromkeys(("jupyterlab", "jupyter_lsp", "notebook_shim"), False)
+    config.mkdir(exist_ok=True)
+    settings = {"ServerApp": {"jpserver_extensions": off}}
+    (config / "jupyter_server_config.json").write_text(json.dumps(settings))
 
 
 def stop(process: subprocess.Popen[bytes]) -> int:
