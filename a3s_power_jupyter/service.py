@@ -55,6 +55,7 @@ class Metrics(Protocol):
     def loaded(self, model: str, seconds: float, memory: int | None) -> None: ...
     def unloaded(self, model: str) -> None: ...
     def evicted(self, reason: str) -> None: ...
+    def gpu_memory(self, device: str, used: int) -> None: ...
 
 
 class PowerService:
@@ -73,6 +74,7 @@ class PowerService:
         self._machine = MachineProbe()
         self._started = time.monotonic()
         self._active = 0
+        self._devices: set[str] = set()
         self._preloading: set[asyncio.Task[None]] = set()
         # Hashing and copying take minutes; the default executor is for what is quick.
         self._slow = ThreadPoolExecutor(max_workers=2, thread_name_prefix="power-store")
@@ -303,10 +305,12 @@ class PowerService:
         resident = self._scheduler.resident(name)
         worker = resident.worker if resident is not None else None
         self._metrics.loaded(name, seconds, worker.memory_bytes if worker is not None else None)
+        self._count_device_memory()
 
     def evicted(self, name: str, reason: str) -> None:
         self._metrics.unloaded(name)
         self._metrics.evicted(reason)
+        self._count_device_memory()
 
     # ------------------------------------------------------------ helpers
 
@@ -357,6 +361,16 @@ class PowerService:
         resident = self._scheduler.resident(name)
         if resident is not None and not resident.ready and not resident.in_use:
             await self._scheduler.unload(name)
+
+    def _count_device_memory(self) -> None:
+        used = dict.fromkeys(self._devices, 0)
+        for resident in self._scheduler.residents():
+            info = resident.info
+            if info is not None and info.device_bytes:
+                used[info.device] = used.get(info.device, 0) + info.device_bytes
+        self._devices |= used.keys()
+        for device, size in used.items():
+            self._metrics.gpu_memory(device, size)
 
     async def _preload(self, name: str) -> None:
         try:
