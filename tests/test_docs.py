@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from prometheus_client.registry import Collector
+from prometheus_client.metrics import MetricWrapperBase
 
 from a3s_power_jupyter.environment import _READERS
 from a3s_power_jupyter.errors import BY_CODE
@@ -43,7 +43,7 @@ def test_every_parameter_of_a_model() -> None:
 
 
 def test_every_metric() -> None:
-    collectors = [value for value in vars(metrics).values() if isinstance(value, Collector)]
+    collectors = [value for value in vars(metrics).values() if isinstance(value, MetricWrapperBase)]
     names = [family.name for collector in collectors for family in collector.describe()]
     assert len(names) > 10
     assert [name for name in names if f"`{name}" not in page("configuration")] == []

@@ -36,6 +36,9 @@ LOAD_DURATION = Histogram(
     "power_model_load_duration_seconds", "Seconds it took to load a model.", buckets=_SECONDS
 )
 EVICTIONS = Counter("power_evictions", "Models that left memory, and why.", ["reason"])
+GPU_MEMORY = Gauge(
+    "power_gpu_memory_bytes", "Bytes of a GPU's memory that models take.", ["device"]
+)
 
 
 def observe_request(method: str, path: str, status: int, seconds: float) -> None:
@@ -72,3 +75,7 @@ class RuntimeMetrics:
     def evicted(self, reason: str) -> None:
         """A model went: ``idle``, ``room``, ``asked``, ``died`` (`runtime.interfaces.Observer`)."""
         EVICTIONS.labels(reason).inc()
+
+    def gpu_memory(self, device: str, used: int) -> None:
+        """`used` bytes of `device` are taken by models now."""
+        GPU_MEMORY.labels(device).set(used)
