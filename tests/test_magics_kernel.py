@@ -74,6 +74,15 @@ def test_register_list_and_show_in_both_forms(kernel: Kernel, model: str) -> Non
     assert "Defaults    num_ctx=2048" in details
 
 
+def test_a_big_file_is_announced_before_it_is_hashed(kernel: Kernel, tmp_path: Path) -> None:
+    big = tmp_path / "big.gguf"
+    with big.open("wb") as file:
+        file.truncate(600_000_000)
+    cell = kernel.run(f"%power register big {big}")
+    assert cell.texts("text/plain") == ["Hashing big.gguf (600 MB) once; this takes a while."]
+    assert "UsageError" in cell.stderr
+
+
 def test_load_shows_its_progress_in_one_place(kernel: Kernel, model: str) -> None:
     kernel.run("%power unload smollm2")
     cell = kernel.run("%power load smollm2 --keep-alive 10m")

@@ -142,8 +142,7 @@ class Client:
 
         A file that was registered in place stays. A busy model is refused unless `force`.
         """
-        params = {"force": "true"} if force else None
-        body = self._connection.request("DELETE", _path(name), params=params, timeout=None)
+        body = self._connection.request("DELETE", _path(name, force=force), timeout=None)
         freed: int = msgspec.json.decode(body)["freed_bytes"]
         return freed
 
@@ -166,10 +165,8 @@ class Client:
         parameters
             Load parameters of the contract: ``num_ctx``, ``num_gpu``, ``num_thread``, ...
         """
-        body = {**parameters}
-        if keep_alive is not None:
-            body["keep_alive"] = keep_alive
-        with closing(self._connection.stream("POST", _path(name) + "/load", body=body)) as events:
+        body = parameters if keep_alive is None else {**parameters, "keep_alive": keep_alive}
+        with closing(self._connection.stream("POST", _path(name, "/load"), body=body)) as events:
             for event in events:
                 if event["status"] == "success":
                     return msgspec.convert(event["model"], Model)
@@ -177,15 +174,16 @@ class Client:
                     progress(event["progress"])
         raise ConnectionLost(f"The server stopped telling how {name!r} loads; ask again.")
 
-    def unload(self, name: str) -> Model:
-        return self._model("POST", _path(name) + "/unload")
+    def unload(self, name: str, *, force: bool = False) -> Model:
+        """Free a model's memory. A busy model is refused unless `force`."""
+        return self._model("POST", _path(name, "/unload", force=force))
 
     def pin(self, name: str) -> Model:
         """Keep a model loaded, once it is, until `unpin` or `unload`."""
-        return self._model("POST", _path(name) + "/pin")
+        return self._model("POST", _path(name, "/pin"))
 
     def unpin(self, name: str) -> Model:
-        return self._model("POST", _path(name) + "/unpin")
+        return self._model("POST", _path(name, "/unpin"))
 
     def gc(self, *, dry_run: bool = True) -> list[Removable]:
         """What no model needs any more; removed unless `dry_run`."""
@@ -245,7 +243,8 @@ class Client:
         body = {**parameters, "model": model, "input": texts, "encoding_format": "base64"}
         rows = self._ask("embeddings", body)["data"]
         vectors = [numpy.frombuffer(base64.b64decode(r["embedding"]), "<f4") for r in rows]
-        return vectors[0] if isinstance(texts, str) else numpy.stack(vectors)
+        matrix = numpy.stack(vectors)  # a copy, which can be written to
+        return matrix[0] if isinstance(texts, str) else matrix
 
     # ------------------------------------------------------------ the server
 
@@ -253,7 +252,7 @@ class Client:
         return msgspec.json.decode(self._connection.request("GET", "health"), type=Health)
 
     def events(self) -> Iterator[dict[str, Any]]:
-        """First a ``snapshot``, then one event for each change of a model, as it happens. Endless."""
+        """First a ``snapshot``, then one event for each change of a model. It has no end."""
         yield from self._connection.stream("GET", "events")
 
     def openai(self) -> openai.OpenAI:
@@ -285,8 +284,8 @@ class Client:
         return msgspec.json.decode(reply, type=dict[str, Any])
 
 
-def _path(name: str) -> str:
-    return f"models/{quote(name, safe='')}"
+def _path(name: str, action: str = "", *, force: bool = False) -> str:
+    return f"models/{quote(name, safe='')}{action}{'?force=true' if force else ''}"
 
 
 def _chat(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import ssl
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -124,7 +125,6 @@ class Connection:
         path: str,
         *,
         body: object = None,
-        params: Mapping[str, str] | None = None,
         timeout: float | None = QUICK,
     ) -> bytes:
         """The body of the reply; `path` comes after ``v1/``, `timeout` is in seconds.
@@ -134,7 +134,7 @@ class Connection:
         PowerError
             As the server sent it, `ServerNotFound` or `ConnectionLost`.
         """
-        return self._send(method, path, body=body, params=params, timeout=timeout).content
+        return self._send(method, path, body=body, timeout=timeout).content
 
     def stream(self, method: str, path: str, *, body: object = None) -> EventStream:
         """The events of the reply. It is open when this returns, and errors raise here."""
@@ -157,7 +157,6 @@ class Connection:
         path: str,
         *,
         body: object = None,
-        params: Mapping[str, str] | None = None,
         timeout: float | None,
         stream: bool = False,
     ) -> httpx2.Response:
@@ -167,13 +166,12 @@ class Connection:
             headers = {"Accept": "text/event-stream" if stream else "application/json"}
             content = None
             if body is not None:
-                content = msgspec.json.encode(body)
+                content = json.dumps(body).encode()  # takes strings like `Reply`, msgspec does not
                 headers["Content-Type"] = "application/json"
             request = self._http.build_request(
                 method,
                 path,
                 content=content,
-                params=params,
                 headers=headers,
                 timeout=httpx2.Timeout(timeout, connect=connect),
             )

@@ -52,9 +52,12 @@ def register(session: Session, arguments: argparse.Namespace) -> Output:
 
 
 def _announce_hashing(path: Path) -> None:
-    if path.is_file() and path.stat().st_size >= BIG_FILE:
-        size = render.size(path.stat().st_size)
-        display(render.note(f"Hashing {path.name} ({size}) once; this takes a while."))
+    files = path.glob("*.safetensors") if path.is_dir() else [path]
+    count = sum(file.stat().st_size for file in files if file.is_file())
+    if count >= BIG_FILE:
+        display(
+            render.note(f"Hashing {path.name} ({render.size(count)}) once; this takes a while.")
+        )
 
 
 def _upstream(arguments: argparse.Namespace) -> dict[str, str] | None:
@@ -101,7 +104,7 @@ def load(session: Session, arguments: argparse.Namespace) -> None:
 
 
 def unload(session: Session, arguments: argparse.Namespace) -> Output:
-    session.client.unload(arguments.model)
+    session.client.unload(arguments.model, force=arguments.force)
     return render.note(f"{arguments.model} is unloaded.")
 
 

@@ -76,7 +76,8 @@ def line_parser() -> MagicParser:
     command.add_argument("--keep-alive", metavar="TIME", help="idle time until it goes: 5m, 0, -1")
     _add_parameters(command, "a load parameter, as num_ctx=4096; may be repeated")
 
-    _add_model_command(add, "unload", commands.unload, "take a model out of memory")
+    command = _add_model_command(add, "unload", commands.unload, "take a model out of memory")
+    command.add_argument("--force", action="store_true", help="even while it answers")
     _add_model_command(add, "pin", commands.pin, "keep a model loaded")
     _add_model_command(add, "unpin", commands.unpin, "let a pinned model go again")
 

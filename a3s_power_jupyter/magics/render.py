@@ -45,13 +45,15 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str) 
 
 
 def facts(pairs: Iterable[tuple[str, str]]) -> Output:
-    """Names and values, one below the other; pairs without a value are left out."""
+    """Names and values, one below the other; pairs without a value are left out.
+
+    The first pair always has one: Markdown's tables need a head.
+    """
     known = [(name, value) for name, value in pairs if value]
     width = max(len(name) for name, _ in known)
     text = "\n".join(f"{name.ljust(width)}  {value}" for name, value in known)
-    markdown = "\n".join(
-        ["| | |", "|---|---|", *(f"| **{escape(n)}** | {escape(v)} |" for n, v in known)]
-    )
+    rows = [f"| {escape(name)} | {escape(value)} |" for name, value in known]
+    markdown = "\n".join([rows[0], "|---|---|", *rows[1:]])
     return Output(text, markdown)
 
 
