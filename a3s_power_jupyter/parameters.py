@@ -30,7 +30,16 @@ ISQ_KINDS = ("Q4_0", "Q4K", "Q6K", "Q8_0", "HQQ4", "HQQ8", "none")
 KVCacheType = Literal["f32", "f16", "bf16", "q8_0", "q4_0"]
 
 
-class LoadParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Known(msgspec.Struct, frozen=True):
+    """A struct that shows only what is known: UNSET is left out of its repr, as of its JSON."""
+
+    def __repr__(self) -> str:
+        fields = ((name, getattr(self, name)) for name in self.__struct_fields__)
+        known = ", ".join(f"{name}={value!r}" for name, value in fields if value is not UNSET)
+        return f"{type(self).__name__}({known})"
+
+
+class LoadParameters(Known, frozen=True, forbid_unknown_fields=True):
     """What is fixed when a model is loaded (contract, "Lifecycle"); no request changes it later.
 
     Attributes

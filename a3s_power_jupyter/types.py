@@ -11,7 +11,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from .parameters import DefaultParameters
+from .parameters import DefaultParameters, Known
 
 Format = Literal["gguf", "safetensors", "vision", "huggingface", "remote"]
 State = Literal["unloaded", "loading", "loaded", "busy", "unloading", "failed"]
@@ -22,7 +22,7 @@ FinishReason = Literal["stop", "length", "tool_calls"]
 # ---------------------------------------------------------------- what a model is
 
 
-class ModelDetails(msgspec.Struct, frozen=True):
+class ModelDetails(Known, frozen=True):
     """`parameters` of the Model object."""
 
     family: str | UnsetType = UNSET
@@ -41,7 +41,7 @@ class Geometry(msgspec.Struct, frozen=True):
     value_length: int
 
 
-class Source(msgspec.Struct, frozen=True):
+class Source(Known, frozen=True):
     """Where the model came from: a path registered by hand, or a hub reference."""
 
     path: str | UnsetType = UNSET
@@ -105,7 +105,7 @@ class RegisterRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     upstream: Upstream | None = None
 
 
-class Model(msgspec.Struct, frozen=True):
+class Model(Known, frozen=True):
     """The Model object of the wire: a `Manifest` and what the runtime knows of it now.
 
     `progress` (0 to 1) is there while it loads, `error` after a load or a worker failed.
@@ -245,7 +245,7 @@ Item = Started | Delta | Finished | Embedded
 # ---------------------------------------------------------------- machines
 
 
-class Device(msgspec.Struct, frozen=True):
+class Device(Known, frozen=True):
     """A device as the engine's own library reports it."""
 
     name: str
@@ -255,7 +255,7 @@ class Device(msgspec.Struct, frozen=True):
     memory_free: int | UnsetType = UNSET
 
 
-class EngineStatus(msgspec.Struct, frozen=True):
+class EngineStatus(Known, frozen=True):
     """Whether an engine can run here. `hint` is the command that would make it better."""
 
     available: bool

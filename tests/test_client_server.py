@@ -85,6 +85,8 @@ def test_models_come_and_go(
     assert made.source.path == str(smollm2_path)
     assert made.default_parameters.seed == 3
     assert client.show("relative") == made
+    assert repr(made).startswith("Model(id='relative', created=")
+    assert "UNSET" not in repr(made)
     assert "relative" in [model.id for model in client.models()]
     with pytest.raises(ModelAlreadyExists):
         client.register("relative", smollm2_path.name)

@@ -145,6 +145,4 @@ def test_details_leave_out_what_is_not_known() -> None:
 def test_loading() -> None:
     assert render.loading("a_b", 0.425) == "Loading a\\_b: 42%"
     shown = render.loaded(model(pinned=True), seconds=1.26)
-    assert shown == (
-        "Loaded smol\\_lm\\|2 in 1.3 s: loaded, pinned, on cpu, 2048 tokens of context."
-    )
+    assert shown == "Loaded smol\\_lm\\|2 in 1.3 s: on cpu, 2048 tokens of context, pinned."

@@ -104,17 +104,17 @@ def duration(seconds: float) -> str:
 
 def state(model: Model, *, now: float | None = None) -> str:
     """How a model does, in words: ``loaded, expires in 4 min``. `now` is a unix time."""
-    words = [str(model.state)]
+    word = str(model.state)
     if model.state == "loading" and model.progress is not UNSET:
-        words[0] += f" {model.progress:.0%}"
-    if model.pinned:
-        words.append("pinned")
-    elif model.state == "loaded":
-        words.append(_expiry(model, time.time() if now is None else now))
-    return ", ".join(words)
+        word += f" {model.progress:.0%}"
+    return ", ".join(filter(None, (word, _expiry(model, time.time() if now is None else now))))
 
 
 def _expiry(model: Model, now: float) -> str:
+    if model.pinned:
+        return "pinned"
+    if model.state != "loaded":
+        return ""
     if model.expires_at is UNSET:
         return "does not expire"
     return f"expires in {duration(model.expires_at - now)}"
@@ -127,12 +127,10 @@ def loading(name: str, done: float) -> str:
 
 def loaded(model: Model, *, seconds: float) -> str:
     """Markdown for a load that took `seconds`."""
-    facts = [state(model)]
-    if model.device is not UNSET:
-        facts.append(f"on {model.device}")
-    if model.num_ctx is not UNSET:
-        facts.append(f"{model.num_ctx} tokens of context")
-    return escape(f"Loaded {model.id} in {seconds:.1f} s: {', '.join(facts)}.")
+    device = "" if model.device is UNSET else f"on {model.device}"
+    context = "" if model.num_ctx is UNSET else f"{model.num_ctx} tokens of context"
+    facts = ", ".join(filter(None, (device, context, _expiry(model, time.time()))))
+    return escape(f"Loaded {model.id} in {seconds:.1f} s: {facts}.")
 
 
 def models(found: Sequence[Model]) -> Output:
