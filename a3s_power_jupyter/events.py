@@ -1,10 +1,16 @@
-"""Who changed: names of models, kept for each subscriber until it has looked."""
+"""What changed: names of models and pulls, kept for each subscriber until it has looked."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from typing import Literal, NamedTuple
+
+
+class Change(NamedTuple):
+    kind: Literal["model", "pull"]
+    name: str
 
 
 class Changes:
@@ -17,13 +23,13 @@ class Changes:
     def __init__(self) -> None:
         self._subscribers: set[Subscription] = set()
 
-    def publish(self, name: str) -> None:
+    def publish(self, change: Change) -> None:
         for subscriber in self._subscribers:
-            subscriber.add(name)
+            subscriber.add(change)
 
     @contextmanager
     def subscribe(self) -> Iterator[Subscription]:
-        """Names that change from now on."""
+        """What changes from now on."""
         subscription = Subscription()
         self._subscribers.add(subscription)
         try:
@@ -33,21 +39,21 @@ class Changes:
 
 
 class Subscription:
-    """An endless iterator over changed names, oldest first."""
+    """An endless iterator over changes, oldest first."""
 
     def __init__(self) -> None:
-        self._names: dict[str, None] = {}
+        self._changes: dict[Change, None] = {}
         self._arrived = asyncio.Event()
 
-    def add(self, name: str) -> None:
-        self._names.setdefault(name)
+    def add(self, change: Change) -> None:
+        self._changes.setdefault(change)
         self._arrived.set()
 
-    async def __aiter__(self) -> AsyncIterator[str]:
+    async def __aiter__(self) -> AsyncIterator[Change]:
         while True:
             await self._arrived.wait()
-            while self._names:
-                name = next(iter(self._names))
-                del self._names[name]
-                yield name
+            while self._changes:
+                change = next(iter(self._changes))
+                del self._changes[change]
+                yield change
             self._arrived.clear()

@@ -20,7 +20,7 @@ from .description import describe
 from .engine.protocol import Load
 from .engine.registry import require_engine
 from .errors import ModelBusy, ModelNotFound, PowerError
-from .events import Changes
+from .events import Change, Changes
 from .parameters import LoadParameters, check_default_parameters, parse_keep_alive
 from .runtime.clock import SystemClock
 from .runtime.interfaces import Limits, Spec
@@ -189,12 +189,12 @@ class PowerService:
             await self._scheduler.unload(name, reason="reload")
         with self._counted(), self._changes.subscribe() as changes:
             loading = asyncio.ensure_future(self._scheduler.load(spec, keep_alive))
-            loading.add_done_callback(lambda _task: self._changes.publish(name))
+            loading.add_done_callback(lambda _task: self.changed(name))
             try:
                 async for changed in changes:
                     if loading.done():
                         break
-                    if changed == name:
+                    if changed == ("model", name):
                         yield {"status": "loading", "progress": self._progress(name)}
                 await loading
             finally:
@@ -272,7 +272,7 @@ class PowerService:
         """A snapshot of all models, then each model that changed, for ever."""
         with self._changes.subscribe() as changes:
             yield {"type": "snapshot", "models": await self.models(), "pulls": []}
-            async for name in changes:
+            async for _kind, name in changes:
                 try:
                     event = {"type": "model", "model": await self.model(name)}
                 except ModelNotFound:
@@ -298,7 +298,7 @@ class PowerService:
     # ------------------------------------------------------------ told by the runtime
 
     def changed(self, name: str) -> None:
-        self._changes.publish(name)
+        self._changes.publish(Change("model", name))
         self._metrics.waiting(sum(r.waiting for r in self._scheduler.residents()))
 
     def loaded(self, name: str, seconds: float) -> None:

@@ -152,6 +152,38 @@ class ManifestProblem(msgspec.Struct, frozen=True):
     reason: str
 
 
+# ---------------------------------------------------------------- pulls
+
+
+class PullRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Body of ``POST /v1/models/pull``: `name` is a reference to the hub (`hub.reference`)."""
+
+    name: str
+    token: str | None = None
+    force: bool = False
+    revision: str | None = None
+    background: bool = False
+
+    def __repr__(self) -> str:
+        return f"PullRequest(name={self.name!r})"  # no token
+
+
+class PullStatus(Known, frozen=True):
+    """How the pull of a model does, or did. `phase` is there while it is `pulling`."""
+
+    name: str
+    status: Literal["pulling", "done", "failed", "paused", "cancelled"]
+    started_at: float
+    completed: int = 0
+    total: int | UnsetType = UNSET
+    phase: Literal["waiting", "resolving", "downloading", "verifying"] | UnsetType = UNSET
+    bytes_per_second: float | UnsetType = UNSET
+    eta_seconds: float | UnsetType = UNSET
+    note: str | UnsetType = UNSET
+    error: dict[str, Any] | UnsetType = UNSET
+    finished_at: float | UnsetType = UNSET
+
+
 # ---------------------------------------------------------------- asking a model
 
 
