@@ -1,0 +1,173 @@
+"""Repositories of the stand-in hub: commits, files, and the hashes a hub states."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+#: Ends of names that the hub keeps in LFS whatever their size.
+LFS_SUFFIXES = (".gguf", ".safetensors", ".bin", ".onnx", ".pt", ".h5", ".msgpack", ".model")
+LFS_SIZE = 10 << 20
+
+
+@dataclass(frozen=True)
+class Blob:
+    """The content of a file, in memory or on disk, and its hashes in hex.
+
+    Attributes
+    ----------
+    oid : id of the git blob: of the content, or of the pointer to it if it is in LFS.
+    """
+
+    content: bytes | Path
+    size: int
+    sha256: str
+    oid: str
+    lfs: bool
+
+    @property
+    def etag(self) -> str:
+        return self.sha256 if self.lfs else self.oid
+
+    @property
+    def pointer_size(self) -> int:
+        return len(_pointer(self.sha256, self.size))
+
+
+def blob(path: str, content: bytes | Path) -> Blob:
+    size = len(content) if isinstance(content, bytes) else content.stat().st_size
+    sha256 = _digest("sha256", content)
+    lfs = path.endswith(LFS_SUFFIXES) or size >= LFS_SIZE
+    oid = git_blob_id(_pointer(sha256, size) if lfs else _read(content))
+    return Blob(content, size, sha256, oid, lfs)
+
+
+def git_blob_id(content: bytes) -> str:
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+
+
+def _pointer(sha256: str, size: int) -> bytes:
+    """The text that git has in place of a file in LFS."""
+    return (
+        f"version https://git-lfs.github.com/spec/v1\noid sha256:{sha256}\nsize {size}\n".encode()
+    )
+
+
+def _read(content: bytes | Path) -> bytes:
+    return content if isinstance(content, bytes) else content.read_bytes()
+
+
+def _digest(algorithm: str, content: bytes | Path) -> str:
+    if isinstance(content, bytes):
+        return hashlib.new(algorithm, content).hexdigest()
+    digest = hashlib.new(algorithm)
+    with content.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+Files = Mapping[str, "bytes | Path"]
+
+
+def files_of(directory: Path) -> dict[str, bytes | Path]:
+    """All files below `directory`, by their path in it."""
+    found = sorted(path for path in directory.rglob("*") if path.is_file())
+    return {path.relative_to(directory).as_posix(): path for path in found}
+
+
+@dataclass
+class Repository:
+    """A model repository.
+
+    Attributes
+    ----------
+    gated : listings are public, files only for `readers`.
+    private : unknown to all but `readers`.
+    readers : tokens that may read it.
+    commits : files by path, by commit id.
+    refs : commit ids by branch, tag, or ``refs/pr/1``.
+    """
+
+    name: str
+    gated: bool = False
+    private: bool = False
+    readers: frozenset[str] = frozenset()
+    commits: dict[str, dict[str, Blob]] = field(default_factory=dict)
+    refs: dict[str, str] = field(default_factory=dict)
+
+    def commit(self, files: Files, ref: str = "main") -> str:
+        """Make `files` the whole content of `ref`; the commit's id."""
+        blobs = {path: blob(path, content) for path, content in sorted(files.items())}
+        tree = json.dumps([self.name, *((path, one.etag) for path, one in blobs.items())])
+        commit = hashlib.sha1(tree.encode(), usedforsecurity=False).hexdigest()
+        self.commits[commit] = blobs
+        self.refs[ref] = commit
+        return commit
+
+    def find(self, revision: str) -> str | None:
+        """The commit that `revision` names."""
+        return self.refs.get(revision) or (revision if revision in self.commits else None)
+
+    def info(self, commit: str, *, detailed: bool) -> dict[str, Any]:
+        """The reply of ``/api/models/{repo}``; `detailed` gives sizes and hashes of files."""
+        blobs = self.commits[commit]
+        return {
+            "_id": commit[:24],
+            "id": self.name,
+            "modelId": self.name,
+            "author": self.name.partition("/")[0],
+            "sha": commit,
+            "lastModified": "2026-01-01T00:00:00.000Z",
+            "private": self.private,
+            "gated": "auto" if self.gated else False,
+            "disabled": False,
+            "tags": [],
+            "siblings": [
+                {"rfilename": path} | (_sibling(one) if detailed else {})
+                for path, one in blobs.items()
+            ],
+        }
+
+    def tree(self, commit: str, folder: str, *, recursive: bool) -> list[dict[str, Any]] | None:
+        """The reply of ``/api/models/{repo}/tree``, all pages; None if there is no such folder."""
+        prefix = f"{folder}/" if folder else ""
+        below = {p: one for p, one in self.commits[commit].items() if p.startswith(prefix)}
+        folders = {
+            p[: len(prefix) + end]
+            for p in below
+            for end in _slashes(p[len(prefix) :])[: None if recursive else 1]
+        }
+        files = {p: one for p, one in below.items() if recursive or "/" not in p[len(prefix) :]}
+        if folder and not below:
+            return None
+        entries = [{"type": "directory", "oid": git_blob_id(p.encode()), "size": 0, "path": p}
+                   for p in folders]  # fmt: skip
+        entries += [_entry(path, one) for path, one in files.items()]
+        return sorted(entries, key=lambda entry: str(entry["path"]))
+
+
+def _slashes(path: str) -> list[int]:
+    return [index for index, character in enumerate(path) if character == "/"]
+
+
+def _sibling(one: Blob) -> dict[str, Any]:
+    found: dict[str, Any] = {"blobId": one.oid, "size": one.size}
+    if one.lfs:
+        found["lfs"] = {
+            "sha256": one.sha256,
+            "size": one.size,
+            "pointerSize": one.pointer_size,
+        }
+    return found
+
+
+def _entry(path: str, one: Blob) -> dict[str, Any]:
+    found: dict[str, Any] = {"type": "file", "oid": one.oid, "size": one.size, "path": path}
+    if one.lfs:
+        found["lfs"] = {"oid": one.sha256, "size": one.size, "pointerSize": one.pointer_size}
+    return found
