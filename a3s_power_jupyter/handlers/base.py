@@ -216,7 +216,8 @@ class PowerHandler(AuthHandler):
             log = self.log.warning if value.status >= 500 else self.log.debug
             log("%s %s: %s: %s", *where, value.code, value.message)
         elif isinstance(value, web.HTTPError):
-            self.log.debug("%s %s: %s", *where, value)
+            log = self.log.warning if value.status_code >= 500 else self.log.debug
+            log("%s %s: %s", *where, value)
         elif typ is not None and value is not None:
             self.log.error("Uncaught exception in %s %s", *where, exc_info=(typ, value, tb))
 
