@@ -182,6 +182,16 @@ def test_a_json_schema_holds_at_any_temperature(engine: LlamaCppEngine) -> None:
         assert isinstance(person["age"], int)
 
 
+def test_strings_of_a_schema_hold_no_raw_control_characters(engine: LlamaCppEngine) -> None:
+    # "line\\n" is what JSON has for a line break; this model would rather break the line.
+    schema = {"type": "object", "properties": {"poem": {"type": "string", "maxLength": 60}}}
+    prompt = "Write a poem of three short lines, each line on a line of its own."
+    for seed in range(3):
+        sampling = Sampling(temperature=1.2, seed=seed, max_tokens=120, json_schema=schema)
+        (items,) = run(engine, ChatRequest([{"role": "user", "content": prompt}], sampling))
+        assert isinstance(json.loads(text(items)), dict)
+
+
 def test_a_completion_goes_on_where_the_prompt_ends_and_echoes_it(engine: LlamaCppEngine) -> None:
     request = CompletionRequest("Once upon a", Sampling(temperature=0.0, max_tokens=3), echo=True)
     (items,) = run(engine, request)

@@ -18,6 +18,12 @@ async def merge(
     The sources run at once, at most one item ahead of the reader. When one fails, or the reader
     closes this generator, all of them are closed.
     """
+    if len(sources) == 1:
+        # Nearly every request: without a task and a queue between, each item costs less.
+        async with aclosing(sources[0]) as only:
+            async for item in only:
+                yield 0, item
+        return
     queue: asyncio.Queue[tuple[int, T] | Exception | None] = asyncio.Queue(maxsize=1)
 
     async def drain(index: int, source: AsyncGenerator[T, None]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import llama_cpp as lc
 import numpy as np
-from llama_cpp.llama_grammar import json_schema_to_gbnf
+from llama_cpp.llama_grammar import PRIMITIVE_RULES, json_schema_to_gbnf
 from msgspec import UNSET, UnsetType
 
 from ...errors import InvalidParameter
@@ -21,6 +21,11 @@ DEFAULT_TEMPERATURE = 0.8
 DEFAULT_TOP_K = 40
 DEFAULT_TOP_P = 0.95
 DEFAULT_MIN_P = 0.05
+#: The converter's rule for a character of a string lets control characters through, which JSON
+#: forbids (RFC 8259, section 7): greedy models then put raw newlines into strings.
+_CHARACTER = PRIMITIVE_RULES["char"].content
+_STRICT_CHARACTER = _CHARACTER.replace(r'[^"\\]', r'[^"\\\x7F\x00-\x1F]')
+
 #: Tokens that the repetition penalties look back on.
 PENALTY_LAST_N = 64
 
@@ -153,6 +158,7 @@ def _grammar(sampling: Sampling, vocab: Vocabulary) -> Any:
         return None
     try:
         grammar = json_schema_to_gbnf(json.dumps(sampling.json_schema))
+        grammar = grammar.replace(_CHARACTER, _STRICT_CHARACTER)
     except Exception as error:  # the converter raises whatever the schema makes it stumble on
         raise InvalidParameter(
             f"This JSON schema cannot be turned into a grammar: {type(error).__name__}: {error}",
