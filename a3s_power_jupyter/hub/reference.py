@@ -43,6 +43,12 @@ class Reference:
     tag: str | None = None
     path: str | None = None
 
+    @property
+    def repository(self) -> str:
+        """`name` without tag and path."""
+        end = f":{self.tag}" if self.tag else f"/{self.path}" if self.path else ""
+        return self.name.removesuffix(end)
+
 
 def parse(text: str, revision: str | None = None) -> Reference:
     """Read ``owner/repo``, ``owner/repo:TAG``, ``owner/repo/path/file.gguf``, with ``@revision``
