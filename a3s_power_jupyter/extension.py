@@ -127,6 +127,9 @@ class PowerApp(ExtensionApp):
     preload = List(Unicode(), help="Names of models that are loaded when the server starts.").tag(
         config=True
     )
+    max_pulls = Integer(
+        2, min=0, help="Models that are downloaded at once, the others wait; 0 is no limit."
+    ).tag(config=True)
     max_request_mb = Float(
         32.0, min=0.001, help="Largest body of a request, in MB of 2**20 bytes."
     ).tag(config=True)
@@ -203,6 +206,7 @@ class PowerApp(ExtensionApp):
             max_queue=self.max_queue,
             memory_limit=self.memory_limit,
             preload=tuple(self.preload),
+            max_pulls=self.max_pulls,
         )
 
     def initialize_handlers(self) -> None:

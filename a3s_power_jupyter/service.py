@@ -19,8 +19,9 @@ from .defaults import load_parameters, with_defaults
 from .description import describe
 from .engine.protocol import Load
 from .engine.registry import require_engine
-from .errors import ModelBusy, ModelNotFound, PowerError
+from .errors import ModelBusy, ModelNotFound, PowerError, PullStateNotFound
 from .events import Change, Changes
+from .hub.pulls import Listener, Pulls
 from .parameters import LoadParameters, check_default_parameters, parse_keep_alive
 from .runtime.clock import SystemClock
 from .runtime.interfaces import Limits, Spec
@@ -40,6 +41,8 @@ from .types import (
     Manifest,
     ManifestProblem,
     Model,
+    PullRequest,
+    PullStatus,
     RegisterRequest,
     Removable,
     Started,
@@ -56,6 +59,7 @@ class Metrics(Protocol):
     def unloaded(self, model: str) -> None: ...
     def evicted(self, reason: str) -> None: ...
     def gpu_memory(self, device: str, used: int) -> None: ...
+    def pulled(self, received: int) -> None: ...
 
 
 class PowerService:
@@ -91,6 +95,14 @@ class PowerService:
             observer=self,
             log=log,
         )
+        self._pulls = Pulls(
+            settings.home,
+            self._store,
+            settings.max_pulls,
+            self._memory_for_a_model,
+            Listener(self._pulled, self._pull_changed, metrics.pulled),
+            log,
+        )
 
     async def start(self) -> None:
         """Begin to load the models of `preload`; a failure is logged and ends nothing."""
@@ -100,10 +112,10 @@ class PowerService:
             task.add_done_callback(self._preloading.discard)
 
     async def stop(self) -> None:
-        """End all workers; returns when none is left."""
+        """Pause all pulls and end all workers; returns when none is left."""
         for task in self._preloading:
             task.cancel()
-        await self._scheduler.stop()
+        await asyncio.gather(self._pulls.stop(), self._scheduler.stop())
         self._slow.shutdown(wait=False, cancel_futures=True)
 
     # ------------------------------------------------------------ models on disk
@@ -135,22 +147,28 @@ class PowerService:
         return self._describe(await self._manifest(name))
 
     async def delete(self, name: str, *, force: bool = False) -> int:
-        """Unload and remove a model.
+        """Cancel the pull of a model, unload and remove it.
 
         Returns
         -------
         int
-            Bytes of blobs that no other model names, now gone.
+            Bytes of blobs that no other model names, and of partial files, now gone.
 
         Raises
         ------
         ModelNotFound, ModelBusy
         """
-        await self._manifest(name)
         if not force:
             self._refuse_if_busy(name)
+        partials = await self._pulls.forget(name)
+        try:
+            await self._manifest(name)
+        except ModelNotFound:
+            if partials is None:
+                raise
+            return partials
         await self._scheduler.unload(name, force=force)
-        freed = await self._slowly(self._store.delete, name)
+        freed = await self._slowly(self._store.delete, name) + (partials or 0)
         self._scheduler.forget(name)
         # A request may have loaded it again while it was being deleted.
         await self._scheduler.unload(name, force=True)
@@ -162,6 +180,35 @@ class PowerService:
         """What no model needs, removed unless `dry_run`; and manifests that cannot be read."""
         removable = await self._slowly(partial(self._store.collect_garbage, dry_run=dry_run))
         return removable, await asyncio.to_thread(self._store.problems)
+
+    # ------------------------------------------------------------ pulls
+
+    def pull(self, request: PullRequest) -> AsyncGenerator[dict[str, Any], None]:
+        """Begin, join or take up a pull: the events of ``POST /v1/models/pull``.
+
+        It goes on when the generator is closed. What fails before the first event is raised;
+        what fails later is an event.
+        """
+        return self._pulls.pull(request)
+
+    async def pull_in_background(self, request: PullRequest) -> PullStatus:
+        return await self._pulls.pull_in_background(request)
+
+    async def pulls(self) -> list[PullStatus]:
+        """All pulls that are known, by name."""
+        return await self._pulls.all()
+
+    async def pull_status(self, name: str) -> PullStatus:
+        """Raises `PullStateNotFound`."""
+        return await self._pulls.status(name)
+
+    async def pause_pull(self, name: str) -> PullStatus:
+        """Stop a pull such that it can go on. Raises `PullStateNotFound`, `ModelBusy`."""
+        return await self._pulls.pause(name)
+
+    async def cancel_pull(self, name: str, *, keep_partial: bool = False) -> PullStatus:
+        """Stop a pull for good. Raises `PullStateNotFound`, `ModelBusy`."""
+        return await self._pulls.cancel(name, keep_partial=keep_partial)
 
     # ------------------------------------------------------------ models in memory
 
@@ -265,19 +312,26 @@ class PowerService:
 
     @property
     def active_requests(self) -> int:
-        """Inference requests and loads under way."""
-        return self._active
+        """Inference requests, loads and pulls under way."""
+        return self._active + self._pulls.active
 
     async def events(self) -> AsyncGenerator[dict[str, Any], None]:
-        """A snapshot of all models, then each model that changed, for ever."""
+        """A snapshot of all models and pulls, then each that changed, for ever."""
         with self._changes.subscribe() as changes:
-            yield {"type": "snapshot", "models": await self.models(), "pulls": []}
-            async for _kind, name in changes:
-                try:
-                    event = {"type": "model", "model": await self.model(name)}
-                except ModelNotFound:
-                    event = {"type": "model_deleted", "id": name}
-                yield event
+            models, pulls = await self.models(), await self.pulls()
+            yield {"type": "snapshot", "models": models, "pulls": pulls}
+            async for change in changes:
+                yield await self._event(change)
+
+    async def _event(self, change: Change) -> dict[str, Any]:
+        try:
+            if change.kind == "pull":
+                return {"type": "pull", "pull": await self.pull_status(change.name)}
+            return {"type": "model", "model": await self.model(change.name)}
+        except PullStateNotFound:
+            return {"type": "pull_deleted", "name": change.name}
+        except ModelNotFound:
+            return {"type": "model_deleted", "id": change.name}
 
     async def health(self) -> dict[str, Any]:
         """The reply of ``GET /v1/health``; the first one asks the engines and takes seconds."""
@@ -311,6 +365,22 @@ class PowerService:
         self._metrics.unloaded(name)
         self._metrics.evicted(reason)
         self._count_device_memory()
+
+    # ------------------------------------------------------------ told by the pulls
+
+    async def _pulled(self, name: str, replaced: bool) -> None:
+        if replaced:
+            await self._scheduler.unload(name, force=True, reason="replaced")
+            self._scheduler.forget(name)
+        self.changed(name)
+
+    def _pull_changed(self, name: str) -> None:
+        self._changes.publish(Change("pull", name))
+
+    def _memory_for_a_model(self) -> int:
+        """Bytes that a model may take once the loaded ones have gone."""
+        taken = sum(r.worker.memory_bytes for r in self._scheduler.residents() if r.worker)
+        return self._settings.memory_limit or free_bytes() + taken
 
     # ------------------------------------------------------------ helpers
 

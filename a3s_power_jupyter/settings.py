@@ -21,6 +21,7 @@ class Settings:
     max_queue : requests that may wait for one model; 0 is no limit.
     memory_limit : bytes all loaded models may take together; 0 is what the machine has free.
     preload : names of models that are loaded when the server starts.
+    max_pulls : pulls that download at once; 0 is no limit.
     """
 
     home: Path
@@ -31,3 +32,4 @@ class Settings:
     max_queue: int = 256
     memory_limit: int = 0
     preload: tuple[str, ...] = ()
+    max_pulls: int = 2

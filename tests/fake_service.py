@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from a3s_power_jupyter.errors import ModelNotFound, ServerBusy, WorkerDied
+from a3s_power_jupyter.errors import ModelNotFound, PullStateNotFound, ServerBusy, WorkerDied
 from a3s_power_jupyter.parameters import DefaultParameters, LoadParameters
 from a3s_power_jupyter.types import (
     Delta,
@@ -21,6 +21,8 @@ from a3s_power_jupyter.types import (
     ManifestProblem,
     Model,
     ModelDetails,
+    PullRequest,
+    PullStatus,
     RegisterRequest,
     Removable,
     Source,
@@ -47,6 +49,10 @@ def model(name: str) -> Model:
         source=Source(path="/m.gguf"),
         pinned=False,
     )
+
+
+def pull(name: str) -> PullStatus:
+    return PullStatus(name, "pulling", started_at=1.0, completed=5, total=10, phase="downloading")
 
 
 class FakeService:
@@ -78,6 +84,32 @@ class FakeService:
         self, *, dry_run: bool
     ) -> tuple[list[Removable], list[ManifestProblem]]:
         return [Removable("partial", "x", 5), Removable("orphan_blob", "y", 7)], []
+
+    async def pull(self, request: PullRequest) -> AsyncGenerator[dict[str, Any], None]:
+        yield {"status": "resolving"}
+        if request.name == "dies":
+            raise WorkerDied("The process of the pull ended.")
+        yield {"status": "success", "id": request.name, "object": "model", "created": 1}
+
+    async def pull_in_background(self, request: PullRequest) -> PullStatus:
+        return pull(request.name)
+
+    async def pulls(self) -> list[PullStatus]:
+        return [pull("org/repo:Q4_K_M")]
+
+    async def pull_status(self, name: str) -> PullStatus:
+        if name not in ("gc", "org/repo:Q4_K_M"):
+            raise PullStateNotFound(f"Nothing was pulled as {name!r}.", param="name")
+        return pull(name)
+
+    async def pause_pull(self, name: str) -> PullStatus:
+        return msgspec.structs.replace(await self.pull_status(name), status="paused")
+
+    async def cancel_pull(self, name: str, *, keep_partial: bool = False) -> PullStatus:
+        status = await self.pull_status(name)
+        return msgspec.structs.replace(
+            status, status="cancelled", completed=status.completed if keep_partial else 0
+        )
 
     async def load(
         self, name: str, parameters: LoadParameters, keep_alive: float | None

@@ -16,7 +16,7 @@ import a3s_power_jupyter
 from a3s_power_jupyter.handlers import ROUTES, openai_fields
 from a3s_power_jupyter.handlers.system import UnknownRouteHandler
 from a3s_power_jupyter.parameters import DefaultParameters, LoadParameters
-from a3s_power_jupyter.types import Model, RegisterRequest
+from a3s_power_jupyter.types import Model, PullRequest, PullStatus, RegisterRequest
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +59,8 @@ def test_it_has_every_verb_of_every_route(document: dict[str, Any]) -> None:
         ("DefaultParameters", DefaultParameters),
         ("RegisterRequest", RegisterRequest),
         ("Model", Model),
+        ("PullRequest", PullRequest),
+        ("PullStatus", PullStatus),
         ("ChatRequest", openai_fields.ChatFields),
         ("CompletionRequest", openai_fields.CompletionFields),
         ("EmbeddingRequest", openai_fields.EmbeddingFields),

@@ -53,7 +53,7 @@ def test_register(api: httpx2.Client) -> None:
         ("org%2Frepo:Q4_K_M", "org/repo:Q4_K_M"),
         ("org%2Frepo%3AQ4_K_M", "org/repo:Q4_K_M"),
         ("gc", "gc"),
-        ("pull", "pull"),
+        ("%70ull", "pull"),
         ("a%2Fload", "a/load"),
     ],
 )

@@ -36,6 +36,7 @@ LOAD_DURATION = Histogram(
     "power_model_load_duration_seconds", "Seconds it took to load a model.", buckets=_SECONDS
 )
 EVICTIONS = Counter("power_evictions", "Models that left memory, and why.", ["reason"])
+PULL_BYTES = Counter("power_pull_bytes", "Bytes that pulls downloaded.")
 GPU_MEMORY = Gauge(
     "power_gpu_memory_bytes", "Bytes of a GPU's memory that models take.", ["device"]
 )
@@ -79,3 +80,7 @@ class RuntimeMetrics:
     def gpu_memory(self, device: str, used: int) -> None:
         """`used` bytes of `device` are taken by models now."""
         GPU_MEMORY.labels(device).set(used)
+
+    def pulled(self, received: int) -> None:
+        """`received` bytes of a model came from the hub."""
+        PULL_BYTES.inc(received)
