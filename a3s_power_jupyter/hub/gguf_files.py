@@ -170,15 +170,15 @@ def best(
         smallest = min(quantized, key=lambda model: sizes[model.path])
         raise InsufficientMemory(
             f"No quantization of {reference.repo} fits: the smallest, {smallest.quantization}, has "
-            f"{_gb(sizes[smallest.path])} of weights, and {_gb(memory or 0)} of memory are free. "
+            f"{_gb(sizes[smallest.path])} of weights, and {_gb(memory or 0)} of memory is free. "
             f"Free some, choose a smaller model, or pull {reference.name}:{smallest.quantization} "
             "to have it anyway."
         )
     chosen = max(fitting, key=lambda model: (sizes[model.path], model.path))
-    limit = "" if memory is None else f" that fits in the {_gb(memory)} of free memory"
+    limit = "" if memory is None else f" that fits in {_gb(memory)} of free memory"
     note = (
-        f"{chosen.quantization} ({_gb(sizes[chosen.path])}) is the best of {len(quantized)} "
-        f"quantizations{limit}. For another one, pull {reference.name}:TAG."
+        f"Of {len(quantized)} quantizations, {chosen.quantization} ({_gb(sizes[chosen.path])}) is "
+        f"the best{limit}. For another one, pull {reference.name}:TAG."
     )
     return chosen, note
 

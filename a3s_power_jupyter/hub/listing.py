@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from . import gguf_files
 from .directory_files import directory_files, has_weights
@@ -86,16 +86,17 @@ def _gguf_plan(
 
 def _directory_plan(name: str, hub: HubApi, info: Info, files: Sequence[RemoteFile]) -> Plan:
     by_path = {file.path: file for file in files}
-    ggufs = gguf_files.models(files)
-    note = (
-        f"Taking the safetensors model. {info.repo} has GGUF files too; for one of them, pull it "
-        f"by its path, for example {info.repo}/{ggufs[0].path}."
-    )
+    note: str | UnsetType = UNSET
+    if ggufs := gguf_files.models(files):
+        note = (
+            f"Taking the safetensors model. {info.repo} has GGUF files too; for one of them, pull "
+            f"it by its path, for example {info.repo}/{ggufs[0].path}."
+        )
     return Plan(
         name=name,
         repo=info.repo,
         revision=info.commit,
         kind="directory",
         files=directory_files(info.repo, by_path, lambda file: hub.json(info, file)),
-        note=note if ggufs else UNSET,
+        note=note,
     )
