@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import llama_cpp
+import psutil
 from llama_cpp._ggml import libggml
 
 from ...types import Device
@@ -47,14 +48,15 @@ def list_devices() -> list[Device]:
         handle = libggml.ggml_backend_dev_get(index)
         free, total = ctypes.c_size_t(0), ctypes.c_size_t(0)
         libggml.ggml_backend_dev_memory(handle, ctypes.byref(free), ctypes.byref(total))
-        kind = libggml.ggml_backend_dev_type(handle)
+        gpu = libggml.ggml_backend_dev_type(handle) in _GPU_TYPES
         devices.append(
             Device(
                 name=libggml.ggml_backend_dev_name(handle).decode(),
-                kind="gpu" if kind in _GPU_TYPES else "cpu",
+                kind="gpu" if gpu else "cpu",
                 description=libggml.ggml_backend_dev_description(handle).decode(),
                 memory_total=total.value,
-                memory_free=free.value,
+                # ggml says of a CPU that all of its memory is free
+                memory_free=free.value if gpu else psutil.virtual_memory().available,
             )
         )
     return devices
