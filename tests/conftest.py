@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 import servers
+from hub_server import HubServer, run_hub
+from huggingface_hub import constants
 from servers import Server
 
 SMOLLM2 = "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -58,6 +60,16 @@ def start_server(
             return stack.enter_context(servers.run_server(folder, *argv, **options))  # type: ignore[arg-type]
 
         yield start
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[HubServer]:
+    """A stand-in for the Hugging Face Hub; huggingface_hub finds no token of the user."""
+    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
+    with run_hub() as running:
+        yield running
 
 
 @pytest.hookimpl(wrapper=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import parse_qsl, quote, urlsplit
 
 import httpx2
@@ -22,9 +22,11 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 from huggingface_hub.utils import hf_raise_for_status, http_backoff
+from msgspec import Meta
 
 from ..errors import HubError, HubUnauthorized, InvalidReference, PowerError
 from .plan import RemoteFile
+from .reference import REPO
 
 TIMEOUT = 30.0  # seconds without a byte; huggingface_hub itself would wait for ever
 RETRIES = 3  # after 1, 2 and 4 seconds, or what Retry-After says
@@ -40,6 +42,12 @@ def hub_token(token: str | None) -> str | None:
     return token or get_token()
 
 
+# A hub may be anybody's (HF_ENDPOINT), and these become names of files.
+_GitId = Annotated[str, Meta(pattern="^[0-9a-f]{40}$")]
+_SHA256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+_Size = Annotated[int, Meta(ge=0)]
+
+
 class Info(msgspec.Struct, frozen=True):
     """A repository at a revision.
 
@@ -50,21 +58,21 @@ class Info(msgspec.Struct, frozen=True):
     gated : files are only for those whom the author let in.
     """
 
-    repo: str = msgspec.field(name="id")
-    commit: str = msgspec.field(name="sha")
+    repo: Annotated[str, Meta(pattern=f"^{REPO}$")] = msgspec.field(name="id")
+    commit: _GitId = msgspec.field(name="sha")
     gated: bool | str = False
 
 
 class _LFS(msgspec.Struct):
-    oid: str
-    size: int
+    oid: _SHA256
+    size: _Size
 
 
 class _Entry(msgspec.Struct):
     type: Literal["file", "directory"]
     path: str
-    oid: str
-    size: int = 0
+    oid: _GitId
+    size: _Size = 0
     lfs: _LFS | None = None
 
 
@@ -92,7 +100,7 @@ class HubApi:
             return _decoded(self._get(url), Info)
 
     def files(self, info: Info) -> list[RemoteFile]:
-        """All files, of all folders and pages."""
+        """All files, of all folders and pages, but those with a path that could be dangerous."""
         url = f"{self.endpoint}/api/models/{info.repo}/tree/{info.commit}"
         entries: list[_Entry] = []
         query = {"recursive": "true"}
@@ -104,7 +112,11 @@ class HubApi:
                 # token must not go there.
                 next_url = reply.links.get("next", {}).get("url", "")
                 query = dict(parse_qsl(urlsplit(next_url).query))
-        return [self._file(info, entry) for entry in entries if entry.type == "file"]
+        return [
+            self._file(info, entry)
+            for entry in entries
+            if entry.type == "file" and _is_relative(entry.path)
+        ]
 
     def check_access(self, info: Info, file: RemoteFile) -> None:
         """Make sure that the token may have the files of a gated repository."""
@@ -203,6 +215,12 @@ class HubApi:
     def _host(self) -> str:
         """Without what may stand before an @ in the endpoint."""
         return urlsplit(self.endpoint).netloc.rpartition("@")[2]
+
+
+def _is_relative(path: str) -> bool:
+    """Whether `path` stays below the directory it is joined to, on every system."""
+    outside = any(part in ("", ".", "..") for part in path.split("/"))
+    return path.isprintable() and not outside and not set(path) & set(":\\")
 
 
 def _decoded(reply: httpx2.Response, type_: type[T]) -> T:

@@ -14,10 +14,12 @@ DEFAULT_REVISION = "main"
 
 _HOST = re.compile(r"(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/", re.IGNORECASE)
 _SEGMENT = r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?"
+#: What ``owner/repo`` looks like.
+REPO = rf"{_SEGMENT}/{_SEGMENT}"
 #: A branch, tag or commit. Behind an ``@`` it has no slash, but for those of pull requests.
 _REVISION = r"refs/[A-Za-z0-9_-]+/[A-Za-z0-9_.-]+|[A-Za-z0-9_.+-]+"
 _REFERENCE = re.compile(
-    rf"(?P<repo>{_SEGMENT}/{_SEGMENT})(?:@(?P<revision>{_REVISION}))?"
+    rf"(?P<repo>{REPO})(?:@(?P<revision>{_REVISION}))?"
     r"(?::(?P<tag>[A-Za-z0-9][A-Za-z0-9_.-]*)|/(?P<path>.+))?"
 )
 _PAGES = ("blob", "resolve", "raw", "tree")  # of the hub's web site, before a revision
