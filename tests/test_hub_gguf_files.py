@@ -221,8 +221,9 @@ def test_none_fits(hub: HubServer) -> None:
 
 def test_unquantized_where_there_is_nothing_else(hub: HubServer) -> None:
     sized(hub, {"M-F16.gguf": 100, "M-F32.gguf": 200})
-    assert taken(plan(hub, REPO, 1000)) == ["M-F32.gguf"]
-    assert taken(plan(hub, REPO, 200)) == ["M-F16.gguf"]
+    assert taken(plan(hub, REPO, 1000)) == ["M-F16.gguf"]
+    sized(hub, {"M-F32.gguf": 100, "M-fp32-00001-of-00001.gguf": 200})
+    assert taken(plan(hub, REPO, 200)) == ["M-F32.gguf"]
 
 
 def test_a_single_model_is_taken_as_it_is(hub: HubServer) -> None:

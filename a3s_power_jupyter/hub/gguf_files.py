@@ -29,7 +29,8 @@ _QUANTIZATION = re.compile(
     r"(?![A-Z0-9_])",
     re.IGNORECASE,
 )
-_UNQUANTIZED = ("F32", "FP32", "F16", "FP16", "BF16")
+_HALVES = ("F16", "FP16", "BF16")
+_WHOLES = ("F32", "FP32")
 #: GGUF files that are no model on their own.
 _PART = re.compile(r"(?<![A-Z0-9])(?:mmproj|imatrix)(?![A-Z0-9])", re.IGNORECASE)
 _MMPROJ = re.compile(r"(?<![A-Z0-9])mmproj(?![A-Z0-9])", re.IGNORECASE)
@@ -163,24 +164,33 @@ def best(
     known = [model for model in found if model.quantization]
     if len({model.family for model in known}) != 1:
         raise _ambiguous(reference, f"{reference.repo} has several models.", known or found)
-    quantized = [model for model in known if model.quantization not in _UNQUANTIZED] or known
-    sizes = {model.path: model.size + _size_of(mmproj(model, files)) for model in quantized}
-    fitting = [m for m in quantized if memory is None or sizes[m.path] <= memory * WEIGHTS_SHARE]
+    pool = _worth_having(known)
+    sizes = {model.path: model.size + _size_of(mmproj(model, files)) for model in pool}
+    pool.sort(key=lambda model: (sizes[model.path], model.path))
+    fitting = [m for m in pool if memory is None or sizes[m.path] <= memory * WEIGHTS_SHARE]
     if not fitting:
-        smallest = min(quantized, key=lambda model: sizes[model.path])
+        least = pool[0]
         raise InsufficientMemory(
-            f"No quantization of {reference.repo} fits: the smallest, {smallest.quantization}, has "
-            f"{_gb(sizes[smallest.path])} of weights, and {_gb(memory or 0)} of memory is free. "
-            f"Free some, choose a smaller model, or pull {reference.name}:{smallest.quantization} "
-            "to have it anyway."
+            f"No quantization of {reference.repo} fits: the smallest, {least.quantization}, has "
+            f"{_gb(sizes[least.path])} of weights, and {_gb(memory or 0)} of memory is free. Free "
+            f"some, choose a smaller model, or pull {reference.name}:{least.quantization} to have "
+            "it anyway."
         )
-    chosen = max(fitting, key=lambda model: (sizes[model.path], model.path))
+    chosen = fitting[-1]
     limit = "" if memory is None else f" that fits in {_gb(memory)} of free memory"
     note = (
-        f"Of {len(quantized)} quantizations, {chosen.quantization} ({_gb(sizes[chosen.path])}) is "
+        f"Of {len(pool)} quantizations, {chosen.quantization} ({_gb(sizes[chosen.path])}) is "
         f"the best{limit}. For another one, pull {reference.name}:TAG."
     )
     return chosen, note
+
+
+def _worth_having(known: Sequence[GGUF]) -> list[GGUF]:
+    """The quantized ones; where there are none those of 16 bits, and else those of 32."""
+    for without in ((*_HALVES, *_WHOLES), _WHOLES):
+        if pool := [model for model in known if model.quantization not in without]:
+            return pool
+    return [*known]
 
 
 def mmproj(model: GGUF, files: Sequence[RemoteFile]) -> RemoteFile | None:
