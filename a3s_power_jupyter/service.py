@@ -399,7 +399,11 @@ class PowerService:
             paths = await asyncio.to_thread(self._store.resolve, manifest)
             return Load(
                 format=manifest.format,
-                paths=tuple(map(str, paths)),
+                paths=tuple(
+                    str(path)
+                    for path, file in zip(paths, manifest.files, strict=True)
+                    if file.role is UNSET
+                ),
                 parameters=parameters,
                 gpu_layers=self._settings.gpu_layers,
                 layers=0 if manifest.geometry is UNSET else manifest.geometry.layers,

@@ -62,7 +62,8 @@ class StoredFile(msgspec.Struct, frozen=True):
     """One file of a model.
 
     With `path` the file stays where the user has it, and `mtime_ns` (with `size`) tells
-    whether it changed since. Without, it is the blob ``sha256-<sha256>``.
+    whether it changed since. Without, it is the blob ``sha256-<sha256>``. `role` is set where
+    it is no part of the weights: ``mmproj`` is the image part of a GGUF model.
     """
 
     name: str
@@ -70,6 +71,7 @@ class StoredFile(msgspec.Struct, frozen=True):
     sha256: str
     path: str | UnsetType = UNSET
     mtime_ns: int | UnsetType = UNSET
+    role: Literal["mmproj"] | UnsetType = UNSET
 
 
 class Manifest(msgspec.Struct, frozen=True):

@@ -15,16 +15,20 @@ written, so it never names a byte that a loss of power could take away.
 from __future__ import annotations
 
 import hashlib
+import os
 import struct
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 import psutil
 from msgspec import UNSET, UnsetType
 
-from ..store.blobs import BLOBS, PARTIAL_PREFIX
-from ..store.files import write_atomically
+from ..errors import PowerError
+from ..store.blobs import BLOBS, PARTIAL_PREFIX, clone
+from ..store.files import look, write_atomically
 from ..store.garbage import PULLS
 from .parts import Part, Parts, Range, merged
 from .plan import RemoteFile
@@ -91,14 +95,14 @@ class Partial:
         self._state = self._adopt(file, name)
         self._open()
 
-    def write(self, part: Part, data: memoryview) -> None:
+    def write(self, part: Part, data: bytes) -> None:
         """Put bytes at the position of `part` and note that they are there."""
         self._bytes.write(data, part.position)
         record = _RECORD.pack(part.start, part.position + len(data))
         self._ranges.write(record, _BOOT_BYTES + part.slot * _RECORD.size)
         self.parts.advance(part, len(data))
 
-    def mend(self, data: memoryview, offset: int) -> bool:
+    def mend(self, data: bytes, offset: int) -> bool:
         """Make the bytes at `offset` those in `data`; whether they were others."""
         if self._bytes.read(len(data), offset) == data:
             return False
@@ -134,20 +138,15 @@ class Partial:
         """Whether the bytes are those of another file too, which must not be written to."""
         return self.paths.bytes.stat().st_nlink > 1
 
-    def replace(self, path: Path) -> None:
-        """Take the file at `path`, on the same volume and whole, in place of the bytes."""
-        self.close()
-        path.replace(self.paths.bytes)
-        self._save(ranges=((0, self._state.size),))
-        self._open()
+    def borrow(self, donor: Path) -> bool:
+        """Let the bytes be those of a whole file, by sharing its blocks or by a link to it;
+        False where neither can be, and nothing is here."""
+        self._restart(lambda: _share(donor, self.paths.bytes))
+        return self.parts.complete
 
     def clear(self) -> None:
         """Forget the bytes."""
-        self.close()
-        self.paths.bytes.unlink(missing_ok=True)
-        self.paths.ranges.unlink(missing_ok=True)
-        self._save(ranges=(), verified=UNSET, mtime_ns=UNSET)
-        self._open()
+        self._restart(lambda: False)
 
     def close(self) -> None:
         self._bytes.close()
@@ -176,6 +175,16 @@ class Partial:
         self._save()  # before the first byte: without it garbage collection takes the bytes
         return self._state
 
+    def _restart(self, fill: Callable[[], bool]) -> None:
+        """Remove the bytes; `fill` may put whole ones in their place, and says whether it did."""
+        self.close()
+        self.paths.bytes.unlink(missing_ok=True)
+        self.paths.ranges.unlink(missing_ok=True)
+        self._save(ranges=(), verified=UNSET, mtime_ns=UNSET)
+        if fill():
+            self._save(ranges=((0, self._state.size),))
+        self._open()
+
     def _open(self) -> None:
         ranges = present(self.paths, self._state)
         self.parts = Parts(self._state.size, ranges)
@@ -192,6 +201,19 @@ class Partial:
     def _save(self, **changes: object) -> None:
         self._state = msgspec.structs.replace(self._state, updated_at=time.time(), **changes)
         write_state(self.paths.state, self._state)
+
+
+def _share(donor: Path, path: Path) -> bool:
+    """Make `path` a file of the same blocks as `donor`, or another name of it."""
+    with suppress(PowerError, OSError):  # gone, of another user, or on another volume
+        with path.open("xb", buffering=0) as file:
+            if clone(look(donor), file):
+                return True
+        path.unlink()
+        os.link(donor, path)
+        return True
+    path.unlink(missing_ok=True)
+    return False
 
 
 def read_state(path: Path) -> PartialState | None:

@@ -117,6 +117,15 @@ class BlobStore:
                 temporary.replace(blob)
         sync_directory(self._directory)
 
+    def take(self, path: Path, sha256: str) -> None:
+        """Make a blob of a file on the same volume, which is whole, hashed and synced; where it
+        is gone, another process may have done so. With the lock held."""
+        blob = self.path(sha256)
+        if path != blob and path.exists():
+            path.replace(blob)
+            path.unlink(missing_ok=True)  # a link to the very blob is not moved by a rename
+            sync_directory(self._directory)
+
     def remove(self, sha256s: Collection[str]) -> int:
         """Remove blobs, and say how many bytes that freed. With the lock held."""
         freed = 0
@@ -165,7 +174,7 @@ class BlobStore:
     def _copy(self, source: SourceFile, target: Path, left: int) -> str:
         """Write `source` to `target` and say its hash; `left` bytes are to come, it included."""
         with target.open("r+b", buffering=0) as file:
-            if _clone(source, file):
+            if clone(source, file):
                 sha256 = sha256_of(source)
             else:
                 self._check_space(left)
@@ -193,7 +202,7 @@ def copy_hashing(source: SourceFile, target: FileIO) -> str:
     return digest.hexdigest()
 
 
-def _clone(source: SourceFile, target: FileIO) -> bool:
+def clone(source: SourceFile, target: FileIO) -> bool:
     """Let `target` share the blocks of `source`; False where the file system cannot."""
     if sys.platform != "linux":
         return False
