@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -49,6 +50,10 @@ class Surroundings:
 class Pull:
     """From the request to the last event, whoever watches. It runs when this is made.
 
+    Attributes
+    ----------
+    is_saved : False where the disk did not take how it ended.
+
     Parameters
     ----------
     state : what is known at the beginning.
@@ -62,6 +67,7 @@ class Pull:
         registered: Callable[[], Awaitable[None]],
         around: Surroundings,
     ) -> None:
+        self.is_saved = True
         self._request = request
         self._state = state
         self._registered = registered
@@ -74,6 +80,8 @@ class Pull:
         self._counted = 0
         self._stopping: Literal["paused", "cancelled"] | None = None
         self._unsaved = asyncio.Event()
+        self._one_writer = threading.Lock()
+        self._closed = False
         self._working = asyncio.ensure_future(self._work())
         self._ending = asyncio.ensure_future(self._end())
 
@@ -118,7 +126,6 @@ class Pull:
                 await self._run_process()
         finally:
             saving.cancel()
-            await asyncio.wait({saving})
         if isinstance(self._last, protocol.Failed):
             raise from_wire(self._last.error)
         if isinstance(self._last, protocol.Done):
@@ -155,12 +162,12 @@ class Pull:
         commit = None if isinstance(error, InvalidReference) else self._state.commit
         self._state = msgspec.structs.replace(self._state, status=status, commit=commit)
         try:
-            await asyncio.to_thread(self._save)
+            await asyncio.to_thread(self._save, last=True)
         except PowerError as raised:
+            self.is_saved = False
             self._around.log.error(
                 "Power: how the pull of %s ended is not on disk: %s", self.name, raised.message
             )
-        self._claim.release()
         self._watchers.tell(event, last=True)
         self._around.changed(self.name)
 
@@ -253,10 +260,20 @@ class Pull:
                 self._around.log.warning("Power: %s", error.message)
             await asyncio.sleep(SAVE_INTERVAL)
 
-    def _save(self) -> None:
-        # Another server on this home may be at the same pull; it keeps the state then.
-        if self._claim.take():
-            self._around.states.write(self._state)
+    def _save(self, *, last: bool = False) -> None:
+        # A thread goes on when the task that waits for it is cancelled: what it has to write
+        # must not come after the last.
+        with self._one_writer:
+            if self._closed:
+                return
+            self._closed = last
+            try:
+                # Another server on this home may be at the same pull; it keeps the state then.
+                if self._claim.take():
+                    self._around.states.write(self._state)
+            finally:
+                if last:
+                    self._claim.release()
 
 
 def _wire(event: protocol.Event) -> Event:

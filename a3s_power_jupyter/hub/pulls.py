@@ -90,6 +90,8 @@ class Pulls:
             log=log,
         )
         self._running: dict[str, Pull] = {}
+        #: How pulls ended that the disk had no room for.
+        self._unsaved: dict[str, PullStatus] = {}
 
     @property
     def active(self) -> int:
@@ -151,8 +153,14 @@ class Pulls:
             request = msgspec.structs.replace(request, revision=state.commit)
         registered = partial(self._registered, name, found)
         pull = self._running[name] = Pull(request, state, registered, self._around)
-        pull.when_ended(lambda: self._running.pop(name))
+        self._unsaved.pop(name, None)
+        pull.when_ended(lambda: self._ended(pull))
         return pull, True
+
+    def _ended(self, pull: Pull) -> None:
+        del self._running[pull.name]
+        if not pull.is_saved:
+            self._unsaved[pull.name] = pull.status
 
     def _look(self, name: str) -> _Found:
         state = self._states.read(name)
@@ -185,7 +193,7 @@ class Pulls:
     async def all(self) -> list[PullStatus]:
         """All pulls that are known, by name."""
         stored = await asyncio.to_thread(self._states.read_all)
-        found = {state.status.name: state.status for state in stored}
+        found = {state.status.name: state.status for state in stored} | self._unsaved
         found |= {name: pull.status for name, pull in self._running.items()}
         return [found[name] for name in sorted(found)]
 
@@ -197,12 +205,15 @@ class Pulls:
         PullStateNotFound
         """
         name = _name_of(reference)
-        if name not in self._running:
+        stored = None
+        if name not in self._running and name not in self._unsaved:
             stored = await asyncio.to_thread(self._states.read, name)
-            if stored is not None and name not in self._running:
-                return stored.status
         if name in self._running:
             return self._running[name].status
+        if name in self._unsaved:
+            return self._unsaved[name]
+        if stored is not None:
+            return stored.status
         raise PullStateNotFound(f"Nothing was pulled as {name!r}.", param="name")
 
     # ------------------------------------------------------------ stopping
@@ -233,6 +244,7 @@ class Pulls:
         if status.status == "done":
             return status
         status = await asyncio.to_thread(self._put_away, status, keep_partial)
+        self._unsaved.pop(name, None)
         self._listener.changed(name)
         return status
 
@@ -254,6 +266,7 @@ class Pulls:
             return None
         freed = await asyncio.to_thread(discard, self._home, name)
         await asyncio.to_thread(self._states.remove, name)
+        self._unsaved.pop(name, None)
         self._listener.changed(name)
         return None if status.status == "done" else freed
 

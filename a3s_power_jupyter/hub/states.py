@@ -17,7 +17,8 @@ import msgspec
 from filelock import FileLock, Timeout
 from msgspec import UNSET, UnsetType
 
-from ..store.files import write_atomically, writing
+from ..errors import FileNotFound
+from ..store.files import reading, write_atomically, writing
 from ..store.garbage import PULLS
 from ..types import PullStatus
 from .partial import PartialState, bytes_on_disk
@@ -90,10 +91,11 @@ class PullStates:
     def _decode(self, path: Path, kind: type[S]) -> S | None:
         """What is in `path`, if it is of that kind."""
         try:
-            text = path.read_bytes()
+            with reading(path):
+                text = path.read_bytes()
             is_pull = msgspec.json.decode(text, type=_AnyState).kind == "pull"
             return msgspec.json.decode(text, type=kind) if is_pull == (kind is PullState) else None
-        except FileNotFoundError:
+        except FileNotFound:
             return None
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             self._log.warning("Power: %s is no state of a pull: %s", path, error)
