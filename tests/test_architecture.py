@@ -44,7 +44,7 @@ ARROWS: dict[str, set[str]] = {
 LIBRARIES = {
     "IPython": {"__init__", "magics"},
     "httpx2": {"client", "hub"},
-    "huggingface_hub": {"hub"},
+    "huggingface_hub": {"hub", "magics"},
     "jupyter_server": {"extension", "handlers", "headless"},
     "llama_cpp": {"engine"},
     "openai": {"client"},

@@ -17,6 +17,7 @@ from ..types import Model, Removable
 from . import discovery
 from .connection import Connection, Server, http_options
 from .health import Health
+from .pulls import PullMethods
 from .replies import ChatStream, Reply
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def connect(url: str | None = None, token: str | None = None, *, start: bool = T
     return Client(Connection(find(), find))
 
 
-class Client:
+class Client(PullMethods):
     """One server; made by `connect`.
 
     Every method raises the `PowerError` that the server sent, `ServerNotFound` when nobody
@@ -252,7 +253,7 @@ class Client:
         return msgspec.json.decode(self._connection.request("GET", "health"), type=Health)
 
     def events(self) -> Iterator[dict[str, Any]]:
-        """First a ``snapshot``, then one event for each change of a model. It has no end."""
+        """First a ``snapshot``, then one event for each change of a model or pull. Endless."""
         yield from self._connection.stream("GET", "events")
 
     def openai(self) -> openai.OpenAI:
@@ -285,7 +286,8 @@ class Client:
 
 
 def _path(name: str, action: str = "", *, force: bool = False) -> str:
-    return f"models/{quote(name, safe='')}{action}{'?force=true' if force else ''}"
+    quoted = "%70ull" if name == "pull" else quote(name, safe="")  # a plain one lists the pulls
+    return f"models/{quoted}{action}{'?force=true' if force else ''}"
 
 
 def _chat(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import re
 import time
 from typing import Any
@@ -34,8 +35,8 @@ class Completion:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._names: list[str] = []
-        self._fetched_at = float("-inf")
+        self._names: dict[str, list[str]] = {}
+        self._fetched_at: dict[str, float] = {}
 
     @context_matcher()  # type: ignore[untyped-decorator]
     def match(self, context: CompletionContext) -> dict[str, Any]:
@@ -68,19 +69,19 @@ class Completion:
             return [o for a in tree.arguments for o in a.option_strings if o.startswith("--")]
         if argument is None:
             return []
-        if argument.dest == "model":
-            return self._model_names()
+        if argument.dest in ("model", "pull"):
+            return self._names_of(argument.dest)
         return list(argument.choices or ())
 
-    def _model_names(self) -> list[str]:
-        if time.monotonic() - self._fetched_at > self.FRESH:
+    def _names_of(self, kind: str) -> list[str]:
+        if time.monotonic() - self._fetched_at.get(kind, -math.inf) > self.FRESH:
             try:
-                self._names = self._session.model_names(patience=self.PATIENCE)
+                self._names[kind] = self._session.names(kind, patience=self.PATIENCE)
             except PowerError:
                 # A key press is no place for an error; the command will tell.
-                self._names = []
-            self._fetched_at = time.monotonic()
-        return self._names
+                self._names[kind] = []
+            self._fetched_at[kind] = time.monotonic()
+        return self._names[kind]
 
 
 def _awaited(

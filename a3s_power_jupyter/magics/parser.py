@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import msgspec
 from IPython.core.error import UsageError
 
-from . import commands
+from . import commands, pulling
 from .session import write
 
 
@@ -65,6 +65,8 @@ def line_parser() -> MagicParser:
     command.add_argument("--api-key-env", metavar="VARIABLE", help="holds its key in the server")
     command.set_defaults(run=commands.register)
 
+    _add_pulls(add)
+
     command = add("list", help="list the registered models")
     command.set_defaults(run=commands.list_models)
 
@@ -92,6 +94,31 @@ def line_parser() -> MagicParser:
     command.add_argument("--delete", action="store_true", help="and delete them")
     command.set_defaults(run=commands.gc)
     return parser
+
+
+def _add_pulls(add: Any) -> None:
+    command: MagicParser = add("pull", help="bring a model from the hub; an interrupt pauses it")
+    command.add_argument(
+        "name", metavar="NAME", help="owner/repo:TAG, owner/repo/path/file.gguf or owner/repo"
+    )
+    command.add_argument("--revision", metavar="REVISION", help="branch, tag or commit")
+    command.add_argument("--force", action="store_true", help="even if it is here")
+    command.add_argument("--background", action="store_true", help="and do not wait for it")
+    command.add_argument(
+        "--token", metavar="TOKEN", help="it stays in the notebook: better use %%power login"
+    )
+    command.set_defaults(run=pulling.pull)
+    command = add("pulls", help="list the pulls, and how they do")
+    command.set_defaults(run=pulling.pulls)
+    command = add("pause", help="stop a pull; the same pull goes on from there")
+    command.add_argument("pull", metavar="NAME")
+    command.set_defaults(run=pulling.pause)
+    command = add("cancel", help="stop a pull and remove what came")
+    command.add_argument("pull", metavar="NAME")
+    command.add_argument("--keep-partial", action="store_true", help="leave what came")
+    command.set_defaults(run=pulling.cancel)
+    command = add("login", help="store a token of the hub, outside of the notebook")
+    command.set_defaults(run=pulling.login)
 
 
 def cell_parser() -> MagicParser:

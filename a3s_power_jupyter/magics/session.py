@@ -38,8 +38,9 @@ class Session:
             self._client = connect()
         return self._client
 
-    def model_names(self, *, patience: float) -> list[str]:
-        """Names for completion, got within about `patience` seconds; it starts no server.
+    def names(self, kind: str, *, patience: float) -> list[str]:
+        """Names of models, or of pulls if `kind` is ``pull``, for completion: got within
+        about `patience` seconds; it starts no server.
 
         Raises
         ------
@@ -47,6 +48,8 @@ class Session:
         """
         server = self._client.server if self._client else find(start=False, patience=patience)
         with Client(Connection(server)) as client:
+            if kind == "pull":
+                return [status.name for status in client.pulls(timeout=patience)]
             return [model.id for model in client.models(timeout=patience)]
 
     @property

@@ -1,0 +1,148 @@
+"""The commands of ``%power`` that are about pulls and the hub."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from IPython.core.error import StdinNotImplementedError, UsageError
+from IPython.display import display
+from msgspec import UNSET
+
+from ..errors import PowerError
+from ..types import PullStatus
+from . import render
+from .progress import Progress, place
+from .render import Output
+from .session import Session
+
+
+def pull(session: Session, arguments: argparse.Namespace) -> Output | None:
+    """Pulls, and shows how that goes. An interrupt pauses the pull.
+
+    Raises
+    ------
+    PowerError
+    """
+    if arguments.token:
+        display(
+            render.note(
+                "The token is now in this notebook and its history. Remove it, and use "
+                "%power login, which stores it outside."
+            )
+        )
+    options = {name: getattr(arguments, name) for name in ("token", "force", "revision")}
+    if arguments.background:
+        status = session.client.pull_in_background(arguments.name, **options)
+        return render.note(f"{_state(status)}. %power pulls shows how it does.")
+    _follow(session, arguments.name, options)
+    return None
+
+
+def _follow(session: Session, name: str, options: dict[str, Any]) -> None:
+    progress = Progress(name)
+    began = time.monotonic()
+    with place(session.in_notebook) as show:
+        try:
+            for event in session.client.pull(name, **options):
+                progress = progress.after(event, time.monotonic() - began)
+                show(progress)
+        except KeyboardInterrupt:
+            status = session.client.pause_pull(name)
+            event = {"status": status.status, "completed": status.completed}
+            progress = progress.after(event)
+            show(progress)
+        except PowerError:
+            show(progress.after({"status": "failed"}))
+            raise
+    _say_what_next(progress)
+
+
+def _say_what_next(progress: Progress) -> None:
+    name = progress.name
+    if progress.status == "paused":
+        text = f"Run this again to go on, or %power cancel {name} to remove what is here."
+    elif progress.status == "already_exists":
+        text = f"{name} is here already; --force downloads it again."
+    else:
+        return
+    display(render.note(text))
+
+
+def pulls(session: Session, arguments: argparse.Namespace) -> Output:
+    return table(session.client.pulls())
+
+
+def pause(session: Session, arguments: argparse.Namespace) -> Output:
+    status = session.client.pause_pull(arguments.pull)
+    more = f" %power pull {status.name} goes on." if status.status == "paused" else ""
+    return render.note(f"{_state(status)}.{more}")
+
+
+def cancel(session: Session, arguments: argparse.Namespace) -> Output:
+    status = session.client.cancel_pull(arguments.pull, keep_partial=arguments.keep_partial)
+    return render.note(f"{_state(status)}.")
+
+
+def login(session: Session, arguments: argparse.Namespace) -> Output:
+    """Store a token of the hub where huggingface_hub keeps it; it never gets into the notebook."""
+    import huggingface_hub
+
+    try:
+        token = getpass.getpass("Token of the Hugging Face Hub: ").strip()
+    except StdinNotImplementedError:
+        raise UsageError(
+            "Nobody can be asked for a token here. Run `hf auth login` in a terminal, or set "
+            "HF_TOKEN for the server."
+        ) from None
+    if not token:
+        raise UsageError("No token was given. Make one: https://huggingface.co/settings/tokens")
+    try:
+        huggingface_hub.login(token, skip_if_logged_in=False)
+    except (ValueError, OSError) as error:  # refused; the hub cannot be reached
+        reason = str(error).replace(token, "...").partition("\n")[0]
+        raise UsageError(f"The hub did not take the token: {reason}") from None
+    path = huggingface_hub.constants.HF_TOKEN_PATH
+    return render.note(f"The hub takes the token. It is stored in {path}, for all pulls.")
+
+
+def table(found: Sequence[PullStatus]) -> Output:
+    """``%power pulls``."""
+    rows = [
+        (status.name, _word(status), _progress(status).facts, _more(status)) for status in found
+    ]
+    return render.table(
+        ("Name", "Status", "Progress", "More"),
+        rows,
+        empty="Nothing was pulled yet. Pull a model: %power pull owner/repo:TAG",
+    )
+
+
+def _state(status: PullStatus) -> str:
+    facts = _progress(status).facts
+    return f"{status.name} is {_word(status)}" + (f" ({facts})" if facts else "")
+
+
+def _word(status: PullStatus) -> str:
+    return _progress(status).word if status.status == "pulling" else status.status
+
+
+def _progress(status: PullStatus) -> Progress:
+    phase = "resolving" if status.phase is UNSET else status.phase
+    return Progress(
+        name=status.name,
+        status=phase if status.status == "pulling" else status.status,
+        completed=status.completed,
+        total=None if status.total is UNSET else status.total,
+        rate=None if status.bytes_per_second is UNSET else status.bytes_per_second,
+        eta=None if status.eta_seconds is UNSET else status.eta_seconds,
+    )
+
+
+def _more(status: PullStatus) -> str:
+    if status.error is not UNSET:
+        return str(status.error.get("message", ""))
+    return "" if status.note is UNSET else status.note
