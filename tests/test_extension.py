@@ -122,6 +122,7 @@ def test_settings_from_variables_and_traits(start_server: Start) -> None:
         "max_queue": "256",
         "memory_limit": "0",
         "preload": "()",
+        "max_pulls": "2",
     }
     traits = [
         "--PowerApp.max_loaded_models=2",

@@ -30,8 +30,10 @@ ARGUMENTS = [
 QUIET = {"apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False}}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Closed with its module: Playwright keeps an event loop running in this thread, beside which
+    no asynchronous test can run."""
     executable = shutil.which("chromium")
     if executable is None:
         reason = "There is no chromium on PATH; on Debian and Ubuntu: apt-get install chromium"
