@@ -16,7 +16,7 @@ from .source import Body, Source
 
 #: Bytes taken from the network at once; a killed process loses them.
 READ = 256 << 10
-#: Seconds within which connections end when the pull is to pause.
+#: Seconds between two looks of whoever waits for others.
 LOOK = 0.1
 #: Seconds in which several refusals count as one.
 CROWD_SECONDS = 5.0
@@ -147,12 +147,12 @@ class Download:
             self._error = self._error or error
         self.ending.set()
 
-    def leave(self, *, unless_last: bool = False, if_crowded: bool = False) -> bool:
-        """Take leave of the other connections; whether that was granted."""
+    def leave(self, *, if_crowded: bool = False) -> bool:
+        """Take leave of the other connections, which the last one cannot, and `if_crowded` only
+        those that are too many; whether that was granted."""
         with self._lock:
-            if unless_last and self._working == 1:
-                return False
-            if if_crowded and self._working <= self.throttle.connections:
+            enough = self.throttle.connections if if_crowded else 1
+            if self._working <= enough:
                 return False
             self._working -= 1
             return True
@@ -165,8 +165,9 @@ class Download:
     ) -> None:
         due = time.monotonic() + self.policy.checkpoint
         while any(thread.is_alive() for thread in threads) and not self.ending.is_set():
-            if stop.wait(LOOK):
+            if stop.is_set():
                 return
+            self.ending.wait(LOOK)
             if time.monotonic() >= due:
                 checkpoint()
                 due = time.monotonic() + self.policy.checkpoint
@@ -194,12 +195,13 @@ class _Connection:
     def _fetch_parts(self) -> None:
         download = self._download
         while not download.ending.is_set() and not download.leave(if_crowded=True):
+            download.ending.wait(download.throttle.not_before - time.monotonic())
             part = download.parts.claim(download.throttle.connections)
-            if part is None:
-                download.leave()
-                return
+            part = part or download.parts.relieve(time.monotonic())
+            if part is None:  # for now: another connection may fail, or turn out to be slow
+                download.ending.wait(LOOK)
+                continue
             try:
-                download.ending.wait(download.throttle.not_before - time.monotonic())
                 self._fetch(part)
             except Transient as fault:
                 download.parts.release(part)  # others may have it while we wait
@@ -207,6 +209,8 @@ class _Connection:
                     return
             finally:
                 download.parts.release(part)
+            if download.parts.complete:
+                download.ending.set()
 
     def _bear(self, fault: Transient) -> bool:
         """Wait until it is time for another attempt; False where others do better without us.
@@ -222,7 +226,7 @@ class _Connection:
         if fault.crowded and (not fault.stale or self._failures > 1):
             download.throttle.narrow()
         if self._failures >= policy.attempts:
-            if download.leave(unless_last=True):
+            if download.leave():
                 return False
             raise self._given_up(fault)
         if fault.wait is None:
@@ -235,9 +239,10 @@ class _Connection:
 
     def _fetch(self, part: Part) -> None:
         download = self._download
-        if download.ending.is_set():
+        start, end = part.start, part.end  # which may move down to the start
+        if start == end or download.ending.is_set():
             return
-        body = download.source.open(self._client, part.start, part.end)
+        body = download.source.open(self._client, start, end)
         if body.ranged or part.left == download.parts.size:
             self._copy(body, part)
             return

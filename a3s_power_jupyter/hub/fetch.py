@@ -23,8 +23,8 @@ from .plan import RemoteFile
 from .progress import Progress
 from .source import Source
 
-#: Seconds between two looks at the lock that another process holds.
-LOOK = 0.5
+#: Seconds between two looks of whoever waits.
+LOOK = 0.2
 
 
 @dataclass(frozen=True)
@@ -137,8 +137,8 @@ class Fetcher:
                 Source(file), parts, write, self.new_client, self.throttle, self.policy
             )
             download.run(self.stop, partial.checkpoint)
-            while hasher.alive:
-                if self.stop.wait(0.02):
+            while not hasher.wait(LOOK):
+                if self.stop.is_set():
                     raise Stopped
             return hasher.result()
         finally:

@@ -44,9 +44,10 @@ class Hasher:
         self._thread = threading.Thread(target=self._run, name="power-hasher", daemon=True)
         self._thread.start()
 
-    @property
-    def alive(self) -> bool:
-        return self._thread.is_alive()
+    def wait(self, timeout: float) -> bool:
+        """Wait up to `timeout` seconds for its end; whether it came."""
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
 
     def stop(self) -> None:
         """Give up, and wait for the thread."""
@@ -54,7 +55,7 @@ class Hasher:
         self._thread.join()
 
     def result(self) -> Digest:
-        """Wait for the end of a file that is whole.
+        """What came out of a file that is whole.
 
         Raises
         ------

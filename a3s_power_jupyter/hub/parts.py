@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 #: Bytes ``[start, end)``.
 Range = tuple[int, int]
 
 #: Bytes that one request asks for. Less, and the time between two requests shows; more, and a
-#: slow connection holds up the end of a file, and the hash, which goes in order.
+#: slow connection holds up the hash, which goes in order.
 SMALLEST = 2 << 20
 LARGEST = 64 << 20
+
+#: Seconds: a connection that needs longer for its rest than `SLOW` gives half of it away, if
+#: that is `WORTH` a request, and one that was silent for `SILENT` gives all.
+SLOW, SILENT = 2.0, 5.0
+WORTH = 512 << 10
 
 
 @dataclass(eq=False)
@@ -20,13 +27,15 @@ class Part:
     """Bytes that one connection fetches in order; those before `position` are on disk.
 
     `slot` numbers the parts of a file. `end` moves down when another connection takes over
-    the rest.
+    the rest. `begun` and `heard` are monotonic seconds: of the claim, and of the last bytes.
     """
 
     slot: int
     start: int
     position: int
     end: int
+    begun: float = field(default_factory=time.monotonic)
+    heard: float = field(default_factory=time.monotonic)
 
     @property
     def left(self) -> int:
@@ -66,26 +75,40 @@ class Parts:
             return self._on_disk()
 
     def claim(self, connections: int) -> Part | None:
-        """A part to fetch, or None when nothing is left for one more connection.
+        """A part to fetch; None when all were handed out.
 
-        Parts are handed out front to back, so that the hash can follow, and get smaller
-        towards the end, so that `connections` of equal speed end together. When all are
-        handed out, the second half of the largest is taken from its connection.
+        They are handed out front to back, so that the hash can follow, and get smaller towards
+        the end, so that `connections` of equal speed end together.
         """
         with self._changed:
             gaps = self._gaps()
             unclaimed = sum(end - start for start, end in gaps)
             wanted = min(max(unclaimed // (2 * connections), SMALLEST), LARGEST)
-            if gaps:
-                start, end = gaps[0]
-                # What would remain must be worth a request of its own.
-                stop = end if end - start < wanted + SMALLEST // 2 else start + wanted
-                return self._hand_out(start, stop)
-            slowest = max(self._active, key=lambda part: part.left, default=None)
-            if slowest is None or slowest.left < 2 * SMALLEST:
+            if not gaps:
                 return None
-            start, end = slowest.position + slowest.left // 2, slowest.end
-            slowest.end = start
+            start, end = gaps[0]
+            # What would remain must be worth a request of its own.
+            stop = end if end - start < wanted + SMALLEST // 2 else start + wanted
+            return self._hand_out(start, stop)
+
+    def relieve(self, now: float) -> Part | None:
+        """What a slow or silent connection should not have to fetch; None if there is no such.
+
+        Parameters
+        ----------
+        now : monotonic seconds.
+        """
+        with self._changed:
+            slowest = max(self._active, key=lambda part: _expected(part, now), default=None)
+            if slowest is None or _expected(slowest, now) < SLOW:
+                return None
+            if now - slowest.heard > SILENT:
+                start = slowest.position
+            elif slowest.left >= 2 * WORTH:
+                start = slowest.position + slowest.left // 2
+            else:
+                return None
+            end, slowest.end = slowest.end, start
             return self._hand_out(start, end)
 
     def claim_rest(self, start: int) -> Part | None:
@@ -104,8 +127,11 @@ class Parts:
             self._present = merged([*self._present, (part.start, part.position)])
 
     def advance(self, part: Part, number: int) -> None:
-        """`number` more bytes of `part` are on disk."""
+        """`number` more bytes of `part` are on disk. Those beyond its end, which moved while they
+        were on their way, are another's to count."""
         with self._changed:
+            number = min(number, part.left)
+            part.heard = time.monotonic()
             part.position += number
             self._completed += number
             if self._frontier() >= self._awaited:
@@ -144,6 +170,15 @@ class Parts:
                 gaps.append((at, start))
             at = end
         return gaps if at >= self.size else [*gaps, (at, self.size)]
+
+
+def _expected(part: Part, now: float) -> float:
+    """Seconds until a part is whole, if it goes on as it went; a part needs time to show."""
+    elapsed = now - part.begun
+    if elapsed < SLOW / 2 or not part.left:
+        return 0.0
+    done = part.position - part.start
+    return part.left * elapsed / done if done and now - part.heard <= SILENT else math.inf
 
 
 def merged(ranges: Iterable[Range]) -> list[Range]:
