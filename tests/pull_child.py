@@ -9,6 +9,7 @@ kept in ``requests.jsonl``.
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import threading
@@ -54,7 +55,7 @@ def main() -> None:
 
 
 def act(request: protocol.PullRequest, home: Path, pause: threading.Event) -> None:
-    what = request.name.removeprefix("fake/").partition(":")[0]
+    what = re.split("[@:]", request.name.removeprefix("fake/"))[0]
     if what == "babbles":
         os.write(1, b"no message\n")
         time.sleep(60)

@@ -223,6 +223,14 @@ async def test_pause_and_go_on(home: Home, pulls: Pulls) -> None:
     assert [request["revision"] for request in home.requests()] == ["main", COMMIT]
 
 
+async def test_a_branch_in_the_name_gives_way_to_the_commit(home: Home, pulls: Pulls) -> None:
+    for _ in range(2):
+        await downloading(pulls, "fake/slow@dev:Q4")
+        await pulls.pause("fake/slow@dev:Q4")
+    asked = [(request["reference"], request["revision"]) for request in home.requests()]
+    assert asked == [("fake/slow@dev:Q4", None), ("fake/slow:Q4", COMMIT)]
+
+
 @pytest.mark.parametrize("fields", [{"force": True}, {"revision": "other"}])
 async def test_what_does_not_go_on(home: Home, pulls: Pulls, fields: dict[str, Any]) -> None:
     await downloading(pulls, "fake/slow")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -212,7 +211,12 @@ class Pull:
         elif isinstance(event, protocol.Downloading):
             self._on_progress(event)
         elif isinstance(event, protocol.Verifying):
-            self._update(_wire(event), phase="verifying", bytes_per_second=UNSET, eta_seconds=UNSET)
+            self._on_whole(event)
+        elif isinstance(event, protocol.Paused) and event.total:
+            paused = msgspec.structs.replace(
+                self.status, completed=event.completed, total=event.total
+            )
+            self._state = msgspec.structs.replace(self._state, status=paused)
 
     def _on_plan(self, event: protocol.Planned) -> None:
         plan = event.plan
@@ -237,6 +241,19 @@ class Pull:
             total=event.total,
             bytes_per_second=event.bytes_per_second,
             eta_seconds=UNSET if event.eta_seconds is None else event.eta_seconds,
+        )
+
+    def _on_whole(self, event: protocol.Verifying) -> None:
+        total = self.status.total
+        completed = self.status.completed if total is UNSET else total
+        if self.status.phase == "downloading":
+            self._around.received(max(0, completed - self._counted))
+        self._update(
+            _wire(event),
+            phase="verifying",
+            completed=completed,
+            bytes_per_second=UNSET,
+            eta_seconds=UNSET,
         )
 
     def _update(self, event: Event, **status: Any) -> None:
@@ -280,15 +297,3 @@ def _wire(event: protocol.Event) -> Event:
     """As the contract has it: the tags are its statuses."""
     fields: Event = msgspec.to_builtins(event)
     return {"status": fields.pop("type"), **fields}
-
-
-def first_state(request: protocol.PullRequest, before: PullState | None) -> PullState:
-    """The state of a pull that begins, or takes up the one `before`."""
-    status = PullStatus(name=request.name, status="pulling", started_at=time.time())
-    if before is not None:
-        old = before.status
-        status = msgspec.structs.replace(
-            status, completed=old.completed, total=old.total, note=old.note
-        )
-    commit = before.commit if before is not None else None
-    return PullState(status, request.reference, request.revision, commit)

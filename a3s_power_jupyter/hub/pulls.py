@@ -32,9 +32,9 @@ from ..store.model_store import ModelStore
 from ..types import Manifest, PullRequest, PullStatus
 from . import protocol
 from .discard import discard
-from .pull import Pull, Surroundings, first_state
+from .pull import Pull, Surroundings
 from .reference import parse
-from .states import PullState, PullStates, standing
+from .states import PullState, PullStates, first_state, standing
 from .watchers import Event
 
 PULL_COMMAND = tuple(python_module("a3s_power_jupyter.hub.main"))
@@ -131,7 +131,8 @@ class Pulls:
 
     async def _begin(self, asked: PullRequest) -> Manifest | tuple[Pull, bool]:
         """The model that is there already; or its pull, and whether that is new."""
-        name = parse(asked.name, asked.revision).name
+        reference = parse(asked.name, asked.revision)
+        name = reference.name
         found = await asyncio.to_thread(self._look, name)
         running = self._running.get(name)
         if running is not None:
@@ -150,7 +151,9 @@ class Pulls:
         state = first_state(request, found.state if _goes_on(request, found.state) else None)
         if state.commit is not None:
             # What is here is of that commit; the branch may have moved on meanwhile.
-            request = msgspec.structs.replace(request, revision=state.commit)
+            request = msgspec.structs.replace(
+                request, reference=reference.without_revision, revision=state.commit
+            )
         registered = partial(self._registered, name, found)
         pull = self._running[name] = Pull(request, state, registered, self._around)
         self._unsaved.pop(name, None)

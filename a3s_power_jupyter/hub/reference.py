@@ -51,6 +51,11 @@ class Reference:
         end = f":{self.tag}" if self.tag else f"/{self.path}" if self.path else ""
         return self.name.removesuffix(end)
 
+    @property
+    def without_revision(self) -> str:
+        """The same reference, for which the revision is given apart."""
+        return _written(self.repo, None, self.tag, self.path)
+
 
 def parse(text: str, revision: str | None = None) -> Reference:
     """Read ``owner/repo``, ``owner/repo:TAG``, ``owner/repo/path/file.gguf``, with ``@revision``

@@ -22,6 +22,7 @@ from ..store.files import reading, write_atomically, writing
 from ..store.garbage import PULLS
 from ..types import PullStatus
 from .partial import PartialState, bytes_on_disk
+from .protocol import PullRequest
 
 S = TypeVar("S")
 
@@ -151,6 +152,18 @@ class Claim:
         if sys.platform != "win32":
             self.path.unlink(missing_ok=True)
         self._lock.release()
+
+
+def first_state(request: PullRequest, before: PullState | None) -> PullState:
+    """The state of a pull that begins, or takes up the one `before`."""
+    status = PullStatus(name=request.name, status="pulling", started_at=time.time())
+    if before is None:
+        return PullState(status, request.reference, request.revision)
+    old = before.status
+    status = msgspec.structs.replace(
+        status, completed=old.completed, total=old.total, note=old.note
+    )
+    return PullState(status, request.reference, request.revision, before.commit)
 
 
 def standing(
