@@ -143,11 +143,10 @@ def start_notebook_server(enabled: bool) -> tuple[float, int]:
             [*command, *options], cwd=path, env=env, stderr=subprocess.DEVNULL
         )
         try:
-            pattern = f"jpserver-{process.pid}.json"
-            while not (path / "runtime" / pattern).exists():
-                time.sleep(0.002)
-            info = json.loads((path / "runtime" / pattern).read_text())
-            while not answers(info["url"]):
+            info = path / "runtime" / f"jpserver-{process.pid}.json"
+            while not info.exists() or not (text := info.read_text()).endswith("}"):
+                time.sleep(0.002)  # Jupyter writes it in place
+            while not answers(json.loads(text)["url"]):
                 time.sleep(0.002)
             return time.perf_counter() - began, psutil.Process(process.pid).memory_info().rss
         finally:
