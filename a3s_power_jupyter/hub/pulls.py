@@ -1,7 +1,6 @@
 """The pulls of a server: at most one for a name, a limited number at once, the others in line.
 
-Each is a process of its own (`hub.main`), so that neither hashing nor TLS ever holds up the
-event loop of the notebook server.
+Each is a process of its own (`hub.main`): neither hashing nor TLS holds up the event loop.
 """
 
 from __future__ import annotations
@@ -13,25 +12,22 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import msgspec
-from msgspec import UNSET
 
 from ..child import python_module
 from ..errors import (
-    FileChanged,
-    FileNotFound,
     InvalidModelName,
     InvalidReference,
     ModelBusy,
-    ModelNotFound,
     PullStateNotFound,
 )
 from ..store.model_store import ModelStore
 from ..types import Manifest, PullRequest, PullStatus
 from . import protocol
 from .discard import discard
+from .found import Found, look
 from .pull import Pull, Surroundings
 from .reference import parse
 from .states import PullState, PullStates, first_state, standing
@@ -58,7 +54,7 @@ class Listener:
 
 
 class Pulls:
-    """Methods are called on the event loop and do not block it. Names are references, too.
+    """Methods are called on the event loop and do not block it.
 
     Parameters
     ----------
@@ -90,8 +86,7 @@ class Pulls:
             log=log,
         )
         self._running: dict[str, Pull] = {}
-        #: How pulls ended that the disk had no room for.
-        self._unsaved: dict[str, PullStatus] = {}
+        self._unsaved: dict[str, PullStatus] = {}  # the disk had no room for how they ended
 
     @property
     def active(self) -> int:
@@ -123,17 +118,15 @@ class Pulls:
         """As `pull`, but nobody waits for it."""
         begun = await self._begin(request)
         if isinstance(begun, Manifest):
-            size = begun.size_bytes
-            return PullStatus(
-                begun.name, "done", begun.created, size, size, finished_at=begun.created
-            )
+            size, created = begun.size_bytes, begun.created
+            return PullStatus(begun.name, "done", created, size, size, finished_at=created)
         return begun[0].status
 
     async def _begin(self, asked: PullRequest) -> Manifest | tuple[Pull, bool]:
         """The model that is there already; or its pull, and whether that is new."""
         reference = parse(asked.name, asked.revision)
         name = reference.name
-        found = await asyncio.to_thread(self._look, name)
+        found = await asyncio.to_thread(look, self._store, self._states, name)
         running = self._running.get(name)
         if running is not None:
             return running, False
@@ -165,20 +158,7 @@ class Pulls:
         if not pull.is_saved:
             self._unsaved[pull.name] = pull.status
 
-    def _look(self, name: str) -> _Found:
-        state = self._states.read(name)
-        try:
-            manifest = self._store.get(name)
-        except ModelNotFound:
-            return _Found(None, False, state)
-        try:
-            self._store.resolve(manifest)
-        except (FileNotFound, FileChanged):
-            # A pull mends what was pulled; what the user registered is left alone.
-            return _Found(manifest, manifest.source.reference is UNSET, state)
-        return _Found(manifest, True, state)
-
-    async def _registered(self, name: str, before: _Found) -> None:
+    async def _registered(self, name: str, before: Found) -> None:
         """The process says that the model is there: look, and tell who has the old one.
 
         Raises
@@ -300,14 +280,6 @@ class Pulls:
             commit = state.commit if keep_partial else None
             self._states.write(msgspec.structs.replace(state, status=status, commit=commit))
         return status
-
-
-class _Found(NamedTuple):
-    """What is on disk under a name: the model, whether it can be used, its pull."""
-
-    manifest: Manifest | None
-    usable: bool
-    state: PullState | None
 
 
 def _goes_on(request: protocol.PullRequest, before: PullState | None) -> bool:
