@@ -18,6 +18,8 @@ from .source import Body, Source
 READ = 256 << 10
 #: Seconds between two looks of whoever waits for others.
 LOOK = 0.1
+#: What the disk is left behind at most.
+CHECKPOINT_BYTES = 128 << 20
 #: Seconds in which several refusals count as one.
 CROWD_SECONDS = 5.0
 
@@ -34,7 +36,8 @@ class Policy:
     first_wait, longest_wait : between two attempts. It doubles each time, and is blurred, so
         that connections do not return together.
     longest_retry_after : that the other side may ask for; more is an error that says so.
-    checkpoint : between two moments at which what is here is made to survive a loss of power.
+    checkpoint : between two moments at which what is here is made to survive a loss of power;
+        it comes earlier after `CHECKPOINT_BYTES`, so that the disk works meanwhile.
     """
 
     connections: int = 4
@@ -163,14 +166,18 @@ class Download:
         stop: threading.Event,
         checkpoint: Callable[[], None],
     ) -> None:
-        due = time.monotonic() + self.policy.checkpoint
+        due, enough = self._next_checkpoint()
         while any(thread.is_alive() for thread in threads) and not self.ending.is_set():
             if stop.is_set():
                 return
             self.ending.wait(LOOK)
-            if time.monotonic() >= due:
+            if time.monotonic() >= due or self.parts.completed >= enough:
                 checkpoint()
-                due = time.monotonic() + self.policy.checkpoint
+                due, enough = self._next_checkpoint()
+
+    def _next_checkpoint(self) -> tuple[float, int]:
+        """The time and the bytes at which it is due, whichever comes first."""
+        return time.monotonic() + self.policy.checkpoint, self.parts.completed + CHECKPOINT_BYTES
 
 
 class _Connection:
