@@ -176,7 +176,7 @@ def standing(
         name=status.name,
         status=how,
         started_at=status.started_at,
-        completed=status.completed,
+        completed=status.completed if how != "done" or status.total is UNSET else status.total,
         total=status.total,
         note=status.note,
         error=error,
