@@ -19,10 +19,18 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import IO, Generic, TypeVar
 
+import psutil
+
 Message = TypeVar("Message")
 
 #: Seconds a child is given to exit by itself once its stdin is closed.
 STOP_GRACE = 2.0
+
+#: Of processes whose work can wait, as psutil takes it.
+if sys.platform == "win32":
+    BACKGROUND_NICE = psutil.BELOW_NORMAL_PRIORITY_CLASS
+else:
+    BACKGROUND_NICE = 10
 
 #: Secrets of the server that no child needs to see.
 _SECRET_VARIABLES = ("JUPYTER_TOKEN", "JPY_API_TOKEN", "JUPYTERHUB_API_TOKEN")
@@ -98,6 +106,12 @@ class Child(Generic[Message]):
     @property
     def exited(self) -> bool:
         return self._exited.is_set()
+
+    def step_back(self) -> None:
+        """Let every other process go first where there is not CPU enough for all. Called right
+        after the start: threads that are there already keep their priority."""
+        with contextlib.suppress(psutil.Error):  # it has ended
+            psutil.Process(self.pid).nice(BACKGROUND_NICE)
 
     def send(self, frame: bytes) -> None:
         """Write a whole frame, soon; nothing happens where the process has ended."""

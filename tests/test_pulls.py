@@ -20,6 +20,7 @@ import psutil
 import pytest
 from pull_child import COMMIT, TOTAL
 
+from a3s_power_jupyter.child import BACKGROUND_NICE
 from a3s_power_jupyter.errors import InvalidReference, ModelBusy, PullStateNotFound
 from a3s_power_jupyter.hub.pulls import Listener, Pulls
 from a3s_power_jupyter.hub.states import PullState, PullStates
@@ -237,6 +238,12 @@ async def test_what_does_not_go_on(home: Home, pulls: Pulls, fields: dict[str, A
     await pulls.pause("fake/slow")
     await downloading(pulls, "fake/slow", **fields)
     assert home.requests()[1]["revision"] == fields.get("revision")
+
+
+async def test_it_goes_behind_the_notebook(pulls: Pulls) -> None:
+    await downloading(pulls, "fake/slow")
+    (child,) = psutil.Process().children()
+    assert child.nice() == psutil.Process().nice() + BACKGROUND_NICE
 
 
 async def test_a_process_that_does_not_pause(

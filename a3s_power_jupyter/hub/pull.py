@@ -143,6 +143,7 @@ class Pull:
             )
         except OSError as error:
             raise ServerBusy(f"No process could be started for a pull: {error}.") from None
+        self._child.step_back()  # hashing must not slow the notebook down
         self._child.send(protocol.encode(self._request))
         await self._exited.wait()
         ends = (protocol.Done, protocol.Failed, protocol.Paused)

@@ -44,6 +44,7 @@ class Progress:
     eta: float | None = None
     note: str = ""
     seconds: float = 0.0
+    is_resumed: bool = False
 
     def after(self, event: dict[str, Any], seconds: float = 0.0) -> Progress:
         """What is known after `event`, which came `seconds` after the beginning."""
@@ -56,6 +57,7 @@ class Progress:
             eta=event.get("eta_seconds"),
             note=event.get("note", self.note),
             seconds=seconds,
+            is_resumed=self.is_resumed or event["status"] in ("resuming", "already_pulling"),
         )
 
     @property
@@ -85,8 +87,9 @@ class Progress:
 
     def _summary(self) -> str:
         size = render.size(self.total) if self.total else ""
-        took = f"in {render.duration(self.seconds)}" if self.seconds >= 1 else ""
-        return " ".join(filter(None, (size, took)))
+        if self.is_resumed or self.seconds < 1:
+            return size  # most of it may have come earlier
+        return f"{size} in {render.duration(self.seconds)}"
 
     @property
     def text(self) -> str:
@@ -102,11 +105,10 @@ class Progress:
         value = "" if self.fraction is None else f' value="{self.fraction:.4f}" max="1"'
         words = html.escape(", ".join(filter(None, (self.word, self.facts))))
         note = f"<br><small>{html.escape(self.note)}</small>" if self.note else ""
-        return (
-            f"<div><strong>{name}</strong><br>"
-            f'<progress aria-label="Pull of {name}"{value} style="width: 20em"></progress> '
-            f"{words}{note}</div>"
-        )
+        bar = f'<progress aria-label="Pull of {name}"{value} style="width: 20em"></progress> '
+        if self.status == "failed" and not value:
+            bar = ""  # one without a value would go on moving
+        return f"<div><strong>{name}</strong><br>{bar}{words}{note}</div>"
 
 
 class NotebookPlace:
