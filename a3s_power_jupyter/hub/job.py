@@ -75,6 +75,7 @@ class Job:
         Stopped
         PowerError
         """
+        self._parameters()  # a name that is none, or a damaged manifest, is told at once
         reference = parse(self._request.reference, self._request.revision)
         hub = HubApi(self._request.endpoint, self._request.token)
         for _ in range(ATTEMPTS):
@@ -195,7 +196,12 @@ class Job:
         )
 
     def _parameters(self) -> DefaultParameters:
-        """What the user chose for a model of this name stays."""
+        """What the user chose for a model of this name, which stays.
+
+        Raises
+        ------
+        InvalidModelName, ManifestUnreadable
+        """
         try:
             return self._store.get(self._request.name).default_parameters
         except ModelNotFound:
