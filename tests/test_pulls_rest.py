@@ -9,6 +9,9 @@ import httpx2
 import pytest
 from servers import Server, events_of
 
+from a3s_power_jupyter import connect
+from a3s_power_jupyter.errors import PullStateNotFound, WorkerDied
+
 REFERENCE = "org/repo:Q4_K_M"
 
 
@@ -96,3 +99,19 @@ def test_all_pulls_and_a_model_that_is_called_pull(api: httpx2.Client) -> None:
     assert api.post("v1/models/pull/load").json()["id"] == "pull"
     assert api.delete("v1/models/pull").json()["id"] == "pull"
     assert error(api.get("v1/models/pull/x")) == (404, "model_not_found")
+
+
+def test_the_client(fake_server: Server) -> None:
+    with connect(fake_server.url, fake_server.token) as client:
+        assert [event["status"] for event in client.pull(REFERENCE)] == ["resolving", "success"]
+        assert client.pull_in_background(REFERENCE).status == "pulling"
+        assert [status.name for status in client.pulls()] == [REFERENCE]
+        assert client.pull_status(REFERENCE).phase == "downloading"
+        assert client.pause_pull(REFERENCE).status == "paused"
+        assert client.cancel_pull(REFERENCE).completed == 0
+        assert client.cancel_pull(REFERENCE, keep_partial=True).completed == 5
+        assert client.show("pull").id == "pull"
+        with pytest.raises(WorkerDied):
+            list(client.pull("dies"))
+        with pytest.raises(PullStateNotFound):
+            client.pull_status("org/other")
