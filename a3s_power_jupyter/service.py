@@ -9,27 +9,33 @@ import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import UNSET
 
 from . import __version__
-from .defaults import load_parameters, with_defaults
+from .defaults import with_defaults
 from .description import describe
-from .engine.protocol import Load
-from .engine.registry import require_engine
-from .errors import ModelBusy, ModelNotFound, PowerError, PullStateNotFound
+from .errors import (
+    ManifestUnreadable,
+    ModelBusy,
+    ModelNotFound,
+    PowerError,
+    PullStateNotFound,
+)
 from .events import Change, Changes
 from .hub.pulls import Listener, Pulls
-from .parameters import LoadParameters, check_default_parameters, parse_keep_alive
+from .observer import Metrics, RuntimeObserver
+from .parameters import LoadParameters, check_default_parameters
 from .runtime.clock import SystemClock
 from .runtime.interfaces import Limits, Spec
-from .runtime.memory import free_bytes, kv_cache_bytes, needed_bytes
+from .runtime.memory import free_bytes
 from .runtime.probe import MachineProbe
 from .runtime.scheduler import Scheduler
 from .runtime.worker import Worker
 from .settings import Settings
+from .specs import make_spec
 from .store.model_store import ModelStore
 from .types import (
     ChatRequest,
@@ -51,17 +57,6 @@ from .types import (
 T = TypeVar("T")
 
 
-class Metrics(Protocol):
-    """What is counted of the runtime (`handlers.metrics.RuntimeMetrics`)."""
-
-    def waiting(self, requests: int) -> None: ...
-    def loaded(self, model: str, seconds: float, memory: int | None) -> None: ...
-    def unloaded(self, model: str) -> None: ...
-    def evicted(self, reason: str) -> None: ...
-    def gpu_memory(self, device: str, used: int) -> None: ...
-    def pulled(self, received: int) -> None: ...
-
-
 class PowerService:
     """Models on disk, models in memory, and what is asked of them.
 
@@ -72,13 +67,11 @@ class PowerService:
     def __init__(self, settings: Settings, log: logging.Logger, metrics: Metrics) -> None:
         self._settings = settings
         self._log = log
-        self._metrics = metrics
         self._store = ModelStore(settings.home)
         self._changes = Changes()
         self._machine = MachineProbe()
         self._started = time.monotonic()
         self._active = 0
-        self._devices: set[str] = set()
         self._preloading: set[asyncio.Task[None]] = set()
         # Hashing and copying take minutes; the default executor is for what is quick.
         self._slow = ThreadPoolExecutor(max_workers=2, thread_name_prefix="power-store")
@@ -92,7 +85,7 @@ class PowerService:
                 load_timeout=settings.load_timeout,
                 memory=settings.memory_limit,
             ),
-            observer=self,
+            observer=RuntimeObserver(metrics, self._changes, lambda: self._scheduler.residents()),
             log=log,
         )
         self._pulls = Pulls(
@@ -133,9 +126,11 @@ class PowerService:
         if request.overwrite:
             self._refuse_if_busy(request.name)
         manifest, changed = await self._slowly(self._store.register, request, parameters)
-        if changed:
+        if changed and request.overwrite:
             await self._scheduler.unload(manifest.name, force=True, reason="replaced")
             self._scheduler.forget(manifest.name)
+        elif changed:  # a new name; or the same content, seen anew, which may stay loaded
+            self._model_changed(manifest.name)
         return self._describe(manifest)
 
     async def models(self) -> list[Model]:
@@ -236,7 +231,7 @@ class PowerService:
             await self._scheduler.unload(name, reason="reload")
         with self._counted(), self._changes.subscribe() as changes:
             loading = asyncio.ensure_future(self._scheduler.load(spec, keep_alive))
-            loading.add_done_callback(lambda _task: self.changed(name))
+            loading.add_done_callback(lambda _task: self._model_changed(name))
             try:
                 async for changed in changes:
                     if loading.done():
@@ -330,7 +325,7 @@ class PowerService:
             return {"type": "model", "model": await self.model(change.name)}
         except PullStateNotFound:
             return {"type": "pull_deleted", "name": change.name}
-        except ModelNotFound:
+        except (ModelNotFound, ManifestUnreadable):
             return {"type": "model_deleted", "id": change.name}
 
     async def health(self) -> dict[str, Any]:
@@ -349,30 +344,16 @@ class PowerService:
             "problems": msgspec.to_builtins(await asyncio.to_thread(self._store.problems)),
         }
 
-    # ------------------------------------------------------------ told by the runtime
-
-    def changed(self, name: str) -> None:
-        self._changes.publish(Change("model", name))
-        self._metrics.waiting(sum(r.waiting for r in self._scheduler.residents()))
-
-    def loaded(self, name: str, seconds: float) -> None:
-        resident = self._scheduler.resident(name)
-        worker = resident.worker if resident is not None else None
-        self._metrics.loaded(name, seconds, worker.memory_bytes if worker is not None else None)
-        self._count_device_memory()
-
-    def evicted(self, name: str, reason: str) -> None:
-        self._metrics.unloaded(name)
-        self._metrics.evicted(reason)
-        self._count_device_memory()
-
     # ------------------------------------------------------------ told by the pulls
 
     async def _pulled(self, name: str, replaced: bool) -> None:
         if replaced:
             await self._scheduler.unload(name, force=True, reason="replaced")
             self._scheduler.forget(name)
-        self.changed(name)
+        self._model_changed(name)
+
+    def _model_changed(self, name: str) -> None:
+        self._changes.publish(Change("model", name))
 
     def _pull_changed(self, name: str) -> None:
         self._changes.publish(Change("pull", name))
@@ -391,34 +372,7 @@ class PowerService:
         return describe(manifest, self._scheduler)
 
     def _spec(self, manifest: Manifest, asked: LoadParameters | None = None) -> Spec:
-        parameters = load_parameters(manifest.default_parameters, asked)
-        keep_alive = manifest.default_parameters.keep_alive
-
-        async def prepare() -> Load:
-            require_engine(manifest.format)
-            paths = await asyncio.to_thread(self._store.resolve, manifest)
-            return Load(
-                format=manifest.format,
-                paths=tuple(
-                    str(path)
-                    for path, file in zip(paths, manifest.files, strict=True)
-                    if file.role is UNSET
-                ),
-                parameters=parameters,
-                gpu_layers=self._settings.gpu_layers,
-                layers=0 if manifest.geometry is UNSET else manifest.geometry.layers,
-                kv_bytes=kv_cache_bytes(manifest, parameters),
-            )
-
-        return Spec(
-            name=manifest.name,
-            parameters=parameters,
-            prepare=prepare,
-            need=needed_bytes(manifest, parameters),
-            keep_alive=(
-                self._settings.keep_alive if keep_alive is UNSET else parse_keep_alive(keep_alive)
-            ),
-        )
+        return make_spec(manifest, asked, self._settings, self._store)
 
     def _refuse_if_busy(self, name: str) -> None:
         resident = self._scheduler.resident(name)
@@ -435,16 +389,6 @@ class PowerService:
         resident = self._scheduler.resident(name)
         if resident is not None and not resident.ready and not resident.in_use:
             await self._scheduler.unload(name)
-
-    def _count_device_memory(self) -> None:
-        used = dict.fromkeys(self._devices, 0)
-        for resident in self._scheduler.residents():
-            info = resident.info
-            if info is not None and info.device_bytes:
-                used[info.device] = used.get(info.device, 0) + info.device_bytes
-        self._devices |= used.keys()
-        for device, size in used.items():
-            self._metrics.gpu_memory(device, size)
 
     async def _preload(self, name: str) -> None:
         try:
