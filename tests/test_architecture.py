@@ -27,10 +27,8 @@ ARROWS: dict[str, set[str]] = {
     "runtime_file": set(),
     "handlers": {"service"},
     "service": {
-        *("defaults", "description", "events", "hub", "observer", "runtime", "specs", "store"),
-    },
-        "description",
         "defaults",
+        "description",
         "events",
         "hub",
         "observer",
