@@ -1,12 +1,13 @@
 """Pulls against aria2c, curl and `hf download`: wall time and CPU, in one run, rounds interleaved.
 
-    python benchmarks/pull.py --rounds 3 --size 1000
+    python benchmarks/pull.py --rounds 3 --size 2000
 
-The hub is the tests' stand-in on loopback, in a process of its own, once with 20 MB/s for each
-connection and once as fast as it can. Ours is the process that the server starts for a pull,
-from its start to the registered model: it asks the hub what to fetch, checks the SHA-256, syncs
-and registers. The others fetch one URL, and only `hf download` asks the hub first; none checks
-or syncs. Where a peer is not installed, the table says so.
+The hub is the tests' stand-in on loopback, in a process of its own: once with 20 MB/s for each
+connection and a quarter of the size, and once as fast as it can. Ours is the process that the
+server starts for a pull, from its start to the registered model: it asks the hub what to fetch,
+checks the SHA-256, syncs and registers; a line of its own counts from the hub's answer on. The
+others fetch one URL, and only `hf download` asks the hub first; none checks or syncs. Where a
+peer is not installed, the table says so.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from hub_fetching import clean_environ, pulling
 from hub_server import run_hub
 
-from a3s_power_jupyter.hub.protocol import Done
+from a3s_power_jupyter.hub.protocol import Done, Planned
 
 REPO, PATH = "ada/model", "model.Q4_1.gguf"
 SLOW = 20e6  # bytes a second and connection
@@ -39,10 +40,12 @@ SLOW = 20e6  # bytes a second and connection
 
 @dataclass(frozen=True)
 class Sample:
-    """Seconds of wall time and of CPU, those of the hub not counted."""
+    """Seconds of wall time and of CPU, those of the hub not counted; and of the wall time those
+    from the moment at which the URL was known."""
 
     wall: float
     cpu: float
+    fetching: float
 
 
 @dataclass(frozen=True)
@@ -77,26 +80,29 @@ def model_file(folder: Path, size: int) -> Path:
     return path
 
 
-def ours(hub: Hub, folder: Path) -> None:
+def ours(hub: Hub, folder: Path) -> float:
     with pulling(hub, folder / "home", f"{REPO}:q4_1") as puller:  # type: ignore[arg-type]
-        *_, last = puller.events
-        assert isinstance(last, Done), last
+        for event in puller.events:
+            if isinstance(event, Planned):
+                planned = time.perf_counter()
+        assert isinstance(event, Done), event
         puller.process.wait()
+    return planned
 
 
-def aria2c(hub: Hub, folder: Path) -> None:
-    run(folder, "aria2c", "-q", "-x4", "-s4", "--file-allocation=none", hub.file)
+def aria2c(hub: Hub, folder: Path) -> float:
+    return run(folder, "aria2c", "-q", "-x4", "-s4", "--file-allocation=none", hub.file)
 
 
-def curl(hub: Hub, folder: Path) -> None:
-    run(folder, "curl", "-sSfL", "-o", PATH, hub.file)
+def curl(hub: Hub, folder: Path) -> float:
+    return run(folder, "curl", "-sSfL", "-o", PATH, hub.file)
 
 
-def hf(hub: Hub, folder: Path) -> None:
-    run(folder, str(Path(sys.executable).with_name("hf")), "download", REPO, PATH, hub=hub)
+def hf(hub: Hub, folder: Path) -> float:
+    return run(folder, str(Path(sys.executable).with_name("hf")), "download", REPO, PATH, hub=hub)
 
 
-def run(folder: Path, *command: str, hub: Hub | None = None) -> None:
+def run(folder: Path, *command: str, hub: Hub | None = None) -> float:
     env = clean_environ(folder / "home")
     if hub is not None:
         env |= {
@@ -104,26 +110,29 @@ def run(folder: Path, *command: str, hub: Hub | None = None) -> None:
             "HF_HUB_DISABLE_XET": "1",
             "HF_HUB_DISABLE_PROGRESS_BARS": "1",
         }
+    began = time.perf_counter()
     subprocess.run(command, cwd=folder, env=env, check=True, capture_output=True)
+    return began
 
 
-FETCHERS: dict[str, Callable[[Hub, Path], None]] = {
+#: Each fetches into a folder, and says when it knew the URL.
+FETCHERS: dict[str, Callable[[Hub, Path], float]] = {
     "ours": ours, "aria2c -x4": aria2c, "curl": curl, "hf download": hf,
 }  # fmt: skip
 
 
-def measured(fetch: Callable[[Hub, Path], None], hub: Hub, folder: Path) -> Sample:
+def measured(fetch: Callable[[Hub, Path], float], hub: Hub, folder: Path) -> Sample:
     """One download into an empty folder."""
     place = Path(tempfile.mkdtemp(dir=folder))
     os.sync()  # what the last one left to be written is not this one's
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     began = time.perf_counter()
-    fetch(hub, place)
-    wall = time.perf_counter() - began
+    known = fetch(hub, place)
+    ended = time.perf_counter()
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     shutil.rmtree(place)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Sample(wall, cpu)
+    return Sample(ended - began, cpu, ended - known)
 
 
 def compare(model: Path, rate: float | None, rounds: int, folder: Path) -> None:
@@ -149,27 +158,32 @@ def show(samples: dict[str, list[Sample]]) -> None:
     def median(name: str, of: Callable[[Sample], float]) -> float:
         return statistics.median(map(of, samples[name]))
 
-    print("| | wall s | CPU s | our wall | our CPU |\n|---|---|---|---|---|")
-    for name in FETCHERS:
-        if name not in samples:
-            print(f"| {name} | not installed | | | |")
-            continue
+    def line(name: str) -> str:
         wall, cpu = median(name, lambda s: s.wall), median(name, lambda s: s.cpu)
         walls, cpus = median("ours", lambda s: s.wall) / wall, median("ours", lambda s: s.cpu) / cpu
-        print(f"| {name} | {wall:.2f} | {cpu:.2f} | {walls:.2f} x | {cpus:.2f} x |")
+        fetching = median("ours", lambda s: s.fetching) / wall
+        return f"| {name} | {wall:.2f} | {cpu:.2f} | {walls:.2f} | {fetching:.2f} | {cpus:.2f} |"
+
+    print("| | wall s | CPU s | our wall / its | from the URL on | our CPU / its |")
+    print("|---|---|---|---|---|---|")
+    for name in FETCHERS:
+        if name in samples:
+            print(line(name))
+        else:
+            print(f"| {name} | not installed | | | | |")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--size", type=int, default=1000, help="MB of the file (default: 1000)")
+    parser.add_argument("--size", type=int, default=2000, help="MB of the file (default: 2000)")
     parser.add_argument("--folder", type=Path, default=None, help="on the disk to be measured")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.folder) as name:
         folder = Path(name)
-        model = model_file(folder, options.size * 10**6)
-        for rate in (SLOW, None):
+        for rate, size in ((SLOW, options.size // 4), (None, options.size)):
             speed = "as fast as it goes" if rate is None else f"{rate / 1e6:.0f} MB/s a connection"
+            model = model_file(folder, size * 10**6)
             print(f"\n{model.stat().st_size / 1e6:.0f} MB, {speed}, {os.cpu_count()} cores\n")
             compare(model, rate, options.rounds, folder)
 
