@@ -136,6 +136,8 @@ def start_notebook_server(enabled: bool) -> tuple[float, int]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder)
         env = servers.clean_environ(path, path / "home", path / "runtime")
+        # pip compiles what it installs; a checkout is compiled by the first, dropped round.
+        env.pop("PYTHONDONTWRITEBYTECODE", None)
         command = [sys.executable, "-m", "jupyter_server", "--no-browser", "--allow-root"]
         options = ["--ip=127.0.0.1", "--port=0", f"--ServerApp.jpserver_extensions={extensions}"]
         began = time.perf_counter()

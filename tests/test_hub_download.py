@@ -249,6 +249,17 @@ def test_a_wrong_file_of_the_cache_is_left_alone(
     assert cached.read_bytes() == wrong
 
 
+def test_a_file_of_the_cache_that_was_cut_later_is_left_alone(
+    fetching: Fetching, hub: HubServer, cache: Path
+) -> None:
+    file = publish(hub, CONTENT)
+    cached = in_cache(cache, file.etag, CONTENT)
+    fetching.check(file, CONTENT)
+    cached.write_bytes(b"cut")
+    fetching.check(file, CONTENT)
+    assert cached.read_bytes() == b"cut"
+
+
 def test_a_cache_on_another_volume_is_copied(
     fetching: Fetching, hub: HubServer, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

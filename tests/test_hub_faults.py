@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hub_fetching import (
     MIB,
@@ -24,6 +25,7 @@ from hub_fetching import (
 from hub_server import HubServer, run_hub
 
 from a3s_power_jupyter.errors import ChecksumMismatch, HubError, HubUnauthorized, PowerError
+from a3s_power_jupyter.hub.download import Policy
 from a3s_power_jupyter.hub.faults import ContentChanged
 from a3s_power_jupyter.hub.partial import bytes_on_disk
 
@@ -154,15 +156,9 @@ def test_nobody_listens(fetching: Fetching, hub: HubServer) -> None:
     file = publish(hub, CONTENT)
     with run_hub() as gone:
         address = gone.url
-    unreachable = replace_url(file, hub.url, address)
+    unreachable = msgspec.structs.replace(file, url=file.url.replace(hub.url, address))
     with pytest.raises(HubError, match="refused"):
         fetching.fetch(unreachable)
-
-
-def replace_url(file: Any, old: str, new: str) -> Any:
-    import msgspec
-
-    return msgspec.structs.replace(file, url=file.url.replace(old, new))
 
 
 # ---------------------------------------------------------------- wrong content
@@ -201,6 +197,13 @@ def test_the_hub_itself_says_that_the_content_changed(fetching: Fetching, hub: H
     with pytest.raises(ContentChanged):
         fetching.fetch(file)
     assert not data_requests(hub)
+
+
+def test_an_etag_that_is_no_hash_says_nothing(fetching: Fetching, hub: HubServer) -> None:
+    """As of a mirror that has ETags of its own."""
+    file = publish(hub, CONTENT)
+    hub.fail(PATH, stage="head", etag="5f3-62a1b2c3", times=None)
+    fetching.check(file, CONTENT)
 
 
 # ---------------------------------------------------------------- tokens
@@ -254,6 +257,14 @@ def test_errors_name_no_signed_link(hub: HubServer, fetching: Fetching) -> None:
     assert "Signature" not in str(caught.value)
     for found in fetching.home.rglob("*"):
         assert not found.is_file() or b"Signature" not in found.read_bytes()
+
+
+def test_waits_double_and_are_blurred() -> None:
+    policy = Policy(first_wait=1.0, longest_wait=10.0)
+    for failures, most in ((1, 1), (2, 2), (3, 4), (4, 8), (5, 10), (50, 10)):
+        waits = {policy.wait(failures) for _ in range(50)}
+        assert len(waits) > 10
+        assert all(most / 2 <= wait <= most for wait in waits)
 
 
 def test_patience_has_no_end_while_bytes_come(fetching: Fetching, hub: HubServer) -> None:

@@ -301,7 +301,7 @@ def test_a_worker_that_dies_is_a_usage_error_and_the_next_cell_works(
 
 
 def test_tab(kernel: Kernel, model: str) -> None:
-    assert kernel.complete("%power lo") == ["%power load"]
+    assert kernel.complete("%power loa") == ["%power load"]
     assert kernel.complete("%power load sm") == ["%power load smollm2"]
     assert kernel.complete("%%power smol") == ["%%power smollm2"]
     assert "%%power smollm2 --temperature" in kernel.complete("%%power smollm2 --te")

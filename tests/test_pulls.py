@@ -76,14 +76,24 @@ class Home:
         return state and state.status
 
 
+#: Processes that earlier tests left for later ones: servers of the session.
+others: set[psutil.Process] = set()
+
+
+def children() -> list[psutil.Process]:
+    """Those that this test started."""
+    return [child for child in psutil.Process().children() if child not in others]
+
+
 @pytest.fixture
 async def home(tmp_path: Path) -> AsyncIterator[Home]:
     home = Home(tmp_path / "home")
+    others.update(psutil.Process().children())
     yield home
     for pulls in home.made:
         await pulls.stop()
         assert pulls.active == 0
-    assert not psutil.Process().children()
+    assert not children()
 
 
 @pytest.fixture
@@ -140,7 +150,7 @@ async def test_from_the_first_event_to_the_last(home: Home, pulls: Pulls) -> Non
 
 async def test_the_token_is_kept_nowhere(home: Home, pulls: Pulls) -> None:
     await downloading(pulls, "fake/slow", token=TOKEN)
-    (child,) = psutil.Process().children()
+    (child,) = children()
     assert TOKEN not in " ".join([*child.cmdline(), *child.environ().values()])
     await pulls.pause("fake/slow")
     (home.path / "requests.jsonl").unlink()  # the test's own
@@ -242,7 +252,7 @@ async def test_what_does_not_go_on(home: Home, pulls: Pulls, fields: dict[str, A
 
 async def test_it_goes_behind_the_notebook(pulls: Pulls) -> None:
     await downloading(pulls, "fake/slow")
-    (child,) = psutil.Process().children()
+    (child,) = children()
     assert child.nice() == psutil.Process().nice() + BACKGROUND_NICE
 
 
@@ -252,7 +262,7 @@ async def test_a_process_that_does_not_pause(
     monkeypatch.setattr("a3s_power_jupyter.hub.pull.PAUSE_GRACE", 0.1)
     await downloading(pulls, "fake/stubborn")
     assert (await pulls.pause("fake/stubborn")).status == "paused"
-    assert not psutil.Process().children()
+    assert not children()
 
 
 @pytest.mark.parametrize("keep", [True, False])

@@ -25,6 +25,7 @@ from .protocol import (
     Failed,
     Paused,
     PullRequest,
+    Verifying,
     encode,
     read_commands,
 )
@@ -91,7 +92,10 @@ class Process:
         grace = PAUSE_GRACE
         while grace > 0:
             with suppress(queue.Empty):
-                return self._outcome.get(timeout=OFTEN)
+                outcome = self._outcome.get(timeout=OFTEN)
+                if isinstance(outcome, Done) and not (reporter and reporter.verifying):
+                    self._send(Verifying())  # it was over between two ticks
+                return outcome
             if self._stop.is_set():
                 grace -= OFTEN
             elif job.progress is not None:

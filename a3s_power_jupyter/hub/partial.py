@@ -94,6 +94,8 @@ class Partial:
         self.paths = PartialPaths(home, file.url)
         self._state = self._adopt(file, name)
         self._open()
+        if self.is_linked and not self.parts.complete:
+            self.clear()  # its other owner cut it, and would see what we write
 
     def write(self, part: Part, data: bytes) -> None:
         """Put bytes at the position of `part` and note that they are there."""

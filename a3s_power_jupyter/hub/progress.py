@@ -56,7 +56,12 @@ class Progress:
 
 
 class Reporter:
-    """Turns progress into events; `tick` is called every `OFTEN` seconds."""
+    """Turns progress into events; `tick` is called every `OFTEN` seconds.
+
+    Attributes
+    ----------
+    verifying : all bytes are here, and that was told.
+    """
 
     def __init__(
         self,
@@ -69,10 +74,10 @@ class Reporter:
         self._clock = clock
         self._points = deque([(clock(), progress.completed)])
         self._last: tuple[float, int] | None = None
-        self._verifying = False
+        self.verifying = False
 
     def tick(self) -> None:
-        if self._verifying:
+        if self.verifying:
             return
         now, completed = self._clock(), self.progress.completed
         self._points.append((now, completed))
@@ -86,7 +91,7 @@ class Reporter:
     def _event(self, completed: int) -> Event:
         total = self.progress.total
         if completed == total:
-            self._verifying = True
+            self.verifying = True
             return Verifying()
         if self.progress.phase == "waiting":
             return Waiting(completed, total)
