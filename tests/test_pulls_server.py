@@ -231,11 +231,11 @@ def test_a_killed_server_and_the_next_one(
     name, size, home = name_of("Killed"), smollm2_path.stat().st_size, tmp_path / "home"
     hub.fail("model-Q4_1.gguf", times=None, rate=RATE)
     served = hub.served()
-    kills = 3
+    kills = 20
     for _ in range(kills):
         server = start_on_hub(home=home)
         before = status_of(server, name).get("completed", 0)
-        begin(server, name, at_least=before + 5_000_000)
+        begin(server, name, at_least=before + 1_500_000)
         children = psutil.Process(server.pid).children(recursive=True)
         os.kill(server.pid, signal.SIGKILL)
         _, alive = psutil.wait_procs(children, timeout=10)
