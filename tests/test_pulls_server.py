@@ -225,6 +225,7 @@ def test_events_and_activity(hub: HubServer, server: Server) -> None:
     assert {"resolving", "downloading"} <= {state.get("phase") for state in states}
 
 
+@pytest.mark.timeout(900)  # it starts a server twenty-one times
 def test_a_killed_server_and_the_next_one(
     hub: HubServer, start_on_hub: Callable[..., Server], tmp_path: Path, smollm2_path: Path
 ) -> None:
