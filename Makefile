@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 
 LAB_SOURCES := $(wildcard labextension/src/* labextension/style/*) labextension/package.json
 JUPYTER_ARGS := $(if $(filter 0,$(shell id -u)),--allow-root)
@@ -58,7 +59,7 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 # An extra's name is its stamp's; pip says once a minute that a build is still running.
-$(VENV)/.demo $(VENV)/.test: $(VENV)/.%: pyproject.toml $(LAB_SOURCES) | $(VENV)/bin/python
+$(VENV)/.demo $(VENV)/.test: $(VENV)/.%: pyproject.toml constraints.txt $(LAB_SOURCES) | $(VENV)/bin/python
 	@echo "Installing with the extra '$*'. The first time, llama-cpp-python is compiled: 2 to 15 minutes."
 	@echo "pip keeps what it built, so the next environment takes a minute or two."
 	pip install --progress-bar off --editable '.[$*]'

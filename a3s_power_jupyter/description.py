@@ -45,8 +45,11 @@ def _in_memory(resident: Resident) -> dict[str, Any]:
     if resident.expires_at is not None:
         known["expires_at"] = resident.expires_at
     if resident.info is None:
-        return {**known, "progress": resident.progress}
-    known |= {"device": resident.info.device, "num_ctx": resident.info.num_ctx}
+        return {**known, "phase": "loading", "progress": resident.progress}
+    info = resident.info
+    known |= {"device": info.device, "num_ctx": info.num_ctx, "engine": info.engine}
+    if info.notes:
+        known["notes"] = info.notes
     if resident.worker is not None:
         known["memory_bytes"] = resident.worker.memory_bytes + resident.info.device_bytes
     return known

@@ -30,10 +30,12 @@ def make_spec(
     async def prepare() -> Load:
         require_engine(manifest.format)
         paths = await asyncio.to_thread(store.resolve, manifest)
-        files = zip(paths, manifest.files, strict=True)
+        files = [*zip(map(str, paths), manifest.files, strict=True)]
         return Load(
             format=manifest.format,
-            paths=tuple(str(path) for path, file in files if file.role is UNSET),
+            paths=tuple(path for path, file in files if file.role is UNSET),
+            names=tuple(file.name for _, file in files if file.role is UNSET),
+            mmproj=next((path for path, file in files if file.role == "mmproj"), None),
             parameters=parameters,
             gpu_layers=settings.gpu_layers,
             layers=0 if manifest.geometry is UNSET else manifest.geometry.layers,

@@ -15,6 +15,7 @@ from .parameters import DefaultParameters, Known
 
 Format = Literal["gguf", "safetensors", "vision", "huggingface", "remote"]
 State = Literal["unloaded", "loading", "loaded", "busy", "unloading", "failed"]
+LoadPhase = Literal["converting", "loading"]
 Capability = Literal["completion", "chat", "embeddings", "vision", "tools", "reasoning"]
 FinishReason = Literal["stop", "length", "tool_calls"]
 
@@ -110,7 +111,8 @@ class RegisterRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Model(Known, frozen=True):
     """The Model object of the wire: a `Manifest` and what the runtime knows of it now.
 
-    `progress` (0 to 1) is there while it loads, `error` after a load or a worker failed.
+    `phase` and `progress` (0 to 1 in each phase) are there while it loads, `error` after a load or
+    a worker failed. `engine` runs it; `notes` say what it runs without, or otherwise than asked.
     """
 
     id: str
@@ -135,7 +137,10 @@ class Model(Known, frozen=True):
     memory_bytes: int | UnsetType = UNSET
     device: str | UnsetType = UNSET
     num_ctx: int | UnsetType = UNSET
+    phase: LoadPhase | UnsetType = UNSET
     progress: float | UnsetType = UNSET
+    engine: str | UnsetType = UNSET
+    notes: tuple[str, ...] | UnsetType = UNSET
     error: dict[str, Any] | UnsetType = UNSET
 
 
@@ -209,10 +214,21 @@ class Sampling(msgspec.Struct, frozen=True):
 
 
 class ChatRequest(msgspec.Struct, frozen=True, tag="chat"):
-    """`messages` as OpenAI has them, each content already joined to one string."""
+    """A conversation.
+
+    Attributes
+    ----------
+    messages : ``{"role": str, "content": str}``; where a message has images, its content is a list
+        of ``{"type": "text", "text": str}`` and ``{"type": "image"}`` parts.
+    images : the files (JPEG, PNG, WebP) of the image parts, in the order of these.
+    """
 
     messages: list[dict[str, Any]]
     sampling: Sampling = msgspec.field(default_factory=Sampling)
+    images: list[bytes] = []
+
+    def __repr__(self) -> str:
+        return f"ChatRequest({len(self.messages)} messages, {len(self.images)} images)"
 
 
 class CompletionRequest(msgspec.Struct, frozen=True, tag="completion"):

@@ -14,9 +14,9 @@ from a3s_power_jupyter.engine.llamacpp import LlamaCppEngine
 from a3s_power_jupyter.engine.llamacpp.devices import idle_gpu_hint
 from a3s_power_jupyter.engine.llamacpp.model import layers_that_fit
 from a3s_power_jupyter.engine.llamacpp.slot import Slot
-from a3s_power_jupyter.engine.llamacpp.template import ChatTemplate
-from a3s_power_jupyter.engine.llamacpp.text import TextStream
 from a3s_power_jupyter.engine.protocol import Load
+from a3s_power_jupyter.engine.template import ChatTemplate
+from a3s_power_jupyter.engine.text import TextStream
 from a3s_power_jupyter.errors import (
     ContextLengthExceeded,
     InvalidParameter,

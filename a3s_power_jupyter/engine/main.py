@@ -105,7 +105,13 @@ class Worker:
             )
             self._send(LoadFailed(unexpected.to_wire()))
             return None
-        self._send(engine.info)
+        self._send(
+            msgspec.structs.replace(
+                engine.info,
+                engine=registry.engine_name(load.format),
+                notes=(*load.notes, *engine.info.notes),
+            )
+        )
         return engine
 
     def _take_commands(self, engine: Engine) -> None:

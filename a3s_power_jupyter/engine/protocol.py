@@ -31,6 +31,10 @@ class Load(msgspec.Struct, frozen=True, tag="load"):
     Attributes
     ----------
     paths : files of the model, the first shard first.
+    names : of a directory's files, each the path within the directory; parallel to `paths`, whose
+        own names may be those of blobs.
+    mmproj : the image part of a GGUF model that has one.
+    notes : what the user should know of how it is loaded; given back with `Loaded`.
     parameters : what is UNSET is the engine's choice.
     gpu_layers : the server's default for `num_gpu`; None is "as many as fit".
     layers : how many the model has; 0 if unknown.
@@ -40,6 +44,9 @@ class Load(msgspec.Struct, frozen=True, tag="load"):
     format: Format
     paths: tuple[str, ...]
     parameters: LoadParameters
+    names: tuple[str, ...] = ()
+    mmproj: str | None = None
+    notes: tuple[str, ...] = ()
     gpu_layers: int | None = None
     layers: int = 0
     kv_bytes: int = 0
@@ -77,12 +84,16 @@ class Loaded(msgspec.Struct, frozen=True, tag="loaded"):
     num_ctx : tokens of context of one request.
     device : "cpu", or the GPUs that hold layers, as the library names them.
     device_bytes : memory of GPUs that the load took; 0 on the CPU.
+    engine : which engine it is; the worker sets it.
+    notes : what the user should know: those of `Load`, and the engine's own.
     """
 
     slots: int
     num_ctx: int
     device: str
     device_bytes: int = 0
+    engine: str = ""
+    notes: tuple[str, ...] = ()
 
 
 class LoadFailed(msgspec.Struct, frozen=True, tag="load_failed"):

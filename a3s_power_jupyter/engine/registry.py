@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
 import msgspec
@@ -12,14 +14,34 @@ from ..errors import BackendUnavailable
 from ..types import Device, EngineStatus, Format
 from .base import Engine
 
-#: Engine name -> (formats, module, class, importable package, pip line).
-_ENGINES: dict[str, tuple[tuple[Format, ...], str, str, str, str]] = {
-    "llama.cpp": (
-        ("gguf",),
-        "a3s_power_jupyter.engine.llamacpp",
-        "LlamaCppEngine",
-        "llama_cpp",
-        "pip install llama-cpp-python",
+
+@dataclass(frozen=True)
+class _Entry:
+    """`packages` are those to import, `classes` the class for a format: module and name."""
+
+    distribution: str
+    packages: tuple[str, ...]
+    pip_line: str
+    classes: dict[Format, tuple[str, str]]
+
+    @property
+    def missing(self) -> list[str]:
+        return [name for name in self.packages if importlib.util.find_spec(name) is None]
+
+
+#: Where an engine is added. Formats that are no engine's are served otherwise (`remote`).
+_ENGINES = {
+    "llama.cpp": _Entry(
+        distribution="llama-cpp-python",
+        packages=("llama_cpp",),
+        pip_line="pip install llama-cpp-python",
+        classes={"gguf": (".llamacpp", "LlamaCppEngine")},
+    ),
+    "transformers": _Entry(
+        distribution="transformers",
+        packages=("torch", "transformers", "accelerate"),
+        pip_line="pip install 'a3s-power-jupyter[transformers]'",
+        classes={},
     ),
 }
 
@@ -31,6 +53,24 @@ class Probe(msgspec.Struct, frozen=True):
     devices: list[Device]
 
 
+def engine_name(format_: Format) -> str:
+    """The engine for a format.
+
+    Raises
+    ------
+    BackendUnavailable
+        There is none.
+    """
+    for name, entry in _ENGINES.items():
+        if format_ in entry.classes:
+            return name
+    served = sorted(format_ for entry in _ENGINES.values() for format_ in entry.classes)
+    raise BackendUnavailable(
+        f"This version cannot run models of format {format_!r} yet (it runs: "
+        f"{', '.join(served)}). The model stays registered."
+    )
+
+
 def require_engine(format_: Format) -> None:
     """Check, without importing it, that there is an engine for a format.
 
@@ -39,54 +79,66 @@ def require_engine(format_: Format) -> None:
     BackendUnavailable
         Names what is missing and the pip line that adds it.
     """
-    for formats, _module, _class, package, pip_line in _ENGINES.values():
-        if format_ in formats:
-            if importlib.util.find_spec(package) is None:
-                raise BackendUnavailable(
-                    f"Models of format {format_!r} need the package {package!r}, which is not "
-                    f"installed beside the notebook server. Install it with: {pip_line}"
-                )
-            return
-    served = sorted({f for formats, *_ in _ENGINES.values() for f in formats})
-    raise BackendUnavailable(
-        f"This version cannot run models of format {format_!r} yet (it runs: "
-        f"{', '.join(served)}). The model stays registered."
-    )
+    entry = _ENGINES[engine_name(format_)]
+    if entry.missing:
+        raise BackendUnavailable(
+            f"Models of format {format_!r} need {', '.join(entry.missing)}, not installed beside "
+            f"the notebook server. Install with: {entry.pip_line}"
+        )
 
 
 def engine_class(format_: Format) -> type[Engine]:
     """Import the engine for a format; only a worker process calls this."""
     require_engine(format_)
-    for formats, module, class_name, *_ in _ENGINES.values():
-        if format_ in formats:
-            found: type[Engine] = getattr(importlib.import_module(module), class_name)
-            return found
-    raise AssertionError("require_engine lets no other format through")
+    module, class_name = _ENGINES[engine_name(format_)].classes[format_]
+    found: type[Engine] = getattr(importlib.import_module(module, __package__), class_name)
+    return found
 
 
 def probe() -> Probe:
     """Ask the engines' own libraries for their devices; only a worker process calls this."""
     devices: list[Device] = []
     engines: dict[str, EngineStatus] = {}
-    for name, (formats, _module, _class, package, pip_line) in _ENGINES.items():
-        if importlib.util.find_spec(package) is None:
+    for name, entry in _ENGINES.items():
+        if entry.missing:
             engines[name] = EngineStatus(
-                available=False, formats=formats, reason=f"{package} is missing", hint=pip_line
+                available=False,
+                formats=tuple(entry.classes),
+                reason=f"{', '.join(entry.missing)} missing: {entry.pip_line}",
             )
             continue
-        from .llamacpp import devices as llamacpp_devices
-
-        devices = llamacpp_devices.list_devices()
-        gpu = any(device.kind == "gpu" for device in devices)
-        hint = llamacpp_devices.idle_gpu_hint(gpu)
-        engines[name] = EngineStatus(
-            available=True,
-            version=_version("llama-cpp-python"),
-            formats=formats,
-            gpu=gpu,
-            hint=hint if hint is not None else msgspec.UNSET,
-        )
+        found, status = _PROBES[name](entry)
+        engines[name] = status
+        devices = devices or found
     return Probe(engines=engines, devices=devices)
+
+
+def _probe_llama_cpp(entry: _Entry) -> tuple[list[Device], EngineStatus]:
+    from .llamacpp import devices as llamacpp_devices
+
+    devices = llamacpp_devices.list_devices()
+    gpu = any(device.kind == "gpu" for device in devices)
+    hint = llamacpp_devices.idle_gpu_hint(gpu)
+    return devices, EngineStatus(
+        available=True,
+        version=_version(entry.distribution),
+        formats=tuple(entry.classes),
+        gpu=gpu,
+        hint=hint if hint is not None else msgspec.UNSET,
+    )
+
+
+def _probe_transformers(entry: _Entry) -> tuple[list[Device], EngineStatus]:
+    """torch is not imported for this: that takes seconds, and llama.cpp has named the devices."""
+    return [], EngineStatus(
+        available=True, version=_version(entry.distribution), formats=tuple(entry.classes)
+    )
+
+
+_PROBES: dict[str, Callable[[_Entry], tuple[list[Device], EngineStatus]]] = {
+    "llama.cpp": _probe_llama_cpp,
+    "transformers": _probe_transformers,
+}
 
 
 def _version(distribution: str) -> str:

@@ -27,14 +27,14 @@ from ...types import (
 )
 from ..base import Engine, Progress, StepOutput
 from ..protocol import Load, Loaded
+from ..template import ChatTemplate
+from ..text import TextStream
 from . import logs
 from .devices import gpus, list_devices
 from .embedder import Embedder
 from .model import LlamaModel
 from .sampler import Sampler
 from .slot import Generation, Slot
-from .template import ChatTemplate
-from .text import TextStream
 
 #: Tokens of one step, unless `num_batch` says otherwise. A cancelled prompt ends with its step, so
 #: on a CPU steps are short; 256 was as fast as 512 there, 128 about 5 % slower.

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from msgspec import UNSET
 
 from ...types import Delta, Finished, FinishReason, Sampling, TokenLogprob
+from ..text import TextStream
 from .sampler import Sampler
-from .text import TextStream
 
 
 @dataclass

@@ -10,7 +10,7 @@ import jinja2
 from jinja2.ext import loopcontrols
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from ...errors import InvalidParameter, ModelLoadFailed
+from ..errors import InvalidParameter, ModelLoadFailed
 
 
 class ChatTemplate:
