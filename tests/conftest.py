@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import subprocess
+import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -23,6 +25,15 @@ def smollm2_path() -> Path:
     assert spec is not None
     assert spec.submodule_search_locations is not None
     return Path(spec.submodule_search_locations[0]) / SMOLLM2
+
+
+@pytest.fixture(scope="session")
+def smollm2_directory(smollm2_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same model as safetensors in bfloat16 (269 MB), with config.json and tokenizer."""
+    directory = tmp_path_factory.mktemp("models") / "SmolLM2-135M-Instruct"
+    script = Path(__file__).with_name("real_models.py")
+    subprocess.run([sys.executable, script, smollm2_path, directory], check=True)
+    return directory
 
 
 @pytest.fixture(scope="session")
