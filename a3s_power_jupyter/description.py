@@ -6,9 +6,31 @@ from typing import Any
 
 from msgspec import UNSET
 
+from .remote.upstreams import Standing
 from .runtime.resident import Resident
 from .runtime.scheduler import Scheduler
-from .types import Manifest, Model
+from .types import Manifest, Model, State
+
+
+def describe_remote(manifest: Manifest, standing: Standing) -> Model:
+    """A remote model as ``GET /v1/models/{name}`` shows it: loaded when its upstream answers."""
+    state: State = "unloaded"
+    if standing.answers is not None:
+        state = "loaded" if standing.answers else "failed"
+    if standing.active:
+        state = "busy"
+    length = manifest.context_length
+    return Model(
+        **_on_disk(manifest),
+        state=state,
+        loaded=state in ("loaded", "busy"),
+        pinned=False,
+        context_length=length if standing.context_length is None else standing.context_length,
+        last_used_at=UNSET if standing.last_used_at is None else standing.last_used_at,
+        device="remote",
+        engine="remote",
+        error=UNSET if standing.error is None else standing.error.to_wire(),
+    )
 
 
 def describe(manifest: Manifest, scheduler: Scheduler) -> Model:
@@ -18,24 +40,30 @@ def describe(manifest: Manifest, scheduler: Scheduler) -> Model:
     failure = scheduler.failure(name)
     state = scheduler.state(name)
     return Model(
-        id=name,
-        created=manifest.created,
-        format=manifest.format,
-        size_bytes=manifest.size_bytes,
-        size=manifest.size_bytes,
+        **_on_disk(manifest),
         state=state,
         loaded=state in ("loaded", "busy"),
-        parameters=manifest.details,
-        default_parameters=manifest.default_parameters,
-        capabilities=manifest.capabilities,
-        source=manifest.source,
         pinned=scheduler.pinned(name),
-        sha256=manifest.files[0].sha256 if len(manifest.files) == 1 else UNSET,
         context_length=manifest.context_length,
-        upstream=manifest.upstream,
         error=failure.to_wire() if failure is not None else UNSET,
         **(_in_memory(resident) if resident is not None else {}),
     )
+
+
+def _on_disk(manifest: Manifest) -> dict[str, Any]:
+    return {
+        "id": manifest.name,
+        "created": manifest.created,
+        "format": manifest.format,
+        "size_bytes": manifest.size_bytes,
+        "size": manifest.size_bytes,
+        "parameters": manifest.details,
+        "default_parameters": manifest.default_parameters,
+        "capabilities": manifest.capabilities,
+        "source": manifest.source,
+        "sha256": manifest.files[0].sha256 if len(manifest.files) == 1 else UNSET,
+        "upstream": manifest.upstream,
+    }
 
 
 def _in_memory(resident: Resident) -> dict[str, Any]:

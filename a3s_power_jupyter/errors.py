@@ -244,6 +244,34 @@ class ChecksumMismatch(PowerError):
     code = "checksum_mismatch"
 
 
+class UpstreamError(PowerError):
+    """The server behind a remote model failed, or answered what cannot be understood."""
+
+    status = 502
+    code = "upstream_error"
+
+
+class UpstreamUnreachable(UpstreamError):
+    code = "upstream_unreachable"
+
+
+class UpstreamUnauthorized(UpstreamError):
+    """The upstream does not take this server's key; the client's own credentials are right."""
+
+    code = "upstream_unauthorized"
+
+
+class UpstreamTimeout(UpstreamError):
+    status = 504
+    code = "upstream_timeout"
+
+
+class UpstreamRefused(BadRequest):
+    """The upstream says that the request is wrong."""
+
+    code = "upstream_refused"
+
+
 class ServerNotFound(PowerError):
     """The client found no server that has the extension (never sent over the wire)."""
 

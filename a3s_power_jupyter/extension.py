@@ -130,6 +130,11 @@ class PowerApp(ExtensionApp):
     max_pulls = Integer(
         2, min=0, help="Models that are downloaded at once, the others wait; 0 is no limit."
     ).tag(config=True)
+    remote_timeout = Float(
+        300.0,
+        min=1.0,
+        help="Seconds that the upstream of a remote model may take between two bytes of an answer.",
+    ).tag(config=True)
     max_request_mb = Float(
         32.0, min=0.001, help="Largest body of a request, in MB of 2**20 bytes."
     ).tag(config=True)
@@ -207,6 +212,7 @@ class PowerApp(ExtensionApp):
             memory_limit=self.memory_limit,
             preload=tuple(self.preload),
             max_pulls=self.max_pulls,
+            remote_timeout=self.remote_timeout,
         )
 
     def initialize_handlers(self) -> None:

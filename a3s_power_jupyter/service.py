@@ -16,7 +16,7 @@ from msgspec import UNSET
 
 from . import __version__
 from .defaults import with_defaults
-from .description import describe
+from .description import describe, describe_remote
 from .errors import (
     ManifestUnreadable,
     ModelBusy,
@@ -28,6 +28,8 @@ from .events import Change, Changes
 from .hub.pulls import Listener, Pulls
 from .observer import Metrics, RuntimeObserver
 from .parameters import LoadParameters, check_default_parameters
+from .remote import Upstreams
+from .remote.upstreams import FRESH
 from .runtime.clock import SystemClock
 from .runtime.interfaces import Limits, Spec
 from .runtime.memory import free_bytes
@@ -51,6 +53,7 @@ from .types import (
     PullStatus,
     RegisterRequest,
     Removable,
+    Route,
     Started,
 )
 
@@ -88,6 +91,7 @@ class PowerService:
             observer=RuntimeObserver(metrics, self._changes, lambda: self._scheduler.residents()),
             log=log,
         )
+        self._upstreams = Upstreams(settings.remote_timeout, self._model_changed)
         self._pulls = Pulls(
             settings.home,
             self._store,
@@ -108,7 +112,7 @@ class PowerService:
         """Pause all pulls and end all workers; returns when none is left."""
         for task in self._preloading:
             task.cancel()
-        await asyncio.gather(self._pulls.stop(), self._scheduler.stop())
+        await asyncio.gather(self._pulls.stop(), self._scheduler.stop(), self._upstreams.close())
         self._slow.shutdown(wait=False, cancel_futures=True)
 
     # ------------------------------------------------------------ models on disk
@@ -128,14 +132,17 @@ class PowerService:
         manifest, changed = await self._slowly(self._store.register, request, parameters)
         if changed and request.overwrite:
             await self._scheduler.unload(manifest.name, force=True, reason="replaced")
-            self._scheduler.forget(manifest.name)
+            self._forget(manifest.name)
         elif changed:  # a new name; or the same content, seen anew, which may stay loaded
             self._model_changed(manifest.name)
         return self._describe(manifest)
 
     async def models(self) -> list[Model]:
-        """All models, sorted by name."""
+        """All models, sorted by name; whether remote ones answer is found out meanwhile."""
         manifests = await asyncio.to_thread(self._store.list)
+        for manifest in manifests:
+            if manifest.format == "remote":
+                self._upstreams.look(manifest)
         return [self._describe(manifest) for manifest in manifests]
 
     async def model(self, name: str) -> Model:
@@ -164,7 +171,7 @@ class PowerService:
             return partials
         await self._scheduler.unload(name, force=force)
         freed = await self._slowly(self._store.delete, name) + (partials or 0)
-        self._scheduler.forget(name)
+        self._forget(name)
         # A request may have loaded it again while it was being deleted.
         await self._scheduler.unload(name, force=True)
         return freed
@@ -224,6 +231,10 @@ class PowerService:
             The load failed.
         """
         manifest = await self._manifest(name)
+        if manifest.format == "remote":
+            await self._upstreams.check(manifest)
+            yield {"status": "success", "model": self._describe(manifest)}
+            return
         spec = self._spec(manifest, parameters)
         resident = self._scheduler.resident(name)
         asked = parameters != LoadParameters()
@@ -252,7 +263,10 @@ class PowerService:
         ModelNotFound, ModelBusy
         """
         manifest = await self._manifest(name)
-        await self._scheduler.unload(name, force=force)
+        if manifest.format == "remote":
+            self._upstreams.forget(name)
+        else:
+            await self._scheduler.unload(name, force=force)
         return self._describe(manifest)
 
     async def pin(self, name: str, pinned: bool) -> Model:
@@ -303,6 +317,34 @@ class PowerService:
                     await stream.close()
         raise RuntimeError("the engine ended an embedding without a result")
 
+    async def is_remote(self, name: str) -> bool:
+        """Whether `name` is a model whose requests are forwarded; False if there is no such."""
+        try:
+            return (await self._manifest(name)).format == "remote"
+        except PowerError:
+            return False
+
+    async def forward(self, name: str, route: Route, body: dict[str, Any]) -> dict[str, Any]:
+        """The reply of a remote model's upstream to the body of a request, which is its to judge.
+
+        Raises
+        ------
+        PowerError
+            The upstream does not answer, or refuses.
+        """
+        with self._counted():
+            return await self._upstreams.reply(await self._manifest(name), route, body)
+
+    async def forward_stream(
+        self, name: str, route: Route, body: dict[str, Any]
+    ) -> AsyncGenerator[dict[str, Any], None]:
+        """As `forward`, event by event. Closing the generator ends the request at the upstream."""
+        with self._counted():
+            manifest = await self._manifest(name)
+            async with contextlib.aclosing(self._upstreams.stream(manifest, route, body)) as events:
+                async for event in events:
+                    yield event
+
     # ------------------------------------------------------------ looking on
 
     @property
@@ -315,8 +357,18 @@ class PowerService:
         with self._changes.subscribe() as changes:
             models, pulls = await self.models(), await self.pulls()
             yield {"type": "snapshot", "models": models, "pulls": pulls}
-            async for change in changes:
-                yield await self._event(change)
+            watching = asyncio.ensure_future(self._watch_upstreams())
+            try:
+                async for change in changes:
+                    yield await self._event(change)
+            finally:
+                watching.cancel()
+
+    async def _watch_upstreams(self) -> None:
+        """Keep looking, as long as somebody watches, whether remote models answer."""
+        while True:
+            await asyncio.sleep(FRESH)
+            await self.models()
 
     async def _event(self, change: Change) -> dict[str, Any]:
         try:
@@ -349,7 +401,7 @@ class PowerService:
     async def _pulled(self, name: str, replaced: bool) -> None:
         if replaced:
             await self._scheduler.unload(name, force=True, reason="replaced")
-            self._scheduler.forget(name)
+            self._forget(name)
         self._model_changed(name)
 
     def _model_changed(self, name: str) -> None:
@@ -369,7 +421,13 @@ class PowerService:
         return await asyncio.to_thread(self._store.get, name)
 
     def _describe(self, manifest: Manifest) -> Model:
+        if manifest.format == "remote":
+            return describe_remote(manifest, self._upstreams.standing(manifest))
         return describe(manifest, self._scheduler)
+
+    def _forget(self, name: str) -> None:
+        self._scheduler.forget(name)
+        self._upstreams.forget(name)
 
     def _spec(self, manifest: Manifest, asked: LoadParameters | None = None) -> Spec:
         return make_spec(manifest, asked, self._settings, self._store)
@@ -392,8 +450,8 @@ class PowerService:
 
     async def _preload(self, name: str) -> None:
         try:
-            manifest = await self._manifest(name)
-            await self._scheduler.load(self._spec(manifest))
+            async for _event in self.load(name, LoadParameters(), None):
+                pass
         except PowerError as error:
             self._log.error("Power: could not preload %s: %s", name, error.message)
 

@@ -22,6 +22,7 @@ class Settings:
     memory_limit : bytes all loaded models may take together; 0 is what the machine has free.
     preload : names of models that are loaded when the server starts.
     max_pulls : pulls that download at once; 0 is no limit.
+    remote_timeout : seconds between two bytes of an answer of a remote model's upstream.
     """
 
     home: Path
@@ -33,3 +34,4 @@ class Settings:
     memory_limit: int = 0
     preload: tuple[str, ...] = ()
     max_pulls: int = 2
+    remote_timeout: float = 300.0

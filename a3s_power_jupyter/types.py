@@ -15,6 +15,8 @@ from .parameters import DefaultParameters, Known
 
 Format = Literal["gguf", "safetensors", "vision", "huggingface", "remote"]
 State = Literal["unloaded", "loading", "loaded", "busy", "unloading", "failed"]
+#: The routes that a remote model's upstream has, too, as they follow its base URL.
+Route = Literal["chat/completions", "completions", "embeddings"]
 LoadPhase = Literal["converting", "loading"]
 Capability = Literal["completion", "chat", "embeddings", "vision", "tools", "reasoning"]
 FinishReason = Literal["stop", "length", "tool_calls"]

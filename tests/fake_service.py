@@ -76,6 +76,9 @@ class FakeService:
             raise ModelNotFound(f"There is no model {name!r}.", param="model")
         return model(name)
 
+    async def is_remote(self, name: str) -> bool:
+        return False
+
     async def delete(self, name: str, *, force: bool = False) -> int:
         await self.model(name)
         return 1000 if force else 1

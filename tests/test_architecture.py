@@ -32,15 +32,17 @@ ARROWS: dict[str, set[str]] = {
         "events",
         "hub",
         "observer",
+        "remote",
         "runtime",
         "specs",
         "store",
     },
-    "description": {"runtime"},
+    "description": {"remote", "runtime"},
     "observer": {"events", "runtime"},
     "specs": {"defaults", "engine", "runtime", "store"},
     "defaults": set(),
     "events": set(),
+    "remote": set(),
     "store": set(),
     "runtime": {"child", "engine"},
     "hub": {"child", "store"},
@@ -54,7 +56,7 @@ ARROWS: dict[str, set[str]] = {
 #: Who alone may import a library.
 LIBRARIES = {
     "IPython": {"__init__", "magics"},
-    "httpx2": {"client", "hub"},
+    "httpx2": {"client", "hub", "remote"},
     "huggingface_hub": {"hub", "magics"},
     "jupyter_server": {"extension", "handlers", "headless"},
     "llama_cpp": {"engine"},
@@ -114,7 +116,16 @@ def modules_after(statement: str) -> set[str]:
 
 
 def test_the_server_imports_no_engine() -> None:
-    server = {"extension", "handlers", "service", "events", "store", "runtime", "runtime_file"}
+    server = {
+        "extension",
+        "handlers",
+        "service",
+        "events",
+        "remote",
+        "store",
+        "runtime",
+        "runtime_file",
+    }
     paths = [module.relative_to(PACKAGE.parent).with_suffix("") for module in MODULES]
     names = [
         ".".join(path.parts).removesuffix(".__init__") for path in paths if path.parts[1] in server

@@ -123,6 +123,7 @@ def test_settings_from_variables_and_traits(start_server: Start) -> None:
         "memory_limit": "0",
         "preload": "()",
         "max_pulls": "2",
+        "remote_timeout": "300.0",
     }
     traits = [
         "--PowerApp.max_loaded_models=2",

@@ -6,13 +6,12 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Any
+from typing import Any, ClassVar
 
 from ..errors import InvalidParameter, UnsupportedRequestFields
-from ..types import Delta, Finished
+from ..types import Delta, Finished, Route
 from . import metrics
 from .auth import allowed
-from .base import PowerHandler
 from .merge import merge
 from .openai import EmbeddingCall, GenerationCall, read_chat, read_completion, read_embedding
 from .openai_replies import (
@@ -30,7 +29,53 @@ LARGE_VECTORS = 256 * 1024
 DONE = b"data: [DONE]\n\n"
 
 
-class GenerationHandler(EventStreamHandler):
+class InferenceHandler(EventStreamHandler):
+    """A route that a remote model's upstream has, too."""
+
+    route: ClassVar[Route]
+
+    async def forwarded(self, body: dict[str, Any]) -> bool:
+        """Answer with what the upstream says; False where the model is not a remote one."""
+        name = body.get("model")
+        if not isinstance(name, str) or not await self.service.is_remote(name):
+            return False
+        with metrics.ACTIVE_REQUESTS.track_inprogress(), metrics.INFERENCE_DURATION.time():
+            if body.get("stream"):
+                await self.stream(self._forwarded_events(name, body), end=DONE)
+            else:
+                forwarding = self.service.forward(name, self.route, body)
+                reply = await self.until_disconnect(forwarding)
+                _count_usage(name, reply)
+                self.finish_json(reply)
+        return True
+
+    async def _forwarded_events(
+        self, name: str, body: dict[str, Any]
+    ) -> AsyncGenerator[dict[str, Any], None]:
+        started = time.monotonic()
+        first = True
+        async with aclosing(self.service.forward_stream(name, self.route, body)) as events:
+            async for event in events:
+                if first and event.get("choices"):
+                    first = False
+                    metrics.TTFT.observe(time.monotonic() - started)
+                _count_usage(name, event)
+                yield event
+
+
+def _count_usage(name: str, reply: dict[str, Any]) -> None:
+    """Count the tokens of a reply that states them."""
+    usage = reply.get("usage")
+    if not isinstance(usage, dict):
+        return
+    counters = {"prompt_tokens": metrics.PROMPT_TOKENS, "completion_tokens": metrics.TOKENS}
+    for field, counter in counters.items():
+        tokens = usage.get(field)
+        if isinstance(tokens, int) and tokens > 0:
+            counter.labels(name).inc(tokens)
+
+
+class GenerationHandler(InferenceHandler):
     async def answer(self, call: GenerationCall, reply: GenerationReply) -> None:
         """Generate every choice of `call`, streamed or whole."""
         if call.stream:
@@ -77,9 +122,14 @@ class GenerationHandler(EventStreamHandler):
 
 
 class ChatCompletionsHandler(GenerationHandler):
+    route = "chat/completions"
+
     @allowed("execute")
     async def post(self) -> None:
-        call = read_chat(self.json_body())
+        body = self.json_body()
+        if await self.forwarded(body):
+            return
+        call = read_chat(body)
         if call.has_images:
             await self._refuse_images(call.model)
         await self.answer(call, ChatReply(call))
@@ -94,16 +144,26 @@ class ChatCompletionsHandler(GenerationHandler):
 
 
 class CompletionsHandler(GenerationHandler):
+    route = "completions"
+
     @allowed("execute")
     async def post(self) -> None:
-        call = read_completion(self.json_body())
+        body = self.json_body()
+        if await self.forwarded(body):
+            return
+        call = read_completion(body)
         await self.answer(call, CompletionReply(call))
 
 
-class EmbeddingsHandler(PowerHandler):
+class EmbeddingsHandler(InferenceHandler):
+    route = "embeddings"
+
     @allowed("execute")
     async def post(self) -> None:
-        call = read_embedding(self.json_body())
+        body = self.json_body()
+        if await self.forwarded(body):
+            return
+        call = read_embedding(body)
         self.finish_json(await self.until_disconnect(self._embed(call)))
 
     async def _embed(self, call: EmbeddingCall) -> dict[str, Any]:
