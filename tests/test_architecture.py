@@ -39,7 +39,7 @@ ARROWS: dict[str, set[str]] = {
     },
     "description": {"remote", "runtime"},
     "observer": {"events", "runtime"},
-    "specs": {"defaults", "engine", "runtime", "store"},
+    "specs": {"convert", "defaults", "engine", "runtime", "store"},
     "defaults": set(),
     "events": set(),
     "remote": set(),
@@ -47,6 +47,7 @@ ARROWS: dict[str, set[str]] = {
     "runtime": {"child", "engine"},
     "hub": {"child", "store"},
     "child": set(),
+    "convert": {"child", "engine", "store"},
     "engine": set(),
     "testing": {"engine", "runtime"},
     "client": set(),
@@ -59,7 +60,8 @@ LIBRARIES = {
     "httpx2": {"client", "hub", "remote"},
     "huggingface_hub": {"hub", "magics"},
     "jupyter_server": {"extension", "handlers", "headless"},
-    "llama_cpp": {"engine"},
+    "gguf": {"convert"},
+    "llama_cpp": {"convert", "engine"},
     "openai": {"client"},
     "torch": {"engine"},
     "tornado": {"extension", "handlers"},
@@ -67,7 +69,7 @@ LIBRARIES = {
 }
 
 #: What the server process must not hold: an engine, or its memory.
-HEAVY = {"llama_cpp", "torch", "transformers", "numpy", "IPython"}
+HEAVY = {"gguf", "llama_cpp", "torch", "transformers", "numpy", "IPython"}
 
 
 def part_of(module: Path) -> str:

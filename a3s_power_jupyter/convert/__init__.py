@@ -1,0 +1,1 @@
+"""Safetensors chat models as GGUF: converted once, quantized, proved, and kept as a blob."""

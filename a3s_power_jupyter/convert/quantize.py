@@ -1,0 +1,34 @@
+"""llama.cpp's own quantization of a GGUF file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import llama_cpp as lc
+
+from .errors import CannotConvert
+
+#: Kinds of ISQ -> llama.cpp's file types; Q4K is the mix that it calls Q4_K_M.
+_TYPES = {
+    "Q4_0": lc.LLAMA_FTYPE_MOSTLY_Q4_0,
+    "Q4K": lc.LLAMA_FTYPE_MOSTLY_Q4_K_M,
+    "Q6K": lc.LLAMA_FTYPE_MOSTLY_Q6_K,
+    "Q8_0": lc.LLAMA_FTYPE_MOSTLY_Q8_0,
+}
+
+KINDS = frozenset(_TYPES)
+
+
+def quantize(source: Path, target: Path, kind: str, threads: int) -> None:
+    """Write `source` quantized to `kind`, one of `KINDS`.
+
+    Raises
+    ------
+    CannotConvert
+    """
+    params = lc.llama_model_quantize_default_params()
+    params.ftype = _TYPES[kind]
+    params.nthread = threads
+    status = lc.llama_model_quantize(str(source).encode(), str(target).encode(), params)
+    if status != 0:
+        raise CannotConvert(f"llama.cpp could not quantize it (status {status})")

@@ -1,0 +1,120 @@
+"""Tiny random models of many families, with real tokenizers, as directories of safetensors."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+
+TEXT = [
+    "The quick brown fox jumps over the lazy dog. Pack my box with five dozen liquor jugs.",
+    "def f(x):\n    return x ** 2  # squares\n\nprint(f(12), f(345))",
+    "It's what you'd expect: numbers 1234567890, tabs\t\tand   runs of spaces.",
+    "Größe, naïve, Привет, 你好 and 🙂 are words too; don't forget them!",
+] * 8
+
+LLAMA3 = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+QWEN2 = LLAMA3.replace(r"\p{N}{1,3}", r"\p{N}")
+TEMPLATE = "{% for m in messages %}<s>{{ m.role }}\n{{ m.content }}</s>{% endfor %}<s>assistant\n"
+
+
+def byte_level(words: str) -> Tokenizer:
+    """A BPE tokenizer of bytes that cuts words as "gpt-2", "smollm", or by a regular expression."""
+    steps: list[Any] = [pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)]
+    if words == "smollm":
+        steps = [pre_tokenizers.Digits(individual_digits=True), *steps]
+    elif words != "gpt-2":
+        split = pre_tokenizers.Split(Regex(words), "isolated")
+        steps = [split, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(steps)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=400,
+        special_tokens=["<unk>", "<s>", "</s>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(TEXT, trainer)
+    return tokenizer
+
+
+def spm_bpe(*, prefix: bool) -> Tokenizer:
+    """SentencePiece's BPE as transformers writes it: byte fallback, spaces as a character."""
+    parts: list[Any] = [normalizers.Replace(" ", "\u2581")]
+    if prefix:
+        parts.insert(0, normalizers.Prepend("\u2581"))
+    tokenizer = Tokenizer(models.BPE(byte_fallback=True, unk_token="<unk>", fuse_unk=True))
+    tokenizer.normalizer = normalizers.Sequence(parts)
+    tokenizer.decoder = decoders.Sequence(
+        [decoders.Replace("\u2581", " "), decoders.ByteFallback(), decoders.Fuse()]
+    )
+    special = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))]
+    trainer = trainers.BpeTrainer(vocab_size=520, special_tokens=special, show_progress=False)
+    # Words are trained apart from each other, but no pre-tokenizer stays.
+    words = [word for line in TEXT for word in line.replace(" ", " \u2581").split(" ")]
+    tokenizer.train_from_iterator(words, trainer)
+    state = json.loads(tokenizer.to_str())
+    # Bytes are plain tokens of the vocabulary, not added ones.
+    state["added_tokens"] = [t for t in state["added_tokens"] if not t["content"].startswith("<0x")]
+    return Tokenizer.from_str(json.dumps(state))
+
+
+_SMALL = {
+    "hidden_size": 64,
+    "intermediate_size": 96,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 256,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+    "pad_token_id": 0,
+}
+
+
+def make(
+    directory: Path,
+    config: str,
+    tokenizer: Tokenizer,
+    *,
+    dtype: torch.dtype = torch.float32,
+    shard: str = "5GB",
+    **settings: Any,
+) -> Path:
+    """Write a random model; `config` is a configuration class of transformers.
+
+    Norms and biases are random too, since ones and zeros would hide mistakes.
+    """
+    values = {**_SMALL, "vocab_size": tokenizer.get_vocab_size() + 8, **settings}
+    configuration = getattr(transformers, config)(**values)
+    torch.manual_seed(7)
+    model = transformers.AutoModelForCausalLM.from_config(configuration)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            wide = 0.3 if parameter.dim() > 1 else 0.2
+            start = 1.0 if name.endswith("norm.weight") and "Gemma" not in config else 0.0
+            parameter.copy_(start + wide * torch.randn_like(parameter))
+    model.to(dtype).save_pretrained(directory, max_shard_size=shard)
+    fast = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", unk_token="<unk>"
+    )
+    fast.chat_template = TEMPLATE
+    fast.save_pretrained(directory)
+    return directory
+
+
+def logits(directory: Path, tokens: list[int]) -> Any:
+    """transformers' logits of each position, in float32; shape (tokens, vocabulary)."""
+    model = transformers.AutoModelForCausalLM.from_pretrained(
+        directory, dtype=torch.float32, attn_implementation="eager"
+    )
+    with torch.inference_mode():
+        return model(torch.tensor([tokens])).logits[0].numpy()
