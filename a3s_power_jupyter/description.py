@@ -73,7 +73,7 @@ def _in_memory(resident: Resident) -> dict[str, Any]:
     if resident.expires_at is not None:
         known["expires_at"] = resident.expires_at
     if resident.info is None:
-        return {**known, "phase": "loading", "progress": resident.progress}
+        return {**known, "phase": resident.phase, "progress": resident.progress}
     info = resident.info
     known |= {"device": info.device, "num_ctx": info.num_ctx, "engine": info.engine}
     if info.notes:

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import UNSET
 
 from . import __version__
+from .convert.conversions import Conversions
 from .defaults import with_defaults
 from .description import describe, describe_remote
 from .errors import (
@@ -91,6 +92,7 @@ class PowerService:
             observer=RuntimeObserver(metrics, self._changes, lambda: self._scheduler.residents()),
             log=log,
         )
+        self._conversions = Conversions(settings.home, self._store, settings.load_timeout, log)
         self._upstreams = Upstreams(settings.remote_timeout, self._model_changed)
         self._pulls = Pulls(
             settings.home,
@@ -219,7 +221,8 @@ class PowerService:
     ) -> AsyncGenerator[dict[str, Any], None]:
         """Load a model, telling its progress.
 
-        Yields ``{"status": "loading", "progress": 0..1}`` and at last ``{"status": "success",
+        Yields ``{"status": "loading", "progress": 0..1}``, before that perhaps the same with the
+        status ``converting``, and at last ``{"status": "success",
         "model": Model}``. Parameters other than those it is loaded with load it again. Closing
         the generator stops the load, unless a request waits for it.
 
@@ -248,7 +251,7 @@ class PowerService:
                     if loading.done():
                         break
                     if changed == ("model", name):
-                        yield {"status": "loading", "progress": self._progress(name)}
+                        yield self._progress(name)
                 await loading
             finally:
                 if not loading.done():
@@ -430,16 +433,18 @@ class PowerService:
         self._upstreams.forget(name)
 
     def _spec(self, manifest: Manifest, asked: LoadParameters | None = None) -> Spec:
-        return make_spec(manifest, asked, self._settings, self._store)
+        return make_spec(manifest, asked, self._settings, self._store, self._conversions)
 
     def _refuse_if_busy(self, name: str) -> None:
         resident = self._scheduler.resident(name)
         if resident is not None and resident.ready and resident.in_use:
             raise ModelBusy(f"The model {name!r} is in use; wait until it is idle, or use force.")
 
-    def _progress(self, name: str) -> float:
+    def _progress(self, name: str) -> dict[str, Any]:
         resident = self._scheduler.resident(name)
-        return resident.progress if resident is not None else 0.0
+        if resident is None:
+            return {"status": "loading", "progress": 0.0}
+        return {"status": resident.phase, "progress": resident.progress}
 
     async def _stop_loading(self, name: str, loading: asyncio.Task[None]) -> None:
         loading.cancel()

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
+import msgspec
 from msgspec import UNSET
 
+from .convert.conversions import GGML_KINDS, Conversions
 from .defaults import load_parameters
 from .engine.protocol import Load
 from .engine.registry import require_engine
 from .parameters import LoadParameters, parse_keep_alive
-from .runtime.interfaces import Spec
+from .runtime.interfaces import Progress, Spec
 from .runtime.memory import kv_cache_bytes, needed_bytes
 from .settings import Settings
+from .store.conversions import Conversion
 from .store.model_store import ModelStore
 from .types import Manifest
 
 
 def make_spec(
-    manifest: Manifest, asked: LoadParameters | None, settings: Settings, store: ModelStore
+    manifest: Manifest,
+    asked: LoadParameters | None,
+    settings: Settings,
+    store: ModelStore,
+    conversions: Conversions,
 ) -> Spec:
     """How to load a model: with the parameters `asked` for, else those it was registered with.
 
@@ -27,20 +35,23 @@ def make_spec(
     parameters = load_parameters(manifest.default_parameters, asked)
     keep_alive = manifest.default_parameters.keep_alive
 
-    async def prepare() -> Load:
+    async def prepare(progress: Progress) -> Load:
         require_engine(manifest.format)
-        paths = await asyncio.to_thread(store.resolve, manifest)
-        files = [*zip(map(str, paths), manifest.files, strict=True)]
-        return Load(
+        load = Load(
             format=manifest.format,
-            paths=tuple(path for path, file in files if file.role is UNSET),
-            names=tuple(file.name for _, file in files if file.role is UNSET),
-            mmproj=next((path for path, file in files if file.role == "mmproj"), None),
+            paths=(),
             parameters=parameters,
             gpu_layers=settings.gpu_layers,
             layers=0 if manifest.geometry is UNSET else manifest.geometry.layers,
             kv_bytes=kv_cache_bytes(manifest, parameters),
         )
+        if manifest.format == "safetensors" and parameters.isq in GGML_KINDS:
+            conversion = await conversions.find_or_make(manifest, str(parameters.isq), progress)
+            if conversion.refused is None:
+                blob = str(store.blobs.path(conversion.sha256))
+                return msgspec.structs.replace(load, format="gguf", paths=(blob,))
+            load = msgspec.structs.replace(load, notes=(_not_converted(conversion),))
+        return _with_files(load, manifest, await asyncio.to_thread(store.resolve, manifest))
 
     return Spec(
         name=manifest.name,
@@ -49,3 +60,17 @@ def make_spec(
         need=needed_bytes(manifest, parameters),
         keep_alive=settings.keep_alive if keep_alive is UNSET else parse_keep_alive(keep_alive),
     )
+
+
+def _with_files(load: Load, manifest: Manifest, paths: list[Path]) -> Load:
+    files = [*zip(map(str, paths), manifest.files, strict=True)]
+    return msgspec.structs.replace(
+        load,
+        paths=tuple(path for path, file in files if file.role is UNSET),
+        names=tuple(file.name for _, file in files if file.role is UNSET),
+        mmproj=next((path for path, file in files if file.role == "mmproj"), None),
+    )
+
+
+def _not_converted(conversion: Conversion) -> str:
+    return f"It is not converted to GGUF: {conversion.refused}. It runs on transformers, slower."

@@ -27,6 +27,7 @@ ARROWS: dict[str, set[str]] = {
     "runtime_file": set(),
     "handlers": {"service"},
     "service": {
+        "convert",
         "defaults",
         "description",
         "events",

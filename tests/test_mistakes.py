@@ -157,19 +157,21 @@ def test_a_well_formed_file_that_no_engine_can_load_ends_nothing(
     api.delete("v1/models/hollow").raise_for_status()
 
 
-def test_a_format_without_an_engine_is_registered_and_says_so_when_asked(
+def test_a_model_that_only_looks_like_one_says_why_it_does_not_load(
     api: httpx2.Client, tmp_path: Path
 ) -> None:
+    """Its headers are right and its family is nobody's: no conversion, and no transformers."""
     path = model_files.model_directory(tmp_path / "model")
-    made = api.post("v1/models", json={"name": "later", "path": str(path)})
+    made = api.post("v1/models", json={"name": "hull", "path": str(path)})
     assert (made.status_code, made.json()["format"]) == (201, "safetensors")
     assert made.json()["default_parameters"] == {"isq": "Q8_0"}
     reply = api.post(
         "v1/chat/completions",
-        json={"model": "later", "messages": [{"role": "user", "content": "hello"}]},
+        json={"model": "hull", "messages": [{"role": "user", "content": "hello"}]},
     )
-    assert (reply.status_code, reply.json()["error"]["code"]) == (503, "backend_unavailable")
-    api.delete("v1/models/later").raise_for_status()
+    assert (reply.status_code, reply.json()["error"]["code"]) == (503, "model_load_failed")
+    assert "transformers" in reply.json()["error"]["message"]
+    api.delete("v1/models/hull").raise_for_status()
 
 
 def test_the_same_mistakes_in_python(server: Server, tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ class Bench:
         return next(w for w in reversed(self.workers) if w.name == name)
 
     def spec(self, name: str, *, need: int = 10, keep_alive: float = 300.0) -> Spec:
-        async def prepare() -> Load:
+        async def prepare(_progress: object) -> Load:
             return Load("gguf", (f"/{name}.gguf",), LoadParameters())
 
         return Spec(name, LoadParameters(), prepare, need, keep_alive)
@@ -149,7 +149,7 @@ async def test_a_failed_load_reaches_all_who_wait_and_the_next_request_tries_aga
 
 
 async def test_a_model_whose_files_are_gone_takes_no_place(bench: Bench) -> None:
-    async def prepare() -> Load:
+    async def prepare(_progress: object) -> Load:
         raise FileNotFound("gone")
 
     spec = Spec("a", LoadParameters(), prepare, 10, 300.0)
@@ -160,7 +160,7 @@ async def test_a_model_whose_files_are_gone_takes_no_place(bench: Bench) -> None
 
 
 async def test_a_bug_in_a_load_leaves_no_place_taken(bench: Bench) -> None:
-    async def prepare() -> Load:
+    async def prepare(_progress: object) -> Load:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):

@@ -21,9 +21,7 @@ from .special import read_json, write_special
 from .tensors import Written
 from .vocabulary import read_vocabulary
 
-#: Part of the key under which conversions are kept: raised when the same source would give
-#: another file.
-CONVERTER_VERSION = 1
+# What is written here is kept: raise `store.conversions.CONVERTER_VERSION` when it changes.
 
 _EMBEDDING = "model.embed_tokens.weight"
 _HEAD = "lm_head.weight"

@@ -16,11 +16,12 @@ _TYPES = {
     "Q8_0": lc.LLAMA_FTYPE_MOSTLY_Q8_0,
 }
 
-KINDS = frozenset(_TYPES)
+#: About how many bits a weight takes, rounded up.
+BITS = {"Q4_0": 5, "Q4K": 5, "Q6K": 7, "Q8_0": 9}
 
 
 def quantize(source: Path, target: Path, kind: str, threads: int) -> None:
-    """Write `source` quantized to `kind`, one of `KINDS`.
+    """Write `source` quantized to `kind`, one of `BITS`.
 
     Raises
     ------

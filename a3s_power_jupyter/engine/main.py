@@ -43,12 +43,12 @@ PROGRESS_STEP = 0.01
 
 
 def main() -> None:
-    commands, replies = _take_over_stdio()
+    commands, replies = take_over_stdio()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
     # Ctrl-C in the server's terminal goes to the whole process group; the server decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _offer_to_oom_killer()
-    _dump_no_core()
+    offer_to_oom_killer()
+    dump_no_core()
     if sys.argv[1:] == ["--probe"]:
         replies.write(msgspec.json.encode(registry.probe()))
         replies.flush()
@@ -144,7 +144,7 @@ class Worker:
         self._replies.flush()
 
 
-def _take_over_stdio() -> tuple[BinaryIO, BinaryIO]:
+def take_over_stdio() -> tuple[BinaryIO, BinaryIO]:
     """Move the protocol away from descriptors 0 and 1, which native libraries may use."""
     commands = os.fdopen(os.dup(0), "rb")
     replies = os.fdopen(os.dup(1), "wb")
@@ -154,13 +154,13 @@ def _take_over_stdio() -> tuple[BinaryIO, BinaryIO]:
     return commands, replies
 
 
-def _offer_to_oom_killer() -> None:
+def offer_to_oom_killer() -> None:
     """When memory runs out, the kernel should end this process, not the notebook server."""
     with suppress(OSError):  # not Linux, or not allowed: then the default order holds
         Path("/proc/self/oom_score_adj").write_text("600")
 
 
-def _dump_no_core() -> None:
+def dump_no_core() -> None:
     """A core file would hold people's prompts, fill the disk with a copy of the weights, and
     keep the memory until it is written."""
     if sys.platform != "win32":

@@ -39,9 +39,9 @@ _ENGINES = {
     ),
     "transformers": _Entry(
         distribution="transformers",
-        packages=("torch", "transformers", "accelerate"),
+        packages=("accelerate", "gguf", "torch", "transformers"),
         pip_line="pip install 'a3s-power-jupyter[transformers]'",
-        classes={},
+        classes={"safetensors": (".transformers", "TransformersEngine")},
     ),
 }
 

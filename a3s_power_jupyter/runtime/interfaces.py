@@ -46,14 +46,15 @@ class Spec:
     Attributes
     ----------
     parameters : how it is loaded; compared to see whether a load would change anything.
-    prepare : checks the model's files and says how to load them; may raise a `PowerError`.
+    prepare : checks the model's files, converts them if need be, and says how to load them; is
+        told how to report the progress of a conversion; may raise a `PowerError`.
     need : bytes that it will take, estimated.
     keep_alive : seconds it stays loaded when idle, unless a request says otherwise.
     """
 
     name: str
     parameters: LoadParameters
-    prepare: Callable[[], Awaitable[Load]]
+    prepare: Callable[[Progress], Awaitable[Load]]
     need: int
     keep_alive: float
 

@@ -14,6 +14,9 @@ from ..types import Manifest
 #: Bytes of one element of the KV cache; the quantized types store 32 elements and a 2-byte scale.
 _KV_BYTES = {"f32": 4.0, "f16": 2.0, "bf16": 2.0, "q8_0": 34 / 32, "q4_0": 18 / 32}
 
+#: Bits of a weight by ISQ kind; scales included, and that some matrices stay wider.
+_ISQ_BITS = {"Q4_0": 5.0, "Q4K": 5.5, "Q6K": 7.0, "Q8_0": 8.5, "HQQ4": 5.5, "HQQ8": 9.5}
+
 #: The interpreter, the libraries and llama.cpp's compute buffers, measured with a small model;
 #: compute buffers grow with the model's width, hence the share of the weights.
 OVERHEAD_BYTES = 200 * 1024 * 1024
@@ -45,9 +48,18 @@ def kv_cache_bytes(manifest: Manifest, parameters: LoadParameters) -> int:
 
 def needed_bytes(manifest: Manifest, parameters: LoadParameters) -> int:
     """Bytes that the loaded model will take: weights, KV cache and overhead."""
-    weights = manifest.size_bytes
+    weights = weight_bytes(manifest, parameters)
     overhead = OVERHEAD_BYTES + int(weights * OVERHEAD_SHARE)
     return weights + kv_cache_bytes(manifest, parameters) + overhead
+
+
+def weight_bytes(manifest: Manifest, parameters: LoadParameters) -> int:
+    """Bytes of the weights once they are loaded: as on disk, unless they are quantized then."""
+    count = manifest.details.parameter_count
+    bits = _ISQ_BITS.get(str(parameters.isq))
+    if bits is None or count is UNSET or manifest.format == "gguf":
+        return manifest.size_bytes
+    return min(manifest.size_bytes, int(count * bits / 8))
 
 
 def free_bytes() -> int:

@@ -6,7 +6,7 @@ import asyncio
 import math
 
 from ..engine.protocol import Loaded
-from ..types import State
+from ..types import LoadPhase, State
 from .clock import Handle
 from .interfaces import Spec, WorkerHandle
 
@@ -18,6 +18,7 @@ class Resident:
     ----------
     leases : requests that use the model or wait for it; the idle clock runs only at 0.
     loading : the task that loads it; done, without an error, once it is ready.
+    phase, progress : of the load; progress is 0 to 1 in each phase.
     has_room : its place and memory are counted, from then on.
     gone : set when the worker has ended.
     expires_at : unix seconds, while the idle clock runs.
@@ -30,6 +31,7 @@ class Resident:
         self.last_used = now
         self.last_used_at: float | None = None
         self.expires_at: float | None = None
+        self.phase: LoadPhase = "loading"
         self.progress = 0.0
         self.has_room = False
         self.unloading = False

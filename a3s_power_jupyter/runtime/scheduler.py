@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 from ..errors import ModelBusy, ModelLoadFailed, PowerError, ServerBusy, WorkerDied
-from ..types import State
+from ..types import LoadPhase, State
 from .clock import Clock
 from .interfaces import Limits, Observer, Spawn, Spec, WorkerHandle
 from .loader import load_into
@@ -242,7 +242,10 @@ class Scheduler:
     async def _load(self, resident: Resident) -> None:
         name = resident.name
         try:
-            load = await resident.spec.prepare()
+            load = await resident.spec.prepare(
+                lambda value: self._on_progress(resident, "converting", value)
+            )
+            self._on_progress(resident, "loading", 0.0)
             await self._room.make(resident)
             started = self._clock.monotonic()
             worker = await self._spawn(name, lambda error: self._on_death(resident, error))
@@ -250,7 +253,7 @@ class Scheduler:
                 worker,
                 name,
                 load,
-                progress=lambda value: self._on_progress(resident, value),
+                progress=lambda value: self._on_progress(resident, "loading", value),
                 clock=self._clock,
                 stall_timeout=self._limits.load_timeout,
             )
@@ -270,8 +273,8 @@ class Scheduler:
         self._observer.loaded(name, seconds)
         self._changed(name)
 
-    def _on_progress(self, resident: Resident, value: float) -> None:
-        resident.progress = value
+    def _on_progress(self, resident: Resident, phase: LoadPhase, value: float) -> None:
+        resident.phase, resident.progress = phase, value
         self._observer.changed(resident.name)
 
     def _on_death(self, resident: Resident, error: WorkerDied) -> None:

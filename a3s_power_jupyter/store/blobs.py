@@ -94,7 +94,7 @@ class BlobStore:
                 sha256 = self._known(source)
                 temporary = None
                 if sha256 is None:
-                    temporary = stack.enter_context(self._temporary())
+                    temporary = stack.enter_context(self.temporary())
                     left = sum(later.size for later in sources[index:])
                     sha256 = self._copy(source, temporary, left)
                 incoming.append(Incoming(source, sha256, temporary))
@@ -112,7 +112,7 @@ class BlobStore:
         if incoming.temporary is not None:
             incoming.temporary.replace(blob)
         elif not blob.exists():
-            with self._temporary() as temporary:
+            with self.temporary() as temporary:
                 self._copy(incoming.source, temporary, incoming.source.size)
                 temporary.replace(blob)
         sync_directory(self._directory)
@@ -162,7 +162,10 @@ class BlobStore:
         return sha256 if blob.exists() and blob.stat().st_size == source.size else None
 
     @contextmanager
-    def _temporary(self) -> Iterator[Path]:
+    def temporary(self) -> Iterator[Path]:
+        """An empty file beside the blobs, removed when the context ends unless it was taken; one
+        that a crash leaves behind is garbage."""
+        self._directory.mkdir(parents=True, exist_ok=True)
         path = temporary_path(self._directory)
         with ExitStack() as stack:
             with self._lock:  # or garbage collection could find it before it is claimed
@@ -177,17 +180,18 @@ class BlobStore:
             if clone(source, file):
                 sha256 = sha256_of(source)
             else:
-                self._check_space(left)
+                self.check_space(left, "The copy", "register without copy")
                 sha256 = copy_hashing(source, file)
             os.fsync(file.fileno())
         return sha256
 
-    def _check_space(self, needed: int) -> None:
+    def check_space(self, needed: int, what: str, otherwise: str) -> None:
+        """Raises `InsufficientDisk`, with the numbers, where `needed` bytes would fill the disk."""
         free = shutil.disk_usage(self._directory).free
         if needed + HEADROOM > free:
             raise InsufficientDisk(
-                f"The copy needs {needed:,} bytes, with {HEADROOM:,} more to stay free, and the "
-                f"disk of {self._directory} has {free:,}. Free some, or register without copy."
+                f"{what} needs {needed:,} bytes, with {HEADROOM:,} more to stay free, and the "
+                f"disk of {self._directory} has {free:,}. Free some, or {otherwise}."
             )
 
 

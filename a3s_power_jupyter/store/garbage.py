@@ -10,6 +10,7 @@ from msgspec import UNSET
 
 from ..types import Manifest, Removable
 from .blobs import PARTIAL_PREFIX, BlobStore
+from .conversions import ConversionDirectory
 from .files import TEMPORARY_PREFIX
 from .manifest import MANIFESTS, ManifestDirectory
 
@@ -22,17 +23,28 @@ def blobs_of(manifests: Iterable[Manifest]) -> set[str]:
 
 
 def find_garbage(
-    home: Path, blobs: BlobStore, manifests: ManifestDirectory
+    home: Path,
+    blobs: BlobStore,
+    manifests: ManifestDirectory,
+    conversions: ConversionDirectory,
 ) -> list[tuple[Removable, Path]]:
     """What can be removed, and where it is. With the lock of the store held, under which all
     manifests are written: a temporary among them was left by a crash."""
     snapshot = manifests.read()
-    # What cannot be read may name any blob.
-    orphans = [] if snapshot.unreadable else blobs.orphans(blobs_of(snapshot.manifests.values()))
+    orphans: list[Path] = []
+    dead: list[Path] = []
+    if not snapshot.unreadable:  # what cannot be read may name any blob
+        living, gone = conversions.split(snapshot.manifests.values())
+        named = blobs_of(snapshot.manifests.values()) | {one.sha256 for one in living.values()}
+        made = {blobs.path(one.sha256) for one in gone.values() if one is not None}
+        unnamed = blobs.orphans(named)
+        orphans = [path for path in unnamed if path not in made]
+        dead = [*gone, *(path for path in unnamed if path in made)]
     partials = [path for path in blobs.partials() if not _state_of(home, path).exists()]
     temporaries = [*blobs.abandoned(), *(home / MANIFESTS).glob(f"{TEMPORARY_PREFIX}*")]
     return [
         *_removable("orphan_blob", orphans),
+        *_removable("conversion", dead),
         *_removable("partial", partials),
         *_removable("temporary", temporaries),
     ]
@@ -44,6 +56,6 @@ def _state_of(home: Path, partial: Path) -> Path:
 
 
 def _removable(
-    kind: Literal["orphan_blob", "partial", "temporary"], paths: Iterable[Path]
+    kind: Literal["orphan_blob", "conversion", "partial", "temporary"], paths: Iterable[Path]
 ) -> list[tuple[Removable, Path]]:
     return [(Removable(kind, path.name, path.stat().st_size), path) for path in paths]

@@ -6,6 +6,7 @@ Layout (contract, "Storage"), under the home of the store::
     models/manifests/*.json      one file a model
     models/blobs/sha256-<hex>    weights that were copied or downloaded
     models/blobs/partial-<hex>   a download under way, described by pulls/<hex>.json
+    models/conversions/*.json    one file a conversion, whose result is a blob
 
 All methods are synchronous, may be called from any thread, and see what other processes on
 the same home did.
@@ -33,6 +34,7 @@ from ..errors import (
 from ..parameters import DefaultParameters
 from ..types import Manifest, ManifestProblem, RegisterRequest, Removable, StoredFile
 from .blobs import BLOBS, BlobStore, Incoming
+from .conversions import CONVERSIONS, Conversion, ConversionDirectory
 from .files import SourceFile, look, sha256_of, writing
 from .garbage import blobs_of, find_garbage
 from .inspection import inspect
@@ -48,6 +50,7 @@ class ModelStore:
         self._manifests = ManifestDirectory(home / MANIFESTS)
         self._lock = FileLock(home / "lock")
         self.blobs = BlobStore(home / BLOBS, self._lock)
+        self.conversions = ConversionDirectory(home / CONVERSIONS)
 
     @contextmanager
     def changing(self) -> Iterator[None]:
@@ -152,6 +155,27 @@ class ModelStore:
             if old is not None:
                 self._drop(blobs_of([old]))
 
+    def converted(self, conversion: Conversion) -> Conversion | None:
+        """What is recorded of a conversion; None where it is still to be made, or its blob is
+        lost."""
+        found = self.conversions.get(conversion.key)
+        if found is None or found.refused is not None:
+            return found
+        blob = self.blobs.path(found.sha256)
+        return found if blob.exists() and blob.stat().st_size == found.size else None
+
+    def keep_conversion(self, conversion: Conversion, made: Path | None) -> None:
+        """Record a conversion; the file that was `made` becomes its blob.
+
+        Raises
+        ------
+        InsufficientDisk, PowerError
+        """
+        with self.changing():
+            if made is not None:
+                self.blobs.take(made, conversion.sha256)
+            self.conversions.write(conversion)
+
     def resolve(self, manifest: Manifest) -> builtins.list[Path]:
         """Where the files of a model are, in their order, after a check that they are the same.
 
@@ -177,7 +201,7 @@ class ModelStore:
         if not self._home.exists():
             return []
         with self.changing():
-            garbage = find_garbage(self._home, self.blobs, self._manifests)
+            garbage = find_garbage(self._home, self.blobs, self._manifests, self.conversions)
             if not dry_run:
                 for _, path in garbage:
                     path.unlink()
@@ -278,11 +302,18 @@ class ModelStore:
         return source.path
 
     def _drop(self, sha256s: set[str]) -> int:
-        """Remove those blobs that no model names any more, and return the bytes freed."""
+        """Remove those blobs that no model names any more, and the conversions that no model
+        lives on, and return the bytes freed."""
         snapshot = self._manifests.read()
         if snapshot.unreadable:
             return 0  # what cannot be read may name them
-        return self.blobs.remove(sha256s - blobs_of(snapshot.manifests.values()))
+        living, dead = self.conversions.split(snapshot.manifests.values())
+        for path, conversion in dead.items():
+            path.unlink()
+            if conversion is not None and conversion.sha256:
+                sha256s = sha256s | {conversion.sha256}
+        named = blobs_of(snapshot.manifests.values()) | {one.sha256 for one in living.values()}
+        return self.blobs.remove(sha256s - named)
 
 
 def _blob_file(incoming: Incoming) -> StoredFile:

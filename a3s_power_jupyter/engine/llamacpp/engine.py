@@ -26,6 +26,7 @@ from ...types import (
     Started,
 )
 from ..base import Engine, Progress, StepOutput
+from ..generation import Generation
 from ..protocol import Load, Loaded
 from ..template import ChatTemplate
 from ..text import TextStream
@@ -34,7 +35,7 @@ from .devices import gpus, list_devices
 from .embedder import Embedder
 from .model import LlamaModel
 from .sampler import Sampler
-from .slot import Generation, Slot
+from .slot import Slot
 
 #: Tokens of one step, unless `num_batch` says otherwise. A cancelled prompt ends with its step, so
 #: on a CPU steps are short; 256 was as fast as 512 there, 128 about 5 % slower.
@@ -160,7 +161,7 @@ class LlamaCppEngine(Engine):
 
     # ------------------------------------------------------------ slots
 
-    def _place(self, generation: Generation) -> None:
+    def _place(self, generation: Generation[Sampler]) -> None:
         """Take the free slot whose cache helps most, else the one unused for longest."""
         free = [slot for slot in self._slots if slot.generation is None]
         slot = max(free, key=lambda s: (s.common_prefix(generation.prompt), -s.used))
@@ -169,7 +170,7 @@ class LlamaCppEngine(Engine):
         slot.used = self._clock
         slot.generation = generation
 
-    def _reuse(self, slot: Slot, generation: Generation) -> int:
+    def _reuse(self, slot: Slot, generation: Generation[Sampler]) -> int:
         """Cut the slot's cache back to what the prompt shares with it; how many tokens that is.
 
         The last token of the prompt is always decoded, since its logits are needed. A request
@@ -279,7 +280,9 @@ class LlamaCppEngine(Engine):
             self._free(slot)
         return [(generation.id, item) for item in items]
 
-    def _extend(self, generation: Generation, token: int, row: int) -> list[Delta | Finished]:
+    def _extend(
+        self, generation: Generation[Sampler], token: int, row: int
+    ) -> list[Delta | Finished]:
         generation.generated += 1
         logprob = generation.sampler.logprob(self._context, row, token)
         if logprob is not None:
@@ -292,7 +295,7 @@ class LlamaCppEngine(Engine):
         return generation.delta(text)
 
 
-def _generation(slot: Slot) -> Generation:
+def _generation(slot: Slot) -> Generation[Sampler]:
     assert slot.generation is not None  # noqa: S101 - only active slots are asked
     return slot.generation
 

@@ -14,20 +14,20 @@ from msgspec import UNSET, UnsetType
 
 from ...errors import InvalidParameter
 from ...types import Sampling, TokenLogprob
+from ..sampling import (
+    DEFAULT_MIN_P,
+    DEFAULT_TEMPERATURE,
+    DEFAULT_TOP_K,
+    DEFAULT_TOP_P,
+    PENALTY_LAST_N,
+    token_logprob,
+)
 from .model import Vocabulary
 
-# What llama.cpp's own tools use when nobody says otherwise (common/common.h, sampling params).
-DEFAULT_TEMPERATURE = 0.8
-DEFAULT_TOP_K = 40
-DEFAULT_TOP_P = 0.95
-DEFAULT_MIN_P = 0.05
 #: The converter's rule for a character of a string lets control characters through, which JSON
 #: forbids (RFC 8259, section 7): greedy models then put raw newlines into strings.
 _CHARACTER = PRIMITIVE_RULES["char"].content
 _STRICT_CHARACTER = _CHARACTER.replace(r'[^"\\]', r'[^"\\\x7F\x00-\x1F]')
-
-#: Tokens that the repetition penalties look back on.
-PENALTY_LAST_N = 64
 
 
 class Sampler:
@@ -72,21 +72,8 @@ class Sampler:
         """The model's own log-probabilities (before temperature and penalties), if asked for."""
         if isinstance(self._logprobs, UnsetType):
             return None
-        logits = np.ctypeslib.as_array(
-            lc.llama_get_logits_ith(context, index), (self._vocab.size,)
-        ).astype(np.float64)
-        peak = logits.max()
-        logprobs = logits - (peak + np.log(np.exp(logits - peak).sum()))
-        count = min(self._logprobs, self._vocab.size)
-        best = np.argpartition(-logprobs, count - 1)[:count] if count else np.empty(0, int)
-        best = best[np.argsort(-logprobs[best], kind="stable")]
-        top = [(*self._written(int(t)), float(logprobs[t])) for t in best]
-        text, raw = self._written(token)
-        return TokenLogprob(text, raw, float(logprobs[token]), top)
-
-    def _written(self, token: int) -> tuple[str, list[int]]:
-        raw = self._vocab.piece(token)
-        return raw.decode("utf-8", errors="replace"), list(raw)
+        logits = np.ctypeslib.as_array(lc.llama_get_logits_ith(context, index), (self._vocab.size,))
+        return token_logprob(logits, token, self._logprobs, self._vocab.piece)
 
 
 class _candidates:  # noqa: N801 - a small buffer, used like a function

@@ -1,0 +1,140 @@
+"""One conversion: convert, quantize, prove, keep."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+from filelock import FileLock, Timeout
+
+from ..engine.directory import model_directory
+from ..engine.protocol import Load
+from ..parameters import LoadParameters
+from ..store.conversions import Conversion, wanted
+from ..store.files import look, sha256_of
+from ..store.model_store import ModelStore
+from .converter import convert
+from .errors import CannotConvert
+from .proof import prove_numbers, prove_tokens
+from .protocol import Convert
+from .quantize import BITS, quantize
+
+Told = Callable[[float], None]
+
+#: Seconds between two looks at how far something is that does not tell by itself.
+LOOK = 0.5
+
+#: How the time is shared out, measured with 135 million parameters: converting writes the most
+#: bytes, quantizing computes the most.
+_CONVERTED, _QUANTIZED = 0.4, 0.9
+
+
+def run(request: Convert, progress: Told) -> Conversion:
+    """Make the conversion, or find that another process just did.
+
+    Returns
+    -------
+    Conversion
+        As it is on record now; `refused` says why there is none.
+
+    Raises
+    ------
+    PowerError
+        The disk is full, or the store cannot be written.
+    """
+    store = ModelStore(Path(request.home))
+    conversion = wanted(request.manifest, request.kind)
+    store.conversions.directory.mkdir(parents=True, exist_ok=True)
+    with _alone(store.conversions.directory / f"{conversion.key}.lock", progress):
+        found = store.converted(conversion)
+        if found is not None:
+            return found
+        try:
+            return _make(request, store, conversion, progress)
+        except CannotConvert as error:
+            refused = msgspec.structs.replace(conversion, refused=error.reason)
+            store.keep_conversion(refused, None)
+            return refused
+
+
+@contextmanager
+def _alone(path: Path, progress: Told) -> Iterator[None]:
+    """Hold the lock of a conversion, and say meanwhile that we wait. The system drops it when
+    this process ends."""
+    lock = FileLock(path)
+    while True:
+        try:
+            lock.acquire(timeout=LOOK)
+            break
+        except Timeout:
+            progress(0.0)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        lock.release()
+
+
+def _make(
+    request: Convert,
+    store: ModelStore,
+    conversion: Conversion,
+    progress: Told,
+) -> Conversion:
+    size = request.manifest.size_bytes
+    threads = max(1, (os.cpu_count() or 2) // 2)
+    load = Load("safetensors", request.paths, LoadParameters(), names=_names(request))
+    with (
+        model_directory(load) as directory,
+        store.blobs.temporary() as whole,
+        store.blobs.temporary() as result,
+    ):
+        store.blobs.check_space(
+            size + size * BITS[request.kind] // 16,
+            "The conversion to GGUF",
+            'load it with isq "none"',
+        )
+        convert(directory, whole, lambda value: progress(value * _CONVERTED))
+        prove_tokens(directory, whole)
+        expected = whole.stat().st_size * BITS[request.kind] / 16
+        with _watched(result, expected, progress):
+            quantize(whole, result, request.kind, threads)
+        whole.unlink()
+        prove_numbers(result, threads)
+        _sync(result)
+        made = look(result)
+        conversion = msgspec.structs.replace(conversion, sha256=sha256_of(made), size=made.size)
+        store.keep_conversion(conversion, result)
+    return conversion
+
+
+def _names(request: Convert) -> tuple[str, ...]:
+    return tuple(file.name for file in request.manifest.files)
+
+
+@contextmanager
+def _watched(path: Path, expected: float, progress: Told) -> Iterator[None]:
+    """Tell how far llama.cpp is by the size of what it has written."""
+    over = threading.Event()
+
+    def look_on() -> None:
+        while not over.wait(LOOK):
+            share = min(1.0, path.stat().st_size / expected)
+            progress(_CONVERTED + share * (_QUANTIZED - _CONVERTED))
+
+    thread = threading.Thread(target=look_on, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
