@@ -79,7 +79,7 @@ def new_cache() -> Any:
 
 def is_plain(cache: Any) -> bool:
     """Whether the cache is keys and values only, so that rows can be joined."""
-    return all(
+    return bool(cache.layers) and all(
         getattr(layer, "keys", None) is not None and layer.keys.dim() == 4 for layer in cache.layers
     )
 

@@ -83,9 +83,9 @@ class TransformersEngine(Engine):
     @classmethod
     def load(cls, load: Load, progress: Progress) -> TransformersEngine:
         model = LoadedModel(load, progress, transformers.AutoModelForCausalLM)
+        _require_plain_cache(model)
         asked = load.parameters.num_parallel
-        slots = DEFAULT_SLOTS if asked is UNSET else asked
-        return cls(model, slots if _joins(model) else 1)
+        return cls(model, DEFAULT_SLOTS if asked is UNSET else asked)
 
     # ------------------------------------------------------------ requests
 
@@ -271,12 +271,24 @@ class TransformersEngine(Engine):
         return generation.delta(text)
 
 
-def _joins(model: LoadedModel) -> bool:
-    """Whether the caches of several requests can be one: not those of recurrent models."""
+def _require_plain_cache(model: LoadedModel) -> None:
+    """Refuse what the batch cannot join, by letting the model read one token.
+
+    Raises
+    ------
+    ModelLoadFailed
+        A recurrent or hybrid model, or one that cannot compute here at all.
+    """
     cache = new_cache()
     inputs = {"input_ids": torch.tensor([[0]], device=model.placement.device)}
     try:
         model.forward(inputs, cache)
-    except (RuntimeError, TypeError, AttributeError, ValueError):
-        return False  # it wants a cache of its own kind
-    return is_plain(cache)
+    except (RuntimeError, TypeError, AttributeError, ValueError, IndexError) as error:
+        raise ModelLoadFailed(
+            f"The model cannot compute: {str(error).splitlines()[0][:300]}."
+        ) from error
+    if not is_plain(cache):
+        raise ModelLoadFailed(
+            "This model does not remember what it read as keys and values; recurrent and hybrid "
+            "models run as GGUF only."
+        )
