@@ -242,9 +242,14 @@ class CompletionRequest(msgspec.Struct, frozen=True, tag="completion"):
 
 
 class EmbeddingRequest(msgspec.Struct, frozen=True, tag="embedding"):
-    """Each input as text, or as token ids of the model's vocabulary."""
+    """Each input as text, or as token ids of the model's vocabulary.
+
+    `prompt_name` is one of the prompts that the model's own files have for its tasks; None is
+    the one that they call the default, if any.
+    """
 
     inputs: list[str | list[int]]
+    prompt_name: str | None = None
 
 
 Request = ChatRequest | CompletionRequest | EmbeddingRequest

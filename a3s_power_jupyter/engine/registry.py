@@ -41,7 +41,10 @@ _ENGINES = {
         distribution="transformers",
         packages=("accelerate", "gguf", "torch", "transformers"),
         pip_line="pip install 'a3s-power-jupyter[transformers]'",
-        classes={"safetensors": (".transformers", "TransformersEngine")},
+        classes={
+            "safetensors": (".transformers", "TransformersEngine"),
+            "huggingface": (".embeddings", "EmbeddingEngine"),
+        },
     ),
 }
 

@@ -116,7 +116,7 @@ def read_embedding(body: dict[str, Any]) -> EmbeddingCall:
         raise InvalidParameter("An input is empty; there is nothing to embed.", param="input")
     return EmbeddingCall(
         model=fields.model,
-        request=EmbeddingRequest(inputs=inputs),
+        request=EmbeddingRequest(inputs=inputs, prompt_name=fields.prompt_name),
         base64=fields.encoding_format == "base64",
         dimensions=None if fields.dimensions is UNSET else fields.dimensions,
         keep_alive=_keep_alive(fields.keep_alive),

@@ -101,6 +101,7 @@ class EmbeddingFields(msgspec.Struct, frozen=True, kw_only=True):
     input: Any
     encoding_format: Literal["float", "base64"] = "float"
     dimensions: PositiveInt | UnsetType = UNSET
+    prompt_name: str | None = None
     keep_alive: str | int | float | None = None
 
 

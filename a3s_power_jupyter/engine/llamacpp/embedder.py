@@ -47,6 +47,11 @@ class Embedder:
         return not self._jobs
 
     def submit(self, id_: int, request: EmbeddingRequest) -> None:
+        if request.prompt_name is not None:
+            raise InvalidParameter(
+                "A GGUF model has no prompts by name; put the text in front of each input.",
+                param="prompt_name",
+            )
         inputs = [self._tokens(value) for value in request.inputs]
         if not inputs:
             raise InvalidParameter("input is empty; give at least one text.", param="input")

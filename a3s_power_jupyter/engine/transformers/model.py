@@ -10,7 +10,7 @@ import torch
 import transformers
 from msgspec import UNSET
 
-from ...errors import InvalidParameter, ModelLoadFailed
+from ...errors import InvalidParameter, ModelLoadFailed, PowerError
 from ...parameters import LoadParameters
 from ..base import Progress
 from ..directory import model_directory
@@ -56,10 +56,15 @@ class LoadedModel:
     def load_more(self, directory: Path) -> None:
         """For subclasses: what else there is in the directory."""
 
+    @property
+    def dtype(self) -> Any:
+        """What the weights are loaded as; "auto" is what the model's files say."""
+        return "auto"
+
     def _read(self, directory: Path, auto_class: Any) -> Any:
         return auto_class.from_pretrained(
             directory,
-            dtype="auto",
+            dtype=self.dtype,
             device_map=self.placement.device_map,
             use_safetensors=True,
             trust_remote_code=False,
@@ -148,7 +153,7 @@ class _explained:  # noqa: N801 - a context manager, used like a function
             raise ModelLoadFailed(
                 "There is not enough memory for the model. Unload others, or load it with isq."
             ) from error
-        if isinstance(error, Exception):
+        if isinstance(error, Exception) and not isinstance(error, PowerError):
             line = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
             raise ModelLoadFailed(
                 f"transformers {transformers.__version__} cannot load this model: {line} (code "

@@ -1,0 +1,217 @@
+"""The embedding engine: each step one batch of texts of about the same length."""
+
+from __future__ import annotations
+
+import bisect
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import transformers
+from msgspec import UNSET
+
+from ...errors import InvalidParameter, ModelLoadFailed, PowerError, UnsupportedRequestFields
+from ...types import Embedded, EmbeddingRequest, Request
+from ..base import Engine, Progress, StepOutput
+from ..protocol import Load, Loaded
+from ..transformers.model import LoadedModel
+from .pipeline import Pipeline, read_pipeline
+
+#: Requests whose texts are batched together.
+SLOTS = 16
+
+#: Tokens of a batch, padding counted: a step on a CPU stays well under a second for small models.
+CPU_BATCH_TOKENS = 4096
+GPU_BATCH_TOKENS = 32768
+
+
+@dataclass
+class Job:
+    """A request; `vectors` are in the order of its inputs, None where still to come."""
+
+    id: int
+    vectors: list[Any]
+    tokens: int = 0
+
+
+@dataclass(order=True)
+class Text:
+    """One text, compared by its length; `skip` tokens at its front do not count in the pooling."""
+
+    length: int
+    tokens: list[int] = field(compare=False)
+    skip: int = field(compare=False)
+    job: Job = field(compare=False)
+    index: int = field(compare=False)
+
+
+class EmbeddingModel(LoadedModel):
+    """A model that is read for its hidden states."""
+
+    pipeline: Pipeline
+
+    def load_more(self, directory: Path) -> None:
+        self.pipeline = read_pipeline(directory)
+
+    @property
+    def dtype(self) -> Any:
+        """float32 on a CPU, where it is exact and no slower."""
+        return "auto" if self.placement.gpu else torch.float32
+
+    @property
+    def max_length(self) -> int:
+        """Tokens of a text, with those that frame it."""
+        limits = [self.pipeline.max_length, self.trained_ctx, self.tokenizer.model_max_length]
+        if self.parameters.num_ctx is not UNSET:
+            limits.append(self.parameters.num_ctx)
+        return int(min(limit for limit in limits if limit))
+
+
+class EmbeddingEngine(Engine):
+    """Vectors of texts, by one model of format ``huggingface``."""
+
+    def __init__(self, model: EmbeddingModel) -> None:
+        self._model = model
+        self._jobs: dict[int, Job] = {}
+        self._waiting: list[Text] = []  # by length
+        self._budget = GPU_BATCH_TOKENS if model.placement.gpu else CPU_BATCH_TOKENS
+        self.info = Loaded(
+            slots=SLOTS,
+            num_ctx=model.max_length,
+            device=model.placement.name,
+            device_bytes=model.placement.used_bytes(),
+            notes=model.notes,
+        )
+
+    @classmethod
+    def load(cls, load: Load, progress: Progress) -> EmbeddingEngine:
+        return cls(EmbeddingModel(load, progress, transformers.AutoModel))
+
+    def submit(self, id_: int, request: Request) -> None:
+        if not isinstance(request, EmbeddingRequest):
+            raise UnsupportedRequestFields("This model only embeds text: ask it at /v1/embeddings.")
+        if not request.inputs:
+            raise InvalidParameter("input is empty; give at least one text.", param="input")
+        prompt = self._prompt(request.prompt_name)
+        job = Job(id_, [None] * len(request.inputs))
+        texts = [self._text(job, i, value, prompt) for i, value in enumerate(request.inputs)]
+        self._jobs[id_] = job
+        for text in texts:
+            bisect.insort(self._waiting, text)
+
+    def cancel(self, id_: int) -> None:
+        self._jobs.pop(id_, None)
+        self._waiting = [text for text in self._waiting if text.job.id != id_]
+
+    @property
+    def idle(self) -> bool:
+        return not self._jobs
+
+    def step(self) -> list[StepOutput]:
+        if self.idle:
+            return []
+        batch = self._next_batch()
+        try:
+            vectors = self._embed(batch)
+        except (RuntimeError, MemoryError) as error:
+            return self._fail(batch, error)
+        for text, vector in zip(batch, vectors, strict=True):
+            text.job.vectors[text.index] = vector
+        return self._finished({text.job.id for text in batch})
+
+    # ------------------------------------------------------------ texts
+
+    def _prompt(self, name: str | None) -> str:
+        """What is put in front of each text.
+
+        Raises
+        ------
+        InvalidParameter
+            The model has no prompt of that name.
+        """
+        pipeline = self._model.pipeline
+        name = pipeline.default_prompt if name is None else name
+        if name is None:
+            return ""
+        if name not in pipeline.prompts:
+            known = ", ".join(sorted(pipeline.prompts)) or "none"
+            raise InvalidParameter(
+                f"The model has no prompt {name!r}. It has: {known}.", param="prompt_name"
+            )
+        return pipeline.prompts[name]
+
+    def _text(self, job: Job, index: int, value: str | list[int], prompt: str) -> Text:
+        limit = self._model.max_length
+        skip = 0
+        if isinstance(value, str):
+            text = prompt + value
+            text = text.lower() if self._model.pipeline.lower_case else text
+            encoded = self._model.tokenizer(text, truncation=True, max_length=limit)
+            tokens = list(encoded["input_ids"])
+            if prompt and not self._model.pipeline.include_prompt:
+                skip = self._prompt_length(prompt)
+        else:
+            self._model.check(value)
+            tokens = value[:limit]
+        if not tokens:
+            raise InvalidParameter("A text to embed is empty.", param="input")
+        job.tokens += len(tokens)
+        return Text(len(tokens), tokens, skip, job, index)
+
+    def _prompt_length(self, prompt: str) -> int:
+        """Tokens of a prompt, with the one that begins a text and without the one that ends it."""
+        tokens = self._model.tokenizer(prompt)["input_ids"]
+        ends = {self._model.tokenizer.sep_token_id, self._model.tokenizer.eos_token_id}
+        return len(tokens) - (1 if tokens and tokens[-1] in ends else 0)
+
+    # ------------------------------------------------------------ batches
+
+    def _next_batch(self) -> list[Text]:
+        """The longest text of the oldest request, and with it what is nearest in length: little
+        is padding, and nobody waits for ever."""
+        oldest = next(iter(self._jobs.values()))
+        last = max(i for i, text in enumerate(self._waiting) if text.job is oldest)
+        room = max(1, self._budget // self._waiting[last].length)
+        first = max(0, last + 1 - room)
+        batch = self._waiting[first : last + 1]
+        del self._waiting[first : last + 1]
+        return batch
+
+    def _embed(self, batch: list[Text]) -> Any:
+        """Vectors, float32, shape (texts, dimensions)."""
+        width = max(text.length for text in batch)
+        device = self._model.placement.device
+        pad = self._model.tokenizer.pad_token_id or 0
+        rows = [text.tokens + [pad] * (width - text.length) for text in batch]
+        columns = torch.arange(width)
+        lengths = torch.tensor([[text.length] for text in batch])
+        skips = torch.tensor([[text.skip] for text in batch])
+        mask = (columns < lengths).long().to(device)
+        counted = ((columns < lengths) & (columns >= skips)).long().to(device)
+        with torch.inference_mode():
+            hidden = self._model.model(
+                input_ids=torch.tensor(rows, device=device), attention_mask=mask
+            ).last_hidden_state
+            return self._model.pipeline.pool(hidden, counted.to(hidden.device)).cpu().numpy()
+
+    def _finished(self, ids: set[int]) -> list[StepOutput]:
+        outputs: list[StepOutput] = []
+        for id_ in sorted(ids):
+            job = self._jobs[id_]
+            if all(vector is not None for vector in job.vectors):
+                del self._jobs[id_]
+                matrix = np.stack(job.vectors).astype("<f4")
+                outputs.append((id_, Embedded(matrix.tobytes(), matrix.shape[1], job.tokens)))
+        return outputs
+
+    def _fail(self, batch: list[Text], error: Exception) -> list[StepOutput]:
+        failed: PowerError = ModelLoadFailed(
+            f"The model could not compute: {str(error).splitlines()[0][:300]}. Send fewer or "
+            "shorter texts at once."
+        )
+        ids = sorted({text.job.id for text in batch})
+        for id_ in ids:
+            self.cancel(id_)
+        return [(id_, failed) for id_ in ids]
