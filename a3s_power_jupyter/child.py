@@ -41,6 +41,11 @@ def python_module(name: str) -> list[str]:
     return [sys.executable, "-m", name]
 
 
+def offline_environment() -> dict[str, str]:
+    """`child_environment` of a process that reads models and never asks the hub for anything."""
+    return {**child_environment("HF_TOKEN"), "HF_HUB_OFFLINE": "1"}
+
+
 def child_environment(*secrets: str) -> dict[str, str]:
     """The server's environment without its secrets and `secrets`, and without the working
     directory on `sys.path`: a notebook folder may hold a `types.py` of its own."""

@@ -113,7 +113,8 @@ def test_killed_in_the_middle(smollm2_directory: Path, tmp_path: Path) -> None:
         assert last["error"]["code"] == "model_load_failed"
         assert "SIGKILL" in last["error"]["message"]
         with api.stream("POST", "v1/models/m/load", json={}, headers=SSE) as reply:
-            next(events_of(reply.iter_lines()))
+            events = events_of(reply.iter_lines())  # who drops them gives the load up
+            next(events)
             child = converter(server)
             wait_until(lambda: any(server.home.glob("models/blobs/tmp-*")))
             os.kill(server.pid, signal.SIGKILL)
@@ -128,7 +129,8 @@ def test_a_load_that_nobody_wants_any_more_ends(smollm2_directory: Path, tmp_pat
     with run_server(tmp_path, headless=True) as server, server.api() as api:
         register(api, "m", smollm2_directory, isq="Q8_0")
         with api.stream("POST", "v1/models/m/load", json={}, headers=SSE) as reply:
-            next(events_of(reply.iter_lines()))
+            events = events_of(reply.iter_lines())
+            next(events)
             child = converter(server)
         child.wait(10)
         kept = api.post("v1/models/gc", json={"dry_run": True}).json()["removed"]

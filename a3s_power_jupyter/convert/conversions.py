@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from ..child import Child, child_environment, python_module
+from ..child import Child, offline_environment, python_module
 from ..errors import ModelLoadFailed, from_wire
 from ..store.conversions import Conversion, wanted
 from ..store.model_store import ModelStore
@@ -68,7 +68,7 @@ class Conversions:
             child = Child(
                 f"the conversion of {name}",
                 CONVERT_COMMAND,
-                child_environment("HF_TOKEN"),
+                offline_environment(),
                 read_events,
                 events.put_nowait,
                 lambda: events.put_nowait(None),

@@ -8,9 +8,10 @@ import subprocess
 
 import msgspec
 
+from ..child import offline_environment
 from ..engine.registry import Probe
 from ..types import EngineStatus
-from .worker import WORKER_COMMAND, worker_environment
+from .worker import WORKER_COMMAND
 
 #: Seconds; importing a GPU build of an engine on a cold disk takes a while.
 PROBE_TIMEOUT = 120.0
@@ -34,7 +35,7 @@ def _ask() -> Probe:
             [*WORKER_COMMAND, "--probe"],
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            env=worker_environment(),
+            env=offline_environment(),
             cwd=os.sep,
             timeout=PROBE_TIMEOUT,
             check=True,

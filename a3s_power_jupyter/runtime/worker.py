@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import psutil
 
-from ..child import Child, child_environment, python_module
+from ..child import Child, offline_environment, python_module
 from ..engine.protocol import (
     Cancel,
     Ended,
@@ -29,11 +29,6 @@ from .interfaces import Progress
 from .stream import Stream
 
 WORKER_COMMAND = python_module("a3s_power_jupyter.engine.main")
-
-
-def worker_environment() -> dict[str, str]:
-    """No model needs to see the hub's token."""
-    return child_environment("HF_TOKEN")
 
 
 class Worker:
@@ -59,7 +54,7 @@ class Worker:
         self._child = Child(
             f"the worker of {name}",
             WORKER_COMMAND,
-            worker_environment(),
+            offline_environment(),
             read_replies,
             self._on_reply,
             self._on_exit,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +34,6 @@ class LoadedModel:
     """
 
     def __init__(self, load: Load, progress: Progress, auto_class: Any) -> None:
-        os.environ["HF_HUB_OFFLINE"] = "1"
         transformers.logging.set_verbosity_error()
         transformers.utils.logging.disable_progress_bar()
         use_threads(load)
