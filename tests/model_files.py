@@ -24,6 +24,9 @@ LLAMA = {
 }
 TENSORS = {"token_embd.weight": (Q4_0, (64, 3)), "output_norm.weight": (F32, (64,))}
 
+#: A PNG of one black pixel, in base64.
+PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
+
 LLAMA_CONFIG = {
     "architectures": ["LlamaForCausalLM"],
     "model_type": "llama",

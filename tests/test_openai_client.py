@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import httpx2
 import openai
 import pytest
+from model_files import PNG
 from openai import OpenAI
 from servers import Server
 
@@ -167,7 +168,7 @@ def test_errors_are_those_of_openai(client: OpenAI, smollm2: str) -> None:
             tools=[{"type": "function", "function": {"name": "f"}}],
         )
     assert (tools.value.code, tools.value.param) == ("unsupported_request_fields", "tools")
-    part = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
+    part = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}}
     with pytest.raises(openai.BadRequestError) as image:
         client.chat.completions.create(
             model=smollm2,

@@ -129,21 +129,6 @@ def test_messages_become_strings() -> None:
     )
 
 
-PNG = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
-
-
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"images": ["AA=="]},
-        {"messages": [{"role": "user", "content": [PNG]}]},
-        {"messages": [{"role": "user", "content": "x", "images": ["AA=="]}]},
-    ],
-)
-def test_images_are_noticed(fields: dict[str, Any]) -> None:
-    assert read_chat(chat(**fields)).has_images
-
-
 @pytest.mark.parametrize(
     ("fields", "param"),
     [

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 import pytest
+from model_files import PNG
 from servers import Server, events_of
 
 CHAT = {"messages": [{"role": "user", "content": "Hi"}]}
@@ -255,7 +256,7 @@ def test_completions_and_embeddings(api: httpx2.Client) -> None:
 
 
 def test_an_image_needs_vision(api: httpx2.Client) -> None:
-    response = chat(api, "gc", images=["AA=="])
+    response = chat(api, "gc", images=[PNG])
     assert error(response) == (400, "invalid_parameter", "messages")
     assert "no vision" in response.json()["error"]["message"]
 

@@ -43,6 +43,7 @@ _ENGINES = {
         pip_line="pip install 'a3s-power-jupyter[transformers]'",
         classes={
             "safetensors": (".transformers", "TransformersEngine"),
+            "vision": (".transformers.vision", "VisionEngine"),
             "huggingface": (".embeddings", "EmbeddingEngine"),
         },
     ),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
-from ..errors import InvalidParameter, UnsupportedRequestFields
+from ..errors import InvalidParameter
 from ..types import Delta, Finished, Route
 from . import metrics
 from .auth import allowed
@@ -26,6 +26,11 @@ from .sse import EventStreamHandler
 #: Bytes of vectors above which their JSON is made in a thread.
 LARGE_VECTORS = 256 * 1024
 
+#: Bytes of a request above which it is decoded in a thread.
+LARGE_BODY = 256 * 1024
+
+T = TypeVar("T")
+
 DONE = b"data: [DONE]\n\n"
 
 
@@ -33,6 +38,12 @@ class InferenceHandler(EventStreamHandler):
     """A route that a remote model's upstream has, too."""
 
     route: ClassVar[Route]
+
+    async def decoded(self, decode: Callable[[], T]) -> T:
+        """What `decode` makes of the body; in a thread where the body is long."""
+        if len(self._body) > LARGE_BODY:
+            return await asyncio.to_thread(decode)
+        return decode()
 
     async def forwarded(self, body: dict[str, Any]) -> bool:
         """Answer with what the upstream says; False where the model is not a remote one."""
@@ -126,21 +137,20 @@ class ChatCompletionsHandler(GenerationHandler):
 
     @allowed("execute")
     async def post(self) -> None:
-        body = self.json_body()
+        body = await self.decoded(self.json_body)
         if await self.forwarded(body):
             return
-        call = read_chat(body)
+        call = await self.decoded(lambda: read_chat(body))
         if call.has_images:
-            await self._refuse_images(call.model)
+            await self._require_vision(call.model)
         await self.answer(call, ChatReply(call))
 
-    async def _refuse_images(self, name: str) -> None:
+    async def _require_vision(self, name: str) -> None:
         model = await self.service.model(name)
         if "vision" not in model.capabilities:
             raise InvalidParameter(
                 f"The model {name!r} has no vision; send text only.", param="messages"
             )
-        raise UnsupportedRequestFields("Images are not supported yet.", param="messages")
 
 
 class CompletionsHandler(GenerationHandler):
@@ -148,7 +158,7 @@ class CompletionsHandler(GenerationHandler):
 
     @allowed("execute")
     async def post(self) -> None:
-        body = self.json_body()
+        body = await self.decoded(self.json_body)
         if await self.forwarded(body):
             return
         call = read_completion(body)
@@ -160,7 +170,7 @@ class EmbeddingsHandler(InferenceHandler):
 
     @allowed("execute")
     async def post(self) -> None:
-        body = self.json_body()
+        body = await self.decoded(self.json_body)
         if await self.forwarded(body):
             return
         call = read_embedding(body)

@@ -43,7 +43,6 @@ class GenerationCall(msgspec.Struct, frozen=True):
     Attributes
     ----------
     requests : one for each choice of the reply, prompt by prompt, `n` of each.
-    has_images : images came with it, so the model needs the vision capability.
     """
 
     model: str
@@ -52,7 +51,11 @@ class GenerationCall(msgspec.Struct, frozen=True):
     stream: bool
     include_usage: bool
     keep_alive: float | None
-    has_images: bool = False
+
+    @property
+    def has_images(self) -> bool:
+        """Whether the model needs the vision capability."""
+        return any(isinstance(r, ChatRequest) and bool(r.images) for r in self.requests)
 
 
 class EmbeddingCall(msgspec.Struct, frozen=True):
@@ -76,7 +79,7 @@ def read_chat(body: dict[str, Any]) -> GenerationCall:
     fields = read_fields(body, ChatFields, IGNORED_CHAT)
     if fields.top_logprobs is not UNSET and not fields.logprobs:
         raise InvalidParameter("top_logprobs needs logprobs: true.", param="top_logprobs")
-    messages, has_images = read_messages(fields.messages)
+    messages, images = read_messages(fields.messages, fields.images)
     max_tokens = fields.max_completion_tokens
     sampling = msgspec.structs.replace(
         _sampling(fields),
@@ -84,8 +87,7 @@ def read_chat(body: dict[str, Any]) -> GenerationCall:
         logprobs=(fields.top_logprobs or 0) if fields.logprobs else UNSET,
         json_schema=_json_schema(fields.response_format),
     )
-    request = ChatRequest(messages=messages, sampling=sampling)
-    return _generation(fields, [request], has_images or bool(fields.images))
+    return _generation(fields, [ChatRequest(messages, sampling, images)])
 
 
 def read_completion(body: dict[str, Any]) -> GenerationCall:
@@ -126,7 +128,6 @@ def read_embedding(body: dict[str, Any]) -> EmbeddingCall:
 def _generation(
     fields: GenerationFields,
     requests: list[ChatRequest] | list[CompletionRequest],
-    has_images: bool = False,
 ) -> GenerationCall:
     if len(requests) * fields.n > MAX_CHOICES:
         raise InvalidParameter(f"More than {MAX_CHOICES} choices in one request.", param="n")
@@ -137,7 +138,6 @@ def _generation(
         stream=fields.stream,
         include_usage=fields.stream_options.include_usage,
         keep_alive=_keep_alive(fields.keep_alive),
-        has_images=has_images,
     )
 
 

@@ -1,40 +1,76 @@
-"""The messages of a chat: each content joined to one string."""
+"""The messages of a chat: each content one string, or with images its parts."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 from ..errors import InvalidParameter, UnsupportedRequestFields
+from .images import MAX_IMAGES, read_base64, read_image_url
 
 _ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
 _TOOL_ROLES = ("tool", "function")
 _TEXT_PARTS = {"text": "text", "refusal": "refusal"}
-_IMAGE_PARTS = ("image_url",)
-_KNOWN_PARTS = (*_TEXT_PARTS, *_IMAGE_PARTS)
+_KNOWN_PARTS = (*_TEXT_PARTS, "image_url")
+
+#: The text of a message, or with images its parts.
+Content: TypeAlias = "str | list[dict[str, str]]"
+
+IMAGE = {"type": "image"}
 
 
-def read_messages(messages: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], bool]:
+def read_messages(
+    messages: list[dict[str, Any]], beside: Sequence[str] = ()
+) -> tuple[list[dict[str, Any]], list[bytes]]:
     """Check `messages`; the role ``developer`` becomes ``system``.
+
+    Parameters
+    ----------
+    beside : images in base64 that belong to the last message of the user.
 
     Returns
     -------
     messages
-        ``{"role": str, "content": str}`` each, with ``name`` where it was given.
-    has_images
-        Whether there are image parts, or Ollama's ``images`` in a message.
+        As in `types.ChatRequest`, with ``name`` where it was given.
+    images
+        The files, in the order of their parts.
 
     Raises
     ------
     InvalidParameter, UnsupportedRequestFields
     """
-    has_images = False
+    images: list[bytes] = []
     read = []
+    last = _last_of_user(messages) if beside else None
     for i, message in enumerate(messages):
         at = f"messages[{i}]"
-        content, images = _content(message.get("content"), f"{at}.content")
-        has_images |= images or bool(message.get("images"))
+        encoded = _encoded_images(message, at)
+        if i == last:
+            encoded += [(data, f"images[{j}]") for j, data in enumerate(beside)]
+        found = [read_base64(data, where) for data, where in encoded]
+        content, inside = _content(message.get("content"), f"{at}.content", len(found))
+        images += found + inside
+        if len(images) > MAX_IMAGES:
+            raise InvalidParameter(f"More than {MAX_IMAGES} images in one request.", param=at)
         read.append({"role": _role(message, at), "content": content, **_name(message, at)})
-    return read, has_images
+    return read, images
+
+
+def _last_of_user(messages: list[dict[str, Any]]) -> int:
+    for i in reversed(range(len(messages))):
+        if messages[i].get("role") == "user":
+            return i
+    raise InvalidParameter("images need a message of the user to belong to.", param="images")
+
+
+def _encoded_images(message: dict[str, Any], at: str) -> list[tuple[Any, str]]:
+    """The ``images`` of a message, as Ollama has them, and where they stand."""
+    images = message.get("images")
+    if images is None:
+        return []
+    if not isinstance(images, list):
+        raise InvalidParameter(f"{at}.images must be a list.", param=f"{at}.images")
+    return [(data, f"{at}.images[{j}]") for j, data in enumerate(images)]
 
 
 def _role(message: dict[str, Any], at: str) -> str:
@@ -60,23 +96,31 @@ def _name(message: dict[str, Any], at: str) -> dict[str, str]:
     return {"name": name}
 
 
-def _content(content: Any, at: str) -> tuple[str, bool]:
-    """The text of a string, of parts or of null, and whether there are images."""
+def _content(content: Any, at: str, images: int) -> tuple[Content, list[bytes]]:
+    """The content of a message and the images in it; `images` more come before it."""
+    parts, inside = _parts(content, at)
+    if not images and not inside:
+        return "\n".join(part["text"] for part in parts), []
+    return [IMAGE] * images + parts, inside
+
+
+def _parts(content: Any, at: str) -> tuple[list[dict[str, str]], list[bytes]]:
     if content is None:
-        return "", False
+        return [], []
     if isinstance(content, str):
-        return content, False
+        return [{"type": "text", "text": content}], []
     if not isinstance(content, list):
         raise InvalidParameter(f"{at} must be a string, a list of parts, or null.", param=at)
-    texts = []
-    has_images = False
+    parts = []
+    images = []
     for i, part in enumerate(content):
         kind = part.get("type") if isinstance(part, dict) else None
-        if kind in _IMAGE_PARTS:
-            has_images = True
+        if kind == "image_url":
+            images.append(read_image_url(part.get("image_url"), f"{at}[{i}]"))
+            parts.append(IMAGE)
         else:
-            texts.append(_text_of(part, kind, f"{at}[{i}]"))
-    return "\n".join(texts), has_images
+            parts.append({"type": "text", "text": _text_of(part, kind, f"{at}[{i}]")})
+    return parts, images
 
 
 def _text_of(part: Any, kind: Any, at: str) -> str:

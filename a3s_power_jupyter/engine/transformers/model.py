@@ -80,8 +80,13 @@ class LoadedModel:
             self.notes = (f"Its layers are packed by HQQ at {bits} bits in place of {kind}.",)
         share = 1 - _READ
         hqq.quantize(
-            self.model, bits, self.model.dtype, lambda value: progress(_READ + value * share)
+            self.packed, bits, self.model.dtype, lambda value: progress(_READ + value * share)
         )
+
+    @property
+    def packed(self) -> Any:
+        """The part of the model that `isq` packs."""
+        return self.model
 
     @property
     def trained_ctx(self) -> int:
