@@ -99,10 +99,12 @@ class Manifest(msgspec.Struct, frozen=True):
 
 
 class RegisterRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Body of ``POST /v1/models``; `default_parameters` is checked on its own."""
+    """Body of ``POST /v1/models``; `default_parameters` is checked on its own. `mmproj` is the path
+    of the image part of a GGUF model."""
 
     name: str
     path: str | None = None
+    mmproj: str | None = None
     format: str | None = None
     default_parameters: dict[str, Any] | None = None
     copy: bool = False

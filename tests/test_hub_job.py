@@ -99,6 +99,7 @@ def test_shards_and_the_image_part(hub: HubServer, home: Home) -> None:
         ("mmproj-m-f16.gguf", "mmproj"),
     ]
     assert [p.read_bytes() for p in home.store.resolve(manifest)] == [*shards.values(), image]
+    assert "vision" in manifest.capabilities
 
 
 def test_a_directory_model(hub: HubServer, home: Home, tmp_path: Path) -> None:

@@ -94,7 +94,6 @@ def _llava() -> Made:
         text_config=transformers.LlamaConfig(**_TEXT),
         vision_config=transformers.CLIPVisionConfig(**_SEE, projection_dim=32),
         image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
-        vision_feature_layer=-1,
     )
     processor = transformers.LlavaProcessor(
         image_processor=transformers.CLIPImageProcessorPil(
@@ -107,6 +106,21 @@ def _llava() -> Made:
         num_additional_image_tokens=1,
     )
     return config, processor, "<image>"
+
+
+def _llava_siglip() -> Made:
+    """LLaVA with an image part that has no class token."""
+    config, processor, mark = _llava()
+    see = transformers.SiglipVisionConfig(**_SEE)
+    config = transformers.LlavaConfig(
+        text_config=config.text_config,
+        vision_config=see,
+        image_token_index=config.image_token_index,
+        vision_feature_select_strategy="full",
+    )
+    processor.vision_feature_select_strategy = "full"
+    processor.num_additional_image_tokens = 0
+    return config, processor, mark
 
 
 def _qwen(kind: str, patch: int, **see: Any) -> Callable[[], Made]:
@@ -202,6 +216,7 @@ def _gemma3() -> Made:
 
 FAMILIES: dict[str, Callable[[], Made]] = {
     "llava": _llava,
+    "llava-siglip": _llava_siglip,
     "qwen2-vl": _qwen("Qwen2VL", 14, embed_dim=32, hidden_size=32, mlp_ratio=2),
     "qwen2.5-vl": _qwen(
         "Qwen2_5_VL",

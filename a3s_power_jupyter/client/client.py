@@ -109,6 +109,7 @@ class Client(PullMethods):
         copy: bool = False,
         overwrite: bool = False,
         upstream: Mapping[str, str] | None = None,
+        mmproj: str | Path | None = None,
     ) -> Model:
         """Make a model known under `name`.
 
@@ -125,10 +126,13 @@ class Client(PullMethods):
             Bring the file into the server's store; otherwise it stays where it is.
         overwrite
             Replace another model of that name.
+        mmproj
+            The image part of a GGUF model, a file of its own.
         """
         body = {
             "name": name,
-            "path": None if path is None else str(Path(path).expanduser().absolute()),
+            "path": _absolute(path),
+            "mmproj": _absolute(mmproj),
             "format": format,
             "default_parameters": default_parameters,
             "copy": copy,
@@ -283,6 +287,10 @@ class Client(PullMethods):
     def _ask(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         reply = self._connection.request("POST", path, body=body, timeout=None)
         return msgspec.json.decode(reply, type=dict[str, Any])
+
+
+def _absolute(path: str | Path | None) -> str | None:
+    return None if path is None else str(Path(path).expanduser().absolute())
 
 
 def _path(name: str, action: str = "", *, force: bool = False) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
+from functools import cached_property
 from typing import Any, NoReturn
 
 import jinja2
@@ -11,6 +12,8 @@ from jinja2.ext import loopcontrols
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from ..errors import InvalidParameter, ModelLoadFailed
+
+_PROBE = "a3s-power-probe"
 
 
 class ChatTemplate:
@@ -39,6 +42,23 @@ class ChatTemplate:
             ) from None
         self._bos, self._eos = bos_token, eos_token
 
+    @cached_property
+    def takes_parts(self) -> bool:
+        """Whether it writes the texts of a content that is a list of parts, and not the list."""
+        return self._writes([{"type": "text", "text": _PROBE}])
+
+    @cached_property
+    def takes_text(self) -> bool:
+        """Whether it writes a content that is a string."""
+        return self._writes(_PROBE)
+
+    def _writes(self, content: Any) -> bool:
+        try:
+            text = self.render([{"role": "user", "content": content}])
+        except InvalidParameter:
+            return False
+        return _PROBE in text and "'text'" not in text
+
     def render(self, messages: list[dict[str, Any]]) -> str:
         """The prompt that asks for the assistant's next message.
 
@@ -59,6 +79,26 @@ class ChatTemplate:
                 f"The model's chat template does not take these messages: {error}",
                 param="messages",
             ) from None
+
+
+def as_parts(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Messages in which every content is a list of parts."""
+    return [{**message, "content": _parts(message["content"])} for message in messages]
+
+
+def as_text(messages: list[dict[str, Any]], mark: str) -> list[dict[str, Any]]:
+    """Messages in which every content is a string, with `mark` for an image."""
+    return [
+        {
+            **message,
+            "content": "\n".join(part.get("text", mark) for part in _parts(message["content"])),
+        }
+        for message in messages
+    ]
+
+
+def _parts(content: str | list[dict[str, str]]) -> list[dict[str, str]]:
+    return [{"type": "text", "text": content}] if isinstance(content, str) else content
 
 
 def _tojson(value: Any, ensure_ascii: bool = False, indent: int | None = None) -> str:

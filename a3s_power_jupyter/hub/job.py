@@ -19,6 +19,7 @@ from ..parameters import DefaultParameters
 from ..store import ModelStore
 from ..store.blobs import BLOBS, HEADROOM
 from ..store.files import writing
+from ..store.image_part import with_vision
 from ..store.staging import describe_staged
 from ..types import Manifest, RegisterRequest, Source, StoredFile
 from .connection import Client, origin_of
@@ -188,6 +189,7 @@ class Job:
 
         files = [stored(path) for path in described]
         if isinstance(plan.mmproj, str):
+            description = with_vision(description)
             files.append(stored(plan.mmproj, "mmproj"))
         return msgspec.structs.replace(
             description.manifest(request, self._parameters()),

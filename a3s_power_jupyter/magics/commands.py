@@ -47,6 +47,7 @@ def register(session: Session, arguments: argparse.Namespace) -> Output:
         copy=arguments.copy,
         overwrite=arguments.overwrite,
         upstream=_upstream(arguments),
+        mmproj=arguments.mmproj,
     )
     return render.details(model)
 

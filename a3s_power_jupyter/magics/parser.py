@@ -57,6 +57,7 @@ def line_parser() -> MagicParser:
     command.add_argument(
         "--format", choices=("gguf", "safetensors", "vision", "huggingface", "remote")
     )
+    command.add_argument("--mmproj", metavar="PATH", help="image part of a GGUF model")
     command.add_argument("--copy", action="store_true", help="copy it into the store")
     command.add_argument("--overwrite", action="store_true", help="replace another of that name")
     _add_parameters(command, "a default, as num_ctx=4096 or temperature=0.2; may be repeated")

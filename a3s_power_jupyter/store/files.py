@@ -13,6 +13,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
+from typing import Literal
+
+from msgspec import UNSET, UnsetType
 
 from ..errors import (
     FileChanged,
@@ -39,12 +42,14 @@ class SourceFile:
     ----------
     name : where it stands inside its model, with '/' between folders.
     path : absolute; symbolic links are kept, because a sharded model is found by its names.
+    role : that of `types.StoredFile`.
     """
 
     name: str
     path: Path
     size: int
     mtime_ns: int
+    role: Literal["mmproj"] | UnsetType = UNSET
 
 
 def user_path(text: str) -> Path:

@@ -26,7 +26,7 @@ _ENCODERS = {
 #: ``general.type`` of GGUF files that are no model on their own, and what to do with them.
 _NOT_MODELS = {
     "mmproj": "is the image part (mmproj) of a vision model and belongs beside it. "
-    "Register the model's own file.",
+    "Register the model's own file, with this one as its mmproj.",
     "adapter": "is a LoRA adapter, not a model. Merge it into its base model and register that.",
     "imatrix": "is a table that helps to quantize, not a model.",
 }

@@ -16,6 +16,7 @@ from ..types import Format, ModelDetails, RegisterRequest, Upstream
 from .description import Description
 from .files import reading, user_path
 from .gguf_model import describe_gguf
+from .image_part import find_image_part, with_image_part
 from .model_directory import describe_directory
 
 _FORMATS: tuple[Format, ...] = get_args(Format)
@@ -61,9 +62,9 @@ def _is_remote(request: RegisterRequest) -> bool:
 
 
 def _remote(request: RegisterRequest) -> Description:
-    if request.path is not None or request.copy:
+    if request.path is not None or request.mmproj is not None or request.copy:
         raise InvalidParameter(
-            "A remote model has no files. Leave path and copy out.",
+            "A remote model has no files. Leave path, mmproj and copy out.",
             param="copy" if request.path is None else "path",
         )
     if request.upstream is None:
@@ -112,13 +113,31 @@ def _local(request: RegisterRequest) -> Description:
         )
     path = user_path(request.path)
     with reading(path):
+        is_directory = stat.S_ISDIR(path.stat().st_mode)
+        if request.mmproj is not None and is_directory:
+            raise InvalidParameter(
+                "Only a GGUF file has an mmproj beside it; a directory has all in itself. Leave "
+                "mmproj out.",
+                param="mmproj",
+            )
         match request.format:
+            case "vision" if not is_directory:
+                return _gguf(path, request.mmproj or str(find_image_part(path)))
             case "safetensors" | "vision" | "huggingface":
                 return describe_directory(path, request.format)
-            case None if stat.S_ISDIR(path.stat().st_mode):
+            case None if is_directory:
                 return describe_directory(path, None)
-        _check_suffix(path)
-        return describe_gguf(path)
+        return _gguf(path, request.mmproj)
+
+
+def _gguf(path: Path, mmproj: str | None) -> Description:
+    _check_suffix(path)
+    description = describe_gguf(path)
+    if mmproj is None:
+        return description
+    image_part = user_path(mmproj)
+    with reading(image_part):
+        return with_image_part(description, image_part)
 
 
 def _check_suffix(path: Path) -> None:

@@ -231,6 +231,7 @@ class ModelStore:
             sha256=self._remembered(source) or sha256_of(source),
             path=str(source.path),
             mtime_ns=source.mtime_ns,
+            role=source.role,
         )
 
     def _remembered(self, source: SourceFile) -> str | None:
@@ -317,4 +318,5 @@ class ModelStore:
 
 
 def _blob_file(incoming: Incoming) -> StoredFile:
-    return StoredFile(incoming.source.name, incoming.source.size, incoming.sha256)
+    source = incoming.source
+    return StoredFile(source.name, source.size, incoming.sha256, role=source.role)

@@ -15,7 +15,7 @@ _errors: deque[str] = deque(maxlen=3)
 
 def install() -> None:
     """Send llama.cpp's warnings and errors to stderr; the rest is noise."""
-    lc.llama_log_set(_on_log, None)
+    lc.llama_log_set(on_log, None)
 
 
 def last_errors() -> str:
@@ -24,7 +24,7 @@ def last_errors() -> str:
 
 
 @lc.llama_log_callback  # type: ignore[untyped-decorator]
-def _on_log(level: int, text: bytes, _data: object) -> None:
+def on_log(level: int, text: bytes, _data: object) -> None:
     if level not in (_WARN, _ERROR):
         return
     line = text.decode("utf-8", errors="replace").rstrip()

@@ -7,7 +7,7 @@ import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import llama_cpp as lc
 import psutil
@@ -20,6 +20,9 @@ from ..base import Progress
 from ..protocol import Load
 from .devices import gpus, list_devices
 from .logs import last_errors
+
+if TYPE_CHECKING:
+    from .vision import Projector
 
 #: Context of a model whose `num_ctx` nobody chose, if it was trained for at least as much. The
 #: KV cache is allocated whole when the model is loaded, so the trained 128 k would cost
@@ -95,7 +98,7 @@ class LlamaModel:
             llama.cpp could not allocate it.
         """
         params = lc.llama_context_default_params()
-        threads = self._threads()
+        threads = self.threads
         params.n_threads = threads
         params.n_threads_batch = threads
         params.no_perf = True
@@ -118,7 +121,19 @@ class LlamaModel:
             )
         return context
 
-    def _threads(self) -> int:
+    def load_projector(self, path: str) -> Projector:
+        """The image part that belongs to this model.
+
+        Raises
+        ------
+        ModelLoadFailed
+        """
+        from .vision import Projector
+
+        return Projector(path, self._pointer, self.threads, gpu=self.gpu_layers != 0)
+
+    @property
+    def threads(self) -> int:
         if self.parameters.num_thread is not UNSET:
             return self.parameters.num_thread
         allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None

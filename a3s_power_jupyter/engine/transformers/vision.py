@@ -14,11 +14,9 @@ from ...types import ChatRequest, CompletionRequest
 from .. import images
 from ..base import Progress
 from ..protocol import Load
-from ..template import ChatTemplate
+from ..template import as_parts, as_text
 from .engine import TransformersEngine
 from .model import LoadedModel
-
-_PROBE = "a3s-power-probe"
 
 
 class VisionModel(LoadedModel):
@@ -98,15 +96,10 @@ class VisionEngine(TransformersEngine):
         return inputs.pop("input_ids")[0].tolist(), inputs
 
     def _render(self, messages: list[dict[str, Any]]) -> str:
-        shape = _as_parts if _takes_parts(self.template) else self._as_text
-        return self.template.render([{**m, "content": shape(m["content"])} for m in messages])
-
-    def _as_text(self, content: Any) -> str:
-        """Parts as one string, for a template that knows no others."""
-        marker = getattr(self._model.processor, "image_token", "<image>")
-        return "\n".join(
-            part["text"] if part["type"] == "text" else marker for part in _as_parts(content)
-        )
+        if self.template.takes_parts:
+            return self.template.render(as_parts(messages))
+        mark = getattr(self._model.processor, "image_token", "<image>")
+        return self.template.render(as_text(messages, mark))
 
     def batch_inputs(self, tokens: list[int]) -> dict[str, Any]:
         """No positions: the model counts them, for an image takes fewer than it has tokens."""
@@ -123,16 +116,3 @@ def _images_only(kind: Any) -> Any:
 
     ImagesOnly.__name__ = kind.__name__
     return ImagesOnly
-
-
-def _as_parts(content: Any) -> list[dict[str, str]]:
-    return [{"type": "text", "text": content}] if isinstance(content, str) else content
-
-
-def _takes_parts(template: ChatTemplate) -> bool:
-    """Whether a template writes the texts of parts, and not the list itself."""
-    try:
-        text = template.render([{"role": "user", "content": _as_parts(_PROBE)}])
-    except InvalidParameter:
-        return False
-    return _PROBE in text and "'text'" not in text
