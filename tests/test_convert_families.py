@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import gguf
-import llama_cpp as lc
 import numpy as np
 import pytest
 import sentencepiece
@@ -95,34 +94,6 @@ def converted(directory: Path, tmp_path: Path) -> Path:
     return target
 
 
-def llama_logits(model: Path, tokens: list[int]) -> Any:
-    """llama.cpp's logits of each position on the CPU; shape (tokens, vocabulary)."""
-    params = lc.llama_model_default_params()
-    params.n_gpu_layers = 0
-    pointer = lc.llama_model_load_from_file(str(model).encode(), params)
-    assert pointer
-    options = lc.llama_context_default_params()
-    options.n_ctx = options.n_batch = options.n_ubatch = 256
-    options.type_k = options.type_v = lc.GGML_TYPE_F32
-    options.flash_attn_type = lc.LLAMA_FLASH_ATTN_TYPE_DISABLED
-    context = lc.llama_init_from_model(pointer, options)
-    size = lc.llama_vocab_n_tokens(lc.llama_model_get_vocab(pointer))
-    batch = lc.llama_batch_init(len(tokens), 0, 1)
-    for at, token in enumerate(tokens):
-        batch.token[at], batch.pos[at], batch.n_seq_id[at] = token, at, 1
-        batch.seq_id[at][0], batch.logits[at] = 0, True
-    batch.n_tokens = len(tokens)
-    assert lc.llama_decode(context, batch) == 0
-    rows = [
-        np.ctypeslib.as_array(lc.llama_get_logits_ith(context, at), (size,)).copy()
-        for at in range(len(tokens))
-    ]
-    lc.llama_batch_free(batch)
-    lc.llama_free(context)
-    lc.llama_model_free(pointer)
-    return np.stack(rows)
-
-
 @pytest.mark.parametrize("case", CASES)
 def test_logits_are_those_of_transformers(case: str, tmp_path: Path) -> None:
     """Also past the sliding window of 16 tokens, where a family has one."""
@@ -132,7 +103,7 @@ def test_logits_are_those_of_transformers(case: str, tmp_path: Path) -> None:
     prove_tokens(directory, model)
     prove_numbers(model, 1)
     tokens = [1, *(int(t) for t in np.random.default_rng(3).integers(3, 390, 47))]
-    expected, got = tiny_models.logits(directory, tokens), llama_logits(model, tokens)
+    expected, got = tiny_models.logits(directory, tokens), tiny_models.llama_logits(model, tokens)
     assert np.abs(expected).max() > 1
     assert np.abs(got - expected).max() < 2e-3 * np.abs(expected).max()
 
@@ -145,7 +116,7 @@ def test_matrices_keep_their_type(dtype: torch.dtype, tmp_path: Path) -> None:
     assert types["blk.0.attn_q.weight"] == ("BF16" if dtype == torch.bfloat16 else "F16")
     assert types["blk.0.attn_norm.weight"] == "F32"
     tokens = [1, 5, 9, 300, 20]
-    expected, got = tiny_models.logits(directory, tokens), llama_logits(model, tokens)
+    expected, got = tiny_models.logits(directory, tokens), tiny_models.llama_logits(model, tokens)
     cosine = (expected * got).sum() / np.linalg.norm(expected) / np.linalg.norm(got)
     assert cosine > 0.999
 

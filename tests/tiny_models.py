@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import llama_cpp as lc
+import numpy as np
 import torch
 import transformers
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
@@ -118,3 +120,31 @@ def logits(directory: Path, tokens: list[int]) -> Any:
     )
     with torch.inference_mode():
         return model(torch.tensor([tokens])).logits[0].numpy()
+
+
+def llama_logits(model: Path, tokens: list[int]) -> Any:
+    """llama.cpp's logits of each position on the CPU; shape (tokens, vocabulary)."""
+    params = lc.llama_model_default_params()
+    params.n_gpu_layers = 0
+    pointer = lc.llama_model_load_from_file(str(model).encode(), params)
+    assert pointer
+    options = lc.llama_context_default_params()
+    options.n_ctx = options.n_batch = options.n_ubatch = max(256, len(tokens))
+    options.type_k = options.type_v = lc.GGML_TYPE_F32
+    options.flash_attn_type = lc.LLAMA_FLASH_ATTN_TYPE_DISABLED
+    context = lc.llama_init_from_model(pointer, options)
+    size = lc.llama_vocab_n_tokens(lc.llama_model_get_vocab(pointer))
+    batch = lc.llama_batch_init(len(tokens), 0, 1)
+    for at, token in enumerate(tokens):
+        batch.token[at], batch.pos[at], batch.n_seq_id[at] = token, at, 1
+        batch.seq_id[at][0], batch.logits[at] = 0, True
+    batch.n_tokens = len(tokens)
+    assert lc.llama_decode(context, batch) == 0
+    rows = [
+        np.ctypeslib.as_array(lc.llama_get_logits_ith(context, at), (size,)).copy()
+        for at in range(len(tokens))
+    ]
+    lc.llama_batch_free(batch)
+    lc.llama_free(context)
+    lc.llama_model_free(pointer)
+    return np.stack(rows)
