@@ -113,11 +113,16 @@ def test_a_remote_model_has_no_path(client: power.Client) -> None:
 
 
 def test_load_ps_pin_unload(client: power.Client, name: str) -> None:
-    heard: list[float] = []
-    loaded = client.load(name, keep_alive="10m", progress=heard.append, num_ctx=256)
+    heard: list[tuple[str, float]] = []
+    loaded = client.load(
+        name,
+        keep_alive="10m",
+        progress=lambda phase, done: heard.append((phase, done)),
+        num_ctx=256,
+    )
     assert (loaded.state, loaded.num_ctx) == ("loaded", 256)
     assert heard == sorted(heard)
-    assert heard[-1] == 1.0
+    assert heard[-1] == ("loading", 1.0)
     assert name in [model.id for model in client.ps()]
     assert name in client.health().loaded_models
     assert client.pin(name).pinned

@@ -143,6 +143,17 @@ def test_details_leave_out_what_is_not_known() -> None:
 
 
 def test_loading() -> None:
-    assert render.loading("a_b", 0.425) == "Loading a\\_b: 42%"
+    assert render.loading("a_b", "loading", 0.425) == "Loading a\\_b: 42%"
+    assert render.loading("a", "converting", 0.5) == "Converting a to GGUF, this once: 50%"
     shown = render.loaded(model(pinned=True), seconds=1.26)
     assert shown == "Loaded smol\\_lm\\|2 in 1.3 s: on cpu, 2048 tokens of context, pinned."
+
+
+def test_what_a_model_runs_without_is_said() -> None:
+    notes = ("It is not converted to GGUF: no such family. It runs on transformers, slower.",)
+    assert "no such family" in render.loaded(model(notes=notes), seconds=1.0)
+    text = repr(render.details(model(notes=notes, engine="transformers")))
+    assert "transformers" in text.split("Engine")[1].splitlines()[0]
+    assert "no such family" in text
+    converting = model(state="loading", phase="converting", progress=0.5)
+    assert render.state(converting) == "converting 50%"

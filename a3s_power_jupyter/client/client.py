@@ -13,7 +13,7 @@ from urllib.parse import quote
 import msgspec
 
 from ..errors import BackendUnavailable, ConnectionLost, InvalidParameter
-from ..types import Model, Removable
+from ..types import LoadPhase, Model, Removable
 from . import discovery
 from .connection import Connection, Server, http_options
 from .health import Health
@@ -156,7 +156,7 @@ class Client(PullMethods):
         name: str,
         *,
         keep_alive: str | float | None = None,
-        progress: Callable[[float], None] | None = None,
+        progress: Callable[[LoadPhase, float], None] | None = None,
         **parameters: Any,
     ) -> Model:
         """Load a model and wait for it.
@@ -166,7 +166,8 @@ class Client(PullMethods):
         keep_alive
             How long it stays when idle: ``"5m"``, seconds, 0 or -1 (for ever).
         progress
-            Is called with numbers from 0 to 1.
+            Is called with what is being done, ``"converting"`` or ``"loading"``, and how far it is,
+            from 0 to 1.
         parameters
             Load parameters of the contract: ``num_ctx``, ``num_gpu``, ``num_thread``, ...
         """
@@ -176,7 +177,7 @@ class Client(PullMethods):
                 if event["status"] == "success":
                     return msgspec.convert(event["model"], Model)
                 if progress is not None and "progress" in event:
-                    progress(event["progress"])
+                    progress(event["status"], event["progress"])
         raise ConnectionLost(f"The server stopped telling how {name!r} loads; ask again.")
 
     def unload(self, name: str, *, force: bool = False) -> Model:

@@ -105,7 +105,9 @@ def _answer(
 def _load(session: Session, model: str, place: Live) -> None:
     """Load the model first where it is not, to show how that goes."""
     if session.client.show(model).state not in ("loaded", "busy"):
-        session.client.load(model, progress=lambda done: place.update(render.loading(model, done)))
+        session.client.load(
+            model, progress=lambda phase, done: place.update(render.loading(model, phase, done))
+        )
 
 
 def _ended(reply: Reply) -> str:

@@ -98,7 +98,7 @@ def load(session: Session, arguments: argparse.Namespace) -> None:
         model = session.client.load(
             name,
             keep_alive=arguments.keep_alive,
-            progress=lambda done: place.update(render.loading(name, done)),
+            progress=lambda phase, done: place.update(render.loading(name, phase, done)),
             **dict(arguments.parameters),
         )
         place.update(render.loaded(model, seconds=time.monotonic() - started))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from msgspec import UNSET
 
-from ..types import Model
+from ..types import LoadPhase, Model
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def state(model: Model, *, now: float | None = None) -> str:
     """How a model does, in words: ``loaded, expires in 4 min``. `now` is a unix time."""
     word = str(model.state)
     if model.state == "loading" and model.progress is not UNSET:
-        word += f" {model.progress:.0%}"
+        word = f"{word if model.phase is UNSET else model.phase} {model.progress:.0%}"
     return ", ".join(filter(None, (word, _expiry(model, time.time() if now is None else now))))
 
 
@@ -120,8 +120,10 @@ def _expiry(model: Model, now: float) -> str:
     return f"expires in {duration(model.expires_at - now)}"
 
 
-def loading(name: str, done: float) -> str:
-    """Markdown for a load that is `done` from 0 to 1."""
+def loading(name: str, phase: LoadPhase, done: float) -> str:
+    """Markdown for a phase of a load that is `done` from 0 to 1."""
+    if phase == "converting":
+        return escape(f"Converting {name} to GGUF, this once: {done:.0%}")
     return escape(f"Loading {name}: {done:.0%}")
 
 
@@ -130,7 +132,8 @@ def loaded(model: Model, *, seconds: float) -> str:
     device = "" if model.device is UNSET else f"on {model.device}"
     context = "" if model.num_ctx is UNSET else f"{model.num_ctx} tokens of context"
     facts = ", ".join(filter(None, (device, context, _expiry(model, time.time()))))
-    return escape(f"Loaded {model.id} in {seconds:.1f} s: {facts}.")
+    text = f"Loaded {model.id} in {seconds:.1f} s: {facts}."
+    return escape(" ".join((text, *_notes(model))))
 
 
 def models(found: Sequence[Model]) -> Output:
@@ -199,12 +202,18 @@ def details(model: Model) -> Output:
             ("Defaults", ", ".join(f"{name}={value}" for name, value in defaults.items())),
             ("Memory", "" if model.memory_bytes is UNSET else size(model.memory_bytes)),
             ("Device", "" if model.device is UNSET else model.device),
+            ("Engine", "" if model.engine is UNSET else model.engine),
+            ("Notes", " ".join(_notes(model))),
             ("File", "" if source.path is UNSET else source.path),
             ("From", "" if source.reference is UNSET else source.reference),
             ("Behind it", "" if model.upstream is UNSET else model.upstream.base_url),
             ("SHA-256", "" if model.sha256 is UNSET else model.sha256),
         )
     )
+
+
+def _notes(model: Model) -> tuple[str, ...]:
+    return () if model.notes is UNSET else model.notes
 
 
 def _context(model: Model) -> str:
