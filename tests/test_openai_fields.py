@@ -11,7 +11,7 @@ from openai.types.chat import completion_create_params as chat_create_params
 
 from a3s_power_jupyter.handlers import openai_fields as fields
 
-LOCAL = {"top_k", "min_p", "repeat_penalty", "keep_alive", "images"}
+LOCAL = {"top_k", "min_p", "repeat_penalty", "keep_alive", "images", "prompt_name"}
 
 
 @pytest.mark.parametrize(
