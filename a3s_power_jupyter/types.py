@@ -179,8 +179,17 @@ class PullRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return f"PullRequest(name={self.name!r})"  # no token
 
 
+class PulledFile(msgspec.Struct, frozen=True):
+    """One of the files of a pull, and how much of it is here."""
+
+    name: str
+    size: int
+    completed: int = 0
+
+
 class PullStatus(Known, frozen=True):
-    """How the pull of a model does, or did. `phase` is there while it is `pulling`."""
+    """How the pull of a model does, or did. `phase` is there while it is `pulling`, `files` where
+    they are more than one."""
 
     name: str
     status: Literal["pulling", "done", "failed", "paused", "cancelled"]
@@ -193,6 +202,7 @@ class PullStatus(Known, frozen=True):
     note: str | UnsetType = UNSET
     error: dict[str, Any] | UnsetType = UNSET
     finished_at: float | UnsetType = UNSET
+    files: tuple[PulledFile, ...] | UnsetType = UNSET
 
 
 # ---------------------------------------------------------------- asking a model

@@ -62,17 +62,17 @@ def act(request: protocol.PullRequest, home: Path, pause: threading.Event) -> No
     file = RemoteFile("tiny.gguf", TOTAL, "https://hub.example/tiny.gguf", "etag")
     tell(protocol.Planned(Plan(request.name, "fake/x", COMMIT, "gguf", (file,), note="Chosen.")))
     if request.revision == COMMIT:
-        tell(protocol.Resuming(TOTAL // 2, TOTAL))
+        tell(protocol.Resuming(TOTAL // 2, TOTAL, (TOTAL // 2,)))
     if what in ("slow", "stubborn"):
         download_until(pause if what == "slow" else threading.Event())
         return
-    tell(protocol.Downloading(TOTAL // 4, TOTAL, 1e6, 0.75))
+    tell(protocol.Downloading(TOTAL // 4, TOTAL, 1e6, 0.75, (TOTAL // 4,)))
     if what == "dies":
         os.kill(os.getpid(), signal.SIGKILL)
     if what == "fails":
         tell(protocol.Failed(ChecksumMismatch("The bytes are wrong.").to_wire()))
     elif what != "leaves":
-        tell(protocol.Downloading(TOTAL, TOTAL, 1e6, 0.0))
+        tell(protocol.Downloading(TOTAL, TOTAL, 1e6, 0.0, (TOTAL,)))
         tell(protocol.Verifying())
         register(request.name, home)
 
@@ -81,7 +81,7 @@ def download_until(pause: threading.Event) -> None:
     completed = TOTAL // 2
     while not pause.wait(0.02):
         completed = min(completed + 1000, TOTAL)
-        tell(protocol.Downloading(completed, TOTAL, 5e4, None))
+        tell(protocol.Downloading(completed, TOTAL, 5e4, None, (completed,)))
     tell(protocol.Paused(completed, TOTAL))
 
 

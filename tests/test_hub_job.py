@@ -122,7 +122,7 @@ def test_pulled_again(hub: HubServer, home: Home) -> None:
     first = home.pull()
     again = home.pull()
     assert again.files == first.files
-    assert Resuming(len(CONTENT), len(CONTENT)) in home.events
+    assert Resuming(len(CONTENT), len(CONTENT), (len(CONTENT),)) in home.events
     assert hub.served(PATH) == len(CONTENT)
 
 
@@ -266,8 +266,9 @@ def told() -> Told:
 
 
 def test_rate_and_eta(told: Told) -> None:
-    assert told.tick(0) == [Downloading(0, 1024, 0.0, None)]
-    assert told.tick(0.1, 10) == [Downloading(10, 1024, pytest.approx(100.0), pytest.approx(10.14))]
+    assert told.tick(0) == [Downloading(0, 1024, 0.0, None, (0, 0))]
+    rate, eta = pytest.approx(100.0), pytest.approx(10.14)
+    assert told.tick(0.1, 10) == [Downloading(10, 1024, rate, eta, (10, 0))]
 
 
 def test_little_is_said_while_nothing_comes_and_the_rate_falls_to_nothing(told: Told) -> None:

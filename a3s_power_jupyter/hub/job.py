@@ -128,8 +128,9 @@ class Job:
                 f"{plan.name} needs {needed:,} bytes more, with {HEADROOM:,} to stay free, and the "
                 f"disk of {self._home} has {free:,}. Free some, and pull again."
             )
-        if offset := fetcher.progress.completed:
-            self._send(Resuming(offset, fetcher.progress.total))
+        progress = fetcher.progress
+        if offset := progress.completed:
+            self._send(Resuming(offset, progress.total, progress.files))
 
     def _can_be_shared(self, file: RemoteFile) -> bool:
         """Whether it is on the same volume already, and takes no more space."""

@@ -38,12 +38,17 @@ class Progress:
     @property
     def completed(self) -> int:
         """Bytes that are here; never less than it was."""
+        self._most = max(self._most, min(sum(self.files), self.total))
+        return self._most
+
+    @property
+    def files(self) -> tuple[int, ...]:
+        """Bytes that are here of each file."""
         here = self._here
         if self._current is not None:
             url, parts = self._current
             here = here | {url: parts.completed}
-        self._most = max(self._most, min(sum(here.values()), self.total))
-        return self._most
+        return tuple(here.values())
 
     def set(self, file: RemoteFile, number: int) -> None:
         """So many bytes of a file that is not being fetched are here."""
@@ -96,7 +101,8 @@ class Reporter:
         if self.progress.phase == "waiting":
             return Waiting(completed, total)
         rate = self._rate()
-        return Downloading(completed, total, rate, (total - completed) / rate if rate else None)
+        eta = (total - completed) / rate if rate else None
+        return Downloading(completed, total, rate, eta, self.progress.files)
 
     def _rate(self) -> float:
         (then, before), (now, after) = self._points[0], self._points[-1]

@@ -68,10 +68,11 @@ class Planned(msgspec.Struct, frozen=True, tag="planned"):
 
 
 class Resuming(msgspec.Struct, frozen=True, tag="resuming"):
-    """`offset` of `total` bytes are here already."""
+    """`offset` of `total` bytes are here already; `files` as in `Downloading`."""
 
     offset: int
     total: int
+    files: tuple[int, ...]
 
 
 class Waiting(msgspec.Struct, frozen=True, tag="waiting"):
@@ -84,13 +85,15 @@ class Waiting(msgspec.Struct, frozen=True, tag="waiting"):
 class Downloading(msgspec.Struct, frozen=True, tag="downloading"):
     """Sent ten times a second at most, and once a second when nothing arrives.
 
-    `completed` never falls. `eta_seconds` is None while nothing arrives.
+    `completed` never falls. `eta_seconds` is None while nothing arrives. `files` are the bytes
+    that are here of each file of the plan.
     """
 
     completed: int
     total: int
     bytes_per_second: float
     eta_seconds: float | None
+    files: tuple[int, ...]
 
 
 class Verifying(msgspec.Struct, frozen=True, tag="verifying"):

@@ -15,7 +15,7 @@ from msgspec import UNSET
 from ..child import Child, child_environment
 from ..errors import InvalidReference, PowerError, ServerBusy, WorkerDied, from_wire
 from ..types import PullStatus
-from . import protocol
+from . import protocol, pulled_files
 from .states import PullState, PullStates, standing
 from .watchers import Event, Watchers
 
@@ -204,7 +204,8 @@ class Pull:
             self._on_plan(event)
         elif isinstance(event, protocol.Resuming):
             self._counted = event.offset
-            self._update(_wire(event), completed=event.offset, total=event.total)
+            files = pulled_files.so_far(self.status.files, event.files)
+            self._update(_wire(event), completed=event.offset, total=event.total, files=files)
         elif isinstance(event, protocol.Waiting):
             self._counted = event.completed
             wire = _wire(event) | {"note": "Another pull fetches the same file."}
@@ -230,7 +231,7 @@ class Pull:
         if plan.note is not UNSET:
             wire["note"] = plan.note
         self._state = msgspec.structs.replace(self._state, commit=plan.revision)
-        self._update(wire, total=plan.size, note=plan.note)
+        self._update(wire, total=plan.size, note=plan.note, files=pulled_files.planned(plan))
 
     def _on_progress(self, event: protocol.Downloading) -> None:
         self._around.received(max(0, event.completed - self._counted))
@@ -242,6 +243,7 @@ class Pull:
             total=event.total,
             bytes_per_second=event.bytes_per_second,
             eta_seconds=UNSET if event.eta_seconds is None else event.eta_seconds,
+            files=pulled_files.so_far(self.status.files, event.files),
         )
 
     def _on_whole(self, event: protocol.Verifying) -> None:
@@ -252,6 +254,7 @@ class Pull:
         self._update(
             _wire(event),
             phase="verifying",
+            files=pulled_files.whole(self.status.files),
             completed=completed,
             bytes_per_second=UNSET,
             eta_seconds=UNSET,
@@ -295,6 +298,7 @@ class Pull:
 
 
 def _wire(event: protocol.Event) -> Event:
-    """As the contract has it: the tags are its statuses."""
+    """As the contract has it: the tags are its statuses. What each file has is in the status."""
     fields: Event = msgspec.to_builtins(event)
+    fields.pop("files", None)
     return {"status": fields.pop("type"), **fields}

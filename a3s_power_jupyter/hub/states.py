@@ -161,7 +161,7 @@ def first_state(request: PullRequest, before: PullState | None) -> PullState:
         return PullState(status, request.reference, request.revision)
     old = before.status
     status = msgspec.structs.replace(
-        status, completed=old.completed, total=old.total, note=old.note
+        status, completed=old.completed, total=old.total, note=old.note, files=old.files
     )
     return PullState(status, request.reference, request.revision, before.commit)
 
@@ -179,6 +179,7 @@ def standing(
         completed=status.completed if how != "done" or status.total is UNSET else status.total,
         total=status.total,
         note=status.note,
+        files=status.files,
         error=error,
         finished_at=UNSET if how == "paused" else time.time(),
     )
