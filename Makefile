@@ -47,11 +47,11 @@ bench: $(VENV)/.test ## what the server costs over bare llama.cpp
 	python benchmarks/overhead.py
 
 dist: $(VENV)/.test ## sdist and wheel, in dist/
-	rm -rf dist a3s_power_jupyter/labextension
+	rm -rf dist a3s_power_jupyter/labextension a3s_power_jupyter/widgets/static
 	python -m build
 
 clean: ## removes the environment and everything that was built
-	rm -rf $(VENV) dist a3s_power_jupyter/labextension labextension/lib labextension/node_modules
+	rm -rf $(VENV) dist a3s_power_jupyter/labextension a3s_power_jupyter/widgets/static labextension/lib labextension/node_modules
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 10) else "Python 3.10 or newer is needed: make PYTHON=python3.12 ...")'

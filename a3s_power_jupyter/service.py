@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import secrets
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -75,6 +76,7 @@ class PowerService:
         self._changes = Changes()
         self._machine = MachineProbe()
         self._started = time.monotonic()
+        self._instance = secrets.token_hex(8)
         self._active = 0
         self._preloading: set[asyncio.Task[None]] = set()
         # Hashing and copying take minutes; the default executor is for what is quick.
@@ -359,7 +361,12 @@ class PowerService:
         """A snapshot of all models and pulls, then each that changed, for ever."""
         with self._changes.subscribe() as changes:
             models, pulls = await self.models(), await self.pulls()
-            yield {"type": "snapshot", "models": models, "pulls": pulls}
+            yield {
+                "type": "snapshot",
+                "instance": self._instance,
+                "models": models,
+                "pulls": pulls,
+            }
             watching = asyncio.ensure_future(self._watch_upstreams())
             try:
                 async for change in changes:

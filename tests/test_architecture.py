@@ -16,7 +16,7 @@ PACKAGE = Path(a3s_power_jupyter.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 #: May be imported by all; each may import those before it.
-COMMON = ("errors", "parameters", "types", "settings")
+COMMON = ("errors", "parameters", "types", "settings", "words")
 
 #: What each part may import, beside itself and COMMON. A new part needs a line here.
 ARROWS: dict[str, set[str]] = {
@@ -51,13 +51,15 @@ ARROWS: dict[str, set[str]] = {
     "convert": {"child", "engine", "store"},
     "engine": set(),
     "testing": {"engine", "runtime"},
-    "client": set(),
+    "client": {"widgets"},
     "magics": {"client"},
+    "widgets": set(),
 }
 
 #: Who alone may import a library.
 LIBRARIES = {
     "IPython": {"__init__", "magics"},
+    "anywidget": {"widgets"},
     "httpx2": {"client", "hub", "remote"},
     "huggingface_hub": {"hub", "magics"},
     "jupyter_server": {"extension", "handlers", "headless"},
@@ -70,7 +72,7 @@ LIBRARIES = {
 }
 
 #: What the server process must not hold: an engine, or its memory.
-HEAVY = {"gguf", "llama_cpp", "torch", "transformers", "numpy", "IPython"}
+HEAVY = {"anywidget", "gguf", "llama_cpp", "torch", "transformers", "numpy", "IPython"}
 
 
 def part_of(module: Path) -> str:

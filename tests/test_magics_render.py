@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from IPython.lib.pretty import pretty
 
+from a3s_power_jupyter import words
 from a3s_power_jupyter.magics import render
 from a3s_power_jupyter.types import Model
 
@@ -51,14 +52,14 @@ def model(**changes: object) -> Model:
     ],
 )
 def test_sizes(count: int, shown: str) -> None:
-    assert render.size(count) == shown
+    assert words.size(count) == shown
 
 
 @pytest.mark.parametrize(
     ("count", "shown"), [(134_515_008, "135 M"), (8_030_261_248, "8.0 B"), (999, "999")]
 )
 def test_parameter_counts(count: int, shown: str) -> None:
-    assert render.parameter_count(count) == shown
+    assert words.parameter_count(count) == shown
 
 
 @pytest.mark.parametrize(
@@ -74,7 +75,7 @@ def test_parameter_counts(count: int, shown: str) -> None:
     ],
 )
 def test_durations(seconds: float, shown: str) -> None:
-    assert render.duration(seconds) == shown
+    assert words.duration(seconds) == shown
 
 
 @pytest.mark.parametrize(

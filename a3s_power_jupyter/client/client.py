@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     import numpy.typing
     import openai
 
+    from ..widgets import Chat, ModelTable, PullProgress
+
 #: One question, or a conversation as OpenAI has it.
 Messages = str | Iterable[Mapping[str, Any]]
 
@@ -260,6 +262,26 @@ class Client(PullMethods):
     def events(self) -> Iterator[dict[str, Any]]:
         """First a ``snapshot``, then one event for each change of a model or pull. Endless."""
         yield from self._connection.stream("GET", "events")
+
+    # ------------------------------------------------------------ displays
+
+    def table(self) -> ModelTable:
+        """A widget: the models, with what can be done with each, and the pulls."""
+        from ..widgets import ModelTable
+
+        return ModelTable(self._connection)
+
+    def pull_widget(self, name: str) -> PullProgress:
+        """A widget: how the pull of `name` does, to pause and go on with. It begins none."""
+        from ..widgets import PullProgress
+
+        return PullProgress(self._connection, name)
+
+    def chat_widget(self, model: str = "") -> Chat:
+        """A widget: a small conversation; without `model`, one is chosen there."""
+        from ..widgets import Chat
+
+        return Chat(self._connection, model)
 
     def openai(self) -> openai.OpenAI:
         """A client of the `openai` package for this server.

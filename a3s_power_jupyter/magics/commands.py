@@ -10,6 +10,7 @@ from IPython.core.error import UsageError
 from IPython.display import display
 from msgspec import UNSET
 
+from .. import words
 from ..client import Client
 from ..types import Device, EngineStatus
 from . import render
@@ -56,9 +57,7 @@ def _announce_hashing(path: Path) -> None:
     files = path.glob("*.safetensors") if path.is_dir() else [path]
     count = sum(file.stat().st_size for file in files if file.is_file())
     if count >= BIG_FILE:
-        display(
-            render.note(f"Hashing {path.name} ({render.size(count)}) once; this takes a while.")
-        )
+        display(render.note(f"Hashing {path.name} ({words.size(count)}) once; this takes a while."))
 
 
 def _upstream(arguments: argparse.Namespace) -> dict[str, str] | None:
@@ -71,6 +70,14 @@ def _upstream(arguments: argparse.Namespace) -> dict[str, str] | None:
     if given and not (arguments.upstream_url and arguments.upstream_model):
         raise UsageError("A remote model needs --upstream-url and --upstream-model.")
     return given or None
+
+
+def models(session: Session, arguments: argparse.Namespace) -> Output | None:
+    """The table that lives; in a terminal the one of ``%power list``."""
+    if not session.in_notebook:
+        return list_models(session, arguments)
+    display(session.client.table())
+    return None
 
 
 def list_models(session: Session, arguments: argparse.Namespace) -> Output:
@@ -86,7 +93,7 @@ def remove(session: Session, arguments: argparse.Namespace) -> Output:
     if session.model == arguments.model:
         session.model = None
     session.conversations.pop(arguments.model, None)
-    what = f"freed {render.size(freed)}" if freed else "its file stays where it is"
+    what = f"freed {words.size(freed)}" if freed else "its file stays where it is"
     return render.note(f"{arguments.model} is forgotten; {what}.")
 
 
@@ -131,11 +138,11 @@ def use(session: Session, arguments: argparse.Namespace) -> Output:
 
 def gc(session: Session, arguments: argparse.Namespace) -> Output:
     found = session.client.gc(dry_run=not arguments.delete)
-    rows = [(item.kind.replace("_", " "), item.name, render.size(item.size)) for item in found]
+    rows = [(item.kind.replace("_", " "), item.name, words.size(item.size)) for item in found]
     listing = render.table(("Kind", "Name", "Size"), rows, empty="Nothing is left over.")
     if not found:
         return listing
-    total = render.size(sum(item.size for item in found))
+    total = words.size(sum(item.size for item in found))
     done = "are freed" if arguments.delete else "would be freed by %power gc --delete"
     return render.stack([listing, render.note(f"{total} {done}.")])
 
@@ -148,7 +155,7 @@ def doctor(session: Session, arguments: argparse.Namespace) -> Output:
         render.facts(
             (
                 *_server(client),
-                ("Version", f"{health.version}, up for {render.duration(health.uptime_seconds)}"),
+                ("Version", f"{health.version}, up for {words.duration(health.uptime_seconds)}"),
                 ("Store", health.home),
                 ("Loaded", ", ".join(health.loaded_models) or "nothing"),
                 *((f"Device {device.name}", _device(device)) for device in health.devices),
@@ -171,22 +178,22 @@ def _server(client: Client) -> tuple[tuple[str, str], ...]:
 
 
 def _device(device: Device) -> str:
-    words = [] if device.name.lower() == device.kind else [device.kind.upper()]
+    parts = [] if device.name.lower() == device.kind else [device.kind.upper()]
     if device.description is not UNSET:
-        words.append(device.description)
+        parts.append(device.description)
     if device.memory_total is not UNSET:
-        words.append(f"{render.size(device.memory_total)} of memory")
+        parts.append(f"{words.size(device.memory_total)} of memory")
     if device.memory_free is not UNSET:
-        words.append(f"{render.size(device.memory_free)} free")
-    return ", ".join(words)
+        parts.append(f"{words.size(device.memory_free)} free")
+    return ", ".join(parts)
 
 
 def _engine(engine: EngineStatus) -> str:
     if not engine.available:
         return "not available" + ("" if engine.reason is UNSET else f": {engine.reason}")
-    words = ["ready" if engine.version is UNSET else f"version {engine.version}"]
+    parts = ["ready" if engine.version is UNSET else f"version {engine.version}"]
     if engine.gpu is not UNSET:
-        words.append("built for a GPU" if engine.gpu else "built for CPUs only")
+        parts.append("built for a GPU" if engine.gpu else "built for CPUs only")
     if engine.formats:
-        words.append("runs " + ", ".join(engine.formats))
-    return ", ".join(words)
+        parts.append("runs " + ", ".join(engine.formats))
+    return ", ".join(parts)

@@ -70,6 +70,8 @@ def line_parser() -> MagicParser:
 
     command = add("list", help="list the registered models")
     command.set_defaults(run=commands.list_models)
+    command = add("models", help="a table to load, unload, pin, pull and delete models")
+    command.set_defaults(run=commands.models)
 
     _add_model_command(add, "show", commands.show, "tell all that is known of a model")
     command = _add_model_command(add, "rm", commands.remove, "forget a model")

@@ -13,7 +13,7 @@ from typing import Any
 
 from IPython.display import display
 
-from . import render
+from .. import words
 from .session import write
 
 _WORDS = {
@@ -78,18 +78,18 @@ class Progress:
             return self._summary()
         facts = []
         if self.total:
-            facts.append(f"{render.size(self.completed)} of {render.size(self.total)}")
+            facts.append(f"{words.size(self.completed)} of {words.size(self.total)}")
         if self.rate is not None:
-            facts.append(f"{render.size(round(self.rate))}/s" if self.rate else "nothing arrives")
+            facts.append(f"{words.size(round(self.rate))}/s" if self.rate else "nothing arrives")
         if self.eta is not None:
-            facts.append(f"{render.duration(self.eta)} left")
+            facts.append(f"{words.duration(self.eta)} left")
         return ", ".join(facts)
 
     def _summary(self) -> str:
-        size = render.size(self.total) if self.total else ""
+        size = words.size(self.total) if self.total else ""
         if self.is_resumed or self.seconds < 1:
             return size  # most of it may have come earlier
-        return f"{size} in {render.duration(self.seconds)}"
+        return f"{size} in {words.duration(self.seconds)}"
 
     @property
     def text(self) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from msgspec import UNSET
 
+from .. import words
 from ..types import LoadPhase, Model
 
 
@@ -73,35 +74,6 @@ def escape(text: str) -> str:
     return _SPECIAL.sub(r"\\\1", text).replace("\n", " ")
 
 
-def size(count: int) -> str:
-    """Bytes in powers of 1000, as file managers show them: ``98.1 MB``."""
-    return _scaled(count, ("bytes", "kB", "MB", "GB", "TB"))
-
-
-def parameter_count(count: int) -> str:
-    """``135 M``"""
-    return _scaled(count, ("", "k", "M", "B", "T"))
-
-
-def _scaled(count: int, units: Sequence[str]) -> str:
-    value = float(count)
-    unit = units[0]
-    for unit in units:
-        if value < 999.5 or unit == units[-1]:
-            break
-        value /= 1000
-    digits = 0 if unit == units[0] or value >= 99.95 else 1
-    return f"{value:.{digits}f} {unit}".rstrip()
-
-
-def duration(seconds: float) -> str:
-    """The largest unit that fits, rounded: ``4 min``."""
-    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= length * 0.995:
-            return f"{seconds / length:.0f} {unit}"
-    return f"{max(seconds, 0):.0f} s"
-
-
 def state(model: Model, *, now: float | None = None) -> str:
     """How a model does, in words: ``loaded, expires in 4 min``. `now` is a unix time."""
     word = str(model.state)
@@ -117,7 +89,7 @@ def _expiry(model: Model, now: float) -> str:
         return ""
     if model.expires_at is UNSET:
         return "does not expire"
-    return f"expires in {duration(model.expires_at - now)}"
+    return f"expires in {words.duration(model.expires_at - now)}"
 
 
 def loading(name: str, phase: LoadPhase, done: float) -> str:
@@ -142,7 +114,7 @@ def models(found: Sequence[Model]) -> Output:
         (
             model.id,
             _quantization(model),
-            size(model.size_bytes) if model.size_bytes else "",
+            words.size(model.size_bytes) if model.size_bytes else "",
             _parameter_count(model),
             "" if model.context_length is UNSET else str(model.context_length),
             state(model),
@@ -159,7 +131,7 @@ def processes(found: Sequence[Model]) -> Output:
         (
             model.id,
             state(model),
-            "" if model.memory_bytes is UNSET else size(model.memory_bytes),
+            "" if model.memory_bytes is UNSET else words.size(model.memory_bytes),
             "" if model.device is UNSET else model.device,
             "" if model.num_ctx is UNSET else str(model.num_ctx),
         )
@@ -176,7 +148,7 @@ def _quantization(model: Model) -> str:
 
 def _parameter_count(model: Model) -> str:
     count = model.parameters.parameter_count
-    return "" if count is UNSET else parameter_count(count)
+    return "" if count is UNSET else words.parameter_count(count)
 
 
 def details(model: Model) -> Output:
@@ -196,11 +168,11 @@ def details(model: Model) -> Output:
             ("Format", _quantization(model)),
             ("Family", "" if family is UNSET else family),
             ("Parameters", _parameter_count(model)),
-            ("Size", size(model.size_bytes) if model.size_bytes else ""),
+            ("Size", words.size(model.size_bytes) if model.size_bytes else ""),
             ("Context", _context(model)),
             ("Can do", ", ".join(model.capabilities)),
             ("Defaults", ", ".join(f"{name}={value}" for name, value in defaults.items())),
-            ("Memory", "" if model.memory_bytes is UNSET else size(model.memory_bytes)),
+            ("Memory", "" if model.memory_bytes is UNSET else words.size(model.memory_bytes)),
             ("Device", "" if model.device is UNSET else model.device),
             ("Engine", "" if model.engine is UNSET else model.engine),
             ("Notes", " ".join(_notes(model))),

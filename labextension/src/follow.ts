@@ -1,6 +1,6 @@
 /** Follows `GET /v1/events` for as long as it makes sense, over lost connections. */
 
-import type { PowerEvent } from './events.js';
+import type { PowerEvent } from './state.js';
 import { EventStreamParser } from './sse.js';
 
 export interface FollowOptions {
@@ -25,25 +25,49 @@ const LONGEST_DELAY = 30_000;
  * extension, and will not have it before it is restarted and the page with it.
  */
 export async function follow(options: FollowOptions): Promise<void> {
-  const { open, onEvent, onLost, signal, silence = 45_000, delay = 1_000 } = options;
-  let failures = 0;
-  while (!signal.aborted) {
+  const { open, onEvent, onLost, signal, silence = 45_000, delay } = options;
+  const attempt = async (heard: () => void) => {
     const connection = new Connection(signal, silence);
     try {
       const response = await open(connection.signal);
       if (response.status === 404) {
-        return;
+        return false;
       }
       for await (const event of connection.events(response)) {
-        failures = 0;
+        heard();
         onEvent(event);
+      }
+    } finally {
+      connection.close();
+    }
+    return true;
+  };
+  await keepTrying(attempt, onLost, signal, delay);
+}
+
+/**
+ * Makes one attempt after the other until `signal` is aborted, or one gives false. It waits
+ * `delay` milliseconds between two, and twice as long each time that nothing was `heard`.
+ */
+export async function keepTrying(
+  attempt: (heard: () => void) => Promise<boolean>,
+  onLost: () => void,
+  signal: AbortSignal,
+  delay = 1_000
+): Promise<void> {
+  let failures = 0;
+  const heard = () => {
+    failures = 0;
+  };
+  while (!signal.aborted) {
+    try {
+      if (!(await attempt(heard))) {
+        return;
       }
     } catch (error) {
       if (!signal.aborted) {
         console.warn('a3s-power: the stream of model events broke off.', error);
       }
-    } finally {
-      connection.close();
     }
     if (!signal.aborted) {
       onLost();

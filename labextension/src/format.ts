@@ -1,6 +1,4 @@
-/** Models in words: sizes, durations, the line in the status bar. */
-
-import { loadedModels, loadingModels, type Model, type Models } from './events.js';
+/** Sizes, counts and durations in words. */
 
 const UNITS = ['B', 'kB', 'MB', 'GB', 'TB'];
 
@@ -17,6 +15,16 @@ export function formatBytes(bytes: number): string {
   return `${value.toFixed(digits)} ${UNITS[unit]}`;
 }
 
+/** A number of parameters: "135 M", "7.6 B"; empty for none. */
+export function formatCount(count: number | undefined): string {
+  if (!count) {
+    return '';
+  }
+  const power = Math.min(4, Math.floor(Math.log10(count) / 3 + 1e-9));
+  const value = count / 1000 ** power;
+  return `${value.toFixed(power === 0 || value >= 99.95 ? 0 : 1)} ${['', 'k', 'M', 'B', 'T'][power]}`.trim();
+}
+
 /** Seconds in the largest whole unit, rounded: "45 s", "4 min", "2 h", "3 d". */
 export function formatDuration(seconds: number): string {
   const whole = Math.max(0, Math.round(seconds));
@@ -27,47 +35,4 @@ export function formatDuration(seconds: number): string {
     return `${Math.round(whole / 60)} min`;
   }
   return whole < 86400 ? `${Math.round(whole / 3600)} h` : `${Math.round(whole / 86400)} d`;
-}
-
-/** The line in the status bar; empty when no model is loaded or being loaded. */
-export function summary(models: Models): string {
-  const parts = loadingModels(models).map(loadingPart);
-  const loaded = loadedModels(models);
-  if (loaded.length > 0) {
-    parts.push(loadedPart(loaded));
-  }
-  return parts.length > 0 ? `Power: ${parts.join(', ')}` : '';
-}
-
-function loadingPart(model: Model): string {
-  const progress = model.progress === undefined ? '' : ` ${Math.floor(model.progress * 100)} %`;
-  return `loading ${model.id}${progress}`;
-}
-
-function loadedPart(loaded: readonly Model[]): string {
-  const [first] = loaded;
-  const name = loaded.length === 1 && first ? first.id : `${loaded.length} models`;
-  const bytes = loaded.reduce((sum, model) => sum + (model.memory_bytes ?? 0), 0);
-  const parts = bytes > 0 ? [name, formatBytes(bytes)] : [name];
-  if (loaded.some(model => model.state === 'busy')) {
-    parts.push('busy');
-  }
-  return parts.join(' · ');
-}
-
-/** A loaded model in one line: "smollm2: idle, 120 MB, CPU, unloads in 4 min". */
-export function describe(model: Model, now: number): string {
-  const parts: string[] = [model.state === 'loaded' ? 'idle' : model.state];
-  if (model.memory_bytes !== undefined) {
-    parts.push(formatBytes(model.memory_bytes));
-  }
-  if (model.device !== undefined) {
-    parts.push(model.device);
-  }
-  if (model.pinned) {
-    parts.push('pinned');
-  } else if (model.expires_at !== undefined) {
-    parts.push(`unloads in ${formatDuration(model.expires_at - now)}`);
-  }
-  return `${model.id}: ${parts.join(', ')}`;
 }

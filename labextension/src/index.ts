@@ -1,85 +1,100 @@
-/** Shows in JupyterLab's status bar which models the server has loaded, and unloads them. */
+/** In JupyterLab: a panel with the models and pulls of the server, and an item in the status bar. */
 
-import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
-import { Notification } from '@jupyterlab/apputils';
+import {
+  ILayoutRestorer,
+  type JupyterFrontEnd,
+  type JupyterFrontEndPlugin
+} from '@jupyterlab/application';
+import { ICommandPalette, Notification } from '@jupyterlab/apputils';
 import { URLExt } from '@jupyterlab/coreutils';
+import { ILauncher } from '@jupyterlab/launcher';
 import { ServerConnection } from '@jupyterlab/services';
+import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { IStatusBar } from '@jupyterlab/statusbar';
 import type { CommandRegistry } from '@lumino/commands';
 import { Menu } from '@lumino/widgets';
 
-import { loadedModels, loadingModels, type Models, NO_MODELS, reduce } from './events.js';
-import { follow } from './follow.js';
-import { describe } from './format.js';
+import { Live } from './live.js';
+import { PageTransport } from './pageTransport.js';
+import { icon, OPEN, PanelPlace } from './panel.js';
+import { DEFAULTS, type Settings } from './settings.js';
+import { loadedModels, loadingModels, type State } from './state.js';
 import { PowerStatus } from './status.js';
+import { describe } from './summary.js';
+import { modelPath, type Transport } from './transport.js';
 
 const UNLOAD = 'a3s-power:unload';
 
 const plugin: JupyterFrontEndPlugin<void> = {
-  id: 'a3s-power-jupyter:status',
-  description: 'Shows which local models are loaded, and unloads them.',
+  id: 'a3s-power-jupyter:plugin',
+  description:
+    'Local models: a panel to load, unload, pull and delete them, and what is in memory.',
   autoStart: true,
-  optional: [IStatusBar],
-  activate: (app: JupyterFrontEnd, statusBar: IStatusBar | null) => {
-    if (statusBar === null) {
-      return;
-    }
-    const settings = app.serviceManager.serverSettings;
-    addUnloadCommand(app.commands, settings);
-    const menu = new Menu({ commands: app.commands });
-    const status = new PowerStatus(button => openMenu(menu, status.models, button));
-    statusBar.registerStatusItem(plugin.id, {
-      item: status,
-      align: 'right',
-      rank: 100,
-      isActive: () => status.isActive,
-      activeStateChanged: status.activeStateChanged
-    });
-    followWhileVisible(signal =>
-      follow({
-        signal,
-        open: signal => request(settings, 'v1/events', { signal }),
-        onEvent: event => {
-          status.models = reduce(status.models, event);
-        },
-        onLost: () => {
-          status.models = NO_MODELS;
-        }
-      })
+  optional: [ICommandPalette, ILauncher, ILayoutRestorer, ISettingRegistry, IStatusBar],
+  activate: async (
+    app: JupyterFrontEnd,
+    palette: ICommandPalette | null,
+    launcher: ILauncher | null,
+    restorer: ILayoutRestorer | null,
+    registry: ISettingRegistry | null,
+    statusBar: IStatusBar | null
+  ) => {
+    const server = app.serviceManager.serverSettings;
+    const transport = new PageTransport((path, init) =>
+      ServerConnection.makeRequest(URLExt.join(server.baseUrl, path), init, server)
     );
+    const live = new Live(transport, document);
+    addUnloadCommand(app.commands, transport);
+    const place = new PanelPlace(app, live, restorer);
+    app.commands.addCommand(OPEN, {
+      label: 'Local Models',
+      caption: 'Load, unload, pull and delete local language models',
+      icon,
+      execute: () => place.open()
+    });
+    palette?.addItem({ command: OPEN, category: 'Local Models' });
+    launcher?.add({ command: OPEN, category: 'Other', rank: 50 });
+    const status = statusBar === null ? null : addStatus(app, live, statusBar);
+    await followSettings(registry, settings => {
+      place.apply(settings);
+      status?.allow(settings.statusBar);
+    });
   }
 };
 
-function request(
-  settings: ServerConnection.ISettings,
-  path: string,
-  init: RequestInit
-): Promise<Response> {
-  return ServerConnection.makeRequest(URLExt.join(settings.baseUrl, path), init, settings);
+/** Calls `apply` with the settings, now and whenever they change. */
+async function followSettings(
+  registry: ISettingRegistry | null,
+  apply: (settings: Settings) => void
+): Promise<void> {
+  if (registry === null) {
+    apply(DEFAULTS);
+    return;
+  }
+  const settings = await registry.load(plugin.id);
+  const changed = () => apply(settings.composite as unknown as Settings);
+  settings.changed.connect(changed);
+  changed();
 }
 
-/**
- * A hidden tab holds no connection: a browser opens about six to one server over HTTP/1.1, and
- * that many tabs would leave none for anything else. The snapshot at the start of a stream brings
- * a tab that is looked at again up to date.
- */
-function followWhileVisible(start: (signal: AbortSignal) => Promise<void>): void {
-  let current: AbortController | null = null;
-  const update = () => {
-    current?.abort();
-    current = null;
-    if (document.visibilityState === 'visible') {
-      current = new AbortController();
-      void start(current.signal);
-    }
-  };
-  document.addEventListener('visibilitychange', update);
-  update();
+function addStatus(app: JupyterFrontEnd, live: Live, statusBar: IStatusBar): PowerStatus {
+  const menu = new Menu({ commands: app.commands });
+  const status = new PowerStatus(button => openMenu(menu, status.state, button));
+  statusBar.registerStatusItem(plugin.id, {
+    item: status,
+    align: 'right',
+    rank: 100,
+    isActive: () => status.isActive,
+    activeStateChanged: status.activeStateChanged
+  });
+  live.subscribe((state, standing) => status.display(state, standing === 'connected'));
+  return status;
 }
 
-function openMenu(menu: Menu, models: Models, button: HTMLButtonElement): void {
+function openMenu(menu: Menu, { models }: State, button: HTMLButtonElement): void {
   const now = Date.now() / 1000;
   menu.clearItems();
+  menu.addItem({ command: OPEN });
   for (const model of loadedModels(models)) {
     const label = `Unload ${describe(model, now)}`;
     menu.addItem({ command: UNLOAD, args: { id: model.id, label, loaded: true } });
@@ -92,29 +107,19 @@ function openMenu(menu: Menu, models: Models, button: HTMLButtonElement): void {
   menu.open(left, top);
 }
 
-function addUnloadCommand(commands: CommandRegistry, settings: ServerConnection.ISettings): void {
+function addUnloadCommand(commands: CommandRegistry, transport: Transport): void {
   commands.addCommand(UNLOAD, {
     label: args => String(args['label'] ?? 'Unload a local model'),
     isEnabled: args => args['loaded'] === true,
     execute: async args => {
       const id = String(args['id']);
-      const path = `v1/models/${encodeURIComponent(id)}/unload`;
-      const response = await request(settings, path, { method: 'POST' });
-      if (!response.ok) {
-        Notification.error(`${id} was not unloaded: ${await errorMessage(response)}`);
+      try {
+        await transport.request('POST', modelPath(id, 'unload'), {});
+      } catch (error) {
+        Notification.error(`${id} was not unloaded: ${(error as Error).message}`);
       }
     }
   });
-}
-
-/** The message of an error reply; a proxy in between may have answered with something else. */
-async function errorMessage(response: Response): Promise<string> {
-  const text = await response.text();
-  try {
-    return String(JSON.parse(text).error.message);
-  } catch {
-    return `the server answered ${response.status}.`;
-  }
 }
 
 export default plugin;

@@ -1,15 +1,16 @@
-/** The item in the status bar: one button, there while a model is loaded or being loaded. */
+/** The item in the status bar: one button, there while a model is loaded, being loaded or pulled. */
 
 import { type ISignal, Signal } from '@lumino/signaling';
 import { Widget } from '@lumino/widgets';
 
-import { loadedModels, type Models, NO_MODELS } from './events.js';
-import { describe, summary } from './format.js';
+import { loadedModels, NOTHING, type State } from './state.js';
+import { describe, summary } from './summary.js';
 
 export class PowerStatus extends Widget {
   private readonly button = document.createElement('button');
   private readonly activeChanged = new Signal<this, void>(this);
-  private shown = NO_MODELS;
+  private allowed = true;
+  state: State = NOTHING;
 
   /** `onClick` is given the button, to open a menu beside it. */
   constructor(onClick: (button: HTMLButtonElement) => void) {
@@ -24,23 +25,33 @@ export class PowerStatus extends Widget {
     this.node.append(this.button);
   }
 
-  get models(): Models {
-    return this.shown;
+  /** Show nothing while it is not known how things are. */
+  display(state: State, connected: boolean): void {
+    this.change(() => {
+      this.state = connected ? state : NOTHING;
+      const text = summary(this.state);
+      this.button.textContent = text;
+      this.button.setAttribute('aria-label', `${text}. Menu of loaded models.`);
+    });
   }
 
-  set models(models: Models) {
+  /** Whether it may be there at all. */
+  allow(allowed: boolean): void {
+    this.change(() => {
+      this.allowed = allowed;
+    });
+  }
+
+  private change(act: () => void): void {
     const wasActive = this.isActive;
-    this.shown = models;
-    const text = summary(models);
-    this.button.textContent = text;
-    this.button.setAttribute('aria-label', `${text}. Menu of loaded models.`);
+    act();
     if (this.isActive !== wasActive) {
       this.activeChanged.emit();
     }
   }
 
   get isActive(): boolean {
-    return summary(this.shown) !== '';
+    return this.allowed && summary(this.state) !== '';
   }
 
   /** Emitted when the item comes or goes. */
@@ -51,7 +62,7 @@ export class PowerStatus extends Widget {
   /** The tooltip says how long each model stays, so it is made when it is looked at. */
   private updateTooltip(): void {
     const now = Date.now() / 1000;
-    const lines = loadedModels(this.shown).map(model => describe(model, now));
+    const lines = loadedModels(this.state.models).map(model => describe(model, now));
     this.button.title = lines.join('\n');
   }
 }

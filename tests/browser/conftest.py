@@ -12,7 +12,6 @@ import pytest
 import servers
 from playwright.sync_api import Browser, Page, sync_playwright
 
-NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 
 #: Root, as in most containers, needs no-sandbox; the rest keeps it from calling home.
@@ -46,13 +45,15 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def open_lab(
+def open_notebook(
     browser: Browser, start_server: Callable[..., servers.Server], tmp_path: Path
-) -> Iterator[Callable[[str, str], Page]]:
+) -> Iterator[Callable[..., tuple[Page, servers.Server]]]:
     """Opens a notebook, copied, in a JupyterLab of its own, in a theme."""
     pages: list[Page] = []
 
-    def open_notebook(name: str, theme: str) -> Page:
+    def opened(
+        notebook: Path, theme: str, environ: dict[str, str] | None = None
+    ) -> tuple[Page, servers.Server]:
         config = tmp_path / "config"
         settings = QUIET | {"apputils-extension/themes": {"theme": theme}}
         for plugin, values in settings.items():
@@ -61,16 +62,17 @@ def open_lab(
             path.write_text(json.dumps(values))
         root = tmp_path / "notebooks"
         root.mkdir()
-        shutil.copy(NOTEBOOKS / name, root)
+        shutil.copy(notebook, root)
         server = start_server(
-            f"--ServerApp.root_dir={root}", environ={"JUPYTER_CONFIG_DIR": str(config)}
+            f"--ServerApp.root_dir={root}",
+            environ={"JUPYTER_CONFIG_DIR": str(config), **(environ or {})},
         )
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         pages.append(page)
-        page.goto(f"{server.url}lab/tree/{name}?token={server.token}")
-        return page
+        page.goto(f"{server.url}lab/tree/{notebook.name}?token={server.token}")
+        return page, server
 
-    yield open_notebook
+    yield opened
     for page in pages:
         page.close()
 

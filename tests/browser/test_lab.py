@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
 pytestmark = pytest.mark.browser
 
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 SECONDS = 1000.0  # Playwright counts milliseconds
 LOADED = re.compile(r"Power: smollm2 · \d+ MB")
 IDLE = re.compile(r"Power: smollm2 · \d+ MB$")
@@ -27,8 +29,8 @@ def cell(page: Page, text: str) -> Locator:
 
 
 @pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
-def test_quickstart(open_lab: Callable[[str, str], Page], images: Path, theme: str) -> None:
-    page = open_lab("01_quickstart.ipynb", theme)
+def test_quickstart(open_notebook: Callable[..., Any], images: Path, theme: str) -> None:
+    page, _server = open_notebook(NOTEBOOKS / "01_quickstart.ipynb", theme)
     expect(page.locator(".jp-NotebookPanel-toolbar")).to_contain_text(
         "Python 3", timeout=60 * SECONDS
     )

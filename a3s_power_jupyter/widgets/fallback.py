@@ -1,0 +1,72 @@
+"""What a display is where there are no widgets, and in a notebook that was saved: HTML and text."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Sequence
+
+from msgspec import UNSET
+
+from .. import words
+from ..types import Model, PullStatus
+
+_HEADERS = ("Name", "Format", "Disk", "Parameters", "State", "Memory")
+
+Bundle = dict[str, str]
+
+
+def models(found: Sequence[Model]) -> Bundle:
+    """A table of models as they were when it was shown."""
+    if not found:
+        return _bundle("<p>No models yet.</p>", "No models yet.")
+    rows = [_row(model) for model in found]
+    head = "".join(f'<th scope="col">{title}</th>' for title in _HEADERS)
+    body = "".join(f"<tr>{_cells(row)}</tr>" for row in rows)
+    text = "\n".join("  ".join(filter(None, row)) for row in rows)
+    return _bundle(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>", text)
+
+
+def pull(name: str, status: PullStatus | None) -> Bundle:
+    """A pull as it was when it was shown."""
+    parts = ["not known"] if status is None else [status.status, *_amount(status)]
+    text = f"{name}: {', '.join(parts)}"
+    return _bundle(f"<p>{html.escape(text)}</p>", text)
+
+
+def chat(model: str, messages: Iterable[dict[str, str]]) -> Bundle:
+    """A conversation, without its Markdown."""
+    said = [(message["role"], message["content"]) for message in messages]
+    text = "\n".join([f"Chat with {model}", *(f"{role}: {content}" for role, content in said)])
+    paragraphs = "".join(
+        f"<p><strong>{html.escape(role)}</strong><br>{html.escape(content)}</p>"
+        for role, content in said
+    )
+    return _bundle(f"<p>Chat with {html.escape(model)}</p>{paragraphs}", text)
+
+
+def _bundle(markup: str, text: str) -> Bundle:
+    return {"text/html": markup, "text/plain": text}
+
+
+def _row(model: Model) -> tuple[str, ...]:
+    quantization = model.parameters.quantization
+    count = model.parameters.parameter_count
+    return (
+        model.id,
+        model.format if quantization is UNSET else f"{model.format} {quantization}",
+        words.size(model.size_bytes) if model.size_bytes else "",
+        "" if count is UNSET else words.parameter_count(count),
+        model.state,
+        "" if model.memory_bytes is UNSET else words.size(model.memory_bytes),
+    )
+
+
+def _cells(row: Sequence[str]) -> str:
+    first, *rest = (html.escape(cell) for cell in row)
+    return f'<th scope="row">{first}</th>' + "".join(f"<td>{cell}</td>" for cell in rest)
+
+
+def _amount(status: PullStatus) -> list[str]:
+    if status.total is UNSET:
+        return []
+    return [f"{words.size(status.completed)} of {words.size(status.total)}"]

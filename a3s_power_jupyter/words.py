@@ -1,0 +1,34 @@
+"""Sizes, counts and durations in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def size(count: int) -> str:
+    """Bytes in powers of 1000, as file managers show them: ``98.1 MB``."""
+    return _scaled(count, ("bytes", "kB", "MB", "GB", "TB"))
+
+
+def parameter_count(count: int) -> str:
+    """``135 M``"""
+    return _scaled(count, ("", "k", "M", "B", "T"))
+
+
+def _scaled(count: int, units: Sequence[str]) -> str:
+    value = float(count)
+    unit = units[0]
+    for unit in units:
+        if value < 999.5 or unit == units[-1]:
+            break
+        value /= 1000
+    digits = 0 if unit == units[0] or value >= 99.95 else 1
+    return f"{value:.{digits}f} {unit}".rstrip()
+
+
+def duration(seconds: float) -> str:
+    """The largest unit that fits, rounded: ``4 min``."""
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= length * 0.995:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{max(seconds, 0):.0f} s"
