@@ -1,8 +1,9 @@
 """Requests of a view that cannot reach the server itself, done in the kernel.
 
-The view sends ``{"id", "method", "path", "body"}``, for events with ``"stream": true``; each item of
-the reply goes back as ``{"id", "item"}``, and the end as ``"done": true``; the view ends a stream with
-``{"id", "stop": true}``. Each request has a thread, since the kernel's own runs the user's code.
+The view sends ``{"id", "method", "path", "body"}``, for events with ``"stream": true``; each item
+of the reply goes back as ``{"id", "item"}``, and the end as ``"done": true``; the view ends a
+stream with ``{"id", "stop": true}``. Each request has a thread, since the kernel's own runs the
+user's code.
 """
 
 from __future__ import annotations
