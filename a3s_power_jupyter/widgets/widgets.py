@@ -68,14 +68,21 @@ class ModelTable(PowerWidget):
 
 
 class PullProgress(PowerWidget):
-    """One pull, by the name of its model."""
+    """One pull, by the name of its model.
+
+    `status` is a `PullStatus` as JSON has it, set by the cell that pulls: the view of another
+    host's page shows it, since such a kernel is busy and cannot be asked.
+    """
 
     name = traitlets.Unicode().tag(sync=True)
+    status = traitlets.Dict(default_value=None, allow_none=True).tag(sync=True)
 
     def __init__(self, connection: Connection, name: str) -> None:
         super().__init__(connection, kind="pull", name=name)
 
     def fallback(self) -> Bundle:
+        if self.status is not None:
+            return fallback.pull(self.name, msgspec.convert(self.status, PullStatus))
         pulls = msgspec.convert(_snapshot(self._connection)["pulls"], list[PullStatus])
         return fallback.pull(self.name, next((p for p in pulls if p.name == self.name), None))
 
