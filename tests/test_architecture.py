@@ -16,7 +16,7 @@ PACKAGE = Path(a3s_power_jupyter.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 #: May be imported by all; each may import those before it.
-COMMON = ("errors", "parameters", "types", "settings", "words")
+COMMON = ("errors", "parameters", "types", "settings", "words", "progress")
 
 #: What each part may import, beside itself and COMMON. A new part needs a line here.
 ARROWS: dict[str, set[str]] = {
@@ -52,7 +52,7 @@ ARROWS: dict[str, set[str]] = {
     "engine": set(),
     "testing": {"engine", "runtime"},
     "client": {"widgets"},
-    "magics": {"client"},
+    "magics": {"client", "widgets"},
     "widgets": set(),
 }
 

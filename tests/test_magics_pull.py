@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hub_server import HubServer, run_hub
 from kernel_cells import Kernel
 from servers import Server, clean_environ, run_server
 
-from a3s_power_jupyter.magics.progress import Progress
-
 pexpect = pytest.importorskip("pexpect", reason="IPython has it where there are terminals")
 
 TOKEN = "hf_secret_of_the_tests"
 NAME = "tests/Model-GGUF:Q4_1"
+WIDGET = "application/vnd.jupyter.widget-view+json"
 PROMPT = r"In \[\d+\]: "
 
 
@@ -53,20 +53,35 @@ def _nothing_is_here(hub: HubServer, server: Server) -> Iterator[None]:
         api.delete(f"v1/models/{NAME}?force=true")
 
 
-def test_one_display_from_the_first_byte_to_the_last(hub: HubServer, kernel: Kernel) -> None:
+def told(messages: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """How the pull did, as the widget was told each time."""
+    for message in messages:
+        content = message["content"]
+        if message["msg_type"] == "comm_msg" and content["data"]["method"] == "update":
+            status = content["data"]["state"].get("status")
+            if status:
+                yield status
+
+
+def test_one_widget_from_the_first_byte_to_the_last(hub: HubServer, kernel: Kernel) -> None:
     hub.fail("model-Q4_1.gguf", times=None, rate=20_000_000)
     cell = kernel.run(f"%power pull {NAME}")
     assert cell.status == "ok", cell.stderr
-    assert cell.outputs[0]["msg_type"] == "display_data"
-    assert {o["msg_type"] for o in cell.outputs[1:]} == {"update_display_data"}
-    assert len({o["content"]["transient"]["display_id"] for o in cell.outputs}) == 1
-    shown, words = cell.texts("text/html"), cell.texts("text/plain")
-    assert f"<strong>{NAME}</strong>" in shown[-1]
-    assert '<progress aria-label="Pull of ' in shown[-1]
-    assert words[-1].startswith(f"{NAME}: done 100%, 98.4 MB")
-    assert any("downloading" in text and "MB/s" in text for text in words)
+    displays = [o for o in cell.outputs if "display" in o["msg_type"]]
+    assert [o["msg_type"] for o in displays] == ["display_data", "update_display_data"]
+    assert len({o["content"]["transient"]["display_id"] for o in displays}) == 1
+    assert len({view["model_id"] for view in cell.texts(WIDGET)}) == 1
+    statuses = [*told(cell.outputs)]
+    assert any(s["phase"] == "downloading" and s["bytes_per_second"] > 0 for s in statuses)
+    assert statuses[-1]["status"] == "done"
+    # What a saved notebook has of it.
+    last, words = cell.texts("text/html")[-1], cell.texts("text/plain")[-1]
+    assert f"<strong>{NAME}</strong>" in last
+    assert '<progress aria-label="Pull of ' in last
+    assert words == f"{NAME}: done 100%, 98.4 MB"
     again = kernel.run(f"%power pull {NAME}")
-    assert "--force downloads it again" in again.texts("text/plain")[-1]
+    (said,) = again.texts("text/plain")
+    assert "--force downloads it again" in said
     (table,) = kernel.run("%power pulls").texts("text/plain")
     assert table.splitlines()[1].split()[:2] == [NAME, "done"]
 
@@ -76,9 +91,8 @@ def test_an_interrupt_pauses_and_the_same_cell_goes_on(
 ) -> None:
     hub.fail("model-Q4_1.gguf", times=None, rate=4_000_000)
     running = kernel.start(f"%power pull {NAME}")
-    for message in kernel.outputs(running):
-        text = message["content"]["data"]["text/plain"]
-        if "downloading" in text and ": downloading 0%" not in text:
+    for status in told(kernel.outputs(running)):
+        if status.get("phase") == "downloading" and status["completed"]:
             break
     kernel.interrupt()
     cell = kernel.finish(running)
@@ -179,25 +193,3 @@ def test_login_in_a_terminal(terminal: pexpect.spawn, tmp_path: Path) -> None:
     assert (tmp_path / "hf" / "token").read_text() == TOKEN
     history = tmp_path / "ipython" / "profile_default" / "history.sqlite"
     assert TOKEN.encode() not in history.read_bytes()
-
-
-def test_a_name_is_text_not_markup() -> None:
-    progress = Progress('a/<b>&"x":Q4', "downloading", 1, 4, 2e6, 61.0, note="<i>")
-    assert (
-        progress.text == 'a/<b>&"x":Q4: downloading 25%, 1 bytes of 4 bytes, 2.0 MB/s, 1 min left'
-    )
-    assert "<b>" not in progress.html
-    assert (
-        'aria-label="Pull of a/&lt;b&gt;&amp;&quot;x&quot;:Q4" value="0.2500" max="1"'
-        in progress.html
-    )
-    assert "<small>&lt;i&gt;</small>" in progress.html
-    unknown = Progress("x", "resolving")
-    assert "value=" not in unknown.html
-    assert unknown.text == "x: asking the hub"
-
-
-def test_what_stalls_says_so() -> None:
-    event = {"status": "downloading", "completed": 5, "total": 10, "bytes_per_second": 0.0}
-    progress = Progress("x").after({**event, "eta_seconds": None})
-    assert progress.text == "x: downloading 50%, 5 bytes of 10 bytes, nothing arrives"

@@ -8,14 +8,16 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 from IPython.core.error import StdinNotImplementedError, UsageError
 from IPython.display import display
 from msgspec import UNSET
 
+from .. import progress
 from ..errors import PowerError
 from ..types import PullStatus
 from . import render
-from .progress import Progress, place
+from .progress import after, place
 from .render import Output
 from .session import Session
 
@@ -43,33 +45,26 @@ def pull(session: Session, arguments: argparse.Namespace) -> Output | None:
 
 
 def _follow(session: Session, name: str, options: dict[str, Any]) -> None:
-    progress = Progress(name)
-    began = time.monotonic()
-    with place(session.in_notebook) as show:
+    client = session.client
+    status = PullStatus(name=name, status="pulling", started_at=time.time())
+    with place(client, in_notebook=session.in_notebook) as show:
         try:
-            for event in session.client.pull(name, **options):
-                progress = progress.after(event, time.monotonic() - began)
-                show(progress)
+            for event in client.pull(name, **options):
+                if event["status"] == "already_exists":
+                    display(render.note(f"{name} is here already; --force downloads it again."))
+                    return
+                status = after(status, event)
+                show(status)
         except KeyboardInterrupt:
-            status = session.client.pause_pull(name)
-            event = {"status": status.status, "completed": status.completed}
-            progress = progress.after(event)
-            show(progress)
-        except PowerError:
-            show(progress.after({"status": "failed"}))
+            status = client.pause_pull(name)
+            show(status)
+        except PowerError as error:
+            event = {"status": "failed"}
+            show(msgspec.structs.replace(after(status, event), error=error.to_wire()))
             raise
-    _say_what_next(progress)
-
-
-def _say_what_next(progress: Progress) -> None:
-    name = progress.name
-    if progress.status == "paused":
-        text = f"Run this again to go on, or %power cancel {name} to remove what is here."
-    elif progress.status == "already_exists":
-        text = f"{name} is here already; --force downloads it again."
-    else:
-        return
-    display(render.note(text))
+    if status.status == "paused":
+        hint = f"Run this again to go on, or %power cancel {name} to remove what is here."
+        display(render.note(hint))
 
 
 def pulls(session: Session, arguments: argparse.Namespace) -> Output:
@@ -112,7 +107,8 @@ def login(session: Session, arguments: argparse.Namespace) -> Output:
 def table(found: Sequence[PullStatus]) -> Output:
     """``%power pulls``."""
     rows = [
-        (status.name, _word(status), _progress(status).facts, _more(status)) for status in found
+        (status.name, progress.word(status), progress.facts(status), _more(status))
+        for status in found
     ]
     return render.table(
         ("Name", "Status", "Progress", "More"),
@@ -122,24 +118,8 @@ def table(found: Sequence[PullStatus]) -> Output:
 
 
 def _state(status: PullStatus) -> str:
-    facts = _progress(status).facts
-    return f"{status.name} is {_word(status)}" + (f" ({facts})" if facts else "")
-
-
-def _word(status: PullStatus) -> str:
-    return _progress(status).word if status.status == "pulling" else status.status
-
-
-def _progress(status: PullStatus) -> Progress:
-    phase = "resolving" if status.phase is UNSET else status.phase
-    return Progress(
-        name=status.name,
-        status=phase if status.status == "pulling" else status.status,
-        completed=status.completed,
-        total=None if status.total is UNSET else status.total,
-        rate=None if status.bytes_per_second is UNSET else status.bytes_per_second,
-        eta=None if status.eta_seconds is UNSET else status.eta_seconds,
-    )
+    facts = progress.facts(status)
+    return f"{status.name} is {progress.word(status)}" + (f" ({facts})" if facts else "")
 
 
 def _more(status: PullStatus) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import UNSET
 
-from .. import words
+from .. import progress, words
 from ..types import Model, PullStatus
 
 _HEADERS = ("Name", "Format", "Disk", "Parameters", "State", "Memory")
@@ -28,9 +28,9 @@ def models(found: Sequence[Model]) -> Bundle:
 
 def pull(name: str, status: PullStatus | None) -> Bundle:
     """A pull as it was when it was shown."""
-    parts = ["not known"] if status is None else [status.status, *_amount(status)]
-    text = f"{name}: {', '.join(parts)}"
-    return _bundle(f"<p>{html.escape(text)}</p>", text)
+    if status is None:
+        return _bundle(f"<p>{html.escape(name)}: not pulled</p>", f"{name}: not pulled")
+    return _bundle(progress.markup(status), progress.text(status))
 
 
 def chat(model: str, messages: Iterable[dict[str, str]]) -> Bundle:
@@ -64,9 +64,3 @@ def _row(model: Model) -> tuple[str, ...]:
 def _cells(row: Sequence[str]) -> str:
     first, *rest = (html.escape(cell) for cell in row)
     return f'<th scope="row">{first}</th>' + "".join(f"<td>{cell}</td>" for cell in rest)
-
-
-def _amount(status: PullStatus) -> list[str]:
-    if status.total is UNSET:
-        return []
-    return [f"{words.size(status.completed)} of {words.size(status.total)}"]

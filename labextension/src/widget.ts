@@ -58,10 +58,11 @@ function pullView(model: WidgetModel, live: Live): View {
       view.update(told);
     }
   };
-  const unsubscribe = live.subscribe(({ pulls }, standing) => {
+  const unsubscribe = live.subscribe(({ models, pulls }, standing) => {
     known = standing === 'connected';
     if (known) {
-      view.update(pulls.get(name));
+      const here: Pull | undefined = models.has(name) ? { name, status: 'done' } : undefined;
+      view.update(pulls.get(name) ?? here);
     }
   });
   model.on('change:status', showStatus);
