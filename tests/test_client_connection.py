@@ -6,6 +6,7 @@ import shutil
 import ssl
 import subprocess
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -137,6 +138,44 @@ def test_closing_a_stream_closes_the_connection() -> None:
         with client.stream("m", "?") as stream:
             next(stream)
         assert broken.wait(5)
+
+
+def test_closing_a_stream_wakes_the_thread_that_waits_for_its_events() -> None:
+    gone = threading.Event()
+
+    def silent(request: Request) -> None:
+        request.send_chunks([b'data: {"n":1}\n\n'], whole=False)
+        request.wfile.flush()
+        request.connection.recv(1)  # until the client hangs up
+        gone.set()
+
+    ended: list[Exception] = []
+
+    def wait_for_more() -> None:
+        try:
+            next(events)
+        except ConnectionLost as error:
+            ended.append(error)
+
+    with StubServer(silent) as server:
+        stream = Connection(Server(url=server.url)).stream("GET", "events")
+        events = iter(stream)
+        assert next(events) == {"n": 1}
+        waiting = threading.Thread(target=wait_for_more, daemon=True)
+        waiting.start()
+        time.sleep(0.2)  # it sleeps in the system's call by now
+        stream.close()
+        waiting.join(5)
+        assert gone.wait(5)
+        assert len(ended) == 1
+
+
+def test_a_stream_that_was_closed_gives_no_events() -> None:
+    with StubServer(lambda r: r.send_chunks([b'data: {"n":1}\n\n'])) as server:
+        stream = Connection(Server(url=server.url)).stream("GET", "events")
+        stream.close()
+        with pytest.raises(ConnectionLost):
+            next(iter(stream))
 
 
 def test_a_restarted_server_is_found_again_once() -> None:

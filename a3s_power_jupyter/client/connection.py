@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import socket
 import ssl
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -69,7 +71,11 @@ def _trust_only(certfile: str) -> ssl.SSLContext:
 
 
 class EventStream:
-    """The events of one SSE reply. Closing it tells the server that nobody listens any more."""
+    """The events of one SSE reply. Closing it tells the server that nobody listens any more.
+
+    It may be closed by another thread than the one that waits for events, which then gets a
+    `ConnectionLost`.
+    """
 
     def __init__(self, response: httpx2.Response) -> None:
         self._response = response
@@ -92,7 +98,7 @@ class EventStream:
                 if "error" in event:
                     raise from_wire(event["error"])
                 yield event
-        except httpx2.TransportError as error:
+        except (httpx2.TransportError, httpx2.StreamClosed) as error:
             raise ConnectionLost(
                 "The server closed the connection before its reply was complete. "
                 "It may have been stopped; try again."
@@ -101,7 +107,16 @@ class EventStream:
             self.close()
 
     def close(self) -> None:
+        if not self._response.is_closed:
+            self._wake_reader()
         self._response.close()
+
+    def _wake_reader(self) -> None:
+        """Closing a socket wakes nobody who waits for it, and tells the server nothing as long."""
+        stream = self._response.extensions.get("network_stream")
+        if stream is not None:
+            with suppress(OSError):  # the server has ended the connection
+                stream.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
 
 
 class Connection:
@@ -163,7 +178,9 @@ class Connection:
         connect = CONNECT_TIMEOUT if timeout is None else min(timeout, CONNECT_TIMEOUT)
 
         def attempt() -> httpx2.Response:
-            headers = {"Accept": "text/event-stream" if stream else "application/json"}
+            headers = {"Accept": "application/json"}
+            if stream:  # a socket of its own, which `EventStream.close` may shut down
+                headers = {"Accept": "text/event-stream", "Connection": "close"}
             content = None
             if body is not None:
                 content = json.dumps(body).encode()  # takes strings like `Reply`, msgspec does not
