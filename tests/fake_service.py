@@ -6,6 +6,7 @@ The names of its models say what they do.
 from __future__ import annotations
 
 import asyncio
+import os
 import struct
 from collections.abc import AsyncGenerator
 from typing import Any
@@ -161,7 +162,12 @@ class FakeService:
         return Embedded(struct.pack("<2f", 1, 0), 2, 3)
 
     async def events(self) -> AsyncGenerator[dict[str, Any], None]:
-        yield {"type": "snapshot", "models": await self.models(), "pulls": []}
+        yield {
+            "type": "snapshot",
+            "instance": str(os.getpid()),
+            "models": await self.models(),
+            "pulls": [],
+        }
         await asyncio.Event().wait()
 
     async def health(self) -> dict[str, Any]:

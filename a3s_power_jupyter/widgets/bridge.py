@@ -9,15 +9,24 @@ user's code.
 from __future__ import annotations
 
 import json
+import logging
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
+from urllib.parse import unquote
 
 from ..errors import InvalidParameter, PowerError
+from .bursts import Bursts
+
+#: Seconds between two bursts of the events of models and pulls.
+PAUSE = 0.1
 
 #: What views ask for; everything else of a server is none of their business.
 _PATH = re.compile(r"(models|events|chat/completions)([/?][^\s#]*)?")
+
+_log = logging.getLogger("a3s_power_jupyter.widgets")
 
 
 class Events(Protocol):
@@ -30,7 +39,9 @@ class Events(Protocol):
 class Connection(Protocol):
     """What is used of `client.connection.Connection`."""
 
-    def request(self, method: str, path: str, *, body: object = None) -> bytes: ...
+    def request(
+        self, method: str, path: str, *, body: object = None, timeout: float | None = ...
+    ) -> bytes: ...
     def stream(self, method: str, path: str, *, body: object = None) -> Events: ...
 
 
@@ -40,14 +51,20 @@ class Bridge:
     Parameters
     ----------
     send : takes a message to the view, from any thread.
+    sleep : waits for so many seconds.
     """
 
-    def __init__(self, connection: Connection, send: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        send: Callable[[dict[str, Any]], None],
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._connection = connection
         self._send = send
+        self._sleep = sleep
         self._lock = threading.Lock()
-        self._streams: dict[str, Events] = {}
-        self._stopped: set[str] = set()
+        self._replies: dict[str, _Reply] = {}
 
     def handle(self, message: dict[str, Any]) -> None:
         """Take a message of the view; returns at once."""
@@ -55,51 +72,117 @@ class Bridge:
         if message.get("stop"):
             self._stop(id_)
             return
+        reply = _Reply(id_, self._send)
+        with self._lock:
+            self._replies[id_] = reply
         threading.Thread(
-            target=self._answer, args=(id_, message), name="a3s-power-view", daemon=True
+            target=self._answer, args=(reply, message), name="a3s-power-view", daemon=True
         ).start()
 
     def close(self) -> None:
-        """End all streams."""
+        """End all that is under way; the view hears no more of it."""
         with self._lock:
-            ids = [*self._streams]
+            ids = [*self._replies]
         for id_ in ids:
             self._stop(id_)
 
     def _stop(self, id_: str) -> None:
         with self._lock:
-            self._stopped.add(id_)
-            stream = self._streams.get(id_)
+            reply = self._replies.get(id_)
+        if reply is not None:  # else it has ended
+            reply.stop()
+
+    def _answer(self, reply: _Reply, message: dict[str, Any]) -> None:
+        try:
+            self._ask(reply, message)
+        except PowerError as error:
+            reply.fail(error)
+        except Exception:
+            # What is read from a connection that `stop` closes meanwhile fails in many ways.
+            if not reply.stopped:
+                _log.exception("a view's request broke")
+                reply.fail(PowerError("The kernel made a mistake; its log says more."))
+        finally:
+            with self._lock:
+                self._replies.pop(reply.id, None)
+
+    def _ask(self, reply: _Reply, message: dict[str, Any]) -> None:
+        method, path, body = message.get("method"), message.get("path"), message.get("body")
+        if not isinstance(method, str) or not isinstance(path, str) or not _is_for_views(path):
+            raise InvalidParameter(f"A view does not ask for {str(path)[:80]!r}.")
+        if not message.get("stream"):
+            # A load, for one, takes as long as it takes; giving up would end it.
+            answer = self._connection.request(method, path, body=body, timeout=None)
+            reply.tell(item=json.loads(answer), done=True)
+            return
+        stream = self._connection.stream(method, path, body=body)
+        try:
+            reply.begin(stream)
+            self._pass_on(reply, stream, in_bursts=path == "events")
+        finally:
+            stream.close()
+        reply.tell(done=True)
+
+    def _pass_on(self, reply: _Reply, stream: Events, *, in_bursts: bool) -> None:
+        if not in_bursts:
+            for event in stream:
+                reply.tell(item=event)
+            return
+        bursts = Bursts()
+        threading.Thread(
+            target=_read, args=(stream, bursts), name="a3s-power-events", daemon=True
+        ).start()
+        while events := bursts.take():
+            for event in events:
+                reply.tell(item=event)
+            self._sleep(PAUSE)
+
+
+class _Reply:
+    """What the view hears of one request, until it is stopped."""
+
+    def __init__(self, id_: str, send: Callable[[dict[str, Any]], None]) -> None:
+        self.id = id_
+        self.stopped = False
+        self._send = send
+        self._lock = threading.Lock()
+        self._stream: Events | None = None
+
+    def begin(self, stream: Events) -> None:
+        """The server answers; one that was stopped before is closed at once."""
+        with self._lock:
+            self._stream = stream
+            stopped = self.stopped
+        if stopped:
+            stream.close()
+
+    def stop(self) -> None:
+        with self._lock:
+            self.stopped = True
+            stream = self._stream
         if stream is not None:
             stream.close()
 
-    def _answer(self, id_: str, message: dict[str, Any]) -> None:
-        try:
-            method, path = str(message.get("method")), str(message.get("path"))
-            if not _PATH.fullmatch(path) or ".." in path:
-                raise InvalidParameter(f"A view does not ask for {path[:80]!r}.")
-            if message.get("stream"):
-                self._pass_on(id_, self._connection.stream(method, path, body=message.get("body")))
-                return
-            reply = self._connection.request(method, path, body=message.get("body"))
-            self._send({"id": id_, "item": json.loads(reply), "done": True})
-        except PowerError as error:
-            self._send({"id": id_, "item": {"error": error.to_wire()}, "done": True})
+    def tell(self, **what: Any) -> None:
+        with self._lock:  # nothing is sent when `stop` has returned
+            if not self.stopped:
+                self._send({"id": self.id, **what})
 
-    def _pass_on(self, id_: str, stream: Events) -> None:
-        with self._lock:
-            self._streams[id_] = stream
-            stopped = id_ in self._stopped
-        try:
-            if not stopped:
-                for event in stream:
-                    self._send({"id": id_, "item": event})
-            self._send({"id": id_, "done": True})
-        except PowerError:
-            if id_ not in self._stopped:
-                raise
-        finally:
-            stream.close()
-            with self._lock:
-                self._streams.pop(id_, None)
-                self._stopped.discard(id_)
+    def fail(self, error: PowerError) -> None:
+        self.tell(item={"error": error.to_wire()}, done=True)
+
+
+def _is_for_views(path: str) -> bool:
+    """Whether views ask for `path`; a dot segment would lead elsewhere."""
+    segments = path.partition("?")[0].split("/")
+    return _PATH.fullmatch(path) is not None and not {".", ".."} & {*map(unquote, segments)}
+
+
+def _read(stream: Events, bursts: Bursts) -> None:
+    try:
+        for event in stream:
+            bursts.add(event)
+    except Exception as error:  # it is raised again where the view is answered
+        bursts.end(error)
+    else:
+        bursts.end()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from msgspec import UNSET
 
@@ -33,19 +34,35 @@ def pull(name: str, status: PullStatus | None) -> Bundle:
     return _bundle(progress.markup(status), progress.text(status))
 
 
-def chat(model: str, messages: Iterable[dict[str, str]]) -> Bundle:
-    """A conversation, without its Markdown."""
-    said = [(message["role"], message["content"]) for message in messages]
-    text = "\n".join([f"Chat with {model}", *(f"{role}: {content}" for role, content in said)])
+def chat(model: str, messages: Iterable[Mapping[str, Any]]) -> Bundle:
+    """A conversation, without its Markdown and images."""
+    said = [(str(message.get("role", "")), _text_of(message)) for message in messages]
+    title = f"Chat with {model}" if model else "Chat"
+    text = "\n".join([title, *(f"{role}: {content}" for role, content in said)])
     paragraphs = "".join(
         f"<p><strong>{html.escape(role)}</strong><br>{html.escape(content)}</p>"
         for role, content in said
     )
-    return _bundle(f"<p>Chat with {html.escape(model)}</p>{paragraphs}", text)
+    return _bundle(f"<p>{html.escape(title)}</p>{paragraphs}", text)
 
 
 def _bundle(markup: str, text: str) -> Bundle:
     return {"text/html": markup, "text/plain": text}
+
+
+#: Where nothing can be said.
+UNKNOWN = _bundle(
+    "<p>The server did not answer when this was shown.</p>",
+    "The server did not answer when this was shown.",
+)
+
+
+def _text_of(message: Mapping[str, Any]) -> str:
+    """The content of a message, which OpenAI's API has as a text, as parts, or not at all."""
+    content = message.get("content")
+    if isinstance(content, list):
+        return "\n".join(str(part["text"]) for part in content if "text" in part)
+    return "" if content is None else str(content)
 
 
 def _row(model: Model) -> tuple[str, ...]:

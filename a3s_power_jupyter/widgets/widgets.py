@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import anywidget
 import msgspec
 import traitlets
 
+from ..errors import ConnectionLost, ModelNotFound, PowerError, PullStateNotFound
 from ..types import Model, PullStatus
 from . import fallback
 from .bridge import Bridge, Connection
 from .fallback import Bundle
 
 STATIC = Path(__file__).parent / "static"
+
+_log = logging.getLogger("a3s_power_jupyter.widgets")
 
 
 class PowerWidget(anywidget.AnyWidget):
@@ -23,6 +28,11 @@ class PowerWidget(anywidget.AnyWidget):
     No key and no address ever gets into a trait: those are saved with the notebook. `instance`
     tells the view whether the page's own server is the one that the kernel uses; where it is, the
     view works while the kernel is busy, and after it was restarted.
+
+    Raises
+    ------
+    PowerError
+        The server does not answer.
     """
 
     _esm = STATIC / "widget.js"
@@ -31,14 +41,17 @@ class PowerWidget(anywidget.AnyWidget):
     kind = traitlets.Unicode().tag(sync=True)
     instance = traitlets.Unicode().tag(sync=True)
 
+    _bridge: Bridge | None = None  # of one that could not be made, and is closed all the same
+
     def __init__(self, connection: Connection, **traits: Any) -> None:
         self._connection = connection
         super().__init__(instance=_snapshot(connection)["instance"], **traits)
-        self._bridge = Bridge(connection, self.send)
-        self.on_msg(lambda _widget, message, _buffers: self._bridge.handle(message))
+        bridge = self._bridge = Bridge(connection, self.send)
+        self.on_msg(lambda _widget, message, _buffers: bridge.handle(message))
 
     def close(self) -> None:
-        self._bridge.close()
+        if self._bridge is not None:
+            self._bridge.close()
         super().close()
 
     def fallback(self) -> Bundle:
@@ -46,14 +59,23 @@ class PowerWidget(anywidget.AnyWidget):
 
         Raises
         ------
-        PowerError
+        PowerError, msgspec.ValidationError
         """
         raise NotImplementedError
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         bundle: Any = super()._repr_mimebundle_(**options)  # without a widget manager None
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle or {}, {})
-        return {**data, **self.fallback()}, metadata
+        return {**data, **self._fallback()}, metadata
+
+    def _fallback(self) -> Bundle:
+        """The view finds a server that was gone for a while; so it is shown in any case."""
+        try:
+            return self.fallback()
+        except (PowerError, msgspec.ValidationError) as error:
+            # What it says may name the server's address, which is not to be saved.
+            _log.warning("a widget is shown without its server: %s", error)
+            return fallback.UNKNOWN
 
 
 class ModelTable(PowerWidget):
@@ -64,6 +86,7 @@ class ModelTable(PowerWidget):
 
     def fallback(self) -> Bundle:
         snapshot = _snapshot(self._connection)
+        self.instance = snapshot["instance"]  # another one, if it was restarted
         return fallback.models(msgspec.convert(snapshot["models"], list[Model]))
 
 
@@ -78,13 +101,14 @@ class PullProgress(PowerWidget):
     status = traitlets.Dict(default_value=None, allow_none=True).tag(sync=True)
 
     def __init__(self, connection: Connection, name: str) -> None:
-        super().__init__(connection, kind="pull", name=name)
+        known = _pull(connection, name)
+        # The server calls it so; it may have been asked for by another form of the reference.
+        super().__init__(connection, kind="pull", name=name if known is None else known.name)
 
     def fallback(self) -> Bundle:
         if self.status is not None:
             return fallback.pull(self.name, msgspec.convert(self.status, PullStatus))
-        pulls = msgspec.convert(_snapshot(self._connection)["pulls"], list[PullStatus])
-        return fallback.pull(self.name, next((p for p in pulls if p.name == self.name), None))
+        return fallback.pull(self.name, _pull(self._connection, self.name))
 
 
 class Chat(PowerWidget):
@@ -104,6 +128,17 @@ def _snapshot(connection: Connection) -> dict[str, Any]:
     """How the server is now: its instance, models and pulls."""
     events = connection.stream("GET", "events")
     try:
-        return next(iter(events))
+        for event in events:
+            return event
     finally:
         events.close()
+    raise ConnectionLost("The server ended before it said which models it has; try again.")
+
+
+def _pull(connection: Connection, name: str) -> PullStatus | None:
+    """How a pull does; None where nothing was pulled by that name."""
+    try:
+        path = f"models/pull/{quote(name, safe='')}/status"
+        return msgspec.json.decode(connection.request("GET", path), type=PullStatus)
+    except (PullStateNotFound, ModelNotFound):  # the latter of what can be no name of a pull
+        return None
