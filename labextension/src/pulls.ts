@@ -10,10 +10,13 @@ const PHASES = {
   verifying: 'checking'
 };
 
-/** 0 to 1; null while the size is not known. */
+/** 0 to 1; null while the size is not known, and where nothing is kept. */
 export function fraction(pull: Pull): number | null {
   if (pull.status === 'done') {
     return 1;
+  }
+  if (pull.status === 'cancelled') {
+    return null;
   }
   return pull.total ? Math.min(1, (pull.completed ?? 0) / pull.total) : null;
 }
@@ -26,7 +29,7 @@ export function word(pull: Pull): string {
 /** "49.2 MB of 98.4 MB, 12.0 MB/s, 4 s left" */
 export function facts(pull: Pull): string {
   const parts = [];
-  if (pull.total) {
+  if (pull.total && pull.status !== 'cancelled') {
     const whole = formatBytes(pull.total);
     parts.push(pull.status === 'done' ? whole : `${formatBytes(pull.completed ?? 0)} of ${whole}`);
   }

@@ -37,6 +37,12 @@ test('a pull that is over has a size and no rate', () => {
   assert.equal(fraction(done), 1);
 });
 
+test('a pull that was cancelled has nothing to show', () => {
+  const cancelled = pull({ status: 'cancelled', completed: 3, total: 4 });
+  assert.equal(fraction(cancelled), null);
+  assert.equal(facts(cancelled), '');
+});
+
 test('what can be done depends on how it is', () => {
   assert.deepEqual(actions(pull({})), ['pause', 'cancel']);
   assert.deepEqual(actions(pull({ status: 'paused' })), ['resume', 'cancel']);

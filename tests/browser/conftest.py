@@ -6,10 +6,14 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import servers
+from hub_server import HubServer, run_hub
+from lab_page import REPO
+from model_files import smollm2
 from playwright.sync_api import Browser, Page, sync_playwright
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
@@ -26,7 +30,9 @@ ARGUMENTS = [
 ]
 
 #: User settings of JupyterLab by plugin; without the question whether it may fetch news.
-QUIET = {"apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False}}
+QUIET = {
+    "@jupyterlab/apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False}
+}
 
 
 @pytest.fixture(scope="module")
@@ -44,37 +50,68 @@ def browser() -> Iterator[Browser]:
         started.close()
 
 
+@dataclass(frozen=True)
+class Lab:
+    """A page with a JupyterLab of its own."""
+
+    page: Page
+    server: servers.Server
+
+
 @pytest.fixture
-def open_notebook(
+def open_lab(
     browser: Browser, start_server: Callable[..., servers.Server], tmp_path: Path
-) -> Iterator[Callable[..., tuple[Page, servers.Server]]]:
-    """Opens a notebook, copied, in a JupyterLab of its own, in a theme."""
+) -> Iterator[Callable[..., Lab]]:
+    """Opens JupyterLab in a theme, on a copy of a notebook if one is given.
+
+    ``environ`` is more of the server's environment, ``settings`` are more user settings by plugin.
+    """
     pages: list[Page] = []
 
     def opened(
-        notebook: Path, theme: str, environ: dict[str, str] | None = None
-    ) -> tuple[Page, servers.Server]:
+        theme: str,
+        notebook: Path | None = None,
+        environ: dict[str, str] | None = None,
+        settings: dict[str, dict[str, object]] | None = None,
+    ) -> Lab:
         config = tmp_path / "config"
-        settings = QUIET | {"apputils-extension/themes": {"theme": theme}}
-        for plugin, values in settings.items():
-            path = config / "lab/user-settings/@jupyterlab" / f"{plugin}.jupyterlab-settings"
+        themes = {"@jupyterlab/apputils-extension/themes": {"theme": f"JupyterLab {theme}"}}
+        for plugin, values in (QUIET | themes | (settings or {})).items():
+            path = config / "lab/user-settings" / f"{plugin}.jupyterlab-settings"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(values))
         root = tmp_path / "notebooks"
         root.mkdir()
-        shutil.copy(notebook, root)
+        if notebook is not None:
+            shutil.copy(notebook, root)
         server = start_server(
             f"--ServerApp.root_dir={root}",
             environ={"JUPYTER_CONFIG_DIR": str(config), **(environ or {})},
         )
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         pages.append(page)
-        page.goto(f"{server.url}lab/tree/{notebook.name}?token={server.token}")
-        return page, server
+        tree = "" if notebook is None else f"/tree/{notebook.name}"
+        page.goto(f"{server.url}lab{tree}?token={server.token}")
+        return Lab(page, server)
 
     yield opened
     for page in pages:
         page.close()
+
+
+@pytest.fixture(scope="module")
+def hub() -> Iterator[HubServer]:
+    """A stand-in for the hub with one small model."""
+    with run_hub() as server:
+        server.add(REPO, {"model-Q4_1.gguf": smollm2().read_bytes()})
+        yield server
+
+
+@pytest.fixture
+def hub_environ(hub: HubServer) -> dict[str, str]:
+    """The environment of a server that pulls from `hub`, which behaves."""
+    hub.behave()
+    return {"HF_ENDPOINT": hub.url, "HF_HUB_DISABLE_XET": "1", "HF_TOKEN": ""}
 
 
 @pytest.fixture

@@ -2,151 +2,122 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-import servers
-from hub_server import HubServer, run_hub
-from model_files import smollm2
+from hub_server import HubServer
+from lab_page import (
+    PULL,
+    SECONDS,
+    faults,
+    load,
+    register,
+    row,
+    run_cell,
+    wait_for_kernel,
+    write_notebook,
+)
 from playwright.sync_api import Locator, Page, expect
+
+if TYPE_CHECKING:
+    from conftest import Lab
 
 pytestmark = pytest.mark.browser
 
-SECONDS = 1000.0  # Playwright counts milliseconds
-AXE = Path(__file__).parents[2] / "labextension/node_modules/axe-core/axe.min.js"
-REPO = "tests/Chat-GGUF"
-PULL = f"{REPO}:Q4_1"
-
+QUESTION = "What is the capital city of France? Answer in one short English sentence."
+RATE = re.compile(r"[1-9]\S* [kM]B/s")
+TABLE, PULLING, CHAT, SLEEP, MAGIC = range(5)
 CELLS = [
     "import a3s_power_jupyter as power\nclient = power.connect()\nclient.table()",
     f"client.pull_widget({PULL!r})",
     "client.chat_widget('smollm2')",
-    "import time\nfor _ in range(600): time.sleep(0.1)",
+    "import time\nfor _ in range(6000): time.sleep(0.1)",
+    f"%load_ext a3s_power_jupyter\n%power pull {PULL}",
 ]
 
 
-def notebook(path: Path) -> None:
-    cells = [
-        {"cell_type": "code", "id": f"c{i}", "source": source, "metadata": {}, "outputs": [],
-         "execution_count": None}
-        for i, source in enumerate(CELLS)
-    ]  # fmt: skip
-    kernel = {"name": "python3", "display_name": "Python 3"}
-    whole = {
-        "cells": cells,
-        "metadata": {"kernelspec": kernel},
-        "nbformat": 4,
-        "nbformat_minor": 5,
-    }
-    path.write_text(json.dumps(whole))
-
-
-@pytest.fixture(scope="module")
-def hub() -> Iterator[HubServer]:
-    with run_hub() as server:
-        server.add(REPO, {"model-Q4_1.gguf": smollm2().read_bytes()})
-        yield server
-
-
-@pytest.fixture(params=["Light", "Dark"])
-def theme(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
 @pytest.fixture
-def opened(
-    open_notebook: Callable[..., tuple[Page, servers.Server]],
-    hub: HubServer,
-    theme: str,
-    tmp_path: Path,
-) -> tuple[Page, servers.Server]:
-    hub.behave()
-    path = tmp_path / "widgets.ipynb"
-    notebook(path)
-    environ = {"HF_ENDPOINT": hub.url, "HF_HUB_DISABLE_XET": "1", "HF_TOKEN": ""}
-    return open_notebook(path, f"JupyterLab {theme}", environ)
+def open_widgets(
+    open_lab: Callable[..., Lab], hub_environ: dict[str, str], tmp_path: Path
+) -> Callable[[str], Lab]:
+    """JupyterLab, whose server has room for one model, on a notebook with the widgets."""
+
+    def opened(theme: str) -> Lab:
+        notebook = write_notebook(tmp_path / "widgets.ipynb", *CELLS)
+        environ = {**hub_environ, "A3S_POWER_MAX_MODELS": "1"}
+        lab = open_lab(theme, notebook, environ)
+        wait_for_kernel(lab.page)
+        lab.page.keyboard.press("Control+b")  # hides the file browser
+        return lab
+
+    return opened
 
 
-def register(api: Any, name: str) -> None:
-    api.post("v1/models", json={"name": name, "path": str(smollm2())}).raise_for_status()
-
-
-def run_cell(page: Page, number: int) -> Locator:
-    cell = page.locator(".jp-CodeCell").nth(number)
-    cell.locator(".jp-InputArea-editor").click()
-    page.keyboard.press("Control+Enter")
-    return cell.locator(".jp-OutputArea-output").last
-
-
-def faults(page: Page, selector: str) -> list[str]:
-    """What axe-core finds that is serious or worse."""
-    page.evaluate(AXE.read_text())
-    found = page.evaluate("selector => axe.run(selector, {resultTypes: ['violations']})", selector)
-    return [
-        f"{rule['id']}: {node['html'][:200]} {node['failureSummary'][:300]}"
-        for rule in found["violations"]
-        if rule["impact"] in ("serious", "critical")
-        for node in rule["nodes"]
-    ]
-
-
+@pytest.mark.parametrize("theme", ["Light", "Dark"])
 def test_widgets(
-    opened: tuple[Page, servers.Server], hub: HubServer, images: Path, theme: str
+    open_widgets: Callable[[str], Lab], hub: HubServer, images: Path, theme: str
 ) -> None:
-    page, server = opened
-    expect(page.locator(".jp-NotebookPanel-toolbar")).to_contain_text(
-        "Python 3", timeout=60 * SECONDS
-    )
-    page.keyboard.press("Control+b")
-    with server.api() as api:
-        register(api, "smollm2")
-        register(api, "other")
-        table = run_cell(page, 0).locator(".a3s-models")
-        row = table.get_by_role("row").filter(has_text="smollm2")
-        expect(row).to_contain_text("unloaded", timeout=30 * SECONDS)
-
-        # What is done elsewhere is seen here; what is done here is done.
-        api.post("v1/models/smollm2/load", json={}).raise_for_status()
-        expect(row).to_contain_text("min left")
-        row.get_by_role("button", name="Pin smollm2").click()
-        expect(row).to_contain_text("pinned")
-        row.get_by_role("button", name="Unpin smollm2").click()
-        api.delete("v1/models/other").raise_for_status()
-        expect(table.get_by_role("row").filter(has_text="other")).to_have_count(0)
-
+    lab = open_widgets(theme)
+    page = lab.page
+    with lab.server.api() as api:
+        register(api, "smollm2", "other", "third")
+        table = run_cell(page, TABLE).locator(".a3s-models")
+        check_table(table, api)
         # A pull from the box, and its own widget; the kernel is busy all the while.
-        hub.fail("model-Q4_1.gguf", times=None, rate=1_000_000)
+        hub.fail("model-Q4_1.gguf", times=None, rate=200_000)  # it lasts to the end
         table.get_by_label("Model to pull").fill(PULL)
         table.get_by_role("button", name="Pull", exact=True).click()
-        pull = run_cell(page, 1).locator(".a3s-pull")
-        expect(pull).to_contain_text("MB/s", timeout=30 * SECONDS)
-        chat = run_cell(page, 2).locator(".a3s-chat")
+        pull = run_cell(page, PULLING).locator(".a3s-one-pull")
+        expect(pull).to_contain_text(RATE, timeout=30 * SECONDS)
+        chat = run_cell(page, CHAT).locator(".a3s-chat")
         expect(chat.get_by_label("Model", exact=True)).to_have_value(
             "smollm2", timeout=30 * SECONDS
         )
-        run_cell(page, 3)
+        run_cell(page, SLEEP)
         expect(page.locator(".jp-Notebook-ExecutionIndicator")).to_have_attribute(
             "data-status", "busy"
         )
-        check_pull(pull, api)
         check_chat(chat)
-
-        shots(page, images, theme)
-        for selector in (".a3s-models", ".a3s-pull", ".a3s-chat"):
+        chat.screenshot(path=images / f"chat-{theme.lower()}.png")
+        table.scroll_into_view_if_needed()
+        page.screenshot(path=images / f"widgets-{theme.lower()}.png")
+        for selector in (".a3s-models", ".a3s-one-pull", ".a3s-chat"):
             assert faults(page, selector) == []
+        check_pull(pull, api)
+        check_delete(table, api)
+        check_narrow(page, images / f"narrow-{theme.lower()}.png")
 
-        # Delete asks first.
-        row.get_by_role("button", name="Delete smollm2").click()
-        row.get_by_role("button", name="Keep smollm2").click()
-        assert api.get("v1/models/smollm2").status_code == 200
-        row.get_by_role("button", name="Delete smollm2").click()
-        row.get_by_role("button", name="Really delete smollm2").click()
-        expect(row).to_have_count(0)
+
+def check_table(table: Locator, api: Any) -> None:
+    """What is done elsewhere is seen here, and what is done here is done."""
+    smollm2, other = row(table, "smollm2"), row(table, "other")
+    expect(smollm2).to_contain_text("unloaded", timeout=30 * SECONDS)
+    load(api, "other")
+    expect(other).to_contain_text("min left")
+    load(api, "smollm2")  # there is room for one
+    expect(other).to_contain_text("unloaded")
+    expect(smollm2).to_contain_text("min left")
+    expect(table.get_by_role("status")).to_contain_text("3 models, 1 in memory")
+    pin = smollm2.get_by_role("button", name="Pin smollm2")
+    pin.focus()
+    pin.press("Enter")
+    expect(smollm2).to_contain_text("pinned")
+    unpin = smollm2.get_by_role("button", name="Unpin smollm2")
+    expect(unpin).to_be_focused()
+    unpin.press("Enter")
+    expect(smollm2).not_to_contain_text("pinned")
+    api.delete("v1/models/other").raise_for_status()
+    expect(other).to_have_count(0)
+    table.get_by_label("Filter models").fill("thi gguf")
+    expect(smollm2).to_have_count(0)
+    expect(row(table, "third")).to_be_visible()
+    table.get_by_label("Filter models").fill("")
+    table.get_by_role("button", name="Name").click()
+    expect(table.get_by_role("rowheader")).to_contain_text(["third", "smollm2"])
 
 
 def check_pull(pull: Locator, api: Any) -> None:
@@ -158,23 +129,88 @@ def check_pull(pull: Locator, api: Any) -> None:
     time.sleep(0.6)
     assert bar.get_attribute("value") == before
     pull.get_by_role("button", name="Resume").click()
-    expect(pull).to_contain_text("MB/s", timeout=20 * SECONDS)
+    expect(pull).to_contain_text(RATE, timeout=20 * SECONDS)
     expect(bar).not_to_have_attribute("value", before or "")
     pull.get_by_role("button", name="Cancel").click()
-    expect(pull).to_contain_text(re.compile("cancelled|not known"))
+    expect(pull).to_contain_text("cancelled")
+    expect(pull.get_by_role("button", name="Pull")).to_be_visible()
     assert api.get("v1/models/pull").json()["data"][0]["status"] == "cancelled"
 
 
 def check_chat(chat: Locator) -> None:
-    chat.get_by_label("Message").fill("What is the capital city of France?")
+    chat.get_by_text("Parameters").click()
+    chat.get_by_label("Temperature").fill("0")
+    chat.get_by_label("Message").fill(QUESTION)
     chat.get_by_role("button", name="Send").click()
-    log = chat.get_by_role("log")
-    expect(log).to_contain_text("Paris", timeout=60 * SECONDS)
+    expect(chat.get_by_role("log")).to_contain_text("Paris", timeout=60 * SECONDS)
     expect(chat.get_by_role("status")).to_contain_text("per second", timeout=60 * SECONDS)
 
 
-def shots(page: Page, images: Path, theme: str) -> None:
-    page.locator(".a3s-models").scroll_into_view_if_needed()
-    page.screenshot(path=images / f"widgets-{theme.lower()}.png")
-    page.locator(".a3s-chat").scroll_into_view_if_needed()
-    page.screenshot(path=images / f"chat-{theme.lower()}.png")
+def check_delete(table: Locator, api: Any) -> None:
+    """It asks first."""
+    third = row(table, "third")
+    third.get_by_role("button", name="Delete third").click()
+    third.get_by_role("button", name="Keep third").press("Escape")
+    expect(third.get_by_role("button", name="Delete third")).to_be_focused()
+    assert api.get("v1/models/third").status_code == 200
+    third.get_by_role("button", name="Delete third").click()
+    third.get_by_role("button", name="Really delete third").click()
+    expect(third).to_have_count(0)
+    assert api.get("v1/models/third").status_code == 404
+
+
+def check_narrow(page: Page, image: Path) -> None:
+    """At 400 pixels everything is there, and nothing is wider than its cell."""
+    page.set_viewport_size({"width": 400, "height": 900})
+    table = page.locator(".a3s-models").first
+    table.scroll_into_view_if_needed()
+    smollm2 = row(table, "smollm2")
+    for action in ("Unload", "Pin", "Delete"):
+        expect(smollm2.get_by_role("button", name=f"{action} smollm2")).to_be_in_viewport(ratio=1)
+    for selector in (".a3s-models", ".a3s-one-pull", ".a3s-chat"):
+        wider = "e => e.scrollWidth - e.parentElement.clientWidth"
+        assert page.locator(selector).first.evaluate(wider) <= 0
+        assert faults(page, selector) == []
+    page.screenshot(path=image)
+
+
+def test_what_a_cell_pulls_is_paused_in_its_widget(
+    open_widgets: Callable[[str], Lab], hub: HubServer
+) -> None:
+    page = open_widgets("Light").page
+    hub.fail("model-Q4_1.gguf", times=None, rate=2_000_000)
+    pull = run_cell(page, MAGIC).locator(".a3s-one-pull")
+    expect(pull).to_contain_text(RATE, timeout=30 * SECONDS)
+    pull.get_by_role("button", name="Pause").click()
+    expect(page.locator(".jp-CodeCell").nth(MAGIC)).to_contain_text("Run this again to go on")
+    hub.behave()
+    pull = run_cell(page, MAGIC).locator(".a3s-one-pull")
+    expect(pull).to_contain_text(re.compile("done, 98.4 MB"), timeout=60 * SECONDS)
+
+
+def test_widgets_outlive_their_kernel_and_their_page(open_widgets: Callable[[str], Lab]) -> None:
+    lab = open_widgets("Light")
+    page = lab.page
+    with lab.server.api() as api:
+        register(api, "smollm2")
+        table = run_cell(page, TABLE).locator(".a3s-models")
+        expect(row(table, "smollm2")).to_contain_text("unloaded", timeout=30 * SECONDS)
+        chat = run_cell(page, CHAT).locator(".a3s-chat")
+        expect(chat).to_be_visible(timeout=30 * SECONDS)
+        check_chat(chat)
+        page.keyboard.press("Control+s")
+        expect(page.locator(".jp-mod-dirty")).to_have_count(0)
+
+        # The page is loaded again; the kernel lives.
+        page.reload()
+        expect(chat.get_by_role("log")).to_contain_text("Paris", timeout=60 * SECONDS)
+        expect(row(table, "smollm2")).to_contain_text("min left", timeout=30 * SECONDS)
+
+        # The kernel is another one; the page lives.
+        (kernel,) = api.get("api/kernels").json()
+        api.post(f"api/kernels/{kernel['id']}/restart").raise_for_status()
+        api.post("v1/models/smollm2/unload").raise_for_status()
+        expect(row(table, "smollm2")).to_contain_text("unloaded")
+        row(table, "smollm2").get_by_role("button", name="Load smollm2").click()
+        expect(row(table, "smollm2")).to_contain_text("min left", timeout=60 * SECONDS)
+        expect(chat.get_by_role("log")).to_contain_text("Paris")
