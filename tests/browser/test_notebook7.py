@@ -1,0 +1,82 @@
+"""Notebook 7: the table of models in a notebook, on a page without JupyterLab's main area."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from lab_page import SECONDS, load, register, row, run_cell, wait_for_kernel, write_notebook
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, expect
+from servers import Server
+
+pytestmark = pytest.mark.browser
+
+CELLS = (
+    "import a3s_power_jupyter as power\npower.connect().table()",
+    "import time\nfor _ in range(6000): time.sleep(0.1)",
+)
+
+
+@dataclass
+class Notebook:
+    """A page, and what our code did wrong on it: the page has faults of its own."""
+
+    page: Page
+    server: Server
+    faults: list[str] = field(default_factory=list)
+
+    def hear(self, message: ConsoleMessage) -> None:
+        text = f"{message.text} {message.location['url']}"
+        if message.type in ("error", "warning") and "a3s-power" in text:
+            self.faults.append(text)
+
+    def catch(self, error: Error) -> None:
+        if "a3s-power" in (error.stack or ""):
+            self.faults.append(error.stack or "")
+
+
+@pytest.fixture
+def notebook(
+    browser: Browser, start_server: Callable[..., Server], tmp_path: Path
+) -> Iterator[Notebook]:
+    root = tmp_path / "notebooks"
+    root.mkdir()
+    write_notebook(root / "models.ipynb", *CELLS)
+    server = start_server(f"--ServerApp.root_dir={root}")
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    opened = Notebook(page, server)
+    page.on("console", opened.hear)
+    page.on("pageerror", opened.catch)
+    page.goto(f"{server.url}notebooks/models.ipynb?token={server.token}")
+    wait_for_kernel(page)
+    yield opened
+    page.close()
+
+
+def test_the_table_lives_while_a_cell_runs(notebook: Notebook, images: Path) -> None:
+    page, server = notebook.page, notebook.server
+    with server.api() as api:
+        register(api, "smollm2", "other")
+        table = run_cell(page, 0).locator(".a3s-models")
+        model = row(table, "smollm2")
+        expect(model).to_contain_text("unloaded", timeout=30 * SECONDS)
+
+        # What is done elsewhere is seen here.
+        load(api, "smollm2")
+        expect(model).to_contain_text("min left")
+        api.delete("v1/models/other").raise_for_status()
+        expect(row(table, "other")).to_have_count(0)
+        page.screenshot(path=images / "notebook7.png")
+
+        run_cell(page, 1)
+        busy = page.locator(".jp-CodeCell").nth(1)
+        expect(busy).to_contain_text("[*]:")
+        model.get_by_role("button", name="Pin smollm2").click()
+        expect(model).to_contain_text("pinned")
+        model.get_by_role("button", name="Unload smollm2").click()
+        expect(model).to_contain_text("unloaded")
+        assert api.get("v1/models/smollm2").json()["state"] == "unloaded"
+        expect(busy).to_contain_text("[*]:")
+    assert notebook.faults == []
