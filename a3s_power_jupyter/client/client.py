@@ -32,12 +32,15 @@ Messages = str | Iterable[Mapping[str, Any]]
 
 
 def connect(url: str | None = None, token: str | None = None, *, start: bool = True) -> Client:
-    """A client of the server that is nearest; see `discovery` for the order.
+    """A client of the server that is nearest: of the address given; of ``A3S_POWER_URL``; the
+    server that started this kernel; any server of this user; and last a headless one.
 
     Parameters
     ----------
-    url, token
-        A server of your choice, as ``"http://localhost:8888"``, and its Jupyter token.
+    url
+        A server of your choice, as ``"http://localhost:8888"``.
+    token
+        Its Jupyter token.
     start
         Whether to start a headless server where none is found.
 
@@ -80,6 +83,7 @@ class Client(PullMethods):
         self.close()
 
     def close(self) -> None:
+        """End the connections; leaving a ``with`` block does it too."""
         self._connection.close()
 
     @property
@@ -95,6 +99,7 @@ class Client(PullMethods):
         return msgspec.convert(msgspec.json.decode(body)["data"], list[Model])
 
     def show(self, name: str) -> Model:
+        """One model."""
         return self._model("GET", _path(name))
 
     def ps(self) -> list[Model]:
@@ -191,6 +196,7 @@ class Client(PullMethods):
         return self._model("POST", _path(name, "/pin"))
 
     def unpin(self, name: str) -> Model:
+        """Let a model be unloaded again when it is idle."""
         return self._model("POST", _path(name, "/unpin"))
 
     def gc(self, *, dry_run: bool = True) -> list[Removable]:
@@ -222,12 +228,14 @@ class Client(PullMethods):
     def stream(
         self, model: str, messages: Messages, *, system: str | None = None, **parameters: Any
     ) -> ChatStream:
-        """As `chat`, but gives the text piece by piece::
+        """As `chat`, but gives the text piece by piece.
 
-        with client.stream("smollm2", "Why is the sky blue?") as answer:
-            for piece in answer:
-                print(piece, end="")
-        answer.reply.usage
+        Leaving the ``with`` block ends the generation::
+
+            with client.stream("smollm2", "Why is the sky blue?") as answer:
+                for piece in answer:
+                    print(piece, end="")
+            answer.reply.usage
         """
         if parameters.get("n", 1) != 1:
             raise InvalidParameter("A stream is of one answer; use chat() for n > 1.", param="n")
@@ -257,6 +265,7 @@ class Client(PullMethods):
     # ------------------------------------------------------------ the server
 
     def health(self) -> Health:
+        """Version, engines, devices, and what would make it faster."""
         return msgspec.json.decode(self._connection.request("GET", "health"), type=Health)
 
     def events(self) -> Iterator[dict[str, Any]]:

@@ -64,6 +64,7 @@ class PullMethods:
         return msgspec.convert(msgspec.json.decode(reply)["data"], list[PullStatus])
 
     def pull_status(self, name: str) -> PullStatus:
+        """How one pull does, or how it ended."""
         return self._status("GET", _path(name) + "/status")
 
     def pause_pull(self, name: str) -> PullStatus:

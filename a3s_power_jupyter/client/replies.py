@@ -35,11 +35,15 @@ class Reply(str):
 
     Attributes
     ----------
-    model : name of the model that wrote it.
-    finish_reason : ``"stop"``, ``"length"``, ``"tool_calls"``; ``"interrupted"`` for a stream
-        that was closed before its end.
-    usage : counts of tokens; None when it was interrupted.
-    raw : the reply's JSON; of a stream, its last chunk.
+    model
+        Name of the model that wrote it.
+    finish_reason
+        ``"stop"``, ``"length"``, ``"tool_calls"``; ``"interrupted"`` for a stream that was closed
+        before its end.
+    usage
+        Counts of tokens; None when it was interrupted.
+    raw
+        The reply's JSON; of a stream, its last chunk.
     """
 
     model: str
@@ -120,6 +124,7 @@ class ChatStream:
         self.close()
 
     def close(self) -> None:
+        """End the connection, and with it the generation."""
         self._pieces.close()
         self._events.close()
 
