@@ -1,66 +1,122 @@
-"""A page of one server, whose kernel uses another: the widget asks its kernel for everything."""
+"""A page of one server, whose kernel uses another: widgets ask their kernel for everything."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from lab_page import SECONDS, register, row, run_cell, wait_for_kernel, write_notebook
-from playwright.sync_api import Request, expect
+from hub_server import HubServer
+from lab_page import PULL, SECONDS, register, row, run_cell, wait_for_kernel, write_notebook
+from playwright.sync_api import Locator, Page, Request, expect
 from servers import Server
+
+if TYPE_CHECKING:
+    from conftest import Lab
 
 pytestmark = pytest.mark.browser
 
-CELLS = (
-    "import a3s_power_jupyter as power\npower.connect().table()",
+TABLE, PULLING, CHAT, SLEEP = range(4)
+CELLS = [
+    "import a3s_power_jupyter as power\nclient = power.connect()\nclient.table()",
+    f"client.pull_widget({PULL!r})",
+    "client.chat_widget('theirs')",
     "import time\nfor _ in range(6000): time.sleep(0.1)",
-)
+]
 
 
-def test_the_table_is_the_other_servers(
-    open_lab: Callable[..., Any],
-    start_server: Callable[..., Server],
-    tmp_path: Path,
-    images: Path,
-) -> None:
-    other = start_server()
+@pytest.fixture
+def other(start_server: Callable[..., Server], hub_environ: dict[str, str]) -> Server:
+    return start_server(environ=hub_environ)
+
+
+@pytest.fixture
+def lab(open_lab: Callable[..., Lab], other: Server, tmp_path: Path) -> Lab:
+    notebook = write_notebook(tmp_path / "other.ipynb", *CELLS)
     environ = {"A3S_POWER_URL": other.url, "A3S_POWER_TOKEN": other.token}
-    lab = open_lab("Light", write_notebook(tmp_path / "other.ipynb", *CELLS), environ)
-    page, own = lab.page, lab.server
+    opened = open_lab("Light", notebook, environ)
+    wait_for_kernel(opened.page)
+    opened.page.keyboard.press("Control+b")  # hides the file browser
+    return opened
+
+
+def test_widgets_are_of_the_other_server(
+    lab: Lab, other: Server, hub: HubServer, images: Path
+) -> None:
+    page = lab.page
     asked: list[Request] = []
     page.on("request", lambda request: asked.append(request))
-    wait_for_kernel(page)
-    page.keyboard.press("Control+b")  # hides the file browser
-    with own.api() as api, other.api() as other_api:
-        register(api, "ours")
-        register(other_api, "theirs")
-        table = run_cell(page, 0).locator(".a3s-models")
+    with lab.server.api() as own_api, other.api() as api:
+        register(own_api, "ours")
+        register(api, "theirs")
+        table = run_cell(page, TABLE).locator(".a3s-models")
         model = row(table, "theirs")
         expect(model).to_contain_text("unloaded", timeout=30 * SECONDS)
         expect(table).not_to_contain_text("ours")
+        hub.fail("model-Q4_1.gguf", times=None, rate=5_000_000)
+        pull = run_cell(page, PULLING).locator(".a3s-pull")
+        chat = run_cell(page, CHAT).locator(".a3s-chat")
+        expect(chat.get_by_label("Message")).to_be_visible(timeout=30 * SECONDS)
 
         # JupyterLab has a widget's messages answered in a subshell of ipykernel 7.
-        run_cell(page, 1)
-        busy = page.locator(".jp-CodeCell").nth(1)
+        run_cell(page, SLEEP)
+        busy = page.locator(".jp-CodeCell").nth(SLEEP)
         expect(busy).to_contain_text("[*]:")
-        model.get_by_role("button", name="Load theirs").click()
-        expect(model).to_contain_text("min left", timeout=60 * SECONDS)
-        assert other_api.get("v1/models/theirs").json()["state"] == "loaded"
-        page.screenshot(path=images / "other-server.png")
-
-        # What is done elsewhere is seen here, and what the other server refuses is said.
-        other_api.post("v1/models/theirs/unload", json={}).raise_for_status()
-        expect(model).to_contain_text("unloaded")
-        table.get_by_label("Model to pull").fill("no reference")
-        table.get_by_role("button", name="Pull", exact=True).click()
-        expect(table.get_by_role("alert")).to_contain_text("no reference")
-        other_api.delete("v1/models/theirs").raise_for_status()
+        check_table(table, model, api)
+        check_pull(pull, hub)
+        check_chat(chat, model)
+        shot(page, images)
+        api.delete("v1/models/theirs").raise_for_status()
         expect(model).to_have_count(0)
         expect(busy).to_contain_text("[*]:")
 
         # The page's own server was only asked who it is.
-        assert all(request.url.startswith((own.url, "data:", "blob:")) for request in asked)
+        assert all(request.url.startswith((lab.server.url, "data:", "blob:")) for request in asked)
         assert {request.method for request in asked if "/v1/" in request.url} == {"GET"}
-        assert [found["id"] for found in api.get("v1/models").json()["data"]] == ["ours"]
+        assert [found["id"] for found in own_api.get("v1/models").json()["data"]] == ["ours"]
+
+
+def check_table(table: Locator, model: Locator, api: Any) -> None:
+    """What is done here is done, what is done elsewhere is seen, what is refused is said."""
+    model.get_by_role("button", name="Load theirs").click()
+    expect(model).to_contain_text("min left", timeout=60 * SECONDS)
+    assert api.get("v1/models/theirs").json()["state"] == "loaded"
+    api.post("v1/models/theirs/unload", json={}).raise_for_status()
+    expect(model).to_contain_text("unloaded")
+    table.get_by_label("Model to pull").fill("no reference")
+    table.get_by_role("button", name="Pull", exact=True).click()
+    expect(table.get_by_role("alert")).to_contain_text("no reference")
+
+
+def check_pull(pull: Locator, hub: HubServer) -> None:
+    pull.get_by_role("button", name="Pull").click()
+    expect(pull).to_contain_text("MB/s", timeout=30 * SECONDS)
+    pull.get_by_role("button", name="Pause").click()
+    expect(pull).to_contain_text("paused")
+    hub.behave()
+    pull.get_by_role("button", name="Resume").click()
+    expect(pull).to_contain_text("done", timeout=60 * SECONDS)
+
+
+def check_chat(chat: Locator, model: Locator) -> None:
+    chat.get_by_text("Parameters").click()
+    chat.get_by_label("Temperature").fill("0")
+    chat.get_by_label("Message").fill("What is the capital city of France? Answer briefly.")
+    chat.get_by_role("button", name="Send").click()
+    log, status = chat.get_by_role("log"), chat.get_by_role("status")
+    expect(log).to_contain_text("Paris", timeout=60 * SECONDS)
+    expect(status).to_contain_text("per second", timeout=60 * SECONDS)
+
+    chat.get_by_label("Message").fill("Write a very long story about a lighthouse keeper.")
+    chat.get_by_role("button", name="Send").click()
+    expect(log.locator(".a3s-assistant").nth(1)).to_contain_text("lighthouse", timeout=60 * SECONDS)
+    expect(model).to_contain_text("busy")
+    chat.get_by_role("button", name="Stop").click()
+    expect(status).to_contain_text("stopped")
+    expect(model).to_contain_text("min left")
+
+
+def shot(page: Page, images: Path) -> None:
+    page.locator(".a3s-models").scroll_into_view_if_needed()
+    page.screenshot(path=images / "other-server.png")
