@@ -142,6 +142,13 @@ def test_the_site_needs_no_network(site: Path) -> None:
         assert fetched.findall(path.read_text(encoding="utf-8")) == []
 
 
+def test_pictures_are_there_in_both_themes(site: Path) -> None:
+    text = (site / "widgets.html").read_text(encoding="utf-8")
+    shown = re.findall(r'<img[^>]*class="only-(light|dark)"[^>]*src="_images/([^"]*)"', text)
+    assert ("light", "widgets-light.png") in shown
+    assert ("dark", "widgets-dark.png") in shown
+
+
 def test_the_site_has_every_route(site: Path) -> None:
     text = (site / "rest.html").read_text(encoding="utf-8")
     signatures = re.findall(r'<dt class="sig sig-object http"[^>]*>(.*?)</dt>', text, re.DOTALL)
