@@ -39,7 +39,7 @@ class Changes:
 
 
 class Subscription:
-    """An endless iterator over changes, oldest first."""
+    """An endless iterator over what changed since it was last asked, oldest first."""
 
     def __init__(self) -> None:
         self._changes: dict[Change, None] = {}
@@ -49,11 +49,10 @@ class Subscription:
         self._changes.setdefault(change)
         self._arrived.set()
 
-    async def __aiter__(self) -> AsyncIterator[Change]:
+    async def __aiter__(self) -> AsyncIterator[list[Change]]:
         while True:
             await self._arrived.wait()
-            while self._changes:
-                change = next(iter(self._changes))
-                del self._changes[change]
-                yield change
+            changes = [*self._changes]
+            self._changes.clear()
             self._arrived.clear()
+            yield changes

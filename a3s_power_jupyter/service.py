@@ -20,7 +20,6 @@ from .convert.conversions import Conversions
 from .defaults import with_defaults
 from .description import describe, describe_remote
 from .errors import (
-    ManifestUnreadable,
     ModelBusy,
     ModelNotFound,
     PowerError,
@@ -143,11 +142,7 @@ class PowerService:
 
     async def models(self) -> list[Model]:
         """All models, sorted by name; whether remote ones answer is found out meanwhile."""
-        manifests = await asyncio.to_thread(self._store.list)
-        for manifest in manifests:
-            if manifest.format == "remote":
-                self._upstreams.look(manifest)
-        return [self._describe(manifest) for manifest in manifests]
+        return [self._describe(manifest) for manifest in await self._manifests()]
 
     async def model(self, name: str) -> Model:
         return self._describe(await self._manifest(name))
@@ -252,7 +247,7 @@ class PowerService:
                 async for changed in changes:
                     if loading.done():
                         break
-                    if changed == ("model", name):
+                    if Change("model", name) in changed:
                         yield self._progress(name)
                 await loading
             finally:
@@ -369,8 +364,10 @@ class PowerService:
             }
             watching = asyncio.ensure_future(self._watch_upstreams())
             try:
-                async for change in changes:
-                    yield await self._event(change)
+                async for changed in changes:
+                    found = await self._changed_on_disk(changed)
+                    for change in changed:
+                        yield await self._event(change, found)
             finally:
                 watching.cancel()
 
@@ -378,17 +375,24 @@ class PowerService:
         """Keep looking, as long as somebody watches, whether remote models answer."""
         while True:
             await asyncio.sleep(FRESH)
-            await self.models()
+            await self._manifests()
 
-    async def _event(self, change: Change) -> dict[str, Any]:
+    async def _changed_on_disk(self, changed: list[Change]) -> dict[str, Manifest]:
+        """The models among `changed` that are there; one look at the store serves all."""
+        names = {change.name for change in changed if change.kind == "model"}
+        manifests = await asyncio.to_thread(self._store.list) if names else []
+        return {manifest.name: manifest for manifest in manifests if manifest.name in names}
+
+    async def _event(self, change: Change, found: dict[str, Manifest]) -> dict[str, Any]:
+        if change.kind == "model":
+            manifest = found.get(change.name)
+            if manifest is None:
+                return {"type": "model_deleted", "id": change.name}
+            return {"type": "model", "model": self._describe(manifest)}
         try:
-            if change.kind == "pull":
-                return {"type": "pull", "pull": await self.pull_status(change.name)}
-            return {"type": "model", "model": await self.model(change.name)}
+            return {"type": "pull", "pull": await self.pull_status(change.name)}
         except PullStateNotFound:
             return {"type": "pull_deleted", "name": change.name}
-        except (ModelNotFound, ManifestUnreadable):
-            return {"type": "model_deleted", "id": change.name}
 
     async def health(self) -> dict[str, Any]:
         """The reply of ``GET /v1/health``; the first one asks the engines and takes seconds."""
@@ -426,6 +430,14 @@ class PowerService:
         return self._settings.memory_limit or free_bytes() + taken
 
     # ------------------------------------------------------------ helpers
+
+    async def _manifests(self) -> list[Manifest]:
+        """All models on disk; whether remote ones answer is found out meanwhile."""
+        manifests = await asyncio.to_thread(self._store.list)
+        for manifest in manifests:
+            if manifest.format == "remote":
+                self._upstreams.look(manifest)
+        return manifests
 
     async def _manifest(self, name: str) -> Manifest:
         return await asyncio.to_thread(self._store.get, name)

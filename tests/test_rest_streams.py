@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import time
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
+import fake_service
 import httpx2
 import psutil
 import pytest
@@ -95,4 +97,7 @@ def test_events_begin_with_a_snapshot(api: httpx2.Client) -> None:
     with api.stream("GET", "v1/events") as response:
         assert response.headers["Content-Type"] == "text/event-stream"
         first = next(response.iter_lines())
-    assert first.startswith('data: {"type":"snapshot","models":[{"id":')
+    snapshot = json.loads(first.removeprefix("data: "))
+    assert list(snapshot) == ["type", "instance", "models", "pulls"]
+    assert snapshot["type"] == "snapshot"
+    assert [model["id"] for model in snapshot["models"]] == fake_service.NAMES
