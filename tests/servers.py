@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
+import psutil
 
 TOKEN = "token-of-the-tests"
 START_SECONDS = 60
@@ -147,6 +148,18 @@ def stop(process: subprocess.Popen[bytes]) -> int:
         process.kill()
         process.wait()
         raise
+
+
+def end(pid: int) -> None:
+    """Stop the server with the process id `pid`, if it runs, and wait for its end."""
+    try:
+        process = psutil.Process(pid)
+        process.terminate()
+        # It may be the child of a kernel that does not wait for it.
+        while process.status() != psutil.STATUS_ZOMBIE:
+            time.sleep(0.05)
+    except psutil.NoSuchProcess:
+        return
 
 
 def _wait_for(path: Path, process: subprocess.Popen[bytes], log: Path) -> dict[str, str]:

@@ -58,7 +58,7 @@ ARROWS: dict[str, set[str]] = {
 
 #: Who alone may import a library.
 LIBRARIES = {
-    "IPython": {"__init__", "magics"},
+    "IPython": {"__init__", "magics", "widgets"},
     "anywidget": {"widgets"},
     "httpx2": {"client", "hub", "remote"},
     "huggingface_hub": {"hub", "magics"},

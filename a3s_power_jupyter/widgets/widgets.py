@@ -13,7 +13,7 @@ import traitlets
 
 from ..errors import ConnectionLost, ModelNotFound, PowerError, PullStateNotFound
 from ..types import Model, PullStatus
-from . import fallback
+from . import fallback, host
 from .bridge import Bridge, Connection
 from .fallback import Bundle
 
@@ -49,6 +49,11 @@ class PowerWidget(anywidget.AnyWidget):
         bridge = self._bridge = Bridge(connection, self.send)
         self.on_msg(lambda _widget, message, _buffers: bridge.handle(message))
 
+    def open(self) -> None:
+        """Tell the front end of the widget, unless nobody sees it; then it is HTML and text."""
+        if host.shows_widgets():
+            super().open()
+
     def close(self) -> None:
         if self._bridge is not None:
             self._bridge.close()
@@ -64,6 +69,8 @@ class PowerWidget(anywidget.AnyWidget):
         raise NotImplementedError
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
+        if self.comm is None:
+            return self._fallback(), {}
         bundle: Any = super()._repr_mimebundle_(**options)  # without a widget manager None
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle or {}, {})
         return {**data, **self._fallback()}, metadata
