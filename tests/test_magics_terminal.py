@@ -71,3 +71,14 @@ def test_pieces_appear_as_they_come_and_control_c_stops(
     assert terminal.before.rstrip().endswith("*(stopped)*")
     assert "KeyboardInterrupt" not in terminal.before
     assert run(terminal, "print(answer.finish_reason)").strip() == "interrupted"
+
+
+def test_displays_are_text_here(terminal: pexpect.spawn, smollm2: str) -> None:
+    row = rf"\b{smollm2} +gguf Q4_1 +98\.4 MB +135 M\b"
+    run(terminal, "import warnings; warnings.simplefilter('always')")
+    assert re.search(row, run(terminal, "%power models"))
+    run(terminal, "client = __import__('a3s_power_jupyter').connect()")
+    shown = run(terminal, "client.table()").strip()
+    assert re.search(row, shown)
+    assert "<" not in shown
+    assert run(terminal, f"client.chat_widget({smollm2!r})").endswith(f"Chat with {smollm2}\n\n")

@@ -36,13 +36,9 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str) 
     """Rows under headers; the sentence `empty` where there are none."""
     if not rows:
         return note(empty)
-    widths = [max(map(len, column)) for column in zip(headers, *rows, strict=True)]
-    text = "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in (headers, *rows)
-    )
     lines = [headers, ["---"] * len(headers), *([escape(cell) for cell in row] for row in rows)]
-    return Output(text, "\n".join(f"| {' | '.join(line)} |" for line in lines))
+    markdown = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return Output(words.columns((headers, *rows)), markdown)
 
 
 def facts(pairs: Iterable[tuple[str, str]]) -> Output:

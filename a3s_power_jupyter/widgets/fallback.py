@@ -23,8 +23,8 @@ def models(found: Sequence[Model]) -> Bundle:
     rows = [_row(model) for model in found]
     head = "".join(f'<th scope="col">{title}</th>' for title in _HEADERS)
     body = "".join(f"<tr>{_cells(row)}</tr>" for row in rows)
-    text = "\n".join("  ".join(filter(None, row)) for row in rows)
-    return _bundle(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>", text)
+    markup = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return _bundle(markup, words.columns((_HEADERS, *rows)))
 
 
 def pull(name: str, status: PullStatus | None) -> Bundle:
