@@ -6,11 +6,11 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 
-LAB_SOURCES := $(wildcard labextension/src/* labextension/style/*) labextension/package.json
+LAB_SOURCES := $(wildcard labextension/src/* labextension/style/* labextension/schema/*) labextension/package.json
 JUPYTER_ARGS := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .NOTPARALLEL:
-.PHONY: help lab test venv lint types js chromium py browser packaging bench dist clean
+.PHONY: help lab test venv lint types js chromium py browser packaging docs bench dist clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -43,6 +43,9 @@ browser: $(VENV)/.test chromium ## JupyterLab in a real browser
 packaging: $(VENV)/.test ## builds the distributions and installs the wheel elsewhere
 	pytest -m packaging
 
+docs: $(VENV)/.test ## the documentation as a site, in build/docs
+	sphinx-build -W --keep-going -b html docs build/docs
+
 bench: $(VENV)/.test ## what the server costs over bare llama.cpp
 	python benchmarks/overhead.py
 
@@ -51,7 +54,7 @@ dist: $(VENV)/.test ## sdist and wheel, in dist/
 	python -m build
 
 clean: ## removes the environment and everything that was built
-	rm -rf $(VENV) dist a3s_power_jupyter/labextension a3s_power_jupyter/widgets/static labextension/lib labextension/node_modules
+	rm -rf $(VENV) build dist a3s_power_jupyter/labextension a3s_power_jupyter/widgets/static labextension/lib labextension/node_modules
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 10) else "Python 3.10 or newer is needed: make PYTHON=python3.12 ...")'

@@ -1,7 +1,7 @@
 /** A small conversation with a model. */
 
 import { ask, chatBody, formatSpeed, type Message, type Parameters } from './chat.js';
-import { button, h, oncePerFrame, root, setText, uniqueId } from './dom.js';
+import { button, h, oncePerFrame, root, setText } from './dom.js';
 import type { Live } from './live.js';
 import { toHtml } from './markdown.js';
 import type { Models } from './state.js';
@@ -28,7 +28,7 @@ export class ChatView {
   private readonly temperature = h('input', { type: 'number', min: '0', max: '2', step: '0.1' });
   private readonly maxTokens = h('input', { type: 'number', min: '1', step: '1' });
   private readonly system = h('input', { type: 'text' });
-  private messages: readonly Message[];
+  private messages: readonly Message[] = [];
   private answering: AbortController | null = null;
   private readonly unsubscribe: () => void;
 
@@ -37,7 +37,6 @@ export class ChatView {
     private readonly start: Conversation,
     private readonly changed: (conversation: Conversation) => void
   ) {
-    this.messages = start.messages;
     this.log.setAttribute('aria-label', 'Conversation');
     this.send = h('button', { type: 'submit', class: 'a3s-button' }, 'Send');
     this.stop = button('Stop', () => this.answering?.abort());
@@ -54,13 +53,32 @@ export class ChatView {
       }
     });
     this.choice.addEventListener('change', () => this.tell());
-    const tools = h('div', { class: 'a3s-row' }, this.choice, this.parameters(), clear);
-    this.element = root('a3s-chat', tools, this.log, this.error, form, this.status);
-    for (const message of this.messages) {
-      this.show(message);
-    }
+    const tools = h('div', { class: 'a3s-row' }, this.choice, clear);
+    this.element = root(
+      'a3s-chat',
+      tools,
+      this.parameters(),
+      this.log,
+      this.error,
+      form,
+      this.status
+    );
+    this.replace(start.messages);
     this.setAnswering(null);
     this.unsubscribe = live.subscribe(({ models }) => this.offer(models));
+  }
+
+  /** Show another conversation, in place of this one. */
+  replace(messages: readonly Message[]): void {
+    if (messages === this.messages) {
+      return;
+    }
+    this.answering?.abort();
+    this.messages = messages;
+    this.log.replaceChildren();
+    for (const message of messages) {
+      this.show(message);
+    }
   }
 
   dispose(): void {
@@ -74,11 +92,9 @@ export class ChatView {
       ['Most tokens', this.maxTokens],
       ['System', this.system]
     ] as const;
-    const rows = fields.map(([name, field]) => {
-      field.id = uniqueId();
-      return h('div', { class: 'a3s-row' }, h('label', { for: field.id }, name), field);
-    });
-    return h('details', {}, h('summary', {}, 'Parameters'), ...rows);
+    const labels = fields.map(([name, field]) => h('label', { class: 'a3s-field' }, name, field));
+    const row = h('div', { class: 'a3s-row' }, ...labels);
+    return h('details', {}, h('summary', {}, 'Parameters'), row);
   }
 
   /** Offer the models that chat, and keep the choice. */
@@ -173,9 +189,7 @@ export class ChatView {
   }
 
   private clear(): void {
-    this.answering?.abort();
-    this.messages = [];
-    this.log.replaceChildren();
+    this.replace([]);
     this.tell();
   }
 

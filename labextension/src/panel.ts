@@ -53,6 +53,11 @@ class ModelsPanel extends Widget {
   }
 }
 
+/** Notebook 7 has room for one widget in its main area, and shows what is in a sidebar by this. */
+interface Sidebars {
+  expandRight?(id: string): void;
+}
+
 /** Keeps one panel in the place that the settings say. */
 export class PanelPlace {
   private readonly tracker = new WidgetTracker<ModelsPanel>({ namespace: 'a3s-power' });
@@ -69,7 +74,11 @@ export class PanelPlace {
 
   open(): void {
     const panel = this.add();
-    this.app.shell.activateById(panel.id);
+    const shell: JupyterFrontEnd.IShell & Sidebars = this.app.shell;
+    shell.activateById(panel.id);
+    if (!panel.isVisible) {
+      shell.expandRight?.(panel.id);
+    }
   }
 
   /** A sidebar has its panel from the start; one that is open goes where it belongs. */
@@ -92,6 +101,9 @@ export class PanelPlace {
     }
     if (!this.panel.isAttached) {
       this.app.shell.add(this.panel, this.settings.area);
+    }
+    if (!this.panel.isAttached) {
+      this.app.shell.add(this.panel, 'right');
     }
     return this.panel;
   }

@@ -45,7 +45,8 @@ export class TableView {
       { role: 'row' },
       ...COLUMNS.map(column => this.head(column.key, column.title))
     );
-    head.append(h('th', { scope: 'col', role: 'columnheader' }, 'Actions'));
+    const last = { scope: 'col', role: 'columnheader', class: 'a3s-last' };
+    head.append(h('th', last, 'Actions'));
     const caption = h('caption', { class: 'a3s-hidden' }, 'Local models');
     // Where it is narrow, rows become blocks; the roles keep them a table for a screen reader.
     const heads = h('thead', { role: 'rowgroup' }, head);

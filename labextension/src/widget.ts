@@ -81,11 +81,20 @@ function chatView(model: WidgetModel, live: Live): View {
     model: String(model.get('model')),
     messages: model.get('messages') as readonly Message[]
   };
-  return new ChatView(live, start, conversation => {
+  const view = new ChatView(live, start, conversation => {
     model.set('model', conversation.model);
     model.set('messages', conversation.messages);
     model.save_changes();
   });
+  const showMessages = () => view.replace(model.get('messages') as readonly Message[]);
+  model.on('change:messages', showMessages);
+  return {
+    element: view.element,
+    dispose: () => {
+      model.off('change:messages', showMessages);
+      view.dispose();
+    }
+  };
 }
 
 async function render({ model, el }: { model: WidgetModel; el: HTMLElement }): Promise<() => void> {

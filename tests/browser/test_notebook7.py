@@ -80,3 +80,17 @@ def test_the_table_lives_while_a_cell_runs(notebook: Notebook, images: Path) -> 
         assert api.get("v1/models/smollm2").json()["state"] == "unloaded"
         expect(busy).to_contain_text("[*]:")
     assert notebook.faults == []
+
+
+def test_the_panel_is_in_a_sidebar(notebook: Notebook) -> None:
+    page = notebook.page
+    with notebook.server.api() as api:
+        register(api, "smollm2")
+    page.keyboard.press("Control+Shift+c")
+    palette = page.locator(".lm-CommandPalette")
+    palette.get_by_role("textbox").fill("Local Models")
+    page.keyboard.press("Enter")
+    panel = page.locator("#jp-right-stack .a3s-models")
+    expect(row(panel, "smollm2")).to_contain_text("unloaded")
+    expect(page.locator(".jp-CodeCell").first).to_be_visible()
+    assert notebook.faults == []

@@ -59,7 +59,7 @@ def open_widgets(
 
 @pytest.mark.parametrize("theme", ["Light", "Dark"])
 def test_widgets(
-    open_widgets: Callable[[str], Lab], hub: HubServer, images: Path, theme: str
+    open_widgets: Callable[[str], Lab], hub: HubServer, images: Path, tmp_path: Path, theme: str
 ) -> None:
     lab = open_widgets(theme)
     page = lab.page
@@ -89,7 +89,7 @@ def test_widgets(
             assert faults(page, selector) == []
         check_pull(pull, api)
         check_delete(table, api)
-        check_narrow(page, images / f"narrow-{theme.lower()}.png")
+        check_narrow(page, tmp_path / "narrow.png")
 
 
 def check_table(table: Locator, api: Any) -> None:

@@ -1,0 +1,122 @@
+"""The panel of JupyterLab, without a notebook: as a person sees and uses it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hub_server import HubServer
+from lab_page import PULL, SECONDS, faults, load, register, row
+from playwright.sync_api import Page, expect
+
+if TYPE_CHECKING:
+    from conftest import Lab
+
+pytestmark = pytest.mark.browser
+
+PLUGIN = "a3s-power-jupyter/plugin"
+
+
+@pytest.fixture
+def open_panel(open_lab: Callable[..., Lab], hub_environ: dict[str, str]) -> Callable[..., Lab]:
+    """JupyterLab without a notebook; its server has room for one model."""
+
+    def opened(theme: str, settings: dict[str, Any] | None = None) -> Lab:
+        environ = {**hub_environ, "A3S_POWER_MAX_MODELS": "1"}
+        lab: Lab = open_lab(theme, environ=environ, settings={PLUGIN: settings or {}})
+        with lab.server.api() as api:
+            register(api, "smollm2", "other", "third")
+        return lab
+
+    return opened
+
+
+@pytest.mark.parametrize("theme", ["Light", "Dark"])
+def test_panel(open_panel: Callable[..., Lab], hub: HubServer, images: Path, theme: str) -> None:
+    lab = open_panel(theme)
+    page = lab.page
+    launcher = page.locator(".jp-LauncherCard").filter(has_text="Local Models")
+    launcher.click(timeout=60 * SECONDS)
+    panel = page.locator(".a3s-panel")
+    smollm2, other = row(panel, "smollm2"), row(panel, "other")
+    status = page.get_by_role("button", name="Menu of loaded models")
+    expect(smollm2).to_contain_text("unloaded")
+    expect(status).to_be_hidden()
+    with lab.server.api() as api:
+        # Made elsewhere: a load, an eviction, a delete.
+        load(api, "other")
+        expect(other).to_contain_text("min left")
+        load(api, "smollm2")
+        expect(other).to_contain_text("unloaded")
+        api.delete("v1/models/third").raise_for_status()
+        expect(row(panel, "third")).to_have_count(0)
+        expect(panel.get_by_role("status")).to_contain_text("2 models, 1 in memory: ")
+
+        hub.fail("model-Q4_1.gguf", times=None, rate=200_000)
+        panel.get_by_label("Model to pull").fill(PULL)
+        panel.get_by_label("Model to pull").press("Enter")
+        expect(panel.get_by_role("button", name=f"Pause {PULL}")).to_be_visible()
+        expect(status).to_contain_text(f"pulling {PULL}")
+        expect(panel.locator(".a3s-pull")).to_contain_text("kB/s", timeout=30 * SECONDS)
+        page.screenshot(path=images / f"panel-{theme.lower()}.png")
+        assert faults(page, ".a3s-panel") == []
+
+        # Made here.
+        panel.get_by_role("button", name=f"Cancel {PULL}").click()
+        expect(panel.locator(".a3s-pull")).to_have_count(0)
+        other.get_by_role("button", name="Load other").click()
+        expect(other).to_contain_text("min left", timeout=60 * SECONDS)
+        other.get_by_role("button", name="Unload other").click()
+        expect(status).to_be_hidden()
+
+        # A mistake is told, and nothing is lost.
+        panel.get_by_label("Model to pull").fill("no such reference")
+        panel.get_by_role("button", name="Pull", exact=True).click()
+        expect(panel.get_by_role("alert").first).to_contain_text("no such reference")
+        expect(panel.get_by_label("Model to pull")).to_have_value("no such reference")
+
+
+def test_panel_comes_back(open_panel: Callable[..., Lab]) -> None:
+    """After the page is loaded again, and after the connection was lost."""
+    lab = open_panel("Light")
+    page = lab.page
+    open_by_palette(page)
+    panel = page.locator(".a3s-panel")
+    expect(row(panel, "smollm2")).to_contain_text("unloaded")
+    page.wait_for_timeout(2 * SECONDS)  # the layout is saved a second after it changed
+    page.reload()
+    expect(row(panel, "smollm2")).to_contain_text("unloaded", timeout=60 * SECONDS)
+    with lab.server.api() as api:
+        page.route("**/v1/events", lambda route: route.abort())
+        page.evaluate("window.stop()")  # what is under way breaks off
+        expect(panel.get_by_role("status")).to_contain_text("The server does not answer")
+        load(api, "smollm2")
+        page.unroute("**/v1/events")
+        expect(row(panel, "smollm2")).to_contain_text("min left", timeout=30 * SECONDS)
+        expect(panel.get_by_role("status")).to_contain_text("3 models, 1 in memory")
+
+
+def open_by_palette(page: Page) -> None:
+    expect(page.locator(".jp-LauncherCard").first).to_be_visible(timeout=60 * SECONDS)
+    page.keyboard.press("Control+Shift+c")
+    page.keyboard.type("Local Models")
+    page.keyboard.press("Enter")
+
+
+def test_settings(open_panel: Callable[..., Lab]) -> None:
+    settings = {"area": "right", "statusBar": False, "hiddenColumns": ["parameters", "used"]}
+    lab = open_panel("Light", settings)
+    page = lab.page
+    tab = page.locator(".jp-SideBar.jp-mod-right").get_by_role("tab", name="Local Models")
+    tab.click(timeout=60 * SECONDS)
+    panel = page.locator("#jp-right-stack .a3s-panel")
+    expect(row(panel, "smollm2")).to_be_visible()
+    expect(panel.get_by_role("columnheader", name="Memory")).to_be_visible()
+    for title in ("Parameters", "Last used"):
+        expect(panel.get_by_role("columnheader", name=title)).to_have_count(0)
+    with lab.server.api() as api:
+        load(api, "smollm2")
+    expect(row(panel, "smollm2")).to_contain_text("min left")
+    expect(page.get_by_role("button", name="Menu of loaded models")).to_be_hidden()
