@@ -176,7 +176,7 @@ def test_a_widget_is_shown_though_its_server_is_gone(caplog: pytest.LogCaptureFi
         assert VIEW in shown
         assert shown["text/plain"] == UNKNOWN
         assert str(server.port) not in json.dumps(shown)
-    assert len(caplog.records) == 2
+    assert caplog.records == []  # a kernel's warnings are output, which is saved
     # What the cell that pulled was told is shown all the same.
     pull.status = {**STATUS, "status": "failed", "error": {"message": "The server is gone."}}
     assert "The server is gone." in forms(pull)["text/html"]

@@ -80,8 +80,8 @@ class PowerWidget(anywidget.AnyWidget):
         try:
             return self.fallback()
         except (PowerError, msgspec.ValidationError) as error:
-            # What it says may name the server's address, which is not to be saved.
-            _log.warning("a widget is shown without its server: %s", error)
+            # It may name the server's address, which is not to be saved: a warning is, as output.
+            _log.info("a widget is shown without its server: %s", error)
             return fallback.UNKNOWN
 
 
