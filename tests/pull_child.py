@@ -1,6 +1,7 @@
 """A process that speaks the protocol of a pull and has no hub: what it does is in the name.
 
 ``fake/slow`` downloads for as long as it is let, ``fake/stubborn`` does not even pause;
+``fake/shards`` has two files and waits to be paused;
 ``fake/dies``, ``fake/fails``, ``fake/babbles`` (no message) and ``fake/leaves`` (ends without a
 word) end so; any other name is registered as the file ``tiny.gguf`` of the home. Requests are
 kept in ``requests.jsonl``.
@@ -59,6 +60,9 @@ def act(request: protocol.PullRequest, home: Path, pause: threading.Event) -> No
     if what == "babbles":
         os.write(1, b"no message\n")
         time.sleep(60)
+    if what == "shards":
+        pull_shards(request, home, pause)
+        return
     file = RemoteFile("tiny.gguf", TOTAL, "https://hub.example/tiny.gguf", "etag")
     tell(protocol.Planned(Plan(request.name, "fake/x", COMMIT, "gguf", (file,), note="Chosen.")))
     if request.revision == COMMIT:
@@ -75,6 +79,23 @@ def act(request: protocol.PullRequest, home: Path, pause: threading.Event) -> No
         tell(protocol.Downloading(TOTAL, TOTAL, 1e6, 0.0, (TOTAL,)))
         tell(protocol.Verifying())
         register(request.name, home)
+
+
+def pull_shards(request: protocol.PullRequest, home: Path, pause: threading.Event) -> None:
+    """Two files; it waits to be paused with a quarter missing, and is done the next time."""
+    half = TOTAL // 2
+    names = ("tiny-00001-of-00002.gguf", "tiny-00002-of-00002.gguf")
+    files = tuple(RemoteFile(name, half, f"https://hub.example/{name}", name) for name in names)
+    tell(protocol.Planned(Plan(request.name, "fake/x", COMMIT, "gguf", files)))
+    here = (half, half // 2)
+    if request.revision != COMMIT:
+        tell(protocol.Downloading(sum(here), TOTAL, 1e6, 0.25, here))
+        pause.wait()
+        tell(protocol.Paused(sum(here), TOTAL))
+        return
+    tell(protocol.Resuming(sum(here), TOTAL, here))
+    tell(protocol.Verifying())
+    register(request.name, home)
 
 
 def download_until(pause: threading.Event) -> None:

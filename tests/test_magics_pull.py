@@ -81,7 +81,7 @@ def test_one_widget_from_the_first_byte_to_the_last(hub: HubServer, kernel: Kern
     assert words == f"{NAME}: done 100%, 98.4 MB"
     again = kernel.run(f"%power pull {NAME}")
     (said,) = again.texts("text/plain")
-    assert "--force downloads it again" in said
+    assert "--force verifies it" in said
     (table,) = kernel.run("%power pulls").texts("text/plain")
     assert table.splitlines()[1].split()[:2] == [NAME, "done"]
 

@@ -126,6 +126,24 @@ async def downloading(pulls: Pulls, name: str, **fields: Any) -> PullStatus:
     return await in_phase(pulls, "downloading", name)
 
 
+async def test_how_far_each_of_several_files_is(home: Home, pulls: Pulls) -> None:
+    def files(status: PullStatus | None) -> list[tuple[str, int, int]]:
+        assert status is not None
+        assert status.files is not msgspec.UNSET
+        return [(file.name, file.size, file.completed) for file in status.files]
+
+    name, half = "fake/shards:Q4_0", TOTAL // 2
+    names = ("tiny-00001-of-00002.gguf", "tiny-00002-of-00002.gguf")
+    so_far = [(names[0], half, half), (names[1], half, half // 2)]
+    assert files(await downloading(pulls, name)) == so_far
+    assert files(await pulls.pause(name)) == so_far
+    assert files(home.state(name)) == so_far
+    told = await events(pulls, name)
+    assert statuses(told)[-1] == "success"
+    assert not any("files" in event and event["status"] != "planned" for event in told)
+    assert files(await pulls.status(name)) == [(n, half, half) for n in names]
+
+
 async def test_from_the_first_event_to_the_last(home: Home, pulls: Pulls) -> None:
     told = await events(pulls, "fake/model:Q4_0", token=TOKEN)
     assert statuses(told)[:2] == ["resolving", "planned"]

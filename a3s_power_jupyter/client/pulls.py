@@ -41,7 +41,7 @@ class PullMethods:
         token
             For a private or gated repository; default: the server's own, see ``%power login``.
         force
-            Download it though it is there.
+            Verify what is there, and fetch what is newer or wrong.
         """
         body = _body(name, token, force, revision)
         return self._connection.stream("POST", "models/pull", body=body)

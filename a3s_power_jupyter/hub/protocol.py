@@ -29,7 +29,7 @@ class PullRequest(msgspec.Struct, frozen=True, tag="pull", forbid_unknown_fields
     home : of the store.
     revision : branch, tag or commit; overrides one in the reference.
     token : for the hub; None is what huggingface_hub finds.
-    force : download again what is in the store and was verified.
+    force : hash what is in the store, and fetch it again where it is wrong.
     endpoint : URL of the hub; None is ``HF_ENDPOINT`` or the default.
     memory_bytes : what a model may take here, to choose a quantization; None if unknown.
     """

@@ -105,7 +105,9 @@ def _add_pulls(add: Any) -> None:
         "name", metavar="NAME", help="owner/repo:TAG, owner/repo/path/file.gguf or owner/repo"
     )
     command.add_argument("--revision", metavar="REVISION", help="branch, tag or commit")
-    command.add_argument("--force", action="store_true", help="even if it is here")
+    command.add_argument(
+        "--force", action="store_true", help="verify what is here, fetch what is wrong"
+    )
     command.add_argument("--background", action="store_true", help="and do not wait for it")
     command.add_argument(
         "--token", metavar="TOKEN", help="it stays in the notebook: better use %%power login"

@@ -8,7 +8,6 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
 from IPython.core.error import StdinNotImplementedError, UsageError
 from IPython.display import display
 from msgspec import UNSET
@@ -51,16 +50,15 @@ def _follow(session: Session, name: str, options: dict[str, Any]) -> None:
         try:
             for event in client.pull(name, **options):
                 if event["status"] == "already_exists":
-                    display(render.note(f"{name} is here already; --force downloads it again."))
+                    display(render.note(f"{name} is here already; --force verifies it."))
                     return
                 status = after(status, event)
                 show(status)
         except KeyboardInterrupt:
             status = client.pause_pull(name)
             show(status)
-        except PowerError as error:
-            event = {"status": "failed"}
-            show(msgspec.structs.replace(after(status, event), error=error.to_wire()))
+        except PowerError:
+            show(after(status, {"status": "failed"}))
             raise
     if status.status == "paused":
         hint = f"Run this again to go on, or %power cancel {name} to remove what is here."

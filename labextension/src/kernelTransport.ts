@@ -1,6 +1,7 @@
 /**
  * The server that the kernel knows, asked by the kernel: for hosts whose page comes from elsewhere.
- * A kernel that is busy answers when it is done.
+ * A busy kernel answers when it is done, or at once where comms have a subshell (JupyterLab with
+ * ipykernel 7).
  */
 
 import { keepTrying } from './follow.js';

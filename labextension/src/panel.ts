@@ -29,6 +29,7 @@ class ModelsPanel extends Widget {
     super();
     this.id = 'a3s-power-models';
     this.addClass('a3s-panel');
+    this.node.tabIndex = -1; // so that it can be what has the focus, and be the current one
     this.title.label = 'Local Models';
     this.title.caption = 'Local Models';
     this.title.icon = icon;
@@ -44,6 +45,10 @@ class ModelsPanel extends Widget {
     this.view = new TableView(this.live);
     this.view.hideColumns(this.hidden);
     this.node.append(this.view.element);
+  }
+
+  protected override onActivateRequest(_message: Message): void {
+    this.node.focus();
   }
 
   protected override onBeforeDetach(_message: Message): void {

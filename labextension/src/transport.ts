@@ -76,7 +76,8 @@ export async function* eventsOf(response: Response): AsyncGenerator<unknown, voi
 
 /** The path of a model, or of something that it can do. */
 export function modelPath(id: string, action = ''): string {
-  return `models/${encodeURIComponent(id)}${action && `/${action}`}`;
+  const name = id === 'pull' ? '%70ull' : encodeURIComponent(id); // a plain one lists the pulls
+  return `models/${name}${action && `/${action}`}`;
 }
 
 /** The path of a pull. */

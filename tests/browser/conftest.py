@@ -12,22 +12,11 @@ from pathlib import Path
 import pytest
 import servers
 from hub_server import HubServer, run_hub
-from lab_page import REPO
+from lab_page import ARGUMENTS, REPO, SHARDS
 from model_files import smollm2
 from playwright.sync_api import Browser, Page, sync_playwright
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
-
-#: Root, as in most containers, needs no-sandbox; the rest keeps it from calling home.
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 #: User settings of JupyterLab by plugin; without the question whether it may fetch news.
 QUIET = {
@@ -101,9 +90,10 @@ def open_lab(
 
 @pytest.fixture(scope="module")
 def hub() -> Iterator[HubServer]:
-    """A stand-in for the hub with one small model."""
+    """A stand-in for the hub with one small model, and one whose shards are no model."""
     with run_hub() as server:
         server.add(REPO, {"model-Q4_1.gguf": smollm2().read_bytes()})
+        server.add(SHARDS, {f"m-Q4_0-0000{n}-of-00002.gguf": bytes(5_000_000) for n in (1, 2)})
         yield server
 
 

@@ -11,7 +11,19 @@ from playwright.sync_api import Locator, Page, expect
 
 SECONDS = 1000.0  # Playwright counts milliseconds
 REPO = "tests/Chat-GGUF"
+SHARDS = "tests/Shards-GGUF"
 PULL = f"{REPO}:Q4_1"
+
+#: Root, as in most containers, needs no-sandbox; the rest keeps it from calling home.
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 _AXE = Path(__file__).parents[2] / "labextension/node_modules/axe-core/axe.min.js"
 

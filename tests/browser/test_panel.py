@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hub_server import HubServer
-from lab_page import PULL, SECONDS, faults, load, register, row
+from lab_page import PULL, SECONDS, SHARDS, faults, load, register, row
 from playwright.sync_api import Page, expect
 
 if TYPE_CHECKING:
@@ -70,6 +71,18 @@ def test_panel(open_panel: Callable[..., Lab], hub: HubServer, images: Path, the
         expect(other).to_contain_text("min left", timeout=60 * SECONDS)
         other.get_by_role("button", name="Unload other").click()
         expect(status).to_be_hidden()
+
+        # Several files are one bar, with details.
+        hub.fail("m-Q4_0-00001-of-00002.gguf", times=None, rate=100_000)
+        panel.get_by_label("Model to pull").fill(f"{SHARDS}:Q4_0")
+        panel.get_by_role("button", name="Pull", exact=True).click()
+        files = panel.locator(".a3s-files")
+        files.get_by_text("2 files").click()
+        expect(files.get_by_role("listitem").first).to_have_text(
+            re.compile(r"m-Q4_0-00001-of-00002.gguf: \S+ [kM]?B of 5.0 MB"), timeout=30 * SECONDS
+        )
+        expect(panel.get_by_role("progressbar")).to_have_count(1)
+        panel.get_by_role("button", name=f"Cancel {SHARDS}:Q4_0").click()
 
         # A mistake is told, and nothing is lost.
         panel.get_by_label("Model to pull").fill("no such reference")
