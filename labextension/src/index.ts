@@ -14,7 +14,7 @@ import { IStatusBar } from '@jupyterlab/statusbar';
 import type { CommandRegistry } from '@lumino/commands';
 import { Menu } from '@lumino/widgets';
 
-import { Live } from './live.js';
+import { Live, shared } from './live.js';
 import { PageTransport } from './pageTransport.js';
 import { icon, OPEN, PanelPlace } from './panel.js';
 import { DEFAULTS, type Settings } from './settings.js';
@@ -43,7 +43,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
     const transport = new PageTransport((path, init) =>
       ServerConnection.makeRequest(URLExt.join(server.baseUrl, path), init, server)
     );
-    const live = new Live(transport, document);
+    const live = shared(() => new Live(transport, document));
     addUnloadCommand(app.commands, transport);
     const place = new PanelPlace(app, live, restorer);
     app.commands.addCommand(OPEN, {

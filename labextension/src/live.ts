@@ -97,3 +97,14 @@ export class Live {
     }
   }
 }
+
+const SHARED = Symbol.for('a3s-power-jupyter.live');
+
+/**
+ * The one `Live` of a page for its own server. The panel is one program and each widget another,
+ * and a browser opens about six connections to a server: six streams would leave none.
+ */
+export function shared(make: () => Live): Live {
+  const page = globalThis as { [SHARED]?: Live };
+  return (page[SHARED] ??= make());
+}

@@ -4,7 +4,7 @@ import { ChatView } from './chatView.js';
 import type { Message } from './chat.js';
 import { root } from './dom.js';
 import { type Comm, KernelTransport } from './kernelTransport.js';
-import { Live } from './live.js';
+import { Live, shared } from './live.js';
 import { pageTransport } from './pageTransport.js';
 import { PullView } from './pullView.js';
 import { TableView } from './tableView.js';
@@ -23,9 +23,8 @@ interface View {
   dispose(): void;
 }
 
-/** One connection for all widgets of a page. */
 const page = pageTransport(document);
-const ofPage = page === null ? null : new Live(page, document);
+const ofPage = page === null ? null : shared(() => new Live(page, document));
 
 /** The page's own server, if it is the one that the kernel uses; else the kernel is asked. */
 async function liveFor(model: WidgetModel): Promise<Live> {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'node:test';
 
-import { Live } from '../lib/live.js';
+import { Live, shared } from '../lib/live.js';
 
 /** A page that can be looked at or not. */
 class Page extends EventTarget {
@@ -82,4 +82,12 @@ test('the instance is that of the server, or null where none answers', async () 
   const absent = new Live(transport, new Page(), 1).instance();
   transport.attempts[1].end(); // a server without the extension is followed no longer
   assert.equal(await absent, null);
+});
+
+test('a page has one for its own server, whichever program asks first', () => {
+  const first = shared(() => new Live(new Transport(), new Page()));
+  assert.equal(
+    shared(() => assert.fail('a second one')),
+    first
+  );
 });

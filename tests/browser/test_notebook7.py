@@ -55,7 +55,7 @@ def notebook(
     page.close()
 
 
-def test_the_table_lives_while_a_cell_runs(notebook: Notebook, images: Path) -> None:
+def test_the_table_lives_while_a_cell_runs(notebook: Notebook, tmp_path: Path) -> None:
     page, server = notebook.page, notebook.server
     with server.api() as api:
         register(api, "smollm2", "other")
@@ -68,7 +68,7 @@ def test_the_table_lives_while_a_cell_runs(notebook: Notebook, images: Path) -> 
         expect(model).to_contain_text("min left")
         api.delete("v1/models/other").raise_for_status()
         expect(row(table, "other")).to_have_count(0)
-        page.screenshot(path=images / "notebook7.png")
+        page.screenshot(path=tmp_path / "notebook7.png")
 
         run_cell(page, 1)
         busy = page.locator(".jp-CodeCell").nth(1)

@@ -42,7 +42,7 @@ def lab(open_lab: Callable[..., Lab], other: Server, tmp_path: Path) -> Lab:
 
 
 def test_widgets_are_of_the_other_server(
-    lab: Lab, other: Server, hub: HubServer, images: Path
+    lab: Lab, other: Server, hub: HubServer, tmp_path: Path
 ) -> None:
     page = lab.page
     asked: list[Request] = []
@@ -117,6 +117,6 @@ def check_chat(chat: Locator, model: Locator) -> None:
     expect(model).to_contain_text("min left")
 
 
-def shot(page: Page, images: Path) -> None:
+def shot(page: Page, tmp_path: Path) -> None:
     page.locator(".a3s-models").scroll_into_view_if_needed()
-    page.screenshot(path=images / "other-server.png")
+    page.screenshot(path=tmp_path / "other-server.png")

@@ -21,7 +21,7 @@ from lab_page import (
     wait_for_kernel,
     write_notebook,
 )
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Request, expect
 
 if TYPE_CHECKING:
     from conftest import Lab
@@ -30,13 +30,14 @@ pytestmark = pytest.mark.browser
 
 QUESTION = "What is the capital city of France? Answer in one short English sentence."
 RATE = re.compile(r"[1-9]\S* [kM]B/s")
-TABLE, PULLING, CHAT, SLEEP, MAGIC = range(5)
+TABLE, PULLING, CHAT, SLEEP, MAGIC, MANY = range(6)
 CELLS = [
     "import a3s_power_jupyter as power\nclient = power.connect()\nclient.table()",
     f"client.pull_widget({PULL!r})",
     "client.chat_widget('smollm2')",
     "import time\nfor _ in range(6000): time.sleep(0.1)",
     f"%load_ext a3s_power_jupyter\n%power pull {PULL}",
+    "import a3s_power_jupyter as power\nfor _ in range(8):\n    display(power.connect().table())",
 ]
 
 
@@ -172,6 +173,22 @@ def check_narrow(page: Page, image: Path) -> None:
         assert page.locator(selector).first.evaluate(wider) <= 0
         assert faults(page, selector) == []
     page.screenshot(path=image)
+
+
+def test_many_widgets_share_one_stream(open_widgets: Callable[[str], Lab]) -> None:
+    """A browser opens about six connections to a server."""
+    page = open_widgets("Light").page
+    streams: list[Request] = []
+    page.on("request", lambda request: streams.append(request) if _is_stream(request) else None)
+    run_cell(page, MANY)
+    cell = page.locator(".jp-CodeCell").nth(MANY)
+    expect(cell.locator(".a3s-models")).to_have_count(8, timeout=60 * SECONDS)
+    expect(cell.get_by_text("No models yet.")).to_have_count(8)
+    assert streams == []  # the status bar's serves all
+
+
+def _is_stream(request: Request) -> bool:
+    return request.url.endswith("/v1/events")
 
 
 def test_what_a_cell_pulls_is_paused_in_its_widget(
