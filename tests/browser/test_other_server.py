@@ -66,7 +66,7 @@ def test_widgets_are_of_the_other_server(
         check_table(table, model, api)
         check_pull(pull, hub)
         check_chat(chat, model)
-        shot(page, images)
+        shot(page, tmp_path)
         api.delete("v1/models/theirs").raise_for_status()
         expect(model).to_have_count(0)
         expect(busy).to_contain_text("[*]:")
