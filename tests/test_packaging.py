@@ -21,6 +21,7 @@ pytestmark = [pytest.mark.packaging, pytest.mark.timeout(2400)]
 
 ROOT = Path(__file__).parent.parent
 VERSION = a3s_power_jupyter.__version__
+WIDGETS = ("modelsWidget.js", "chatWidget.js", "views.css")
 LABEXTENSION = "share/jupyter/labextensions/a3s-power-jupyter"
 
 
@@ -72,10 +73,12 @@ def test_wheel_has_all_that_runs_and_nothing_else(wheel: Path) -> None:
     assert {
         "a3s_power_jupyter/extension.py",
         "a3s_power_jupyter/handlers/rest-api.yml",
+        *(f"a3s_power_jupyter/widgets/static/{name}" for name in WIDGETS),
         f"{stem}.dist-info/licenses/LICENSE",
         f"{data}/etc/jupyter/jupyter_server_config.d/a3s_power_jupyter.json",
         f"{data}/{LABEXTENSION}/install.json",
         f"{data}/{LABEXTENSION}/package.json",
+        f"{data}/{LABEXTENSION}/schemas/a3s-power-jupyter/plugin.json",
         f"{data}/{LABEXTENSION}/static/style.js",
     } <= names
     assert any(re.search(r"/static/remoteEntry\.\w+\.js$", name) for name in names)

@@ -35,8 +35,8 @@ class PowerWidget(anywidget.AnyWidget):
         The server does not answer.
     """
 
-    _esm = STATIC / "widget.js"
-    _css = STATIC / "widget.css"
+    _esm = STATIC / "modelsWidget.js"
+    _css = STATIC / "views.css"
 
     kind = traitlets.Unicode().tag(sync=True)
     instance = traitlets.Unicode().tag(sync=True)
@@ -120,6 +120,8 @@ class PullProgress(PowerWidget):
 
 class Chat(PowerWidget):
     """A small conversation. `messages` are as in OpenAI's API; they can be read and set."""
+
+    _esm = STATIC / "chatWidget.js"
 
     model = traitlets.Unicode().tag(sync=True)
     messages = traitlets.List(traitlets.Dict()).tag(sync=True)
