@@ -7,6 +7,7 @@ import ssl
 import subprocess
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -195,6 +196,36 @@ def test_a_restarted_server_is_found_again_once() -> None:
         assert len(searches) == 2
         gone.close()
         other_key.close()
+
+
+def test_threads_that_meet_a_restart_together_are_all_answered() -> None:
+    searches = []
+    together = threading.Barrier(4)  # nobody is refused before all have asked
+
+    def old(request: Request) -> None:
+        together.wait(10)
+        request.send(b'{"error":{"code":"unauthorized","message":"No."}}', 403)
+
+    with StubServer(old) as first, StubServer(health("new")) as second:
+
+        def find() -> Server:
+            searches.append(1)
+            return Server(url=second.url, key="new")
+
+        connection = Connection(Server(url=first.url, key="old"), find)
+        with ThreadPoolExecutor(4) as threads:
+            asked = [threads.submit(connection.request, "GET", "health") for _ in range(4)]
+        assert [one.result() for one in asked] == [HEALTH] * 4
+        assert len(searches) == 1
+        connection.close()
+
+
+def test_a_client_that_was_closed_says_so() -> None:
+    with StubServer(health("k")) as server:
+        with client_of(server.url, "k") as client:
+            client.health()
+        with pytest.raises(ConnectionLost, match="This client was closed"):
+            client.health()
 
 
 def test_a_server_that_is_found_unchanged_is_not_asked_again() -> None:

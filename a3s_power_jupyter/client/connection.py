@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import ssl
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
@@ -132,7 +133,9 @@ class Connection:
     def __init__(self, server: Server, find: Callable[[], Server] | None = None) -> None:
         self.server = server
         self._find = find
+        self._finding = threading.Lock()
         self._http = self._open()
+        self._old: list[httpx2.Client] = []  # which other threads may still read from
 
     def request(
         self,
@@ -151,12 +154,16 @@ class Connection:
         """
         return self._send(method, path, body=body, timeout=timeout).content
 
-    def stream(self, method: str, path: str, *, body: object = None) -> EventStream:
-        """The events of the reply. It is open when this returns, and errors raise here."""
-        return EventStream(self._send(method, path, body=body, timeout=None, stream=True))
+    def stream(
+        self, method: str, path: str, *, body: object = None, timeout: float | None = None
+    ) -> EventStream:
+        """The events of the reply. It is open when this returns, and errors raise here; `timeout`
+        is of the seconds without a byte."""
+        return EventStream(self._send(method, path, body=body, timeout=timeout, stream=True))
 
     def close(self) -> None:
-        self._http.close()
+        for http in (self._http, *self._old):
+            http.close()
 
     def _open(self) -> httpx2.Client:
         headers = {"Accept-Encoding": "identity"}  # a compressor would hold events back
@@ -177,7 +184,7 @@ class Connection:
     ) -> httpx2.Response:
         connect = CONNECT_TIMEOUT if timeout is None else min(timeout, CONNECT_TIMEOUT)
 
-        def attempt() -> httpx2.Response:
+        def attempt(http: httpx2.Client) -> httpx2.Response:
             headers = {"Accept": "application/json"}
             if stream:  # a socket of its own, which `EventStream.close` may shut down
                 headers = {"Accept": "text/event-stream", "Connection": "close"}
@@ -185,26 +192,31 @@ class Connection:
             if body is not None:
                 content = json.dumps(body).encode()  # takes strings like `Reply`, msgspec does not
                 headers["Content-Type"] = "application/json"
-            request = self._http.build_request(
+            request = http.build_request(
                 method,
                 path,
                 content=content,
                 headers=headers,
                 timeout=httpx2.Timeout(timeout, connect=connect),
             )
-            return self._checked(request, stream)
+            return self._checked(http, request, stream)
 
+        http = self._http
         try:
-            return attempt()
+            return attempt(http)
         except (ServerNotFound, Unauthorized) as error:
             # Neither has changed anything there, so any request may be sent again.
-            if error.code == "forbidden" or not self._find_again():
+            if error.code == "forbidden" or not self._find_again(http):
                 raise
-            return attempt()
+            return attempt(self._http)
 
-    def _checked(self, request: httpx2.Request, stream: bool) -> httpx2.Response:
+    def _checked(
+        self, http: httpx2.Client, request: httpx2.Request, stream: bool
+    ) -> httpx2.Response:
+        if http.is_closed:
+            raise ConnectionLost("This client was closed; make another one with connect().")
         try:
-            response = self._http.send(request, stream=stream)
+            response = http.send(request, stream=stream)
             if response.is_success:
                 return response
             response.read()
@@ -224,16 +236,20 @@ class Connection:
             ) from error
         raise _error_of(response, self.server.url)
 
-    def _find_again(self) -> bool:
-        """Whether the server turned up under a new address or key."""
+    def _find_again(self, refused: httpx2.Client) -> bool:
+        """Whether the server turned up under a new address or key; of the threads that were
+        `refused` by the old one, the first looks for all."""
         if self._find is None:
             return False
-        found = self._find()
-        if (found.url, found.key) == (self.server.url, self.server.key):
-            return False
-        self._http.close()
-        self.server = found
-        self._http = self._open()
+        with self._finding:
+            if self._http is not refused:
+                return True
+            found = self._find()
+            if (found.url, found.key) == (self.server.url, self.server.key):
+                return False
+            self._old.append(refused)
+            self.server = found
+            self._http = self._open()
         return True
 
 
