@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import fake_service
 import msgspec
 import pytest
+from bridge_ends import CHAT, closed_streams, wait_until
 from kernel_cells import Cell, Kernel
 from servers import Server
-from stub_server import Request, StubServer
-from test_widgets_bridge import CHAT, closed_streams, wait_until
 from traitlets import TraitError
 
 from a3s_power_jupyter.client import Client
 from a3s_power_jupyter.client.connection import Connection
 from a3s_power_jupyter.client.connection import Server as Address
-from a3s_power_jupyter.errors import ConnectionLost, ServerNotFound
 from a3s_power_jupyter.types import ModelDetails
 from a3s_power_jupyter.widgets import PowerWidget, fallback
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 PULL = "org/repo:Q4_K_M"
 STATUS = {"name": PULL, "status": "paused", "started_at": 1.0, "completed": 25, "total": 100}
-UNKNOWN = "The server did not answer when this was shown."
 
 
 @pytest.fixture
@@ -131,6 +128,7 @@ def test_a_conversation_as_it_is(client: Client) -> None:
         {"role": "user", "content": "<script>alert(1)</script>"},
         {"role": "user", "content": parts},
         {"role": "assistant", "content": None},
+        {"role": "user", "content": [7, "text", None]},  # no message, but code may set it
     ]
     shown = chat.fallback()
     assert shown["text/plain"].splitlines() == [
@@ -138,6 +136,7 @@ def test_a_conversation_as_it_is(client: Client) -> None:
         "user: <script>alert(1)</script>",
         "user: See",
         "assistant: ",
+        "user: ",
     ]
     assert "<p>Chat with &lt;m&gt;</p>" in shown["text/html"]
     assert "<script>" not in shown["text/html"]
@@ -146,78 +145,6 @@ def test_a_conversation_as_it_is(client: Client) -> None:
     chat = client.chat_widget()
     assert chat.fallback()["text/plain"] == "Chat"
     chat.close()
-
-
-# ---------------------------------------------------------------- servers that come and go
-
-
-def events(*events: dict[str, Any]) -> Callable[[Request], None]:
-    """A server that knows of no pull, and whose streams are these events."""
-
-    def answer(request: Request) -> None:
-        if request.path.startswith("/v1/events"):
-            request.send_chunks(b"data: %s\n\n" % msgspec.json.encode(event) for event in events)
-        else:
-            request.send(b'{"error":{"code":"pull_state_not_found","message":"None."}}', 404)
-
-    return answer
-
-
-def snapshot(instance: str, *models: Any) -> dict[str, Any]:
-    return {"type": "snapshot", "instance": instance, "models": models, "pulls": []}
-
-
-def test_a_widget_is_shown_though_its_server_is_gone(caplog: pytest.LogCaptureFixture) -> None:
-    with StubServer(events(snapshot("one"))) as server:
-        client = Client(Connection(Address(url=server.url)))
-        table, pull = client.table(), client.pull_widget(PULL)
-    for widget in (table, pull):
-        shown = forms(widget)
-        assert VIEW in shown
-        assert shown["text/plain"] == UNKNOWN
-        assert str(server.port) not in json.dumps(shown)
-    assert caplog.records == []  # a kernel's warnings are output, which is saved
-    # What the cell that pulled was told is shown all the same.
-    pull.status = {**STATUS, "status": "failed", "error": {"message": "The server is gone."}}
-    assert "The server is gone." in forms(pull)["text/html"]
-    pull.status = {"status": "failed"}  # which is no PullStatus
-    assert forms(pull)["text/plain"] == UNKNOWN
-    for widget in (table, pull):
-        widget.close()
-    client.close()
-
-
-def test_a_server_of_another_version_loses_no_display() -> None:
-    with StubServer(events(snapshot("one", {"id": "m"}))) as server:
-        client = Client(Connection(Address(url=server.url)))
-        table = client.table()
-        shown = forms(table)
-        assert (shown["text/plain"], VIEW in shown) == (UNKNOWN, True)
-        table.close()
-        client.close()
-
-
-def test_a_table_shown_again_is_of_the_server_that_runs_now() -> None:
-    with StubServer(events(snapshot("two"))) as new:
-        with StubServer(events(snapshot("one"))) as old:
-            client = Client(Connection(Address(url=old.url), lambda: Address(url=new.url)))
-            table = client.table()
-            assert table.instance == "one"
-        assert forms(table)["text/plain"] == "No models yet."
-        assert table.instance == "two"
-        table.close()
-        client.close()
-
-
-def test_without_a_server_there_is_no_widget() -> None:
-    with StubServer(events()) as server:
-        client = Client(Connection(Address(url=server.url)))
-        with pytest.raises(ConnectionLost, match="before it said"):
-            client.table()
-    for make in (client.table, client.chat_widget, lambda: client.pull_widget(PULL)):
-        with pytest.raises(ServerNotFound):
-            make()
-    client.close()
 
 
 # ---------------------------------------------------------------- closing

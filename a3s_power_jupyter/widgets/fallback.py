@@ -61,7 +61,8 @@ def _text_of(message: Mapping[str, Any]) -> str:
     """The content of a message, which OpenAI's API has as a text, as parts, or not at all."""
     content = message.get("content")
     if isinstance(content, list):
-        return "\n".join(str(part["text"]) for part in content if "text" in part)
+        parts = [part for part in content if isinstance(part, Mapping)]  # code may set anything
+        return "\n".join(str(part["text"]) for part in parts if "text" in part)
     return "" if content is None else str(content)
 
 

@@ -18,6 +18,8 @@ from .bridge import Bridge, Connection
 from .fallback import Bundle
 
 STATIC = Path(__file__).parent / "static"
+#: Seconds without a word after which a server counts as gone; a cell waits for it meanwhile.
+PATIENCE = 30.0
 
 _log = logging.getLogger("a3s_power_jupyter.widgets")
 
@@ -45,7 +47,7 @@ class PowerWidget(anywidget.AnyWidget):
 
     def __init__(self, connection: Connection, **traits: Any) -> None:
         self._connection = connection
-        super().__init__(instance=_snapshot(connection)["instance"], **traits)
+        super().__init__(instance=_snapshot(connection).instance, **traits)
         bridge = self._bridge = Bridge(connection, self.send)
         self.on_msg(lambda _widget, message, _buffers: bridge.handle(message))
 
@@ -64,7 +66,7 @@ class PowerWidget(anywidget.AnyWidget):
 
         Raises
         ------
-        PowerError, msgspec.ValidationError
+        PowerError, msgspec.DecodeError
         """
         raise NotImplementedError
 
@@ -79,7 +81,7 @@ class PowerWidget(anywidget.AnyWidget):
         """The view finds a server that was gone for a while; so it is shown in any case."""
         try:
             return self.fallback()
-        except (PowerError, msgspec.ValidationError) as error:
+        except (PowerError, msgspec.DecodeError) as error:
             # It may name the server's address, which is not to be saved: a warning is, as output.
             _log.info("a widget is shown without its server: %s", error)
             return fallback.UNKNOWN
@@ -93,8 +95,8 @@ class ModelTable(PowerWidget):
 
     def fallback(self) -> Bundle:
         snapshot = _snapshot(self._connection)
-        self.instance = snapshot["instance"]  # another one, if it was restarted
-        return fallback.models(msgspec.convert(snapshot["models"], list[Model]))
+        self.instance = snapshot.instance  # another one, if it was restarted
+        return fallback.models(snapshot.models)
 
 
 class PullProgress(PowerWidget):
@@ -133,12 +135,23 @@ class Chat(PowerWidget):
         return fallback.chat(self.model, self.messages)
 
 
-def _snapshot(connection: Connection) -> dict[str, Any]:
-    """How the server is now: its instance, models and pulls."""
-    events = connection.stream("GET", "events")
+class _Snapshot(msgspec.Struct):
+    """How a server is; the first event of its stream. Its pulls are the view's business."""
+
+    instance: str
+    models: list[Model]
+
+
+def _snapshot(connection: Connection) -> _Snapshot:
+    """
+    Raises
+    ------
+    PowerError, msgspec.DecodeError
+    """
+    events = connection.stream("GET", "events", timeout=PATIENCE)
     try:
         for event in events:
-            return event
+            return msgspec.convert(event, _Snapshot)
     finally:
         events.close()
     raise ConnectionLost("The server ended before it said which models it has; try again.")
@@ -148,6 +161,7 @@ def _pull(connection: Connection, name: str) -> PullStatus | None:
     """How a pull does; None where nothing was pulled by that name."""
     try:
         path = f"models/pull/{quote(name, safe='')}/status"
-        return msgspec.json.decode(connection.request("GET", path), type=PullStatus)
+        reply = connection.request("GET", path, timeout=PATIENCE)
+        return msgspec.json.decode(reply, type=PullStatus)
     except (PullStateNotFound, ModelNotFound):  # the latter of what can be no name of a pull
         return None
