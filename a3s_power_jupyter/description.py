@@ -51,12 +51,13 @@ def describe(manifest: Manifest, scheduler: Scheduler) -> Model:
 
 
 def _on_disk(manifest: Manifest) -> dict[str, Any]:
+    size = manifest.size_bytes
     return {
         "id": manifest.name,
         "created": manifest.created,
         "format": manifest.format,
-        "size_bytes": manifest.size_bytes,
-        "size": manifest.size_bytes,
+        "size_bytes": size,
+        "size": size,
         "parameters": manifest.details,
         "default_parameters": manifest.default_parameters,
         "capabilities": manifest.capabilities,
