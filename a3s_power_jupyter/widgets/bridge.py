@@ -8,6 +8,7 @@ user's code.
 
 from __future__ import annotations
 
+import contextvars
 import json
 import logging
 import re
@@ -77,8 +78,11 @@ class Bridge:
         reply = _Reply(id_, self._send)
         with self._lock:
             self._replies[id_] = reply
+        # In the context of the message: what is sent is a reply to it, and not to the cell that
+        # runs, which ipykernel would take for the place to send the view's next message to.
+        run = contextvars.copy_context().run
         threading.Thread(
-            target=self._answer, args=(reply, message), name="a3s-power-view", daemon=True
+            target=run, args=(self._answer, reply, message), name="a3s-power-view", daemon=True
         ).start()
 
     def close(self) -> None:

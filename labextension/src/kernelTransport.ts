@@ -1,7 +1,7 @@
 /**
  * The server that the kernel knows, asked by the kernel: for hosts whose page comes from elsewhere.
- * A busy kernel answers when it is done, or at once where comms have a subshell (JupyterLab with
- * ipykernel 7).
+ * A busy kernel answers when it is done; ipykernel 7 has subshells for comms, but sends a message to
+ * the one in which the comm was used last, and that may be the busy one.
  */
 
 import { keepTrying } from './follow.js';

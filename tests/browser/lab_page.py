@@ -47,8 +47,12 @@ def load(api: Any, name: str) -> None:
 
 
 def wait_for_kernel(page: Page) -> None:
+    """Until the page knows what the kernel can: JupyterLab gives no subshell to a comm that was
+    opened before."""
     toolbar = page.locator(".jp-NotebookPanel-toolbar")
     expect(toolbar).to_contain_text("Python 3", timeout=60 * SECONDS)
+    indicator = page.locator(".jp-Notebook-ExecutionIndicator")
+    expect(indicator).to_have_attribute("data-status", "idle", timeout=60 * SECONDS)
 
 
 def run_cell(page: Page, number: int) -> Locator:
