@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from transformers import DynamicCache
+from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 
 class Batch:
@@ -75,6 +76,13 @@ def new_cache() -> Any:
     """A cache that keeps every token of every layer: a sliding window is a matter of the mask,
     since rows of different lengths could not be cut at one place."""
     return DynamicCache()
+
+
+def fits(config: Any) -> bool:
+    """Whether a model of this config remembers keys and values in every layer, and nothing else:
+    recurrent and hybrid ones have layers of other kinds."""
+    kinds = (DynamicLayer, DynamicSlidingWindowLayer)
+    return all(type(layer) in kinds for layer in DynamicCache(config=config).layers)
 
 
 def is_plain(cache: Any) -> bool:

@@ -32,7 +32,7 @@ from ..protocol import Load, Loaded
 from ..sampling import token_logprob
 from ..template import ChatTemplate
 from ..text import TextStream
-from .batch import Batch, is_plain, new_cache
+from .batch import Batch, fits, is_plain, new_cache
 from .model import LoadedModel
 from .sampler import Sampler
 from .schema import SchemaCompiler
@@ -272,7 +272,7 @@ class TransformersEngine(Engine):
 
 
 def _require_plain_cache(model: LoadedModel) -> None:
-    """Refuse what the batch cannot join, by letting the model read one token.
+    """Refuse what the batch cannot join, and try the rest by letting it read one token.
 
     Raises
     ------
@@ -280,14 +280,16 @@ def _require_plain_cache(model: LoadedModel) -> None:
         A recurrent or hybrid model, or one that cannot compute here at all.
     """
     cache = new_cache()
-    inputs = {"input_ids": torch.tensor([[0]], device=model.placement.device)}
-    try:
-        model.forward(inputs, cache)
-    except (RuntimeError, TypeError, AttributeError, ValueError, IndexError) as error:
-        raise ModelLoadFailed(
-            f"The model cannot compute: {str(error).splitlines()[0][:300]}."
-        ) from error
-    if not is_plain(cache):
+    joins = fits(model.model.config)
+    if joins:
+        inputs = {"input_ids": torch.tensor([[0]], device=model.placement.device)}
+        try:
+            model.forward(inputs, cache)
+        except (RuntimeError, TypeError, AttributeError, ValueError, IndexError) as error:
+            raise ModelLoadFailed(
+                f"The model cannot compute: {str(error).splitlines()[0][:300]}."
+            ) from error
+    if not joins or not is_plain(cache):
         raise ModelLoadFailed(
             "This model does not remember what it read as keys and values; recurrent and hybrid "
             "models run as GGUF only."

@@ -141,7 +141,7 @@ class LoadedModel:
         """The logits after the last token of each row, in float32 on the CPU; shape (rows,
         vocabulary)."""
         with torch.inference_mode():
-            output = self.model(**inputs, past_key_values=cache, use_cache=True, logits_to_keep=1)
+            output = self.model(**inputs, cache=cache, use_cache=True, logits_to_keep=1)
             last: torch.Tensor = output.logits[:, -1].float().cpu()
         return last
 
