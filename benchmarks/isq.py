@@ -1,7 +1,7 @@
 """SmolLM2 from safetensors under every kind of `isq`, against `transformers serve` and plain GGUF.
 
-    pip install --target /tmp/serve fastapi uvicorn
-    python benchmarks/isq.py --serve-packages /tmp/serve [--rounds 3] [--model DIRECTORY]
+    pip install --target serve-packages fastapi uvicorn
+    python benchmarks/isq.py --serve-packages serve-packages [--rounds 3] [--model DIRECTORY]
 
 Same weights, same prompts, greedy, streamed; every round loads, asks and unloads each in turn. The
 first load converts or fills the caches, the column beside it is the median of the others. A
