@@ -1,8 +1,12 @@
-"""Sizes, counts and durations in words."""
+"""Sizes, counts, durations and what a model is, in words."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+
+from msgspec import UNSET
+
+from .types import Model
 
 
 def size(count: int) -> str:
@@ -41,3 +45,15 @@ def columns(rows: Sequence[Sequence[str]]) -> str:
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in rows
     )
+
+
+def format_of(model: Model) -> str:
+    """``gguf Q4_1``"""
+    quantization = model.parameters.quantization
+    return model.format if quantization is UNSET else f"{model.format} {quantization}"
+
+
+def parameters_of(model: Model) -> str:
+    """``135 M``; empty where it is not known."""
+    count = model.parameters.parameter_count
+    return "" if count is UNSET else parameter_count(count)

@@ -109,9 +109,9 @@ def models(found: Sequence[Model]) -> Output:
     rows = [
         (
             model.id,
-            _quantization(model),
+            words.format_of(model),
             words.size(model.size_bytes) if model.size_bytes else "",
-            _parameter_count(model),
+            words.parameters_of(model),
             "" if model.context_length is UNSET else str(model.context_length),
             state(model),
         )
@@ -137,16 +137,6 @@ def processes(found: Sequence[Model]) -> Output:
     return table(headers, rows, empty="Nothing is in memory; the first question loads its model.")
 
 
-def _quantization(model: Model) -> str:
-    quantization = model.parameters.quantization
-    return model.format if quantization is UNSET else f"{model.format} {quantization}"
-
-
-def _parameter_count(model: Model) -> str:
-    count = model.parameters.parameter_count
-    return "" if count is UNSET else words.parameter_count(count)
-
-
 def details(model: Model) -> Output:
     """``%power show``."""
     defaults = {
@@ -161,9 +151,9 @@ def details(model: Model) -> Output:
             ("Name", model.id),
             ("State", state(model)),
             ("Error", "" if model.error is UNSET else str(model.error.get("message", ""))),
-            ("Format", _quantization(model)),
+            ("Format", words.format_of(model)),
             ("Family", "" if family is UNSET else family),
-            ("Parameters", _parameter_count(model)),
+            ("Parameters", words.parameters_of(model)),
             ("Size", words.size(model.size_bytes) if model.size_bytes else ""),
             ("Context", _context(model)),
             ("Can do", ", ".join(model.capabilities)),

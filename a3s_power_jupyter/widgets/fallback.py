@@ -67,13 +67,11 @@ def _text_of(message: Mapping[str, Any]) -> str:
 
 
 def _row(model: Model) -> tuple[str, ...]:
-    quantization = model.parameters.quantization
-    count = model.parameters.parameter_count
     return (
         model.id,
-        model.format if quantization is UNSET else f"{model.format} {quantization}",
+        words.format_of(model),
         words.size(model.size_bytes) if model.size_bytes else "",
-        "" if count is UNSET else words.parameter_count(count),
+        words.parameters_of(model),
         model.state,
         "" if model.memory_bytes is UNSET else words.size(model.memory_bytes),
     )

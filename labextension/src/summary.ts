@@ -35,7 +35,7 @@ function pullingPart(pull: Pull): string {
 function loadedPart(loaded: readonly Model[]): string {
   const [first] = loaded;
   const name = loaded.length === 1 && first ? first.id : `${loaded.length} models`;
-  const bytes = loaded.reduce((sum, model) => sum + (model.memory_bytes ?? 0), 0);
+  const bytes = memoryOf(loaded);
   const parts = bytes > 0 ? [name, formatBytes(bytes)] : [name];
   if (loaded.some(model => model.state === 'busy')) {
     parts.push('busy');
@@ -43,10 +43,15 @@ function loadedPart(loaded: readonly Model[]): string {
   return parts.join(' · ');
 }
 
+/** Bytes that the models hold together. */
+function memoryOf(models: readonly Model[]): number {
+  return models.reduce((sum, model) => sum + (model.memory_bytes ?? 0), 0);
+}
+
 /** "12 models, 2 in memory: 360 MB" */
 export function inMemory(models: Models): string {
   const loaded = loadedModels(models);
-  const bytes = loaded.reduce((sum, model) => sum + (model.memory_bytes ?? 0), 0);
+  const bytes = memoryOf(loaded);
   const count = `${models.size} model${models.size === 1 ? '' : 's'}`;
   if (loaded.length === 0) {
     return `${count}, none in memory`;
