@@ -57,7 +57,7 @@ clean: ## removes the environment and everything that was built
 	rm -rf $(VENV) build dist a3s_power_jupyter/labextension a3s_power_jupyter/widgets/static labextension/lib labextension/node_modules
 
 $(VENV)/bin/python:
-	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 10) else "Python 3.10 or newer is needed: make PYTHON=python3.12 ...")'
+	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
 	@command -v npm >/dev/null || { echo "Node.js 20.19 or newer, with npm, is needed to build the JupyterLab extension." >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 

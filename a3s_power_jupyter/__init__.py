@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from .client import Client, Reply, connect
-    from .errors import PowerError
+    from .contract.errors import PowerError
 
 __version__ = "0.1.0"
 __all__ = ["Client", "PowerError", "Reply", "__version__", "connect"]
@@ -27,7 +27,7 @@ def __getattr__(name: str) -> Any:
 
         return getattr(client, name)
     if name == "PowerError":
-        from .errors import PowerError
+        from .contract.errors import PowerError
 
         return PowerError
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -48,6 +48,6 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
 
 def _jupyter_server_extension_points() -> list[dict[str, Any]]:
     """Where Jupyter Server finds the extension."""
-    from .extension import PowerApp
+    from .server.extension import PowerApp
 
-    return [{"module": "a3s_power_jupyter.extension", "app": PowerApp}]
+    return [{"module": "a3s_power_jupyter.server.extension", "app": PowerApp}]

@@ -6,7 +6,7 @@
 Same weights, same prompts, greedy, streamed; every round loads, asks and unloads each in turn. The
 first load converts or fills the caches, the column beside it is the median of the others. A
 load of `transformers serve` is its start until it is healthy with the model. Tokens per second are
-those of whole requests, prompts included, of all clients together. Memory is the resident memory
+those of whole requests, prompts included, of all clients together. Memory is the runner memory
 of the process with the model, after the requests; the baseline is what the imports of its engine
 take. Weights are the bytes of the quantized model: the GGUF file, or what HQQ packs. Without
 `--serve-packages`, which are installed apart, `transformers serve` is left out.
@@ -37,8 +37,7 @@ import httpx2
 import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-import model_files
-import servers
+from support import model_files, servers
 
 GGML = ("Q4_0", "Q4K", "Q6K", "Q8_0")
 HQQ_BITS = {"HQQ4": 4, "HQQ8": 8}
@@ -263,7 +262,7 @@ def main() -> None:
         directory = options.model
         if directory is None:
             directory = Path(folder) / "smollm2"
-            script = Path(__file__).parents[1] / "tests/real_models.py"
+            script = Path(__file__).parents[1] / "tests/support/real_models.py"
             command = [sys.executable, script, model_files.smollm2(), directory]
             subprocess.run(command, check=True)
         found = compare(directory, options.serve_packages, max(2, options.rounds))

@@ -23,12 +23,11 @@ import httpx2
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-import model_files
-from servers import Server, run_server
-
-from a3s_power_jupyter.parameters import DefaultParameters
+from a3s_power_jupyter.contract.parameters import DefaultParameters
+from a3s_power_jupyter.contract.types import RegisterRequest
 from a3s_power_jupyter.store.model_store import ModelStore
-from a3s_power_jupyter.types import RegisterRequest
+from support import model_files
+from support.servers import Server, run_server
 
 
 def fill(home: Path, count: int) -> None:

@@ -25,7 +25,7 @@ import psutil
 from llama_cpp import Llama
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-import servers
+from support import servers
 
 TOKENS = 96
 #: The tokens with which SmolLM2 would end its answer, forbidden so that all answers are as long.
@@ -131,7 +131,7 @@ def compare_server(rounds: int) -> dict[str, float]:
 
 
 def start_notebook_server(enabled: bool) -> tuple[float, int]:
-    """Seconds until ``jupyter server`` answers, and its resident bytes then."""
+    """Seconds until ``jupyter server`` answers, and its runner bytes then."""
     extensions = {"a3s_power_jupyter": enabled}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder)

@@ -29,10 +29,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from hub_fetching import clean_environ, pulling
-from hub_server import run_hub
-
 from a3s_power_jupyter.hub.protocol import Done, Planned
+from support.hub_fetching import clean_environ, pulling
+from support.hub_server import run_hub
 
 REPO, PATH = "ada/model", "model.Q4_1.gguf"
 SLOW = 20e6  # bytes a second and connection

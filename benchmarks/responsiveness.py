@@ -23,9 +23,9 @@ import httpx2
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-import model_files
-from hub_server import run_hub
-from servers import Server, run_server
+from support import model_files
+from support.hub_server import run_hub
+from support.servers import Server, run_server
 
 PULLS = ("bench/A-GGUF:Q4_0", "bench/B-GGUF:Q4_0")
 PAUSE = 0.005  # seconds between two requests

@@ -22,9 +22,8 @@ from models import fill
 from playwright.sync_api import Page, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests/browser"))
-from lab_page import ARGUMENTS
-from servers import Server, run_server
+from support.lab_page import ARGUMENTS
+from support.servers import Server, run_server
 
 OPEN = """
 async ([command, count]) => {

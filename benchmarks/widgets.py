@@ -31,7 +31,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from models import fill
 from responsiveness import PULLS, hub_process, write_models
-from servers import Server, run_server
+
+from support.servers import Server, run_server
 
 TIMEOUT = 120.0
 CONNECT = """

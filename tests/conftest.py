@@ -10,10 +10,12 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-import servers
-from hub_server import HubServer, run_hub
 from huggingface_hub import constants
-from servers import Server
+
+from support import servers
+from support.hub_server import HubServer, run_hub
+from support.paths import SUPPORT
+from support.servers import Server
 
 SMOLLM2 = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
@@ -31,7 +33,7 @@ def smollm2_path() -> Path:
 def smollm2_directory(smollm2_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same model as safetensors in bfloat16 (269 MB), with config.json and tokenizer."""
     directory = tmp_path_factory.mktemp("models") / "SmolLM2-135M-Instruct"
-    script = Path(__file__).with_name("real_models.py")
+    script = SUPPORT / "real_models.py"
     subprocess.run([sys.executable, script, smollm2_path, directory], check=True)
     return directory
 

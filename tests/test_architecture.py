@@ -15,59 +15,39 @@ import a3s_power_jupyter
 PACKAGE = Path(a3s_power_jupyter.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-#: May be imported by all; each may import those before it.
-COMMON = ("errors", "parameters", "types", "settings", "words", "progress")
-
-#: What each part may import, beside itself and COMMON. A new part needs a line here.
+#: What each folder may import, besides itself. A new folder needs a line here.
 ARROWS: dict[str, set[str]] = {
-    "__init__": {"client", "extension", "magics"},
-    "extension": {"environment", "handlers", "headless", "runtime_file", "service"},
-    "headless": {"environment"},
-    "environment": set(),
-    "runtime_file": set(),
-    "handlers": {"service"},
-    "service": {
-        "convert",
-        "defaults",
-        "description",
-        "events",
-        "hub",
-        "observer",
-        "remote",
-        "runtime",
-        "specs",
-        "store",
-    },
-    "description": {"remote", "runtime"},
-    "observer": {"events", "runtime"},
-    "specs": {"convert", "defaults", "engine", "runtime", "store"},
-    "defaults": set(),
-    "events": set(),
-    "remote": set(),
-    "store": set(),
-    "runtime": {"child", "engine"},
-    "hub": {"child", "store"},
-    "child": set(),
-    "convert": {"child", "engine", "store"},
-    "engine": set(),
-    "testing": {"engine", "runtime"},
-    "client": {"widgets"},
-    "magics": {"client", "widgets"},
-    "widgets": set(),
+    "__init__": {"client", "contract", "magics", "server"},
+    "errors": {"contract"},
+    "contract": set(),
+    "display": {"contract"},
+    "ipc": set(),
+    "server": {"contract", "handlers", "service"},
+    "handlers": {"contract", "service"},
+    "service": {"contract", "convert", "engine", "hub", "remote", "runtime", "store"},
+    "remote": {"contract"},
+    "store": {"contract"},
+    "runtime": {"contract", "engine", "ipc"},
+    "hub": {"contract", "ipc", "store"},
+    "convert": {"contract", "engine", "ipc", "store"},
+    "engine": {"contract"},
+    "client": {"contract", "display", "widgets"},
+    "magics": {"client", "contract", "display", "widgets"},
+    "widgets": {"contract", "display"},
 }
 
-#: Who alone may import a library.
+#: The only folders that may import a library.
 LIBRARIES = {
     "IPython": {"__init__", "magics", "widgets"},
     "anywidget": {"widgets"},
     "httpx2": {"client", "hub", "remote"},
     "huggingface_hub": {"hub", "magics"},
-    "jupyter_server": {"extension", "handlers", "headless"},
+    "jupyter_server": {"handlers", "server"},
     "gguf": {"convert"},
     "llama_cpp": {"convert", "engine"},
     "openai": {"client"},
     "torch": {"engine"},
-    "tornado": {"extension", "handlers"},
+    "tornado": {"handlers", "server"},
     "transformers": {"engine"},
 }
 
@@ -76,7 +56,7 @@ HEAVY = {"anywidget", "gguf", "llama_cpp", "torch", "transformers", "numpy", "IP
 
 
 def part_of(module: Path) -> str:
-    """`store` for `store/blobs.py`, `service` for `service.py`."""
+    """`store` for `store/blobs.py`; `__init__` for the package's own."""
     return module.relative_to(PACKAGE).with_suffix("").parts[0]
 
 
@@ -97,15 +77,13 @@ def imports(module: Path) -> Iterator[tuple[str, ...]]:
 
 
 def test_every_part_has_its_line() -> None:
-    assert set(ARROWS) == PARTS - set(COMMON)
+    assert set(ARROWS) == PARTS
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda m: str(m.relative_to(PACKAGE)))
 def test_arrows_point_right(module: Path) -> None:
     part = part_of(module)
-    allowed = {part, *COMMON} | ARROWS.get(part, set())
-    if part in COMMON:
-        allowed = set(COMMON[: COMMON.index(part)])
+    allowed = {part} | ARROWS[part]
     for name, *rest in imports(module):
         if name == PACKAGE.name and rest and rest[0] in PARTS:
             assert rest[0] in allowed, f"{part} must not know {rest[0]}"
@@ -121,16 +99,7 @@ def modules_after(statement: str) -> set[str]:
 
 
 def test_the_server_imports_no_engine() -> None:
-    server = {
-        "extension",
-        "handlers",
-        "service",
-        "events",
-        "remote",
-        "store",
-        "runtime",
-        "runtime_file",
-    }
+    server = {"handlers", "remote", "runtime", "server", "service", "store"}
     paths = [module.relative_to(PACKAGE.parent).with_suffix("") for module in MODULES]
     names = [
         ".".join(path.parts).removesuffix(".__init__") for path in paths if path.parts[1] in server

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from .client import Client, connect
-from .replies import ChatStream, Reply, Usage
+from .results import ChatStream, Reply, Usage
 
 __all__ = ["ChatStream", "Client", "Reply", "Usage", "connect"]

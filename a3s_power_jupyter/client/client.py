@@ -12,13 +12,13 @@ from urllib.parse import quote
 
 import msgspec
 
-from ..errors import BackendUnavailable, ConnectionLost, InvalidParameter
-from ..types import LoadPhase, Model, Removable
+from ..contract.errors import BackendUnavailable, ConnectionLost, InvalidParameter
+from ..contract.types import LoadPhase, Model, Removable
 from . import discovery
 from .connection import Connection, Server, http_options
 from .health import Health
 from .pulls import PullMethods
-from .replies import ChatStream, Reply
+from .results import ChatStream, Reply
 
 if TYPE_CHECKING:
     import numpy

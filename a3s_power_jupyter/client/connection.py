@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 import httpx2
 import msgspec
 
-from ..errors import ConnectionLost, PowerError, ServerNotFound, Unauthorized, from_wire
-from . import sse
+from ..contract import sse
+from ..contract.errors import ConnectionLost, PowerError, ServerNotFound, Unauthorized, from_wire
 
 #: Seconds until a TCP connection must stand: servers are near.
 CONNECT_TIMEOUT = 5.0

@@ -15,8 +15,8 @@ import msgspec
 import psutil
 from jupyter_core.paths import jupyter_runtime_dir
 
-from ..errors import InvalidParameter, ServerNotFound
-from . import headless, runtime_files
+from ..contract.errors import InvalidParameter, ServerNotFound
+from . import launcher, runtime_files
 from .connection import Server
 
 
@@ -72,7 +72,7 @@ def find(*, start: bool = True, patience: float = 5.0) -> Server:
     if server:
         return msgspec.structs.replace(server, found="a server of yours that was running")
     if start:
-        server = headless.share(runtime_dir)
+        server = launcher.share(runtime_dir)
         return msgspec.structs.replace(server, found="a headless server, started for this kernel")
     raise ServerNotFound(
         f"No Jupyter server with a3s-power-jupyter was found ({'; '.join(tried)}; and no other "

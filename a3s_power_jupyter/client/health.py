@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from ..types import Device, EngineStatus, ManifestProblem
+from ..contract.types import Device, EngineStatus, ManifestProblem
 
 
 class Health(msgspec.Struct, frozen=True):

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from ..types import PullStatus
+from ..contract.types import PullStatus
 from .connection import Connection, EventStream
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 import psutil
 
-from ..errors import PowerError, ServerNotFound
+from ..contract.errors import PowerError, ServerNotFound
 from .connection import Connection, Server
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .errors import CannotConvert
+from .exceptions import CannotConvert
 
 _MISSING = object()
 

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import gguf
 
+from .checkpoint import SourceTensor, open_tensors
 from .config import Config
-from .errors import CannotConvert
+from .exceptions import CannotConvert
 from .families import Extras, Family, family_of, write_common
-from .reference import Reference
-from .source import SourceTensor, open_tensors
+from .reference_tokenizer import Reference
 from .special import read_json, write_special
 from .tensors import Written
-from .vocabulary import read_vocabulary
+from .tokenizer import read_vocabulary
 
 # What is written here is kept: raise `store.conversions.CONVERTER_VERSION` when it changes.
 

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .config import Config
-from .errors import CannotConvert
+from .exceptions import CannotConvert
 from .tensors import Change, interleave_halves
 
 Writer: TypeAlias = gguf.GGUFWriter

@@ -11,14 +11,14 @@ from pathlib import Path
 import msgspec
 from filelock import FileLock, Timeout
 
+from ..contract.parameters import LoadParameters
 from ..engine.directory import model_directory
 from ..engine.protocol import Load
-from ..parameters import LoadParameters
 from ..store.conversions import Conversion, wanted
 from ..store.files import look, sha256_of
 from ..store.model_store import ModelStore
 from .converter import convert
-from .errors import CannotConvert
+from .exceptions import CannotConvert
 from .proof import prove_numbers, prove_tokens
 from .protocol import Convert
 from .quantize import BITS, quantize

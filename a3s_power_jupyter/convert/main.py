@@ -15,9 +15,9 @@ from typing import BinaryIO
 
 import msgspec
 
+from ..contract.errors import ModelLoadFailed, PowerError
 from ..engine.llamacpp import logs
 from ..engine.main import dump_no_core, offer_to_oom_killer, take_over_stdio
-from ..errors import ModelLoadFailed, PowerError
 from . import job
 from .protocol import Convert, Done, Event, Failed, Progress, Refused, encode
 

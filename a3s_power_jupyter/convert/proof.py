@@ -12,8 +12,8 @@ from typing import Any
 import llama_cpp as lc
 import numpy as np
 
-from .errors import CannotConvert
-from .reference import Reference
+from .exceptions import CannotConvert
+from .reference_tokenizer import Reference
 
 #: Where tokenizers differ when they do: numbers, runs of spaces, scripts, marks, emoji, code.
 STRINGS = (

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from ..types import Manifest
+from ..contract.types import Manifest
 
 
 class Convert(msgspec.Struct, frozen=True, tag="convert"):

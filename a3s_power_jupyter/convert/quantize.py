@@ -6,7 +6,7 @@ from pathlib import Path
 
 import llama_cpp as lc
 
-from .errors import CannotConvert
+from .exceptions import CannotConvert
 
 #: Kinds of ISQ -> llama.cpp's file types; Q4K is the mix that it calls Q4_K_M.
 _TYPES = {

@@ -8,8 +8,8 @@ from typing import Any
 
 import gguf
 
-from .errors import CannotConvert
-from .reference import Reference
+from .exceptions import CannotConvert
+from .reference_tokenizer import Reference
 
 
 def write_special(directory: Path, writer: gguf.GGUFWriter, reference: Reference) -> None:

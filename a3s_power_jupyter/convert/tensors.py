@@ -10,7 +10,7 @@ import gguf
 import numpy as np
 import numpy.typing as npt
 
-from .source import SourceTensor
+from .checkpoint import SourceTensor
 
 #: Changes the numbers of a tensor; the shape stays.
 Change = Callable[[npt.NDArray[Any]], npt.NDArray[Any]]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
-from ..errors import PowerError
-from ..types import Item, Request
+from ..contract.errors import PowerError
+from ..contract.types import Item, Request
 from .protocol import Load, Loaded
 
 #: Called with progress from 0 to 1 while a model loads.

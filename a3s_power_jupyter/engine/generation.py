@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 from msgspec import UNSET
 
-from ..types import Delta, Finished, FinishReason, Sampling, TokenLogprob
+from ..contract.types import Delta, Finished, FinishReason, Sampling, TokenLogprob
 from .text import TextStream
 
 S = TypeVar("S")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from ..errors import InvalidParameter
+from ..contract.errors import InvalidParameter
 
 #: Pixels of one image, by its header: a file of kilobytes may unfold to gigabytes. No vision model
 #: looks at as many.

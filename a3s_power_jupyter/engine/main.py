@@ -18,8 +18,8 @@ from typing import BinaryIO
 
 import msgspec
 
-from ..errors import ModelLoadFailed, PowerError
-from ..types import Embedded, Finished
+from ..contract.errors import ModelLoadFailed, PowerError
+from ..contract.types import Embedded, Finished
 from . import registry
 from .base import Engine, StepOutput
 from .protocol import (

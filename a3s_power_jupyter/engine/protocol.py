@@ -13,8 +13,8 @@ from typing import IO, Any
 
 import msgspec
 
-from ..parameters import LoadParameters
-from ..types import Format, Item, Request
+from ..contract.parameters import LoadParameters
+from ..contract.types import Format, Item, Request
 
 #: A frame larger than this is a broken pipe, not a message.
 MAX_FRAME_BYTES = 512 * 1024 * 1024

@@ -10,8 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 
 import msgspec
 
-from ..errors import BackendUnavailable
-from ..types import Device, EngineStatus, Format
+from ..contract.errors import BackendUnavailable
+from ..contract.types import Device, EngineStatus, Format
 from .base import Engine
 
 

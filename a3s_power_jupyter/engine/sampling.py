@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..types import TokenLogprob
+from ..contract.types import TokenLogprob
 
 # What llama.cpp's own tools use when nobody says otherwise (common/common.h, sampling params).
 DEFAULT_TEMPERATURE = 0.8

@@ -11,7 +11,7 @@ import jinja2
 from jinja2.ext import loopcontrols
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from ..errors import InvalidParameter, ModelLoadFailed
+from ..contract.errors import InvalidParameter, ModelLoadFailed
 
 _PROBE = "a3s-power-probe"
 

@@ -17,7 +17,7 @@ from jupyter_server.base.handlers import APIHandler, JupyterHandler
 from jupyter_server.utils import origin_matches_pat
 from tornado import web
 
-from ..errors import Forbidden, Unauthorized
+from ..contract.errors import Forbidden, Unauthorized
 from .context import SETTING, Context
 
 Verb = TypeVar("Verb", bound=Callable[..., Any])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 import msgspec
 from tornado import web
 
-from ..errors import (
+from ..contract.errors import (
     BadRequest,
     BodyTooLarge,
     Forbidden,
@@ -27,7 +27,7 @@ from . import metrics
 from .auth import AuthHandler
 
 if TYPE_CHECKING:
-    from ..service import PowerService
+    from ..service.service import PowerService
 
 T = TypeVar("T")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..service import PowerService
+    from ..service.service import PowerService
 
 #: Where the tornado settings have the `Context`.
 SETTING = "a3s_power"

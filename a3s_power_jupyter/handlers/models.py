@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from ..errors import InvalidKeepAlive, PowerError
-from ..parameters import LoadParameters, canonical_isq, check, parse_keep_alive
-from ..types import RegisterRequest
+from ..contract.errors import InvalidKeepAlive, PowerError
+from ..contract.parameters import LoadParameters, canonical_isq, check, parse_keep_alive
+from ..contract.types import RegisterRequest
 from .auth import allowed
 from .base import PowerHandler
 from .sse import EventStreamHandler

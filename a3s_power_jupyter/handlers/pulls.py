@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import PowerError
-from ..parameters import check
-from ..types import PullRequest
+from ..contract.errors import PowerError
+from ..contract.parameters import check
+from ..contract.types import PullRequest
 from .auth import allowed
 from .base import PowerHandler
 from .models import ModelHandler

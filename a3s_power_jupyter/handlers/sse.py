@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from tornado.iostream import StreamClosedError
 
-from ..errors import PowerError
+from ..contract.errors import PowerError
 from .base import PowerHandler
 
 #: Seconds for which the head of the reply waits for the first event, so that an early error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..errors import RouteNotFound
+from ..contract.errors import RouteNotFound
 from .auth import allowed
 from .base import PowerHandler
 from .sse import EventStreamHandler

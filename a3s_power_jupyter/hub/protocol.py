@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from .plan import Plan
+from .resolve.plan import Plan
 
 # ---------------------------------------------------------------- server to child
 

@@ -12,11 +12,11 @@ from typing import Any, Literal
 import msgspec
 from msgspec import UNSET
 
-from ..child import Child, child_environment
-from ..errors import InvalidReference, PowerError, ServerBusy, WorkerDied, from_wire
-from ..types import PullStatus
+from ..contract.errors import InvalidReference, PowerError, ServerBusy, WorkerDied, from_wire
+from ..contract.types import PullStatus
+from ..ipc.child import Child, child_environment
 from . import protocol, pulled_files
-from .states import PullState, PullStates, standing
+from .states import PullState, PullStates, stopped_status
 from .watchers import Event, Watchers
 
 #: Seconds between two writes of the state while bytes come. The bytes have states of their own,
@@ -32,7 +32,7 @@ class Surroundings:
 
     Attributes
     ----------
-    command : starts the process of a pull (`hub.main`).
+    command : starts the process of a pull (`hub.process.main`).
     turns : as many as pulls may run at once.
     changed : told the name whenever the status changed.
     received : told how many bytes came.
@@ -143,13 +143,13 @@ class Pull:
             )
         except OSError as error:
             raise ServerBusy(f"No process could be started for a pull: {error}.") from None
-        self._child.step_back()  # hashing must not slow the notebook down
+        self._child.lower_priority()  # hashing must not slow the notebook down
         self._child.send(protocol.encode(self._request))
         await self._exited.wait()
         ends = (protocol.Done, protocol.Failed, protocol.Paused)
         if not isinstance(self._last, ends) and not self._stopping:
             raise WorkerDied(
-                f"The process of the pull ended: {self._child.last_words()}. Pull {self.name} "
+                f"The process of the pull ended: {self._child.exit_reason()}. Pull {self.name} "
                 "again: it goes on from where it stopped."
             )
 
@@ -174,18 +174,21 @@ class Pull:
     def _outcome(self, error: BaseException | None) -> tuple[PullStatus, Event]:
         done = isinstance(self._last, protocol.Done)
         if self._stopping == "cancelled" and not done:
-            return standing(self.status, "cancelled"), {"status": "cancelled", "name": self.name}
+            return stopped_status(self.status, "cancelled"), {
+                "status": "cancelled",
+                "name": self.name,
+            }
         if error is not None:
             wire = self._as_power_error(error).to_wire()
-            return standing(self.status, "failed", wire), {"status": "error", "error": wire}
+            return stopped_status(self.status, "failed", wire), {"status": "error", "error": wire}
         if isinstance(self._last, protocol.Done):
-            return standing(self.status, "done"), {
+            return stopped_status(self.status, "done"), {
                 "status": "success",
                 "id": self.name,
                 "object": "model",
                 "created": self._last.created,
             }
-        status = standing(self.status, "paused")
+        status = stopped_status(self.status, "paused")
         return status, {"status": "paused", "name": self.name, "completed": status.completed}
 
     def _as_power_error(self, error: BaseException) -> PowerError:

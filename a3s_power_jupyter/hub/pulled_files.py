@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from ..types import PulledFile
-from .plan import Plan
+from ..contract.types import PulledFile
+from .resolve.plan import Plan
 
 Files = tuple[PulledFile, ...] | UnsetType
 

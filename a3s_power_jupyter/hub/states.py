@@ -17,12 +17,12 @@ import msgspec
 from filelock import FileLock, Timeout
 from msgspec import UNSET, UnsetType
 
-from ..errors import FileNotFound
+from ..contract.errors import FileNotFound
+from ..contract.types import PullStatus
 from ..store.files import reading, write_atomically, writing
 from ..store.garbage import PULLS
-from ..types import PullStatus
-from .partial import PartialState, bytes_on_disk
 from .protocol import PullRequest
+from .transfer.partial import PartialState, bytes_on_disk
 
 S = TypeVar("S")
 
@@ -106,7 +106,7 @@ class PullStates:
         status = state.status
         if status.status != "pulling" or self.is_claimed(status.name):
             return state
-        status = standing(status, "paused")
+        status = stopped_status(status, "paused")
         # The state is older than what came last.
         here = sum(bytes_on_disk(self._home, url) for url in self._partials(status.name))
         status = msgspec.structs.replace(status, completed=max(status.completed, here))
@@ -166,7 +166,7 @@ def first_state(request: PullRequest, before: PullState | None) -> PullState:
     return PullState(status, request.reference, request.revision, before.commit)
 
 
-def standing(
+def stopped_status(
     status: PullStatus,
     how: Literal["done", "failed", "paused", "cancelled"],
     error: dict[str, Any] | UnsetType = UNSET,

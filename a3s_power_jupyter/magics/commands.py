@@ -10,9 +10,9 @@ from IPython.core.error import UsageError
 from IPython.display import display
 from msgspec import UNSET
 
-from .. import words
 from ..client import Client
-from ..types import Device, EngineStatus
+from ..contract.types import Device, EngineStatus
+from ..display import formatting
 from . import render
 from .live import live
 from .render import Output
@@ -57,7 +57,9 @@ def _announce_hashing(path: Path) -> None:
     files = path.glob("*.safetensors") if path.is_dir() else [path]
     count = sum(file.stat().st_size for file in files if file.is_file())
     if count >= BIG_FILE:
-        display(render.note(f"Hashing {path.name} ({words.size(count)}) once; this takes a while."))
+        display(
+            render.note(f"Hashing {path.name} ({formatting.size(count)}) once; this takes a while.")
+        )
 
 
 def _upstream(arguments: argparse.Namespace) -> dict[str, str] | None:
@@ -93,7 +95,7 @@ def remove(session: Session, arguments: argparse.Namespace) -> Output:
     if session.model == arguments.model:
         session.model = None
     session.conversations.pop(arguments.model, None)
-    what = f"freed {words.size(freed)}" if freed else "its file stays where it is"
+    what = f"freed {formatting.size(freed)}" if freed else "its file stays where it is"
     return render.note(f"{arguments.model} is forgotten; {what}.")
 
 
@@ -138,11 +140,11 @@ def use(session: Session, arguments: argparse.Namespace) -> Output:
 
 def gc(session: Session, arguments: argparse.Namespace) -> Output:
     found = session.client.gc(dry_run=not arguments.delete)
-    rows = [(item.kind.replace("_", " "), item.name, words.size(item.size)) for item in found]
+    rows = [(item.kind.replace("_", " "), item.name, formatting.size(item.size)) for item in found]
     listing = render.table(("Kind", "Name", "Size"), rows, empty="Nothing is left over.")
     if not found:
         return listing
-    total = words.size(sum(item.size for item in found))
+    total = formatting.size(sum(item.size for item in found))
     done = "are freed" if arguments.delete else "would be freed by %power gc --delete"
     return render.stack([listing, render.note(f"{total} {done}.")])
 
@@ -151,11 +153,15 @@ def doctor(session: Session, arguments: argparse.Namespace) -> Output:
     """How the server does, and what would make it better."""
     client = session.client
     health = client.health()
+    uptime = formatting.duration(health.uptime_seconds)
     parts = [
         render.facts(
             (
                 *_server(client),
-                ("Version", f"{health.version}, up for {words.duration(health.uptime_seconds)}"),
+                (
+                    "Version",
+                    f"{health.version}, up for {uptime}",
+                ),
                 ("Store", health.home),
                 ("Loaded", ", ".join(health.loaded_models) or "nothing"),
                 *((f"Device {device.name}", _device(device)) for device in health.devices),
@@ -182,9 +188,9 @@ def _device(device: Device) -> str:
     if device.description is not UNSET:
         parts.append(device.description)
     if device.memory_total is not UNSET:
-        parts.append(f"{words.size(device.memory_total)} of memory")
+        parts.append(f"{formatting.size(device.memory_total)} of memory")
     if device.memory_free is not UNSET:
-        parts.append(f"{words.size(device.memory_free)} free")
+        parts.append(f"{formatting.size(device.memory_free)} free")
     return ", ".join(parts)
 
 

@@ -14,7 +14,7 @@ from IPython.core.completer import (
     context_matcher,
 )
 
-from ..errors import PowerError
+from ..contract.errors import PowerError
 from . import parser
 from .parser import MagicParser
 from .session import Session

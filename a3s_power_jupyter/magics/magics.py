@@ -11,7 +11,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, line_cell_magic, magics_class
 from IPython.utils.process import arg_split  # type: ignore[attr-defined]
 
-from ..errors import PowerError
+from ..contract.errors import PowerError
 from . import parser
 from .ask import ask
 from .parser import HelpShown

@@ -12,11 +12,11 @@ from IPython.core.error import StdinNotImplementedError, UsageError
 from IPython.display import display
 from msgspec import UNSET
 
-from .. import progress
-from ..errors import PowerError
-from ..types import PullStatus
+from ..contract.errors import PowerError
+from ..contract.types import PullStatus
+from ..display import pull_progress
 from . import render
-from .progress import after, place
+from .pull_display import after, place
 from .render import Output
 from .session import Session
 
@@ -105,7 +105,7 @@ def login(session: Session, arguments: argparse.Namespace) -> Output:
 def table(found: Sequence[PullStatus]) -> Output:
     """``%power pulls``."""
     rows = [
-        (status.name, progress.word(status), progress.facts(status), _more(status))
+        (status.name, pull_progress.word(status), pull_progress.facts(status), _more(status))
         for status in found
     ]
     return render.table(
@@ -116,8 +116,8 @@ def table(found: Sequence[PullStatus]) -> Output:
 
 
 def _state(status: PullStatus) -> str:
-    facts = progress.facts(status)
-    return f"{status.name} is {progress.word(status)}" + (f" ({facts})" if facts else "")
+    facts = pull_progress.facts(status)
+    return f"{status.name} is {pull_progress.word(status)}" + (f" ({facts})" if facts else "")
 
 
 def _more(status: PullStatus) -> str:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from msgspec import UNSET
 
-from .. import words
-from ..types import LoadPhase, Model
+from ..contract.types import LoadPhase, Model
+from ..display import formatting
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str) 
         return note(empty)
     lines = [headers, ["---"] * len(headers), *([escape(cell) for cell in row] for row in rows)]
     markdown = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    return Output(words.columns((headers, *rows)), markdown)
+    return Output(formatting.columns((headers, *rows)), markdown)
 
 
 def facts(pairs: Iterable[tuple[str, str]]) -> Output:
@@ -85,7 +85,7 @@ def _expiry(model: Model, now: float) -> str:
         return ""
     if model.expires_at is UNSET:
         return "does not expire"
-    return f"expires in {words.duration(model.expires_at - now)}"
+    return f"expires in {formatting.duration(model.expires_at - now)}"
 
 
 def loading(name: str, phase: LoadPhase, done: float) -> str:
@@ -109,9 +109,9 @@ def models(found: Sequence[Model]) -> Output:
     rows = [
         (
             model.id,
-            words.format_of(model),
-            words.size(model.size_bytes) if model.size_bytes else "",
-            words.parameters_of(model),
+            formatting.format_of(model),
+            formatting.size(model.size_bytes) if model.size_bytes else "",
+            formatting.parameters_of(model),
             "" if model.context_length is UNSET else str(model.context_length),
             state(model),
         )
@@ -127,7 +127,7 @@ def processes(found: Sequence[Model]) -> Output:
         (
             model.id,
             state(model),
-            "" if model.memory_bytes is UNSET else words.size(model.memory_bytes),
+            "" if model.memory_bytes is UNSET else formatting.size(model.memory_bytes),
             "" if model.device is UNSET else model.device,
             "" if model.num_ctx is UNSET else str(model.num_ctx),
         )
@@ -151,14 +151,14 @@ def details(model: Model) -> Output:
             ("Name", model.id),
             ("State", state(model)),
             ("Error", "" if model.error is UNSET else str(model.error.get("message", ""))),
-            ("Format", words.format_of(model)),
+            ("Format", formatting.format_of(model)),
             ("Family", "" if family is UNSET else family),
-            ("Parameters", words.parameters_of(model)),
-            ("Size", words.size(model.size_bytes) if model.size_bytes else ""),
+            ("Parameters", formatting.parameters_of(model)),
+            ("Size", formatting.size(model.size_bytes) if model.size_bytes else ""),
             ("Context", _context(model)),
             ("Can do", ", ".join(model.capabilities)),
             ("Defaults", ", ".join(f"{name}={value}" for name, value in defaults.items())),
-            ("Memory", "" if model.memory_bytes is UNSET else words.size(model.memory_bytes)),
+            ("Memory", "" if model.memory_bytes is UNSET else formatting.size(model.memory_bytes)),
             ("Device", "" if model.device is UNSET else model.device),
             ("Engine", "" if model.engine is UNSET else model.engine),
             ("Notes", " ".join(_notes(model))),

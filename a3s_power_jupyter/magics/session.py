@@ -11,7 +11,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from ..client import Client, connect
 from ..client.connection import Connection
 from ..client.discovery import find
-from ..types import Model
+from ..contract.types import Model
 
 Conversation = list[dict[str, Any]]
 

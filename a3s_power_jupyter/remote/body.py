@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from ..parameters import DefaultParameters
-from ..types import Manifest, Route, Upstream
+from ..contract.parameters import DefaultParameters
+from ..contract.types import Manifest, Route, Upstream
 
 #: Fields of ours that mean nothing to an upstream.
 _OURS = ("keep_alive",)

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import UNSET
 
-from ..errors import (
+from ..contract.errors import (
     PowerError,
     UpstreamError,
     UpstreamTimeout,
     UpstreamUnauthorized,
     UpstreamUnreachable,
 )
-from ..types import Manifest, Route, Upstream
+from ..contract.types import Manifest, Route, Upstream
 from .body import outgoing, upstream_of
-from .replies import (
+from .responses import (
     MAX_ERROR_BYTES,
     MAX_REPLY_BYTES,
     decode_reply,
@@ -41,7 +41,7 @@ CHECK_TIMEOUT = 10.0
 FRESH = 15.0
 
 
-class Standing(msgspec.Struct):
+class UpstreamHealth(msgspec.Struct):
     """How an upstream stands with us.
 
     Attributes
@@ -77,27 +77,27 @@ class Upstreams:
         self._timeout = timeout
         self._changed = changed
         self._client: httpx2.AsyncClient | None = None
-        self._standings: dict[str, tuple[Upstream, Standing]] = {}
+        self._health: dict[str, tuple[Upstream, UpstreamHealth]] = {}
         self._checks: dict[str, asyncio.Task[None]] = {}
 
-    def standing(self, manifest: Manifest) -> Standing:
+    def health(self, manifest: Manifest) -> UpstreamHealth:
         """What is known; a model that was registered anew, with another upstream, begins anew."""
         upstream = upstream_of(manifest)
-        known = self._standings.get(manifest.name)
+        known = self._health.get(manifest.name)
         if known is None or known[0] != upstream:
-            known = (upstream, Standing())
-            self._standings[manifest.name] = known
+            known = (upstream, UpstreamHealth())
+            self._health[manifest.name] = known
         return known[1]
 
     def forget(self, name: str) -> None:
         """The model was deleted, or is to count as unloaded."""
-        self._standings.pop(name, None)
+        self._health.pop(name, None)
         self._changed(name)
 
     def look(self, manifest: Manifest) -> None:
         """Check in the background whether the upstream answers, unless that is known."""
         name = manifest.name
-        if name in self._checks or time.monotonic() - self.standing(manifest).checked < FRESH:
+        if name in self._checks or time.monotonic() - self.health(manifest).checked < FRESH:
             return
         check = asyncio.ensure_future(self._look(manifest))
         self._checks[name] = check
@@ -111,10 +111,10 @@ class Upstreams:
         PowerError
             It does not answer, or does not have the model.
         """
-        standing = self.standing(manifest)
-        with self._told(manifest.name, standing):
+        health = self.health(manifest)
+        with self._told(manifest.name, health):
             models = await asyncio.wait_for(self._models(manifest), CHECK_TIMEOUT)
-            standing.context_length = _find(upstream_of(manifest), models)
+            health.context_length = _find(upstream_of(manifest), models)
 
     async def reply(self, manifest: Manifest, route: Route, body: dict[str, Any]) -> dict[str, Any]:
         """The upstream's whole answer, under our name of the model.
@@ -155,18 +155,18 @@ class Upstreams:
     async def _post(
         self, manifest: Manifest, route: Route, body: dict[str, Any]
     ) -> AsyncIterator[httpx2.Response]:
-        upstream, standing = upstream_of(manifest), self.standing(manifest)
-        standing.active += 1
+        upstream, health = upstream_of(manifest), self.health(manifest)
+        health.active += 1
         self._changed(manifest.name)
         try:
             content = msgspec.json.encode(outgoing(manifest, route, body))
-            with self._told(manifest.name, standing):
+            with self._told(manifest.name, health):
                 request = self._request("POST", upstream, route, content)
                 async with self._sent(request) as response:
                     yield response
         finally:
-            standing.active -= 1
-            standing.last_used_at = time.time()
+            health.active -= 1
+            health.last_used_at = time.time()
             self._changed(manifest.name)
 
     async def _models(self, manifest: Manifest) -> dict[str, Any] | None:
@@ -240,24 +240,24 @@ class Upstreams:
             await self.check(manifest)
 
     @contextmanager
-    def _told(self, name: str, standing: Standing) -> Iterator[None]:
-        """Note in `standing` how the block ended. What the upstream refuses is an answer too."""
-        before = (standing.answers, standing.error and standing.error.message)
+    def _told(self, name: str, health: UpstreamHealth) -> Iterator[None]:
+        """Note in `health` how the block ended. What the upstream refuses is an answer too."""
+        before = (health.answers, health.error and health.error.message)
         try:
             yield
         except TimeoutError:
             error = UpstreamTimeout(f"The upstream did not answer in {CHECK_TIMEOUT:g} seconds.")
-            standing.answers, standing.error = False, error
+            health.answers, health.error = False, error
             raise error from None
         except PowerError as error:
             if error.status >= 500:
-                standing.answers, standing.error = False, error
+                health.answers, health.error = False, error
             raise
         else:
-            standing.answers, standing.error = True, None
+            health.answers, health.error = True, None
         finally:
-            standing.checked = time.monotonic()
-            if before != (standing.answers, standing.error and standing.error.message):
+            health.checked = time.monotonic()
+            if before != (health.answers, health.error and health.error.message):
                 self._changed(name)
 
 

@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from ..contract.errors import WorkerDied
+from ..contract.parameters import LoadParameters
+from ..contract.types import Request
 from ..engine.protocol import Load, Loaded
-from ..errors import WorkerDied
-from ..parameters import LoadParameters
-from ..types import Request
 from .stream import Stream
 
 #: Called with a load's progress, 0 to 1.
@@ -40,7 +40,7 @@ Spawn = Callable[[str, Callable[[WorkerDied], None]], Awaitable[WorkerHandle]]
 
 
 @dataclass(frozen=True)
-class Spec:
+class LoadPlan:
     """A model that may be loaded.
 
     Attributes

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from ..contract.errors import ModelLoadFailed
 from ..engine.protocol import Load, Loaded
-from ..errors import ModelLoadFailed
+from .admission import wake
 from .clock import Clock
 from .interfaces import Progress, WorkerHandle
-from .room import wake
 
 
 async def load_into(

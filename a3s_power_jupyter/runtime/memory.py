@@ -8,8 +8,8 @@ from pathlib import Path
 import psutil
 from msgspec import UNSET
 
-from ..parameters import LoadParameters
-from ..types import Manifest
+from ..contract.parameters import LoadParameters
+from ..contract.types import Manifest
 
 #: Bytes of one element of the KV cache; the quantized types store 32 elements and a 2-byte scale.
 _KV_BYTES = {"f32": 4.0, "f16": 2.0, "bf16": 2.0, "q8_0": 34 / 32, "q4_0": 18 / 32}

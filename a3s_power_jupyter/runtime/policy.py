@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Place:
+class Candidate:
     """What the policy knows of a model that is loaded, or being loaded.
 
     `busy` counts requests that use it or wait for it; `memory` is in bytes, `last_used` in
@@ -48,34 +48,34 @@ class Refuse:
 Decision = Fits | Evict | Wait | Refuse
 
 
-def make_room(places: Iterable[Place], *, need: int, free: int, max_models: int) -> Decision:
+def decide(candidates: Iterable[Candidate], *, need: int, free: int, max_models: int) -> Decision:
     """Decide how a newcomer gets room.
 
     Parameters
     ----------
     need : bytes that the newcomer takes.
     free : bytes that are free now.
-    max_models : places there are; 0 is no limit.
+    max_models : how many may be loaded at once; 0 is no limit.
     """
-    places = list(places)
-    excess = len(places) + 1 - max_models if max_models else 0
+    candidates = list(candidates)
+    excess = len(candidates) + 1 - max_models if max_models else 0
     missing = need - free
     if excess <= 0 and missing <= 0:
         return Fits()
-    movable = sorted((p for p in places if not p.pinned), key=lambda p: (p.busy, p.last_used))
-    victims: list[Place] = []
-    for place in movable:
+    movable = sorted((p for p in candidates if not p.pinned), key=lambda p: (p.busy, p.last_used))
+    victims: list[Candidate] = []
+    for candidate in movable:
         if len(victims) >= excess and _sum(victims) >= missing:
             break
-        victims.append(place)
+        victims.append(candidate)
     if len(victims) < excess:
         return Refuse(memory=False)
     if _sum(victims) < missing:
         return Refuse(memory=True)
-    if any(place.busy for place in victims):
+    if any(candidate.busy for candidate in victims):
         return Wait()
-    return Evict(tuple(place.name for place in victims))
+    return Evict(tuple(candidate.name for candidate in victims))
 
 
-def _sum(places: list[Place]) -> int:
-    return sum(place.memory for place in places)
+def _sum(candidates: list[Candidate]) -> int:
+    return sum(candidate.memory for candidate in candidates)

@@ -8,9 +8,9 @@ import subprocess
 
 import msgspec
 
-from ..child import offline_environment
+from ..contract.types import EngineStatus
 from ..engine.registry import Probe
-from ..types import EngineStatus
+from ..ipc.child import offline_environment
 from .worker import WORKER_COMMAND
 
 #: Seconds; importing a GPU build of an engine on a cold disk takes a while.

@@ -8,13 +8,13 @@ import logging
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
-from ..errors import ModelBusy, ModelLoadFailed, PowerError, ServerBusy, WorkerDied
-from ..types import LoadPhase, State
+from ..contract.errors import ModelBusy, ModelLoadFailed, PowerError, ServerBusy, WorkerDied
+from ..contract.types import LoadPhase, State
+from .admission import Admission
 from .clock import Clock
-from .interfaces import Limits, Observer, Spawn, Spec, WorkerHandle
+from .interfaces import Limits, LoadPlan, Observer, Spawn, WorkerHandle
 from .loader import load_into
-from .resident import Resident
-from .room import Room
+from .runner import Runner
 
 
 class Scheduler:
@@ -35,12 +35,12 @@ class Scheduler:
         self._limits = limits
         self._observer = observer
         self._log = log
-        self._residents: dict[str, Resident] = {}
+        self._runners: dict[str, Runner] = {}
         self._failures: dict[str, PowerError] = {}
         self._pinned: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._room = Room(
-            residents=self.residents,
+        self._admission = Admission(
+            runners=self.runners,
             pinned=self.pinned,
             unload=self._unload,
             free_bytes=free_bytes,
@@ -50,17 +50,17 @@ class Scheduler:
 
     # ------------------------------------------------------------ questions
 
-    def resident(self, name: str) -> Resident | None:
+    def runner(self, name: str) -> Runner | None:
         """The model's place, if it is loading, loaded or unloading."""
-        return self._residents.get(name)
+        return self._runners.get(name)
 
-    def residents(self) -> list[Resident]:
-        return list(self._residents.values())
+    def runners(self) -> list[Runner]:
+        return list(self._runners.values())
 
     def state(self, name: str) -> State:
-        resident = self._residents.get(name)
-        if resident is not None:
-            return resident.state
+        runner = self._runners.get(name)
+        if runner is not None:
+            return runner.state
         return "failed" if name in self._failures else "unloaded"
 
     def failure(self, name: str) -> PowerError | None:
@@ -74,7 +74,7 @@ class Scheduler:
 
     @contextlib.asynccontextmanager
     async def lease(
-        self, spec: Spec, keep_alive: float | None = None
+        self, plan: LoadPlan, keep_alive: float | None = None
     ) -> AsyncIterator[WorkerHandle]:
         """A slot of the loaded model, which is not evicted meanwhile.
 
@@ -88,18 +88,18 @@ class Scheduler:
         PowerError
             The load failed.
         """
-        resident = await self._acquire(spec, keep_alive)
+        runner = await self._acquire(plan, keep_alive)
         try:
-            async with resident.slots:
-                if resident.worker is None:
-                    raise RuntimeError(f"{spec.name} is ready without a worker")
-                yield resident.worker
+            async with runner.slots:
+                if runner.worker is None:
+                    raise RuntimeError(f"{plan.name} is ready without a worker")
+                yield runner.worker
         finally:
-            self._release(resident, keep_alive)
+            self._release(runner, keep_alive)
 
-    async def load(self, spec: Spec, keep_alive: float | None = None) -> None:
+    async def load(self, plan: LoadPlan, keep_alive: float | None = None) -> None:
         """Load the model if it is not, and leave it idle. Raises as `lease` does."""
-        self._release(await self._acquire(spec, keep_alive), keep_alive)
+        self._release(await self._acquire(plan, keep_alive), keep_alive)
 
     async def unload(self, name: str, *, force: bool = False, reason: str = "asked") -> None:
         """End the model's worker, or its load; return once the memory is back.
@@ -110,16 +110,16 @@ class Scheduler:
             It answers requests, and `force` is not set.
         """
         self._failures.pop(name, None)
-        resident = self._residents.get(name)
-        if resident is None:
+        runner = self._runners.get(name)
+        if runner is None:
             self._changed(name)
             return
-        if resident.ready and resident.in_use and not force:
+        if runner.ready and runner.in_use and not force:
             raise ModelBusy(
-                f"The model {name!r} is answering {resident.leases} request(s). Wait until "
+                f"The model {name!r} is answering {runner.leases} request(s). Wait until "
                 "they end, or end them with force."
             )
-        await self._unload(resident, reason)
+        await self._unload(runner, reason)
 
     def pin(self, name: str, pinned: bool) -> None:
         """A pinned model is neither evicted nor unloaded when idle."""
@@ -127,9 +127,9 @@ class Scheduler:
             self._pinned.add(name)
         else:
             self._pinned.discard(name)
-        resident = self._residents.get(name)
-        if resident is not None:
-            self._start_idle_clock(resident)
+        runner = self._runners.get(name)
+        if runner is not None:
+            self._start_idle_clock(runner)
         self._changed(name)
 
     def forget(self, name: str) -> None:
@@ -139,121 +139,121 @@ class Scheduler:
 
     async def stop(self) -> None:
         """End every worker and every load."""
-        await asyncio.gather(*(self._unload(r, "shutdown") for r in self.residents()))
+        await asyncio.gather(*(self._unload(r, "shutdown") for r in self.runners()))
         await asyncio.gather(*self._tasks)
 
-    async def _acquire(self, spec: Spec, keep_alive: float | None) -> Resident:
+    async def _acquire(self, plan: LoadPlan, keep_alive: float | None) -> Runner:
         """Wait until the model is ready; its lease is counted when this returns."""
         while True:
-            resident = self._residents.get(spec.name)
-            if resident is not None and resident.unloading:
-                await resident.gone.wait()
+            runner = self._runners.get(plan.name)
+            if runner is not None and runner.unloading:
+                await runner.gone.wait()
                 continue
-            if resident is None:
-                resident = self._begin_load(spec)
-            self._check_queue(resident)
-            resident.leases += 1
-            resident.stop_clock()
+            if runner is None:
+                runner = self._begin_load(plan)
+            self._check_queue(runner)
+            runner.leases += 1
+            runner.stop_clock()
             try:
-                await asyncio.shield(resident.loading)
+                await asyncio.shield(runner.loading)
             except BaseException:
-                self._release(resident, keep_alive)
+                self._release(runner, keep_alive)
                 raise
-            if resident.ready:
-                self._changed(spec.name)
-                return resident
-            self._release(resident, keep_alive)  # unloaded by force just now: load again
+            if runner.ready:
+                self._changed(plan.name)
+                return runner
+            self._release(runner, keep_alive)  # unloaded by force just now: load again
 
-    def _check_queue(self, resident: Resident) -> None:
+    def _check_queue(self, runner: Runner) -> None:
         limit = self._limits.max_queue
-        if limit and resident.waiting >= limit:
+        if limit and runner.waiting >= limit:
             raise ServerBusy(
-                f"{resident.waiting} requests already wait for the model {resident.name!r}. "
+                f"{runner.waiting} requests already wait for the model {runner.name!r}. "
                 "Try again in a few seconds.",
                 retry_after=5,
             )
 
-    def _release(self, resident: Resident, keep_alive: float | None) -> None:
-        resident.leases -= 1
-        resident.last_used = self._clock.monotonic()
-        resident.last_used_at = self._clock.wall()
+    def _release(self, runner: Runner, keep_alive: float | None) -> None:
+        runner.leases -= 1
+        runner.last_used = self._clock.monotonic()
+        runner.last_used_at = self._clock.wall()
         if keep_alive is not None:
-            resident.keep_alive = keep_alive
-        self._start_idle_clock(resident)
-        self._changed(resident.name)
+            runner.keep_alive = keep_alive
+        self._start_idle_clock(runner)
+        self._changed(runner.name)
 
     # ------------------------------------------------------------ idle
 
-    def _start_idle_clock(self, resident: Resident) -> None:
-        resident.stop_clock()
-        if resident.in_use or not resident.ready:
+    def _start_idle_clock(self, runner: Runner) -> None:
+        runner.stop_clock()
+        if runner.in_use or not runner.ready:
             return
-        if resident.name in self._pinned or resident.for_ever:
+        if runner.name in self._pinned or runner.for_ever:
             return
-        if resident.keep_alive <= 0:
-            self._background(self._unload_if_idle(resident))
+        if runner.keep_alive <= 0:
+            self._background(self._unload_if_idle(runner))
             return
         timer = self._clock.call_later(
-            resident.keep_alive, lambda: self._background(self._unload_if_idle(resident))
+            runner.keep_alive, lambda: self._background(self._unload_if_idle(runner))
         )
-        resident.start_clock(timer, self._clock.wall() + resident.keep_alive)
+        runner.start_clock(timer, self._clock.wall() + runner.keep_alive)
 
-    async def _unload_if_idle(self, resident: Resident) -> None:
-        if resident.ready and not resident.in_use:  # a request may have come first
-            await self._unload(resident, "idle")
+    async def _unload_if_idle(self, runner: Runner) -> None:
+        if runner.ready and not runner.in_use:  # a request may have come first
+            await self._unload(runner, "idle")
 
-    async def _unload(self, resident: Resident, reason: str) -> None:
-        if resident.unloading:
-            await resident.gone.wait()
+    async def _unload(self, runner: Runner, reason: str) -> None:
+        if runner.unloading:
+            await runner.gone.wait()
             return
-        was_ready = resident.ready
-        resident.unloading = True
-        resident.stop_clock()
-        resident.loading.cancel()
-        self._changed(resident.name)
-        if was_ready and resident.worker is not None:
-            await resident.worker.stop()
+        was_ready = runner.ready
+        runner.unloading = True
+        runner.stop_clock()
+        runner.loading.cancel()
+        self._changed(runner.name)
+        if was_ready and runner.worker is not None:
+            await runner.worker.stop()
         else:
-            await asyncio.wait({resident.loading})  # it stops the worker that it started
-        self._remove(resident)
-        self._log.info("Power: unloaded %s (%s)", resident.name, reason)
+            await asyncio.wait({runner.loading})  # it stops the worker that it started
+        self._remove(runner)
+        self._log.info("Power: unloaded %s (%s)", runner.name, reason)
         if was_ready:
-            self._observer.evicted(resident.name, reason)
+            self._observer.evicted(runner.name, reason)
 
-    def _remove(self, resident: Resident) -> None:
-        resident.stop_clock()
-        if self._residents.get(resident.name) is resident:
-            del self._residents[resident.name]
-        resident.gone.set()
-        self._changed(resident.name)
+    def _remove(self, runner: Runner) -> None:
+        runner.stop_clock()
+        if self._runners.get(runner.name) is runner:
+            del self._runners[runner.name]
+        runner.gone.set()
+        self._changed(runner.name)
 
     # ------------------------------------------------------------ loading
 
-    def _begin_load(self, spec: Spec) -> Resident:
-        self._failures.pop(spec.name, None)
-        resident = Resident(spec, self._clock.monotonic())
-        self._residents[spec.name] = resident
-        resident.loading = asyncio.ensure_future(self._load(resident))
+    def _begin_load(self, plan: LoadPlan) -> Runner:
+        self._failures.pop(plan.name, None)
+        runner = Runner(plan, self._clock.monotonic())
+        self._runners[plan.name] = runner
+        runner.loading = asyncio.ensure_future(self._load(runner))
         # When nobody waits any more, a failure is told by `failure`, not by asyncio's warning.
-        resident.loading.add_done_callback(lambda task: task.cancelled() or task.exception())
-        self._changed(spec.name)
-        return resident
+        runner.loading.add_done_callback(lambda task: task.cancelled() or task.exception())
+        self._changed(plan.name)
+        return runner
 
-    async def _load(self, resident: Resident) -> None:
-        name = resident.name
+    async def _load(self, runner: Runner) -> None:
+        name = runner.name
         try:
-            load = await resident.spec.prepare(
-                lambda value: self._on_progress(resident, "converting", value)
+            load = await runner.plan.prepare(
+                lambda value: self._on_progress(runner, "converting", value)
             )
-            self._on_progress(resident, "loading", 0.0)
-            await self._room.make(resident)
+            self._on_progress(runner, "loading", 0.0)
+            await self._admission.admit(runner)
             started = self._clock.monotonic()
-            worker = await self._spawn(name, lambda error: self._on_death(resident, error))
+            worker = await self._spawn(name, lambda error: self._on_death(runner, error))
             info = await load_into(
                 worker,
                 name,
                 load,
-                progress=lambda value: self._on_progress(resident, "loading", value),
+                progress=lambda value: self._on_progress(runner, "loading", value),
                 clock=self._clock,
                 stall_timeout=self._limits.load_timeout,
             )
@@ -264,31 +264,31 @@ class Scheduler:
         except Exception as error:
             if isinstance(error, PowerError):
                 self._failures[name] = error
-            if not resident.unloading:
-                self._remove(resident)
+            if not runner.unloading:
+                self._remove(runner)
             raise
-        resident.loaded(worker, info)
+        runner.loaded(worker, info)
         seconds = self._clock.monotonic() - started
         self._log.info("Power: loaded %s in %.2f s", name, seconds)
         self._observer.loaded(name, seconds)
         self._changed(name)
 
-    def _on_progress(self, resident: Resident, phase: LoadPhase, value: float) -> None:
-        resident.phase, resident.progress = phase, value
-        self._observer.changed(resident.name)
+    def _on_progress(self, runner: Runner, phase: LoadPhase, value: float) -> None:
+        runner.phase, runner.progress = phase, value
+        self._observer.changed(runner.name)
 
-    def _on_death(self, resident: Resident, error: WorkerDied) -> None:
-        if resident.info is None or resident.unloading:
+    def _on_death(self, runner: Runner, error: WorkerDied) -> None:
+        if runner.info is None or runner.unloading:
             return  # the load, or the unload, under way sees it
-        resident.unloading = True
-        self._failures[resident.name] = error
-        self._remove(resident)
-        self._observer.evicted(resident.name, "died")
+        runner.unloading = True
+        self._failures[runner.name] = error
+        self._remove(runner)
+        self._observer.evicted(runner.name, "died")
 
     # ------------------------------------------------------------ plumbing
 
     def _changed(self, name: str) -> None:
-        self._room.changed()
+        self._admission.changed()
         self._observer.changed(name)
 
     def _background(self, work: Coroutine[Any, Any, None]) -> None:

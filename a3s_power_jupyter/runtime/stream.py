@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 
+from ..contract.errors import PowerError, from_wire
+from ..contract.types import Item
 from ..engine.protocol import Ended
-from ..errors import PowerError, from_wire
-from ..types import Item
 
 
 class Stream:

@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 import psutil
 
-from ..child import Child, offline_environment, python_module
+from ..contract.errors import ModelLoadFailed, PowerError, WorkerDied, from_wire
+from ..contract.types import Request
 from ..engine.protocol import (
     Cancel,
     Ended,
@@ -23,8 +24,7 @@ from ..engine.protocol import (
     encode,
     read_replies,
 )
-from ..errors import ModelLoadFailed, PowerError, WorkerDied, from_wire
-from ..types import Request
+from ..ipc.child import Child, offline_environment, python_module
 from .interfaces import Progress
 from .stream import Stream
 
@@ -163,6 +163,6 @@ class Worker:
         if self._stopping:
             return WorkerDied(f"The model {self._name!r} was unloaded while it was in use.")
         return WorkerDied(
-            f"The process of the model {self._name!r} ended: {self._child.last_words()}. "
+            f"The process of the model {self._name!r} ended: {self._child.exit_reason()}. "
             "The next request loads the model again."
         )

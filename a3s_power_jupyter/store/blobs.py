@@ -23,7 +23,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from ..errors import InsufficientDisk
+from ..contract.errors import InsufficientDisk
 from .files import (
     TEMPORARY_PREFIX,
     SourceFile,

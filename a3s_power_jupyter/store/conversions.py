@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from ..types import Manifest
+from ..contract.types import Manifest
 from .files import write_atomically
 
 CONVERSIONS = Path("models/conversions")

@@ -17,7 +17,7 @@ from typing import Literal
 
 from msgspec import UNSET, UnsetType
 
-from ..errors import (
+from ..contract.errors import (
     FileChanged,
     FileNotFound,
     InsufficientDisk,

@@ -8,7 +8,7 @@ from typing import Literal
 
 from msgspec import UNSET
 
-from ..types import Manifest, Removable
+from ..contract.types import Manifest, Removable
 from .blobs import PARTIAL_PREFIX, BlobStore
 from .conversions import ConversionDirectory
 from .files import TEMPORARY_PREFIX

@@ -14,8 +14,8 @@ from typing import NamedTuple
 import msgspec
 from msgspec import UNSET
 
-from ..errors import PowerError
-from ..types import Manifest, StoredFile
+from ..contract.errors import PowerError
+from ..contract.types import Manifest, StoredFile
 from .files import sync_directory, write_atomically
 from .names import check_name, manifest_filename, possible_filenames
 

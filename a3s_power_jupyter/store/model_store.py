@@ -24,20 +24,20 @@ import msgspec
 from filelock import FileLock
 from msgspec import UNSET
 
-from ..errors import (
+from ..contract.errors import (
     FileChanged,
     FileNotFound,
     ManifestUnreadable,
     ModelAlreadyExists,
     ModelNotFound,
 )
-from ..parameters import DefaultParameters
-from ..types import Manifest, ManifestProblem, RegisterRequest, Removable, StoredFile
+from ..contract.parameters import DefaultParameters
+from ..contract.types import Manifest, ManifestProblem, RegisterRequest, Removable, StoredFile
 from .blobs import BLOBS, BlobStore, Incoming
 from .conversions import CONVERSIONS, Conversion, ConversionDirectory
 from .files import SourceFile, look, sha256_of, writing
+from .formats.inspection import inspect
 from .garbage import blobs_of, find_garbage
-from .inspection import inspect
 from .manifest import MANIFESTS, ManifestDirectory, Unreadable, content
 from .names import check_name
 

@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Collection
 
-from ..errors import InvalidModelName, ModelAlreadyExists
+from ..contract.errors import InvalidModelName, ModelAlreadyExists
 
 MAX_NAME_LENGTH = 255
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..errors import PowerError
-from .description import Description
-from .gguf_model import describe_gguf
-from .model_directory import describe_directory
+from ..contract.errors import PowerError
+from .formats.description import Description
+from .formats.gguf_model import describe_gguf
+from .formats.model_directory import describe_directory
 
 
 def describe_staged(

@@ -18,8 +18,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 from urllib.parse import unquote
 
-from ..errors import InvalidParameter, PowerError
-from .bursts import Bursts
+from ..contract.errors import InvalidParameter, PowerError
+from .event_coalescer import EventCoalescer
 
 #: Seconds between two bursts of the events of models and pulls.
 PAUSE = 0.1
@@ -134,7 +134,7 @@ class Bridge:
             for event in stream:
                 reply.tell(item=event)
             return
-        bursts = Bursts()
+        bursts = EventCoalescer()
         threading.Thread(
             target=_read, args=(stream, bursts), name="a3s-power-events", daemon=True
         ).start()
@@ -184,7 +184,7 @@ def _is_for_views(path: str) -> bool:
     return _PATH.fullmatch(path) is not None and not {".", ".."} & {*map(unquote, segments)}
 
 
-def _read(stream: Events, bursts: Bursts) -> None:
+def _read(stream: Events, bursts: EventCoalescer) -> None:
     try:
         for event in stream:
             bursts.add(event)

@@ -8,8 +8,8 @@ from typing import Any
 
 from msgspec import UNSET
 
-from .. import progress, words
-from ..types import Model, PullStatus
+from ..contract.types import Model, PullStatus
+from ..display import formatting, pull_progress
 
 _HEADERS = ("Name", "Format", "Disk", "Parameters", "State", "Memory")
 
@@ -24,14 +24,14 @@ def models(found: Sequence[Model]) -> Bundle:
     head = "".join(f'<th scope="col">{title}</th>' for title in _HEADERS)
     body = "".join(f"<tr>{_cells(row)}</tr>" for row in rows)
     markup = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-    return _bundle(markup, words.columns((_HEADERS, *rows)))
+    return _bundle(markup, formatting.columns((_HEADERS, *rows)))
 
 
 def pull(name: str, status: PullStatus | None) -> Bundle:
     """A pull as it was when it was shown."""
     if status is None:
         return _bundle(f"<p>{html.escape(name)}: not pulled</p>", f"{name}: not pulled")
-    return _bundle(progress.markup(status), progress.text(status))
+    return _bundle(pull_progress.markup(status), pull_progress.text(status))
 
 
 def chat(model: str, messages: Iterable[Mapping[str, Any]]) -> Bundle:
@@ -69,11 +69,11 @@ def _text_of(message: Mapping[str, Any]) -> str:
 def _row(model: Model) -> tuple[str, ...]:
     return (
         model.id,
-        words.format_of(model),
-        words.size(model.size_bytes) if model.size_bytes else "",
-        words.parameters_of(model),
+        formatting.format_of(model),
+        formatting.size(model.size_bytes) if model.size_bytes else "",
+        formatting.parameters_of(model),
         model.state,
-        "" if model.memory_bytes is UNSET else words.size(model.memory_bytes),
+        "" if model.memory_bytes is UNSET else formatting.size(model.memory_bytes),
     )
 
 

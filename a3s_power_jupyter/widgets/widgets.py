@@ -11,8 +11,8 @@ import anywidget
 import msgspec
 import traitlets
 
-from ..errors import ConnectionLost, ModelNotFound, PowerError, PullStateNotFound
-from ..types import Model, PullStatus
+from ..contract.errors import ConnectionLost, ModelNotFound, PowerError, PullStateNotFound
+from ..contract.types import Model, PullStatus
 from . import fallback, host
 from .bridge import Bridge, Connection
 from .fallback import Bundle

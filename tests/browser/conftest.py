@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import servers
-from hub_server import HubServer, run_hub
-from lab_page import ARGUMENTS, REPO, SHARDS
-from model_files import smollm2
 from playwright.sync_api import Browser, Page, sync_playwright
 
-IMAGES = Path(__file__).parents[2] / "docs" / "images"
+from support import servers
+from support.hub_server import HubServer, run_hub
+from support.lab_page import ARGUMENTS, REPO, SHARDS
+from support.model_files import smollm2
+from support.paths import ROOT
+
+IMAGES = ROOT / "docs" / "images"
 
 #: User settings of JupyterLab by plugin; without the question whether it may fetch news.
 QUIET = {

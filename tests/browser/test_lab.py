@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from support.paths import NOTEBOOKS
+
 pytestmark = pytest.mark.browser
 
-NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+
 SECONDS = 1000.0  # Playwright counts milliseconds
 LOADED = re.compile(r"Power: smollm2 · \d+ MB")
 IDLE = re.compile(r"Power: smollm2 · \d+ MB$")

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hub_server import HubServer
-from lab_page import (
+from playwright.sync_api import Locator, Page, Request, expect
+
+from support.hub_server import HubServer
+from support.lab_page import (
     PULL,
     SECONDS,
     faults,
@@ -21,7 +23,6 @@ from lab_page import (
     wait_for_kernel,
     write_notebook,
 )
-from playwright.sync_api import Locator, Page, Request, expect
 
 if TYPE_CHECKING:
     from conftest import Lab

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from lab_page import SECONDS, load, register, row, run_cell, wait_for_kernel, write_notebook
 from playwright.sync_api import Browser, ConsoleMessage, Error, Page, expect
-from servers import Server
+
+from support.lab_page import SECONDS, load, register, row, run_cell, wait_for_kernel, write_notebook
+from support.servers import Server
 
 pytestmark = pytest.mark.browser
 

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hub_server import HubServer
-from lab_page import PULL, SECONDS, register, row, run_cell, wait_for_kernel, write_notebook
 from playwright.sync_api import Locator, Page, Request, expect
-from servers import Server
+
+from support.hub_server import HubServer
+from support.lab_page import PULL, SECONDS, register, row, run_cell, wait_for_kernel, write_notebook
+from support.servers import Server
 
 if TYPE_CHECKING:
     from conftest import Lab

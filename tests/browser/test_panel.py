@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hub_server import HubServer
-from lab_page import PULL, SECONDS, SHARDS, faults, load, register, row
 from playwright.sync_api import Page, expect
+
+from support.hub_server import HubServer
+from support.lab_page import PULL, SECONDS, SHARDS, faults, load, register, row
 
 if TYPE_CHECKING:
     from conftest import Lab

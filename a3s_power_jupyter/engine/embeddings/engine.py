@@ -12,8 +12,13 @@ import torch
 import transformers
 from msgspec import UNSET
 
-from ...errors import InvalidParameter, ModelLoadFailed, PowerError, UnsupportedRequestFields
-from ...types import Embedded, EmbeddingRequest, Request
+from ...contract.errors import (
+    InvalidParameter,
+    ModelLoadFailed,
+    PowerError,
+    UnsupportedRequestFields,
+)
+from ...contract.types import Embedded, EmbeddingRequest, Request
 from ..base import Engine, Progress, StepOutput
 from ..protocol import Load, Loaded
 from ..transformers.model import LoadedModel

@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from ...errors import ModelLoadFailed
+from ...contract.errors import ModelLoadFailed
 
 #: Ways to pool by the keys that configurations have, in the order in which several are put side
 #: by side. Newer files name the ways under "pooling_mode" instead.

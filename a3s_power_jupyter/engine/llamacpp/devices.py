@@ -12,7 +12,7 @@ import llama_cpp
 import psutil
 from llama_cpp._ggml import libggml
 
-from ...types import Device
+from ...contract.types import Device
 
 # enum ggml_backend_dev_type of ggml-backend.h: CPU 0, GPU 1, IGPU 2, ACCEL 3
 _GPU_TYPES = (1, 2)

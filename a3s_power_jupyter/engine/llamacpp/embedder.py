@@ -8,13 +8,13 @@ from typing import Any
 import llama_cpp as lc
 import numpy as np
 
-from ...errors import (
+from ...contract.errors import (
     ContextLengthExceeded,
     InvalidParameter,
     ModelLoadFailed,
     UnsupportedRequestFields,
 )
-from ...types import Embedded, EmbeddingRequest
+from ...contract.types import Embedded, EmbeddingRequest
 from ..base import StepOutput
 from . import logs
 from .model import LlamaModel

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 import llama_cpp as lc
 from msgspec import UNSET
 
-from ...errors import (
+from ...contract.errors import (
     ContextLengthExceeded,
     InvalidParameter,
     ModelLoadFailed,
     PowerError,
     UnsupportedRequestFields,
 )
-from ...types import (
+from ...contract.types import (
     ChatRequest,
     CompletionRequest,
     Delta,

@@ -13,9 +13,9 @@ import llama_cpp as lc
 import psutil
 from msgspec import UNSET
 
-from ...errors import InvalidParameter, ModelLoadFailed
-from ...parameters import LoadParameters
-from ...types import Device
+from ...contract.errors import InvalidParameter, ModelLoadFailed
+from ...contract.parameters import LoadParameters
+from ...contract.types import Device
 from ..base import Progress
 from ..protocol import Load
 from .devices import gpus, list_devices

@@ -12,8 +12,8 @@ import numpy as np
 from llama_cpp.llama_grammar import PRIMITIVE_RULES, json_schema_to_gbnf
 from msgspec import UNSET, UnsetType
 
-from ...errors import InvalidParameter
-from ...types import Sampling, TokenLogprob
+from ...contract.errors import InvalidParameter
+from ...contract.types import Sampling, TokenLogprob
 from ..sampling import (
     DEFAULT_MIN_P,
     DEFAULT_TEMPERATURE,

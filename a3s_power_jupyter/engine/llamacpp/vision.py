@@ -19,7 +19,7 @@ import llama_cpp as lc
 from llama_cpp import mtmd_cpp as mtmd
 from PIL import Image
 
-from ...errors import InvalidParameter, ModelLoadFailed
+from ...contract.errors import InvalidParameter, ModelLoadFailed
 from .. import images
 from .logs import last_errors, on_log
 from .slot import Picture, Prompt

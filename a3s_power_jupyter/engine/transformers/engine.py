@@ -9,14 +9,14 @@ import torch
 import transformers
 from msgspec import UNSET
 
-from ...errors import (
+from ...contract.errors import (
     ContextLengthExceeded,
     InvalidParameter,
     ModelLoadFailed,
     PowerError,
     UnsupportedRequestFields,
 )
-from ...types import (
+from ...contract.types import (
     ChatRequest,
     CompletionRequest,
     Delta,

@@ -9,8 +9,8 @@ import torch
 import transformers
 from msgspec import UNSET
 
-from ...errors import InvalidParameter, ModelLoadFailed, PowerError
-from ...parameters import LoadParameters
+from ...contract.errors import InvalidParameter, ModelLoadFailed, PowerError
+from ...contract.parameters import LoadParameters
 from ..base import Progress
 from ..directory import model_directory
 from ..protocol import Load

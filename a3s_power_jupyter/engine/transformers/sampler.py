@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import UNSET
 
-from ...types import Sampling
+from ...contract.types import Sampling
 from ..sampling import (
     DEFAULT_MIN_P,
     DEFAULT_TEMPERATURE,

@@ -11,7 +11,7 @@ import llguidance.numpy
 import numpy as np
 import numpy.typing as npt
 
-from ...errors import InvalidParameter
+from ...contract.errors import InvalidParameter
 
 
 class SchemaCompiler:

@@ -9,8 +9,8 @@ import transformers
 from msgspec import UNSET
 from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
 
-from ...errors import InvalidParameter, ModelLoadFailed
-from ...types import ChatRequest, CompletionRequest
+from ...contract.errors import InvalidParameter, ModelLoadFailed
+from ...contract.types import ChatRequest, CompletionRequest
 from .. import images
 from ..base import Progress
 from ..protocol import Load

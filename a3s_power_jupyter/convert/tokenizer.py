@@ -1,0 +1,179 @@
+"""A tokenizer's vocabulary, as GGUF keeps it: tokens by id, their types, and scores or merges."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gguf
+
+from . import pretokenizers
+from .exceptions import CannotConvert
+
+Type = gguf.TokenType
+
+_SPACE = "\u2581"  # how SentencePiece writes a space
+
+
+@dataclass
+class Vocabulary:
+    """Tokens in the order of their ids.
+
+    Attributes
+    ----------
+    model : "gpt2" (merges of bytes written as characters) or "llama" (SentencePiece's BPE).
+    pre : how text is cut into words; only of "gpt2".
+    scores : of "llama"; higher ones are merged first.
+    space_prefix : whether a text gets a space in front; only of "llama".
+    """
+
+    model: str
+    tokens: list[str]
+    types: list[int]
+    pre: str | None = None
+    merges: list[str] | None = None
+    scores: list[float] | None = None
+    space_prefix: bool = False
+
+    def write(self, writer: gguf.GGUFWriter, rows: int) -> None:
+        """Write the vocabulary, filled up to the `rows` of the embedding."""
+        missing = rows - len(self.tokens)
+        if missing < 0:
+            raise CannotConvert(
+                f"its tokenizer has {len(self.tokens)} tokens and its embedding {rows} rows"
+            )
+        padding = [f"[PAD{len(self.tokens) + i}]" for i in range(missing)]
+        writer.add_tokenizer_model(self.model)
+        writer.add_token_list(self.tokens + padding)
+        writer.add_token_types(self.types + [Type.UNUSED] * missing)
+        if self.pre is not None:
+            writer.add_tokenizer_pre(self.pre)
+        if self.merges is not None:
+            writer.add_token_merges(self.merges)
+        if self.scores is not None:
+            writer.add_token_scores(self.scores + [-1e6] * missing)
+            writer.add_add_space_prefix(self.space_prefix)
+
+
+def read_vocabulary(directory: Path) -> Vocabulary:
+    """The vocabulary of a directory's tokenizer.
+
+    Raises
+    ------
+    CannotConvert
+        It is of a kind that llama.cpp does not have, or is not known to convert.
+    """
+    path = directory / "tokenizer.json"
+    if not path.exists():
+        if (directory / "tokenizer.model").exists():
+            return _from_sentencepiece(directory / "tokenizer.model")
+        raise CannotConvert("it has neither tokenizer.json nor tokenizer.model")
+    tokenizer = json.loads(path.read_text("utf-8"))
+    model = tokenizer.get("model", {})
+    if model.get("type") != "BPE":
+        raise CannotConvert(f"its tokenizer is of the kind {model.get('type')}, not BPE")
+    if model.get("dropout") or model.get("end_of_word_suffix"):
+        raise CannotConvert("its tokenizer has settings that llama.cpp does not have")
+    return _spm_bpe(tokenizer) if model.get("byte_fallback") else _byte_level(tokenizer)
+
+
+def _byte_level(tokenizer: dict[str, Any]) -> Vocabulary:
+    tokens, types = _tokens(tokenizer)
+    return Vocabulary(
+        model="gpt2",
+        tokens=tokens,
+        types=types,
+        pre=pretokenizers.name_of(tokenizer.get("pre_tokenizer")),
+        merges=[" ".join(merge) for merge in _merges(tokenizer)],
+    )
+
+
+def _spm_bpe(tokenizer: dict[str, Any]) -> Vocabulary:
+    """SentencePiece's BPE, written as merges: a token's score is the rank of its merge."""
+    tokens, types = _tokens(tokenizer)
+    ids = {token: id_ for id_, token in enumerate(tokens)}
+    scores = [0.0] * len(tokens)
+    seen = set()
+    for rank, (left, right) in enumerate(_merges(tokenizer), start=1):
+        if left + right in ids and left + right not in seen:
+            seen.add(left + right)
+            scores[ids[left + right]] = float(-rank)
+    for id_, token in enumerate(tokens):
+        if types[id_] == Type.NORMAL and len(token) == 6 and token.startswith("<0x"):
+            types[id_] = Type.BYTE
+    return Vocabulary("llama", tokens, types, scores=scores, space_prefix=_prefixes(tokenizer))
+
+
+def _tokens(tokenizer: dict[str, Any]) -> tuple[list[str], list[int]]:
+    """Tokens and their types; ids that nobody has are unused."""
+    vocabulary: dict[str, int] = dict(tokenizer["model"]["vocab"])
+    added = {entry["content"]: entry for entry in tokenizer.get("added_tokens", [])}
+    for content, entry in added.items():
+        vocabulary[content] = entry["id"]
+    size = max(vocabulary.values()) + 1
+    if size > 2 * len(vocabulary) + 1024:
+        raise CannotConvert("the ids of its tokenizer make no sense")
+    tokens = [f"[UNUSED{id_}]" for id_ in range(size)]
+    types = [int(Type.UNUSED)] * size
+    for token, id_ in vocabulary.items():
+        tokens[id_] = token
+        types[id_] = int(Type.NORMAL)
+        if token in added:
+            types[id_] = int(Type.CONTROL if added[token]["special"] else Type.USER_DEFINED)
+    unknown = tokenizer["model"].get("unk_token")
+    if unknown in vocabulary and tokenizer["model"].get("byte_fallback"):
+        types[vocabulary[unknown]] = int(Type.UNKNOWN)
+    return tokens, types
+
+
+def _merges(tokenizer: dict[str, Any]) -> list[tuple[str, str]]:
+    """Pairs, the first to be merged first; older files have them as "left right"."""
+    pairs = []
+    for merge in tokenizer["model"].get("merges", []):
+        left, right = merge.split(" ", 1) if isinstance(merge, str) else merge
+        pairs.append((left, right))
+    return pairs
+
+
+def _prefixes(tokenizer: dict[str, Any]) -> bool:
+    """Whether a space is put in front of a text."""
+    parts = [tokenizer.get("normalizer"), tokenizer.get("pre_tokenizer")]
+    while parts:
+        part = parts.pop() or {}
+        parts += part.get("normalizers", []) + part.get("pretokenizers", [])
+        if part.get("type") == "Prepend" and part.get("prepend") == _SPACE:
+            return True
+        if part.get("type") == "Metaspace":
+            return bool(part.get("prepend_scheme", "always") != "never")
+    return False
+
+
+def _from_sentencepiece(path: Path) -> Vocabulary:
+    from sentencepiece import SentencePieceProcessor
+    from sentencepiece.sentencepiece_model_pb2 import ModelProto
+
+    proto = ModelProto()
+    proto.ParseFromString(path.read_bytes())
+    if proto.trainer_spec.model_type != proto.trainer_spec.BPE:
+        raise CannotConvert("its SentencePiece model is not of the kind BPE")
+    processor = SentencePieceProcessor(model_file=str(path))
+    size = processor.vocab_size()
+    return Vocabulary(
+        model="llama",
+        tokens=[processor.id_to_piece(id_) for id_ in range(size)],
+        types=[_piece_type(processor, id_) for id_ in range(size)],
+        scores=[processor.get_score(id_) for id_ in range(size)],
+        space_prefix=proto.normalizer_spec.add_dummy_prefix,
+    )
+
+
+def _piece_type(processor: Any, id_: int) -> int:
+    if processor.is_unknown(id_):
+        return int(Type.UNKNOWN)
+    if processor.is_control(id_):
+        return int(Type.CONTROL)
+    if processor.is_unused(id_):
+        return int(Type.UNUSED)
+    return int(Type.BYTE if processor.is_byte(id_) else Type.NORMAL)

@@ -1,0 +1,1 @@
+"""Text and HTML that magics, widgets and errors show."""

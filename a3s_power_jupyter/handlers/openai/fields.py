@@ -1,0 +1,135 @@
+"""The fields of OpenAI's requests: which we read, which we pass over, which nobody defines.
+
+Source: the request bodies of OpenAI's API reference; `tests/test_openai_fields.py` compares the
+tables with the types of the installed ``openai`` package.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from ...contract.errors import InvalidParameter, UnsupportedRequestFields
+from ...contract.parameters import Penalty, PositiveInt, Probability, check
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+#: Defined by OpenAI and without a meaning here: accepted, and passed over.
+IGNORED_CHAT = frozenset(
+    {
+        "audio",
+        "function_call",
+        "functions",
+        "metadata",
+        "modalities",
+        "moderation",
+        "parallel_tool_calls",
+        "prediction",
+        "prompt_cache_key",
+        "prompt_cache_options",
+        "prompt_cache_retention",
+        "reasoning_effort",
+        "safety_identifier",
+        "service_tier",
+        "store",
+        "tool_choice",
+        "tools",
+        "user",
+        "verbosity",
+        "web_search_options",
+    }
+)
+IGNORED_COMPLETION = frozenset({"best_of", "suffix", "user"})
+IGNORED_EMBEDDING = frozenset({"user"})
+
+#: Token alternatives at most, the limit of OpenAI's ``top_logprobs``.
+MAX_ALTERNATIVES = 20
+
+Alternatives = Annotated[int, Meta(ge=0, le=MAX_ALTERNATIVES)]
+Bias = Annotated[float, Meta(ge=-100.0, le=100.0)]
+StopString = Annotated[str, Meta(min_length=1)]
+
+
+class StreamOptions(msgspec.Struct, frozen=True):
+    include_usage: bool = False
+
+
+class GenerationFields(msgspec.Struct, frozen=True, kw_only=True):
+    """What chat and plain completions have in common; the second part is not OpenAI's."""
+
+    model: Annotated[str, Meta(min_length=1)]
+    n: Annotated[int, Meta(ge=1, le=128)] = 1
+    stream: bool = False
+    stream_options: StreamOptions = msgspec.field(default_factory=StreamOptions)
+    temperature: Annotated[float, Meta(ge=0.0, le=2.0)] | UnsetType = UNSET
+    top_p: Probability | UnsetType = UNSET
+    presence_penalty: Penalty | UnsetType = UNSET
+    frequency_penalty: Penalty | UnsetType = UNSET
+    max_tokens: PositiveInt | UnsetType = UNSET
+    seed: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | UnsetType = UNSET
+    stop: StopString | Annotated[list[StopString], Meta(max_length=64)] | UnsetType = UNSET
+    logit_bias: dict[str, Bias] | UnsetType = UNSET
+
+    top_k: Annotated[int, Meta(ge=0, le=2**31 - 1)] | UnsetType = UNSET
+    min_p: Probability | UnsetType = UNSET
+    repeat_penalty: Annotated[float, Meta(gt=0.0, le=10.0)] | UnsetType = UNSET
+    keep_alive: str | int | float | None = None
+
+
+class ChatFields(GenerationFields, frozen=True, kw_only=True):
+    """``images`` (base64) stands beside ``messages``; it is not OpenAI's."""
+
+    messages: Annotated[list[dict[str, Any]], Meta(min_length=1)]
+    max_completion_tokens: PositiveInt | UnsetType = UNSET
+    logprobs: bool = False
+    top_logprobs: Alternatives | UnsetType = UNSET
+    response_format: dict[str, Any] | UnsetType = UNSET
+    images: list[str] = []
+
+
+class CompletionFields(GenerationFields, frozen=True, kw_only=True):
+    prompt: Any
+    logprobs: Alternatives | UnsetType = UNSET
+    echo: bool = False
+
+
+class EmbeddingFields(msgspec.Struct, frozen=True, kw_only=True):
+    model: Annotated[str, Meta(min_length=1)]
+    input: Any
+    encoding_format: Literal["float", "base64"] = "float"
+    dimensions: PositiveInt | UnsetType = UNSET
+    prompt_name: str | None = None
+    keep_alive: str | int | float | None = None
+
+
+def read_fields(body: dict[str, Any], type_: type[T], ignored: frozenset[str]) -> T:
+    """The fields of `body` that `type_` knows, checked; ``null`` is the same as left out.
+
+    Raises
+    ------
+    UnsupportedRequestFields
+        A field that neither OpenAI nor we define.
+    InvalidParameter
+        A field is missing, of a wrong type or out of range.
+    """
+    fields = msgspec.structs.fields(type_)
+    known = {field.encode_name for field in fields}
+    refuse_unknown(set(body) - known - ignored, known)
+    given = {name: value for name, value in body.items() if name in known and value is not None}
+    for field in fields:
+        if field.required and field.encode_name not in given:
+            raise InvalidParameter(f"{field.encode_name!r} is missing.", param=field.encode_name)
+    return check(given, type_)
+
+
+def refuse_unknown(unknown: set[str], known: set[str]) -> None:
+    if not unknown:
+        return
+    names = sorted(unknown)
+    near = difflib.get_close_matches(names[0], known, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    listed = ", ".join(repr(name) for name in names)
+    raise UnsupportedRequestFields(f"Nobody defines {listed}.{hint}", param=names[0])

@@ -1,0 +1,245 @@
+"""OpenAI's requests in our types. Pure functions; the replies are in `openai_replies`.
+
+Reference: https://platform.openai.com/docs/api-reference (chat, completions, embeddings).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from ...contract.errors import InvalidParameter, UnsupportedRequestFields
+from ...contract.parameters import parse_keep_alive
+from ...contract.types import ChatRequest, CompletionRequest, EmbeddingRequest, Sampling
+from .fields import (
+    IGNORED_CHAT,
+    IGNORED_COMPLETION,
+    IGNORED_EMBEDDING,
+    ChatFields,
+    CompletionFields,
+    EmbeddingFields,
+    GenerationFields,
+    read_fields,
+)
+from .messages import read_messages
+
+#: Choices that one request may ask for: prompts times ``n``.
+MAX_CHOICES = 2048
+
+#: The fields about tools, and the values by which they ask for none.
+_TOOL_FIELDS: dict[str, tuple[Any, ...]] = {
+    "tools": (None, []),
+    "functions": (None, []),
+    "tool_choice": (None, "none"),
+    "function_call": (None, "none"),
+}
+
+
+class GenerationCall(msgspec.Struct, frozen=True):
+    """A request for text, ready for the service.
+
+    Attributes
+    ----------
+    requests : one for each choice of the reply, prompt by prompt, `n` of each.
+    """
+
+    model: str
+    requests: list[ChatRequest | CompletionRequest]
+    n: int
+    stream: bool
+    include_usage: bool
+    keep_alive: float | None
+
+    @property
+    def has_images(self) -> bool:
+        """Whether the model needs the vision capability."""
+        return any(isinstance(r, ChatRequest) and bool(r.images) for r in self.requests)
+
+
+class EmbeddingCall(msgspec.Struct, frozen=True):
+    """A request for vectors; `dimensions` None is as many as the model has."""
+
+    model: str
+    request: EmbeddingRequest
+    base64: bool
+    dimensions: int | None
+    keep_alive: float | None
+
+
+def read_chat(body: dict[str, Any]) -> GenerationCall:
+    """Read the body of ``POST /v1/chat/completions``.
+
+    Raises
+    ------
+    UnsupportedRequestFields, InvalidParameter, InvalidKeepAlive
+    """
+    _refuse_tools(body)
+    fields = read_fields(body, ChatFields, IGNORED_CHAT)
+    if fields.top_logprobs is not UNSET and not fields.logprobs:
+        raise InvalidParameter("top_logprobs needs logprobs: true.", param="top_logprobs")
+    messages, images = read_messages(fields.messages, fields.images)
+    max_tokens = fields.max_completion_tokens
+    sampling = msgspec.structs.replace(
+        _sampling(fields),
+        max_tokens=fields.max_tokens if max_tokens is UNSET else max_tokens,
+        logprobs=(fields.top_logprobs or 0) if fields.logprobs else UNSET,
+        json_schema=_json_schema(fields.response_format),
+    )
+    return _generation(fields, [ChatRequest(messages, sampling, images)])
+
+
+def read_completion(body: dict[str, Any]) -> GenerationCall:
+    """Read the body of ``POST /v1/completions``.
+
+    Raises
+    ------
+    UnsupportedRequestFields, InvalidParameter, InvalidKeepAlive
+    """
+    fields = read_fields(body, CompletionFields, IGNORED_COMPLETION)
+    sampling = msgspec.structs.replace(_sampling(fields), logprobs=fields.logprobs)
+    prompts = _texts(fields.prompt, "prompt")
+    return _generation(
+        fields, [CompletionRequest(prompt, sampling, fields.echo) for prompt in prompts]
+    )
+
+
+def read_embedding(body: dict[str, Any]) -> EmbeddingCall:
+    """Read the body of ``POST /v1/embeddings``.
+
+    Raises
+    ------
+    UnsupportedRequestFields, InvalidParameter, InvalidKeepAlive
+    """
+    fields = read_fields(body, EmbeddingFields, IGNORED_EMBEDDING)
+    inputs = _texts(fields.input, "input")
+    if any(not text for text in inputs):
+        raise InvalidParameter("An input is empty; there is nothing to embed.", param="input")
+    return EmbeddingCall(
+        model=fields.model,
+        request=EmbeddingRequest(inputs=inputs, prompt_name=fields.prompt_name),
+        base64=fields.encoding_format == "base64",
+        dimensions=None if fields.dimensions is UNSET else fields.dimensions,
+        keep_alive=_keep_alive(fields.keep_alive),
+    )
+
+
+def _generation(
+    fields: GenerationFields,
+    requests: list[ChatRequest] | list[CompletionRequest],
+) -> GenerationCall:
+    if len(requests) * fields.n > MAX_CHOICES:
+        raise InvalidParameter(f"More than {MAX_CHOICES} choices in one request.", param="n")
+    return GenerationCall(
+        model=fields.model,
+        requests=[_nth(request, i) for request in requests for i in range(fields.n)],
+        n=fields.n,
+        stream=fields.stream,
+        include_usage=fields.stream_options.include_usage,
+        keep_alive=_keep_alive(fields.keep_alive),
+    )
+
+
+def _nth(request: ChatRequest | CompletionRequest, i: int) -> ChatRequest | CompletionRequest:
+    """`request` for choice `i`: its own seed, or all choices would be the same text."""
+    seed = request.sampling.seed
+    if seed is UNSET or i == 0:
+        return request
+    sampling = msgspec.structs.replace(request.sampling, seed=seed + i)
+    return msgspec.structs.replace(request, sampling=sampling)
+
+
+def _keep_alive(value: str | int | float | None) -> float | None:
+    return None if value is None else parse_keep_alive(value)
+
+
+def _sampling(fields: GenerationFields) -> Sampling:
+    return Sampling(
+        temperature=fields.temperature,
+        top_p=fields.top_p,
+        top_k=fields.top_k,
+        min_p=fields.min_p,
+        repeat_penalty=fields.repeat_penalty,
+        presence_penalty=fields.presence_penalty,
+        frequency_penalty=fields.frequency_penalty,
+        max_tokens=fields.max_tokens,
+        seed=fields.seed,
+        stop=_stop(fields.stop),
+        logit_bias=_logit_bias(fields.logit_bias),
+    )
+
+
+def _stop(stop: str | list[str] | UnsetType) -> tuple[str, ...] | UnsetType:
+    if stop is UNSET:
+        return UNSET
+    return (stop,) if isinstance(stop, str) else tuple(stop)
+
+
+def _logit_bias(bias: dict[str, float] | UnsetType) -> dict[int, float] | UnsetType:
+    if bias is UNSET:
+        return UNSET
+    for token in bias:
+        if not (token.isascii() and token.isdecimal()):
+            raise InvalidParameter(
+                f"logit_bias names tokens by their ids, not by {token!r}.", param="logit_bias"
+            )
+    return {int(token): value for token, value in bias.items()}
+
+
+def _texts(value: Any, param: str) -> list[str | list[int]]:
+    """One text, one list of token ids, or a list of either."""
+    if _is_text(value):
+        return [value]
+    if isinstance(value, list) and value and all(_is_text(item) for item in value):
+        return value
+    raise InvalidParameter(
+        f"{param!r} must be a string, a list of strings, a list of token ids, or a list of "
+        "such lists; and not empty.",
+        param=param,
+    )
+
+
+def _is_text(value: Any) -> bool:
+    if isinstance(value, str):
+        return True
+    if not isinstance(value, list) or not value:
+        return False
+    return all(type(token) is int and 0 <= token < 2**31 for token in value)
+
+
+def _json_schema(response_format: dict[str, Any] | UnsetType) -> dict[str, Any] | UnsetType:
+    """The schema of a ``response_format``: OpenAI's nesting, or the schema without it."""
+    if response_format is UNSET:
+        return UNSET
+    kind = response_format.get("type")
+    if kind == "text":
+        return UNSET
+    schema: Any = None
+    if kind == "json_object":
+        schema = response_format.get("schema", {"type": "object"})
+    elif kind == "json_schema":
+        nested = response_format.get("json_schema")
+        schema = response_format.get("schema") if nested is None else nested
+        if isinstance(nested, dict):
+            schema = nested.get("schema", nested)
+    if not isinstance(schema, dict):
+        raise InvalidParameter(
+            "response_format must be {'type': 'text'}, {'type': 'json_object'} or "
+            "{'type': 'json_schema', 'json_schema': {'name': ..., 'schema': {...}}}.",
+            param="response_format",
+        )
+    return schema
+
+
+def _refuse_tools(body: dict[str, Any]) -> None:
+    """Fields whose silent loss would change what the reply means."""
+    for name, nothing in _TOOL_FIELDS.items():
+        if body.get(name) not in nothing:
+            raise UnsupportedRequestFields(
+                "Tools are not supported yet; leave them out.", param=name
+            )
+    if body.get("audio") is not None or body.get("modalities") not in (None, ["text"]):
+        raise UnsupportedRequestFields(
+            "Replies are text only; audio is not supported.", param="audio"
+        )

@@ -1,0 +1,54 @@
+"""The route table. Nothing is mounted that is not here.
+
+A name stands in a path percent-encoded, or with raw slashes. The actions come first, so
+``POST /v1/models/a/load`` loads ``a``; a model that is called ``a/load`` is reached as
+``a%2Fload``. ``gc`` is an action for POST alone: GET and DELETE mean a model of that name.
+So does DELETE of ``pull``, while GET lists the pulls; the model is shown as ``%70ull``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .base import PowerHandler
+from .models import (
+    GarbageHandler,
+    LoadHandler,
+    ModelHandler,
+    ModelsHandler,
+    PinHandler,
+    UnloadHandler,
+    UnpinHandler,
+)
+from .openai.inference import ChatCompletionsHandler, CompletionsHandler, EmbeddingsHandler
+from .pulls import PausePullHandler, PullHandler, PullsHandler, PullStatusHandler
+from .system import EventsHandler, HealthHandler, UnknownRouteHandler
+
+Route = tuple[str, type[PowerHandler], dict[str, Any]]
+
+_NAME = "(?P<name>.+)"
+
+
+def _route(template: str, handler: type[PowerHandler], pattern: str | None = None) -> Route:
+    return pattern or template.replace("{name}", _NAME), handler, {"template": template}
+
+
+ROUTES: list[Route] = [
+    _route("/v1/health", HealthHandler),
+    _route("/v1/events", EventsHandler),
+    _route("/v1/chat/completions", ChatCompletionsHandler),
+    _route("/v1/completions", CompletionsHandler),
+    _route("/v1/embeddings", EmbeddingsHandler),
+    _route("/v1/models", ModelsHandler),
+    _route("/v1/models/gc", GarbageHandler, "/v1/models/(?P<name>gc)"),
+    _route("/v1/models/pull", PullsHandler, "/v1/models/(?P<name>pull)"),
+    _route("/v1/models/pull/{name}/status", PullStatusHandler),
+    _route("/v1/models/pull/{name}/pause", PausePullHandler),
+    _route("/v1/models/{name}/load", LoadHandler),
+    _route("/v1/models/{name}/unload", UnloadHandler),
+    _route("/v1/models/{name}/pin", PinHandler),
+    _route("/v1/models/{name}/unpin", UnpinHandler),
+    _route("/v1/models/pull/{name}", PullHandler),
+    _route("/v1/models/{name}", ModelHandler),
+    _route("/v1", UnknownRouteHandler, "/v1(?:/.*)?"),
+]

@@ -1,0 +1,1 @@
+"""From a reference to the list of files it names."""

@@ -1,0 +1,1 @@
+"""What Jupyter Server starts and configures."""

@@ -1,0 +1,73 @@
+"""The ``A3S_POWER_*`` variables that the server reads."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..contract.errors import PowerError
+from ..contract.parameters import parse_keep_alive
+
+
+def _path(text: str) -> str:
+    path = Path(text).expanduser()
+    if not path.is_absolute():
+        raise ValueError("give an absolute path")
+    return str(path)
+
+
+def _integer(least: int, most: int = 2**31 - 1) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not least <= int(text) <= most:
+            raise ValueError(f"give a whole number from {least} to {most}")
+        return int(text)
+
+    return read
+
+
+def _keep_alive(text: str) -> str:
+    parse_keep_alive(text)
+    return text
+
+
+def _host(text: str) -> str:
+    return text
+
+
+_READERS: dict[str, Callable[[str], Any]] = {
+    "A3S_POWER_HOME": _path,
+    "A3S_POWER_MAX_MODELS": _integer(0),
+    "A3S_POWER_KEEP_ALIVE": _keep_alive,
+    "A3S_POWER_GPU_LAYERS": _integer(-1),
+    "A3S_POWER_HOST": _host,
+    "A3S_POWER_PORT": _integer(0, 65535),
+}
+
+
+class Environment:
+    """The variables as they are at one moment; an empty one is the same as none.
+
+    Attributes
+    ----------
+    problems : a sentence for each variable that cannot be used.
+    """
+
+    def __init__(self, variables: Mapping[str, str] = os.environ) -> None:
+        self.problems: list[str] = []
+        self._values: dict[str, Any] = {}
+        for name, read in _READERS.items():
+            text = variables.get(name, "").strip()
+            if text:
+                self._read(name, text, read)
+
+    def _read(self, name: str, text: str, read: Callable[[str], Any]) -> None:
+        try:
+            self._values[name] = read(text)
+        except (ValueError, PowerError) as error:
+            self.problems.append(f"The variable {name}={text!r} cannot be used: {error}.")
+
+    def get(self, name: str, default: Any) -> Any:
+        """The value of the variable, or `default` where it is not set or cannot be used."""
+        return self._values.get(name, default)

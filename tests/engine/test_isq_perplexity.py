@@ -1,0 +1,94 @@
+"""How far each kind of quantization moves a real model's perplexity on a fixed text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import transformers
+
+from a3s_power_jupyter.contract.parameters import LoadParameters
+from a3s_power_jupyter.convert.converter import convert
+from a3s_power_jupyter.convert.quantize import quantize
+from a3s_power_jupyter.engine.llamacpp import logs
+from a3s_power_jupyter.engine.protocol import Load
+from a3s_power_jupyter.engine.transformers.model import LoadedModel
+from support import tiny_models
+from support.paths import SUPPORT
+
+TEXT = (SUPPORT / "perplexity.txt").read_text()
+
+#: How much higher than the unquantized model's it may be.
+GGML = {"Q8_0": 0.02, "Q6K": 0.03, "Q4K": 0.08, "Q4_0": 0.30}
+HQQ = {"HQQ8": 0.02, "HQQ4": 0.25}
+
+
+def load(directory: Path, kind: str) -> LoadedModel:
+    names = sorted(path.name for path in directory.iterdir())
+    paths = tuple(str(directory / name) for name in names)
+    message = Load("safetensors", paths, LoadParameters(isq=kind), names=tuple(names))  # type: ignore[arg-type]
+    return LoadedModel(message, lambda _value: None, transformers.AutoModelForCausalLM)
+
+
+def perplexity(logits: Any, tokens: list[int]) -> float:
+    """exp of the mean of -log p of each token after the first."""
+    scores = torch.log_softmax(torch.as_tensor(logits[:-1]).double(), 1)
+    return float(torch.exp(-scores.gather(1, torch.tensor(tokens[1:])[:, None]).mean()))
+
+
+def torch_logits(model: LoadedModel, tokens: list[int]) -> Any:
+    with torch.inference_mode():
+        return model.model(torch.tensor([tokens])).logits[0].float().numpy()
+
+
+@pytest.fixture(scope="module")
+def tokens(smollm2_directory: Path) -> list[int]:
+    tokenizer = transformers.AutoTokenizer.from_pretrained(smollm2_directory)
+    return list(tokenizer(TEXT)["input_ids"])
+
+
+@pytest.fixture(scope="module")
+def plain(smollm2_directory: Path, tokens: list[int]) -> Any:
+    """transformers' logits of the model as it is."""
+    return torch_logits(load(smollm2_directory, "none"), tokens)
+
+
+@pytest.fixture(scope="module")
+def whole(smollm2_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The model as GGUF, not quantized."""
+    logs.install()
+    target = tmp_path_factory.mktemp("perplexity") / "whole.gguf"
+    convert(smollm2_directory, target, lambda _value: None)
+    return target
+
+
+def test_the_conversion_says_what_transformers_says(
+    whole: Path, plain: Any, tokens: list[int]
+) -> None:
+    """Both compute in 16 bits, each in its own order."""
+    got = tiny_models.llama_logits(whole, tokens)
+    assert perplexity(got, tokens) == pytest.approx(perplexity(plain, tokens), rel=5e-3)
+    assert (got.argmax(1) == plain.argmax(1)).mean() > 0.97
+    assert np.abs(got - plain).mean() < 0.2
+
+
+@pytest.mark.parametrize("kind", GGML)
+def test_kinds_of_llamacpp(
+    kind: str, whole: Path, plain: Any, tokens: list[int], tmp_path: Path
+) -> None:
+    quantize(whole, tmp_path / "m.gguf", kind, threads=2)
+    got = perplexity(tiny_models.llama_logits(tmp_path / "m.gguf", tokens), tokens)
+    check(kind, got, perplexity(plain, tokens), GGML[kind])
+
+
+@pytest.mark.parametrize("kind", HQQ)
+def test_kinds_of_hqq(kind: str, smollm2_directory: Path, plain: Any, tokens: list[int]) -> None:
+    got = perplexity(torch_logits(load(smollm2_directory, kind), tokens), tokens)
+    check(kind, got, perplexity(plain, tokens), HQQ[kind])
+
+
+def check(kind: str, got: float, plain: float, bound: float) -> None:
+    assert abs(got / plain - 1) < bound, f"{kind}: {got:.3f}, unquantized {plain:.3f}"

@@ -1,0 +1,255 @@
+"""The transformers engine, stepped in this process, with tiny random models."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from tokenizers import Tokenizer
+
+from a3s_power_jupyter.contract.errors import (
+    ContextLengthExceeded,
+    InvalidParameter,
+    ModelLoadFailed,
+    UnsupportedRequestFields,
+)
+from a3s_power_jupyter.contract.parameters import LoadParameters
+from a3s_power_jupyter.contract.types import (
+    ChatRequest,
+    CompletionRequest,
+    Delta,
+    EmbeddingRequest,
+    Finished,
+    Request,
+    Sampling,
+    Started,
+)
+from a3s_power_jupyter.engine.protocol import Load
+from a3s_power_jupyter.engine.transformers import TransformersEngine
+from support.tiny_models import byte_level, make, spm_bpe
+
+GREEDY = Sampling(temperature=0.0, max_tokens=12)
+PROMPTS = [[1, 5, 9], [1, *range(20, 60)], [1, 300, 7, 7, 7, 80, 12], [1, *range(90, 70, -1)]]
+FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
+    "llama": ("LlamaConfig", {}),
+    "gemma3": (
+        "Gemma3TextConfig",
+        {"head_dim": 32, "sliding_window": 16, "num_hidden_layers": 7},
+    ),
+    "neox": ("GPTNeoXConfig", {}),
+}
+
+
+def load(directory: Path, **parameters: Any) -> TransformersEngine:
+    names = sorted(path.name for path in directory.iterdir() if path.suffix != ".py")
+    message = Load(
+        "safetensors",
+        tuple(str(directory / name) for name in names),
+        LoadParameters(**{"num_thread": 1, "isq": "none", **parameters}),
+        names=tuple(names),
+    )
+    return TransformersEngine.load(message, lambda _value: None)
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make(tmp_path_factory.mktemp("llama"), "LlamaConfig", byte_level("gpt-2"))
+
+
+@pytest.fixture(scope="module")
+def engine(directory: Path) -> TransformersEngine:
+    return load(directory)
+
+
+def run(engine: TransformersEngine, *requests: Request) -> list[list[Any]]:
+    """All items of each request, all submitted before the first step."""
+    for id_, request in enumerate(requests):
+        engine.submit(id_, request)
+    outputs = []
+    while not engine.idle:
+        outputs += engine.step()
+    return [[item for at, item in outputs if at == id_] for id_ in range(len(requests))]
+
+
+def text(items: list[Any]) -> str:
+    return "".join(item.text for item in items if isinstance(item, Delta))
+
+
+def complete(prompt: list[int] | str, **sampling: Any) -> CompletionRequest:
+    return CompletionRequest(prompt, Sampling(**{"temperature": 0.0, "max_tokens": 12, **sampling}))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_together_as_alone_and_as_transformers(family: str, tmp_path: Path) -> None:
+    """Prompts of different lengths, some longer than a sliding window, that end at different
+    steps."""
+    config, settings = FAMILIES[family]
+    directory = make(tmp_path / "model", config, byte_level("gpt-2"), **settings)
+    engine = load(directory)
+    requests = [complete(p, max_tokens=4 + 4 * at) for at, p in enumerate(PROMPTS)]
+    alone = [run(engine, request)[0] for request in requests]
+    assert [text(items) for items in run(engine, *requests)] == [text(a) for a in alone]
+    model = transformers.AutoModelForCausalLM.from_pretrained(directory)
+    for request, items in zip(requests, alone, strict=True):
+        prompt = torch.tensor([request.prompt])
+        expected = model.generate(
+            prompt,
+            attention_mask=torch.ones_like(prompt),
+            max_new_tokens=request.sampling.max_tokens,
+            do_sample=False,
+            pad_token_id=0,
+        )[0, prompt.shape[1] :].tolist()
+        pieces = b"".join(engine._model.pieces(token) for token in expected)
+        assert text(items) == pieces.decode("utf-8", "replace")
+
+
+def test_requests_join_and_leave_in_the_middle(engine: TransformersEngine) -> None:
+    requests = [complete(p, max_tokens=16) for p in PROMPTS]
+    alone = [text(run(engine, request)[0]) for request in requests]
+    outputs = []
+    for id_, request in enumerate(requests):
+        engine.submit(id_, request)
+        for _ in range(3):
+            outputs += engine.step()
+        if id_ == 1:
+            engine.cancel(0)
+    while not engine.idle:
+        outputs += engine.step()
+    for id_ in (1, 2, 3):
+        assert text([item for at, item in outputs if at == id_]) == alone[id_]
+    assert not any(isinstance(item, Finished) for at, item in outputs if at == 0)
+
+
+def test_a_prompt_that_is_being_read_is_cancelled(engine: TransformersEngine) -> None:
+    engine.submit(7, complete([1] * 200))
+    assert engine.step() == []
+    engine.cancel(7)
+    assert engine.idle
+    assert engine.step() == []
+
+
+def test_counts_and_ends(engine: TransformersEngine) -> None:
+    [items] = run(engine, complete([1, 5, 9], max_tokens=5))
+    assert items[0] == Started(3, 0)
+    assert items[-1] == Finished("length", 3, 5, 0)
+
+
+def test_stop_strings_over_borders_of_tokens(engine: TransformersEngine) -> None:
+    whole = text(run(engine, complete([1, 5, 9], max_tokens=30))[0])
+    stop = whole[6:9]
+    [items] = run(engine, complete([1, 5, 9], max_tokens=30, stop=(stop,)))
+    assert text(items) == whole[: whole.index(stop)]
+    assert items[-1].finish_reason == "stop"
+
+
+def test_the_template_and_what_it_needs(engine: TransformersEngine, directory: Path) -> None:
+    chat = ChatRequest([{"role": "user", "content": "hi"}], GREEDY)
+    [items] = run(engine, chat)
+    rendered = "<s>user\nhi</s><s>assistant"
+    assert items[0].prompt_tokens == len(engine._model.tokenize(rendered))
+    bare = load(directory)
+    bare._template = None
+    with pytest.raises(UnsupportedRequestFields, match="chat template"):
+        bare.submit(1, chat)
+
+
+def test_a_schema_is_kept_to(engine: TransformersEngine) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"name": {"type": "string", "maxLength": 5}, "age": {"type": "integer"}},
+        "required": ["name", "age"],
+        "additionalProperties": False,
+    }
+    requests = [
+        CompletionRequest([1, 5], Sampling(seed=s, temperature=1.5, json_schema=schema))
+        for s in range(3)
+    ]
+    for items in run(engine, *requests):
+        if items[-1].finish_reason == "stop":
+            assert set(json.loads(text(items))) == {"name", "age"}
+        else:  # an integer may go on for ever
+            assert text(items).lstrip().startswith("{")
+    with pytest.raises(InvalidParameter) as caught:
+        engine.submit(1, complete([1], json_schema={"type": "nothing"}))
+    assert caught.value.param == "response_format"
+
+
+def test_seeds_and_logprobs(engine: TransformersEngine) -> None:
+    sampled = [complete([1, 5], temperature=1.0, seed=s) for s in (3, 3, 4)]
+    first, second, third = (text(run(engine, one)[0]) for one in sampled)
+    assert first == second != third
+    [items] = run(engine, complete([1, 5], max_tokens=1, logprobs=3))
+    given = [lp for item in items if isinstance(item, Delta) for lp in item.logprobs or []]
+    logits = engine._model.model(torch.tensor([[1, 5]])).logits[0, -1].detach()
+    expected = torch.log_softmax(logits, -1)
+    assert given[0].logprob == pytest.approx(float(expected.max()), abs=1e-4)
+    assert [top[2] for top in given[0].top] == pytest.approx(
+        expected.topk(3).values.tolist(), abs=1e-4
+    )
+
+
+def test_bias_and_penalties(engine: TransformersEngine) -> None:
+    [items] = run(engine, complete([1, 5], max_tokens=3, logit_bias={70: 1000.0}))
+    assert text(items) == engine._model.pieces(70).decode() * 3
+    [items] = run(
+        engine, complete([1, 5], max_tokens=3, logit_bias={70: 30.0}, repeat_penalty=10.0)
+    )
+    assert text(items).count(engine._model.pieces(70).decode()) < 3
+
+
+def test_mistakes(engine: TransformersEngine) -> None:
+    for request, error in (
+        (complete([1] * 256), ContextLengthExceeded),
+        (complete([]), InvalidParameter),
+        (complete([10**6]), InvalidParameter),
+        (complete([1], logit_bias={10**6: 1.0}), InvalidParameter),
+        (EmbeddingRequest(["a"]), UnsupportedRequestFields),
+    ):
+        with pytest.raises(error):
+            engine.submit(1, request)
+    assert engine.idle
+
+
+@pytest.mark.parametrize("tokenizer", [byte_level("gpt-2"), spm_bpe(prefix=True)])
+def test_pieces_are_the_text(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    engine = load(make(tmp_path / "m", "LlamaConfig", tokenizer))
+    words = "Größe 🙂 and\n\ttabs, 你好  spaces"
+    tokens = engine._model.tokenizer(words, add_special_tokens=False)["input_ids"]
+    assert b"".join(map(engine._model.pieces, tokens)).decode().strip() == words
+
+
+@pytest.mark.parametrize(("kind", "cosine"), [("HQQ8", 0.999), ("HQQ4", 0.8), ("Q6K", 0.999)])
+def test_hqq_is_near_and_small(directory: Path, kind: str, cosine: float) -> None:
+    plain, packed = load(directory), load(directory, isq=kind)
+    prompt = {"input_ids": torch.tensor([PROMPTS[1]])}
+    want, got = (e._model.model(**prompt).logits[0].detach().numpy() for e in (plain, packed))
+    assert (want * got).sum() / np.linalg.norm(want) / np.linalg.norm(got) > cosine
+    kinds = [type(module).__name__ for module in packed._model.model.modules()]
+    assert kinds.count("HQQLinear") == 12  # of 14: rows of 96 are no multiple of 64
+    assert bool(packed.info.notes) == (kind == "Q6K")
+
+
+def test_a_model_that_remembers_otherwise_is_refused(tmp_path: Path) -> None:
+    directory = make(tmp_path / "model", "MambaConfig", byte_level("gpt-2"), state_size=8)
+    with pytest.raises(ModelLoadFailed, match="keys and values"):
+        load(directory)
+
+
+def test_code_and_pickles_are_never_run(directory: Path, tmp_path: Path) -> None:
+    poisoned = tmp_path / "poisoned"
+    poisoned.mkdir()
+    for path in directory.iterdir():
+        (poisoned / path.name).write_bytes(path.read_bytes())
+    trace = tmp_path / "ran"
+    (poisoned / "modeling_evil.py").write_text(f"open({str(trace)!r}, 'w')")
+    config = json.loads((poisoned / "config.json").read_text())
+    config |= {"model_type": "evil", "auto_map": {"AutoModelForCausalLM": "modeling_evil.Evil"}}
+    (poisoned / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ModelLoadFailed, match="never run"):
+        load(poisoned)
+    assert not trace.exists()

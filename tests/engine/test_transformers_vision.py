@@ -1,0 +1,141 @@
+"""The vision engine, stepped in this process, with tiny random models of many families."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import transformers
+from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
+
+from a3s_power_jupyter.contract.errors import ContextLengthExceeded, InvalidParameter
+from a3s_power_jupyter.contract.parameters import LoadParameters
+from a3s_power_jupyter.contract.types import ChatRequest, CompletionRequest, Delta, Sampling
+from a3s_power_jupyter.engine.protocol import Load
+from a3s_power_jupyter.engine.transformers.vision import VisionEngine, _images_only
+from support import tiny_vision
+from support.tiny_vision import file_of, picture
+
+GREEDY = Sampling(temperature=0.0, max_tokens=8, logprobs=3)
+IMAGE = {"type": "image"}
+
+
+def load(directory: Path, **parameters: Any) -> VisionEngine:
+    names = sorted(path.name for path in directory.iterdir())
+    message = Load(
+        "vision",
+        tuple(str(directory / name) for name in names),
+        LoadParameters(num_thread=1, **parameters),
+        names=tuple(names),
+    )
+    return VisionEngine.load(message, lambda _value: None)
+
+
+@pytest.fixture(scope="module")
+def llava(tmp_path_factory: pytest.TempPathFactory) -> VisionEngine:
+    return load(tiny_vision.make(tmp_path_factory.mktemp("vision") / "llava", "llava"))
+
+
+def ask(*content: Any, files: tuple[bytes, ...] = ()) -> ChatRequest:
+    parts = [{"type": "text", "text": part} if isinstance(part, str) else part for part in content]
+    return ChatRequest([{"role": "user", "content": parts}], GREEDY, list(files))
+
+
+def run(engine: VisionEngine, request: Any) -> tuple[str, list[float]]:
+    """The text, and the log-probabilities of its tokens."""
+    engine.submit(0, request)
+    items = []
+    while not engine.idle:
+        items += [item for _, item in engine.step()]
+    deltas = [item for item in items if isinstance(item, Delta)]
+    logprobs = [row.logprob for delta in deltas for row in delta.logprobs or []]
+    return "".join(delta.text for delta in deltas), logprobs
+
+
+def expected(directory: Path, text: str, images: list[Any]) -> list[int]:
+    """What transformers itself answers, greedily."""
+    config = transformers.AutoConfig.from_pretrained(directory)
+    processor = _images_only(PROCESSOR_MAPPING[type(config)]).from_pretrained(directory)
+    model = transformers.AutoModelForImageTextToText.from_pretrained(directory)
+    content = [*({"type": "image"} for _ in images), {"type": "text", "text": text}]
+    prompt = processor.apply_chat_template(
+        [{"role": "user", "content": content}], add_generation_prompt=True
+    )
+    inputs = processor(
+        text=[prompt], images=[images], return_tensors="pt", add_special_tokens=False
+    )
+    made = model.generate(**inputs, max_new_tokens=8, do_sample=False)
+    return made[0, inputs["input_ids"].shape[1] :].tolist()  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("family", tiny_vision.FAMILIES)
+def test_every_family_as_transformers(family: str, tmp_path: Path) -> None:
+    """One image and two, then text only; the image changes the logits, and so does the order."""
+    directory = tiny_vision.make(tmp_path / "model", family)
+    engine = load(directory)
+    one, two = picture(1), picture(2, 30, 64)
+    a, b = file_of(one), file_of(two)
+    for images, files in (([one], (a,)), ([one, two], (a, b))):
+        request = ask(*[IMAGE] * len(files), "What is this?", files=files)
+        tokens = expected(directory, "What is this?", images)
+        pieces = [engine._model.pieces(t) for t in tokens if t not in engine._ends]
+        text, _ = run(engine, request)
+        assert text == b"".join(pieces).decode("utf-8", "replace")
+    scores = [
+        run(engine, ask(*[IMAGE] * len(files), "What?", files=files))[1][0]
+        for files in ((a,), (b,), (a, b), (b, a), (a,))
+    ]
+    assert scores[0] == scores[4]
+    assert len({round(score, 6) for score in scores[:4]}) == 4
+    plain = ChatRequest([{"role": "user", "content": "Hello"}], GREEDY)
+    again = run(engine, plain)
+    run(engine, ask(IMAGE, "What?", files=(b,)))
+    assert run(engine, plain) == again
+    assert run(engine, CompletionRequest("Hello", GREEDY))[1]
+
+
+def test_formats_give_the_same_answer(llava: VisionEngine) -> None:
+    image = picture(3)
+    png, webp = file_of(image), file_of(image, "WEBP", lossless=True)
+    assert run(llava, ask(IMAGE, "x", files=(png,))) == run(llava, ask(IMAGE, "x", files=(webp,)))
+    _, jpeg = run(llava, ask(IMAGE, "x", files=(file_of(image, "JPEG", quality=98),)))
+    _, first = run(llava, ask(IMAGE, "x", files=(png,)))
+    assert np.isclose(jpeg[0], first[0], atol=0.5)
+
+
+def test_mistakes_leave_the_engine_idle(llava: VisionEngine) -> None:
+    png = file_of(picture(1))
+    with pytest.raises(InvalidParameter, match="Image 2 is broken"):
+        llava.submit(0, ask(IMAGE, IMAGE, "x", files=(png, png[: len(png) // 2])))
+    with pytest.raises(InvalidParameter, match="does not take these images"):
+        llava.submit(0, ask(IMAGE, "and <image> too", files=(png,)))
+    assert llava.idle
+
+
+def test_image_tokens_count(tmp_path: Path) -> None:
+    engine = load(tiny_vision.make(tmp_path / "model", "idefics3"), num_ctx=40)
+    png = file_of(picture(1))
+    run(engine, ask(IMAGE, "x", files=(png,)))
+    with pytest.raises(ContextLengthExceeded):
+        engine.submit(0, ask(IMAGE, IMAGE, "x", files=(png, png)))
+
+
+def test_a_template_of_strings(llava: VisionEngine, tmp_path: Path) -> None:
+    """It gets the mark of an image in the text."""
+    template = "{% for m in messages %}<s>{{ m.role }}: {{ m.content }}{% endfor %}</s>"
+    engine = load(tiny_vision.make(tmp_path / "model", "llava"), chat_template=template)
+    png = file_of(picture(1))
+    tokens, inputs = engine.prompt(ask(IMAGE, "Hi", files=(png,)))
+    assert "pixel_values" in inputs
+    assert engine._model.tokenizer.decode(tokens).startswith("<s>user: <image>")
+
+
+def test_only_the_language_model_is_packed(tmp_path: Path) -> None:
+    engine = load(tiny_vision.make(tmp_path / "model", "llava"), isq="HQQ8")
+    kinds = {name: type(part).__name__ for name, part in engine._model.model.named_modules()}
+    packed = [name for name, kind in kinds.items() if kind == "HQQLinear"]
+    assert all("language_model" in name for name in packed)
+    png = file_of(picture(1))
+    assert run(engine, ask(IMAGE, "x", files=(png,)))[1]

@@ -1,0 +1,113 @@
+"""Disks that are full before a pull, or become so in the middle of it: a real, small tmpfs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from a3s_power_jupyter.contract.errors import InsufficientDisk
+from a3s_power_jupyter.hub.process import job
+from a3s_power_jupyter.hub.process.job import Job
+from a3s_power_jupyter.hub.protocol import Event, PullRequest, Resuming
+from a3s_power_jupyter.store import ModelStore
+from a3s_power_jupyter.store.blobs import HEADROOM
+from support.hub_fetching import MIB, REPO, random_bytes
+from support.hub_server import HubServer, run_hub
+from support.model_files import gguf
+
+PATH = "model.Q4_0.gguf"
+CONTENT = gguf() + random_bytes(12 * MIB)
+SIZE = len(CONTENT)
+
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux" or os.geteuid() != 0, reason="only root on Linux may mount a tmpfs"
+)
+
+
+@pytest.fixture
+def hub() -> Iterator[HubServer]:
+    with run_hub(send_buffer=64 << 10) as running:
+        running.add(REPO, {PATH: CONTENT})
+        yield running
+
+
+@pytest.fixture
+def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A volume of 20 MiB."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=20m", "a3s-power-test", str(folder)]
+    mounted = subprocess.run(mount, capture_output=True, text=True)
+    if mounted.returncode != 0:
+        pytest.skip(f"no tmpfs can be mounted here: {mounted.stderr.strip()}")
+    try:
+        yield folder
+    finally:
+        unmount = ["umount", "--lazy", str(folder)]
+        subprocess.run(unmount, check=True)
+
+
+def pull(hub: HubServer, home: Path) -> list[Event]:
+    events: list[Event] = []
+    request = PullRequest("m", f"{REPO}:q4_0", str(home), endpoint=hub.url)
+    Job(request, events.append, threading.Event()).run()
+    return events
+
+
+def test_too_little_space_is_told_before_the_first_byte(hub: HubServer, disk: Path) -> None:
+    with pytest.raises(InsufficientDisk) as caught:
+        pull(hub, disk / "home")
+    assert f"needs {SIZE:,} bytes" in caught.value.message
+    assert f"{HEADROOM:,} to stay free" in caught.value.message
+    assert hub.served(PATH) == 0
+
+
+def test_full_in_the_middle_and_on_after_space_was_made(
+    hub: HubServer, disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job, "HEADROOM", 0)
+    hub.fail(PATH, rate=2 * MIB, times=None)
+    filler = disk / "filler"
+
+    def fill() -> None:
+        while not any((disk / "home" / "models" / "blobs").glob("partial-*")):
+            time.sleep(0.005)
+        filler.write_bytes(b"x" * (12 * MIB))
+
+    filling = threading.Thread(target=fill)
+    filling.start()
+    with pytest.raises(InsufficientDisk, match="What came is kept") as caught:
+        pull(hub, disk / "home")
+    filling.join()
+    assert "bytes more, and" in caught.value.message
+
+    filler.unlink()
+    hub.behave()
+    hub.requests.clear()
+    [resuming] = [event for event in pull(hub, disk / "home") if isinstance(event, Resuming)]
+    assert 6 * MIB < resuming.offset < 9 * MIB
+    assert hub.served(PATH) == SIZE - resuming.offset
+    store = ModelStore(disk / "home")
+    [blob] = store.resolve(store.get("m"))
+    assert blob.read_bytes() == CONTENT
+
+
+def test_room_for_what_remains_is_enough(
+    hub: HubServer, disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is here already needs no space any more."""
+    monkeypatch.setattr(job, "HEADROOM", 0)
+    store = ModelStore(disk / "home")
+    pull(hub, disk / "home")
+    (disk / "filler").write_bytes(b"x" * (7 * MIB))
+    request = PullRequest("again", f"{REPO}:q4_0", str(disk / "home"), endpoint=hub.url)
+    Job(request, lambda _event: None, threading.Event()).run()
+    assert store.get("again").files == store.get("m").files

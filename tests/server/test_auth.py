@@ -1,0 +1,296 @@
+"""Who gets in: every route and verb, with every kind of credentials."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from a3s_power_jupyter.handlers.routes import ROUTES
+from support.servers import Server
+
+PASSWORD = "open sesame"
+EVIL = "https://evil.example"
+WRITES = {"POST", "PUT", "PATCH", "DELETE"}
+
+#: Every verb of every route, and others that are nobody's.
+CALLS = [
+    (verb, template.lstrip("/").replace("{name}", "gc"))
+    for _, handler, options in ROUTES
+    for template in [options["template"]]
+    for verb in [*handler.verbs(), "PUT"]
+] + [(verb, "v1/no/such/route") for verb in ("GET", "POST", "DELETE", "HEAD")]
+
+
+def ask(client: httpx2.Client, verb: str, path: str, **headers: str) -> httpx2.Response:
+    """The head of the reply; some bodies have no end."""
+    json = {} if verb == "POST" else None
+    with client.stream(verb, path, json=json, headers=headers) as response:
+        if response.status_code >= 400:
+            response.read()
+        return response
+
+
+def code(response: httpx2.Response) -> str:
+    assert response.headers["Content-Type"] == "application/json"
+    return str(response.json()["error"]["code"])
+
+
+def is_let_in(response: httpx2.Response) -> bool:
+    return response.status_code not in (301, 302, 401, 403)
+
+
+@pytest.fixture
+def nobody(fake_server: Server) -> Iterator[httpx2.Client]:
+    with fake_server.client() as client:
+        yield client
+
+
+@pytest.fixture
+def browser(fake_server: Server) -> Iterator[httpx2.Client]:
+    """Logged in: it has the login cookie and the _xsrf cookie."""
+    with fake_server.client() as client:
+        log_in(client, fake_server.token)
+        yield client
+
+
+def log_in(client: httpx2.Client, password: str) -> None:
+    client.get("login")
+    form = {"password": password, "_xsrf": client.cookies["_xsrf"]}
+    assert client.post("login", data=form).status_code == 302
+
+
+def test_every_verb_is_walked() -> None:
+    assert len(CALLS) > 25
+    assert ("POST", "v1/models/gc/load") in CALLS
+
+
+@pytest.mark.parametrize(("verb", "path"), CALLS)
+def test_without_credentials(nobody: httpx2.Client, verb: str, path: str) -> None:
+    response = ask(nobody, verb, path)
+    assert response.status_code == 403
+    assert "Location" not in response.headers
+    if verb != "HEAD":
+        assert code(response) == "unauthorized"
+
+
+@pytest.mark.parametrize(("verb", "path"), CALLS)
+def test_with_a_wrong_key(nobody: httpx2.Client, verb: str, path: str) -> None:
+    for scheme in ("Bearer", "token"):
+        assert ask(nobody, verb, path, Authorization=f"{scheme} wrong").status_code == 403
+    assert ask(nobody, verb, f"{path}?token=wrong").status_code == 403
+
+
+@pytest.mark.parametrize(("verb", "path"), CALLS)
+def test_with_the_token_or_the_key(fake_server: Server, verb: str, path: str) -> None:
+    for secret in (fake_server.token, fake_server.key):
+        for scheme in ("Bearer", "token", "bearer"):
+            with fake_server.client() as client:
+                assert is_let_in(ask(client, verb, path, Authorization=f"{scheme} {secret}"))
+    with fake_server.client() as client:
+        assert is_let_in(ask(client, verb, f"{path}?token={fake_server.token}"))
+
+
+@pytest.mark.parametrize(("verb", "path"), CALLS)
+def test_with_a_cookie_and_no_xsrf_token(browser: httpx2.Client, verb: str, path: str) -> None:
+    response = ask(browser, verb, path)
+    if verb in WRITES:
+        assert (response.status_code, code(response)) == (403, "forbidden")
+    else:
+        assert is_let_in(response)
+
+
+@pytest.mark.parametrize(("verb", "path"), CALLS)
+def test_with_a_cookie_and_the_xsrf_token(browser: httpx2.Client, verb: str, path: str) -> None:
+    token = browser.cookies["_xsrf"]
+    assert is_let_in(ask(browser, verb, path, **{"X-XSRFToken": token}))
+
+
+@pytest.mark.parametrize(("verb", "path"), CALLS)
+def test_pages_of_other_origins(browser: httpx2.Client, verb: str, path: str) -> None:
+    xsrf = browser.cookies["_xsrf"]
+    for origin in (EVIL, "null"):
+        response = ask(browser, verb, path, Origin=origin, **{"X-XSRFToken": xsrf})
+        assert response.status_code == 403
+        assert "Access-Control-Allow-Origin" not in response.headers
+
+
+def test_the_own_origin(browser: httpx2.Client, fake_server: Server) -> None:
+    origin = fake_server.url.rstrip("/")
+    headers = {"Origin": origin, "X-XSRFToken": browser.cookies["_xsrf"]}
+    assert ask(browser, "POST", "v1/models/gc/pin", **headers).status_code == 200
+
+
+def test_no_other_origin_reads_what_the_token_brings(fake_server: Server) -> None:
+    with fake_server.api() as api:
+        for path in ("v1/models", "v1/models/nope"):
+            response = ask(api, "GET", path, Origin=EVIL)
+            assert "Access-Control-Allow-Origin" not in response.headers
+        preflight = ask(api, "OPTIONS", "v1/models", Origin=EVIL)
+        assert "Access-Control-Allow-Origin" not in preflight.headers
+
+
+def test_the_key_opens_nothing_else(nobody: httpx2.Client, fake_server: Server) -> None:
+    for path in ("api/contents", "api/kernels", "api/sessions", "api/terminals", "metrics"):
+        response = ask(nobody, "GET", path, Authorization=f"Bearer {fake_server.key}")
+        assert response.status_code in (302, 403), path
+
+
+def test_the_key_is_no_part_of_a_url(nobody: httpx2.Client, fake_server: Server) -> None:
+    assert ask(nobody, "GET", f"v1/models?token={fake_server.key}").status_code == 403
+
+
+def test_another_host_name(nobody: httpx2.Client, fake_server: Server) -> None:
+    """DNS rebinding: a page's own host name that points at this machine."""
+    authorization = f"Bearer {fake_server.token}"
+    response = ask(nobody, "GET", "v1/models", Host="evil.example", Authorization=authorization)
+    assert (response.status_code, code(response)) == (403, "forbidden")
+
+
+def test_an_origin_that_the_administrator_named(start_server: Callable[..., Server]) -> None:
+    lab = "https://lab.example"
+    server = start_server(f"--ServerApp.allow_origin={lab}", fake=True)
+    with server.api() as api:
+        good = ask(api, "GET", "v1/models", Origin=lab)
+        assert good.headers["Access-Control-Allow-Origin"] == lab
+        missing = ask(api, "GET", "v1/models/nope", Origin=lab)
+        assert missing.headers["Access-Control-Allow-Origin"] == lab
+        assert (
+            "Access-Control-Allow-Origin" not in ask(api, "GET", "v1/models", Origin=EVIL).headers
+        )
+    with server.client() as nobody:
+        preflight = ask(nobody, "OPTIONS", "v1/models", Origin=lab)
+        assert preflight.status_code == 204
+        assert preflight.headers["Access-Control-Allow-Origin"] == lab
+        assert "POST" in preflight.headers["Access-Control-Allow-Methods"]
+
+
+def test_a_wildcard_for_the_server_is_none_for_us(start_server: Callable[..., Server]) -> None:
+    server = start_server("--ServerApp.allow_origin=*", fake=True)
+    with server.api() as api:
+        response = ask(api, "GET", "v1/models", Origin=EVIL)
+        assert "Access-Control-Allow-Origin" not in response.headers
+    with server.client() as browser:
+        log_in(browser, server.token)
+        headers = {"Origin": EVIL, "X-XSRFToken": browser.cookies["_xsrf"]}
+        assert ask(browser, "POST", "v1/models/gc/pin", **headers).status_code == 403
+
+
+def test_under_a_base_url(start_server: Callable[..., Server]) -> None:
+    server = start_server("--ServerApp.base_url=/user/ada/", fake=True)
+    assert server.url.endswith("/user/ada/")
+    with server.client() as nobody:
+        assert code(ask(nobody, "GET", "v1/models")) == "unauthorized"
+        assert code(ask(nobody, "POST", "v1/models/gc/pin")) == "unauthorized"
+        for secret in (server.token, server.key):
+            headers = {"Authorization": f"Bearer {secret}"}
+            assert ask(nobody, "POST", "v1/models/gc/pin", **headers).status_code == 200
+    with server.client() as browser:
+        log_in(browser, server.token)
+        assert ask(browser, "GET", "v1/models").status_code == 200
+        assert code(ask(browser, "POST", "v1/models/gc/pin")) == "forbidden"
+
+
+def test_with_a_password(start_server: Callable[..., Server]) -> None:
+    from jupyter_server.auth import passwd
+
+    hashed = passwd(PASSWORD)
+    server = start_server(
+        f"--PasswordIdentityProvider.hashed_password={hashed}",
+        "--IdentityProvider.token=",
+        fake=True,
+        token="",
+    )
+    with server.client() as client:
+        assert code(ask(client, "GET", "v1/models")) == "unauthorized"
+        assert code(ask(client, "GET", "v1/models", Authorization="Bearer")) == "unauthorized"
+        key = f"Bearer {server.key}"
+        assert ask(client, "POST", "v1/models/gc/pin", Authorization=key).status_code == 200
+        log_in(client, PASSWORD)
+        assert ask(client, "GET", "v1/models").status_code == 200
+        assert code(ask(client, "POST", "v1/models/gc/pin")) == "forbidden"
+        xsrf = {"X-XSRFToken": client.cookies["_xsrf"]}
+        assert ask(client, "POST", "v1/models/gc/pin", **xsrf).status_code == 200
+
+
+def test_with_authentication_switched_off(start_server: Callable[..., Server]) -> None:
+    """The curl lines of the documentation work as they are, and pages elsewhere still do not."""
+    server = start_server("--IdentityProvider.token=", fake=True, token="")
+    with server.client() as client:
+        assert ask(client, "POST", "v1/models/gc/pin").status_code == 200
+        assert ask(client, "GET", "v1/models").status_code == 200
+        for verb, path in (("POST", "v1/models/gc/pin"), ("GET", "v1/models")):
+            assert code(ask(client, verb, path, Origin=EVIL)) == "forbidden"
+
+
+HUB = '''
+from jupyter_server.auth import Authorizer, IdentityProvider
+
+
+class DenyingProvider(IdentityProvider):
+    """As JupyterHub's for a request without its cookies, which it answers with a redirect."""
+
+    async def get_user(self, handler):
+        handler.get_login_url = lambda: "https://hub.example/login"
+        return None
+
+
+class OneAction(Authorizer):
+    """Allows what is called like a file of its folder."""
+
+    def is_authorized(self, handler, user, action, resource):
+        if resource != "a3s_power":
+            return False
+        from pathlib import Path
+        return (Path.home() / f"allow-{action}").exists()
+'''
+
+
+def write_hub(folder: Path) -> dict[str, str]:
+    (folder / "hub_of_the_tests.py").write_text(HUB)
+    return {"PYTHONPATH": str(folder)}
+
+
+def test_the_key_needs_no_identity_provider(
+    start_server: Callable[..., Server], tmp_path: Path
+) -> None:
+    server = start_server(
+        "--ServerApp.identity_provider_class=hub_of_the_tests.DenyingProvider",
+        "--ServerApp.allow_unauthenticated_access=False",
+        fake=True,
+        environ=write_hub(tmp_path),
+    )
+    with server.client() as client:
+        for headers in ({}, {"Authorization": f"Bearer {server.token}"}):
+            response = ask(client, "GET", "v1/models", **headers)
+            assert (response.status_code, code(response)) == (403, "unauthorized")
+        key = {"Authorization": f"Bearer {server.key}"}
+        assert ask(client, "GET", "v1/models", **key).status_code == 200
+        assert ask(client, "POST", "v1/models/gc/pin", **key).status_code == 200
+
+
+@pytest.mark.parametrize("allowed", ["read", "write", "execute"])
+def test_the_authorizer_decides(
+    start_server: Callable[..., Server], tmp_path: Path, allowed: str
+) -> None:
+    server = start_server(
+        "--ServerApp.authorizer_class=hub_of_the_tests.OneAction",
+        fake=True,
+        environ=write_hub(tmp_path),
+    )
+    (Path(server.environ["HOME"]) / f"allow-{allowed}").touch()
+    actions = {
+        "read": ("GET", "v1/models"),
+        "write": ("POST", "v1/models/gc/unload"),
+        "execute": ("POST", "v1/completions"),
+    }
+    for secret in (server.token, server.key):
+        with server.client(Authorization=f"Bearer {secret}") as client:
+            for action, (verb, path) in actions.items():
+                response = ask(client, verb, path)
+                if action == allowed:
+                    assert is_let_in(response)
+                else:
+                    assert (response.status_code, code(response)) == (403, "forbidden")

@@ -1,0 +1,299 @@
+"""HTTP with servers that refuse, break, restart, or are reached in unusual ways."""
+
+from __future__ import annotations
+
+import shutil
+import ssl
+import subprocess
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from a3s_power_jupyter.client import Client
+from a3s_power_jupyter.client.connection import Connection, Server
+from a3s_power_jupyter.contract.errors import (
+    ConnectionLost,
+    Forbidden,
+    ModelNotFound,
+    PowerError,
+    ServerBusy,
+    ServerNotFound,
+    Unauthorized,
+)
+from support.stub_server import HEALTH, Request, StubServer, free_port, health
+
+
+def client_of(url: str, key: str | None = None, **server: object) -> Client:
+    return Client(Connection(Server(url=url, key=key, **server)))
+
+
+def test_the_key_goes_into_the_header_and_into_no_repr() -> None:
+    with StubServer(health("secret")) as server, client_of(server.url, "secret") as client:
+        assert client.health().status == "ok"
+        assert "secret" not in repr(client) + repr(client.server)
+
+
+def test_names_are_percent_encoded() -> None:
+    paths = []
+
+    def answer(request: Request) -> None:
+        paths.append(request.path)
+        request.send(b'{"error":{"code":"model_not_found","message":"No such model."}}', 404)
+
+    with StubServer(answer) as server, client_of(server.url + "user/ada/") as client:
+        for name in ("llama3.2:3b", "owner/repo:Q4_K_M", "a@b+c", "x/load"):
+            with pytest.raises(ModelNotFound, match="No such model"):
+                client.show(name)
+    assert paths == [
+        "/user/ada/v1/models/llama3.2%3A3b",
+        "/user/ada/v1/models/owner%2Frepo%3AQ4_K_M",
+        "/user/ada/v1/models/a%40b%2Bc",
+        "/user/ada/v1/models/x%2Fload",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error", "message"),
+    [
+        (404, b"<html>404</html>", ServerNotFound, "jupyter server extension list"),
+        (302, b"", ServerNotFound, "answered 302"),
+        (403, b"Forbidden", Unauthorized, "refuses the token"),
+        (500, b'{"message": "boom"}', ServerNotFound, "answered 500"),
+        (403, b'{"error":{"code":"forbidden","message":"Not you."}}', Forbidden, "Not you"),
+        (418, b'{"error":{"code":"new_code","message":"Tea."}}', PowerError, "Tea"),
+    ],
+)
+def test_errors_are_the_servers_or_say_what_is_odd(
+    status: int, body: bytes, error: type[PowerError], message: str
+) -> None:
+    with StubServer(lambda r: r.send(body, status)) as server, client_of(server.url) as client:
+        with pytest.raises(error, match=message) as raised:
+            client.models()
+        assert type(raised.value) is error
+
+
+def test_retry_after_is_kept() -> None:
+    wire = b'{"error":{"code":"server_busy","message":"Busy.","retry_after":7}}'
+    with StubServer(lambda r: r.send(wire, 503)) as server, client_of(server.url) as client:
+        with pytest.raises(ServerBusy) as raised:
+            client.models()
+        assert raised.value.retry_after == 7
+
+
+def test_nobody_there() -> None:
+    client = client_of(f"http://127.0.0.1:{free_port()}/")
+    with pytest.raises(ServerNotFound, match="No connection to http://127"):
+        client.models()
+
+
+def test_too_slow() -> None:
+    late = threading.Event()
+    with StubServer(lambda r: late.wait(10)) as server, client_of(server.url) as client:
+        with pytest.raises(ConnectionLost, match="in time"):
+            client.models(timeout=0.1)
+        late.set()
+
+
+def test_a_reply_that_breaks_off() -> None:
+    with (
+        StubServer(lambda r: r.wfile.close()) as server,
+        client_of(server.url) as client,
+        pytest.raises(ConnectionLost, match="without a reply"),
+    ):
+        client.models()
+
+
+def test_a_stream_that_breaks_off() -> None:
+    event = b'data: {"choices":[{"delta":{"content":"Par"},"finish_reason":null}]}\n\n'
+
+    def answer(request: Request) -> None:
+        request.send_chunks([event], whole=False)
+
+    with StubServer(answer) as server, client_of(server.url) as client:
+        stream = client.stream("m", "?")
+        assert next(stream) == "Par"
+        with pytest.raises(ConnectionLost, match="before its reply was complete"):
+            next(stream)
+        assert stream.reply.finish_reason == "interrupted"
+
+
+def test_closing_a_stream_closes_the_connection() -> None:
+    event = b'data: {"choices":[{"delta":{"content":"x"},"finish_reason":null}]}\n\n'
+    broken = threading.Event()
+
+    def endless(request: Request) -> None:
+        def chunks():
+            while True:
+                yield event
+
+        try:
+            request.send_chunks(chunks())
+        except OSError:
+            broken.set()
+            request.close_connection = True
+
+    with StubServer(endless) as server, client_of(server.url) as client:
+        with client.stream("m", "?") as stream:
+            next(stream)
+        assert broken.wait(5)
+
+
+def test_closing_a_stream_wakes_the_thread_that_waits_for_its_events() -> None:
+    gone = threading.Event()
+
+    def silent(request: Request) -> None:
+        request.send_chunks([b'data: {"n":1}\n\n'], whole=False)
+        request.wfile.flush()
+        request.connection.recv(1)  # until the client hangs up
+        gone.set()
+
+    ended: list[Exception] = []
+
+    def wait_for_more() -> None:
+        try:
+            next(events)
+        except ConnectionLost as error:
+            ended.append(error)
+
+    with StubServer(silent) as server:
+        stream = Connection(Server(url=server.url)).stream("GET", "events")
+        events = iter(stream)
+        assert next(events) == {"n": 1}
+        waiting = threading.Thread(target=wait_for_more, daemon=True)
+        waiting.start()
+        time.sleep(0.2)  # it sleeps in the system's call by now
+        stream.close()
+        waiting.join(5)
+        assert gone.wait(5)
+        assert len(ended) == 1
+
+
+def test_a_stream_that_was_closed_gives_no_events() -> None:
+    with StubServer(lambda r: r.send_chunks([b'data: {"n":1}\n\n'])) as server:
+        stream = Connection(Server(url=server.url)).stream("GET", "events")
+        stream.close()
+        with pytest.raises(ConnectionLost):
+            next(iter(stream))
+
+
+def test_a_restarted_server_is_found_again_once() -> None:
+    searches = []
+    with StubServer(health("new")) as second:
+        new = Server(url=second.url, key="new")
+
+        def find() -> Server:
+            searches.append(1)
+            return new
+
+        gone = Connection(Server(url=f"http://127.0.0.1:{free_port()}/", key="old"), find)
+        assert gone.request("GET", "health") == HEALTH
+        assert gone.server is new
+        other_key = Connection(Server(url=second.url, key="old"), find)
+        assert other_key.request("GET", "health") == HEALTH
+        assert len(searches) == 2
+        gone.close()
+        other_key.close()
+
+
+def test_threads_that_meet_a_restart_together_are_all_answered() -> None:
+    searches = []
+    together = threading.Barrier(4)  # nobody is refused before all have asked
+
+    def old(request: Request) -> None:
+        together.wait(10)
+        request.send(b'{"error":{"code":"unauthorized","message":"No."}}', 403)
+
+    with StubServer(old) as first, StubServer(health("new")) as second:
+
+        def find() -> Server:
+            searches.append(1)
+            return Server(url=second.url, key="new")
+
+        connection = Connection(Server(url=first.url, key="old"), find)
+        with ThreadPoolExecutor(4) as threads:
+            asked = [threads.submit(connection.request, "GET", "health") for _ in range(4)]
+        assert [one.result() for one in asked] == [HEALTH] * 4
+        assert len(searches) == 1
+        connection.close()
+
+
+def test_a_client_that_was_closed_says_so() -> None:
+    with StubServer(health("k")) as server:
+        with client_of(server.url, "k") as client:
+            client.health()
+        with pytest.raises(ConnectionLost, match="This client was closed"):
+            client.health()
+
+
+def test_a_server_that_is_found_unchanged_is_not_asked_again() -> None:
+    asked = []
+
+    def refuse(request: Request) -> None:
+        asked.append(request.path)
+        request.send(b'{"error":{"code":"unauthorized","message":"No."}}', 403)
+
+    with StubServer(refuse) as server:
+        same = Server(url=server.url, key="k")
+        connection = Connection(same, lambda: same)
+        with pytest.raises(Unauthorized):
+            connection.request("GET", "health")
+        connection.close()
+    assert asked == ["/v1/health"]
+
+
+def test_forbidden_is_no_reason_to_look_for_another_server() -> None:
+    def find() -> Server:
+        raise AssertionError("searched")
+
+    wire = b'{"error":{"code":"forbidden","message":"Read only."}}'
+    with StubServer(lambda r: r.send(wire, 403)) as server:
+        connection = Connection(Server(url=server.url), find)
+        with pytest.raises(Forbidden):
+            connection.request("GET", "health")
+        connection.close()
+
+
+def test_a_proxy_for_the_world_is_not_used_for_this_machine(monkeypatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    with StubServer(health("k")) as server, client_of(server.url, "k") as client:
+        assert client.health().status == "ok"
+
+
+def test_a_unix_socket(tmp_path: Path) -> None:
+    path = tmp_path / "s.sock"
+    with StubServer(health("k"), sock=path), client_of("http://x/", "k", sock=str(path)) as client:
+        assert client.health().status == "ok"
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="makes a certificate with openssl")
+def test_the_servers_own_certificate_is_trusted_and_no_other(tmp_path: Path) -> None:
+    mine, other = (_certificate(tmp_path, name) for name in ("mine", "other"))
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(mine, tmp_path / "mine.key")
+    with StubServer(health("k"), tls=tls) as server:
+        with client_of(server.url, "k", certfile=str(mine)) as client:
+            assert client.health().status == "ok"
+        for certfile in (str(other), None):
+            client = client_of(server.url, "k", certfile=certfile)
+            with client, pytest.raises(ServerNotFound, match="CERTIFICATE_VERIFY_FAILED"):
+                client.health()
+
+
+def _certificate(directory: Path, name: str) -> Path:
+    """A self-signed certificate for a name that is not the server's address."""
+    certificate = directory / f"{name}.pem"
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"),
+            *("-subj", f"/CN={name}.example", "-keyout", str(directory / f"{name}.key")),
+            *("-out", str(certificate)),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    return certificate

@@ -1,0 +1,269 @@
+"""The extension's life in a server: runtime file, settings, activity; and ``jupyter power``."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from a3s_power_jupyter.server.environment import Environment
+from a3s_power_jupyter.server.extension import PowerApp
+from support import servers
+from support.servers import Server, clean_environ
+
+Start = Callable[..., Server]
+
+
+def test_the_runtime_file(server: Server) -> None:
+    content = json.loads(server.runtime_file.read_text())
+    assert server.runtime_file.stat().st_mode & 0o777 == 0o600
+    assert content.pop("key") == server.key
+    assert len(server.key) >= 43
+    assert content == {
+        "pid": server.pid,
+        "hostname": socket.gethostname(),
+        "url": server.url,
+        "version": PowerApp.version,
+        "headless": False,
+    }
+    assert server.url.startswith("http://127.0.0.1:")
+    assert server.key not in server.log.read_text()
+
+
+def test_the_runtime_file_goes_with_its_server(start_server: Start) -> None:
+    server = start_server(fake=True)
+    assert server.runtime_file.exists()
+    servers.stop(server.process)
+    assert not server.runtime_file.exists()
+
+
+def test_files_of_killed_servers_are_removed(start_server: Start) -> None:
+    killed = start_server(fake=True)
+    foreign = killed.runtime_dir / "a3s-power-1.json"
+    foreign.write_text(killed.runtime_file.read_text().replace(socket.gethostname(), "elsewhere"))
+    garbage = killed.runtime_dir / "a3s-power-2.json"
+    garbage.write_text("{")
+    killed.process.send_signal(signal.SIGKILL)
+    killed.process.wait()
+    assert killed.runtime_file.exists()
+    start_server(fake=True, runtime_dir=killed.runtime_dir)
+    assert not killed.runtime_file.exists()
+    assert foreign.exists()
+    assert garbage.exists()
+
+
+def test_two_servers_in_one_runtime_dir_and_home(start_server: Start, server: Server) -> None:
+    other = start_server(home=server.home, runtime_dir=server.runtime_dir)
+    assert server.key != other.key
+    for mine, theirs in ((server, other), (other, server)):
+        assert mine.runtime_file.exists()
+        with mine.client(Authorization=f"Bearer {theirs.key}") as client:
+            assert client.get("v1/models").status_code == 403
+        with mine.api() as api:
+            assert api.get("v1/health").json()["home"] == str(server.home)
+
+
+def test_https(start_server: Start, tmp_path: Path) -> None:
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    request = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj"]
+    names = ["/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
+    files = ["-keyout", str(key), "-out", str(certificate)]
+    openssl = shutil.which("openssl")
+    assert openssl, "this test needs openssl"
+    subprocess.run([openssl, *request, *names, *files], check=True, capture_output=True)
+    server = start_server(f"--certfile={certificate}", f"--keyfile={key}", fake=True)
+    content = json.loads(server.runtime_file.read_text())
+    assert content["url"].startswith("https://127.0.0.1:")
+    assert content["certfile"] == str(certificate)
+
+
+def test_a_unix_socket(start_server: Start) -> None:
+    server = start_server("--sock=power.sock", fake=True)
+    content = json.loads(server.runtime_file.read_text())
+    assert content["url"] == "http://localhost/"
+    transport = httpx2.HTTPTransport(uds=content["sock"])
+    key = {"Authorization": f"Bearer {server.key}"}
+    with httpx2.Client(base_url=content["url"], transport=transport, headers=key) as client:
+        assert client.get("v1/models").status_code == 200
+
+
+# ---------------------------------------------------------------- settings
+
+
+def settings_of(server: Server) -> dict[str, Any]:
+    with server.api() as api:
+        settings: dict[str, Any] = api.get("v1/health").json()["settings"]
+    return settings
+
+
+def test_settings_from_variables_and_traits(start_server: Start) -> None:
+    variables = {
+        "A3S_POWER_MAX_MODELS": "7",
+        "A3S_POWER_KEEP_ALIVE": "1h30m",
+        "A3S_POWER_GPU_LAYERS": "0",
+    }
+    server = start_server(fake=True, environ=variables)
+    assert settings_of(server) == {
+        "home": str(server.home),
+        "max_loaded_models": "7",
+        "keep_alive": "5400.0",
+        "gpu_layers": "0",
+        "load_timeout": "300.0",
+        "max_queue": "256",
+        "memory_limit": "0",
+        "preload": "()",
+        "max_pulls": "2",
+        "remote_timeout": "300.0",
+    }
+    traits = [
+        "--PowerApp.max_loaded_models=2",
+        "--PowerApp.keep_alive=-1",
+        "--PowerApp.gpu_layers=-1",
+        "--PowerApp.load_timeout=60",
+        "--PowerApp.preload=a",
+        "--PowerApp.preload=b",
+    ]
+    wanted = {
+        "max_loaded_models": "2",
+        "keep_alive": "inf",
+        "gpu_layers": "-1",
+        "load_timeout": "60.0",
+        "preload": "('a', 'b')",
+    }
+    found = settings_of(start_server(*traits, fake=True, environ=variables))
+    assert {name: found[name] for name in wanted} == wanted
+
+
+def test_a_bad_variable_is_told_and_the_server_lives(start_server: Start) -> None:
+    server = start_server(fake=True, environ={"A3S_POWER_KEEP_ALIVE": "soon"})
+    assert settings_of(server)["keep_alive"] == "300.0"
+    with server.api() as api:
+        (hint,) = api.get("v1/health").json()["hints"]
+    assert hint.startswith("The variable A3S_POWER_KEEP_ALIVE='soon' cannot be used")
+    assert hint in server.log.read_text()
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"A3S_POWER_HOME": "models"},
+        {"A3S_POWER_MAX_MODELS": "-1"},
+        {"A3S_POWER_MAX_MODELS": "many"},
+        {"A3S_POWER_KEEP_ALIVE": "1 fortnight"},
+        {"A3S_POWER_GPU_LAYERS": "-2"},
+        {"A3S_POWER_PORT": "65536"},
+    ],
+)
+def test_bad_variables_are_named(variables: Mapping[str, str]) -> None:
+    (problem,) = Environment(variables).problems
+    assert next(iter(variables)) in problem
+
+
+def test_a_bad_trait_is_refused() -> None:
+    from traitlets import TraitError
+
+    with pytest.raises(TraitError, match="5m"):
+        PowerApp(keep_alive="soon")
+
+
+# ---------------------------------------------------------------- activity
+
+
+def test_a_request_that_runs_keeps_the_server_from_being_culled(start_server: Start) -> None:
+    server = start_server("--PowerApp.idle_exit=1", fake=True)
+    body = {"model": "endless", "stream": True, "messages": [{"role": "user", "content": "x"}]}
+    with server.api() as api, api.stream("POST", "v1/chat/completions", json=body):
+        first = api.get("api/status?no_track_activity=1").json()["last_activity"]
+        time.sleep(1)
+        assert api.get("api/status?no_track_activity=1").json()["last_activity"] > first
+    assert server.process.poll() is None  # idle_exit is for `jupyter power` alone
+
+
+# ---------------------------------------------------------------- jupyter power
+
+
+def power(folder: Path, *argv: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run ``jupyter power`` where it is expected to end by itself."""
+    return subprocess.run(
+        [sys.executable, "-m", "a3s_power_jupyter.server.extension", *argv],
+        env=clean_environ(folder, folder / "power", folder / "runtime") | variables,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_headless_serves_models_and_nothing_else(start_server: Start) -> None:
+    server = start_server(headless=True, fake=True)
+    assert json.loads(server.runtime_file.read_text())["headless"] is True
+    with server.api() as api:
+        assert len(api.get("v1/models").json()["data"]) == 9
+        for path in ("api/contents", "api/kernels", "api/sessions", "api/terminals", "files/x"):
+            assert api.get(path).status_code == 404, path
+        assert api.post("api/kernels").status_code in (403, 404)
+
+
+def test_headless_says_how_to_begin(start_server: Start) -> None:
+    server = start_server(headless=True, fake=True, environ={"JUPYTER_TOKEN": ""})
+    log = server.log.read_text()
+    lines = [line.strip() for line in log.splitlines() if line.strip().startswith("curl ")]
+    assert len(lines) == 2
+    assert f"{server.url}v1/models" in lines[0]
+    done = subprocess.run(["/bin/sh", "-c", lines[0]], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["id"] == "my-model"
+
+
+def test_headless_ends_when_nobody_asks(start_server: Start) -> None:
+    server = start_server("--PowerApp.idle_exit=2", headless=True, fake=True)
+    with server.api() as api:
+        for _ in range(5):
+            time.sleep(0.6)
+            assert api.get("v1/models").status_code == 200
+    assert server.process.wait(30) == 0
+    assert not server.runtime_file.exists()
+
+
+def test_headless_says_which_port_is_taken(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = power(tmp_path, A3S_POWER_PORT=port, A3S_POWER_HOST="127.0.0.1")
+    assert done.returncode == 1
+    assert f"port {port} is not available" in done.stderr
+
+
+def test_headless_refuses_a_bad_variable(tmp_path: Path) -> None:
+    done = power(tmp_path, A3S_POWER_MAX_MODELS="many")
+    assert done.returncode == 1
+    assert "A3S_POWER_MAX_MODELS='many' cannot be used" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_help(tmp_path: Path) -> None:
+    done = power(tmp_path, "--help")
+    assert done.returncode == 0
+    for words in ("--keep-alive", "--max-models", "A3S_POWER_HOME", "jupyter power"):
+        assert words in done.stdout
+    assert "11434" in done.stdout
+
+
+def test_starting_costs_little() -> None:
+    """What the extension imports beyond what Jupyter Server has anyway."""
+    code = (
+        "import sys, jupyter_server.serverapp, jupyter_server.extension.application\n"
+        "before = set(sys.modules)\n"
+        "import a3s_power_jupyter.server.extension, a3s_power_jupyter.service\n"
+        "print(*{name.partition('.')[0] for name in set(sys.modules) - before})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    more = set(done.stdout.split()) - sys.stdlib_module_names
+    assert more <= {"a3s_power_jupyter", "msgspec", "filelock", "psutil"}, more

@@ -1,0 +1,206 @@
+"""Widgets of a kernel that no Jupyter server started, as in VS Code: the page is nobody's, so the
+view asks the kernel for everything, over the widget's comm."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.kernel_cells import Cell, Cells, bare_kernel
+from support.servers import clean_environ, end
+
+VIEW = "application/vnd.jupyter.widget-view+json"
+CONNECT = """
+%load_ext a3s_power_jupyter
+import a3s_power_jupyter as power
+client = power.connect()
+client.server.pid
+"""
+#: The server says something at least every 15 seconds, so 10 show that it is not waited for.
+NO_THREADS = """
+import threading, time
+deadline = time.monotonic() + 10
+def views():
+    return [t.name for t in threading.enumerate() if t.name.startswith("a3s-power-")]
+while views() and time.monotonic() < deadline:
+    time.sleep(0.05)
+views()
+"""
+UNTIL_IDLE = """
+import time
+deadline = time.monotonic() + 5
+while (state := client.show("smollm2").state) != "loaded" and time.monotonic() < deadline:
+    time.sleep(0.05)
+state
+"""
+LONG = [{"role": "user", "content": "Write a very long story about a lighthouse keeper."}]
+SHORT = [{"role": "user", "content": "What is the capital city of France? Answer in one sentence."}]
+
+
+@dataclass
+class View:
+    """The widget's view in a front end; messages are as `kernelTransport.ts` sends them."""
+
+    kernel: Cells
+    widget: str
+    numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    def ask(self, method: str, path: str, **more: Any) -> str:
+        """The id of the request."""
+        number = f"view-{next(self.numbers)}"
+        self.kernel.send(self.widget, {"id": number, "method": method, "path": path, **more})
+        return number
+
+    def stop(self, number: str) -> None:
+        self.kernel.send(self.widget, {"id": number, "stop": True})
+
+    def items(self, number: str) -> Iterator[Any]:
+        """The items of the reply to that request, up to its end."""
+        for message in self.kernel.received(self.widget):
+            if message["id"] == number:
+                if "item" in message:
+                    yield message["item"]
+                if message.get("done"):
+                    return
+
+    def reply(self, method: str, path: str, **more: Any) -> Any:
+        (item,) = self.items(self.ask(method, path, **more))
+        return item
+
+
+@pytest.fixture(scope="module")
+def kernels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cells, Cells]]:
+    """Two, with the headless server that the first of them started."""
+    folder = tmp_path_factory.mktemp("hosts")
+    environ = clean_environ(folder, folder / "power", folder / "runtime")
+    with ExitStack() as stack:
+        first, second = (stack.enter_context(bare_kernel(environ)) for _ in range(2))
+        (pid,) = first.run(CONNECT).texts("text/plain")
+        stack.callback(end, int(pid))
+        assert second.run(CONNECT).texts("text/plain") == [pid]
+        yield first, second
+
+
+@pytest.fixture(scope="module")
+def model(kernels: tuple[Cells, Cells], smollm2_path: Path) -> str:
+    cell = kernels[0].run(f"%power register smollm2 {smollm2_path} -p num_ctx=2048")
+    assert cell.status == "ok", cell.stderr
+    return "smollm2"
+
+
+@pytest.fixture
+def view(kernels: tuple[Cells, Cells], model: str) -> View:
+    (bundle,) = shown(kernels[0], "client.table()")
+    return View(kernels[0], bundle[VIEW]["model_id"])
+
+
+def shown(kernel: Cells, code: str) -> list[dict[str, Any]]:
+    return displays(kernel.run(code))
+
+
+def displays(cell: Cell) -> list[dict[str, Any]]:
+    assert (cell.status, cell.stderr) == ("ok", "")
+    kinds = ("display_data", "execute_result")
+    return [o["content"]["data"] for o in cell.outputs if o["msg_type"] in kinds]
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("client.table()", ["smollm2", "gguf Q4_1", "unloaded"]),
+        ("%power models", ["smollm2", "gguf Q4_1", "unloaded"]),
+        ("client.pull_widget('tests/nothing')", ["tests/nothing"]),
+        ("client.chat_widget('smollm2')", ["Chat with smollm2"]),
+    ],
+)
+def test_a_display_has_a_view_html_and_text(
+    kernels: tuple[Cells, Cells], model: str, code: str, words: list[str]
+) -> None:
+    (bundle,) = shown(kernels[0], code)
+    assert set(bundle) == {VIEW, "text/html", "text/plain"}
+    for word in words:
+        assert word in bundle["text/html"]
+        assert word in bundle["text/plain"]
+
+
+def test_a_program_that_runs_cells_gets_no_view(kernels: tuple[Cells, Cells], model: str) -> None:
+    kernel = kernels[0]
+    cell = kernel.finish(kernel.start("client.table()", attended=False))
+    (bundle,) = displays(cell)
+    assert set(bundle) == {"text/html", "text/plain"}
+    assert [output["msg_type"] for output in cell.outputs] == ["execute_result"]
+
+
+def test_people_look_at_what_voila_runs(kernels: tuple[Cells, Cells], model: str) -> None:
+    kernel = kernels[0]
+    kernel.run("import os; os.environ['SERVER_SOFTWARE'] = 'voila/0.5.12'")
+    (bundle,) = displays(kernel.finish(kernel.start("client.table()", attended=False)))
+    kernel.run("del os.environ['SERVER_SOFTWARE']")
+    assert VIEW in bundle
+
+
+def test_requests(view: View, model: str) -> None:
+    (found,) = view.reply("GET", "models")["data"]
+    assert (found["id"], found["state"]) == (model, "unloaded")
+    missing = view.reply("POST", "models/nobody/load", body={})
+    assert missing["error"]["code"] == "model_not_found"
+    assert "nobody" in missing["error"]["message"]
+    refused = view.reply("GET", "health")
+    assert refused["error"]["code"] == "invalid_parameter"
+    assert view.reply("GET", "models")["data"] == [found]
+
+
+def test_events_of_another_kernel_until_the_view_stops(
+    kernels: tuple[Cells, Cells], view: View, model: str
+) -> None:
+    first, second = kernels
+    stream = view.ask("GET", "events", stream=True)
+    events = view.items(stream)
+    snapshot = next(events)
+    assert [m["id"] for m in snapshot["models"]] == [model]
+
+    assert second.run("client.load('smollm2')").status == "ok"
+    for event in events:
+        if event["type"] == "model" and event["model"]["state"] == "loaded":
+            break
+    view.stop(stream)
+    assert first.run(NO_THREADS).texts("text/plain") == ["[]"]
+
+    # What comes after the stop is of other requests only.
+    later = view.ask("POST", f"models/{model}/unload", body={})
+    for message in first.received(view.widget):
+        assert message["id"] == later
+        if message.get("done"):
+            break
+
+
+def test_a_chat_and_one_that_is_stopped(
+    kernels: tuple[Cells, Cells], view: View, model: str
+) -> None:
+    body = {"model": model, "messages": SHORT, "temperature": 0, "max_tokens": 16, "stream": True}
+    chunks = view.items(view.ask("POST", "chat/completions", body=body, stream=True))
+    pieces = [c["delta"].get("content") or "" for chunk in chunks for c in chunk["choices"]]
+    assert len(pieces) > 1
+    assert "Paris" in "".join(pieces)
+
+    body = {"model": model, "messages": LONG, "max_tokens": 1900, "stream": True}
+    asked = view.ask("POST", "chat/completions", body=body, stream=True)
+    assert next(view.items(asked))["choices"]
+    assert view.reply("GET", f"models/{model}")["state"] == "busy"
+    view.stop(asked)
+    assert kernels[0].run(NO_THREADS).texts("text/plain") == ["[]"]
+    # Far sooner than 1900 tokens are written.
+    assert kernels[1].run(UNTIL_IDLE).texts("text/plain") == ["'loaded'"]
+
+
+def test_a_closed_widget_ends_what_its_view_asked_for(view: View) -> None:
+    next(view.items(view.ask("GET", "events", stream=True)))
+    kernel = view.kernel
+    assert kernel.run("import ipywidgets; ipywidgets.Widget.close_all()").status == "ok"
+    assert kernel.run(NO_THREADS).texts("text/plain") == ["[]"]

@@ -1,0 +1,196 @@
+"""``%power pull`` and its like: in a real kernel and a terminal, with the stand-in hub."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.hub_server import HubServer, run_hub
+from support.kernel_cells import Kernel
+from support.servers import Server, clean_environ, run_server
+
+pexpect = pytest.importorskip("pexpect", reason="IPython has it where there are terminals")
+
+TOKEN = "hf_secret_of_the_tests"
+NAME = "tests/Model-GGUF:Q4_1"
+WIDGET = "application/vnd.jupyter.widget-view+json"
+PROMPT = r"In \[\d+\]: "
+
+
+@pytest.fixture(scope="module")
+def hub(smollm2_path: Path) -> Iterator[HubServer]:
+    with run_hub() as running:
+        running.add("tests/Model-GGUF", {"model-Q4_1.gguf": smollm2_path})
+        running.add("tests/Gated-GGUF", {"m-Q4_1.gguf": b"GGUF"}, gated=True, readers=(TOKEN,))
+        yield running
+
+
+@pytest.fixture(scope="module")
+def server(hub: HubServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("magics")
+    environ = {"HF_ENDPOINT": hub.url, "HF_TOKEN": "", "HF_HUB_DISABLE_XET": "1"}
+    with run_server(folder, environ=environ) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def kernel(server: Server) -> Iterator[Kernel]:
+    with Kernel(server) as running:
+        assert running.run("%load_ext a3s_power_jupyter").status == "ok"
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_here(hub: HubServer, server: Server) -> Iterator[None]:
+    yield
+    hub.behave()
+    with server.api() as api:
+        api.delete(f"v1/models/pull/{NAME}")
+        api.delete(f"v1/models/{NAME}?force=true")
+
+
+def told(messages: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """How the pull did, as the widget was told each time."""
+    for message in messages:
+        content = message["content"]
+        if message["msg_type"] == "comm_msg" and content["data"]["method"] == "update":
+            status = content["data"]["state"].get("status")
+            if status:
+                yield status
+
+
+def test_one_widget_from_the_first_byte_to_the_last(hub: HubServer, kernel: Kernel) -> None:
+    hub.fail("model-Q4_1.gguf", times=None, rate=20_000_000)
+    cell = kernel.run(f"%power pull {NAME}")
+    assert cell.status == "ok", cell.stderr
+    displays = [o for o in cell.outputs if "display" in o["msg_type"]]
+    assert [o["msg_type"] for o in displays] == ["display_data", "update_display_data"]
+    assert len({o["content"]["transient"]["display_id"] for o in displays}) == 1
+    assert len({view["model_id"] for view in cell.texts(WIDGET)}) == 1
+    statuses = [*told(cell.outputs)]
+    assert any(s["phase"] == "downloading" and s["bytes_per_second"] > 0 for s in statuses)
+    assert statuses[-1]["status"] == "done"
+    # What a saved notebook has of it.
+    last, words = cell.texts("text/html")[-1], cell.texts("text/plain")[-1]
+    assert f"<strong>{NAME}</strong>" in last
+    assert '<progress aria-label="Pull of ' in last
+    assert words == f"{NAME}: done 100%, 98.4 MB"
+    again = kernel.run(f"%power pull {NAME}")
+    (said,) = again.texts("text/plain")
+    assert "--force verifies it" in said
+    (table,) = kernel.run("%power pulls").texts("text/plain")
+    assert table.splitlines()[1].split()[:2] == [NAME, "done"]
+
+
+def test_an_interrupt_pauses_and_the_same_cell_goes_on(
+    hub: HubServer, kernel: Kernel, server: Server
+) -> None:
+    hub.fail("model-Q4_1.gguf", times=None, rate=4_000_000)
+    running = kernel.start(f"%power pull {NAME}")
+    for status in told(kernel.outputs(running)):
+        if status.get("phase") == "downloading" and status["completed"]:
+            break
+    kernel.interrupt()
+    cell = kernel.finish(running)
+    assert cell.stderr == ""
+    assert cell.tracebacks == []
+    *_, last, hint = cell.texts("text/plain")
+    assert f"{NAME}: paused" in last
+    assert f"Run this again to go on, or %power cancel {NAME}" in hint
+    with server.api() as api:
+        paused = api.get(f"v1/models/pull/{NAME}/status").json()
+    assert (paused["status"], paused["completed"] > 0) == ("paused", True)
+    hub.behave()
+    cell = kernel.run(f"%power pull {NAME}")
+    assert cell.status == "ok", cell.stderr
+    assert ": done 100%" in cell.texts("text/plain")[-1]
+
+
+def test_background_pulls_pause_and_cancel(hub: HubServer, kernel: Kernel) -> None:
+    hub.fail("model-Q4_1.gguf", times=None, rate=2_000_000)
+    (said,) = kernel.run(f"%power pull {NAME} --background").texts("text/plain")
+    assert said.startswith(f"{NAME} is asking the hub")
+    deadline = time.monotonic() + 30
+    while "downloading" not in (table := kernel.run("%power pulls").texts("text/plain")[0]):
+        assert time.monotonic() < deadline, table
+    (said,) = kernel.run(f"%power pause {NAME}").texts("text/plain")
+    assert f"{NAME} is paused (" in said
+    assert f"%power pull {NAME} goes on." in said
+    assert kernel.complete("%power cancel tests/") == [f"%power cancel {NAME}"]
+    (said,) = kernel.run(f"%power cancel {NAME}").texts("text/plain")
+    assert f"{NAME} is cancelled" in said
+    assert "Nothing was pulled" in kernel.run("%power pause tests/other").stderr
+
+
+def test_failures_and_tokens(kernel: Kernel) -> None:
+    cell = kernel.run("%power pull tests/Model-GGUF:Q8_0")
+    assert cell.stderr.startswith("UsageError: ")
+    assert "Q4_1" in cell.stderr  # what there is
+    assert cell.tracebacks == []
+    assert "failed" in cell.texts("text/plain")[-1]
+    assert "UsageError" in kernel.run("%power pull tests/Gated-GGUF:Q4_1").stderr
+    cell = kernel.run(f"%power pull tests/Gated-GGUF:Q4_1 --token {TOKEN}")
+    assert "The token is now in this notebook" in cell.texts("text/plain")[0]
+    assert "GGUF" in cell.stderr  # it was let in, and found no model
+    assert TOKEN not in cell.stderr
+
+
+def test_login_asks_for_no_token_where_nobody_is(kernel: Kernel) -> None:
+    cell = kernel.run("get_ipython().kernel._allow_stdin = False\n%power login")
+    assert "hf auth login" in cell.stderr
+
+
+@pytest.fixture
+def terminal(hub: HubServer, server: Server, tmp_path: Path) -> Iterator[pexpect.spawn]:
+    environ = clean_environ(tmp_path, tmp_path, server.runtime_dir)
+    environ |= {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "hf"), "HF_TOKEN": ""}
+    child = pexpect.spawn(
+        sys.executable,
+        ["-m", "IPython", "--simple-prompt", "--no-banner", "--colors=NoColor"],
+        env=environ | {"TERM": "dumb"},
+        timeout=120,
+        encoding="utf-8",
+        echo=False,
+        dimensions=(24, 70),
+    )
+    child.expect(PROMPT)
+    child.sendline("%load_ext a3s_power_jupyter")
+    child.expect(PROMPT)
+    yield child
+    child.sendline("exit")
+    child.expect(pexpect.EOF)
+    child.close()
+
+
+def test_in_a_terminal(terminal: pexpect.spawn, hub: HubServer) -> None:
+    hub.fail("model-Q4_1.gguf", times=None, rate=20_000_000)
+    terminal.sendline(f"%power pull {NAME}")
+    terminal.expect(PROMPT)
+    lines = terminal.before.split("\r\x1b[K")
+    assert all("\n" not in line.rstrip("\r\n") for line in lines[1:])
+    assert all(len(line.rstrip("\r\n")) < 70 for line in lines[1:])
+    assert lines[-1].startswith(f"{NAME}: done 100%")
+    assert any(f"{NAME}: downloading" in line for line in lines)
+
+
+def test_login_in_a_terminal(terminal: pexpect.spawn, tmp_path: Path) -> None:
+    terminal.sendline("%power login")
+    terminal.expect("Token of the Hugging Face Hub: ")
+    terminal.sendline("hf_wrong")
+    terminal.expect(PROMPT)
+    assert "UsageError: The hub did not take the token" in terminal.before
+    assert "hf_wrong" not in terminal.before
+    terminal.sendline("%power login")
+    terminal.expect("Token of the Hugging Face Hub: ")
+    terminal.sendline(TOKEN)
+    terminal.expect(PROMPT)
+    assert "The hub takes the token." in terminal.before
+    assert TOKEN not in terminal.before
+    assert (tmp_path / "hf" / "token").read_text() == TOKEN
+    history = tmp_path / "ipython" / "profile_default" / "history.sqlite"
+    assert TOKEN.encode() not in history.read_bytes()

@@ -1,0 +1,85 @@
+"""The magics in IPython in a real terminal."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.servers import Server, clean_environ
+
+pexpect = pytest.importorskip("pexpect", reason="IPython has it where there are terminals")
+
+PROMPT = r"In \[\d+\]: "
+
+
+@pytest.fixture
+def terminal(server: Server, smollm2: str, tmp_path: Path) -> Iterator[pexpect.spawn]:
+    environ = clean_environ(tmp_path, tmp_path, server.runtime_dir)
+    child = pexpect.spawn(
+        sys.executable,
+        ["-m", "IPython", "--simple-prompt", "--no-banner", "--colors=NoColor"],
+        env=environ | {"TERM": "dumb", "COLUMNS": "100"},
+        timeout=120,
+        encoding="utf-8",
+        echo=False,
+    )
+    child.expect(PROMPT)
+    child.sendline("%load_ext a3s_power_jupyter")
+    child.expect(PROMPT)
+    yield child
+    child.sendline("exit")
+    child.expect(pexpect.EOF)
+    child.close()
+
+
+def run(terminal: pexpect.spawn, line: str) -> str:
+    terminal.sendline(line)
+    terminal.expect(PROMPT)
+    return terminal.before.replace("\r\n", "\n")
+
+
+def ask(options: str, question: str) -> str:
+    return f"get_ipython().run_cell_magic('power', {options!r}, {question!r})"
+
+
+def test_what_a_terminal_shows(terminal: pexpect.spawn, smollm2: str) -> None:
+    listing = run(terminal, "%power list")
+    assert re.search(r"Name +Format +Size +Parameters +Context +State\n", listing)
+    assert re.search(rf"{smollm2} +gguf Q4_1 +98\.4 MB", listing)
+    mistake = run(terminal, "%power show nobody")
+    assert mistake.startswith("UsageError: ")
+    assert "Traceback" not in mistake
+    question = "What is the capital city of France? Answer in one short English sentence."
+    answer = run(terminal, ask(f"{smollm2} --temperature 0", question))
+    assert "Paris" in answer
+    assert "<IPython" not in answer
+    kept = run(terminal, "print(answer)").strip()
+    assert answer.rstrip().endswith(kept)
+
+
+def test_pieces_appear_as_they_come_and_control_c_stops(
+    terminal: pexpect.spawn, smollm2: str
+) -> None:
+    run(terminal, f"%power load {smollm2}")
+    terminal.sendline(ask(f"{smollm2} --max-tokens 2000 --seed 1", "Tell a very long story."))
+    terminal.expect(r"\w+ \w+ \w+")  # some words, long before the end
+    terminal.sendintr()
+    terminal.expect(PROMPT, timeout=10)
+    assert terminal.before.rstrip().endswith("*(stopped)*")
+    assert "KeyboardInterrupt" not in terminal.before
+    assert run(terminal, "print(answer.finish_reason)").strip() == "interrupted"
+
+
+def test_displays_are_text_here(terminal: pexpect.spawn, smollm2: str) -> None:
+    row = rf"\b{smollm2} +gguf Q4_1 +98\.4 MB +135 M\b"
+    run(terminal, "import warnings; warnings.simplefilter('always')")
+    assert re.search(row, run(terminal, "%power models"))
+    run(terminal, "client = __import__('a3s_power_jupyter').connect()")
+    shown = run(terminal, "client.table()").strip()
+    assert re.search(row, shown)
+    assert "<" not in shown
+    assert run(terminal, f"client.chat_widget({smollm2!r})").endswith(f"Chat with {smollm2}\n\n")

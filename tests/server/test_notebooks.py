@@ -1,0 +1,245 @@
+"""The notebooks, run top to bottom in a kernel under a real server, with the real model."""
+
+from __future__ import annotations
+
+import base64
+import io
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import nbformat
+import pytest
+from PIL import Image
+
+from support.hub_server import HubServer
+from support.kernel_cells import Cell, Kernel
+from support.paths import NOTEBOOKS
+from support.servers import Server, run_server
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _fonts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """matplotlib looks for fonts once, here: in a kernel it would say so if that takes long."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MPLCONFIGDIR", str(tmp_path_factory.mktemp("matplotlib")))
+        subprocess.run([sys.executable, "-c", "import matplotlib.font_manager"], check=True)
+        yield
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for several notebooks, as a person has it."""
+    with run_server(tmp_path_factory.mktemp("notebooks")) as running:
+        yield running
+
+
+def run_notebook(name: str, server: Server) -> dict[str, Cell]:
+    """The code cells of a notebook after they ran, by their ids."""
+    notebook = nbformat.read(NOTEBOOKS / name, as_version=4)
+    done: dict[str, Cell] = {}
+    with Kernel(server) as kernel:
+        for cell in notebook.cells:
+            if cell.cell_type == "code":
+                done[cell.id] = kernel.run(cell.source)
+                assert done[cell.id].status == "ok", f"cell {cell.id}: {done[cell.id].outputs}"
+                assert not done[cell.id].stderr
+    return done
+
+
+def text_of(cell: Cell) -> str:
+    """All that is shown under a cell, as text."""
+    return "\n".join([cell.stdout, *cell.texts("text/plain")])
+
+
+def loaded(cell: Cell) -> list[str]:
+    """The names in the table of ``%power ps``."""
+    _head, *rows = cell.texts("text/plain")[-1].splitlines()
+    return [row.split()[0] for row in rows]
+
+
+def names(server: Server) -> list[str]:
+    """The models of a server."""
+    with server.api() as api:
+        return [model["id"] for model in api.get("v1/models").json()["data"]]
+
+
+def assert_plot(cell: Cell, *, colors: int) -> None:
+    """One picture, in which at least so many colours fill areas beside the white of the paper."""
+    (png,) = cell.texts("image/png")
+    image = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB")
+    assert min(image.size) > 250
+    pixels = image.width * image.height
+    counts = image.getcolors(pixels)
+    assert counts is not None
+    areas = [color for count, color in counts if count > pixels / 2000]
+    assert len(areas) > colors
+
+
+@pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.name)
+def test_notebooks_are_kept_without_outputs(path: Path) -> None:
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            assert not cell.outputs
+            assert cell.execution_count is None
+
+
+def test_quickstart(start_server: Callable[..., Server]) -> None:
+    server = start_server()
+    cells = run_notebook("01_quickstart.ipynb", server)
+    assert "Q4_1" in text_of(cells["register-code"])
+    assert "smollm2" in text_of(cells["list"])
+    assert "Paris" in text_of(cells["ask-code"])
+    assert "Paris" in text_of(cells["variables-code"])
+    assert "Tokyo" in text_of(cells["variables-ask"])
+    assert "sea" in cells["python-code"].stdout
+    assert server.url in cells["openai-code"].stdout
+    assert "Rome" in cells["openai-code"].stdout
+    assert "array" in text_of(cells["embeddings-code"])
+    assert "smollm2" in text_of(cells["ps"])
+    assert server.url in text_of(cells["doctor"])
+    with server.api() as api:
+        assert api.get("v1/models/smollm2").json()["state"] == "unloaded"
+    # Nothing that it leaves behind keeps it from being run again.
+    assert "Paris" in text_of(run_notebook("01_quickstart.ipynb", server)["ask-code"])
+
+
+def test_pull(hub: HubServer, smollm2_path: Path, start_server: Callable[..., Server]) -> None:
+    file = "SmolLM2-135M-Instruct-Q4_K_M.gguf"
+    hub.add("bartowski/SmolLM2-135M-Instruct-GGUF", {file: smollm2_path})
+    hub.fail(file, times=None, rate=10_000_000)  # so that there is something to pause
+    environ = {"HF_ENDPOINT": hub.url, "HF_TOKEN": "", "HF_HUB_DISABLE_XET": "1"}
+    server = start_server(environ=environ)
+    cells = run_notebook("02_pull.ipynb", server)
+    assert "bartowski/SmolLM2-135M-Instruct-GGUF:Q4_K_M" in text_of(cells["pulls"])
+    assert "'paused'" in text_of(cells["pause-code"])
+    assert " MB of 98.4 MB" in text_of(cells["paused-code"])
+    assert "done 100%" in text_of(cells["resume-code"])
+    assert_plot(cells["plot-code"], colors=2)
+    assert "Paris" in text_of(cells["ask-code"])
+    assert "is here already" in text_of(cells["again-code"])
+    assert "freed 98.4 MB" in text_of(cells["remove-code"])
+    assert "is cancelled" in text_of(cells["cancel-code"])
+    assert "Nothing is left over" in text_of(cells["left-over"])
+    assert names(server) == []
+    # Again, from a hub so fast that there is nothing to pause.
+    hub.behave()
+    assert "Paris" in text_of(run_notebook("02_pull.ipynb", server)["ask-code"])
+
+
+def test_streaming(shared: Server) -> None:
+    cells = run_notebook("03_streaming.ipynb", shared)
+    assert "sea" in cells["stream-code"].stdout
+    assert "'interrupted'" in text_of(cells["leave-code"])
+    whole, cut, stopped = cells["stop-code"].stdout.splitlines()
+    assert "Paris" in whole.partition(" stop ")[2]
+    assert " length " in cut
+    assert "France" in stopped.partition(" stop ")[2]
+    assert "Paris" not in stopped.partition(" stop ")[2]
+    first, same, other = (line[1:] for line in cells["seed-code"].stdout.splitlines())
+    assert first == same != other
+    assert "Tokyo" in text_of(cells["conversation-first"])
+    assert "Rome" in text_of(cells["conversation-second"])
+    assert "Madrid" in cells["messages-code"].stdout
+    assert "'name': 'Maria', 'age': 34, 'job': 'doctor'" in text_of(cells["schema-read"])
+    assert "year=1889" in text_of(cells["pydantic-code"])
+    assert_plot(cells["logprobs-plot"], colors=5)
+
+
+def test_embeddings(shared: Server) -> None:
+    cells = run_notebook("04_embeddings.ipynb", shared)
+    assert "huggingface" in text_of(cells["register-code"])
+    assert "(25, 384)" in text_of(cells["embed-code"])
+    same, others = (
+        float(line.split()[-1]) for line in cells["similarity-means"].stdout.splitlines()
+    )
+    assert same > 2 * others
+    found = cells["search-code"].stdout.splitlines()
+    first = {found[at]: found[at + 1] for at in range(0, len(found), 4)}
+    for question, sentence in {
+        "How do I bake bread?": "Knead the dough",
+        "Which planet has rings?": "Saturn's rings",
+        "How do sailors see danger at night?": "A lighthouse warns",
+        "My program hangs forever.": "Two threads",
+        "Who sets the rhythm?": "A drummer",
+    }.items():
+        assert sentence in first[question]
+    assert_plot(cells["similarity-plot"], colors=10)
+    assert_plot(cells["map-plot"], colors=5)
+
+
+def test_formats(shared: Server) -> None:
+    cells = run_notebook("05_formats.ipynb", shared)
+    assert "model.safetensors" in cells["safetensors-list"].stdout
+    engines = dict(line.rsplit(maxsplit=1) for line in cells["measure-code"].stdout.splitlines())
+    assert engines == {
+        "GGUF Q4_1": "llama.cpp",
+        "Q4K": "llama.cpp",
+        "Q8_0": "llama.cpp",
+        "HQQ8": "transformers",
+        "none": "transformers",
+    }
+    rows = [line.split() for line in cells["distance-code"].stdout.splitlines()[1:]]
+    distances = {row[-11]: float(row[-2]) for row in rows}
+    assert distances["none"] == 0
+    assert distances["Q8_0"] < distances["Q4K"] < 30
+    assert distances["HQQ8"] < distances["Q4K"]
+    assert_plot(cells["plot"], colors=3)
+    freed = int(cells["end-code"].stdout.split()[0])
+    assert freed > 200  # MB: what was made of the safetensors
+    assert not any(name.startswith("formats/") for name in names(shared))
+
+
+def test_memory(start_server: Callable[..., Server]) -> None:
+    server = start_server()
+    cells = run_notebook("06_memory.ipynb", server)
+    assert loaded(cells["load-code"]) == ["chat:medium", "chat:short", "minilm"]
+    assert loaded(cells["pin-code"]) == ["chat:long", "chat:short", "minilm"]
+    assert "chat:short  loaded, pinned" in text_of(cells["pin-code"])
+    assert cells["refusal-code"].stdout.startswith("server_busy: All 3 places")
+    assert loaded(cells["keep-alive-code"]) == ["chat:long", "chat:short", "minilm"]
+    assert loaded(cells["keep-alive-over"]) == ["chat:short", "minilm"]
+    assert "Nothing is in memory" in text_of(cells["keep-alive-zero"])
+    assert_plot(cells["plot-code"], colors=4)
+
+
+def test_clients(shared: Server) -> None:
+    cells = run_notebook("07_clients.ipynb", shared)
+    assert shared.url in text_of(cells["address-code"])
+    assert "Paris" in cells["openai-code"].stdout
+    assert "sea" in cells["openai-stream"].stdout
+    assert "[384, 384]" in text_of(cells["openai-embeddings"])
+    for city in ("Paris", "Rome", "Tokyo"):
+        assert city in text_of(cells["async-code"])
+    assert "model_not_found" in cells["errors-code"].stdout
+    assert "Tokyo" in text_of(cells["langchain-code"])
+    assert "Rome" in cells["langchain-stream"].stdout
+    assert "Bicycles" in cells["rag-code"].stdout.splitlines()[0]
+    assert "ten" in text_of(cells["rag-chain"])
+    assert "Madrid" in cells["http-code"].stdout
+    assert cells["http-stream"].stdout.strip() == cells["http-code"].stdout.strip()
+    # The key is in none of the outputs, which are saved with the notebook.
+    assert not any(shared.key in text_of(cell) for cell in cells.values())
+
+
+def test_widgets(hub: HubServer, smollm2_path: Path, start_server: Callable[..., Server]) -> None:
+    file = "SmolLM2-135M-Instruct-Q4_K_M.gguf"
+    hub.add("bartowski/SmolLM2-135M-Instruct-GGUF", {file: smollm2_path})
+    environ = {"HF_ENDPOINT": hub.url, "HF_TOKEN": "", "HF_HUB_DISABLE_XET": "1"}
+    server = start_server(environ=environ)
+    cells = run_notebook("08_widgets.ipynb", server)
+    for name in ("table-code", "pull-code", "chat-code", "table-again"):
+        assert cells[name].texts("application/vnd.jupyter.widget-view+json")
+        assert cells[name].texts("text/html")
+    assert loaded(cells["follow-code"]) == ["smollm2", "smollm2:long"]
+    assert "pinned" in text_of(cells["follow-code"])
+    assert "done" in text_of(cells["busy-code"])
+    assert "Paris" in text_of(cells["chat-set"])
+    listed = {line.split()[0] for line in cells["end-code"].stdout.splitlines()}
+    assert listed >= {"smollm2", "bartowski/SmolLM2-135M-Instruct-GGUF:Q4_K_M"}
+    assert "smollm2:long" not in listed
+    # Again, with what the first time has left.
+    assert "Paris" in text_of(run_notebook("08_widgets.ipynb", server)["chat-set"])

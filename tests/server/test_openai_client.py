@@ -1,0 +1,224 @@
+"""The ``openai`` package against a real server with the real model."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+
+import httpx2
+import openai
+import pytest
+from openai import OpenAI
+
+from support.model_files import PNG
+from support.servers import Server
+
+#: Every build of the model answers it in English.
+QUESTION = "What is the capital city of France? Answer in one short English sentence."
+
+
+def openai_client(server: Server, secret: str) -> OpenAI:
+    http = openai.DefaultHttpxClient(trust_env=False)
+    return OpenAI(base_url=f"{server.url}v1", api_key=secret, max_retries=0, http_client=http)
+
+
+@pytest.fixture
+def client(server: Server) -> Iterator[OpenAI]:
+    with openai_client(server, server.token) as made:
+        yield made
+
+
+def test_chat(client: OpenAI, smollm2: str) -> None:
+    reply = client.chat.completions.create(
+        model=smollm2,
+        messages=[{"role": "user", "content": QUESTION}],
+        temperature=0,
+        max_tokens=30,
+    )
+    (choice,) = reply.choices
+    assert "Paris" in str(choice.message.content)
+    assert choice.finish_reason == "stop"
+    assert reply.usage is not None
+    assert reply.usage.total_tokens == reply.usage.prompt_tokens + reply.usage.completion_tokens
+    assert 5 <= reply.usage.completion_tokens <= 30
+
+
+def test_stream_is_the_same_text(client: OpenAI, smollm2: str) -> None:
+    def ask(stream: bool) -> str:
+        reply = client.chat.completions.create(
+            model=smollm2,
+            messages=[{"role": "user", "content": "Tell me about the sea."}],
+            temperature=0,
+            max_tokens=12,
+            stream=stream,
+            **({"stream_options": {"include_usage": True}} if stream else {}),
+        )
+        if not stream:
+            assert reply.choices[0].finish_reason == "length"
+            return str(reply.choices[0].message.content)
+        chunks = list(reply)
+        assert chunks[0].choices[0].delta.role == "assistant"
+        assert len(chunks) > 8
+        assert [c.choices[0].finish_reason for c in chunks[:-1] if c.choices[0].finish_reason] == [
+            "length"
+        ]
+        assert chunks[-1].choices == []
+        assert chunks[-1].usage.completion_tokens == 12
+        return "".join(c.choices[0].delta.content or "" for c in chunks[:-1])
+
+    assert ask(stream=True) == ask(stream=False)
+
+
+def test_seed_and_choices(client: OpenAI, smollm2: str) -> None:
+    def ask(n: int) -> list[str]:
+        reply = client.chat.completions.create(
+            model=smollm2,
+            messages=[{"role": "user", "content": "Invent a word."}],
+            temperature=1.5,
+            max_tokens=8,
+            seed=3,
+            n=n,
+        )
+        return [str(choice.message.content) for choice in reply.choices]
+
+    two = ask(2)
+    assert two[0] != two[1]
+    assert ask(1) == two[:1]
+
+
+def test_stop_and_logprobs(client: OpenAI, smollm2: str) -> None:
+    reply = client.chat.completions.create(
+        model=smollm2,
+        messages=[{"role": "user", "content": QUESTION}],
+        temperature=0,
+        max_tokens=20,
+        stop=["France"],
+        logprobs=True,
+        top_logprobs=2,
+    )
+    (choice,) = reply.choices
+    assert choice.finish_reason == "stop"
+    assert "France" not in str(choice.message.content)
+    assert choice.logprobs is not None
+    first = (choice.logprobs.content or [])[0]
+    assert first.logprob <= 0
+    assert first.top_logprobs[0].token == first.token
+    assert bytes(first.bytes or []).decode() == first.token
+
+
+def test_json_schema(client: OpenAI, smollm2: str) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"city": {"type": "string", "maxLength": 20}},
+        "required": ["city"],
+        "additionalProperties": False,
+    }
+    reply = client.chat.completions.create(
+        model=smollm2,
+        messages=[{"role": "user", "content": QUESTION}],
+        temperature=0,
+        max_tokens=40,
+        response_format={"type": "json_schema", "json_schema": {"name": "c", "schema": schema}},
+    )
+    assert set(json.loads(str(reply.choices[0].message.content))) == {"city"}
+
+
+def test_completions(client: OpenAI, smollm2: str) -> None:
+    reply = client.completions.create(
+        model=smollm2, prompt=["1, 2, 3,", "a, b, c,"], temperature=0, max_tokens=4, echo=True
+    )
+    assert [choice.index for choice in reply.choices] == [0, 1]
+    assert reply.choices[0].text.startswith("1, 2, 3, 4")
+    chunks = list(
+        client.completions.create(
+            model=smollm2, prompt="1, 2, 3,", temperature=0, max_tokens=4, stream=True
+        )
+    )
+    text = "".join(chunk.choices[0].text for chunk in chunks)
+    assert "1, 2, 3," + text == reply.choices[0].text
+    assert chunks[-1].choices[0].finish_reason == "length"
+
+
+def test_embeddings(client: OpenAI, smollm2: str) -> None:
+    texts = ["The cat sat on the mat.", "A cat is on a mat.", "Interest rates rose."]
+    whole = client.embeddings.create(model=smollm2, input=texts)
+    as_floats = client.embeddings.create(model=smollm2, input=texts, encoding_format="float")
+    vectors = [row.embedding for row in whole.data]
+    assert [len(vector) for vector in vectors] == [576] * 3
+    for row, other in zip(whole.data, as_floats.data, strict=True):
+        assert row.embedding == pytest.approx(other.embedding, abs=1e-6)
+    short = client.embeddings.create(model=smollm2, input=texts[0], dimensions=64)
+    assert sum(x * x for x in short.data[0].embedding) == pytest.approx(1, abs=1e-5)
+
+    def likeness(a: int, b: int) -> float:
+        return sum(x * y for x, y in zip(vectors[a], vectors[b], strict=True))
+
+    assert likeness(0, 1) > likeness(0, 2)
+
+
+def test_errors_are_those_of_openai(client: OpenAI, smollm2: str) -> None:
+    hello = [{"role": "user", "content": "x"}]
+    with pytest.raises(openai.NotFoundError) as missing:
+        client.chat.completions.create(model="nope", messages=hello)  # type: ignore[arg-type]
+    assert missing.value.code == "model_not_found"
+    with pytest.raises(openai.BadRequestError) as tools:
+        client.chat.completions.create(
+            model=smollm2,
+            messages=hello,  # type: ignore[arg-type]
+            tools=[{"type": "function", "function": {"name": "f"}}],
+        )
+    assert (tools.value.code, tools.value.param) == ("unsupported_request_fields", "tools")
+    part = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}}
+    with pytest.raises(openai.BadRequestError) as image:
+        client.chat.completions.create(
+            model=smollm2,
+            messages=[{"role": "user", "content": [part]}],  # type: ignore[list-item, misc]
+        )
+    assert image.value.code == "invalid_parameter"
+    with pytest.raises(openai.BadRequestError) as long:
+        client.completions.create(model=smollm2, prompt="word " * 9000)
+    assert long.value.code == "context_length_exceeded"
+
+
+def test_the_kernels_key(server: Server, smollm2: str) -> None:
+    with openai_client(server, server.key) as client:
+        assert smollm2 in [model.id for model in client.models.list()]
+        reply = client.completions.create(model=smollm2, prompt="1, 2,", max_tokens=1)
+        assert reply.choices[0].text
+
+
+def test_a_wrong_key(server: Server) -> None:
+    with (
+        openai_client(server, "wrong") as client,
+        pytest.raises(openai.PermissionDeniedError) as caught,
+    ):
+        client.models.list()
+    assert caught.value.code == "unauthorized"
+
+
+def test_models(client: OpenAI, smollm2: str) -> None:
+    assert smollm2 in [model.id for model in client.models.list()]
+    assert client.models.retrieve(smollm2).owned_by == "local"
+
+
+def test_closing_the_stream_stops_the_model(client: OpenAI, server: Server, smollm2: str) -> None:
+    stream = client.chat.completions.create(
+        model=smollm2,
+        messages=[{"role": "user", "content": "Write a very long story."}],
+        max_tokens=4000,
+        stream=True,
+    )
+    for _ in range(3):
+        next(iter(stream))
+    with server.api() as api:
+        assert state(api, smollm2) == "busy"
+        stream.close()
+        deadline = time.monotonic() + 10
+        while state(api, smollm2) != "loaded":
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+
+def state(api: httpx2.Client, name: str) -> str:
+    return str(api.get(f"v1/models/{name}").json()["state"])

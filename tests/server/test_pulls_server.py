@@ -1,0 +1,291 @@
+"""Pulls through a real server: its process, the child that downloads, and the stand-in hub."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from support.hub_server import HubServer, run_hub
+from support.servers import Server, events_of, run_server
+
+TOKEN = "hf_secret_of_the_tests"
+RATE = 4_000_000  # bytes a second of each connection, where a pull shall take a while
+QUESTION = "What is the capital city of France? Answer in one short English sentence."
+
+
+@pytest.fixture(scope="module")
+def hub(smollm2_path: Path) -> Iterator[HubServer]:
+    """It has the real model under several names."""
+    with run_hub(send_buffer=64 * 1024) as running:
+        for name in ("Chat", "Paused", "Killed", "Events", "Deleted", "Shared"):
+            running.add(f"tests/{name}-GGUF", {"model-Q4_1.gguf": smollm2_path})
+        running.add(
+            "tests/Gated-GGUF", {"model-Q4_1.gguf": smollm2_path}, gated=True, readers=(TOKEN,)
+        )
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def _well(hub: HubServer) -> Iterator[None]:
+    yield
+    hub.behave()
+
+
+def environ(hub: HubServer) -> dict[str, str]:
+    return {"HF_ENDPOINT": hub.url, "HF_TOKEN": "", "HF_HUB_DISABLE_XET": "1"}
+
+
+@pytest.fixture(scope="module")
+def server(hub: HubServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with run_server(tmp_path_factory.mktemp("pulls"), environ=environ(hub)) as running:
+        yield running
+
+
+@pytest.fixture
+def start_on_hub(hub: HubServer, start_server: Callable[..., Server]) -> Callable[..., Server]:
+    return lambda **options: start_server(environ=environ(hub), **options)
+
+
+def name_of(repository: str) -> str:
+    return f"tests/{repository}-GGUF:Q4_1"
+
+
+def pull(server: Server, name: str, **fields: Any) -> list[dict[str, Any]]:
+    body = {"name": name, **fields}
+    with server.api() as api, api.stream("POST", "v1/models/pull", json=body) as response:
+        assert response.status_code == 200, response.read()
+        return list(events_of(response.iter_lines()))
+
+
+def status_of(server: Server, name: str) -> dict[str, Any]:
+    with server.api() as api:
+        status: dict[str, Any] = api.get(f"v1/models/pull/{name}/status").json()
+        return status
+
+
+def begin(server: Server, name: str, at_least: int = 1, **fields: Any) -> None:
+    """Pull in the background until `at_least` bytes are here."""
+    with server.api() as api:
+        body = {"name": name, "background": True, **fields}
+        assert api.post("v1/models/pull", json=body).status_code == 202
+    deadline = time.monotonic() + 60
+    while (status := status_of(server, name))["completed"] < at_least:
+        assert (status["status"], time.monotonic() < deadline) == ("pulling", True), status
+        time.sleep(0.02)
+
+
+def partials(server: Server) -> list[Path]:
+    return [*(server.home / "models" / "blobs").glob("partial-*")]
+
+
+def test_from_the_hub_to_an_answer(hub: HubServer, server: Server, smollm2_path: Path) -> None:
+    name, size = name_of("Chat"), smollm2_path.stat().st_size
+    told = pull(server, name)
+    statuses = [event["status"] for event in told]
+    assert statuses[0] == "resolving"
+    assert statuses[-1] == "success"
+    assert {"downloading", "verifying"} <= set(statuses)
+    progress = [event for event in told if event["status"] == "downloading"]
+    completed = [event["completed"] for event in progress]
+    assert completed == sorted(completed)
+    assert {event["total"] for event in progress} == {size}
+    assert set(progress[0]) >= {"bytes_per_second", "eta_seconds"}
+    with server.api() as api:
+        model = api.get(f"v1/models/{name}").json()
+        assert model["source"]["reference"] == name
+        assert re.fullmatch("[0-9a-f]{40}", model["source"]["revision"])
+        assert (model["size"], model["created"]) == (size, told[-1]["created"])
+        messages = [{"role": "user", "content": QUESTION}]
+        body = {"model": name, "messages": messages, "temperature": 0, "max_tokens": 24}
+        answer = api.post("v1/chat/completions", json=body).json()
+        assert "Paris" in answer["choices"][0]["message"]["content"]
+        metrics = api.get("metrics").text
+    assert status_of(server, name)["status"] == "done"
+    pulled = re.search(r"^power_pull_bytes_total (\S+)", metrics, re.MULTILINE)
+    assert pulled
+    assert float(pulled[1]) == size
+    assert partials(server) == []
+    served = hub.served()
+    assert pull(server, name) == [{"status": "already_exists", "name": name}]
+    by_file = "tests/Chat-GGUF/model-Q4_1.gguf"
+    assert pull(server, by_file)[-1]["id"] == by_file
+    assert hub.served() == served  # the blob was there
+    with server.api() as api:
+        api.post(f"v1/models/{name}/unload")
+    (blob,) = (server.home / "models" / "blobs").glob("sha256-*")
+    with blob.open("r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        file.write(b"\xff")
+    assert pull(server, name, force=True)[-1]["status"] == "success"
+    assert hub.served() > served
+    assert blob.read_bytes() == smollm2_path.read_bytes()
+
+
+def test_mistakes(hub: HubServer, server: Server) -> None:
+    with server.api() as api:
+        bad = api.post("v1/models/pull", json={"name": "no reference"})
+        assert (bad.status_code, bad.json()["error"]["code"]) == (400, "invalid_reference")
+    last = pull(server, "tests/Chat-GGUF:Q8_0")[-1]
+    assert (last["status"], last["error"]["code"]) == ("error", "invalid_reference")
+    status = status_of(server, "tests/Chat-GGUF:Q8_0")
+    assert (status["status"], status["error"]) == ("failed", last["error"])
+    last = pull(server, name_of("Gated"))[-1]
+    assert last["error"]["code"] == "hub_unauthorized"
+
+
+def test_the_token_goes_to_the_hub_and_nowhere_else(hub: HubServer, server: Server) -> None:
+    before = len(hub.requests)
+    assert pull(server, name_of("Gated"), token=TOKEN)[-1]["status"] == "success"
+    requests = [r for r in hub.requests[before:] if "Gated" in r.path or r.host == "cdn"]
+    assert {r.authorization for r in requests if r.host == "hub"} == {f"Bearer {TOKEN}"}
+    assert {r.authorization for r in requests if r.host == "cdn"} <= {None}
+    assert TOKEN.encode() not in server.log.read_bytes()
+    for path in server.home.rglob("*"):
+        assert (
+            path.suffix == ".gguf"
+            or not path.is_file()
+            or path.stat().st_size > 10**6
+            or (TOKEN.encode() not in path.read_bytes())
+        ), path
+    with server.api() as api:
+        assert TOKEN not in api.get("v1/models/pull").text
+
+
+def test_pause_go_on_and_cancel(hub: HubServer, server: Server, smollm2_path: Path) -> None:
+    name, size = name_of("Paused"), smollm2_path.stat().st_size
+    with server.api() as api:  # or the blob of another test would be taken
+        for model in api.get("v1/models").json()["data"]:
+            api.delete(f"v1/models/{model['id']}?force=true")
+    hub.fail("model-Q4_1.gguf", times=None, rate=RATE)
+    begin(server, name, at_least=3_000_000)
+    with server.api() as api:
+        paused = api.post(f"v1/models/pull/{name}/pause").json()
+        assert paused["status"] == "paused"
+        assert 3_000_000 <= paused["completed"] < size
+        assert api.get(f"v1/models/pull/{name}/status").json() == paused
+        assert len(partials(server)) == 1
+        begin(server, name, at_least=paused["completed"] + 1)
+        cancelled = api.delete(f"v1/models/pull/{name}?keep_partial=true").json()
+        assert (cancelled["status"], len(partials(server))) == ("cancelled", 1)
+        begin(server, name, at_least=cancelled["completed"] + 1)
+        cancelled = api.delete(f"v1/models/pull/{name}").json()
+        assert (cancelled["status"], cancelled["completed"]) == ("cancelled", 0)
+        assert partials(server) == []
+        assert api.post("v1/models/gc", json={"dry_run": True}).json()["removed"] == []
+
+
+def test_delete_cancels_the_pull(hub: HubServer, server: Server) -> None:
+    name = name_of("Deleted")
+    hub.fail("model-Q4_1.gguf", times=None, rate=RATE)
+    begin(server, name, at_least=1_000_000)
+    with server.api() as api:
+        deleted = api.delete(f"v1/models/{name}").json()
+        assert deleted["deleted"] is True
+        assert deleted["freed_bytes"] >= 1_000_000
+        assert api.get(f"v1/models/pull/{name}/status").status_code == 404
+        assert api.delete(f"v1/models/{name}").status_code == 404
+    assert partials(server) == []
+
+
+def test_events_and_activity(hub: HubServer, server: Server) -> None:
+    name = name_of("Events")
+    seen: list[dict[str, Any]] = []
+    subscribed = threading.Event()
+
+    def watch() -> None:
+        with server.api() as api, api.stream("GET", "v1/events") as response:
+            for event in events_of(response.iter_lines()):
+                seen.append(event)
+                subscribed.set()
+                pulled = event.get("pull")
+                if isinstance(pulled, dict) and pulled["status"] == "cancelled":
+                    return
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    assert subscribed.wait(20)
+    hub.fail("model-Q4_1.gguf", times=None, rate=RATE)
+    begin(server, name, at_least=1_000_000)
+    with server.api() as api:
+        api.delete(f"v1/models/pull/{name}")
+    watcher.join(30)
+    assert not watcher.is_alive()
+    assert seen[0]["type"] == "snapshot"
+    assert "pulls" in seen[0]
+    states = [event["pull"] for event in seen if event["type"] == "pull"]
+    assert {state["name"] for state in states} == {name}
+    assert {"resolving", "downloading"} <= {state.get("phase") for state in states}
+
+
+@pytest.mark.timeout(900)  # it starts a server twenty-one times
+def test_a_killed_server_and_the_next_one(
+    hub: HubServer, start_on_hub: Callable[..., Server], tmp_path: Path, smollm2_path: Path
+) -> None:
+    name, size, home = name_of("Killed"), smollm2_path.stat().st_size, tmp_path / "home"
+    hub.fail("model-Q4_1.gguf", times=None, rate=RATE)
+    served = hub.served()
+    kills = 20
+    for _ in range(kills):
+        server = start_on_hub(home=home)
+        before = status_of(server, name).get("completed", 0)
+        begin(server, name, at_least=before + 1_500_000)
+        children = psutil.Process(server.pid).children(recursive=True)
+        os.kill(server.pid, signal.SIGKILL)
+        _, alive = psutil.wait_procs(children, timeout=10)
+        assert alive == []
+    hub.behave()
+    server = start_on_hub(home=home)
+    status = status_of(server, name)
+    assert status["status"] == "paused"
+    assert 15_000_000 <= status["completed"] < size
+    told = pull(server, name)
+    assert told[-1]["status"] == "success"
+    resuming = next(event for event in told if event["status"] == "resuming")
+    assert resuming["offset"] >= status["completed"]
+    assert hub.served() - served <= size + kills * (4 << 20)
+
+
+def test_two_servers_on_one_home(
+    hub: HubServer, start_on_hub: Callable[..., Server], tmp_path: Path, smollm2_path: Path
+) -> None:
+    name, size, home = name_of("Shared"), smollm2_path.stat().st_size, tmp_path / "home"
+    hub.fail("model-Q4_1.gguf", times=None, rate=5 * RATE)
+    served = hub.served()
+    first, second = (start_on_hub(home=home) for _ in range(2))
+    begin(first, name, at_least=1_000_000)
+    assert status_of(second, name)["status"] == "pulling"
+    with second.api() as api:
+        refused = api.post(f"v1/models/pull/{name}/pause")
+        assert (refused.status_code, refused.json()["error"]["code"]) == (409, "model_busy")
+    told = pull(second, name)
+    assert told[-1]["status"] == "success"
+    assert [event["status"] for event in pull(first, name)][-1] in ("success", "already_exists")
+    assert hub.served() - served == size
+
+
+def test_a_stopped_server_pauses(
+    hub: HubServer, start_on_hub: Callable[..., Server], tmp_path: Path
+) -> None:
+    name, home = name_of("Chat"), tmp_path / "home"
+    hub.fail("model-Q4_1.gguf", times=None, rate=RATE)
+    server = start_on_hub(home=home)
+    begin(server, name, at_least=1_000_000)
+    last: list[dict[str, Any]] = []
+    watcher = threading.Thread(target=lambda: last.extend(pull(server, name)))
+    watcher.start()
+    time.sleep(0.5)
+    os.kill(server.pid, signal.SIGTERM)
+    watcher.join(30)
+    assert last[0] == {"status": "already_pulling", "name": name}
+    assert last[-1]["status"] == "paused"
+    assert server.process.wait(30) == 0
+    assert status_of(start_on_hub(home=home), name)["status"] == "paused"

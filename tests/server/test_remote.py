@@ -1,0 +1,234 @@
+"""Models behind another server: a stand-in that misbehaves on order, and a real second server."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import openai
+import pytest
+
+import a3s_power_jupyter
+from support.servers import Server, events_of, run_server
+from support.upstream_server import KEY, WEATHER, Upstream, run_upstream
+
+MESSAGES = [{"role": "user", "content": "hi"}]
+QUESTION = "What is the capital city of France? Answer in one short English sentence."
+
+
+@pytest.fixture(scope="module")
+def upstream() -> Iterator[Upstream]:
+    with run_upstream() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def front(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that has each model of the stand-in under its own name, behind ``far/``."""
+    environ = {"UPSTREAM_KEY": KEY, "WRONG_KEY": "sk-other"}
+    folder = tmp_path_factory.mktemp("front")
+    argv = ("--PowerApp.remote_timeout=1.5",)
+    with run_server(folder, *argv, headless=True, environ=environ) as server:
+        register(server, upstream.url, "echo", "waits", "endless", "breaks", "ends_early")
+        register(server, upstream.url, "error_event", "busy", "html", "no_json", "too_long")
+        register(server, upstream.url, "wrong", "silent", "redirects", "missing")
+        yield server
+
+
+def register(server: Server, url: str, *models: str, **more: Any) -> None:
+    with server.api() as api:
+        for model in models:
+            body = {
+                "name": f"far/{model}",
+                "format": "remote",
+                "upstream": {"base_url": url, "model": model, "api_key_env": "UPSTREAM_KEY"},
+                **more,
+            }
+            reply = api.post("v1/models", json=body)
+            assert reply.status_code == 201, reply.text
+
+
+def ask(server: Server, model: str, **more: Any) -> httpx2.Response:
+    body = {"model": f"far/{model}", "messages": MESSAGES, **more}
+    with server.api() as api:
+        return api.post("v1/chat/completions", json=body)
+
+
+def stream(server: Server, model: str) -> list[dict[str, Any]]:
+    reply = ask(server, model, stream=True)
+    assert reply.status_code == 200, reply.text
+    return [*events_of(reply.text.splitlines())]  # type: ignore[list-item]
+
+
+def test_the_body_goes_through_and_the_answer_comes_back(front: Server, upstream: Upstream) -> None:
+    tools = [{"type": "function", "function": {"name": "weather", "parameters": {}}}]
+    reply = ask(front, "echo", tools=tools, keep_alive="5m", top_k=3, own_field=1).json()
+    assert reply["model"] == "far/echo"
+    assert reply["choices"][0]["message"]["tool_calls"] == [WEATHER]
+    sent = upstream.bodies[-1]
+    assert sent == {
+        "model": "echo",
+        "messages": MESSAGES,
+        "tools": tools,
+        "top_k": 3,
+        "own_field": 1,
+    }
+    assert upstream.keys[-1] == f"Bearer {KEY}"
+
+
+def test_defaults_of_the_model_fill_what_is_open(front: Server, upstream: Upstream) -> None:
+    defaults = {"temperature": 0.1, "max_tokens": 9, "system": "Be brief."}
+    register(front, upstream.url, "echo", default_parameters=defaults, overwrite=True)
+    ask(front, "echo", temperature=0.7, max_completion_tokens=5)
+    sent = upstream.bodies[-1]
+    assert sent["temperature"] == 0.7
+    assert "max_tokens" not in sent
+    assert sent["messages"] == [{"role": "system", "content": "Be brief."}, *MESSAGES]
+    register(front, upstream.url, "echo", overwrite=True)
+
+
+def test_each_event_passes_as_it_comes(front: Server, upstream: Upstream) -> None:
+    """The upstream sends its second event only when the first one was seen at the other end."""
+    upstream.first_seen.clear()
+    body = {"model": "far/waits", "messages": MESSAGES, "stream": True}
+    with front.api() as api, api.stream("POST", "v1/chat/completions", json=body) as reply:
+        events = events_of(reply.iter_lines())
+        assert next(events)["choices"][0]["delta"] == {"content": "first"}  # type: ignore[index]
+        upstream.first_seen.set()
+        assert next(events)["choices"][0]["delta"] == {"content": "second"}  # type: ignore[index]
+
+
+def test_a_client_that_goes_away_ends_the_request_there(front: Server, upstream: Upstream) -> None:
+    upstream.gone.clear()
+    body = {"model": "far/endless", "messages": MESSAGES, "stream": True}
+    with front.api() as api, api.stream("POST", "v1/chat/completions", json=body) as reply:
+        next(events_of(reply.iter_lines()))
+    assert upstream.gone.wait(10)
+
+
+@pytest.mark.parametrize("model", ["breaks", "ends_early", "error_event"])
+def test_a_broken_stream_ends_in_an_error(front: Server, model: str) -> None:
+    first, *_, last = stream(front, model)
+    assert first["choices"][0]["delta"]["content"].startswith("half")
+    assert last["error"]["code"] == "upstream_error"
+    if model == "error_event":
+        assert "CUDA out of memory" in last["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("model", "status", "code", "says"),
+    [
+        ("busy", 503, "server_busy", "Rate limit"),
+        ("html", 502, "upstream_error", "502"),
+        ("no_json", 502, "upstream_error", "base_url"),
+        ("too_long", 400, "context_length_exceeded", "too long"),
+        ("wrong", 400, "upstream_refused", "temperature must be positive"),
+        ("silent", 504, "upstream_timeout", "remote_timeout"),
+        ("redirects", 502, "upstream_error", "307"),
+    ],
+)
+@pytest.mark.parametrize("streaming", [False, True])
+def test_errors_are_those_of_the_contract(
+    front: Server, model: str, status: int, code: str, says: str, streaming: bool
+) -> None:
+    reply = ask(front, model, stream=streaming)
+    assert (reply.status_code, reply.json()["error"]["code"]) == (status, code)
+    assert says in reply.json()["error"]["message"]
+    if model == "busy":
+        assert reply.headers["Retry-After"] == "7"
+
+
+def test_keys(front: Server, upstream: Upstream) -> None:
+    for variable, says in (("WRONG_KEY", "Incorrect API key"), ("NO_KEY", "NO_KEY is not set")):
+        target = {"base_url": upstream.url, "model": "echo", "api_key_env": variable}
+        register(front, upstream.url, "keyless", upstream=target, overwrite=True)
+        error = ask(front, "keyless").json()["error"]
+        assert error["code"] == "upstream_unauthorized"
+        assert says in error["message"]
+    kept = b"".join(path.read_bytes() for path in front.home.rglob("*.json"))
+    seen = front.log.read_bytes() + kept
+    assert KEY.encode() not in seen
+    assert b"sk-other" not in seen
+
+
+def test_nothing_there(front: Server) -> None:
+    register(front, "http://127.0.0.1:9/v1", "nowhere")
+    reply = ask(front, "nowhere")
+    assert (reply.status_code, reply.json()["error"]["code"]) == (502, "upstream_unreachable")
+
+
+def test_loaded_is_what_answers(front: Server) -> None:
+    with front.api() as api:
+        loaded = api.post("v1/models/far/echo/load", json={}).json()
+        assert (loaded["state"], loaded["loaded"], loaded["engine"]) == ("loaded", True, "remote")
+        assert loaded["context_length"] == 4096
+        missing = api.post("v1/models/far/missing/load", json={})
+        assert missing.status_code == 502
+        assert "It has: breaks, busy" in missing.json()["error"]["message"]
+        shown = api.get("v1/models/far/missing").json()
+        assert (shown["state"], shown["error"]["code"]) == ("failed", "upstream_error")
+        assert api.post("v1/models/far/echo/unload").json()["state"] == "unloaded"
+
+
+def test_the_list_finds_out_and_tells(front: Server) -> None:
+    with front.api() as api, api.stream("GET", "v1/events") as reply:
+        events = events_of(reply.iter_lines())
+        snapshot: Any = next(events)
+        by_name = {model["id"]: model for model in snapshot["models"]}
+        assert by_name["far/html"]["state"] in ("unloaded", "loaded", "failed")
+        if by_name["far/echo"]["state"] != "loaded":
+            changed = (e["model"] for e in events if e["type"] == "model")  # type: ignore[index]
+            assert any(m["id"] == "far/echo" and m["loaded"] for m in changed)  # type: ignore[index]
+
+
+def test_openai_streams_reasoning(front: Server) -> None:
+    with openai.OpenAI(base_url=f"{front.url}v1", api_key=front.token) as client:
+        chunks = [
+            *client.chat.completions.create(model="far/echo", messages=MESSAGES, stream=True)  # type: ignore[call-overload]
+        ]
+    assert chunks[0].choices[0].delta.reasoning_content == "Hm."
+    assert chunks[1].choices[0].delta.content == "One"
+
+
+@pytest.fixture
+def chain(
+    start_server: Callable[..., Server], smollm2_path: Path
+) -> Callable[[], tuple[Server, Server]]:
+    """Two real servers: the first one's model is the second one's SmolLM2."""
+
+    def start() -> tuple[Server, Server]:
+        back = start_server(headless=True, token="token-behind")
+        with back.api() as api:
+            body = {"name": "smollm2", "path": str(smollm2_path)}
+            assert api.post("v1/models", json=body).status_code == 201
+        front = start_server(headless=True, environ={"UPSTREAM_KEY": "token-behind"})
+        register(front, f"{back.url}v1", "smollm2")
+        return front, back
+
+    return start
+
+
+def test_a_second_server_behind_the_first(chain: Callable[[], tuple[Server, Server]]) -> None:
+    front, back = chain()
+    with a3s_power_jupyter.connect(front.url, token=front.token) as client:
+        reply = client.chat("far/smollm2", QUESTION, temperature=0)
+    assert "Paris" in str(reply)
+    with openai.OpenAI(base_url=f"{front.url}v1", api_key=front.token) as sdk:
+        vectors = sdk.embeddings.create(model="far/smollm2", input=["a", "b"])
+    assert len(vectors.data) == 2
+    body = {"model": "far/smollm2", "messages": MESSAGES, "stream": True, "max_tokens": 2000}
+    with front.api() as api, api.stream("POST", "v1/chat/completions", json=body) as stream:
+        events = events_of(stream.iter_lines())
+        next(events)
+        os.kill(back.pid, signal.SIGKILL)
+        back.process.wait()
+        last = [*events][-1]
+    assert last["error"]["code"] == "upstream_error"  # type: ignore[index]
+    assert ask(front, "smollm2").json()["error"]["code"] == "upstream_unreachable"
+    with front.api() as api:
+        assert json.loads(api.get("v1/models/far/smollm2").text)["state"] == "failed"

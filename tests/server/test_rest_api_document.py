@@ -1,0 +1,86 @@
+"""rest-api.yml: valid, and neither more nor less than what the server does."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import Any
+
+import msgspec
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import validate
+
+import a3s_power_jupyter
+from a3s_power_jupyter.contract.parameters import DefaultParameters, LoadParameters
+from a3s_power_jupyter.contract.types import Model, PullRequest, PullStatus, RegisterRequest
+from a3s_power_jupyter.handlers.openai import fields as openai_fields
+from a3s_power_jupyter.handlers.routes import ROUTES
+from a3s_power_jupyter.handlers.system import UnknownRouteHandler
+from support.servers import Server
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    text = files(a3s_power_jupyter).joinpath("handlers/rest-api.yml").read_text(encoding="utf-8")
+    loaded: dict[str, Any] = yaml.safe_load(text)
+    return loaded
+
+
+def properties(document: dict[str, Any], name: str) -> set[str]:
+    """The fields of a schema, those of its parts included."""
+    schema = document["components"]["schemas"][name]
+    found = set(schema.get("properties", {}))
+    for part in schema.get("allOf", []):
+        found |= properties(document, part["$ref"].rpartition("/")[2])
+    return found
+
+
+def test_it_is_valid(document: dict[str, Any]) -> None:
+    validate(document)
+    assert document["info"]["version"] == a3s_power_jupyter.__version__
+
+
+def test_it_has_every_verb_of_every_route(document: dict[str, Any]) -> None:
+    verbs = {"get", "post", "put", "patch", "delete"}
+    documented = {(path, v) for path, item in document["paths"].items() for v in verbs & set(item)}
+    served = {
+        (options["template"], verb.lower())
+        for _, handler, options in ROUTES
+        if handler is not UnknownRouteHandler
+        for verb in handler.verbs()
+    }
+    assert documented == served
+
+
+@pytest.mark.parametrize(
+    ("name", "type_"),
+    [
+        ("LoadParameters", LoadParameters),
+        ("DefaultParameters", DefaultParameters),
+        ("RegisterRequest", RegisterRequest),
+        ("Model", Model),
+        ("PullRequest", PullRequest),
+        ("PullStatus", PullStatus),
+        ("ChatRequest", openai_fields.ChatFields),
+        ("CompletionRequest", openai_fields.CompletionFields),
+        ("EmbeddingRequest", openai_fields.EmbeddingFields),
+    ],
+)
+def test_its_fields_are_ours(document: dict[str, Any], name: str, type_: type) -> None:
+    ours = {field.encode_name for field in msgspec.structs.fields(type_)}
+    assert properties(document, name) == ours
+
+
+def test_real_replies_are_as_it_says(
+    document: dict[str, Any], server: Server, smollm2: str
+) -> None:
+    def check(name: str, value: Any) -> None:
+        schema = {"$ref": f"#/components/schemas/{name}", "components": document["components"]}
+        Draft202012Validator(schema).validate(value)
+
+    with server.api() as api:
+        check("Model", api.get(f"v1/models/{smollm2}").json())
+        check("Garbage", api.post("v1/models/gc", json={"dry_run": True}).json())
+        check("Health", api.get("v1/health").json())
+        check("Error", api.get("v1/models/nope").json())

@@ -1,0 +1,104 @@
+"""Event streams: their head, their comments, readers that are slow and readers that leave."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
+
+import httpx2
+import psutil
+import pytest
+
+from support import fake_service
+from support.servers import Server
+
+CHAT = {"messages": [{"role": "user", "content": "Hi"}]}
+
+
+@pytest.fixture
+def api(fake_server: Server) -> Iterator[httpx2.Client]:
+    with fake_server.api() as client:
+        yield client
+
+
+def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.02)
+
+
+def active(api: httpx2.Client) -> int:
+    return int(api.get("v1/health").json()["active"])
+
+
+def test_a_reader_that_leaves_stops_the_generation(api: httpx2.Client) -> None:
+    body = {"model": "endless", "stream": True, **CHAT}
+    with api.stream("POST", "v1/chat/completions", json=body) as response:
+        lines = response.iter_lines()
+        assert next(lines).startswith("data: ")
+        assert active(api) == 1
+    until(lambda: active(api) == 0)
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_a_client_that_leaves_before_its_json_stops_it_too(api: httpx2.Client, n: int) -> None:
+    with pytest.raises(httpx2.ReadTimeout):
+        api.post("v1/chat/completions", json={"model": "endless", "n": n, **CHAT}, timeout=0.5)
+    until(lambda: active(api) == 0)
+
+
+def test_leaving_is_no_error_in_the_log(api: httpx2.Client, fake_server: Server) -> None:
+    before = len(fake_server.log.read_text())
+    with api.stream("GET", "v1/events") as response:
+        assert "snapshot" in next(response.iter_lines())
+    with pytest.raises(httpx2.ReadTimeout):
+        api.post("v1/chat/completions", json={"model": "endless", **CHAT}, timeout=0.5)
+    until(lambda: 'status="499"' in api.get("metrics").text)
+    log = fake_server.log.read_text()[before:]
+    assert "Traceback" not in log
+    assert "Exception" not in log
+
+
+def test_a_slow_reader_holds_the_stream_back(api: httpx2.Client, fake_server: Server) -> None:
+    """4 KB a millisecond for 4 seconds: 16 MB would be in memory if nobody waited."""
+    process = psutil.Process(fake_server.pid)
+    before = process.memory_info().rss
+    body = b'{"model": "endless", "stream": true, "messages": [{"role": "user", "content": "x"}]}'
+    head = (
+        "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n"
+        f"Content-Type: application/json\r\nAuthorization: Bearer {fake_server.token}\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    address = urlsplit(fake_server.url)
+    with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
+        connection.sendall(head.encode() + body)
+        time.sleep(4)
+        assert active(api) == 1
+        assert process.memory_info().rss - before < 8 * 2**20
+    until(lambda: active(api) == 0)
+
+
+def test_silence_is_broken_by_comments(api: httpx2.Client) -> None:
+    """The head waits 10 seconds for a first event, and comments follow every 15."""
+    begin = time.monotonic()
+    body = {"model": "silent", "stream": True, **CHAT}
+    with api.stream("POST", "v1/chat/completions", json=body) as response:
+        assert response.status_code == 200
+        assert 9 < time.monotonic() - begin < 12
+        seen = [(line[:6], time.monotonic() - begin) for line in response.iter_lines() if line]
+    assert [start for start, _ in seen] == [": keep", *["data: "] * 2, ": keep", *["data: "] * 2]
+    assert 24 < seen[3][1] < 28
+
+
+def test_events_begin_with_a_snapshot(api: httpx2.Client) -> None:
+    with api.stream("GET", "v1/events") as response:
+        assert response.headers["Content-Type"] == "text/event-stream"
+        first = next(response.iter_lines())
+    snapshot = json.loads(first.removeprefix("data: "))
+    assert list(snapshot) == ["type", "instance", "models", "pulls"]
+    assert snapshot["type"] == "snapshot"
+    assert [model["id"] for model in snapshot["models"]] == fake_service.NAMES

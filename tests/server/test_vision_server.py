@@ -1,0 +1,117 @@
+"""A vision model in a real server: registered as on the page, asked in all the ways there are."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from typing import Any
+
+import openai
+import pytest
+
+from support import tiny_vision
+from support.servers import Server
+from support.tiny_vision import file_of, picture
+
+NAME = "llava:7b"
+
+
+def b64(seed: int, **size: int) -> str:
+    return base64.b64encode(file_of(picture(seed, **size))).decode()
+
+
+@pytest.fixture(scope="module")
+def name(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    directory = tiny_vision.make(tmp_path_factory.mktemp("vision") / "llava-7b", "llava")
+    with server.api() as api:
+        body = {"name": NAME, "path": str(directory), "format": "vision"}
+        made = api.post("v1/models", json=body)
+        assert made.status_code == 201, made.text
+        assert made.json()["capabilities"] == ["completion", "chat", "vision"]
+        yield NAME
+        api.delete(f"v1/models/{NAME}").raise_for_status()
+
+
+def ask(api: Any, message: dict[str, Any], **more: Any) -> Any:
+    body = {
+        "model": NAME,
+        "messages": [{"role": "user", **message}],
+        "temperature": 0,
+        "max_tokens": 8,
+        "logprobs": True,
+        **more,
+    }
+    return api.post("v1/chat/completions", json=body, timeout=120)
+
+
+def first(reply: Any) -> float:
+    assert reply.status_code == 200, reply.text
+    value: float = reply.json()["choices"][0]["logprobs"]["content"][0]["logprob"]
+    return value
+
+
+def test_three_ways_to_send_an_image(server: Server, name: str) -> None:
+    """They are the same; and another image is another answer."""
+    url = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{b64(1)}"}}
+    with server.api() as api:
+        part = ask(api, {"content": [url, {"type": "text", "text": "What?"}]})
+        inside = ask(api, {"content": "What?", "images": [b64(1)]})
+        beside = ask(api, {"content": "What?"}, images=[b64(1)])
+        other = ask(api, {"content": "What?"}, images=[b64(2)])
+        none = ask(api, {"content": "What?"})
+        model = api.get(f"v1/models/{name}").json()
+    assert first(part) == first(inside) == first(beside)
+    assert len({first(part), first(other), first(none)}) == 3
+    assert part.json()["usage"]["prompt_tokens"] > none.json()["usage"]["prompt_tokens"]
+    assert model["engine"] == "transformers"
+
+
+def test_openai_s_client_streams(server: Server, name: str) -> None:
+    content: list[Any] = [
+        {"type": "text", "text": "Compare"},
+        *(
+            {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{b64(seed)}"}}
+            for seed in (1, 2)
+        ),
+    ]
+    with openai.OpenAI(base_url=f"{server.url}v1", api_key=server.token) as client:
+        stream = client.chat.completions.create(
+            model=name,
+            messages=[{"role": "user", "content": content}],
+            stream=True,
+            max_tokens=6,
+            temperature=0,
+        )
+        chunks = [*stream]
+    assert chunks[-1].choices[0].finish_reason in ("stop", "length")
+
+
+def test_several_at_once_wait_in_line(server: Server, name: str) -> None:
+    with server.api() as api:
+        choices = ask(api, {"content": "Hi", "images": [b64(1)]}, n=3).json()["choices"]
+        assert len({choice["logprobs"]["content"][0]["logprob"] for choice in choices}) == 1
+
+
+def test_a_large_photo(server: Server, name: str) -> None:
+    """Megabytes of base64, read without holding the server up."""
+    with server.api() as api:
+        large = b64(5, width=2400, height=1600)
+        assert len(large) > 10e6
+        assert first(ask(api, {"content": "What?", "images": [large]}))
+
+
+def test_broken_images_are_the_user_s_mistake(server: Server, name: str) -> None:
+    cut = base64.b64encode(file_of(picture(1))[:300]).decode()
+    with server.api() as api:
+        for images, says in (
+            ([cut], "Image 1 is broken"),
+            (["AAAA"], "neither"),
+            (["%"], "base64"),
+        ):
+            reply = ask(api, {"content": "x", "images": images})
+            assert (reply.status_code, reply.json()["error"]["code"]) == (400, "invalid_parameter")
+            assert says in reply.json()["error"]["message"]
+        streamed = ask(api, {"content": "x"}, stream=True, images=[cut])
+        assert streamed.status_code == 400
+        assert "Image 1 is broken" in streamed.text
+        assert first(ask(api, {"content": "x"}))

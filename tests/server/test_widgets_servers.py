@@ -1,0 +1,147 @@
+"""Widgets whose server is restarted, gone, hung, or no such server: the display is never lost."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from a3s_power_jupyter.client import Client
+from a3s_power_jupyter.client.connection import Connection
+from a3s_power_jupyter.client.connection import Server as Address
+from a3s_power_jupyter.contract.errors import ConnectionLost, ServerNotFound
+from a3s_power_jupyter.widgets import PowerWidget, widgets
+from support.stub_server import Request, StubServer
+
+VIEW = "application/vnd.jupyter.widget-view+json"
+PULL = "org/repo:Q4_K_M"
+STATUS = {"name": PULL, "status": "paused", "started_at": 1.0, "completed": 25, "total": 100}
+UNKNOWN = "The server did not answer when this was shown."
+
+
+def forms(widget: PowerWidget) -> dict[str, Any]:
+    """What a notebook gets of it."""
+    data, _metadata = widget._repr_mimebundle_()
+    return dict(data)
+
+
+def is_shown_without_words(widget: PowerWidget) -> bool:
+    """Whether the view is there, beside the notice that nobody answered."""
+    shown = forms(widget)
+    return VIEW in shown and shown["text/plain"] == UNKNOWN and UNKNOWN in shown["text/html"]
+
+
+def events(*events: dict[str, Any]) -> Callable[[Request], None]:
+    """A server that knows of no pull, and whose streams are these events."""
+
+    def answer(request: Request) -> None:
+        if request.path.startswith("/v1/events"):
+            request.send_chunks(b"data: %s\n\n" % msgspec.json.encode(event) for event in events)
+        else:
+            request.send(b'{"error":{"code":"pull_state_not_found","message":"None."}}', 404)
+
+    return answer
+
+
+def snapshot(instance: str, *models: Any) -> dict[str, Any]:
+    return {"type": "snapshot", "instance": instance, "models": models, "pulls": []}
+
+
+def test_a_widget_is_shown_though_its_server_is_gone(caplog: pytest.LogCaptureFixture) -> None:
+    with StubServer(events(snapshot("one"))) as server:
+        client = Client(Connection(Address(url=server.url)))
+        table, pull = client.table(), client.pull_widget(PULL)
+    for widget in (table, pull):
+        shown = forms(widget)
+        assert VIEW in shown
+        assert shown["text/plain"] == UNKNOWN
+        assert str(server.port) not in json.dumps(shown)
+    assert caplog.records == []  # a kernel's warnings are output, which is saved
+    # What the cell that pulled was told is shown all the same.
+    pull.status = {**STATUS, "status": "failed", "error": {"message": "The server is gone."}}
+    assert "The server is gone." in forms(pull)["text/html"]
+    pull.status = {"status": "failed"}  # which is no PullStatus
+    assert forms(pull)["text/plain"] == UNKNOWN
+    for widget in (table, pull):
+        widget.close()
+    client.close()
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"<html>Log in first</html>",
+        b"data: <html>\n\n",
+        b"data: [1]\n\n",
+        b'data: {"type":"model"}\n\n',
+        b'data: {"type":"snapshot","instance":"one","models":[{"id":"m"}]}\n\n',
+    ],
+)
+def test_a_reply_that_is_none_loses_no_display(reply: bytes) -> None:
+    """As of a proxy that wants a login, or of a server of another version."""
+    answers = [events(snapshot("one"))]
+    with StubServer(lambda request: answers[-1](request)) as server:
+        client = Client(Connection(Address(url=server.url)))
+        table, pull = client.table(), client.pull_widget(PULL)
+        answers.append(lambda request: request.send(reply))
+        for widget in (table, pull):
+            assert is_shown_without_words(widget)
+            widget.close()
+        client.close()
+
+
+def test_a_server_that_hangs_loses_no_display(monkeypatch: pytest.MonkeyPatch) -> None:
+    over = threading.Event()
+
+    def hang() -> None:
+        over.wait()
+
+    answers = [events(snapshot("one"))]
+    with StubServer(lambda request: answers[-1](request)) as server:
+        client = Client(Connection(Address(url=server.url)))
+        table, pull = client.table(), client.pull_widget(PULL)
+        monkeypatch.setattr(widgets, "PATIENCE", 0.1)
+        answers.append(lambda _request: hang())
+        for widget in (table, pull):
+            assert is_shown_without_words(widget)
+            widget.close()
+        with pytest.raises(ConnectionLost, match="in time"):
+            client.table()
+        over.set()
+        client.close()
+
+
+def test_a_client_that_was_closed_loses_no_display() -> None:
+    with StubServer(events(snapshot("one"))) as server:
+        with Client(Connection(Address(url=server.url))) as client:
+            table, pull = client.table(), client.pull_widget(PULL)
+        for widget in (table, pull):
+            assert is_shown_without_words(widget)
+            widget.close()
+
+
+def test_a_table_shown_again_is_of_the_server_that_runs_now() -> None:
+    with StubServer(events(snapshot("two"))) as new:
+        with StubServer(events(snapshot("one"))) as old:
+            client = Client(Connection(Address(url=old.url), lambda: Address(url=new.url)))
+            table = client.table()
+            assert table.instance == "one"
+        assert forms(table)["text/plain"] == "No models yet."
+        assert table.instance == "two"
+        table.close()
+        client.close()
+
+
+def test_without_a_server_there_is_no_widget() -> None:
+    with StubServer(events()) as server:
+        client = Client(Connection(Address(url=server.url)))
+        with pytest.raises(ConnectionLost, match="before it said"):
+            client.table()
+    for make in (client.table, client.chat_widget, lambda: client.pull_widget(PULL)):
+        with pytest.raises(ServerNotFound):
+            make()
+    client.close()

@@ -1,0 +1,106 @@
+"""Stand-ins for logic tests: a clock that is advanced by hand, a worker without a process.
+
+Beside every test that uses these stands one with the real thing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from a3s_power_jupyter.contract.errors import PowerError, WorkerDied
+from a3s_power_jupyter.contract.types import Delta, Finished, Request, Started
+from a3s_power_jupyter.engine.protocol import Ended, Load, Loaded
+from a3s_power_jupyter.runtime.interfaces import Progress
+from a3s_power_jupyter.runtime.stream import Stream
+
+
+@dataclass(eq=False)
+class _Timer:
+    at: float
+    callback: Callable[[], None]
+    cancelled: bool = False
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+
+class FakeClock:
+    """Time that stands still until `advance`."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self._timers: list[_Timer] = []
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def wall(self) -> float:
+        return 1_700_000_000.0 + self.now
+
+    def call_later(self, delay: float, callback: Callable[[], None]) -> _Timer:
+        timer = _Timer(self.now + delay, callback)
+        self._timers.append(timer)
+        return timer
+
+    async def advance(self, seconds: float) -> None:
+        """Let time pass: what is due fires in order, and all that follows from it runs."""
+        end = self.now + seconds
+        await settle()
+        while due := [t for t in self._timers if not t.cancelled and t.at <= end]:
+            timer = min(due, key=lambda t: t.at)
+            self._timers.remove(timer)
+            self.now = max(self.now, timer.at)
+            timer.callback()
+            await settle()
+        self.now = end
+
+
+async def settle() -> None:
+    """Let every task run until all of them wait for something else."""
+    for _ in range(50):
+        await asyncio.sleep(0)
+
+
+@dataclass
+class FakeWorker:
+    """Loads and answers when told to.
+
+    Attributes
+    ----------
+    load_result : set it to end the load: a `Loaded`, or the error it fails with.
+    streams : of the requests submitted so far, in order.
+    """
+
+    name: str
+    on_death: Callable[[WorkerDied], None]
+    load_result: asyncio.Future[Loaded] = field(default_factory=asyncio.Future)
+    streams: list[Stream] = field(default_factory=list)
+    progress: Progress | None = None
+    stopped: bool = False
+    memory_bytes: int = 0
+    mapped_bytes: int = 0
+
+    async def load(self, load: Load, progress: Progress) -> Loaded:
+        self.progress = progress
+        return await self.load_result
+
+    def succeed(self, slots: int = 1) -> None:
+        self.load_result.set_result(Loaded(slots=slots, num_ctx=128, device="cpu"))
+
+    def fail(self, error: PowerError) -> None:
+        self.load_result.set_exception(error)
+
+    def submit(self, request: Request) -> Stream:
+        stream = Stream(cancel=lambda: stream.push(Ended(0)))
+        self.streams.append(stream)
+        return stream
+
+    def answer(self, text: str = "hello") -> None:
+        """Finish the latest request."""
+        for item in (Started(1, 0), Delta(text), Finished("stop", 1, 1, 0), Ended(0)):
+            self.streams[-1].push(item)
+
+    async def stop(self) -> None:
+        self.stopped = True

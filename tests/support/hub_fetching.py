@@ -1,0 +1,168 @@
+"""Files fetched from the stand-in hub, in this process or as whole pulls in processes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from a3s_power_jupyter.hub.protocol import Event, Pause, PullRequest, encode, read_events
+from a3s_power_jupyter.hub.resolve.hub_api import HubApi
+from a3s_power_jupyter.hub.resolve.plan import RemoteFile
+from a3s_power_jupyter.hub.transfer.download import Policy, Throttle
+from a3s_power_jupyter.hub.transfer.fetch import Fetcher
+from a3s_power_jupyter.hub.transfer.http_client import Client, origin_of
+from a3s_power_jupyter.hub.transfer.partial import PartialPaths
+from a3s_power_jupyter.hub.transfer.progress import Progress
+from a3s_power_jupyter.store import ModelStore
+from support.hub_server import HubServer
+
+MIB = 1 << 20
+REPO = "ada/model"
+PATH = "model.gguf"
+SIZE = 12 * MIB + 345
+
+#: As patient as tests can be.
+POLICY = Policy(stall=0.5, first_wait=0.01, longest_wait=0.05, attempts=6, checkpoint=0.05)
+
+
+def random_bytes(size: int, seed: int = 1) -> bytes:
+    return random.Random(seed).randbytes(size)  # noqa: S311
+
+
+def publish(
+    hub: HubServer, content: bytes | Path, path: str = PATH, repo: str = REPO
+) -> RemoteFile:
+    """A repository with one file, as its listing has it."""
+    hub.add(repo, {path: content})
+    return listed(hub, path, repo)
+
+
+def listed(
+    hub: HubServer, path: str = PATH, repo: str = REPO, token: str | None = None
+) -> RemoteFile:
+    api = HubApi(hub.url, token)
+    [file] = [file for file in api.files(api.info(repo, "main")) if file.path == path]
+    return file
+
+
+@dataclass
+class Fetching:
+    """One home into which files are fetched.
+
+    Attributes
+    ----------
+    stop : set it to pause.
+    progress : of the last file.
+    """
+
+    hub: HubServer
+    home: Path
+    token: str | None = None
+    policy: Policy = POLICY
+    name: str = "a-model"
+    force: bool = False
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self.store = ModelStore(self.home)
+        self.throttle = Throttle(self.policy.connections)
+
+    def fetch(self, file: RemoteFile) -> str:
+        self.progress = Progress([file])
+        fetcher = Fetcher(
+            home=self.home,
+            name=self.name,
+            store=self.store,
+            progress=self.progress,
+            new_client=lambda: Client(self.policy.stall, origin_of(self.hub.url), self.token),
+            stop=self.stop,
+            policy=self.policy,
+            throttle=self.throttle,
+            force=self.force,
+        )
+        return fetcher.fetch(file)
+
+    def partial(self, file: RemoteFile) -> Path:
+        return PartialPaths(self.home, file.url).bytes
+
+    def check(self, file: RemoteFile, content: bytes) -> None:
+        """Fetch it, and see that it is whole, verified and accounted for."""
+        assert self.fetch(file) == hashlib.sha256(content).hexdigest()
+        assert self.partial(file).read_bytes() == content
+        assert self.progress.completed == len(content)
+
+
+def data_requests(hub: HubServer, path: str = PATH) -> list[tuple[str, int]]:
+    """Ranges asked for, and the bytes served."""
+    found = [r for r in hub.requests if r.method == "GET" and r.path.endswith(path)]
+    return [(r.range or "", r.sent) for r in found if r.status in (200, 206)]
+
+
+class Puller:
+    """A pull in a process of its own, as the server runs it."""
+
+    def __init__(self, hub: HubServer, home: Path, reference: str, **more: object) -> None:
+        request = PullRequest(
+            **{"name": reference, "reference": reference, "home": str(home), "endpoint": hub.url}
+            | more  # type: ignore[arg-type]
+        )
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "a3s_power_jupyter.hub.process.main"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=clean_environ(home),
+        )
+        self._send(encode(request))
+
+    @property
+    def events(self) -> Iterator[Event]:
+        assert self.process.stdout is not None
+        return read_events(self.process.stdout)
+
+    def pause(self) -> None:
+        self._send(encode(Pause()))
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def hang_up(self) -> None:
+        """Close its stdin, as the death of the server does."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+
+    def log(self) -> str:
+        """Wait for its end; what it wrote to stderr."""
+        assert self.process.stderr is not None
+        return self.process.stderr.read().decode()
+
+    def _send(self, line: bytes) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(line)
+        self.process.stdin.flush()
+
+
+@contextmanager
+def pulling(hub: HubServer, home: Path, reference: str, **more: object) -> Iterator[Puller]:
+    puller = Puller(hub, home, reference, **more)
+    try:
+        yield puller
+    finally:
+        with puller.process as process:  # which waits, and closes its pipes
+            process.kill()
+
+
+def clean_environ(home: Path) -> dict[str, str]:
+    """This process's environment without tokens, proxies and caches of its user."""
+    hidden = ("HF_", "HUGGING", "JUPYTER", "A3S_POWER_")
+    env = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
+    return env | {"HF_HOME": str(home.parent / "hf")}

@@ -1,0 +1,230 @@
+"""How the stand-in hub answers: metadata and redirects on one host, large files on the other."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from http.server import BaseHTTPRequestHandler
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
+
+from support.hub_faults import Fault, Record, Stage
+from support.hub_repository import Blob, Repository, blob
+from support.hub_sending import Body, send
+
+if TYPE_CHECKING:
+    from support.hub_server import Listener
+
+
+class Request(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    host: Literal["hub", "cdn"]
+    server: Listener
+
+    def do_GET(self) -> None:
+        url = urlsplit(self.path)
+        self.hub = self.server.hub
+        self.place = url.path
+        self.query = dict(parse_qsl(url.query))
+        self.segments = [unquote(segment) for segment in url.path.split("/")[1:]]
+        self.record = Record(
+            host=self.host,
+            method=self.command,
+            path="/" + "/".join(self.segments),
+            authorization=self.headers.get("Authorization"),
+            range=self.headers.get("Range"),
+            headers=dict(self.headers),
+        )
+        self.hub.requests.append(self.record)
+        self.answer()
+
+    do_HEAD = do_GET  # noqa: N815  # http.server's name
+
+    def answer(self) -> None:
+        raise NotImplementedError
+
+    def stage(self, of_get: Stage) -> Stage:
+        return "head" if self.command == "HEAD" else of_get
+
+    def failed(self, stage: Stage, path: str) -> Fault | None:
+        """Go wrong as ordered; None if that was the whole answer."""
+        fault = self.hub.take(stage, path)
+        if fault.delay is not None:
+            self.hub.stopping.wait(fault.delay)
+        if fault.status is None:
+            return fault
+        self.reply(fault.status, b"on order", **(fault.headers or {}))
+        return None
+
+    def reply(self, status: int, body: bytes = b"", **headers: str) -> None:
+        self.record.status = status
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command == "GET" and body:
+            self.wfile.write(body)
+            self.record.sent += len(body)
+
+    def reply_json(self, value: object, **headers: str) -> None:
+        self.reply(200, json.dumps(value).encode(), Content_Type="application/json", **headers)
+
+    def reply_file(self, one: Blob, fault: Fault, etag: str, **headers: str) -> None:
+        if fault.content is not None:
+            one = blob(self.record.path, fault.content)
+            etag = one.etag
+        send(self, one, Body(fault, fault.etag or etag, headers))
+
+    def address_string(self) -> str:
+        return self.host
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+class Cdn(Request):
+    """Serves whoever has a link that is good."""
+
+    host = "cdn"
+
+    def answer(self) -> None:
+        owner, name, commit, *segments = self.segments
+        path = self.record.path = "/".join(segments)
+        if not self.hub.is_good_link(self.place, self.query):
+            self.reply(403, b"<Error><Code>AccessDenied</Code></Error>")
+            return
+        fault = self.failed(self.stage("bytes"), path)
+        if fault is not None:
+            one = self.hub.repositories[f"{owner}/{name}"].commits[commit][path]
+            # Not the hash of the content: a storage service has ETags of its own.
+            self.reply_file(one, fault, hashlib.md5(one.sha256.encode()).hexdigest())  # noqa: S324
+
+
+class Hub(Request):
+    """Metadata, and where the files are."""
+
+    host = "hub"
+
+    def answer(self) -> None:
+        match self.segments:
+            case ["api", "whoami-v2"]:
+                self.whoami()
+            case ["api", "resolve-cache", "models", owner, name, commit, *path]:
+                if repository := self.readable(f"{owner}/{name}", files=True):
+                    self.small_file(repository, commit, "/".join(path))
+            case ["api", "models", owner, name, *action]:
+                if self.failed("api", self.record.path) and (
+                    repository := self.readable(f"{owner}/{name}", files=action == ["auth-check"])
+                ):
+                    self.metadata(repository, action)
+            case [owner, name, "resolve", revision, *path] if path:
+                if repository := self.readable(f"{owner}/{name}", files=True):
+                    self.file(repository, revision, "/".join(path))
+            case _:
+                self.refuse(404, "", "Not found")
+
+    def refuse(self, status: int, code: str, message: str) -> None:
+        headers = {"X_Error_Message": message} | ({"X_Error_Code": code} if code else {})
+        body = json.dumps({"error": message}).encode()
+        self.reply(status, body, Content_Type="application/json", **headers)
+
+    @property
+    def token(self) -> str | None:
+        header = self.record.authorization
+        return None if header is None else header.removeprefix("Bearer ")
+
+    def whoami(self) -> None:
+        if self.token not in self.hub.tokens:
+            self.refuse(401, "", "Invalid credentials in Authorization header")
+            return
+        token = {"displayName": "tests", "role": "read"}
+        auth = {"type": "access_token", "accessToken": token}
+        self.reply_json({"type": "user", "name": "ada", "orgs": [], "auth": auth})
+
+    def readable(self, name: str, *, files: bool) -> Repository | None:
+        """The repository, if the token may see it, and its `files`; else None, and answered."""
+        if name in self.hub.renamed:
+            place = self.path.replace(f"/{name}", f"/{self.hub.renamed[name]}", 1)
+            self.reply(307, Location=place)
+            return None
+        repository = self.hub.repositories.get(name)
+        reader = repository is not None and self.token in repository.readers
+        if self.token is not None and self.token not in self.hub.tokens:
+            self.refuse(401, "", "Invalid credentials in Authorization header")
+        elif repository is None or (repository.private and not reader):
+            # The hub does not tell strangers whether a private repository exists.
+            status = 401 if self.token is None else 404
+            self.refuse(status, "RepoNotFound", "Repository not found")
+        elif repository.gated and files and not reader:
+            status = 401 if self.token is None else 403
+            self.refuse(status, "GatedRepo", f"Access to model {name} is restricted.")
+        else:
+            return repository
+        return None
+
+    def commit_of(self, repository: Repository, revision: str) -> str | None:
+        commit = repository.find(revision)
+        if commit is None:
+            self.refuse(404, "RevisionNotFound", f"Invalid rev id: {revision}")
+        return commit
+
+    def metadata(self, repository: Repository, action: list[str]) -> None:
+        match action:
+            case ["auth-check"]:
+                self.reply(200)
+            case ["tree", revision, *path]:
+                if commit := self.commit_of(repository, revision):
+                    self.tree(repository, commit, "/".join(path))
+            case [] | ["revision", _]:
+                if commit := self.commit_of(repository, action[1] if action else "main"):
+                    detailed = self.query.get("blobs", "").lower() in ("1", "true")
+                    self.reply_json(repository.info(commit, detailed=detailed))
+            case _:
+                self.refuse(404, "", "Not found")
+
+    def tree(self, repository: Repository, commit: str, folder: str) -> None:
+        recursive = self.query.get("recursive", "").lower() in ("1", "true")
+        entries = repository.tree(commit, folder, recursive=recursive)
+        if entries is None:
+            self.refuse(404, "EntryNotFound", f"{folder} does not exist")
+            return
+        start = int(self.query.get("cursor", "0"))
+        end = start + min(self.hub.page, int(self.query.get("limit", self.hub.page)))
+        headers = {}
+        if end < len(entries):
+            query = urlencode(self.query | {"cursor": str(end)})
+            headers["Link"] = f'<{self.hub.url}{self.place}?{query}>; rel="next"'
+        self.reply_json(entries[start:end], **headers)
+
+    def file(self, repository: Repository, revision: str, path: str) -> None:
+        commit = self.commit_of(repository, revision)
+        if commit is None:
+            return
+        one = repository.commits[commit].get(path)
+        if one is None:
+            self.refuse(404, "EntryNotFound", "Entry not found")
+            return
+        fault = self.failed(self.stage("redirect"), path)
+        if fault is None:
+            return
+        if not one.lfs:
+            place = f"/api/resolve-cache/models/{repository.name}/{commit}/{quote(path)}"
+            self.reply(307, Location=place, X_Repo_Commit=commit)
+            return
+        etag = fault.etag or one.etag
+        self.reply(
+            302,
+            Location=self.hub.link(repository, path, commit),
+            X_Repo_Commit=commit,
+            X_Linked_Etag=f'"{etag}"',
+            X_Linked_Size=str(one.size),
+            Accept_Ranges="bytes",
+        )
+
+    def small_file(self, repository: Repository, commit: str, path: str) -> None:
+        fault = self.failed(self.stage("bytes"), path)
+        if fault is not None:
+            one = repository.commits[commit][path]
+            self.reply_file(one, fault, one.etag, X_Repo_Commit=commit)

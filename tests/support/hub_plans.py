@@ -1,0 +1,46 @@
+"""Repositories on the stand-in hub, and the plans made for references to them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from a3s_power_jupyter.hub.resolve.hub_api import HubApi
+from a3s_power_jupyter.hub.resolve.listing import make_plan
+from a3s_power_jupyter.hub.resolve.plan import Plan
+from a3s_power_jupyter.hub.resolve.reference import parse
+from support import model_files
+from support.hub_server import HubServer
+
+REPO = "ada/Model-GGUF"
+
+
+def add(hub: HubServer, *paths: str, repo: str = REPO) -> None:
+    """A repository of small files."""
+    hub.add(repo, {path: b"x" * size for size, path in enumerate(paths, 100)})
+
+
+def plan(hub: HubServer, text: str, memory: int | None = None, token: str | None = None) -> Plan:
+    return make_plan(parse(text), HubApi(hub.url, token), name=text, memory_bytes=memory)
+
+
+def taken(found: Plan) -> list[str]:
+    return [file.path for file in found.files]
+
+
+def index(folder: Path, placed: dict[str, str]) -> None:
+    text = json.dumps({"metadata": {}, "weight_map": placed})
+    (folder / "model.safetensors.index.json").write_text(text)
+
+
+def sharded(folder: Path) -> Path:
+    """A model of transformers whose weights are in two files."""
+    model_files.model_directory(folder)
+    (folder / "model.safetensors").unlink()
+    placed = {}
+    for number in (1, 2):
+        name = f"model-{number:05}-of-00002.safetensors"
+        (folder / name).write_bytes(model_files.safetensors({f"t{number}": ("F32", (2, 2))}))
+        placed[f"t{number}"] = name
+    index(folder, placed)
+    return folder

@@ -1,0 +1,162 @@
+"""A stand-in for the Hugging Face Hub on loopback, as honest as huggingface_hub's own client.
+
+Files in LFS are redirected, as there, to another host under a signed link that expires; small
+ones to a path of the same host. What goes wrong goes wrong on order (`HubServer.fail`).
+
+The protocol is what huggingface_hub 2.4 sends and reads; X-headers are in its
+``constants.py``, error codes in ``utils/_http.py``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import ThreadingHTTPServer
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from support.hub_faults import Fault, Faults, Record, Stage
+from support.hub_handlers import Cdn, Hub, Request
+from support.hub_repository import Files, Repository
+
+PAGE = 1000  # entries of a listing, as on the hub
+LINK_SECONDS = 3600.0
+
+
+class HubServer:
+    """Two servers on loopback: the hub (``127.0.0.1``) and where it redirects (``localhost``).
+
+    Attributes
+    ----------
+    requests : every request so far, in the order they came.
+    page : entries of one page of a listing.
+    link_seconds : for how long a signed link is good.
+    tokens : those that are known at all.
+    """
+
+    def __init__(self, *, send_buffer: int | None = None) -> None:
+        self.page = PAGE
+        self.link_seconds = LINK_SECONDS
+        self.tokens: set[str] = set()
+        self.requests: list[Record] = []
+        self.repositories: dict[str, Repository] = {}
+        self.renamed: dict[str, str] = {}
+        self.stopping = threading.Event()
+        self.errors: list[BaseException] = []
+        self._faults = Faults()
+        self._key = secrets.token_bytes(16)
+        self._servers = [Listener(self, Hub, send_buffer), Listener(self, Cdn, send_buffer)]
+        self.url = f"http://127.0.0.1:{self._servers[0].server_port}"
+        self.cdn_url = f"http://localhost:{self._servers[1].server_port}"
+
+    def add(
+        self,
+        name: str,
+        files: Files,
+        *,
+        gated: bool = False,
+        private: bool = False,
+        readers: tuple[str, ...] = (),
+    ) -> Repository:
+        """Make a repository with one commit on ``main``; `readers` are tokens."""
+        self.tokens.update(readers)
+        repository = Repository(name, gated, private, frozenset(readers))
+        repository.commit(files)
+        self.repositories[name] = repository
+        return repository
+
+    def rename(self, old: str, new: str) -> None:
+        """The hub redirects from the old name of a repository for ever."""
+        self.repositories[new] = self.repositories.pop(old)
+        self.repositories[new].name = new
+        self.renamed[old] = new
+
+    def fail(self, path: str = "", **fault: Any) -> None:
+        """Order a `Fault`."""
+        self._faults.order(Fault(path, **fault))
+
+    def behave(self) -> None:
+        """Take back all faults."""
+        self._faults.clear()
+
+    def take(self, stage: Stage, path: str) -> Fault:
+        return self._faults.take(stage, path)
+
+    def served(self, path: str = "") -> int:
+        """Bytes of files handed to the network, for those whose path ends so."""
+        found = [r for r in self.requests if r.method == "GET" and r.path.endswith(path)]
+        return sum(r.sent for r in found if r.status in (200, 206) and "/api/models/" not in r.path)
+
+    def link(self, repository: Repository, path: str, commit: str) -> str:
+        """A signed link to a file on the other host."""
+        expires = repr(time.time() + self.link_seconds)
+        place = f"/{repository.name}/{commit}/{quote(path)}"
+        signature = self._sign(place, expires)
+        return f"{self.cdn_url}{place}?{urlencode({'Expires': expires, 'Signature': signature})}"
+
+    def expire_links(self) -> None:
+        """No link that was given until now is good any more."""
+        self._key = secrets.token_bytes(16)
+
+    def is_good_link(self, place: str, query: dict[str, str]) -> bool:
+        expires = query.get("Expires", "0")
+        right = hmac.compare_digest(self._sign(place, expires), query.get("Signature", ""))
+        return right and time.time() < float(expires)
+
+    def _sign(self, place: str, expires: str) -> str:
+        return hmac.new(self._key, f"{place} {expires}".encode(), hashlib.sha256).hexdigest()
+
+    def start(self) -> None:
+        for server in self._servers:
+            threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def stop(self) -> None:
+        self.stopping.set()
+        for server in self._servers:
+            server.shutdown()
+            server.server_close()
+
+
+@contextmanager
+def run_hub(*, send_buffer: int | None = None) -> Iterator[HubServer]:
+    """A hub until the block ends; a bug in it fails the test.
+
+    Parameters
+    ----------
+    send_buffer
+        Bytes the system may take from a connection before the client reads (``SO_SNDBUF``), so
+        that `HubServer.served` says nearly what arrived.
+    """
+    hub = HubServer(send_buffer=send_buffer)
+    hub.start()
+    try:
+        yield hub
+    finally:
+        hub.stop()
+    if hub.errors:
+        raise hub.errors[0]
+
+
+class Listener(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 64
+
+    def __init__(self, hub: HubServer, handler: type[Request], send_buffer: int | None) -> None:
+        self.hub = hub
+        super().__init__(("127.0.0.1", 0), handler)
+        if send_buffer is not None:  # connections inherit it
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        error = sys.exc_info()[1]
+        assert error is not None
+        if not isinstance(error, ConnectionError):  # clients may go away
+            self.hub.errors.append(error)

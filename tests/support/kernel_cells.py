@@ -1,0 +1,157 @@
+"""Cells run in a real kernel, with every message they sent."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
+
+from jupyter_client.blocking.client import BlockingKernelClient
+from jupyter_client.manager import KernelManager
+
+from support.servers import Server
+
+TIMEOUT = 120.0  # seconds for one message
+
+
+@dataclass
+class Cell:
+    """What one cell did: the reply, and the messages of its outputs in order."""
+
+    status: str = ""
+    outputs: list[dict[str, Any]] = field(default_factory=list)
+
+    def texts(self, mime: str) -> list[str]:
+        """That form of each display and result, updates of a display included."""
+        bundles = [o["content"]["data"] for o in self.outputs if "data" in o["content"]]
+        return [bundle[mime] for bundle in bundles if mime in bundle]
+
+    @property
+    def stdout(self) -> str:
+        return self._stream("stdout")
+
+    @property
+    def stderr(self) -> str:
+        return self._stream("stderr")
+
+    @property
+    def tracebacks(self) -> list[str]:
+        return [o["content"]["evalue"] for o in self.outputs if o["msg_type"] == "error"]
+
+    def _stream(self, name: str) -> str:
+        streams = [o["content"] for o in self.outputs if o["msg_type"] == "stream"]
+        return "".join(content["text"] for content in streams if content["name"] == name)
+
+
+class Cells:
+    """Runs cells in the kernel that `client` is connected to."""
+
+    def __init__(self, client: BlockingKernelClient) -> None:
+        self._client = client
+
+    def run(self, code: str) -> Cell:
+        return self.finish(self.start(code))
+
+    def start(self, code: str, *, attended: bool = True) -> str:
+        """Begin a cell, whose code may ask a person if `attended`; `finish` waits for it."""
+        message: str = self._client.execute(code, allow_stdin=attended)
+        return message
+
+    def outputs(self, cell: str) -> Any:
+        """The messages of a cell as they come, until it is idle."""
+        while True:
+            message = self._client.get_iopub_msg(timeout=TIMEOUT)
+            if message["parent_header"].get("msg_id") != cell:
+                continue
+            if message["msg_type"] == "status":
+                if message["content"]["execution_state"] == "idle":
+                    return
+            elif message["msg_type"] != "execute_input":
+                yield message
+
+    def finish(self, cell: str) -> Cell:
+        done = Cell(outputs=list(self.outputs(cell)))
+        done.status = self.reply(cell)["content"]["status"]
+        return done
+
+    def reply(self, cell: str) -> dict[str, Any]:
+        deadline = time.monotonic() + TIMEOUT
+        while time.monotonic() < deadline:
+            reply: dict[str, Any] = self._client.get_shell_msg(timeout=TIMEOUT)
+            if reply["parent_header"].get("msg_id") == cell:
+                return reply
+        raise TimeoutError("the kernel did not reply")
+
+    def complete(self, line: str) -> list[str]:
+        """What Tab gives at the end of `line`: the line with each of its completions."""
+        reply = self._client.complete(line, reply=True, timeout=TIMEOUT)["content"]
+        before, after = line[: reply["cursor_start"]], line[reply["cursor_end"] :]
+        return [before + match + after for match in reply["matches"]]
+
+    def send(self, widget: str, content: dict[str, Any]) -> None:
+        """A message to the widget with the model id `widget`, as its view sends it."""
+        data = {"method": "custom", "content": content}
+        message = self._client.session.msg("comm_msg", {"comm_id": widget, "data": data})
+        self._client.shell_channel.send(message)
+
+    def received(self, widget: str) -> Iterator[dict[str, Any]]:
+        """What the widget sends to its view, without end; only between cells."""
+        while True:
+            message = self._client.get_iopub_msg(timeout=TIMEOUT)
+            if message["msg_type"] == "comm_msg" and message["content"]["comm_id"] == widget:
+                data = message["content"]["data"]
+                if data["method"] == "custom":
+                    yield data["content"]
+
+
+@contextmanager
+def bare_kernel(environ: dict[str, str]) -> Iterator[Cells]:
+    """A kernel as an editor without Jupyter Server starts it."""
+    manager = KernelManager(kernel_name="python3")
+    manager.start_kernel(env=environ)
+    client = manager.blocking_client()
+    client.start_channels()
+    try:
+        client.wait_for_ready(timeout=TIMEOUT)
+        yield Cells(client)
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel()
+        manager.cleanup_resources()
+
+
+class Kernel(Cells):
+    """``with Kernel(server) as kernel``: started, interrupted and ended through the server."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._api = server.api()
+
+    def __enter__(self) -> Kernel:
+        reply = self._api.post("api/kernels", json={"name": "python3"})
+        reply.raise_for_status()
+        self._id = reply.json()["id"]
+        connection_file = self._server.runtime_dir / f"kernel-{self._id}.json"
+        self._client = BlockingKernelClient(connection_file=str(connection_file))
+        self._client.load_connection_file()
+        # Without heartbeats: a kernel that is slow to start counts as dead by them.
+        self._client.start_channels(hb=False)
+        self._client.wait_for_ready(timeout=TIMEOUT)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._client.stop_channels()
+        self._api.delete(f"api/kernels/{self._id}").raise_for_status()
+        self._api.close()
+
+    def interrupt(self) -> None:
+        """As the stop button does: SIGINT to the kernel."""
+        self._api.post(f"api/kernels/{self._id}/interrupt").raise_for_status()

@@ -1,0 +1,82 @@
+"""What is done on a page of JupyterLab, and what is looked for there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from playwright.sync_api import Locator, Page, expect
+
+from support.model_files import smollm2
+from support.paths import ROOT
+
+SECONDS = 1000.0  # Playwright counts milliseconds
+REPO = "tests/Chat-GGUF"
+SHARDS = "tests/Shards-GGUF"
+PULL = f"{REPO}:Q4_1"
+
+#: Root, as in most containers, needs no-sandbox; the rest keeps it from calling home.
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+_AXE = ROOT / "labextension/node_modules/axe-core/axe.min.js"
+
+
+def write_notebook(path: Path, *sources: str) -> Path:
+    """A notebook of code cells."""
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+    cells = [nbformat.v4.new_code_cell(source) for source in sources]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), path)
+    return path
+
+
+def register(api: Any, *names: str) -> None:
+    """Make the small model known under each of `names`."""
+    for name in names:
+        api.post("v1/models", json={"name": name, "path": str(smollm2())}).raise_for_status()
+
+
+def load(api: Any, name: str) -> None:
+    api.post(f"v1/models/{name}/load", json={}).raise_for_status()
+
+
+def wait_for_kernel(page: Page) -> None:
+    """Until the page knows what the kernel can: JupyterLab gives no subshell to a comm that was
+    opened before."""
+    toolbar = page.locator(".jp-NotebookPanel-toolbar")
+    expect(toolbar).to_contain_text("Python 3", timeout=60 * SECONDS)
+    indicator = page.locator(".jp-Notebook-ExecutionIndicator")
+    expect(indicator).to_have_attribute("data-status", "idle", timeout=60 * SECONDS)
+
+
+def run_cell(page: Page, number: int) -> Locator:
+    """Run a cell; its last output."""
+    cell = page.locator(".jp-CodeCell").nth(number)
+    cell.locator(".jp-InputArea-editor").click()
+    page.keyboard.press("Control+Enter")
+    return cell.locator(".jp-OutputArea-output").last
+
+
+def row(table: Locator, name: str) -> Locator:
+    """The row of a model, by the whole of its name."""
+    return table.get_by_role("row").filter(has=table.page.get_by_role("rowheader", name=name))
+
+
+def faults(page: Page, selector: str) -> list[str]:
+    """What axe-core finds that is serious or worse."""
+    page.evaluate(_AXE.read_text())
+    found = page.evaluate("selector => axe.run(selector, {resultTypes: ['violations']})", selector)
+    return [
+        f"{rule['id']}: {node['html'][:200]} {node['failureSummary'][:300]}"
+        for rule in found["violations"]
+        if rule["impact"] in ("serious", "critical")
+        for node in rule["nodes"]
+    ]

@@ -1,0 +1,106 @@
+"""Answers: strings that know how they came about, and streams of pieces."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+
+import httpx2
+import pytest
+
+from a3s_power_jupyter.client.connection import EventStream
+from a3s_power_jupyter.client.results import ChatStream, Reply, Usage
+from a3s_power_jupyter.contract.errors import ConnectionLost, WorkerDied
+
+CHAT = {
+    "choices": [{"message": {"role": "assistant", "content": "Paris."}, "finish_reason": "stop"}],
+    "usage": {
+        "prompt_tokens": 7,
+        "completion_tokens": 2,
+        "total_tokens": 9,
+        "prompt_tokens_details": {"cached_tokens": 3},
+    },
+}
+
+
+def chunk(content: str | None = None, reason: str | None = None) -> dict:
+    delta = {} if content is None else {"content": content}
+    return {"choices": [{"index": 0, "delta": delta, "finish_reason": reason}]}
+
+
+def stream_of(*events: object, done: bool = True) -> ChatStream:
+    lines = [f"data: {json.dumps(event)}\n\n".encode() for event in events]
+    if done:
+        lines.append(b"data: [DONE]\n\n")
+    return ChatStream(EventStream(httpx2.Response(200, content=iter(lines))), "m")
+
+
+def test_a_reply_is_a_string_that_knows_more() -> None:
+    reply = Reply.of(CHAT, "m")
+    assert reply == "Paris."
+    assert isinstance(reply, str)
+    assert reply.upper() == "PARIS."
+    assert type(reply.text) is str
+    assert (reply.model, reply.finish_reason) == ("m", "stop")
+    assert reply.usage == Usage(prompt_tokens=7, completion_tokens=2, cached_tokens=3)
+    assert reply.raw is CHAT
+    assert reply._repr_markdown_() == "Paris."
+
+
+def test_a_completion_and_an_answer_without_text() -> None:
+    assert Reply.of({"choices": [{"text": " blue", "finish_reason": "length"}]}, "m") == " blue"
+    silent = {"choices": [{"message": {"content": None}, "finish_reason": "tool_calls"}]}
+    assert Reply.of(silent, "m") == ""
+
+
+def pickled(value: object) -> object:
+    return pickle.loads(pickle.dumps(value))  # noqa: S301
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickled])
+def test_a_reply_can_be_copied_and_pickled(copied) -> None:
+    again = copied(Reply.of(CHAT, "m"))
+    assert type(again) is Reply
+    assert again == "Paris."
+    assert again.usage.cached_tokens == 3
+    assert again.raw == CHAT
+
+
+def test_a_stream_gives_pieces_and_then_the_reply() -> None:
+    usage = {"choices": [], "usage": CHAT["usage"]}
+    stream = stream_of(chunk(), chunk("Par"), chunk("is."), chunk(reason="stop"), usage)
+    assert list(stream) == ["Par", "is."]
+    assert stream.reply == "Paris."
+    assert stream.reply.finish_reason == "stop"
+    assert stream.reply.usage.completion_tokens == 2
+
+
+def test_a_stream_that_is_closed_early_is_interrupted() -> None:
+    with stream_of(chunk("Par"), chunk("is."), chunk(reason="stop")) as stream:
+        assert next(stream) == "Par"
+    assert stream.reply == "Par"
+    assert stream.reply.finish_reason == "interrupted"
+    assert stream.reply.usage is None
+    assert list(stream) == []
+
+
+def test_a_stream_that_was_never_read_can_be_closed() -> None:
+    stream = stream_of(chunk("Par"))
+    stream.close()
+    assert list(stream) == []
+
+
+def test_an_error_inside_a_stream_is_raised() -> None:
+    error = WorkerDied("The worker was killed by SIGSEGV.")
+    stream = stream_of(chunk("Par"), {"error": error.to_wire()}, done=False)
+    assert next(stream) == "Par"
+    with pytest.raises(WorkerDied, match="SIGSEGV"):
+        next(stream)
+    assert stream.reply == "Par"
+
+
+def test_a_stream_without_an_end_is_no_answer() -> None:
+    stream = stream_of(chunk("Par"), done=False)
+    with pytest.raises(ConnectionLost, match="before it was complete"):
+        list(stream)

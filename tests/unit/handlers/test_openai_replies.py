@@ -1,0 +1,153 @@
+"""What the engine gave, as OpenAI's replies: read back with the types of the ``openai`` package."""
+
+from __future__ import annotations
+
+import base64
+import math
+import struct
+from typing import Any
+
+import pytest
+from openai.types import Completion, CreateEmbeddingResponse
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
+
+from a3s_power_jupyter.contract.errors import InvalidParameter
+from a3s_power_jupyter.contract.types import Delta, Embedded, Finished, Started, TokenLogprob
+from a3s_power_jupyter.handlers.openai.replies import (
+    ChatReply,
+    CompletionReply,
+    GenerationReply,
+    embedding_reply,
+)
+from a3s_power_jupyter.handlers.openai.requests import read_chat, read_completion, read_embedding
+
+HELLO = TokenLogprob("Hel", [72, 101, 108], -0.5, [("Hel", [72, 101, 108], -0.5)])
+LO = TokenLogprob("lo", [108, 111], -0.25, [("lo", [108, 111], -0.25), ("p", [112], -2.0)])
+ITEMS = [Started(7, 3), Delta("Hel", [HELLO]), Delta("lo", [LO]), Finished("stop", 7, 2, 3)]
+
+
+def chat_reply(**fields: Any) -> ChatReply:
+    body = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
+    return ChatReply(read_chat(body | fields))
+
+
+def completion_reply(**fields: Any) -> CompletionReply:
+    return CompletionReply(read_completion({"model": "m", "prompt": "Hi"} | fields))
+
+
+def feed(reply: GenerationReply, choices: int = 1) -> list[dict[str, Any]]:
+    chunks = [reply.add(i, item) for item in ITEMS for i in range(choices)]
+    return [chunk for chunk in chunks if chunk is not None]
+
+
+def test_chat() -> None:
+    reply = chat_reply()
+    feed(reply)
+    read = ChatCompletion.model_validate(reply.result(), strict=True)
+    (choice,) = read.choices
+    assert read.id.startswith("chatcmpl-")
+    assert (choice.message.role, choice.message.content) == ("assistant", "Hello")
+    assert choice.finish_reason == "stop"
+    assert choice.logprobs is not None
+    assert choice.logprobs.content is not None
+    assert [token.token for token in choice.logprobs.content] == ["Hel", "lo"]
+    assert choice.logprobs.content[1].top_logprobs[1].logprob == -2.0
+    assert read.usage is not None
+    assert (read.usage.prompt_tokens, read.usage.completion_tokens) == (7, 2)
+    assert read.usage.total_tokens == 9
+    assert read.usage.prompt_tokens_details is not None
+    assert read.usage.prompt_tokens_details.cached_tokens == 3
+
+
+def test_chat_chunks() -> None:
+    chunks = [ChatCompletionChunk.model_validate(chunk) for chunk in feed(chat_reply())]
+    deltas = [chunk.choices[0].delta for chunk in chunks]
+    assert [delta.role for delta in deltas] == ["assistant", None, None, None]
+    assert [delta.content for delta in deltas] == ["", "Hel", "lo", None]
+    assert [chunk.choices[0].finish_reason for chunk in chunks] == [None, None, None, "stop"]
+    assert len({chunk.id for chunk in chunks}) == 1
+    assert all(chunk.usage is None for chunk in chunks)
+
+
+def test_the_chunk_without_choices() -> None:
+    reply = chat_reply(stream=True, stream_options={"include_usage": True})
+    assert all(chunk["usage"] is None for chunk in feed(reply))
+    last = ChatCompletionChunk.model_validate(reply.usage_chunk())
+    assert last.choices == []
+    assert last.usage is not None
+    assert last.usage.total_tokens == 9
+
+
+def test_a_prompt_counts_once_however_many_choices() -> None:
+    reply = chat_reply(n=2)
+    feed(reply, choices=2)
+    read = ChatCompletion.model_validate(reply.result())
+    assert [choice.index for choice in read.choices] == [0, 1]
+    assert read.usage is not None
+    assert (read.usage.prompt_tokens, read.usage.completion_tokens) == (7, 4)
+
+
+def test_every_prompt_counts() -> None:
+    reply = completion_reply(prompt=["a", "b"], n=2)
+    feed(reply, choices=4)
+    usage = reply.usage()
+    assert (usage["prompt_tokens"], usage["completion_tokens"]) == (14, 8)
+    assert usage["prompt_tokens_details"] == {"cached_tokens": 6}
+
+
+def test_completion() -> None:
+    reply = completion_reply()
+    reply.add(0, ITEMS[0])
+    reply.add(0, Delta("Hi"))  # the echoed prompt
+    for item in ITEMS[1:]:
+        reply.add(0, item)
+    read = Completion.model_validate(reply.result(), strict=True)
+    (choice,) = read.choices
+    assert (choice.text, choice.finish_reason) == ("HiHello", "stop")
+    assert choice.logprobs is not None
+    assert choice.logprobs.tokens == ["Hel", "lo"]
+    assert choice.logprobs.token_logprobs == [-0.5, -0.25]
+    assert choice.logprobs.top_logprobs == [{"Hel": -0.5}, {"lo": -0.25, "p": -2.0}]
+    assert choice.logprobs.text_offset == [2, 5]
+
+
+def test_completion_chunks() -> None:
+    chunks = feed(completion_reply())
+    assert [chunk["choices"][0]["text"] for chunk in chunks] == ["Hel", "lo", ""]
+    offsets = [chunk["choices"][0]["logprobs"] for chunk in chunks]
+    assert [lists and lists["text_offset"] for lists in offsets] == [[0], [3], None]
+    assert chunks[-1]["choices"][0]["finish_reason"] == "stop"
+
+
+VECTORS = Embedded(struct.pack("<8f", 0.5, 0.5, 0.5, 0.5, 1, 0, 0, 0), 4, 9)
+
+
+def embed(**fields: Any) -> dict[str, Any]:
+    call = read_embedding({"model": "m", "input": ["a", "b"]} | fields)
+    return embedding_reply(call, VECTORS)
+
+
+def test_embeddings() -> None:
+    read = CreateEmbeddingResponse.model_validate(embed(), strict=True)
+    assert [row.embedding for row in read.data] == [[0.5] * 4, [1.0, 0.0, 0.0, 0.0]]
+    assert [row.index for row in read.data] == [0, 1]
+    assert (read.usage.prompt_tokens, read.usage.total_tokens) == (9, 9)
+
+
+def test_base64_is_little_endian_float32() -> None:
+    first = embed(encoding_format="base64")["data"][0]["embedding"]
+    assert base64.b64decode(first) == VECTORS.vectors[:16]
+
+
+@pytest.mark.parametrize("encoding", ["float", "base64"])
+def test_fewer_dimensions_are_normalised_again(encoding: str) -> None:
+    rows = [row["embedding"] for row in embed(dimensions=2, encoding_format=encoding)["data"]]
+    if encoding == "base64":
+        rows = [list(struct.unpack("<2f", base64.b64decode(row))) for row in rows]
+    assert rows[0] == pytest.approx([math.sqrt(0.5)] * 2)
+    assert rows[1] == [1.0, 0.0]
+
+
+def test_more_dimensions_than_there_are() -> None:
+    with pytest.raises(InvalidParameter, match="4 dimensions"):
+        embed(dimensions=5)

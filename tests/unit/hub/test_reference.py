@@ -1,0 +1,146 @@
+"""References: every form that people type or paste, and what is none."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from a3s_power_jupyter.contract.errors import InvalidModelName, InvalidReference
+from a3s_power_jupyter.hub.resolve.reference import Reference, parse
+
+REPO = "bartowski/Llama-3.2-3B-Instruct-GGUF"
+FILE = "Llama-3.2-3B-Instruct-Q4_K_M.gguf"
+WHOLE = Reference(REPO, REPO)
+TAGGED = Reference(f"{REPO}:Q4_K_M", REPO, tag="Q4_K_M")
+PATH = Reference(f"{REPO}/{FILE}", REPO, path=FILE)
+FOLDER = Reference(f"{REPO}/a/b/{FILE}", REPO, path=f"a/b/{FILE}")
+
+
+HOSTS = [
+    "", "hf.co/", "HF.co/", "huggingface.co/", "https://huggingface.co/", "https://hf.co/",
+    "http://www.huggingface.co/",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("host", HOSTS)
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (REPO, WHOLE),
+        (f"{REPO}@main", WHOLE),
+        (f"{REPO}\n", WHOLE),
+        (f"{REPO}:Q4_K_M", TAGGED),
+        (f"{REPO}:q4_k_m", Reference(f"{REPO}:q4_k_m", REPO, tag="q4_k_m")),
+        (f"{REPO}/{FILE}", PATH),
+        (f"{REPO}/a/b/{FILE}", FOLDER),
+        (f"{REPO}@v1:Q4_K_M", Reference(f"{REPO}@v1:Q4_K_M", REPO, "v1", tag="Q4_K_M")),
+        ("a/b@v1.0/c/d.gguf", Reference("a/b@v1.0/c/d.gguf", "a/b", "v1.0", path="c/d.gguf")),
+        ("a/b@refs/pr/1", Reference("a/b@refs/pr/1", "a/b", "refs/pr/1")),
+        ("a/b@refs/pr/1/c.gguf",
+         Reference("a/b@refs/pr/1/c.gguf", "a/b", "refs/pr/1", path="c.gguf")),
+        ("a/b@refs/pr/1:F16", Reference("a/b@refs/pr/1:F16", "a/b", "refs/pr/1", "F16")),
+    ],
+)  # fmt: skip
+def test_forms(host: str, text: str, expected: Reference) -> None:
+    assert parse(host + text) == expected
+
+
+def test_a_folder_called_like_a_page() -> None:
+    path = "resolve/main/x.gguf"
+    assert parse(f"a/b/{path}") == Reference(f"a/b/{path}", "a/b", path=path)
+    assert parse(f"hf.co/a/b/{path}") == Reference("a/b/x.gguf", "a/b", path="x.gguf")
+
+
+@pytest.mark.parametrize(
+    ("page", "expected"),
+    [
+        (f"{REPO}/", WHOLE),
+        (f"{REPO}/tree/main", WHOLE),
+        (f"{REPO}?library=llama-cpp-python", WHOLE),
+        (f"{REPO}#files", WHOLE),
+        (f"{REPO}/tree/v1", Reference(f"{REPO}@v1", REPO, "v1")),
+        (f"{REPO}/blob/main/{FILE}", PATH),
+        (f"{REPO}/resolve/main/{FILE}?download=true", PATH),
+        (f"{REPO}/raw/main/a/b/{FILE}", FOLDER),
+        (f"{REPO}/blob/main/a%2Fb%2F{FILE}", FOLDER),
+        (f"{REPO}?show_file_info={FILE}", PATH),
+        (f"{REPO}?show_file_info=a%2Fb%2F{FILE}", FOLDER),
+        (f"{REPO}/resolve/refs%2Fpr%2F1/{FILE}",
+         Reference(f"{REPO}@refs/pr/1/{FILE}", REPO, "refs/pr/1", path=FILE)),
+    ],
+)  # fmt: skip
+def test_pages_of_the_web_site(page: str, expected: Reference) -> None:
+    assert parse(f"https://huggingface.co/{page}") == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "/", "llama3", "llama3.2:3b", "gpt2", "a/", "/a", "a//b", "a/b:", "a/b@", "a/b@:Q4_0",
+        "a/b:Q4_0@v1", "a/b:Q4/0", "a/b/", "a/b/model.safetensors", "a/b/Q4_K_M", "a/b/.gguf/x",
+        "-a/b", "a/.b", "../b", "a/b c", "a/b:Q4 0", "https://huggingface.co/", "hf.co/a",
+        "https://huggingface.co/datasets/a/b", "https://huggingface.co/spaces/a/b",
+        "https://huggingface.co/a/b/tree/main/folder", "https://example.com/a/b",
+        "https://huggingface.co/a/b/blob/feature%2Fx/m.gguf", "hf_abcdefgh", "\0/\0", "a/b\n:Q4_0",
+    ],
+)  # fmt: skip
+def test_what_is_no_reference(text: str) -> None:
+    with pytest.raises(InvalidReference, match=r"owner/repo:TAG, owner/repo/path/file\.gguf"):
+        parse(text)
+
+
+@pytest.mark.parametrize("path", ["My Model.gguf", "../x.gguf", "a//x.gguf", "ü.gguf", "./x.gguf"])
+def test_a_reference_that_could_be_no_name(path: str) -> None:
+    with pytest.raises(InvalidModelName):
+        parse(f"a/b/{path}")
+
+
+def test_no_secret_in_the_message() -> None:
+    for text in ("https://ada:hf_secret@huggingface.co/a/b", "https://x.org/a?token=hf_secret"):
+        with pytest.raises(InvalidReference) as caught:
+            parse(text)
+        assert "hf_secret" not in caught.value.message
+
+
+def test_revision_given_apart() -> None:
+    assert parse("a/b:Q4_0", "v1") == Reference("a/b:Q4_0", "a/b", "v1", "Q4_0")
+    assert parse("a/b", "feature/x").revision == "feature/x"
+    assert parse("a/b@v1", "v1") == Reference("a/b@v1", "a/b", "v1")
+    with pytest.raises(InvalidReference, match="Leave one of them out"):
+        parse("a/b@v1", "v2")
+    for wrong in ("", "..", "a/../b", "/a", "a b", "a?b"):
+        with pytest.raises(InvalidReference, match="is no revision"):
+            parse("a/b", wrong)
+
+
+SEGMENT = st.from_regex(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,10}[A-Za-z0-9_])?", fullmatch=True)
+REVISION = SEGMENT | st.builds("refs/pr/{}".format, st.integers(1, 99))
+TAG = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,10}", fullmatch=True)
+FILES = st.lists(SEGMENT, min_size=1, max_size=4).map(lambda parts: "/".join(parts) + ".gguf")
+
+
+@given(SEGMENT, SEGMENT, st.none() | REVISION, st.none() | TAG, st.none() | FILES)
+def test_a_reference_is_read_as_it_is_written(
+    owner: str, name: str, revision: str | None, tag: str | None, path: str | None
+) -> None:
+    text = f"{owner}/{name}" + (f"@{revision}" if revision else "")
+    if tag:
+        path = None
+        text += f":{tag}"
+    elif path:
+        text += f"/{path}"
+    found = parse(text)
+    assert (found.repo, found.tag, found.path) == (f"{owner}/{name}", tag, path)
+    assert found.revision == (revision or "main")
+    assert parse(found.name) == found
+    assert parse(f"hf.co/{text}").repo == found.repo
+
+
+@given(st.text(max_size=60) | st.text("ab/:@.-%?#gufhco", max_size=40))
+def test_any_text_is_a_reference_or_refused(text: str) -> None:
+    try:
+        found = parse(text)
+    except (InvalidReference, InvalidModelName):
+        return
+    assert parse(found.name) == found

@@ -1,0 +1,160 @@
+"""What commands show, in both forms."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+import pytest
+from IPython.lib.pretty import pretty
+
+from a3s_power_jupyter.contract.types import Model
+from a3s_power_jupyter.display import formatting
+from a3s_power_jupyter.magics import render
+
+NOW = 1_000_000.0
+
+
+def model(**changes: object) -> Model:
+    wire = {
+        "id": "smol_lm|2",
+        "created": 1,
+        "format": "gguf",
+        "size_bytes": 98_100_000,
+        "size": 98_100_000,
+        "state": "loaded",
+        "loaded": True,
+        "parameters": {"family": "llama", "parameter_count": 134_515_008, "quantization": "Q4_1"},
+        "default_parameters": {"num_ctx": 2048, "temperature": 0.2},
+        "capabilities": ["completion", "chat"],
+        "source": {"path": "/models/a_b*.gguf"},
+        "pinned": False,
+        "context_length": 8192,
+        "num_ctx": 2048,
+        "memory_bytes": 212_000_000,
+        "device": "cpu",
+        "expires_at": NOW + 240,
+    }
+    return msgspec.convert({**wire, **changes}, Model)
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"),
+    [
+        (0, "0 bytes"),
+        (999, "999 bytes"),
+        (1000, "1.0 kB"),
+        (98_100_000, "98.1 MB"),
+        (999_600, "1.0 MB"),
+        (376_176_640, "376 MB"),
+        (4_661_224_676, "4.7 GB"),
+        (5 * 10**15, "5000 TB"),
+    ],
+)
+def test_sizes(count: int, shown: str) -> None:
+    assert formatting.size(count) == shown
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"), [(134_515_008, "135 M"), (8_030_261_248, "8.0 B"), (999, "999")]
+)
+def test_parameter_counts(count: int, shown: str) -> None:
+    assert formatting.parameter_count(count) == shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (-5, "0 s"),
+        (0.4, "0 s"),
+        (59, "59 s"),
+        (60, "1 min"),
+        (299.9, "5 min"),
+        (3600, "1 h"),
+        (2e5, "2 d"),
+    ],
+)
+def test_durations(seconds: float, shown: str) -> None:
+    assert formatting.duration(seconds) == shown
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, "loaded, expires in 4 min"),
+        ({"expires_at": msgspec.UNSET}, "loaded, does not expire"),
+        ({"pinned": True}, "loaded, pinned"),
+        ({"state": "loading", "progress": 0.4}, "loading 40%"),
+        ({"state": "busy"}, "busy"),
+        ({"state": "unloaded", "pinned": True}, "unloaded, pinned"),
+        ({"state": "failed"}, "failed"),
+    ],
+)
+def test_states_are_words(changes: dict[str, object], words: str) -> None:
+    given = {name: value for name, value in changes.items() if value is not msgspec.UNSET}
+    shown = model(**given)
+    if "expires_at" in changes:
+        shown = msgspec.structs.replace(shown, expires_at=msgspec.UNSET)
+    assert render.state(shown, now=NOW) == words
+
+
+def test_a_table_is_aligned_text_and_escaped_markdown() -> None:
+    shown = render.table(("Name", "Size"), [("a|b_c", "1"), ("long name", "22")], empty="-")
+    assert repr(shown) == "Name       Size\na|b_c      1\nlong name  22"
+    assert shown._repr_markdown_() == (
+        "| Name | Size |\n| --- | --- |\n| a\\|b\\_c | 1 |\n| long name | 22 |"
+    )
+    assert pretty(shown) == repr(shown)
+
+
+def test_markdown_shows_what_others_wrote_as_it_is() -> None:
+    shown = render.note("<b>x</b> [a](b) $y$ `c` *d*\n# e")
+    assert shown.text == "<b>x</b> [a](b) $y$ `c` *d*\n# e"
+    assert shown.markdown == r"\<b\>x\</b\> \[a\](b) \$y\$ \`c\` \*d\* \# e"
+
+
+def test_lists_of_models() -> None:
+    assert repr(render.models([])).startswith("No models yet")
+    assert repr(render.processes([])).startswith("Nothing is in memory")
+    bare = msgspec.json.decode(
+        b'{"id":"r","created":1,"format":"remote","size_bytes":0,"size":0,"state":"unloaded",'
+        b'"loaded":false,"parameters":{},"default_parameters":{},"capabilities":[],"source":{},'
+        b'"pinned":false}',
+        type=Model,
+    )
+    lines = repr(render.models([model(state="busy"), bare])).splitlines()
+    whole = ["smol_lm|2", "gguf Q4_1", "98.1 MB", "135 M", "8192", "busy"]
+    assert re.split(r"\s{2,}", lines[1]) == whole
+    assert lines[2].split() == ["r", "remote", "unloaded"]
+    process = repr(render.processes([model(state="busy")])).splitlines()[1]
+    assert process.split() == ["smol_lm|2", "busy", "212", "MB", "cpu", "2048"]
+
+
+def test_details_leave_out_what_is_not_known() -> None:
+    text = repr(render.details(model(state="failed", error={"message": "Out of memory."})))
+    for line in (
+        "Error       Out of memory.",
+        "Parameters  135 M",
+        "Context     8192 tokens trained, 2048 loaded",
+        "Defaults    num_ctx=2048, temperature=0.2",
+        "File        /models/a_b*.gguf",
+    ):
+        assert line in text.splitlines()
+    assert "SHA-256" not in text
+
+
+def test_loading() -> None:
+    assert render.loading("a_b", "loading", 0.425) == "Loading a\\_b: 42%"
+    assert render.loading("a", "converting", 0.5) == "Converting a to GGUF, this once: 50%"
+    shown = render.loaded(model(pinned=True), seconds=1.26)
+    assert shown == "Loaded smol\\_lm\\|2 in 1.3 s: on cpu, 2048 tokens of context, pinned."
+
+
+def test_what_a_model_runs_without_is_said() -> None:
+    notes = ("It is not converted to GGUF: no such family. It runs on transformers, slower.",)
+    assert "no such family" in render.loaded(model(notes=notes), seconds=1.0)
+    text = repr(render.details(model(notes=notes, engine="transformers")))
+    assert "transformers" in text.split("Engine")[1].splitlines()[0]
+    assert "no such family" in text
+    converting = model(state="loading", phase="converting", progress=0.5)
+    assert render.state(converting) == "converting 50%"

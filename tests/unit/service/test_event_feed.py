@@ -1,0 +1,74 @@
+"""What subscribers to the events of a service get, and what that costs with many models."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from a3s_power_jupyter.contract.types import Manifest, RegisterRequest
+from a3s_power_jupyter.handlers.metrics import RuntimeMetrics
+from a3s_power_jupyter.service.changes import Change, Changes
+from a3s_power_jupyter.service.service import PowerService
+from a3s_power_jupyter.service.settings import Settings
+from a3s_power_jupyter.store.model_store import ModelStore
+from support import model_files
+
+
+async def test_a_change_is_seen_once_by_each_who_subscribed() -> None:
+    changes = Changes()
+    a, b, c = (Change("model", name) for name in "abc")
+    changes.publish(c)
+    with changes.subscribe() as first, changes.subscribe() as second:
+        for change in (a, b, a, Change("pull", "a")):
+            changes.publish(change)
+        ours, theirs = aiter(first), aiter(second)
+        assert await anext(ours) == [a, b, Change("pull", "a")]
+        changes.publish(c)
+        changes.publish(a)
+        assert await anext(ours) == [c, a]
+        assert await anext(theirs) == [a, b, Change("pull", "a"), c]
+
+
+@pytest.fixture
+async def service(tmp_path: Path) -> AsyncIterator[PowerService]:
+    log = logging.getLogger("tests")
+    running = PowerService(Settings(tmp_path / "power"), log, RuntimeMetrics())
+    yield running
+    await running.stop()
+
+
+async def test_events_of_many_models_look_at_the_store_once(
+    service: PowerService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[ModelStore] = []
+    look = ModelStore.list
+
+    def counted(store: ModelStore) -> list[Manifest]:
+        looks.append(store)
+        return look(store)
+
+    monkeypatch.setattr(ModelStore, "list", counted)
+    path = tmp_path / "model.gguf"
+    path.write_bytes(model_files.gguf())
+    names = [f"m{number:02}" for number in range(40)]
+    for name in names:
+        await service.register(RegisterRequest(name, str(path)))
+    events = service.events()
+    snapshot = await anext(events)
+    assert [model.id for model in snapshot["models"]] == names
+    for name in names:
+        await service.pin(name, True)
+    await service.delete("m07")
+    await service.pin("m03", False)  # its event tells how it is now
+    looks.clear()
+    told = [msgspec.to_builtins(await anext(events)) for _ in names]
+    assert len(looks) == 1
+    assert [event.get("id") or event["model"]["id"] for event in told] == names
+    assert told[7] == {"type": "model_deleted", "id": "m07"}
+    unpinned = [e["model"]["id"] for e in told if "model" in e and not e["model"]["pinned"]]
+    assert unpinned == ["m03"]
+    await events.aclose()

@@ -1,0 +1,235 @@
+"""Models as directories: weights, settings, which files belong, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from msgspec import UNSET
+
+from a3s_power_jupyter.contract.errors import (
+    FileNotFound,
+    InvalidModelDirectory,
+    NotADirectory,
+    NotAFile,
+)
+from a3s_power_jupyter.contract.types import Geometry, ModelDetails
+from a3s_power_jupyter.store.formats.model_directory import describe_directory
+from support.model_files import LLAMA_CONFIG, gguf, model_directory, safetensors
+
+VISION_CONFIG = {
+    "architectures": ["LlavaForConditionalGeneration"],
+    "model_type": "llava",
+    "vision_config": {"hidden_size": 4},
+    "text_config": LLAMA_CONFIG,
+}
+BERT_CONFIG = LLAMA_CONFIG | {"architectures": ["BertModel"], "model_type": "bert"}
+
+WEIGHTS = {"a": ("F32", (2, 3)), "b": ("BF16", (5,))}
+
+
+def names(path: Path) -> list[str]:
+    return [file.name for file in describe_directory(path, None).files]
+
+
+def test_a_chat_model(tmp_path: Path) -> None:
+    description = describe_directory(model_directory(tmp_path / "m"), None)
+    assert description.format == "safetensors"
+    assert description.capabilities == ("completion", "chat")
+    assert description.context_length == 64
+    assert description.details == ModelDetails(
+        family="llama", parameter_count=40, quantization="BF16", embedding_length=8
+    )
+    assert description.geometry == Geometry(layers=2, kv_heads=2, key_length=2, value_length=2)
+    assert [file.name for file in description.files] == [
+        "model.safetensors", "config.json", "tokenizer.json", "tokenizer_config.json",
+    ]  # fmt: skip
+
+
+def test_a_vision_model(tmp_path: Path) -> None:
+    path = model_directory(tmp_path / "m", VISION_CONFIG)
+    with pytest.raises(InvalidModelDirectory, match="image processor"):
+        describe_directory(path, None)
+    (path / "preprocessor_config.json").write_text("{}")
+    description = describe_directory(path, None)
+    assert description.format == "vision"
+    assert description.details.family == "llava"
+    assert description.context_length == 64  # that of the language model in it
+    assert "vision" in description.capabilities
+
+
+@pytest.mark.parametrize("config", [BERT_CONFIG, LLAMA_CONFIG])
+def test_an_embedding_model(tmp_path: Path, config: dict[str, object]) -> None:
+    path = model_directory(tmp_path / "m", config)
+    (path / "modules.json").write_text(
+        json.dumps([{"path": ""}, {"path": "1_Pooling"}, {"path": "2_Dense"}, {"path": "3_None"}])
+    )
+    for folder in ("1_Pooling", "2_Dense"):
+        (path / folder).mkdir()
+        (path / folder / "config.json").write_text("{}")
+    (path / "2_Dense" / "model.safetensors").write_bytes(safetensors(WEIGHTS))
+    description = describe_directory(path, None)
+    assert description.format == "huggingface"
+    assert description.capabilities == ("embeddings",)
+    found = {file.name for file in description.files}
+    assert {"2_Dense/model.safetensors", "1_Pooling/config.json", "2_Dense/config.json"} <= found
+
+
+def test_formats_that_do_not_fit(tmp_path: Path) -> None:
+    with pytest.raises(InvalidModelDirectory, match="vision_config"):
+        describe_directory(model_directory(tmp_path / "chat"), "vision")
+    with pytest.raises(InvalidModelDirectory, match="huggingface"):
+        describe_directory(model_directory(tmp_path / "bert", BERT_CONFIG), "safetensors")
+
+
+def test_a_wish_is_kept_where_it_can_be(tmp_path: Path) -> None:
+    path = model_directory(tmp_path / "m")
+    assert describe_directory(path, "huggingface").capabilities == ("embeddings",)
+
+
+def test_only_what_loading_needs(tmp_path: Path) -> None:
+    path = model_directory(tmp_path / "m")
+    for name in ("README.md", "modeling.py", "pytorch_model.bin", "pytorch_model.bin.index.json"):
+        (path / name).write_text("{}")
+    for name in ("chat_template.jinja", "merges.txt"):
+        (path / name).write_text("")
+    (path / "onnx").mkdir()
+    (path / "onnx" / "config.json").write_text("{}")
+    (path / "dangling.json").symlink_to("nowhere")
+    os.mkfifo(path / "pipe.json")
+    (path / os.fsdecode(b"\xff.json")).write_text("{}")
+    assert names(path) == [
+        "model.safetensors", "chat_template.jinja", "config.json", "merges.txt",
+        "tokenizer.json", "tokenizer_config.json",
+    ]  # fmt: skip
+
+
+def test_a_snapshot_of_the_hub_cache(tmp_path: Path) -> None:
+    blobs = model_directory(tmp_path / "blobs")
+    snapshot = tmp_path / "snapshots" / "abc"
+    snapshot.mkdir(parents=True)
+    for blob in blobs.iterdir():
+        (snapshot / blob.name).symlink_to(blob)
+    description = describe_directory(snapshot, None)
+    assert {file.path.parent for file in description.files} == {snapshot}
+    assert description.files[0].size == (blobs / "model.safetensors").stat().st_size
+
+
+def test_packed_weights_do_not_count_as_parameters(tmp_path: Path) -> None:
+    config = LLAMA_CONFIG | {"quantization_config": {"quant_method": "awq"}}
+    details = describe_directory(model_directory(tmp_path / "m", config), None).details
+    assert details.quantization == "AWQ"
+    assert details.parameter_count is UNSET
+
+
+def shard(path: Path, weight_map: object) -> None:
+    (path / "model.safetensors").unlink()
+    (path / "one.safetensors").write_bytes(safetensors({"a": ("F32", (2,))}))
+    (path / "two.safetensors").write_bytes(safetensors({"b": ("F32", (3,))}))
+    (path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": weight_map}))
+
+
+def test_sharded_weights(tmp_path: Path) -> None:
+    path = model_directory(tmp_path / "m")
+    shard(path, {"a": "one.safetensors", "b": "two.safetensors"})
+    assert describe_directory(path, None).details.parameter_count == 5
+    found = names(path)
+    assert found[:2] == ["one.safetensors", "two.safetensors"]
+    assert "model.safetensors.index.json" in found
+
+
+@pytest.mark.parametrize(
+    ("weight_map", "reason"),
+    [
+        ({}, "weight_map"),
+        ([1], "weight_map"),
+        ({"a": 1}, "weight_map"),
+        ({"a": "../one.safetensors"}, "beside it"),
+        ({"a": "/etc/passwd"}, "beside it"),
+        ({"a": "config.json"}, "beside it"),
+        ({"a": "three.safetensors"}, "missing"),
+        ({"b": "one.safetensors"}, "does not have it"),
+    ],
+)
+def test_hostile_indexes(tmp_path: Path, weight_map: object, reason: str) -> None:
+    path = model_directory(tmp_path / "m")
+    shard(path, weight_map)
+    with pytest.raises(InvalidModelDirectory, match=reason):
+        describe_directory(path, None)
+
+
+@pytest.mark.parametrize(
+    ("present", "advice"),
+    [
+        ("pytorch_model.bin", "pickle"),
+        ("weights.pt", "pickle"),
+        ("model-q4.gguf", "register .*model-q4.gguf"),
+        ("adapter_model.safetensors", "LoRA"),
+        ("consolidated.safetensors", "must be called"),
+        ("notes.txt", "must be called"),
+    ],
+)
+def test_no_weights(tmp_path: Path, present: str, advice: str) -> None:
+    path = model_directory(tmp_path / "m")
+    (path / "model.safetensors").unlink()
+    (path / present).write_bytes(gguf())
+    with pytest.raises(InvalidModelDirectory, match=advice):
+        describe_directory(path, None)
+    (path / "config.json").unlink()
+    with pytest.raises(InvalidModelDirectory, match=advice):
+        describe_directory(path, None)
+
+
+@pytest.mark.parametrize("config", ["", "[]", "{", '{"a":' * 100_000, "\xff"])
+def test_settings_that_are_no_object(tmp_path: Path, config: str) -> None:
+    path = model_directory(tmp_path / "m")
+    (path / "config.json").write_text(config, encoding="latin-1")
+    with pytest.raises(InvalidModelDirectory, match=r"config\.json"):
+        describe_directory(path, None)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"architectures": "x", "model_type": 3, "text_config": [], "vision_config": 1},
+        {"hidden_size": -1, "num_hidden_layers": True, "num_attention_heads": 1e99},
+        {"hidden_size": 2**70, "max_position_embeddings": None, "quantization_config": []},
+    ],
+)
+def test_settings_of_odd_types(tmp_path: Path, config: dict[str, object]) -> None:
+    description = describe_directory(model_directory(tmp_path / "m", config), None)
+    assert description.format == "safetensors"
+    assert description.geometry is UNSET
+    assert description.context_length is UNSET
+
+
+@pytest.mark.parametrize("modules", [["x"], [{}], [{"path": ".."}], [{"path": "a/b"}], {}])
+def test_odd_modules(tmp_path: Path, modules: object) -> None:
+    path = model_directory(tmp_path / "m")
+    (path / "modules.json").write_text(json.dumps(modules))
+    with pytest.raises(InvalidModelDirectory, match=r"modules\.json"):
+        describe_directory(path, None)
+
+
+def test_what_is_missing_is_named(tmp_path: Path) -> None:
+    path = model_directory(tmp_path / "m")
+    (path / "tokenizer.json").unlink()
+    with pytest.raises(InvalidModelDirectory, match="tokenizer"):
+        describe_directory(path, None)
+    (path / "config.json").unlink()
+    with pytest.raises(InvalidModelDirectory, match=r"config\.json"):
+        describe_directory(path, None)
+    with pytest.raises(FileNotFound):
+        describe_directory(tmp_path / "none", None)
+    with pytest.raises(NotADirectory):
+        describe_directory(path / "model.safetensors", None)
+
+
+def test_a_directory_in_the_place_of_a_file(tmp_path: Path) -> None:
+    path = model_directory(tmp_path / "m")
+    (path / "model.safetensors").unlink()
+    (path / "model.safetensors").mkdir()
+    with pytest.raises(NotAFile):
+        describe_directory(path, None)

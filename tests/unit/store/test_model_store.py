@@ -1,0 +1,266 @@
+"""The registry of models: listing, damaged manifests, garbage, several threads."""
+
+from __future__ import annotations
+
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from a3s_power_jupyter.contract.errors import (
+    FileNotFound,
+    InvalidModelName,
+    ManifestUnreadable,
+    ModelNotFound,
+)
+from a3s_power_jupyter.contract.parameters import DefaultParameters
+from a3s_power_jupyter.contract.types import Manifest, RegisterRequest, StoredFile, Upstream
+from a3s_power_jupyter.store import ModelStore
+from a3s_power_jupyter.store.files import look
+from support.model_files import LLAMA, gguf
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def store(home: Path) -> ModelStore:
+    return ModelStore(home)
+
+
+def model(tmp_path: Path, context_length: int = 128) -> Path:
+    path = tmp_path / f"{context_length}.gguf"
+    path.write_bytes(gguf(LLAMA | {"llama.context_length": context_length}))
+    return path
+
+
+def register(store: ModelStore, name: str, path: Path, *, copy: bool = False) -> Manifest:
+    request = RegisterRequest(name=name, path=str(path), copy=copy, overwrite=True)
+    return store.register(request, DefaultParameters())[0]
+
+
+def remote(name: str) -> Manifest:
+    return Manifest(
+        name=name, format="remote", created=1, upstream=Upstream("http://localhost/v1", "m")
+    )
+
+
+def manifests(home: Path) -> Path:
+    return home / "models" / "manifests"
+
+
+def ids(store: ModelStore) -> list[str]:
+    return [manifest.name for manifest in store.list()]
+
+
+def test_listed_by_name(store: ModelStore) -> None:
+    for name in ("b", "a:1", "a/1", "A"):
+        store.save(remote(name))
+    assert ids(store) == ["A", "a/1", "a:1", "b"]
+    assert store.get("a/1").name == "a/1"
+    assert store.get("a:1").name == "a:1"
+
+
+def test_a_name_that_is_not_there(store: ModelStore) -> None:
+    store.save(remote("llama3.2:3b"))
+    with pytest.raises(ModelNotFound, match=r"'llama3\.2:3b'"):
+        store.get("llama3.2:1b")
+    with pytest.raises(ModelNotFound, match="Register"):
+        store.delete("x")
+    with pytest.raises(InvalidModelName):
+        store.get("../x")
+
+
+def test_what_another_server_does_is_seen(store: ModelStore, home: Path) -> None:
+    other = ModelStore(home)
+    other.save(remote("a"))
+    assert ids(store) == ["a"]
+    other.save(msgspec.structs.replace(remote("a"), created=2))
+    assert store.get("a").created == 2
+    other.delete("a")
+    assert ids(store) == []
+
+
+def test_an_edit_by_hand_is_seen(store: ModelStore, home: Path) -> None:
+    store.save(remote("a"))
+    assert ids(store) == ["a"]
+    path = manifests(home) / "a.json"
+    path.write_text(path.read_text().replace('"created": 1', '"created": 12'))
+    assert store.get("a").created == 12
+
+
+GOOD = json.loads(msgspec.json.encode(remote("broken")))
+FILE = {"name": "w", "size": 1, "sha256": "0" * 64}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{",
+        "[" * 100_000,
+        "\xff",
+        "[]",
+        json.dumps(GOOD | {"schema": 2}),
+        json.dumps(GOOD | {"name": "../escape"}),
+        json.dumps(GOOD | {"format": "onnx"}),
+        json.dumps(GOOD | {"files": [FILE | {"name": "../w"}]}),
+        json.dumps(GOOD | {"files": [FILE | {"name": "/w"}]}),
+        json.dumps(GOOD | {"files": [FILE | {"sha256": "../../w"}]}),
+        json.dumps(GOOD | {"files": [FILE | {"path": "/w"}]}),
+    ],
+)
+def test_a_damaged_manifest_hides_no_other(store: ModelStore, home: Path, content: str) -> None:
+    store.save(remote("a"))
+    broken = manifests(home) / "broken.json"
+    broken.write_text(content, encoding="latin-1")
+    assert ids(store) == ["a"]
+    [problem] = store.problems()
+    assert problem.file == "broken.json"
+    assert problem.reason
+    assert broken.read_text(encoding="latin-1") == content
+    if "escape" in content:
+        return  # it says to be another model's
+    with pytest.raises(ManifestUnreadable, match=r"broken\.json"):
+        store.get("broken")
+    assert store.delete("broken") == 0
+    assert not broken.exists()
+    assert store.problems() == []
+
+
+def test_odd_things_among_the_manifests(store: ModelStore, home: Path) -> None:
+    store.save(remote("a"))
+    (manifests(home) / "folder.json").mkdir()
+    (manifests(home) / "loop.json").symlink_to("loop.json")
+    (manifests(home) / "gone.json").symlink_to("nowhere")
+    (manifests(home) / "copy.json").write_bytes((manifests(home) / "a.json").read_bytes())
+    (manifests(home) / "notes.txt").write_text("ignored")
+    assert ids(store) == ["a"]
+    files = [problem.file for problem in store.problems()]
+    assert files == ["copy.json", "folder.json", "loop.json"]
+
+
+def test_an_unreadable_manifest_is_replaced_only_by_overwriting(
+    store: ModelStore, home: Path, tmp_path: Path
+) -> None:
+    path = model(tmp_path)
+    register(store, "a", path)
+    (manifests(home) / "a.json").write_text("{")
+    request = RegisterRequest(name="a", path=str(path))
+    with pytest.raises(ManifestUnreadable, match="overwrite"):
+        store.register(request, DefaultParameters())
+    assert register(store, "a", path) == store.get("a")
+    assert [entry.name for entry in manifests(home).iterdir()] == ["a.json"]
+
+
+def test_an_unreadable_manifest_keeps_its_place(store: ModelStore, home: Path) -> None:
+    store.save(remote("a:b"))
+    text = (manifests(home) / "a-b.json").read_text()
+    (manifests(home) / "a-b.json").write_text(text.replace("remote", "later"))
+    store.save(remote("a/b"))
+    assert ids(store) == ["a/b"]
+    with pytest.raises(ManifestUnreadable):
+        store.get("a:b")
+
+
+def test_save_wants_its_blobs(store: ModelStore) -> None:
+    file = StoredFile(name="w", size=1, sha256="0" * 64)
+    with pytest.raises(FileNotFound):
+        store.save(Manifest(name="a", format="gguf", created=1, files=(file,)))
+    assert store.list() == []
+
+
+# ---------------------------------------------------------------- garbage
+
+
+def put(path: Path, content: str = "x") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content)
+    return path
+
+
+def test_garbage(store: ModelStore, home: Path, tmp_path: Path) -> None:
+    kept = store.resolve(register(store, "a", model(tmp_path), copy=True))
+    blobs = home / "models" / "blobs"
+    garbage = [
+        put(blobs / f"sha256-{'0' * 64}", "orphan"),
+        put(blobs / "partial-1"),
+        put(blobs / "tmp-1", "torn"),
+        put(manifests(home) / "tmp-2"),
+    ]
+    kept.append(put(blobs / "partial-2"))
+    kept.append(put(home / "pulls" / "2.json"))
+    found = store.collect_garbage(dry_run=True)
+    assert [(one.kind, one.name, one.size) for one in found] == [
+        ("orphan_blob", garbage[0].name, 6),
+        ("partial", "partial-1", 1),
+        ("temporary", "tmp-1", 4),
+        ("temporary", "tmp-2", 1),
+    ]
+    assert all(path.exists() for path in garbage)
+    assert store.collect_garbage(dry_run=False) == found
+    assert not any(path.exists() for path in garbage)
+    assert all(path.exists() for path in kept)
+    assert store.collect_garbage(dry_run=False) == []
+
+
+def test_blobs_are_safe_while_a_manifest_cannot_be_read(
+    store: ModelStore, home: Path, tmp_path: Path
+) -> None:
+    [hidden] = store.resolve(register(store, "a", model(tmp_path), copy=True))
+    [other] = store.resolve(register(store, "b", model(tmp_path, 256), copy=True))
+    good = (manifests(home) / "a.json").read_text()
+    (manifests(home) / "a.json").write_text(good[:-5])
+    assert store.collect_garbage(dry_run=False) == []
+    assert store.delete("b") == 0
+    assert hidden.exists()
+    (manifests(home) / "a.json").write_text(good)
+    assert [one.name for one in store.collect_garbage(dry_run=False)] == [other.name]
+    assert store.resolve(store.get("a")) == [hidden]
+
+
+def test_a_copy_under_way_is_no_garbage(store: ModelStore, tmp_path: Path) -> None:
+    path = model(tmp_path)
+    with store.blobs.bring_in([look(path)]) as [incoming]:
+        assert store.collect_garbage(dry_run=False) == []
+        assert incoming.temporary is not None
+        assert incoming.temporary.read_bytes() == path.read_bytes()
+    assert not incoming.temporary.exists()
+
+
+# ---------------------------------------------------------------- many
+
+
+def test_many_threads(store: ModelStore, tmp_path: Path) -> None:
+    paths = [model(tmp_path, 128 + number % 3) for number in range(3)]
+
+    def work(number: int) -> None:
+        name = f"m{number % 7}"
+        register(store, name, paths[number % 3], copy=number % 2 == 0)
+        store.list()
+        store.collect_garbage(dry_run=False)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(60)))
+    assert ids(store) == [f"m{number}" for number in range(7)]
+    for manifest in store.list():
+        store.resolve(manifest)
+    assert store.collect_garbage(dry_run=True) == []
+
+
+def test_a_thousand_models(store: ModelStore, home: Path) -> None:
+    manifests(home).mkdir(parents=True)
+    for number in range(1000):
+        text = msgspec.json.encode(remote(f"m{number:04}"))
+        (manifests(home) / f"m{number:04}.json").write_bytes(text)
+    spent = []
+    for _ in range(4):
+        begin = time.perf_counter()
+        assert len(store.list()) == 1000
+        spent.append((time.perf_counter() - begin) * 1000)
+    print("1,000 models, ms:", *(f"{one:.1f}" for one in spent))  # noqa: T201

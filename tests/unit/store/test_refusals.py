@@ -1,0 +1,146 @@
+"""What goes with what in a registration, and what is refused."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from a3s_power_jupyter.contract.errors import (
+    FileNotFound,
+    InvalidGGUF,
+    InvalidISQ,
+    InvalidModelName,
+    InvalidParameter,
+    ModelAlreadyExists,
+    NotADirectory,
+    NotAFile,
+    PathUnreadable,
+    UnsupportedModelFormat,
+)
+from a3s_power_jupyter.contract.parameters import check_default_parameters
+from a3s_power_jupyter.contract.types import Manifest, RegisterRequest, Upstream
+from a3s_power_jupyter.store import ModelStore
+from support.model_files import gguf, model_directory
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ModelStore:
+    return ModelStore(tmp_path / "home")
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    path = tmp_path / "model.gguf"
+    path.write_bytes(gguf())
+    return path
+
+
+def register(
+    store: ModelStore, name: str, path: Path | str | None, **more: Any
+) -> tuple[Manifest, bool]:
+    parameters = check_default_parameters(more.get("default_parameters"))
+    text = None if path is None else str(path)
+    return store.register(RegisterRequest(name=name, path=text, **more), parameters)
+
+
+def test_isq(store: ModelStore, model: Path, tmp_path: Path) -> None:
+    path = model_directory(tmp_path / "m")
+    assert register(store, "a", path)[0].default_parameters.isq == "Q8_0"
+    chosen, _ = register(store, "b", path, default_parameters={"isq": "q4_k"})
+    assert chosen.default_parameters.isq == "Q4K"
+    with pytest.raises(InvalidISQ, match="gguf"):
+        register(store, "c", model, default_parameters={"isq": "Q4K"})
+    register(store, "c", model, default_parameters={"isq": "none"})
+
+
+def test_remote(store: ModelStore) -> None:
+    upstream = Upstream("http://localhost:8000/v1", "m", api_key_env="KEY")
+    manifest, _ = register(store, "a", None, format="remote", upstream=upstream)
+    assert store.get("a").upstream == upstream
+    assert manifest.files == ()
+    assert store.resolve(manifest) == []
+    assert register(store, "a", None, format="remote", upstream=upstream) == (manifest, False)
+    other = msgspec.structs.replace(upstream, model="n")
+    with pytest.raises(ModelAlreadyExists):
+        register(store, "a", None, format="remote", upstream=other)
+    assert store.delete("a") == 0
+
+
+@pytest.mark.parametrize(
+    ("upstream", "param"),
+    [
+        (None, "upstream"),
+        (Upstream("ftp://host/v1", "m"), "upstream.base_url"),
+        (Upstream("localhost:8000", "m"), "upstream.base_url"),
+        (Upstream("http://", "m"), "upstream.base_url"),
+        (Upstream("http://host:x/", "m"), "upstream.base_url"),
+        (Upstream("http://[::1/", "m"), "upstream.base_url"),
+        (Upstream("http://user:secret@host/v1", "m"), "upstream.base_url"),
+        (Upstream("http://host/v1?key=secret", "m"), "upstream.base_url"),
+        (Upstream("http://host/v1", ""), "upstream.model"),
+        (Upstream("http://host/v1", "m", api_key_env="sk-secret"), "upstream.api_key_env"),
+    ],
+)
+def test_upstreams_that_are_refused(
+    store: ModelStore, upstream: Upstream | None, param: str
+) -> None:
+    with pytest.raises(InvalidParameter) as caught:
+        register(store, "a", None, format="remote", upstream=upstream)
+    assert caught.value.param == param
+    assert "secret" not in caught.value.message
+
+
+def test_what_does_not_go_together(store: ModelStore, model: Path) -> None:
+    upstream = Upstream("http://host/v1", "m")
+    for path, more in [
+        (None, {}),
+        (model, {"upstream": upstream}),
+        (model, {"format": "remote", "upstream": upstream}),
+        (None, {"format": "remote", "upstream": upstream, "copy": True}),
+        ("model.gguf", {}),
+        ("", {}),
+        ("~nobody-of-this-name/model.gguf", {}),
+        ("/a\0b", {}),
+        ("/\udcff", {}),
+    ]:
+        with pytest.raises(InvalidParameter):
+            register(store, "a", path, **more)
+    with pytest.raises(UnsupportedModelFormat, match="gguf, safetensors"):
+        register(store, "a", model, format="onnx")
+    with pytest.raises(InvalidModelName):
+        register(store, "../a", model)
+
+
+def test_paths_that_are_refused(store: ModelStore, model: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.gguf")
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "text.gguf").write_text("no model")
+    (tmp_path / "model.safetensors").touch()
+    (tmp_path / "model.bin").touch()
+    for path, format_, error in [
+        (tmp_path / "none.gguf", None, FileNotFound),
+        (model / "below", None, FileNotFound),
+        (tmp_path / "loop", None, PathUnreadable),
+        (tmp_path / ("x" * 300), None, PathUnreadable),
+        (tmp_path / "pipe.gguf", None, NotAFile),
+        (Path("/dev/zero"), "gguf", NotAFile),
+        (tmp_path, "gguf", NotAFile),
+        (model, "safetensors", NotADirectory),
+        (tmp_path / "text.gguf", None, InvalidGGUF),
+        (tmp_path / "model.safetensors", None, UnsupportedModelFormat),
+        (tmp_path / "model.bin", "gguf", UnsupportedModelFormat),
+    ]:
+        with pytest.raises(error):
+            register(store, "a", path, format=format_)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_of_somebody_else(store: ModelStore, model: Path) -> None:
+    model.chmod(0)
+    with pytest.raises(PathUnreadable, match=os.strerror(errno.EACCES)):
+        register(store, "a", model)

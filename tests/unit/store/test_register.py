@@ -1,0 +1,285 @@
+"""Registering: in place, as copies, again, over another."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec import UNSET
+
+from a3s_power_jupyter.contract.errors import (
+    FileChanged,
+    FileNotFound,
+    InsufficientDisk,
+    ModelAlreadyExists,
+    PowerError,
+)
+from a3s_power_jupyter.contract.parameters import check_default_parameters
+from a3s_power_jupyter.contract.types import Manifest, RegisterRequest
+from a3s_power_jupyter.store import ModelStore
+from a3s_power_jupyter.store.blobs import copy_hashing
+from a3s_power_jupyter.store.files import look
+from support.model_files import LLAMA, gguf, model_directory, smollm2
+
+FULL = Path("/dev/full")
+MEMORY = Path("/dev/shm")  # noqa: S108 - another file system, on which no copy shares blocks
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ModelStore:
+    return ModelStore(tmp_path / "home")
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    path = tmp_path / "model.gguf"
+    path.write_bytes(gguf())
+    return path
+
+
+def register(
+    store: ModelStore, name: str, path: Path | str | None, **more: Any
+) -> tuple[Manifest, bool]:
+    parameters = check_default_parameters(more.get("default_parameters"))
+    text = None if path is None else str(path)
+    return store.register(RegisterRequest(name=name, path=text, **more), parameters)
+
+
+def blobs(store: ModelStore) -> list[Path]:
+    return sorted((store.blobs.path("").parent).iterdir())
+
+
+# ---------------------------------------------------------------- in place
+
+
+def test_the_real_model_in_place(store: ModelStore) -> None:
+    manifest, changed = register(store, "smollm2:135m", smollm2())
+    assert changed
+    assert manifest == store.get("smollm2:135m") == store.list()[0]
+    assert store.resolve(manifest) == [smollm2()]
+    [file] = manifest.files
+    assert file.sha256 == "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+    assert manifest.format == "gguf"
+    assert manifest.size_bytes == smollm2().stat().st_size
+    assert manifest.source.path == str(smollm2())
+    assert store.delete("smollm2:135m") == 0
+    assert smollm2().exists()
+
+
+def test_nothing_is_created_by_looking(store: ModelStore, tmp_path: Path) -> None:
+    assert store.list() == []
+    assert store.problems() == []
+    assert store.collect_garbage(dry_run=False) == []
+    with pytest.raises(PowerError):
+        store.get("a")
+    with pytest.raises(PowerError):
+        store.delete("a")
+    with pytest.raises(PowerError):
+        register(store, "a", tmp_path / "none.gguf")
+    assert not (tmp_path / "home").exists()
+
+
+def test_a_name_and_files_as_in_the_contract(
+    store: ModelStore, model: Path, tmp_path: Path
+) -> None:
+    manifest, _ = register(store, "llama3.2:3b", model, default_parameters={"num_ctx": 64})
+    text = (tmp_path / "home/models/manifests/llama3.2-3b.json").read_bytes()
+    assert msgspec.json.decode(text, type=Manifest) == manifest
+    assert manifest.default_parameters.num_ctx == 64
+
+
+def test_again_is_no_change(store: ModelStore, model: Path) -> None:
+    first, _ = register(store, "a", model)
+    assert register(store, "a", model) == (first, False)
+    assert register(store, "a", model, overwrite=True) == (first, False)
+
+
+def test_the_same_content_elsewhere_moves_the_model(
+    store: ModelStore, model: Path, tmp_path: Path
+) -> None:
+    first, _ = register(store, "a", model)
+    moved = model.rename(tmp_path / "moved.gguf")
+    second, changed = register(store, "a", moved)
+    assert changed
+    assert second.created == first.created
+    assert store.resolve(store.get("a")) == [moved]
+
+
+@pytest.mark.parametrize(
+    ("change", "more"),
+    [("content", {}), ("parameters", {"default_parameters": {"num_ctx": 64}})],
+)
+def test_other_content_needs_overwrite(
+    store: ModelStore, model: Path, change: str, more: dict[str, Any]
+) -> None:
+    register(store, "a", model)
+    if change == "content":
+        model.write_bytes(gguf(LLAMA | {"llama.context_length": 256}))
+    with pytest.raises(ModelAlreadyExists):
+        register(store, "a", model, **more)
+    manifest, changed = register(store, "a", model, overwrite=True, **more)
+    assert changed
+    assert store.get("a") == manifest
+
+
+def test_a_file_that_changed_or_went(store: ModelStore, model: Path) -> None:
+    manifest, _ = register(store, "a", model)
+    os.utime(model, ns=(1, 1))
+    with pytest.raises(FileChanged, match="overwrite"):
+        store.resolve(manifest)
+    again, changed = register(store, "a", model)  # the same bytes: no overwrite needed
+    assert changed
+    assert store.resolve(again) == [model]
+    model.unlink()
+    with pytest.raises(FileNotFound, match=str(model)):
+        store.resolve(again)
+
+
+def test_a_file_written_just_now_is_hashed_again(store: ModelStore, model: Path) -> None:
+    first, _ = register(store, "a", model)
+    before = model.stat()
+    model.write_bytes(gguf(LLAMA | {"llama.context_length": 256}))
+    os.utime(model, ns=(before.st_mtime_ns, before.st_mtime_ns))
+    second, _ = register(store, "b", model)
+    assert second.files[0].sha256 != first.files[0].sha256
+
+
+def test_a_known_file_is_not_hashed_again(store: ModelStore, model: Path, tmp_path: Path) -> None:
+    os.utime(model, (1, 1))
+    first, _ = register(store, "a", model)
+    content = bytearray(model.read_bytes())
+    content[-1] ^= 1  # a change that leaves size and time would only be seen by hashing
+    model.write_bytes(content)
+    os.utime(model, (1, 1))
+    link = tmp_path / "link.gguf"
+    link.symlink_to(model)
+    second, _ = register(store, "b", link)
+    assert second.files[0].sha256 == first.files[0].sha256
+    assert second.files[0].path == str(link)
+
+
+def test_home_in_a_path(
+    store: ModelStore, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    manifest, _ = register(store, "a", "~/model.gguf")
+    assert manifest.files[0].path == str(model)
+
+
+# ---------------------------------------------------------------- copies
+
+
+def test_a_copy_does_not_need_the_original(store: ModelStore, model: Path) -> None:
+    content = model.read_bytes()
+    manifest, changed = register(store, "a", model, copy=True)
+    assert changed
+    model.unlink()
+    [path] = store.resolve(manifest)
+    assert path.read_bytes() == content
+    assert path.name == f"sha256-{hashlib.sha256(content).hexdigest()}"
+    assert blobs(store) == [path]
+    assert manifest.files[0].path is UNSET
+
+
+def test_one_blob_for_two_names_until_the_last_goes(store: ModelStore, model: Path) -> None:
+    register(store, "a", model, copy=True)
+    register(store, "b", model, copy=True)
+    assert len(blobs(store)) == 1
+    assert store.delete("a") == 0
+    assert len(blobs(store)) == 1
+    assert store.delete("b") == model.stat().st_size
+    assert blobs(store) == []
+    assert model.exists()
+
+
+def test_overwriting_a_copy_frees_its_blob(store: ModelStore, model: Path) -> None:
+    first, _ = register(store, "a", model, copy=True)
+    model.write_bytes(gguf(LLAMA | {"llama.context_length": 256}))
+    second, _ = register(store, "a", model, copy=True, overwrite=True)
+    assert blobs(store) == store.resolve(second)
+    third, changed = register(store, "a", model)
+    assert (third, changed) == (second, False)  # a copy is kept: it is the safer of the two
+    with pytest.raises(FileNotFound):
+        store.resolve(first)
+
+
+def test_in_place_becomes_a_copy_when_asked(store: ModelStore, model: Path) -> None:
+    register(store, "a", model)
+    manifest, changed = register(store, "a", model, copy=True)
+    assert changed
+    assert store.resolve(manifest) == blobs(store)
+
+
+def test_a_lost_blob_is_mended_by_registering(store: ModelStore, model: Path) -> None:
+    manifest, _ = register(store, "a", model, copy=True)
+    [blob] = blobs(store)
+    blob.write_bytes(b"")
+    with pytest.raises(FileNotFound, match="lost"):
+        store.resolve(manifest)
+    _, changed = register(store, "a", model, copy=True)
+    assert changed
+    assert store.resolve(manifest) == [blob]
+
+
+def test_a_blob_that_goes_while_it_is_found(store: ModelStore, model: Path) -> None:
+    register(store, "a", model, copy=True)
+    with store.blobs.bring_in([look(model)]) as [incoming]:
+        assert incoming.temporary is None
+        store.delete("a")
+        with store.changing():
+            store.blobs.adopt(incoming)
+        assert [path.read_bytes() for path in blobs(store)] == [model.read_bytes()]
+
+
+def test_a_directory_as_a_copy(store: ModelStore, tmp_path: Path) -> None:
+    path = model_directory(tmp_path / "m")
+    manifest, _ = register(store, "a", path, copy=True)
+    contents = {file.name: file for file in manifest.files}
+    assert contents.keys() == {file.name for file in path.iterdir()}
+    for file, blob in zip(manifest.files, store.resolve(manifest), strict=True):
+        assert blob.read_bytes() == (path / file.name).read_bytes()
+
+
+@pytest.mark.skipif(not MEMORY.exists(), reason="has no /dev/shm")
+def test_a_copy_that_cannot_fit_is_refused_before_it_begins(
+    store: ModelStore, tmp_path: Path
+) -> None:
+    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
+        path = Path(folder) / "model.gguf"
+        path.write_bytes(gguf())
+        os.truncate(path, shutil.disk_usage(tmp_path).total)  # sparse
+        with pytest.raises(InsufficientDisk, match=r"needs [\d,]+ bytes"):
+            register(store, "a", path, copy=True)
+    assert blobs(store) == []
+    assert store.list() == []
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="has no /dev/full")
+def test_a_full_disk_is_an_error_of_its_own(store: ModelStore, model: Path) -> None:
+    with pytest.raises(InsufficientDisk), store.changing(), FULL.open("wb", 0) as full:
+        copy_hashing(look(model), full)
+
+
+def test_a_store_that_cannot_be_written(tmp_path: Path, model: Path) -> None:
+    (tmp_path / "home").write_text("a file")
+    with pytest.raises(PowerError, match="A3S_POWER_HOME"):
+        register(ModelStore(tmp_path / "home"), "a", model, copy=True)
+
+
+def test_a_file_that_changes_while_it_is_read(store: ModelStore, model: Path) -> None:
+    source = look(model)
+    model.write_bytes(gguf() + b"\0")
+    with pytest.raises(FileChanged), store.blobs.bring_in([source]):
+        pass
+    assert blobs(store) == []
+
+
+def test_registered_now(store: ModelStore, model: Path) -> None:
+    assert abs(register(store, "a", model)[0].created - time.time()) < 60

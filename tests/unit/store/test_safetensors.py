@@ -1,0 +1,84 @@
+"""The safetensors header reader, with hostile files."""
+
+from __future__ import annotations
+
+import json
+import struct
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from a3s_power_jupyter.contract.errors import InvalidModelDirectory
+from a3s_power_jupyter.store.files import look
+from a3s_power_jupyter.store.formats.safetensors import Tensor, read_header
+from support.model_files import safetensors
+
+WEIGHTS = {"a": ("F32", (2, 3)), "b": ("BF16", (5,))}
+
+
+def read(tmp_path: Path, content: bytes) -> list[Tensor]:
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(content)
+    return read_header(look(path))
+
+
+def raw(header: object, data: bytes = b"") -> bytes:
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + data
+
+
+def entry(dtype: str, shape: list[object], begin: int, end: int) -> dict[str, object]:
+    return {"dtype": dtype, "shape": shape, "data_offsets": [begin, end]}
+
+
+def test_weights_header(tmp_path: Path) -> None:
+    assert read(tmp_path, safetensors(WEIGHTS)) == [Tensor("a", "F32", 6), Tensor("b", "BF16", 5)]
+    assert read(tmp_path, raw({"s": entry("F32", [], 0, 4)}, b"1234")) == [Tensor("s", "F32", 1)]
+    assert read(tmp_path, raw({"new": entry("F2", [4], 0, 1)}, b"1"))[0].dtype == "F2"
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "too short"),
+        (b"\x80\x02ccommands\nsystem\n", "header would have"),
+        (struct.pack("<Q", 2**64 - 1) + b"{}", "header would have"),
+        (struct.pack("<Q", 100_000_001) + b"{" * 100, "header would have"),
+        (raw(b"[]"), "does not begin"),
+        (raw(b"{"), "cannot be read"),
+        (raw(b'{"a": "' + b"\xff" + b'"}'), "cannot be read"),
+        (raw(b'{"a":' + b"[" * 100_000), "cannot be read"),
+        (raw({"a": 1}), "cannot be read"),
+        (raw({"a": entry("F32", [-1], 0, 4)}, b"1234"), "cannot be read"),
+        (raw({"a": entry("F32", [2**63], 0, 4)}, b"1234"), "cannot be read"),
+        (raw({"a": entry("F32", [1] * 17, 0, 4)}, b"1234"), "cannot be read"),
+        (raw({"a": entry("F32", [2**62, 2**62], 0, 4)}, b"1234"), "too many"),
+        (raw({"a": entry("F32", [1], 0, 4), "b": entry("F32", [1], 0, 4)}, b"1234"), "last one"),
+        (raw({"a": entry("F32", [1], 4, 8)}, b"12345678"), "last one"),
+        (raw({"a": entry("F32", [2], 0, 4)}, b"1234"), "another size"),
+        (raw({"a": entry("F32", [1], 0, 4)}, b"123"), "take 4 bytes"),
+        (raw({"a": entry("F32", [1], 0, 4)}, b"12345"), "take 4 bytes"),
+    ],
+)
+def test_hostile_weights(tmp_path: Path, content: bytes, reason: str) -> None:
+    with pytest.raises(InvalidModelDirectory, match=reason):
+        read(tmp_path, content)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 150), st.integers(0, 255)), max_size=4), st.integers(0, 9))
+def test_no_mutation_does_more_than_be_refused(
+    tmp_path_factory: pytest.TempPathFactory, edits: list[tuple[int, int]], cut: int
+) -> None:
+    content = bytearray(safetensors(WEIGHTS))
+    for at, byte in edits:
+        content[at] = byte
+    path = tmp_path_factory.getbasetemp() / "mutated.safetensors"
+    path.write_bytes(content[: len(content) - cut])
+    try:
+        tensors = read_header(look(path))
+    except InvalidModelDirectory:
+        return
+    assert {tensor.elements for tensor in tensors} <= {5, 6}
