@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
-from filelock import FileLock, Timeout
 
 from ..contract.parameters import LoadParameters
 from ..engine.directory import model_directory
 from ..engine.protocol import Load
 from ..store.conversions import Conversion, wanted
 from ..store.files import look, sha256_of
+from ..store.locks import ProcessLock
 from ..store.model_store import ModelStore
 from .converter import convert
 from .exceptions import CannotConvert
@@ -48,8 +48,7 @@ def run(request: Convert, progress: Told) -> Conversion:
     """
     store = ModelStore(Path(request.home))
     conversion = wanted(request.manifest, request.kind)
-    store.conversions.directory.mkdir(parents=True, exist_ok=True)
-    with _alone(store.conversions.directory / f"{conversion.key}.lock", progress):
+    with _locked(store.conversions.directory / f"{conversion.key}.lock", progress):
         found = store.converted(conversion)
         if found is not None:
             return found
@@ -62,20 +61,14 @@ def run(request: Convert, progress: Told) -> Conversion:
 
 
 @contextmanager
-def _alone(path: Path, progress: Told) -> Iterator[None]:
-    """Hold the lock of a conversion, and say meanwhile that we wait. The system drops it when
-    this process ends."""
-    lock = FileLock(path)
-    while True:
-        try:
-            lock.acquire(timeout=LOOK)
-            break
-        except Timeout:
-            progress(0.0)
+def _locked(path: Path, progress: Told) -> Iterator[None]:
+    """Hold the lock of a conversion; report progress 0 while another process holds it."""
+    lock = ProcessLock(path)
+    while not lock.acquire(timeout=LOOK):
+        progress(0.0)
     try:
         yield
     finally:
-        path.unlink(missing_ok=True)
         lock.release()
 
 

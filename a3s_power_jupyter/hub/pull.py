@@ -71,7 +71,7 @@ class Pull:
         self._state = state
         self._registered = registered
         self._around = around
-        self._claim = around.states.claim(request.name)
+        self._lock = around.states.lock(request.name)
         self._watchers = Watchers()
         self._child: Child[protocol.Event] | None = None
         self._exited = asyncio.Event()
@@ -292,12 +292,10 @@ class Pull:
                 return
             self._closed = last
             try:
-                # Another server on this home may be at the same pull; it keeps the state then.
-                if self._claim.take():
-                    self._around.states.write(self._state)
+                self._around.states.write_locked(self._state, self._lock)
             finally:
                 if last:
-                    self._claim.release()
+                    self._lock.release()
 
 
 def _wire(event: protocol.Event) -> Event:

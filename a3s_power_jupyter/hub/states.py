@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import sys
 import time
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import msgspec
-from filelock import FileLock, Timeout
 from msgspec import UNSET, UnsetType
 
 from ..contract.errors import FileNotFound
 from ..contract.types import PullStatus
 from ..store.files import reading, write_atomically, writing
 from ..store.garbage import PULLS
+from ..store.locks import ProcessLock, is_locked
 from .protocol import PullRequest
 from .transfer.partial import PartialState, bytes_on_disk
 
@@ -68,22 +67,19 @@ class PullStates:
         with writing(self._home):
             write_atomically(self._path(state.status.name), msgspec.json.encode(state))
 
+    def write_locked(self, state: PullState, lock: ProcessLock) -> None:
+        """Write the state and keep `lock`, unless another server holds the lock of this pull."""
+        with writing(self._home):
+            if lock.acquire():
+                self.write(state)
+
     def remove(self, name: str) -> None:
         with writing(self._home):
             self._path(name).unlink(missing_ok=True)
 
-    def claim(self, name: str) -> Claim:
-        """For whoever runs the pull of `name`; it is not taken yet."""
-        return Claim(self._home, self._path(name).with_suffix(".lock"))
-
-    def is_claimed(self, name: str) -> bool:
-        """Whether a server runs the pull, this one or another on the same home."""
-        claim = self.claim(name)
-        if not claim.path.exists():
-            return False
-        free = claim.take()
-        claim.release()
-        return not free
+    def lock(self, name: str) -> ProcessLock:
+        """Return the lock, not yet acquired, that the server running the pull of `name` holds."""
+        return ProcessLock(self._lock_path(name))
 
     def _read(self, path: Path) -> PullState | None:
         state = self._decode(path, PullState)
@@ -104,7 +100,7 @@ class PullStates:
 
     def _as_it_is(self, state: PullState) -> PullState:
         status = state.status
-        if status.status != "pulling" or self.is_claimed(status.name):
+        if status.status != "pulling" or is_locked(self._lock_path(status.name)):
             return state
         status = stopped_status(status, "paused")
         # The state is older than what came last.
@@ -123,35 +119,8 @@ class PullStates:
     def _path(self, name: str) -> Path:
         return self._home / PULLS / f"{hashlib.sha256(name.encode()).hexdigest()}.json"
 
-
-class Claim:
-    """The right to write the state of a pull; of several servers that run it, one has it."""
-
-    def __init__(self, home: Path, path: Path) -> None:
-        self.path = path
-        self._home = home
-        # Taken in one thread and released in another.
-        self._lock = FileLock(path, thread_local=False)
-
-    def take(self) -> bool:
-        """Take it, if it is free; whether it is ours."""
-        if not self._lock.is_locked:
-            with writing(self._home):
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-                try:
-                    self._lock.acquire(blocking=False)
-                except Timeout:
-                    return False
-        return True
-
-    def release(self) -> None:
-        if not self._lock.is_locked:
-            return
-        # While it is held: whoever opened the file before finds it gone and tries again.
-        # Windows cannot remove a file that is open; an empty one stays there.
-        if sys.platform != "win32":
-            self.path.unlink(missing_ok=True)
-        self._lock.release()
+    def _lock_path(self, name: str) -> Path:
+        return self._path(name).with_suffix(".lock")
 
 
 def first_state(request: PullRequest, before: PullState | None) -> PullState:

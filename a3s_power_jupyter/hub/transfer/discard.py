@@ -7,8 +7,14 @@ from pathlib import Path
 import msgspec
 
 from ...store.garbage import PULLS
-from .lock import try_lock
-from .partial import PartialPaths, PartialState, present, read_state, write_state
+from .partial import (
+    PartialPaths,
+    PartialState,
+    content_lock,
+    present,
+    read_state,
+    write_state,
+)
 
 
 def discard(home: Path, name: str) -> int:
@@ -26,8 +32,8 @@ def discard(home: Path, name: str) -> int:
 
 
 def _discard(home: Path, seen: PartialState, name: str) -> int:
-    held = try_lock(home, seen.url, seen.sha256)
-    if held is None:
+    lock = content_lock(home, seen.url, seen.sha256)
+    if not lock.acquire():
         return 0
     try:
         paths = PartialPaths(home, seen.url)
@@ -42,4 +48,4 @@ def _discard(home: Path, seen: PartialState, name: str) -> int:
         paths.remove()
         return freed
     finally:
-        held.release()
+        lock.release()

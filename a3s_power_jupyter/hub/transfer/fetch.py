@@ -17,8 +17,7 @@ from .exceptions import Stopped
 from .hasher import Digest, Hasher
 from .http_client import Client
 from .local_copies import donors
-from .lock import try_lock
-from .partial import Partial, bytes_on_disk
+from .partial import Partial, bytes_on_disk, content_lock
 from .parts import Part, Parts
 from .progress import Progress
 from .source import Source
@@ -95,7 +94,8 @@ class Fetcher:
     @contextmanager
     def _held(self, file: RemoteFile) -> Iterator[None]:
         """Hold the lock of a file; meanwhile show how far the one is who has it."""
-        while (held := try_lock(self.home, file.url, file.sha256)) is None:
+        lock = content_lock(self.home, file.url, file.sha256)
+        while not lock.acquire():
             self.progress.phase = "waiting"
             self.progress.set(file, bytes_on_disk(self.home, file.url))
             if self.stop.wait(LOOK):
@@ -104,7 +104,7 @@ class Fetcher:
         try:
             yield
         finally:
-            held.release()
+            lock.release()
 
     def _fill(self, partial: Partial, file: RemoteFile) -> str:
         """Complete a partial and verify it; its SHA-256."""

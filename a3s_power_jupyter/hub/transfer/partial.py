@@ -30,6 +30,7 @@ from ...contract.errors import PowerError
 from ...store.blobs import BLOBS, PARTIAL_PREFIX, clone
 from ...store.files import look, write_atomically
 from ...store.garbage import PULLS
+from ...store.locks import ProcessLock
 from ..resolve.plan import RemoteFile
 from .parts import Part, Parts, Range, merged
 from .positioned import PositionedFile
@@ -82,8 +83,14 @@ class PartialPaths:
             path.unlink(missing_ok=True)
 
 
+def content_lock(home: Path, url: str, sha256: str | UnsetType) -> ProcessLock:
+    """Return the lock of one content, by its SHA-256 if the hub states it, else by its URL."""
+    key = PartialPaths(home, url).key if sha256 is UNSET else sha256
+    return ProcessLock(home / PULLS / f"{key}.lock")
+
+
 class Partial:
-    """The partial of one file; whoever has one holds its lock (`lock.try_lock`).
+    """The partial of one file; whoever has one holds its lock (`content_lock`).
 
     Attributes
     ----------

@@ -13,8 +13,12 @@ import pytest
 
 from a3s_power_jupyter.hub.transfer.discard import discard
 from a3s_power_jupyter.hub.transfer.exceptions import Stopped
-from a3s_power_jupyter.hub.transfer.lock import try_lock
-from a3s_power_jupyter.hub.transfer.partial import PartialPaths, bytes_on_disk, read_state
+from a3s_power_jupyter.hub.transfer.partial import (
+    PartialPaths,
+    bytes_on_disk,
+    content_lock,
+    read_state,
+)
 from a3s_power_jupyter.store.garbage import PULLS
 from support.hub_fetching import (
     MIB,
@@ -321,10 +325,10 @@ def test_discard_removes_what_nobody_else_wants(fetching: Fetching, hub: HubServ
     assert discard(fetching.home, "other") == 0
     assert fetching.partial(file).exists()
     assert discard(fetching.home, "nobody") == 0
-    held = try_lock(fetching.home, file.url, file.sha256)
-    assert held is not None
+    lock = content_lock(fetching.home, file.url, file.sha256)
+    assert lock.acquire()
     assert discard(fetching.home, "a-model") == 0  # somebody is at it
-    held.release()
+    lock.release()
     assert discard(fetching.home, "a-model") == SIZE
     assert not list((fetching.home / PULLS).iterdir())
     assert not fetching.partial(file).exists()

@@ -390,8 +390,8 @@ HOLDER = """
 import sys, time, logging
 from pathlib import Path
 from a3s_power_jupyter.hub.states import PullStates
-claim = PullStates(Path(sys.argv[1]), logging.getLogger()).claim(sys.argv[2])
-print(claim.take(), flush=True)
+lock = PullStates(Path(sys.argv[1]), logging.getLogger()).lock(sys.argv[2])
+print(lock.acquire(), flush=True)
 time.sleep(60)
 """
 

@@ -1,0 +1,56 @@
+"""Locks between processes, backed by files that exist only while the lock is held."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+
+class ProcessLock:
+    """A lock that one object, in one process, holds at a time.
+
+    The operating system releases it when the process exits.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        # One thread may acquire the lock and another release it.
+        self._lock = FileLock(path, thread_local=False)
+
+    def acquire(self, timeout: float = 0.0) -> bool:
+        """Wait up to `timeout` seconds for the lock; return whether this object now holds it.
+
+        Raises
+        ------
+        OSError
+            If the lock file cannot be created.
+        """
+        if not self._lock.is_locked:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                self._lock.acquire(timeout=timeout)
+            except Timeout:
+                return False
+        return True
+
+    def release(self) -> None:
+        """Release the lock and remove its file; does nothing if this object does not hold it."""
+        if not self._lock.is_locked:
+            return
+        # The file is removed while the lock is held: a process that opened it before finds it
+        # gone and tries again. Windows cannot remove an open file, so an empty file remains.
+        if sys.platform != "win32":
+            self._path.unlink(missing_ok=True)
+        self._lock.release()
+
+
+def is_locked(path: Path) -> bool:
+    """Return whether any process holds the lock at `path`."""
+    if not path.exists():
+        return False
+    lock = ProcessLock(path)
+    is_free = lock.acquire()
+    lock.release()
+    return not is_free
