@@ -87,7 +87,7 @@ class Chat:
         }
         with self.api.stream("POST", "v1/chat/completions", json=body) as reply:
             reply.raise_for_status()
-            events: list[Any] = [*servers.events_of(reply.iter_lines())]
+            events: list[Any] = [*servers.events_of(reply)]
         count: int = events[-1]["usage"]["completion_tokens"]
         return count
 

@@ -78,9 +78,9 @@ def rest(api: httpx2.Client, prompt: str) -> Iterator[object]:
     }
     with api.stream("POST", "v1/completions", json=body) as reply:
         reply.raise_for_status()
-        for line in reply.iter_lines():
-            if line.startswith("data: {") and json.loads(line[6:])["choices"][0]["text"]:
-                yield line
+        for chunk in servers.events_of(reply):
+            if chunk["choices"][0]["text"]:  # type: ignore[index]
+                yield chunk
 
 
 def compare_inference(model: Path, rounds: int) -> dict[str, float]:

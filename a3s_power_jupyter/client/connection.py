@@ -92,7 +92,7 @@ class EventStream:
             The connection broke.
         """
         try:
-            for data in sse.data(self._response.iter_raw()):
+            for data in sse.iter_events(self._response.iter_raw()):
                 if data == b"[DONE]":
                     return
                 event = msgspec.json.decode(data)

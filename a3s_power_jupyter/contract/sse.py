@@ -1,25 +1,47 @@
-"""Reader of Server-Sent Events."""
+"""Incremental parser for Server-Sent Events."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
 
-def data(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the data of each event of a byte stream that may be cut anywhere.
+class EventParser:
+    """Split a stream of bytes into the data of its events.
 
-    Splits at line feeds only: JSON may hold U+2028 or U+0085, where `str.splitlines` would cut.
-    Comments and fields other than ``data`` are skipped, and an event that the stream's end cut
-    short is dropped, as https://html.spec.whatwg.org/multipage/server-sent-events.html has it.
+    Lines end at line feeds only: JSON may contain U+2028 or U+0085, where `str.splitlines` splits.
+    Comments and fields other than ``data`` are skipped, and an event cut off by the end of the
+    stream is dropped, as in https://html.spec.whatwg.org/multipage/server-sent-events.html.
     """
-    rest = b""
-    lines_of_event: list[bytes] = []
-    for chunk in chunks:
-        *lines, rest = (rest + chunk).split(b"\n")
-        for ended in lines:
-            line = ended.removesuffix(b"\r")
+
+    def __init__(self) -> None:
+        self._partial_line = bytearray()
+        self._data: list[bytes] = []
+
+    @property
+    def pending_bytes(self) -> int:
+        """Number of bytes received of an event that is not complete yet."""
+        return len(self._partial_line) + sum(map(len, self._data))
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """Add the next bytes of the stream and return the data of each event they complete."""
+        self._partial_line += chunk
+        if b"\n" not in chunk:
+            return []
+        *lines, rest = self._partial_line.split(b"\n")
+        self._partial_line = rest
+        events = []
+        for line in lines:
+            line = line.removesuffix(b"\r")
             if line.startswith(b"data:"):
-                lines_of_event.append(line[5:].removeprefix(b" "))
-            elif not line and lines_of_event:
-                yield b"\n".join(lines_of_event)
-                lines_of_event.clear()
+                self._data.append(bytes(line[5:].removeprefix(b" ")))
+            elif not line and self._data:
+                events.append(b"\n".join(self._data))
+                self._data.clear()
+        return events
+
+
+def iter_events(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the data of each event as soon as it is complete."""
+    parser = EventParser()
+    for chunk in chunks:
+        yield from parser.feed(chunk)

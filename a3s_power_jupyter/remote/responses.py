@@ -20,6 +20,7 @@ from ..contract.errors import (
     UpstreamTimeout,
     UpstreamUnauthorized,
 )
+from ..contract.sse import EventParser
 
 #: Bytes of a whole reply, and of one event; vectors of 2,048 texts as JSON stay below.
 MAX_REPLY_BYTES = 256 * 1024 * 1024
@@ -88,15 +89,20 @@ async def read_events(chunks: AsyncIterator[bytes]) -> AsyncGenerator[dict[str, 
     UpstreamError
         The stream ended before its end, an event is no JSON, or it was an error.
     """
+    parser = EventParser()
     finished = False
-    async for data in _data(chunks):
-        if data.strip() == b"[DONE]":
-            return
-        event = await decode_reply(data)
-        if event.get("error"):
-            raise UpstreamError(f"The upstream broke off: {_message(event)}")
-        finished = finished or _ends(event)
-        yield event
+    async for chunk in chunks:
+        events = parser.feed(chunk)
+        if parser.pending_bytes > MAX_EVENT_BYTES:
+            raise UpstreamError(f"An event of the upstream is over {MAX_EVENT_BYTES:,} bytes.")
+        for data in events:
+            if data.strip() == b"[DONE]":
+                return
+            event = await decode_reply(data)
+            if event.get("error"):
+                raise UpstreamError(f"The upstream broke off: {_message(event)}")
+            finished = finished or _ends(event)
+            yield event
     if not finished:
         raise UpstreamError("The upstream ended its stream in the middle of the answer. Ask again.")
 
@@ -106,25 +112,6 @@ def _ends(event: dict[str, Any]) -> bool:
     return isinstance(choices, list) and any(
         isinstance(choice, dict) and choice.get("finish_reason") for choice in choices
     )
-
-
-async def _data(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
-    """The data of each event: https://html.spec.whatwg.org/multipage/server-sent-events.html"""
-    buffer = bytearray()
-    lines: list[bytes] = []
-    async for chunk in chunks:
-        buffer += chunk
-        *whole, rest = bytes(buffer).split(b"\n")
-        buffer = bytearray(rest)
-        if len(buffer) + sum(map(len, lines)) > MAX_EVENT_BYTES:
-            raise UpstreamError(f"An event of the upstream is over {MAX_EVENT_BYTES:,} bytes.")
-        for line in whole:
-            line = line.rstrip(b"\r")
-            if line.startswith(b"data:"):
-                lines.append(line[5:].removeprefix(b" "))
-            elif not line and lines:
-                yield b"\n".join(lines)
-                lines = []
 
 
 def refusal(status: int, headers: dict[str, str], body: bytes) -> PowerError:

@@ -95,7 +95,7 @@ def test_killed_while_streaming(
 ) -> None:
     with api.stream("POST", "v1/chat/completions", json=LONG) as reply:
         assert reply.status_code == 200
-        events = events_of(reply.iter_lines())
+        events = events_of(reply)
         for _ in range(5):
             assert "choices" in next(events)
         (worker,) = workers(fragile.pid)
@@ -125,7 +125,7 @@ def test_killed_while_loading(fragile: Server, api: httpx2.Client, killer: signa
 
 def test_a_client_that_leaves_stops_the_generation(api: httpx2.Client) -> None:
     with api.stream("POST", "v1/chat/completions", json=LONG) as reply:
-        events = events_of(reply.iter_lines())
+        events = events_of(reply)
         for _ in range(5):
             next(events)
         assert state(api) == "busy"
@@ -157,7 +157,7 @@ def test_no_worker_outlives_a_server_that_is_killed(
             with api.stream("POST", path, headers=headers, json=body) as reply:
                 (worker,) = eventually(lambda: workers(server.pid))
                 if moment == "streaming":
-                    next(events_of(reply.iter_lines()))
+                    next(events_of(reply))
                 server.process.kill()
     server.process.wait()
     assert psutil.wait_procs([worker], timeout=SOON)[1] == []

@@ -72,7 +72,7 @@ def test_the_load_tells_that_it_converts(server: Server, smollm2_directory: Path
             if b'"Q6K"' in path.read_bytes():
                 path.unlink()
         reply = api.post("v1/models/again/load", json={}, headers=headers)
-        events: list[Any] = [*events_of(reply.text.splitlines())]
+        events: list[Any] = [*events_of(reply)]
         phases = [event["status"] for event in events]
         assert phases[-1] == "success"
         assert "converting" in phases
@@ -80,7 +80,7 @@ def test_the_load_tells_that_it_converts(server: Server, smollm2_directory: Path
         assert values == sorted(values)
         api.post("v1/models/again/unload")
         reply = api.post("v1/models/Q6K/load", json={}, headers=headers)
-        phases = [str(event["status"]) for event in events_of(reply.text.splitlines())]
+        phases = [str(event["status"]) for event in events_of(reply)]
         assert "converting" not in phases
         api.post("v1/models/Q6K/unload")
 
@@ -107,14 +107,14 @@ def test_killed_in_the_middle(smollm2_directory: Path, tmp_path: Path) -> None:
     with run_server(tmp_path, headless=True) as server, server.api() as api:
         register(api, "m", smollm2_directory, isq="Q8_0")
         with api.stream("POST", "v1/models/m/load", json={}, headers=SSE) as reply:
-            events = events_of(reply.iter_lines())
+            events = events_of(reply)
             next(events)
             os.kill(converter(server).pid, signal.SIGKILL)
             last: Any = [*events][-1]
         assert last["error"]["code"] == "model_load_failed"
         assert "SIGKILL" in last["error"]["message"]
         with api.stream("POST", "v1/models/m/load", json={}, headers=SSE) as reply:
-            events = events_of(reply.iter_lines())  # who drops them gives the load up
+            events = events_of(reply)  # who drops them gives the load up
             next(events)
             child = converter(server)
             wait_until(lambda: any(server.home.glob("models/blobs/tmp-*")))
@@ -130,7 +130,7 @@ def test_a_load_that_nobody_wants_any_more_ends(smollm2_directory: Path, tmp_pat
     with run_server(tmp_path, headless=True) as server, server.api() as api:
         register(api, "m", smollm2_directory, isq="Q8_0")
         with api.stream("POST", "v1/models/m/load", json={}, headers=SSE) as reply:
-            events = events_of(reply.iter_lines())
+            events = events_of(reply)
             next(events)
             child = converter(server)
         child.wait(10)

@@ -109,7 +109,7 @@ def test_a_busy_model_is_neither_unloaded_nor_deleted_without_force(api: httpx2.
     body = {"model": "a", "prompt": "x", "max_tokens": 200, "stream": True}
     body["logit_bias"] = {"0": -100, "2": -100, "4": -100}
     with api.stream("POST", "v1/completions", json=body) as reply:
-        events = events_of(reply.iter_lines())
+        events = events_of(reply)
         next(events)
         for refused in (api.post("v1/models/a/unload"), api.delete("v1/models/a")):
             assert (refused.status_code, refused.json()["error"]["code"]) == (409, "model_busy")
@@ -125,7 +125,7 @@ def test_events_tell_every_change_after_a_snapshot(api: httpx2.Client) -> None:
 
     def follow() -> None:
         with api.stream("GET", "v1/events") as reply:
-            for event in events_of(reply.iter_lines()):
+            for event in events_of(reply):
                 seen.append(event)
                 started.set()
                 if event["type"] == "model_deleted":

@@ -34,14 +34,14 @@ def test_events_as_the_contract_writes_them(api: httpx2.Client) -> None:
     assert body.startswith('data: {"status":"resolving"}\n\ndata: {')
     assert body.endswith("}\n\n")
     assert "event:" not in body
-    *_, last = events_of(body.splitlines())
+    *_, last = events_of(response)
     assert last == {"status": "success", "id": REFERENCE, "object": "model", "created": 1}
 
 
 def test_a_failure_is_the_last_event(api: httpx2.Client) -> None:
     response = api.post("v1/models/pull", json={"name": "dies"})
     assert response.status_code == 200
-    *_, last = events_of(response.text.splitlines())
+    *_, last = events_of(response)
     assert (last["status"], last["error"]["code"]) == ("error", "worker_died")  # type: ignore[index]
 
 

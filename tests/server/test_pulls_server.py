@@ -63,7 +63,7 @@ def pull(server: Server, name: str, **fields: Any) -> list[dict[str, Any]]:
     body = {"name": name, **fields}
     with server.api() as api, api.stream("POST", "v1/models/pull", json=body) as response:
         assert response.status_code == 200, response.read()
-        return list(events_of(response.iter_lines()))
+        return list(events_of(response))
 
 
 def status_of(server: Server, name: str) -> dict[str, Any]:
@@ -203,7 +203,7 @@ def test_events_and_activity(hub: HubServer, server: Server) -> None:
 
     def watch() -> None:
         with server.api() as api, api.stream("GET", "v1/events") as response:
-            for event in events_of(response.iter_lines()):
+            for event in events_of(response):
                 seen.append(event)
                 subscribed.set()
                 pulled = event.get("pull")

@@ -62,7 +62,7 @@ def ask(server: Server, model: str, **more: Any) -> httpx2.Response:
 def stream(server: Server, model: str) -> list[dict[str, Any]]:
     reply = ask(server, model, stream=True)
     assert reply.status_code == 200, reply.text
-    return [*events_of(reply.text.splitlines())]  # type: ignore[list-item]
+    return [*events_of(reply)]  # type: ignore[list-item]
 
 
 def test_the_body_goes_through_and_the_answer_comes_back(front: Server, upstream: Upstream) -> None:
@@ -97,7 +97,7 @@ def test_each_event_passes_as_it_comes(front: Server, upstream: Upstream) -> Non
     upstream.first_seen.clear()
     body = {"model": "far/waits", "messages": MESSAGES, "stream": True}
     with front.api() as api, api.stream("POST", "v1/chat/completions", json=body) as reply:
-        events = events_of(reply.iter_lines())
+        events = events_of(reply)
         assert next(events)["choices"][0]["delta"] == {"content": "first"}  # type: ignore[index]
         upstream.first_seen.set()
         assert next(events)["choices"][0]["delta"] == {"content": "second"}  # type: ignore[index]
@@ -107,7 +107,7 @@ def test_a_client_that_goes_away_ends_the_request_there(front: Server, upstream:
     upstream.gone.clear()
     body = {"model": "far/endless", "messages": MESSAGES, "stream": True}
     with front.api() as api, api.stream("POST", "v1/chat/completions", json=body) as reply:
-        next(events_of(reply.iter_lines()))
+        next(events_of(reply))
     assert upstream.gone.wait(10)
 
 
@@ -177,7 +177,7 @@ def test_loaded_is_what_answers(front: Server) -> None:
 
 def test_the_list_finds_out_and_tells(front: Server) -> None:
     with front.api() as api, api.stream("GET", "v1/events") as reply:
-        events = events_of(reply.iter_lines())
+        events = events_of(reply)
         snapshot: Any = next(events)
         by_name = {model["id"]: model for model in snapshot["models"]}
         assert by_name["far/html"]["state"] in ("unloaded", "loaded", "failed")
@@ -223,7 +223,7 @@ def test_a_second_server_behind_the_first(chain: Callable[[], tuple[Server, Serv
     assert len(vectors.data) == 2
     body = {"model": "far/smollm2", "messages": MESSAGES, "stream": True, "max_tokens": 2000}
     with front.api() as api, api.stream("POST", "v1/chat/completions", json=body) as stream:
-        events = events_of(stream.iter_lines())
+        events = events_of(stream)
         next(events)
         os.kill(back.pid, signal.SIGKILL)
         back.process.wait()

@@ -94,7 +94,7 @@ def test_load_waits_or_streams(api: httpx2.Client) -> None:
     assert ["gc", {"num_ctx": 512, "isq": "Q4K"}, 3600.0] in called
     streamed = api.post("v1/models/gc/load", headers={"Accept": "text/event-stream"})
     assert streamed.headers["Content-Type"] == "text/event-stream"
-    first, last = events_of(streamed.text.splitlines())
+    first, last = events_of(streamed)
     assert first == {"status": "loading", "progress": 0.5}
     assert last["status"] == "success"
     assert last["model"]["id"] == "gc"  # type: ignore[index]
@@ -118,7 +118,7 @@ def test_a_load_that_fails_late(api: httpx2.Client) -> None:
     assert error(api.post("v1/models/dies/load")) == (503, "worker_died", None)
     streamed = api.post("v1/models/dies/load", headers={"Accept": "text/event-stream"})
     assert streamed.status_code == 200
-    *_, last = events_of(streamed.text.splitlines())
+    *_, last = events_of(streamed)
     assert last["status"] == "error"
     assert last["error"]["code"] == "worker_died"  # type: ignore[index]
 
@@ -236,7 +236,7 @@ def test_a_stream(api: httpx2.Client) -> None:
 def test_an_error_in_a_stream_is_its_last_event(api: httpx2.Client) -> None:
     response = chat(api, "dies", stream=True)
     assert response.status_code == 200
-    *_, last = events_of(response.text.splitlines())
+    *_, last = events_of(response)
     assert last["error"]["code"] == "worker_died"  # type: ignore[index]
     assert "[DONE]" not in response.text
 
@@ -244,7 +244,7 @@ def test_an_error_in_a_stream_is_its_last_event(api: httpx2.Client) -> None:
 def test_several_choices(api: httpx2.Client) -> None:
     whole = chat(api, "gc", n=3).json()
     assert [choice["message"]["content"] for choice in whole["choices"]] == ["Hello"] * 3
-    chunks = list(events_of(chat(api, "gc", n=3, stream=True).text.splitlines()))
+    chunks = list(events_of(chat(api, "gc", n=3, stream=True)))
     assert {chunk["choices"][0]["index"] for chunk in chunks} == {0, 1, 2}  # type: ignore[index]
     assert error(chat(api, "dies", n=2)) == (503, "worker_died", None)
 

@@ -7,13 +7,15 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
 import psutil
+
+from a3s_power_jupyter.contract import sse
 
 from .paths import TESTS
 
@@ -184,8 +186,8 @@ def tail(log: Path, lines: int = 60) -> str:
     return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
 
 
-def events_of(lines: Sequence[str] | Iterator[str]) -> Iterator[dict[str, object]]:
-    """The JSON events of an SSE reply; ``[DONE]`` is no event."""
-    for line in lines:
-        if line.startswith("data: ") and line != "data: [DONE]":
-            yield json.loads(line.removeprefix("data: "))
+def events_of(reply: httpx2.Response) -> Iterator[dict[str, object]]:
+    """Yield the JSON events of an SSE reply, without the final ``[DONE]``."""
+    for data in sse.iter_events(reply.iter_bytes()):
+        if data != b"[DONE]":
+            yield json.loads(data)

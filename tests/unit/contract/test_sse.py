@@ -1,4 +1,4 @@
-"""The reader of Server-Sent Events, on streams cut anywhere."""
+"""Parse Server-Sent Events from streams split at any byte."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ EVENTS = [
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 64, len(STREAM)])
-def test_events_are_the_same_however_the_stream_is_cut(size: int) -> None:
+def test_events_do_not_depend_on_how_the_stream_is_split(size: int) -> None:
     chunks = [STREAM[i : i + size] for i in range(0, len(STREAM), size)]
-    assert list(sse.data(chunks)) == EVENTS
+    assert list(sse.iter_events(chunks)) == EVENTS
 
 
-def test_every_cut_in_two() -> None:
+def test_a_stream_split_at_any_byte() -> None:
     for cut in range(len(STREAM)):
-        assert list(sse.data([STREAM[:cut], STREAM[cut:]])) == EVENTS
+        assert list(sse.iter_events([STREAM[:cut], STREAM[cut:]])) == EVENTS
 
 
-def test_an_event_is_given_out_as_soon_as_it_is_whole() -> None:
+def test_an_event_is_yielded_as_soon_as_it_is_complete() -> None:
     sent = []
 
     def chunks():
@@ -42,6 +42,14 @@ def test_an_event_is_given_out_as_soon_as_it_is_whole() -> None:
             sent.append(chunk)
             yield chunk
 
-    events = sse.data(chunks())
+    events = sse.iter_events(chunks())
     assert next(events) == b"1"
     assert len(sent) == 2
+
+
+def test_pending_bytes_count_the_incomplete_event() -> None:
+    parser = sse.EventParser()
+    assert parser.feed(b"data: 12345\nda") == []
+    assert parser.pending_bytes == 5 + 2
+    assert parser.feed(b"ta: 6\n\n") == [b"12345\n6"]
+    assert parser.pending_bytes == 0
