@@ -13,10 +13,11 @@ from urllib.parse import urlsplit
 from jupyter_server import CallContext
 from jupyter_server.auth.decorator import allow_unauthenticated, authorized
 from jupyter_server.auth.identity import User
-from jupyter_server.base.handlers import APIHandler, JupyterHandler
+from jupyter_server.base.handlers import APIHandler
 from jupyter_server.utils import origin_matches_pat
 from tornado import web
 
+from ..compat import authenticate, is_identified, prepare_without_redirect
 from ..contract.errors import Forbidden, Unauthorized
 from .context import SETTING, Context
 
@@ -83,10 +84,9 @@ class AuthHandler(APIHandler):
         if self._holds_kernel_key():
             # Not asked: the identity provider, which may reach out (JupyterHub) and say no.
             CallContext.set(CallContext.JUPYTER_HANDLER, self)
-            self._token_authenticated = True
-            self.current_user = self._jupyter_current_user = KernelUser()
+            authenticate(self, KernelUser())
             return
-        await JupyterHandler.prepare(self, _redirect_to_login=False)
+        await prepare_without_redirect(self)
         self.check_origin()
         if self.current_user is None and self.request.method != "OPTIONS":
             raise Unauthorized(NOT_AUTHENTICATED)
@@ -133,7 +133,7 @@ class AuthHandler(APIHandler):
         )
 
     def check_xsrf_cookie(self) -> None:
-        if hasattr(self, "_jupyter_current_user") and not self.identity_provider.auth_enabled:
+        if is_identified(self) and not self.identity_provider.auth_enabled:
             self.check_origin()
             return
         try:

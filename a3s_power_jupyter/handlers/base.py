@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 import msgspec
 from tornado import web
 
+from ..compat import is_authenticated
 from ..contract.errors import (
     BadRequest,
     BodyTooLarge,
@@ -187,8 +188,7 @@ class PowerHandler(AuthHandler):
             return PowerError("The server made a mistake; its log says more.")
         message = raised.log_message or responses.get(status, "Bad request")
         if status in (401, 403):
-            known = getattr(self, "_jupyter_current_user", None) is not None
-            return (Forbidden if known else Unauthorized)(message)
+            return (Forbidden if is_authenticated(self) else Unauthorized)(message)
         return (RouteNotFound if status == 404 else BadRequest)(message)
 
     @classmethod
@@ -198,7 +198,7 @@ class PowerHandler(AuthHandler):
             verb
             for verb in cls.SUPPORTED_METHODS
             if verb != "OPTIONS"
-            and getattr(cls, verb.lower()) is not web.RequestHandler._unimplemented_method
+            and getattr(cls, verb.lower()) is not getattr(web.RequestHandler, verb.lower())
         ]
 
     def log_exception(

@@ -9,11 +9,11 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from logging import Logger
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from jupyter_server._tz import utcnow
 from jupyter_server.extension.application import ExtensionApp
 from tornado.ioloop import PeriodicCallback
 from traitlets import (
@@ -249,7 +249,7 @@ class PowerApp(ExtensionApp):
         if self.context.service.active_requests:
             self.context.touch()
             # What /api/status shows, and jupyterhub-idle-culler reads, as last_activity.
-            self.serverapp.web_app.settings["last_activity_times"][self.name] = utcnow()
+            self.serverapp.web_app.settings["last_activity_times"][self.name] = datetime.now(UTC)
         elif self._is_headless() and await self._is_idle():
             self.log.info("Nothing was asked for %g seconds; shutting down.", self.idle_exit)
             self.serverapp.stop()

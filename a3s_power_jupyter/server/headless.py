@@ -65,7 +65,7 @@ class HeadlessServerApp(ServerApp):
     def running_server_info(self, kernel_count: bool = True) -> str:
         provider = self.identity_provider
         token = provider.token if getattr(provider, "token_generated", False) else "$TOKEN"
-        url = f"{self._get_urlparts(path=self.base_url).geturl()}v1"
+        url = f"{self.connection_url}v1"
         auth = f'-H "Authorization: Bearer {token}" ' if provider.auth_enabled else ""
         post = f"  curl {auth}-H 'Content-Type: application/json' {url}"
         model = '{"name": "my-model", "path": "/path/to/model.gguf"}'
