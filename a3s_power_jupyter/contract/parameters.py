@@ -30,6 +30,11 @@ ISQ_KINDS = ("Q4_0", "Q4K", "Q6K", "Q8_0", "HQQ4", "HQQ8", "none")
 KVCacheType = Literal["f32", "f16", "bf16", "q8_0", "q4_0"]
 
 
+#: Tokens of context if neither the user nor the model sets fewer. The KV cache is allocated in full
+#: when a model is loaded, and the 128 k that models are trained for would take gigabytes.
+DEFAULT_NUM_CTX = 8192
+
+
 class Known(msgspec.Struct, frozen=True):
     """A struct that shows only what is known: UNSET is left out of its repr, as of its JSON."""
 
@@ -44,7 +49,7 @@ class LoadParameters(Known, frozen=True, forbid_unknown_fields=True):
 
     Attributes
     ----------
-    num_ctx : tokens of context, shared by the slots; default: the trained one, at most 8192.
+    num_ctx : tokens of context of one request; default: the trained one, at most 8192.
     num_gpu : layers on the GPU; -1 is all, 0 none; default -1 where llama.cpp has a GPU.
     main_gpu : index of the GPU that holds small tensors.
     tensor_split : share of each GPU, any positive numbers, normalised by their sum.
@@ -69,6 +74,13 @@ class LoadParameters(Known, frozen=True, forbid_unknown_fields=True):
     use_mmap: bool | UnsetType = UNSET
     kv_cache_type: KVCacheType | UnsetType = UNSET
     chat_template: str | UnsetType = UNSET
+
+    def context_length(self, trained: int) -> int:
+        """Return `num_ctx`, or its default for a model that was trained with `trained` tokens of
+        context (0 if unknown)."""
+        if self.num_ctx is not UNSET:
+            return self.num_ctx
+        return min(trained or DEFAULT_NUM_CTX, DEFAULT_NUM_CTX)
 
 
 class DefaultParameters(LoadParameters, frozen=True, forbid_unknown_fields=True):

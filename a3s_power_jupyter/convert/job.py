@@ -10,13 +10,11 @@ from pathlib import Path
 
 import msgspec
 
-from ..contract.parameters import LoadParameters
-from ..engine.directory import model_directory
-from ..engine.protocol import Load
 from ..store.conversions import Conversion, wanted
 from ..store.files import look, sha256_of
 from ..store.locks import ProcessLock
 from ..store.model_store import ModelStore
+from ..store.staging import linked_directory
 from .converter import convert
 from .exceptions import CannotConvert
 from .proof import prove_numbers, prove_tokens
@@ -80,9 +78,10 @@ def _make(
 ) -> Conversion:
     size = request.manifest.size_bytes
     threads = max(1, (os.cpu_count() or 2) // 2)
-    load = Load("safetensors", request.paths, LoadParameters(), names=_names(request))
+    names = [file.name for file in request.manifest.files]
+    files = dict(zip(names, map(Path, request.paths), strict=True))
     with (
-        model_directory(load) as directory,
+        linked_directory(files) as directory,
         store.blobs.temporary() as whole,
         store.blobs.temporary() as result,
     ):
@@ -103,10 +102,6 @@ def _make(
         conversion = msgspec.structs.replace(conversion, sha256=sha256_of(made), size=made.size)
         store.keep_conversion(conversion, result)
     return conversion
-
-
-def _names(request: Convert) -> tuple[str, ...]:
-    return tuple(file.name for file in request.manifest.files)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from pathlib import Path
 from typing import IO, Any
 
 import msgspec
@@ -50,6 +51,11 @@ class Load(msgspec.Struct, frozen=True, tag="load"):
     gpu_layers: int | None = None
     layers: int = 0
     kv_bytes: int = 0
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """The files of a model directory by name."""
+        return dict(zip(self.names, map(Path, self.paths), strict=True))
 
 
 class Submit(msgspec.Struct, frozen=True, tag="submit"):

@@ -22,9 +22,6 @@ _ISQ_BITS = {"Q4_0": 5.0, "Q4K": 5.5, "Q6K": 7.0, "Q8_0": 8.5, "HQQ4": 5.5, "HQQ
 OVERHEAD_BYTES = 200 * 1024 * 1024
 OVERHEAD_SHARE = 0.05
 
-#: Context that an engine takes when nobody chose one (`engine.llamacpp.model`).
-DEFAULT_NUM_CTX = 8192
-
 
 def kv_cache_bytes(manifest: Manifest, parameters: LoadParameters) -> int:
     """Bytes of the KV cache: tokens * layers * kv_heads * (key + value length) * element size.
@@ -34,11 +31,7 @@ def kv_cache_bytes(manifest: Manifest, parameters: LoadParameters) -> int:
     geometry = manifest.geometry
     if geometry is UNSET:
         return 0
-    tokens = DEFAULT_NUM_CTX
-    if parameters.num_ctx is not UNSET:
-        tokens = parameters.num_ctx
-    elif manifest.context_length is not UNSET:
-        tokens = min(manifest.context_length, DEFAULT_NUM_CTX)
+    tokens = parameters.context_length(manifest.context_length or 0)
     if parameters.num_parallel is not UNSET:
         tokens *= parameters.num_parallel
     kind = "f16" if parameters.kv_cache_type is UNSET else parameters.kv_cache_type

@@ -1,7 +1,12 @@
-"""Files of a model under their own names, while they are blobs, or about to be."""
+"""Temporary directories that show the files of a model under their own names.
+
+Blobs and downloads in progress are named after hashes, but model libraries find the files of a
+model by name.
+"""
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,45 +18,72 @@ from .formats.gguf_model import describe_gguf
 from .formats.model_directory import describe_directory
 
 
-def describe_staged(
-    name: str, files: Mapping[str, Path], first: str | None
-) -> tuple[Description, tuple[str, ...]]:
-    """Describe a model whose files do not have their own names.
+@contextmanager
+def linked_directory(files: Mapping[str, Path]) -> Iterator[Path]:
+    """Create a temporary directory of links to exactly `files`, and yield its path.
+
+    Code and pickles in a directory that the user registered are therefore never visible to the
+    library that loads the model.
 
     Parameters
     ----------
-    name
-        What error messages call the place.
-    files
-        By the path that each should have, relative and with slashes.
-    first
-        Path of a GGUF file, the first of its shards; None for a directory of transformers.
-
-    Returns
-    -------
-    description, paths
-        `paths` are those of the description's files, as keys of `files`.
+    files : mapping of str to Path
+        Files by their relative path in the directory, with slashes.
 
     Raises
     ------
-    What `describe_gguf` and `describe_directory` raise
+    OSError
+        If no link can be made in the system's directory for temporary files.
     """
-    with _staged(files) as folder:
+    with tempfile.TemporaryDirectory(prefix="a3s-power-") as created:
+        directory = Path(created)
+        for name, path in files.items():
+            link = directory / name
+            link.parent.mkdir(parents=True, exist_ok=True)
+            _link(path.absolute(), link)
+        yield directory
+
+
+def _link(path: Path, link: Path) -> None:
+    try:
+        link.symlink_to(path)
+    except OSError:  # on Windows symbolic links need a privilege
+        os.link(path, link)
+
+
+def describe_staged(
+    name: str, files: Mapping[str, Path], first: str | None
+) -> tuple[Description, tuple[str, ...]]:
+    """Describe a model from files that do not have their own names.
+
+    Parameters
+    ----------
+    name : str
+        Shown in error messages in place of the temporary directory.
+    files : mapping of str to Path
+        Files by their relative path in the model, with slashes.
+    first : str or None
+        Path of the GGUF file or its first shard; None for a model directory.
+
+    Returns
+    -------
+    description : Description
+    paths : tuple of str
+        The files of the description, as keys of `files`.
+
+    Raises
+    ------
+    PowerError
+        As `describe_gguf` and `describe_directory` do.
+    """
+    with linked_directory(files) as directory:
         try:
-            found = (
-                describe_directory(folder, None) if first is None else describe_gguf(folder / first)
+            description = (
+                describe_directory(directory, None)
+                if first is None
+                else describe_gguf(directory / first)
             )
         except PowerError as error:
-            raise type(error)(error.message.replace(str(folder), name)) from None
-        return found, tuple(file.path.relative_to(folder).as_posix() for file in found.files)
-
-
-@contextmanager
-def _staged(files: Mapping[str, Path]) -> Iterator[Path]:
-    """A folder of links with those names."""
-    with tempfile.TemporaryDirectory(prefix="a3s-power-") as folder:
-        for name, path in files.items():
-            link = Path(folder, name)
-            link.parent.mkdir(parents=True, exist_ok=True)
-            link.symlink_to(path.absolute())
-        yield Path(folder)
+            raise type(error)(error.message.replace(str(directory), name)) from None
+        paths = (file.path.relative_to(directory).as_posix() for file in description.files)
+        return description, tuple(paths)

@@ -24,11 +24,6 @@ from .logs import last_errors
 if TYPE_CHECKING:
     from .vision import Projector
 
-#: Context of a model whose `num_ctx` nobody chose, if it was trained for at least as much. The
-#: KV cache is allocated whole when the model is loaded, so the trained 128 k would cost
-#: gigabytes that a notebook seldom needs.
-DEFAULT_NUM_CTX = 8192
-
 #: Share of a GPU's free memory that a model may take, and what the compute buffers are given.
 GPU_SHARE = 0.92
 GPU_RESERVE_BYTES = 512 * 1024 * 1024
@@ -60,9 +55,7 @@ class LlamaModel:
     @property
     def num_ctx(self) -> int:
         """Tokens of context of one request."""
-        if self.parameters.num_ctx is not UNSET:
-            return self.parameters.num_ctx
-        return min(self.trained_ctx or DEFAULT_NUM_CTX, DEFAULT_NUM_CTX)
+        return self.parameters.context_length(self.trained_ctx)
 
     @property
     def generates(self) -> bool:

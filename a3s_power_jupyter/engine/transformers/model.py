@@ -11,15 +11,12 @@ from msgspec import UNSET
 
 from ...contract.errors import InvalidParameter, ModelLoadFailed, PowerError
 from ...contract.parameters import LoadParameters
+from ...store.staging import linked_directory
 from ..base import Progress
-from ..directory import model_directory
 from ..protocol import Load
 from . import hqq
 from .devices import Placement, place, use_threads
 from .pieces import Pieces
-
-#: Context of a model whose `num_ctx` nobody chose, as with llama.cpp.
-DEFAULT_NUM_CTX = 8192
 
 #: Share of a load that reading the weights takes, where they are quantized then.
 _READ = 0.3
@@ -40,7 +37,7 @@ class LoadedModel:
         self.parameters: LoadParameters = load.parameters
         self.placement: Placement = place(load)
         self.notes: tuple[str, ...] = ()
-        with model_directory(load) as directory, _explained():
+        with linked_directory(load.files) as directory, _explained():
             self.tokenizer = transformers.AutoTokenizer.from_pretrained(
                 directory, trust_remote_code=False, local_files_only=True
             )
@@ -96,9 +93,7 @@ class LoadedModel:
 
     @property
     def num_ctx(self) -> int:
-        if self.parameters.num_ctx is not UNSET:
-            return self.parameters.num_ctx
-        return min(self.trained_ctx or DEFAULT_NUM_CTX, DEFAULT_NUM_CTX)
+        return self.parameters.context_length(self.trained_ctx)
 
     @property
     def vocabulary(self) -> int:
