@@ -78,6 +78,7 @@ def open_lab(
         server = start_server(
             f"--ServerApp.root_dir={root}",
             environ={"JUPYTER_CONFIG_DIR": str(config), **(environ or {})},
+            lab=True,
         )
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         pages.append(page)

@@ -45,7 +45,7 @@ def notebook(
     root = tmp_path / "notebooks"
     root.mkdir()
     write_notebook(root / "models.ipynb", *CELLS)
-    server = start_server(f"--ServerApp.root_dir={root}")
+    server = start_server(f"--ServerApp.root_dir={root}", lab=True)
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     opened = Notebook(page, server)
     page.on("console", opened.hear)

@@ -1,4 +1,4 @@
-"""Real servers for tests: a process each, in folders of their own."""
+"""Run real servers for tests, each in its own process and folders."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ TOKEN = "token-of-the-tests"
 START_SECONDS = 60
 STOP_SECONDS = 30
 
-#: Those that run now; conftest shows their logs when a test fails.
+#: Server extensions that take seconds to start.
+LAB_EXTENSIONS = ("jupyterlab", "jupyter_lsp", "notebook", "notebook_shim")
+
+#: The servers that run now. conftest.py shows their logs when a test fails.
 running: list[Server] = []
 
 
@@ -33,9 +36,12 @@ class Server:
 
     Attributes
     ----------
-    url : with the base URL and a slash at its end.
-    token : what it accepts as ``Authorization: Bearer``.
-    key : the kernel's key, from the runtime file.
+    url : str
+        Its address with the base URL and a trailing slash.
+    token : str
+        Accepted as ``Authorization: Bearer``.
+    key : str
+        The kernels' key, from the runtime file.
     """
 
     process: subprocess.Popen[bytes]
@@ -56,11 +62,11 @@ class Server:
         return self.runtime_dir / f"a3s-power-{self.pid}.json"
 
     def client(self, **headers: str) -> httpx2.Client:
-        """A client without credentials; paths are relative to `url`."""
+        """Return a client without credentials; paths are relative to `url`."""
         return httpx2.Client(base_url=self.url, headers=headers, timeout=120, trust_env=False)
 
     def api(self) -> httpx2.Client:
-        """A client with the token."""
+        """Return a client that sends the token."""
         return self.client(Authorization=f"Bearer {self.token}")
 
 
@@ -73,40 +79,44 @@ def run_server(
     home: Path | None = None,
     runtime_dir: Path | None = None,
     environ: Mapping[str, str] | None = None,
-    fake: bool = False,
+    fake: bool | str = False,
+    lab: bool = False,
 ) -> Iterator[Server]:
     """Run ``jupyter server``, or ``jupyter power`` if `headless`, until the block ends.
 
     Parameters
     ----------
-    folder
-        Where it keeps everything; `home` and `runtime_dir` may be another server's.
-    argv
-        Options of the command line, as ``--ServerApp.base_url=/user/ada/``.
-    fake
-        With `fake_service.FakeService` behind the routes.
+    folder : Path
+        Holds the server's configuration, data, notebooks and log, and its `home` and
+        `runtime_dir` unless they are given.
+    argv : str
+        Command-line options, such as ``--ServerApp.base_url=/user/ada/``.
+    fake : bool or str
+        Serve `fake_service.FakeService`, or the class of that module with this name, instead of
+        real models.
+    lab : bool
+        Start JupyterLab and Notebook too.
     """
     home = home or folder / "power"
     runtime_dir = runtime_dir or folder / "runtime"
     log = folder / "server.log"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "notebooks").mkdir(exist_ok=True)
+    (folder / "notebooks").mkdir(parents=True, exist_ok=True)
     env = clean_environ(folder, home, runtime_dir) | {"JUPYTER_TOKEN": token} | (environ or {})
-    folders = (
-        (environ or {}).get("PYTHONPATH"),
-        str(TESTS) if fake else None,
-        os.environ.get("PYTHONPATH"),
-    )
-    env["PYTHONPATH"] = os.pathsep.join(filter(None, folders))
+    path = [(environ or {}).get("PYTHONPATH"), os.environ.get("PYTHONPATH")]
+    if not (lab or headless):
+        _disable(LAB_EXTENSIONS, folder / "config")
     module = "a3s_power_jupyter.server.extension" if headless else "jupyter_server"
-    address = [] if any("--sock" in arg for arg in argv) else ["--ip=127.0.0.1", "--port=0"]
-    options = [] if headless else ["--no-browser", "--allow-root", "--ServerApp.port_retries=0"]
+    options = [] if any("--sock" in arg for arg in argv) else ["--ip=127.0.0.1", "--port=0"]
+    if not headless:
+        options += ["--no-browser", "--allow-root", "--ServerApp.port_retries=0"]
     if fake:
-        options.append("--PowerApp.service_class=support.fake_service.FakeService")
-        _without_lab(folder / "config")
+        service = "FakeService" if fake is True else fake
+        options.append(f"--PowerApp.service_class=support.fake_service.{service}")
+        path.append(str(TESTS))
+    env["PYTHONPATH"] = os.pathsep.join(filter(None, path))
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", module, *address, *options, *argv],
+            [sys.executable, "-m", module, *options, *argv],
             cwd=folder / "notebooks",
             env=env,
             stdin=subprocess.DEVNULL,
@@ -124,7 +134,7 @@ def run_server(
 
 
 def clean_environ(folder: Path, home: Path, runtime_dir: Path) -> dict[str, str]:
-    """This process's environment without what it says about Jupyter and A3S Power."""
+    """Return this process's environment with every Jupyter folder inside `folder`."""
     env = {
         name: value
         for name, value in os.environ.items()
@@ -140,16 +150,15 @@ def clean_environ(folder: Path, home: Path, runtime_dir: Path) -> dict[str, str]
     }
 
 
-def _without_lab(config: Path) -> None:
-    """The extensions that take seconds to start, and that no fake is about."""
-    off = dict.fromkeys(("jupyterlab", "jupyter_lsp", "notebook_shim"), False)
+def _disable(extensions: tuple[str, ...], config: Path) -> None:
+    """Write a configuration that disables these server extensions."""
     config.mkdir(exist_ok=True)
-    settings = {"ServerApp": {"jpserver_extensions": off}}
+    settings = {"ServerApp": {"jpserver_extensions": dict.fromkeys(extensions, False)}}
     (config / "jupyter_server_config.json").write_text(json.dumps(settings))
 
 
 def stop(process: subprocess.Popen[bytes]) -> int:
-    """End `process` as an administrator would; its exit status."""
+    """Terminate `process` with SIGTERM and return its exit status."""
     process.terminate()
     try:
         return process.wait(STOP_SECONDS)
@@ -160,11 +169,11 @@ def stop(process: subprocess.Popen[bytes]) -> int:
 
 
 def end(pid: int) -> None:
-    """Stop the server with the process id `pid`, if it runs, and wait for its end."""
+    """Stop the process with this id, if it is running, and wait until it has exited."""
     try:
         process = psutil.Process(pid)
         process.terminate()
-        # It may be the child of a kernel that does not wait for it.
+        # A kernel does not reap its children, so the process may remain as a zombie.
         while process.status() != psutil.STATUS_ZOMBIE:
             time.sleep(0.05)
     except psutil.NoSuchProcess:
@@ -172,17 +181,18 @@ def end(pid: int) -> None:
 
 
 def _wait_for(path: Path, process: subprocess.Popen[bytes], log: Path) -> dict[str, str]:
-    """The content of the runtime file, which is written when the server listens."""
+    """Wait for the runtime file, which is written once the server listens, and return it."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         if path.exists():
-            found: dict[str, str] = json.loads(path.read_text())
-            return found
+            info: dict[str, str] = json.loads(path.read_text())
+            return info
         time.sleep(0.05)
-    raise RuntimeError(f"the server did not start; its log:\n{log.read_text()}")
+    raise RuntimeError(f"The server did not start. Its log:\n{log.read_text()}")
 
 
 def tail(log: Path, lines: int = 60) -> str:
+    """Return the last lines of a log."""
     return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
 
 
