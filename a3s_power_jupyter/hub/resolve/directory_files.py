@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping
-from pathlib import PurePosixPath
 from typing import Any
 
 import msgspec
 
 from ...contract.errors import InvalidModelDirectory
-from ...store.formats.weights import INDEX, SINGLE
+from ...store.formats.model_directory import TEMPLATES, TOKENIZERS, is_companion
+from ...store.formats.weights import INDEX, SINGLE, no_weights
 from .plan import RemoteFile
-
-# These two are what `store.model_directory` takes in; a test holds them together.
-_COMPANIONS = (".json", ".txt", ".model", ".jinja", ".tiktoken")
-_TOKENIZERS = (
-    "tokenizer.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model",
-    "vocab.json", "vocab.txt", "tekken.json",
-)  # fmt: skip
-_TEMPLATES = "additional_chat_templates"
-_PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 
 
 def has_weights(files: Container[str]) -> bool:
@@ -46,10 +37,10 @@ def directory_files(
         It is no model, has only pickled weights, or is not complete.
     """
     if not has_weights(files):
-        raise _no_weights(repo, files)
+        raise no_weights(repo, files, "name")
     missing = "config.json" if "config.json" not in files else ""
-    if not missing and files.keys().isdisjoint(_TOKENIZERS):
-        missing = f"tokenizer ({', '.join(_TOKENIZERS)})"
+    if not missing and files.keys().isdisjoint(TOKENIZERS):
+        missing = f"tokenizer ({', '.join(TOKENIZERS)})"
     if missing:
         raise InvalidModelDirectory(
             f"{repo} has safetensors weights, but no {missing}, so it cannot be loaded as a model "
@@ -62,7 +53,7 @@ def directory_files(
         if any(f"{module}/{name}" in files for name in (SINGLE, INDEX, "pytorch_model.bin")):
             weights += _weights(repo, f"{module}/", files, read)
     companions: list[RemoteFile] = []
-    for folder in ("", *([_TEMPLATES] if _has_folder(files, _TEMPLATES) else []), *modules):
+    for folder in ("", *([TEMPLATES] if _has_folder(files, TEMPLATES) else []), *modules):
         companions += [files[path] for path in sorted(files) if _is_companion(path, folder)]
     return (*weights, *companions)
 
@@ -74,7 +65,8 @@ def _weights(
     if prefix + SINGLE in files:
         return [files[prefix + SINGLE]]
     if prefix + INDEX not in files:
-        raise _no_weights(f"{repo}/{prefix}".rstrip("/"), files)
+        below = (path.removeprefix(prefix) for path in files if path.startswith(prefix))
+        raise no_weights(f"{repo}/{prefix}".rstrip("/"), below, "name")
     try:
         placed = msgspec.convert(read(files[prefix + INDEX])["weight_map"], dict[str, str])
     except (msgspec.ValidationError, KeyError, TypeError):
@@ -117,26 +109,4 @@ def _has_folder(files: Mapping[str, RemoteFile], folder: str) -> bool:
 
 def _is_companion(path: str, folder: str) -> bool:
     parent, _, name = path.rpartition("/")
-    if parent != folder or not name.endswith(_COMPANIONS):
-        return False
-    # An index of the same weights in another format is left out.
-    return not name.endswith(".index.json") or name.endswith(".safetensors.index.json")
-
-
-def _no_weights(place: str, files: Mapping[str, RemoteFile]) -> InvalidModelDirectory:
-    names = [PurePosixPath(path).name for path in files]
-    pickles = sorted(name for name in names if name.endswith(_PICKLES))
-    if "adapter_model.safetensors" in names:
-        reason = "It is a LoRA adapter: merge it into its base model and register that"
-    elif "model_index.json" in names:
-        reason = "It is a pipeline of diffusers, which makes images and not text"
-    elif pickles:
-        reason = (
-            f"Its weights are pickled ({pickles[0]}), and opening a pickle can run any code. "
-            "Choose a repository that has the model as safetensors or GGUF"
-        )
-    else:
-        reason = f"Weights must be GGUF files, or be called {SINGLE}, or be listed in {INDEX}"
-    return InvalidModelDirectory(
-        f"{place} has no weights that can be used. {reason}.", param="name"
-    )
+    return parent == folder and is_companion(name)

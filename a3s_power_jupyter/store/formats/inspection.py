@@ -18,9 +18,9 @@ from .description import Description
 from .gguf_model import describe_gguf
 from .mmproj import find_image_part, with_image_part
 from .model_directory import describe_directory
+from .weights import PICKLES
 
 _FORMATS: tuple[Format, ...] = get_args(Format)
-_PICKLES = (".bin", ".pt", ".pth", ".ckpt")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -148,7 +148,7 @@ def _check_suffix(path: Path) -> None:
             "has config.json and tokenizer too.",
             param="path",
         )
-    if path.suffix in _PICKLES:
+    if path.suffix in PICKLES:
         raise UnsupportedModelFormat(
             f"{path} is a pickle, and opening it can run any code. Get the model as GGUF or "
             "safetensors.",

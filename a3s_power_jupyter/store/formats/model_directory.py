@@ -1,4 +1,8 @@
-"""A model as transformers keeps it: a directory with config.json, tokenizer and safetensors."""
+"""Describe a model in the layout of transformers: config.json, tokenizer and safetensors weights.
+
+The keys of config.json are those of transformers' ``PretrainedConfig``; modules.json is the format
+of sentence-transformers.
+"""
 
 from __future__ import annotations
 
@@ -19,48 +23,55 @@ from .weights import SINGLE, Weights, find_weights
 
 DirectoryFormat = Literal["safetensors", "vision", "huggingface"]
 
-#: Without one of these there is no vocabulary.
-_TOKENIZERS = (
+#: A model needs at least one of these for its vocabulary.
+TOKENIZERS = (
     "tokenizer.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model",
     "vocab.json", "vocab.txt", "tekken.json",
 )  # fmt: skip
+#: The folder that transformers reads chat templates with names from.
+TEMPLATES = "additional_chat_templates"
+
 _PROCESSORS = ("preprocessor_config.json", "processor_config.json")
-
-#: Settings, vocabularies and templates: what a model needs beside its weights. No code.
+#: Suffixes of settings, vocabularies and templates, and of no code.
 _COMPANIONS = (".json", ".txt", ".model", ".jinja", ".tiktoken")
-_INDEX_END = ".index.json"
-_TEMPLATES = "additional_chat_templates"
-
-#: Ends of the class names in `architectures` of models that write text.
-_WRITERS = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
+#: Suffixes of class names in `architectures` of models that generate text.
+_GENERATORS = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
 
 
 def describe_directory(path: Path, wanted: DirectoryFormat | None) -> Description:
-    """Describe the model in the directory `path`, as `wanted` or as what it is.
+    """Describe the model in the directory `path`.
 
-    Files are those that loading needs: weights as safetensors, settings, tokenizer. The same
-    weights in other formats, code and documents are left out. Symbolic links to files are
-    followed (the cache of the Hugging Face hub is made of them); the path that is kept is
-    that of the link.
+    The description has the files that loading needs: safetensors weights, settings and tokenizer,
+    but no other weights, code or documents. A link to a file is described under the path of the
+    link, because the Hugging Face cache consists of links.
+
+    Parameters
+    ----------
+    path : Path
+    wanted : {"safetensors", "vision", "huggingface"} or None
+        The format; None to detect it.
 
     Raises
     ------
-    InvalidModelDirectory, FileNotFound, NotADirectory, NotAFile, PathUnreadable, FileChanged
+    InvalidModelDirectory
+        If a part of the model is missing or damaged, or does not suit the format `wanted`.
+    FileNotFound, NotADirectory, NotAFile, PathUnreadable, FileChanged
+        If a file cannot be read, or changes while it is read.
     """
     check_directory(path)
     if not (path / "config.json").exists():
-        find_weights(path)  # has better advice for a folder of GGUF files or pickles
+        find_weights(path)  # gives better advice for a folder of GGUF files or pickles
         raise InvalidModelDirectory(
             f"{path} has no config.json, so the kind of model is unknown. Download the whole "
             "model.",
             param="path",
         )
     config = read_object(path / "config.json")
-    format_ = wanted or _detected(path, config)
+    format_ = wanted or _detect_format(path, config)
     weights = find_weights(path)
     folders = _folders(path)
     files = (*weights.files, *_module_weights(path, folders), *_companions(path, folders))
-    _check_fits(path, format_, config, {file.name for file in files})
+    _check_format(path, format_, config, {file.name for file in files})
     text = _text_config(config)
     return Description(
         format=format_,
@@ -72,42 +83,49 @@ def describe_directory(path: Path, wanted: DirectoryFormat | None) -> Descriptio
     )
 
 
-def _detected(path: Path, config: dict[str, Any]) -> DirectoryFormat:
+def is_companion(name: str) -> bool:
+    """Return whether a file of this name belongs to a model beside its weights."""
+    if name.endswith(".index.json"):
+        return name.endswith(".safetensors.index.json")  # other indexes list other weights
+    return name.endswith(_COMPANIONS)
+
+
+def _detect_format(path: Path, config: dict[str, Any]) -> DirectoryFormat:
     if isinstance(config.get("vision_config"), dict):
         return "vision"
-    if (path / "modules.json").exists() or not _writes_text(config):
+    if (path / "modules.json").exists() or not _generates_text(config):
         return "huggingface"
     return "safetensors"
 
 
-def _writes_text(config: dict[str, Any]) -> bool:
-    """Whether it generates; True where the config does not say what it is."""
+def _generates_text(config: dict[str, Any]) -> bool:
+    """Return whether the model generates text; True if the config names no architecture."""
     architectures = config.get("architectures")
     if not isinstance(architectures, list) or not architectures:
         return True
-    return any(str(name).endswith(_WRITERS) for name in architectures)
+    return any(str(name).endswith(_GENERATORS) for name in architectures)
 
 
-def _check_fits(
+def _check_format(
     path: Path, format_: DirectoryFormat, config: dict[str, Any], names: set[str]
 ) -> None:
-    if names.isdisjoint(_TOKENIZERS):
+    if names.isdisjoint(TOKENIZERS):
         raise InvalidModelDirectory(
-            f"{path} has no tokenizer ({', '.join(_TOKENIZERS)}). Download the whole model.",
+            f"{path} has no tokenizer ({', '.join(TOKENIZERS)}). Download the whole model.",
             param="path",
         )
-    if format_ == "safetensors" and not _writes_text(config):
+    if format_ == "safetensors" and not _generates_text(config):
         raise InvalidModelDirectory(
-            f"{path} is a {config['architectures'][0]}, which writes no text. Register it with "
-            'format "huggingface" for embeddings.',
+            f"{path} is a {config['architectures'][0]}, which does not generate text. Register it "
+            'with format "huggingface" for embeddings.',
             param="format",
         )
     if format_ != "vision":
         return
     if not isinstance(config.get("vision_config"), dict):
         raise InvalidModelDirectory(
-            f"{path} is no vision model: its config.json has no vision_config. Leave the format "
-            "out, and it is found.",
+            f"{path} is not a vision model: its config.json has no vision_config. Omit the format "
+            "to have it detected.",
             param="format",
         )
     if names.isdisjoint(_PROCESSORS):
@@ -119,53 +137,49 @@ def _check_fits(
 
 
 def _folders(path: Path) -> list[str]:
-    """Folders that belong to the model: modules of sentence-transformers and chat templates."""
-    folders = [_TEMPLATES] if (path / _TEMPLATES).is_dir() else []
+    """Return the folders of the model: chat templates and modules of sentence-transformers."""
+    folders = [TEMPLATES] if (path / TEMPLATES).is_dir() else []
     if not (path / "modules.json").exists():
         return folders
     for module in read_array(path / "modules.json"):
         name = module.get("path") if isinstance(module, dict) else None
         if not isinstance(name, str) or len(PurePosixPath(name).parts) > 1 or name in (".", ".."):
             raise InvalidModelDirectory(
-                f"{path / 'modules.json'} has a module without a folder of its own. Download the "
-                "model again.",
+                f"{path / 'modules.json'} has a module whose path is not a folder beside it. "
+                "Download the model again.",
                 param="path",
             )
-        if name and (path / name).is_dir():  # a module without settings has none
+        if name and (path / name).is_dir():  # a module without settings has no folder
             folders.append(name)
     return folders
 
 
 def _module_weights(path: Path, folders: list[str]) -> list[SourceFile]:
-    found = []
-    for folder in folders:
-        if (path / folder / SINGLE).exists() or (path / folder / "pytorch_model.bin").exists():
-            for file in find_weights(path / folder).files:
-                found.append(replace(file, name=f"{folder}/{file.name}"))
-    return found
+    return [
+        replace(file, name=f"{folder}/{file.name}")
+        for folder in folders
+        if (path / folder / SINGLE).exists() or (path / folder / "pytorch_model.bin").exists()
+        for file in find_weights(path / folder).files
+    ]
 
 
 def _companions(path: Path, folders: list[str]) -> list[SourceFile]:
-    found = []
+    companions = []
     for folder in ("", *folders):
         with reading(path / folder), os.scandir(path / folder) as entries:
-            names = sorted(entry.name for entry in entries if _is_companion(entry))
+            names = sorted(
+                entry.name
+                for entry in entries
+                # A name that is not valid Unicode cannot be written to a manifest.
+                if is_companion(entry.name) and entry.name.isprintable() and _is_regular(entry)
+            )
         prefix = f"{folder}/" if folder else ""
-        found += [look(path / folder / name, prefix + name) for name in names]
-    return found
-
-
-def _is_companion(entry: os.DirEntry[str]) -> bool:
-    if not entry.name.endswith(_COMPANIONS):
-        return False
-    if entry.name.endswith(_INDEX_END) and not entry.name.endswith(".safetensors.index.json"):
-        return False  # of the same weights in another format
-    # A name that is no Unicode could not be written into a manifest; none of a model is such.
-    return entry.name.isprintable() and _is_regular(entry)
+        companions += [look(path / folder / name, prefix + name) for name in names]
+    return companions
 
 
 def _is_regular(entry: os.DirEntry[str]) -> bool:
-    """Whether it is a file, or a link to one; not so a pipe or a link to nowhere."""
+    """Return whether the entry is a file or a link to one, and not a pipe or a broken link."""
     try:
         return stat.S_ISREG(entry.stat().st_mode)
     except FileNotFoundError:
@@ -173,7 +187,7 @@ def _is_regular(entry: os.DirEntry[str]) -> bool:
 
 
 def _text_config(config: dict[str, Any]) -> dict[str, Any]:
-    """The part about the language model; a vision model has it apart."""
+    """Return the config of the language model, which a vision model has in ``text_config``."""
     nested = config.get("text_config")
     return nested if isinstance(nested, dict) else config
 
@@ -184,7 +198,7 @@ def _details(config: dict[str, Any], text: dict[str, Any], weights: Weights) -> 
     method = packed.get("quant_method") if isinstance(packed, dict) else None
     return ModelDetails(
         family=family if isinstance(family, str) else UNSET,
-        # Numbers of packed weights are not parameters: several share one.
+        # An element of packed weights holds several parameters.
         parameter_count=UNSET if packed else weights.elements,
         quantization=method.upper() if isinstance(method, str) else weights.dtype,
         embedding_length=count(text.get("hidden_size")),
@@ -207,17 +221,18 @@ def _has_chat_template(path: Path) -> bool:
 
 
 def _geometry(text: dict[str, Any]) -> Geometry | UnsetType:
-    """Shape of the KV cache; transformers has one head size for keys and values."""
+    """Return the shape of the KV cache; transformers has one head size for keys and values."""
     layers = count(text.get("num_hidden_layers"))
     heads = count(text.get("num_attention_heads"))
     width = count(text.get("hidden_size"))
     if layers is UNSET or heads is UNSET or width is UNSET:
         return UNSET
     kv_heads = count(text.get("num_key_value_heads"))
-    length = count(text.get("head_dim"))
+    head_dim = count(text.get("head_dim"))
+    length = width // heads if head_dim is UNSET else head_dim
     return Geometry(
         layers=layers,
         kv_heads=heads if kv_heads is UNSET else kv_heads,
-        key_length=width // heads if length is UNSET else length,
-        value_length=width // heads if length is UNSET else length,
+        key_length=length,
+        value_length=length,
     )

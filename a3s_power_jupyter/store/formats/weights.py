@@ -1,8 +1,13 @@
-"""Which safetensors files of a directory hold the model, and what their headers say."""
+"""Find the safetensors weights of a model directory and read their headers.
+
+The file names are those of transformers (``SAFE_WEIGHTS_NAME`` and ``SAFE_WEIGHTS_INDEX_NAME`` of
+``transformers.utils``).
+"""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,11 +18,12 @@ from ..files import SourceFile, look
 from .json_file import read_object
 from .safetensors import read_header
 
-# The two names that transformers looks for, in its order.
+# In the order in which transformers looks for them.
 SINGLE = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 
-_PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
+#: Suffixes of weights that are opened with `pickle`, which can run any code.
+PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 
 
 @dataclass(frozen=True)
@@ -26,8 +32,11 @@ class Weights:
 
     Attributes
     ----------
-    dtype : the type that most of the numbers have, as the format spells it (``BF16``).
-    elements : numbers in all tensors.
+    files : tuple of SourceFile
+    dtype : str
+        Type of most of the elements, as the format spells it (``BF16``).
+    elements : int
+        Number of elements in all tensors.
     """
 
     files: tuple[SourceFile, ...]
@@ -36,25 +45,27 @@ class Weights:
 
 
 def find_weights(directory: Path) -> Weights:
-    """Find and check the weights of the model in `directory`.
+    """Find and check the weights in `directory`.
 
     Raises
     ------
     InvalidModelDirectory
-        There are none, only pickled ones, or some are missing or damaged.
+        If there are no weights or only pickled ones, or some are missing or damaged.
     FileNotFound, NotAFile, PathUnreadable, FileChanged
+        If a file cannot be read, or changes while it is read.
     """
     if (directory / SINGLE).exists():
         files = [look(directory / SINGLE)]
         tensors = read_header(files[0])
     elif (directory / INDEX).exists():
-        placed = _index(directory)
-        files = [look(directory / name) for name in sorted(set(placed.values()))]
-        found = {file.name: read_header(file) for file in files}
-        _check_placed(directory, placed, {n: {t.name for t in ts} for n, ts in found.items()})
-        tensors = [tensor for file in found.values() for tensor in file]
+        weight_map = _weight_map(directory)
+        files = [look(directory / name) for name in sorted(set(weight_map.values()))]
+        headers = {file.name: read_header(file) for file in files}
+        names = {file: {tensor.name for tensor in header} for file, header in headers.items()}
+        _check_tensors(directory, weight_map, names)
+        tensors = [tensor for header in headers.values() for tensor in header]
     else:
-        raise _no_weights(directory)
+        raise no_weights(str(directory), (entry.name for entry in directory.iterdir()), "path")
     elements: Counter[str] = Counter()
     for tensor in tensors:
         elements[tensor.dtype] += tensor.elements
@@ -63,60 +74,75 @@ def find_weights(directory: Path) -> Weights:
     return Weights(tuple(files), elements.most_common(1)[0][0], elements.total())
 
 
-def _index(directory: Path) -> dict[str, str]:
-    """The index of sharded weights: tensor name to file name."""
-    content = read_object(directory / INDEX)
+def _weight_map(directory: Path) -> dict[str, str]:
+    """Read the index of sharded weights: tensor name to file name."""
     try:
-        placed = msgspec.convert(content.get("weight_map"), dict[str, str])
+        content = read_object(directory / INDEX).get("weight_map")
+        weight_map = msgspec.convert(content, dict[str, str])
     except msgspec.ValidationError:
-        placed = {}
-    if not placed:
+        weight_map = {}
+    if not weight_map:
         raise InvalidModelDirectory(
             f"{directory / INDEX} has no weight_map of tensors to files. Download it again.",
             param="path",
         )
-    for name in sorted(set(placed.values())):
+    for name in sorted(set(weight_map.values())):
         if Path(name).name != name or not name.endswith(".safetensors"):
             raise InvalidModelDirectory(
-                f"{directory / INDEX} names {name[:80]!r}, which is no safetensors file beside "
+                f"{directory / INDEX} lists {name[:80]!r}, which is not a safetensors file beside "
                 "it. Download it again.",
                 param="path",
             )
         if not (directory / name).exists():
             raise InvalidModelDirectory(
-                f"{directory / INDEX} names {name}, which is missing. Download the whole model.",
+                f"{directory / INDEX} lists {name}, which is missing. Download the whole model.",
                 param="path",
             )
-    return placed
+    return weight_map
 
 
-def _check_placed(directory: Path, placed: dict[str, str], found: dict[str, set[str]]) -> None:
-    for tensor, name in placed.items():
-        if tensor not in found[name]:
+def _check_tensors(directory: Path, weight_map: dict[str, str], names: dict[str, set[str]]) -> None:
+    for tensor, file in weight_map.items():
+        if tensor not in names[file]:
             raise InvalidModelDirectory(
-                f"{directory / INDEX} looks for the tensor {tensor[:80]!r} in {name}, which does "
-                "not have it. Download the whole model again.",
+                f"{file} does not have the tensor {tensor[:80]!r} that {directory / INDEX} lists "
+                "for it. Download the whole model again.",
                 param="path",
             )
 
 
-def _no_weights(directory: Path) -> InvalidModelDirectory:
-    names = sorted(entry.name for entry in directory.iterdir())
-    pickles = [name for name in names if name.endswith(_PICKLES)]
+def no_weights(place: str, files: Iterable[str], param: str) -> InvalidModelDirectory:
+    """Return the error for a directory or repository without weights, with advice.
+
+    Parameters
+    ----------
+    place : str
+        The directory or repository, for the message.
+    files : iterable of str
+        Paths in `place`, with slashes.
+    param : str
+        Request field that named `place`.
+    """
+    names = sorted(files)
     ggufs = [name for name in names if name.endswith(".gguf")]
-    others = [name for name in names if name.endswith(".safetensors")]
+    safetensors = [name for name in names if name.endswith(".safetensors")]
+    pickles = [name for name in names if name.endswith(PICKLES)]
     if ggufs:
-        reason = f"It has a GGUF file: register {directory / ggufs[0]} instead"
-    elif "adapter_model.safetensors" in others:
-        reason = "It is a LoRA adapter: merge it into its base model and register that"
-    elif others:
-        reason = f"It has {others[0]}, but weights must be called {SINGLE}, or be listed in {INDEX}"
+        advice = f"It has a GGUF file: use {place}/{ggufs[0]} instead"
+    elif any(name.endswith("adapter_model.safetensors") for name in names):
+        advice = "It is a LoRA adapter: merge it into its base model and use the result"
+    elif "model_index.json" in names:
+        advice = "It is a diffusers pipeline, which generates images and not text"
+    elif safetensors:
+        advice = (
+            f"It has {safetensors[0]}, but weights must be called {SINGLE} or be listed in {INDEX}"
+        )
     elif pickles:
-        reason = (
+        advice = (
             f"Its weights are pickled ({pickles[0]}), and opening a pickle can run any code. Get "
-            "the model as safetensors, or save it with transformers' save_pretrained, which "
-            "writes safetensors"
+            "the model as safetensors or GGUF, or save it with transformers' save_pretrained, "
+            "which writes safetensors"
         )
     else:
-        reason = f"Its weights must be called {SINGLE}, or be listed in {INDEX}"
-    return InvalidModelDirectory(f"{directory} has no safetensors weights. {reason}.", param="path")
+        advice = f"Weights must be called {SINGLE} or be listed in {INDEX}, or be a GGUF file"
+    return InvalidModelDirectory(f"{place} has no safetensors weights. {advice}.", param=param)

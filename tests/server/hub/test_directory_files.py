@@ -77,7 +77,9 @@ def test_a_pipeline_of_sentence_transformers(hub: HubServer, tmp_path: Path) -> 
     assert "1_Pooling/config.json" in taken(found)
     (folder / "2_Dense/model.safetensors").unlink()
     hub.add("ada/pickled", hub_repository.files_of(folder))
-    with pytest.raises(InvalidModelDirectory, match=r"ada/pickled/2_Dense has no weights.*pickled"):
+    with pytest.raises(
+        InvalidModelDirectory, match=r"ada/pickled/2_Dense has no safetensors weights.*pickled"
+    ):
         plan(hub, "ada/pickled")
 
 

@@ -150,7 +150,7 @@ def test_sharded_weights(tmp_path: Path) -> None:
         ({"a": "/etc/passwd"}, "beside it"),
         ({"a": "config.json"}, "beside it"),
         ({"a": "three.safetensors"}, "missing"),
-        ({"b": "one.safetensors"}, "does not have it"),
+        ({"b": "one.safetensors"}, "does not have the tensor"),
     ],
 )
 def test_hostile_indexes(tmp_path: Path, weight_map: object, reason: str) -> None:
@@ -165,7 +165,7 @@ def test_hostile_indexes(tmp_path: Path, weight_map: object, reason: str) -> Non
     [
         ("pytorch_model.bin", "pickle"),
         ("weights.pt", "pickle"),
-        ("model-q4.gguf", "register .*model-q4.gguf"),
+        ("model-q4.gguf", "use .*model-q4.gguf"),
         ("adapter_model.safetensors", "LoRA"),
         ("consolidated.safetensors", "must be called"),
         ("notes.txt", "must be called"),
