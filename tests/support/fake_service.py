@@ -34,9 +34,10 @@ from a3s_power_jupyter.contract.types import (
     Source,
     Started,
 )
+from a3s_power_jupyter.handlers import sse
 
 #: Beside it: `endless` generates until it is stopped, `dies` ends in a `WorkerDied`, `busy` is
-#: refused, `bug` raises what nobody expects, `silent` says nothing for 11 seconds.
+#: refused, `bug` raises what nobody expects, `silent` waits before each step until it is pinned.
 NAMES = ["a/load", "bug", "busy", "dies", "endless", "gc", "org/repo:Q4_K_M", "silent", "pull"]
 
 
@@ -66,6 +67,8 @@ class FakeService:
         self.settings = settings
         self.calls: list[Any] = []
         self.active_requests = 0
+        self.generated_bytes = 0
+        self._step = asyncio.Event()
 
     async def start(self) -> None: ...
 
@@ -134,6 +137,7 @@ class FakeService:
         return await self.model(name)
 
     async def pin(self, name: str, pinned: bool) -> Model:
+        self._step.set()
         return msgspec.structs.replace(await self.model(name), pinned=pinned)
 
     async def generate(
@@ -146,21 +150,25 @@ class FakeService:
                 raise ServerBusy("Come back later.", retry_after=7)
             if name == "bug":
                 raise RuntimeError("secret of the server")
-            if name == "silent":
-                await asyncio.sleep(11)
+            await self._wait_if_silent(name)
             yield Started(3, 0)
             yield Delta("Hello")
             if name == "dies":
                 raise WorkerDied("The worker died of signal 9.")
-            if name == "silent":
-                await asyncio.sleep(15)
+            await self._wait_if_silent(name)
             while name == "endless":
                 yield Delta("x" * 4096)
+                self.generated_bytes += 4096
                 await asyncio.sleep(0.001)
             yield Finished("stop", 3, 1, 0)
         finally:
             self.active_requests -= 1
             self.calls.append([name, "closed"])
+
+    async def _wait_if_silent(self, name: str) -> None:
+        if name == "silent":
+            await self._step.wait()
+            self._step.clear()
 
     async def embed(self, name: str, request: object, keep_alive: float | None) -> Embedded:
         await self.model(name)
@@ -182,5 +190,14 @@ class FakeService:
             "hints": [],
             "calls": self.calls,
             "active": self.active_requests,
+            "generated_bytes": self.generated_bytes,
             "settings": {key: str(value) for key, value in vars(self.settings).items()},
         }
+
+
+class ImpatientService(FakeService):
+    """Streams whose keep-alive comments follow one another without delay."""
+
+    def __init__(self, settings: object, log: object, metrics: object) -> None:
+        super().__init__(settings, log, metrics)
+        sse.HEAD_DELAY = sse.KEEP_ALIVE = 0.1

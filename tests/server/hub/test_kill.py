@@ -97,11 +97,9 @@ def test_paused_and_taken_up(hub: HubServer, tmp_path: Path, large: Path) -> Non
     with pulling(hub, tmp_path / "home", REFERENCE) as puller:
         next(e for e in puller.events if isinstance(e, Downloading) and e.completed > 2 * MIB)
         puller.pause()
-        began = time.monotonic()
         paused = last_event(puller)
-        assert time.monotonic() - began < 2
     assert isinstance(paused, Paused)
-    assert paused.completed > 2 * MIB
+    assert 2 * MIB < paused.completed < large.stat().st_size
     hub.behave()
     with pulling(hub, tmp_path / "home", REFERENCE) as puller:
         events = [*puller.events]
