@@ -1,8 +1,8 @@
-"""The client: a runtime of some Jupyter server, reached over REST."""
+"""Python client of the REST API (runs in kernels)."""
 
 from __future__ import annotations
 
 from .client import Client, connect
-from .results import ChatStream, Reply, Usage
+from .results import ChatStream, Health, Reply, Usage
 
-__all__ = ["ChatStream", "Client", "Reply", "Usage", "connect"]
+__all__ = ["ChatStream", "Client", "Health", "Reply", "Usage", "connect"]

@@ -1,24 +1,20 @@
-"""The operations of a server as methods."""
+"""Python client of the REST API."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 import msgspec
 
-from ..contract.errors import BackendUnavailable, ConnectionLost, InvalidParameter
-from ..contract.types import LoadPhase, Model, Removable
-from . import discovery
+from ..contract.errors import BackendUnavailable, InvalidParameter
 from .connection import Connection, Server, http_options
-from .health import Health
+from .discovery import find_server, server_at
+from .model_methods import ModelMethods
 from .pulls import PullMethods
-from .results import ChatStream, Reply
+from .results import ChatStream, Health, Reply
 
 if TYPE_CHECKING:
     import numpy
@@ -27,42 +23,50 @@ if TYPE_CHECKING:
 
     from ..widgets import Chat, ModelTable, PullProgress
 
-#: One question, or a conversation as OpenAI has it.
+#: A question, or a conversation in the format of OpenAI's API.
 Messages = str | Iterable[Mapping[str, Any]]
 
 
 def connect(url: str | None = None, token: str | None = None, *, start: bool = True) -> Client:
-    """A client of the server that is nearest: of the address given; of ``A3S_POWER_URL``; the
-    server that started this kernel; any server of this user; and last a headless one.
+    """Connect to a server.
+
+    Without `url`, the server is found automatically: ``A3S_POWER_URL``, the server that started
+    this kernel, any running server of this user, or else a new headless server.
 
     Parameters
     ----------
-    url
-        A server of your choice, as ``"http://localhost:8888"``.
-    token
-        Its Jupyter token.
-    start
-        Whether to start a headless server where none is found.
+    url : str, optional
+        URL of the server, such as ``"http://localhost:8888"``.
+    token : str, optional
+        Jupyter token of the server at `url`.
+    start : bool
+        Whether to start a headless server if none is running.
+
+    Returns
+    -------
+    Client
 
     Raises
     ------
     ServerNotFound
-        With what was tried, and what to do.
+        If no server is found. The message lists what was tried.
+    InvalidParameter
+        If `url` is not an HTTP URL.
     """
     if url is not None:
-        return Client(Connection(discovery.at_address(url, token, "the address given")))
+        return Client(Connection(server_at(url, token, "the given URL")))
 
     def find() -> Server:
-        return discovery.find(start=start)
+        return find_server(start=start)
 
     return Client(Connection(find(), find))
 
 
-class Client(PullMethods):
-    """One server; made by `connect`.
+class Client(ModelMethods, PullMethods):
+    """Client of one server, created by `connect`. Thread-safe, and a context manager.
 
-    Every method raises the `PowerError` that the server sent, `ServerNotFound` when nobody
-    answers, or `ConnectionLost` when the connection broke.
+    Every method raises the `PowerError` of the server's reply, `ServerNotFound` if the server does
+    not respond, and `ConnectionLost` if the connection is closed before the reply is complete.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -83,254 +87,200 @@ class Client(PullMethods):
         self.close()
 
     def close(self) -> None:
-        """End the connections; leaving a ``with`` block does it too."""
+        """Close the connections. Leaving a ``with`` block also closes them."""
         self._connection.close()
 
     @property
     def server(self) -> Server:
-        """Which server it is, and how it was found."""
+        """Address of the server, and how it was found."""
         return self._connection.server
-
-    # ------------------------------------------------------------ models
-
-    def models(self, *, timeout: float | None = 60.0) -> list[Model]:
-        """All registered models, by name; `timeout` in seconds."""
-        body = self._connection.request("GET", "models", timeout=timeout)
-        return msgspec.convert(msgspec.json.decode(body)["data"], list[Model])
-
-    def show(self, name: str) -> Model:
-        """One model."""
-        return self._model("GET", _path(name))
-
-    def ps(self) -> list[Model]:
-        """The models that take memory now, or are about to."""
-        return [m for m in self.models() if m.state not in ("unloaded", "failed")]
-
-    def register(
-        self,
-        name: str,
-        path: str | Path | None = None,
-        *,
-        format: str | None = None,  # noqa: A002  # the contract's word
-        default_parameters: Mapping[str, Any] | None = None,
-        copy: bool = False,
-        overwrite: bool = False,
-        upstream: Mapping[str, str] | None = None,
-        mmproj: str | Path | None = None,
-    ) -> Model:
-        """Make a model known under `name`.
-
-        Parameters
-        ----------
-        path
-            A GGUF file or a model's directory on the server's machine, relative to this process's
-            directory. It is hashed once, which takes seconds for each GB.
-        format
-            Found out when not given; ``"remote"`` takes `upstream` and no path.
-        default_parameters
-            Of loading and sampling (``num_ctx``, ``temperature``, ...).
-        copy
-            Bring the file into the server's store; otherwise it stays where it is.
-        overwrite
-            Replace another model of that name.
-        mmproj
-            The image part of a GGUF model, a file of its own.
-        """
-        body = {
-            "name": name,
-            "path": _absolute(path),
-            "mmproj": _absolute(mmproj),
-            "format": format,
-            "default_parameters": default_parameters,
-            "copy": copy,
-            "overwrite": overwrite,
-            "upstream": upstream,
-        }
-        given = {key: value for key, value in body.items() if value is not None}
-        return self._model("POST", "models", body=given)
-
-    def delete(self, name: str, *, force: bool = False) -> int:
-        """Forget a model, unloading it first; the bytes that became free.
-
-        A file that was registered in place stays. A busy model is refused unless `force`.
-        """
-        body = self._connection.request("DELETE", _path(name, force=force), timeout=None)
-        freed: int = msgspec.json.decode(body)["freed_bytes"]
-        return freed
-
-    def load(
-        self,
-        name: str,
-        *,
-        keep_alive: str | float | None = None,
-        progress: Callable[[LoadPhase, float], None] | None = None,
-        **parameters: Any,
-    ) -> Model:
-        """Load a model and wait for it.
-
-        Parameters
-        ----------
-        keep_alive
-            How long it stays when idle: ``"5m"``, seconds, 0 or -1 (for ever).
-        progress
-            Is called with what is being done, ``"converting"`` or ``"loading"``, and how far it is,
-            from 0 to 1.
-        parameters
-            Load parameters of the contract: ``num_ctx``, ``num_gpu``, ``num_thread``, ...
-        """
-        body = parameters if keep_alive is None else {**parameters, "keep_alive": keep_alive}
-        with closing(self._connection.stream("POST", _path(name, "/load"), body=body)) as events:
-            for event in events:
-                if event["status"] == "success":
-                    return msgspec.convert(event["model"], Model)
-                if progress is not None and "progress" in event:
-                    progress(event["status"], event["progress"])
-        raise ConnectionLost(f"The server stopped telling how {name!r} loads; ask again.")
-
-    def unload(self, name: str, *, force: bool = False) -> Model:
-        """Free a model's memory. A busy model is refused unless `force`."""
-        return self._model("POST", _path(name, "/unload", force=force))
-
-    def pin(self, name: str) -> Model:
-        """Keep a model loaded, once it is, until `unpin` or `unload`."""
-        return self._model("POST", _path(name, "/pin"))
-
-    def unpin(self, name: str) -> Model:
-        """Let a model be unloaded again when it is idle."""
-        return self._model("POST", _path(name, "/unpin"))
-
-    def gc(self, *, dry_run: bool = True) -> list[Removable]:
-        """What no model needs any more; removed unless `dry_run`."""
-        body = {"dry_run": dry_run}
-        reply = self._connection.request("POST", "models/gc", body=body, timeout=None)
-        return msgspec.convert(msgspec.json.decode(reply)["removed"], list[Removable])
 
     # ------------------------------------------------------------ inference
 
     def chat(
         self, model: str, messages: Messages, *, system: str | None = None, **parameters: Any
     ) -> Reply:
-        """Ask a model and wait for the whole answer.
+        """Send a chat request and wait for the complete answer.
 
         Parameters
         ----------
-        messages
+        model : str
+            Name of the model. It is loaded if necessary.
+        messages : str or iterable of mappings
             A question, or the messages of a conversation.
-        system
-            Put in front as the system message.
-        parameters
-            Any other field of ``/v1/chat/completions``: ``temperature``, ``max_tokens``, ``stop``,
-            ``seed``, ``response_format``, ``keep_alive``, ...
+        system : str, optional
+            System message, inserted before `messages`.
+        **parameters
+            Other fields of ``/v1/chat/completions``, such as ``temperature``, ``max_tokens``,
+            ``stop``, ``seed``, ``response_format`` and ``keep_alive``.
+
+        Returns
+        -------
+        Reply
+            The text of the answer, with the token counts and the finish reason.
+
+        Raises
+        ------
+        ModelNotFound
+            If no model has this name.
+        UnsupportedRequestFields, InvalidParameter
+            If a parameter is unknown or invalid.
+        ContextLengthExceeded
+            If the conversation is longer than the model's context.
         """
-        body = _chat(model, messages, system, parameters)
-        return Reply.of(self._ask("chat/completions", body), model)
+        body = _chat_request(model, messages, system, parameters)
+        return Reply.from_wire(self._post("chat/completions", body), model)
 
     def stream(
         self, model: str, messages: Messages, *, system: str | None = None, **parameters: Any
     ) -> ChatStream:
-        """As `chat`, but gives the text piece by piece.
+        """Send a chat request and return the answer as a stream of text.
 
-        Leaving the ``with`` block ends the generation::
+        The parameters are those of `chat`. Leaving the ``with`` block stops the generation::
 
             with client.stream("smollm2", "Why is the sky blue?") as answer:
                 for piece in answer:
                     print(piece, end="")
             answer.reply.usage
+
+        Returns
+        -------
+        ChatStream
+
+        Raises
+        ------
+        InvalidParameter
+            If ``n`` is greater than 1.
         """
         if parameters.get("n", 1) != 1:
-            raise InvalidParameter("A stream is of one answer; use chat() for n > 1.", param="n")
-        body = _chat(model, messages, system, parameters)
+            raise InvalidParameter("stream() returns one answer. Use chat() for n > 1.", param="n")
+        body = _chat_request(model, messages, system, parameters)
         body["stream"] = True
         body["stream_options"] = {"include_usage": True}
         return ChatStream(self._connection.stream("POST", "chat/completions", body=body), model)
 
     def complete(self, model: str, prompt: str | list[int], **parameters: Any) -> Reply:
-        """Continue a text, given as a string or as token ids, without a chat template."""
+        """Continue a text without applying the chat template.
+
+        Parameters
+        ----------
+        model : str
+            Name of the model.
+        prompt : str or list of int
+            A text, or token ids.
+        **parameters
+            Other fields of ``/v1/completions``.
+
+        Returns
+        -------
+        Reply
+            The text that follows `prompt`.
+        """
         body = {**parameters, "model": model, "prompt": prompt}
-        return Reply.of(self._ask("completions", body), model)
+        return Reply.from_wire(self._post("completions", body), model)
 
     def embed(
         self, model: str, texts: str | list[str], **parameters: Any
     ) -> numpy.typing.NDArray[numpy.float32]:
-        """Vectors of unit length, float32: shape (dimensions,) for one text, (texts, dimensions)
-        for a list."""
+        """Compute embeddings.
+
+        Parameters
+        ----------
+        model : str
+            Name of the model.
+        texts : str or list of str
+            One text, or several.
+        **parameters
+            Other fields of ``/v1/embeddings``, such as ``dimensions``.
+
+        Returns
+        -------
+        numpy.ndarray of float32
+            Vectors of unit length, of shape ``(dimensions,)`` for one text and
+            ``(len(texts), dimensions)`` for a list.
+        """
         import numpy
 
         body = {**parameters, "model": model, "input": texts, "encoding_format": "base64"}
-        rows = self._ask("embeddings", body)["data"]
+        rows = self._post("embeddings", body)["data"]
         vectors = [numpy.frombuffer(base64.b64decode(r["embedding"]), "<f4") for r in rows]
-        matrix = numpy.stack(vectors)  # a copy, which can be written to
+        matrix = numpy.stack(vectors)  # a writable copy
         return matrix[0] if isinstance(texts, str) else matrix
 
-    # ------------------------------------------------------------ the server
+    # ------------------------------------------------------------ server
 
     def health(self) -> Health:
-        """Version, engines, devices, and what would make it faster."""
+        """Return the server's version, engines and devices, and hints to improve its setup."""
         return msgspec.json.decode(self._connection.request("GET", "health"), type=Health)
 
     def events(self) -> Iterator[dict[str, Any]]:
-        """First a ``snapshot``, then one event for each change of a model or pull. Endless."""
+        """Watch for changes of models and pulls.
+
+        Yields
+        ------
+        dict
+            First a ``snapshot`` of all models and pulls, then an event for each change.
+        """
         yield from self._connection.stream("GET", "events")
 
-    # ------------------------------------------------------------ displays
+    # ------------------------------------------------------------ widgets and other clients
 
     def table(self) -> ModelTable:
-        """A widget: the models, with what can be done with each, and the pulls."""
+        """Return a widget with the table of models and the running pulls."""
         from ..widgets import ModelTable
 
         return ModelTable(self._connection)
 
     def pull_widget(self, name: str) -> PullProgress:
-        """A widget: how the pull of `name` does, to pause and go on with. It begins none."""
+        """Return a widget that shows, pauses and resumes a pull. It does not start one.
+
+        Parameters
+        ----------
+        name : str
+            Name of the model, as given to `pull`.
+        """
         from ..widgets import PullProgress
 
         return PullProgress(self._connection, name)
 
     def chat_widget(self, model: str = "") -> Chat:
-        """A widget: a small conversation; without `model`, one is chosen there."""
+        """Return a chat widget.
+
+        Parameters
+        ----------
+        model : str
+            Name of the model. By default, one is chosen in the widget.
+        """
         from ..widgets import Chat
 
         return Chat(self._connection, model)
 
     def openai(self) -> openai.OpenAI:
-        """A client of the `openai` package for this server.
+        """Return a client of the ``openai`` package for this server.
 
         Raises
         ------
         BackendUnavailable
-            The package is not installed.
+            If the package is not installed.
         """
         try:
             import openai
         except ModuleNotFoundError:
             raise BackendUnavailable(
-                "The openai package is not installed here. Add it: pip install openai"
+                "The openai package is not installed. Install it: pip install openai"
             ) from None
         return openai.OpenAI(
             base_url=self.server.url + "v1",
-            api_key=self.server.key or "none",  # the package insists on one
+            api_key=self.server.key or "none",  # the package requires a value
             http_client=openai.DefaultHttpxClient(**http_options(self.server)),
         )
 
-    def _model(self, method: str, path: str, body: object = None) -> Model:
-        reply = self._connection.request(method, path, body=body, timeout=None)
-        return msgspec.json.decode(reply, type=Model)
-
-    def _ask(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         reply = self._connection.request("POST", path, body=body, timeout=None)
         return msgspec.json.decode(reply, type=dict[str, Any])
 
 
-def _absolute(path: str | Path | None) -> str | None:
-    return None if path is None else str(Path(path).expanduser().absolute())
-
-
-def _path(name: str, action: str = "", *, force: bool = False) -> str:
-    quoted = "%70ull" if name == "pull" else quote(name, safe="")  # a plain one lists the pulls
-    return f"models/{quoted}{action}{'?force=true' if force else ''}"
-
-
-def _chat(
+def _chat_request(
     model: str, messages: Messages, system: str | None, parameters: Mapping[str, Any]
 ) -> dict[str, Any]:
     if isinstance(messages, str):

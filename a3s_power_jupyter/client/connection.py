@@ -1,4 +1,4 @@
-"""HTTP with one server: authentication, errors, event streams, and a server that was restarted."""
+"""HTTP requests to one server: authentication, errors, event streams, reconnecting."""
 
 from __future__ import annotations
 
@@ -17,17 +17,25 @@ import msgspec
 from ..contract import sse
 from ..contract.errors import ConnectionLost, PowerError, ServerNotFound, Unauthorized, from_wire
 
-#: Seconds until a TCP connection must stand: servers are near.
+#: Seconds to open a TCP connection. Servers are on this machine or near it.
 CONNECT_TIMEOUT = 5.0
-#: Seconds that a reply may take that waits for no model and no big file.
-QUICK = 60.0
+#: Seconds to wait for replies that need neither a model nor a large file.
+DEFAULT_TIMEOUT = 60.0
 
 
 class Server(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a server is and how to be let in.
+    """Address and credentials of a server.
 
-    The fields are those of its runtime file (ARCHITECTURE.md, "Authentication"), and `found`,
-    which says to a person how it was found. `url` ends with a slash and lacks ``v1``.
+    Attributes
+    ----------
+    url : str
+        Base URL with a trailing slash, without ``v1``.
+    key : str or None
+        Bearer token: the key in the runtime file, or a Jupyter token.
+    pid, hostname, version, certfile, sock, headless
+        As in `contract.runtime_file.RuntimeInfo`; None if the server was given by its URL.
+    found : str
+        Description of how the server was found.
     """
 
     url: str
@@ -41,55 +49,60 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     found: str = ""
 
     def __repr__(self) -> str:
-        return f"<Server {self.url}, {self.found}>"  # never the key
+        return f"<Server {self.url}, {self.found}>"  # without the key
 
 
 def http_options(server: Server) -> dict[str, Any]:
-    """Keyword arguments of an ``httpx2.Client`` that reaches `server`."""
+    """Return the keyword arguments for an ``httpx2.Client`` that connects to `server`."""
     address = urlsplit(server.url)
-    # Plain HTTP needs no TLS context, and building one costs more than a request.
+    # Creating a TLS context takes longer than a request, so plain HTTP goes without one.
     verify: ssl.SSLContext | bool = address.scheme == "https"
     if server.certfile:
         verify = _trust_only(server.certfile)
-    # HTTP_PROXY is for the world outside, and often set without a NO_PROXY.
-    here = server.pid is not None or address.hostname in ("localhost", "127.0.0.1", "::1")
-    options: dict[str, Any] = {"verify": verify, "trust_env": not here}
+    # HTTP_PROXY is often set without a NO_PROXY for this machine.
+    is_local = server.pid is not None or address.hostname in ("localhost", "127.0.0.1", "::1")
+    options: dict[str, Any] = {"verify": verify, "trust_env": not is_local}
     if server.sock:
         options["transport"] = httpx2.HTTPTransport(uds=server.sock, verify=verify)
     return options
 
 
 def _trust_only(certfile: str) -> ssl.SSLContext:
-    """A context that accepts exactly the certificates in `certfile`.
+    """Return a TLS context that accepts only the certificates in `certfile`.
 
-    The name is not compared: a server that listens on loopback seldom has a certificate for it.
+    Host names are not checked, because certificates rarely cover the loopback address.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
-    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # the leaf itself may be the anchor
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # trust a leaf certificate
     context.load_verify_locations(certfile)
     return context
 
 
 class EventStream:
-    """The events of one SSE reply. Closing it tells the server that nobody listens any more.
+    """Iterator over the events of one SSE reply.
 
-    It may be closed by another thread than the one that waits for events, which then gets a
-    `ConnectionLost`.
+    Closing it closes the connection, which cancels the request in the server. Another thread may
+    close it: the thread waiting for events then gets `ConnectionLost`.
     """
 
     def __init__(self, response: httpx2.Response) -> None:
         self._response = response
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        """Yield each event up to ``[DONE]`` or the end.
+        """Yield the events up to ``[DONE]`` or the end of the reply.
+
+        Yields
+        ------
+        dict
+            The JSON object of an event.
 
         Raises
         ------
         PowerError
-            The one the server sent inside the stream.
+            If the server sends an error event.
         ConnectionLost
-            The connection broke.
+            If the connection is closed before the reply is complete.
         """
         try:
             for data in sse.iter_events(self._response.iter_raw()):
@@ -102,7 +115,7 @@ class EventStream:
         except (httpx2.TransportError, httpx2.StreamClosed) as error:
             raise ConnectionLost(
                 "The server closed the connection before its reply was complete. "
-                "It may have been stopped; try again."
+                "The server may have been stopped; try again."
             ) from error
         finally:
             self.close()
@@ -113,21 +126,23 @@ class EventStream:
         self._response.close()
 
     def _wake_reader(self) -> None:
-        """Closing a socket wakes nobody who waits for it, and tells the server nothing as long."""
+        """Shut the socket down, since closing it does not interrupt a thread that is reading."""
         stream = self._response.extensions.get("network_stream")
         if stream is not None:
-            with suppress(OSError):  # the server has ended the connection
+            with suppress(OSError):  # already closed by the server
                 stream.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
 
 
 class Connection:
-    """Requests to one server.
+    """HTTP connection to one server, which may be restarted. Thread-safe.
 
     Parameters
     ----------
-    find
-        Finds the server again when nobody listens at its address or it refuses the key, as
-        after a restart; None for an address that the user chose.
+    server : Server
+        Where to send the requests.
+    find : callable, optional
+        Returns the server's new address and key. It is called if the server does not respond or
+        refuses the key, as after a restart. None for a server chosen by the user.
     """
 
     def __init__(self, server: Server, find: Callable[[], Server] | None = None) -> None:
@@ -135,7 +150,7 @@ class Connection:
         self._find = find
         self._finding = threading.Lock()
         self._http = self._open()
-        self._old: list[httpx2.Client] = []  # which other threads may still read from
+        self._old: list[httpx2.Client] = []  # other threads may still be reading from these
 
     def request(
         self,
@@ -143,22 +158,38 @@ class Connection:
         path: str,
         *,
         body: object = None,
-        timeout: float | None = QUICK,
+        timeout: float | None = DEFAULT_TIMEOUT,
     ) -> bytes:
-        """The body of the reply; `path` comes after ``v1/``, `timeout` is in seconds.
+        """Send a request and return the body of the reply.
+
+        Parameters
+        ----------
+        path : str
+            Path below ``v1/``, percent-encoded.
+        body : object, optional
+            Sent as JSON.
+        timeout : float or None
+            Seconds without a byte from the server; None waits forever.
 
         Raises
         ------
         PowerError
-            As the server sent it, `ServerNotFound` or `ConnectionLost`.
+            If the server replies with an error.
+        ServerNotFound
+            If the server does not accept connections, or does not have this extension.
+        ConnectionLost
+            If the reply does not arrive.
         """
         return self._send(method, path, body=body, timeout=timeout).content
 
     def stream(
         self, method: str, path: str, *, body: object = None, timeout: float | None = None
     ) -> EventStream:
-        """The events of the reply. It is open when this returns, and errors raise here; `timeout`
-        is of the seconds without a byte."""
+        """Send a request and return the events of the reply.
+
+        Parameters and errors are those of `request`. Errors of the request itself are raised here,
+        before the first event.
+        """
         return EventStream(self._send(method, path, body=body, timeout=timeout, stream=True))
 
     def close(self) -> None:
@@ -186,11 +217,11 @@ class Connection:
 
         def attempt(http: httpx2.Client) -> httpx2.Response:
             headers = {"Accept": "application/json"}
-            if stream:  # a socket of its own, which `EventStream.close` may shut down
+            if stream:  # not pooled, so that `EventStream.close` can shut the socket down
                 headers = {"Accept": "text/event-stream", "Connection": "close"}
             content = None
             if body is not None:
-                content = json.dumps(body).encode()  # takes strings like `Reply`, msgspec does not
+                content = json.dumps(body).encode()  # msgspec does not encode `Reply`
                 headers["Content-Type"] = "application/json"
             request = http.build_request(
                 method,
@@ -199,22 +230,22 @@ class Connection:
                 headers=headers,
                 timeout=httpx2.Timeout(timeout, connect=connect),
             )
-            return self._checked(http, request, stream)
+            return self._send_checked(http, request, stream)
 
         http = self._http
         try:
             return attempt(http)
         except (ServerNotFound, Unauthorized) as error:
-            # Neither has changed anything there, so any request may be sent again.
-            if error.code == "forbidden" or not self._find_again(http):
+            # The server has not processed the request, so it can be sent again.
+            if error.code == "forbidden" or not self._reconnect(http):
                 raise
             return attempt(self._http)
 
-    def _checked(
+    def _send_checked(
         self, http: httpx2.Client, request: httpx2.Request, stream: bool
     ) -> httpx2.Response:
         if http.is_closed:
-            raise ConnectionLost("This client was closed; make another one with connect().")
+            raise ConnectionLost("This client is closed. Create a new one with connect().")
         try:
             response = http.send(request, stream=stream)
             if response.is_success:
@@ -222,33 +253,36 @@ class Connection:
             response.read()
         except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
             raise ServerNotFound(
-                f"No connection to {self.server.url}: {error}. Start the server, or name another "
-                "one: connect(url, token) or the variable A3S_POWER_URL."
+                f"Could not connect to {self.server.url}: {error}. Start the server, or name "
+                "another one: connect(url, token) or the variable A3S_POWER_URL."
             ) from error
         except httpx2.TimeoutException as error:
             raise ConnectionLost(
-                f"The server at {self.server.url} did not answer in time; it may be overloaded."
+                f"The server at {self.server.url} did not respond in time. It may be overloaded; "
+                "try again."
             ) from error
         except httpx2.TransportError as error:
             raise ConnectionLost(
                 f"The server at {self.server.url} closed the connection without a reply. "
-                "It may have been stopped; try again."
+                "The server may have been stopped; try again."
             ) from error
         raise _error_of(response, self.server.url)
 
-    def _find_again(self, refused: httpx2.Client) -> bool:
-        """Whether the server turned up under a new address or key; of the threads that were
-        `refused` by the old one, the first looks for all."""
+    def _reconnect(self, failed: httpx2.Client) -> bool:
+        """Find the server again and return whether its address or key has changed.
+
+        Only the first of the threads that `failed` with the old address does the search.
+        """
         if self._find is None:
             return False
         with self._finding:
-            if self._http is not refused:
+            if self._http is not failed:
                 return True
-            found = self._find()
-            if (found.url, found.key) == (self.server.url, self.server.key):
+            server = self._find()
+            if (server.url, server.key) == (self.server.url, self.server.key):
                 return False
-            self._old.append(refused)
-            self.server = found
+            self._old.append(failed)
+            self.server = server
             self._http = self._open()
         return True
 
@@ -261,8 +295,9 @@ def _error_of(response: httpx2.Response, url: str) -> PowerError:
     if isinstance(wire, dict) and isinstance(wire.get("error"), dict):
         return from_wire(wire["error"])
     if response.status_code in (401, 403):
-        return Unauthorized(f"The server at {url} refuses the token. Pass the right one.")
+        return Unauthorized(f"The server at {url} rejected the token. Check the token.")
     return ServerNotFound(
-        f"The server at {url} answered {response.status_code} and not as this extension does. "
-        "Is a3s_power_jupyter enabled there (`jupyter server extension list`)?"
+        f"The server at {url} replied with HTTP status {response.status_code}, not as this "
+        "extension does. Check that a3s_power_jupyter is enabled there: "
+        "`jupyter server extension list`."
     )

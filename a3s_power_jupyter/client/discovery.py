@@ -1,8 +1,4 @@
-"""How a client finds its server without being told URL or token.
-
-In order: the address given; ``A3S_POWER_URL``; the server that started this kernel; any server of
-this user; and last a headless one that is started for the purpose.
-"""
+"""Find the server for a client when no URL and token are given."""
 
 from __future__ import annotations
 
@@ -16,25 +12,34 @@ import psutil
 from jupyter_core.paths import jupyter_runtime_dir
 
 from ..contract.errors import InvalidParameter, ServerNotFound
-from . import launcher, runtime_files
+from ..contract.runtime_file import runtime_file
 from .connection import Server
+from .launcher import shared_server
+from .running_servers import find_running_server, read_server
 
 
-def at_address(url: str, token: str | None, found: str) -> Server:
-    """The server at an address that a person gave.
+def server_at(url: str, token: str | None, found: str) -> Server:
+    """Return the server at a URL typed or pasted by a user.
 
-    `url` may end in ``v1`` and may bring the token as ``?token=``, as Jupyter prints it.
+    Parameters
+    ----------
+    url : str
+        May end in ``v1``, and may contain the token as ``?token=``, as printed by Jupyter.
+    token : str or None
+        Takes precedence over the token in the URL.
+    found : str
+        Description of where the URL was given, for messages.
 
     Raises
     ------
     InvalidParameter
-        `url` is no HTTP address.
+        If `url` is not an HTTP URL.
     """
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise InvalidParameter(
-            f"{url.partition('?')[0]!r} is no server's address; "
-            "it looks like 'http://localhost:8888'.",
+            f"{url.partition('?')[0]!r} is not a server URL. "
+            "Use a URL such as 'http://localhost:8888'.",
             param="url",
         )
     token = token or parse_qs(parts.query).get("token", [None])[0]
@@ -44,63 +49,65 @@ def at_address(url: str, token: str | None, found: str) -> Server:
     )
 
 
-def find(*, start: bool = True, patience: float = 5.0) -> Server:
-    """The server for this process.
+def find_server(*, start: bool = True, timeout: float = 5.0) -> Server:
+    """Find the server for this process.
+
+    The order is: ``A3S_POWER_URL``, the server that started this kernel, any running server of
+    this user, and a new headless server.
 
     Parameters
     ----------
-    start
-        Whether to start a headless server where there is none.
-    patience
-        Seconds that each server may take to answer.
+    start : bool
+        Whether to start a headless server if none is running.
+    timeout : float
+        Seconds to wait for the response of each running server.
 
     Raises
     ------
     ServerNotFound
-        With what was tried, and what to do.
+        If there is no server. The message lists what was tried.
     """
-    address = os.environ.get("A3S_POWER_URL")
-    if address:
-        token = os.environ.get("A3S_POWER_TOKEN")
-        return at_address(address, token, "named by A3S_POWER_URL")
+    url = os.environ.get("A3S_POWER_URL")
+    if url:
+        return server_at(url, os.environ.get("A3S_POWER_TOKEN"), "set by A3S_POWER_URL")
     runtime_dir = Path(jupyter_runtime_dir())
-    tried = ["A3S_POWER_URL is not set"]
-    server = _of_this_kernel(runtime_dir, tried)
+    rejected = ["A3S_POWER_URL is not set"]
+    server = _server_of_this_kernel(runtime_dir, rejected)
     if server:
         return msgspec.structs.replace(server, found="the server that started this kernel")
-    server = runtime_files.running(runtime_dir, tried, patience=patience)
+    server = find_running_server(runtime_dir, rejected, timeout=timeout)
     if server:
-        return msgspec.structs.replace(server, found="a server of yours that was running")
+        return msgspec.structs.replace(server, found="a running server of yours")
     if start:
-        server = launcher.share(runtime_dir)
-        return msgspec.structs.replace(server, found="a headless server, started for this kernel")
+        server = shared_server(runtime_dir)
+        return msgspec.structs.replace(server, found="a headless server started for this kernel")
     raise ServerNotFound(
-        f"No Jupyter server with a3s-power-jupyter was found ({'; '.join(tried)}; and no other "
-        f"server has its file in {runtime_dir}). Start one with `jupyter lab` or `jupyter power`, "
-        "or name one: connect(url, token), or the variables A3S_POWER_URL and A3S_POWER_TOKEN."
+        f"No Jupyter server with a3s-power-jupyter was found ({'; '.join(rejected)}; no other "
+        f"runtime file in {runtime_dir}). Start one with `jupyter lab` or `jupyter power`, or "
+        "name one: connect(url, token), or the variables A3S_POWER_URL and A3S_POWER_TOKEN."
     )
 
 
-def _of_this_kernel(runtime_dir: Path, tried: list[str]) -> Server | None:
-    for pid in _starters():
+def _server_of_this_kernel(runtime_dir: Path, rejected: list[str]) -> Server | None:
+    for pid in _parent_pids():
         try:
-            return runtime_files.read(runtime_files.path_for(runtime_dir, pid))
+            return read_server(runtime_file(runtime_dir, pid))
         except FileNotFoundError:
             continue
         except ServerNotFound as error:
-            tried.append(error.message)
-    tried.append("no server with the extension started this process")
+            rejected.append(error.message)
+    rejected.append("this process was not started by a server with the extension")
     return None
 
 
-def _starters() -> Iterator[int]:
-    """Processes that may have started this kernel, nearest first.
+def _parent_pids() -> Iterator[int]:
+    """Yield the processes that may have started this kernel, nearest first.
 
-    ``JPY_PARENT_PID`` is set by jupyter_client; on Windows it is a handle and no pid. Ancestors
-    come next, for launchers in between and for IPython in one of JupyterLab's terminals.
+    jupyter_client sets ``JPY_PARENT_PID``, which is a handle and not a process id on Windows. The
+    ancestors cover launchers between server and kernel, and IPython in a JupyterLab terminal.
     """
-    named = os.environ.get("JPY_PARENT_PID", "")
-    if named.isdecimal() and os.name == "posix" and psutil.pid_exists(int(named)):
-        yield int(named)
+    parent = os.environ.get("JPY_PARENT_PID", "")
+    if parent.isdecimal() and os.name == "posix" and psutil.pid_exists(int(parent)):
+        yield int(parent)
     for process in psutil.Process().parents():
         yield process.pid

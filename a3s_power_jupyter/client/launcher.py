@@ -1,7 +1,7 @@
-"""The server that a client starts when there is none: `jupyter power`, shared by all kernels.
+"""Start a headless server (``jupyter power``) for kernels without a Jupyter server.
 
-A kernel of VS Code or IPython in a terminal has no Jupyter server. The first client starts one in
-a session of its own, so that it outlives the kernel; it ends itself after `IDLE_EXIT` seconds.
+Kernels of VS Code and IPython in a terminal have no Jupyter server. The first client starts a
+headless one in a new session, so that the server outlives its kernel, and other kernels share it.
 """
 
 from __future__ import annotations
@@ -17,38 +17,38 @@ import filelock
 import psutil
 
 from ..contract.errors import PowerError, ServerNotFound
-from . import runtime_files
+from ..contract.runtime_file import runtime_file
 from .connection import Server
+from .running_servers import check_health, find_running_server, read_server
 
-#: Seconds without a request and without a loaded model after which it ends.
+#: Seconds without requests and without a loaded model after which the server exits.
 IDLE_EXIT = 1800
-#: Seconds it may take until it answers.
+#: Seconds to wait for a new server to respond.
 START_TIMEOUT = 60.0
 
 _LOG_LINES_SHOWN = 12
 
-# `Popen` warns when it is collected before its process ended; ours is meant to live on.
+# Keeps `Popen` objects alive: a collected one warns if its process is still running.
 _started: list[subprocess.Popen[bytes]] = []
 
 
-def share(runtime_dir: Path) -> Server:
-    """The headless server of this user, started when there is none.
+def shared_server(runtime_dir: Path) -> Server:
+    """Return the running server of this user, or start a headless one.
 
     Raises
     ------
     ServerNotFound
-        It did not start, with the end of its log.
+        If the new server does not respond. The message ends with its log.
     """
     runtime_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     lock = filelock.FileLock(runtime_dir / "a3s-power-headless.lock", timeout=START_TIMEOUT)
     try:
         with lock:
-            running = runtime_files.running(runtime_dir, [], patience=5.0)
-            return running or _start(runtime_dir)
+            return find_running_server(runtime_dir, [], timeout=5.0) or _start(runtime_dir)
     except filelock.Timeout:
         raise ServerNotFound(
-            "Another process has been starting a server for a minute. Start one yourself: "
-            "`jupyter power`."
+            f"Another process has been starting a server for {START_TIMEOUT:.0f} s. "
+            "Start one yourself: `jupyter power`."
         ) from None
 
 
@@ -67,32 +67,33 @@ def _start(runtime_dir: Path) -> Server:
             stdout=descriptor,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            # A token that we know is one that we can take out of the log.
+            # A known token can be removed from the log before it is shown.
             env={**os.environ, "JUPYTER_TOKEN": token},
         )
     finally:
         os.close(descriptor)
     _started.append(process)
-    return _wait(process, runtime_dir, log, token)
+    return _wait_for(process, runtime_dir, log, token)
 
 
-def _wait(process: subprocess.Popen[bytes], runtime_dir: Path, log: Path, token: str) -> Server:
+def _wait_for(process: subprocess.Popen[bytes], runtime_dir: Path, log: Path, token: str) -> Server:
     deadline = time.monotonic() + START_TIMEOUT
     while process.poll() is None and time.monotonic() < deadline:
         try:
-            server = runtime_files.read(runtime_files.path_for(runtime_dir, process.pid))
-            runtime_files.check(server, patience=5.0)
-        except (FileNotFoundError, PowerError):  # not there, or not listening, yet
+            server = read_server(runtime_file(runtime_dir, process.pid))
+            check_health(server, timeout=5.0)
+        except (FileNotFoundError, PowerError):  # not ready yet
             time.sleep(0.05)
         else:
             return server
     if process.poll() is None:
         psutil.Process(process.pid).terminate()
-        ending = f"did not answer within {START_TIMEOUT:.0f} s"
+        failure = f"did not respond within {START_TIMEOUT:.0f} s"
     else:
-        ending = f"ended with status {process.returncode}"
+        failure = f"exited with status {process.returncode}"
     lines = log.read_text("utf-8", errors="replace").replace(token, "...").splitlines()
     tail = "\n".join(lines[-_LOG_LINES_SHOWN:])
     raise ServerNotFound(
-        f"There was no server, and the one that was started {ending}. Its log, {log}, ends:\n{tail}"
+        f"No server was running, and the headless server started for this kernel {failure}. "
+        f"The last lines of its log, {log}:\n{tail}"
     )

@@ -1,4 +1,4 @@
-"""What a model answers: the whole text, or pieces of it as it is written."""
+"""Results of client methods: answers, streams of answers, health."""
 
 from __future__ import annotations
 
@@ -9,19 +9,50 @@ from typing import Any
 import msgspec
 
 from ..contract.errors import ConnectionLost
+from ..contract.types import Device, EngineStatus, ManifestProblem
 from .connection import EventStream
 
 
+class Health(msgspec.Struct, frozen=True):
+    """State of a server, as returned by ``GET /v1/health``.
+
+    Attributes
+    ----------
+    home : str
+        Directory of the model store.
+    hints : list of str
+        How to improve the setup, with the commands.
+    problems : list of ManifestProblem
+        Manifests that cannot be read.
+    """
+
+    status: str
+    version: str
+    uptime_seconds: float
+    loaded_models: list[str]
+    devices: list[Device]
+    engines: dict[str, EngineStatus]
+    home: str = ""
+    hints: list[str] = []
+    problems: list[ManifestProblem] = []
+
+
 class Usage(msgspec.Struct, frozen=True):
-    """Counts of tokens; `cached_tokens` of the prompt came from the prefix cache."""
+    """Token counts of an answer.
+
+    Attributes
+    ----------
+    cached_tokens : int
+        Number of prompt tokens that were found in the prefix cache.
+    """
 
     prompt_tokens: int
     completion_tokens: int
     cached_tokens: int = 0
 
     @classmethod
-    def of(cls, wire: Mapping[str, Any]) -> Usage:
-        """From OpenAI's ``usage`` object."""
+    def from_wire(cls, wire: Mapping[str, Any]) -> Usage:
+        """Convert OpenAI's ``usage`` object."""
         details = wire.get("prompt_tokens_details") or {}
         return cls(
             prompt_tokens=wire["prompt_tokens"],
@@ -31,19 +62,19 @@ class Usage(msgspec.Struct, frozen=True):
 
 
 class Reply(str):
-    """The text of an answer: a string that knows how it came about.
+    """Text of an answer: a `str` with metadata.
 
     Attributes
     ----------
-    model
-        Name of the model that wrote it.
-    finish_reason
-        ``"stop"``, ``"length"``, ``"tool_calls"``; ``"interrupted"`` for a stream that was closed
-        before its end.
-    usage
-        Counts of tokens; None when it was interrupted.
-    raw
-        The reply's JSON; of a stream, its last chunk.
+    model : str
+        Name of the model.
+    finish_reason : str
+        ``"stop"``, ``"length"``, ``"tool_calls"``, or ``"interrupted"`` for a stream that was
+        closed before its end.
+    usage : Usage or None
+        Token counts; None if the answer was interrupted.
+    raw : dict
+        JSON object of the reply; for a stream, its last chunk.
     """
 
     model: str
@@ -67,16 +98,16 @@ class Reply(str):
         return reply
 
     @classmethod
-    def of(cls, wire: dict[str, Any], model: str) -> Reply:
-        """From a ``chat.completion`` or ``text_completion``; the first choice is the text."""
+    def from_wire(cls, wire: dict[str, Any], model: str) -> Reply:
+        """Convert the first choice of a ``chat.completion`` or ``text_completion`` object."""
         choice = wire["choices"][0]
         text = choice["message"]["content"] if "message" in choice else choice["text"]
-        usage = Usage.of(wire["usage"]) if wire.get("usage") else None
+        usage = Usage.from_wire(wire["usage"]) if wire.get("usage") else None
         return cls(text or "", model, choice["finish_reason"], usage, wire)
 
     @property
     def text(self) -> str:
-        """The answer as a plain string."""
+        """The answer as a plain `str`."""
         return str(self)
 
     def _repr_markdown_(self) -> str:
@@ -84,10 +115,10 @@ class Reply(str):
 
 
 class ChatStream:
-    """Pieces of text while the model writes them; `reply` is all that came.
+    """Iterator over the text of an answer while it is generated.
 
-    Leaving the ``with`` block, `close` or an interrupt ends the connection, and with it the
-    generation in the server.
+    Leaving the ``with`` block, `close` and a `KeyboardInterrupt` close the connection, which stops
+    the generation in the server.
     """
 
     def __init__(self, events: EventStream, model: str) -> None:
@@ -103,12 +134,14 @@ class ChatStream:
         return self
 
     def __next__(self) -> str:
-        """The next piece.
+        """Return the next piece of text.
 
         Raises
         ------
         PowerError
-            The model failed on the way, or the connection broke (`ConnectionLost`).
+            If the generation fails.
+        ConnectionLost
+            If the connection is closed before the answer is complete.
         """
         return next(self._pieces)
 
@@ -124,13 +157,13 @@ class ChatStream:
         self.close()
 
     def close(self) -> None:
-        """End the connection, and with it the generation."""
+        """Close the connection and stop the generation."""
         self._pieces.close()
         self._events.close()
 
     @property
     def reply(self) -> Reply:
-        """What came so far, as one answer."""
+        """The text received so far, as one answer."""
         reason = self._finish_reason or "interrupted"
         return Reply("".join(self._texts), self._model, reason, self._usage, self._last)
 
@@ -138,7 +171,7 @@ class ChatStream:
         for chunk in self._events:
             self._last = chunk
             if chunk.get("usage"):
-                self._usage = Usage.of(chunk["usage"])
+                self._usage = Usage.from_wire(chunk["usage"])
             for choice in chunk["choices"]:
                 self._finish_reason = choice.get("finish_reason") or self._finish_reason
                 piece = choice["delta"].get("content")
@@ -146,4 +179,4 @@ class ChatStream:
                     self._texts.append(piece)
                     yield piece
         if self._finish_reason is None:
-            raise ConnectionLost("The answer ended before it was complete; ask again.")
+            raise ConnectionLost("The connection was closed before the answer was complete.")

@@ -10,7 +10,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from ..client import Client, connect
 from ..client.connection import Connection
-from ..client.discovery import find
+from ..client.discovery import find_server
 from ..contract.types import Model
 
 Conversation = list[dict[str, Any]]
@@ -46,7 +46,7 @@ class Session:
         ------
         PowerError
         """
-        server = self._client.server if self._client else find(start=False, patience=patience)
+        server = self._client.server if self._client else find_server(start=False, timeout=patience)
         with Client(Connection(server)) as client:
             if kind == "pull":
                 return [status.name for status in client.pulls(timeout=patience)]

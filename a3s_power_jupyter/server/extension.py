@@ -33,13 +33,14 @@ from traitlets.utils.bunch import Bunch
 from .. import __version__
 from ..contract.errors import InvalidKeepAlive
 from ..contract.parameters import parse_keep_alive
+from ..contract.runtime_file import RuntimeInfo
 from ..handlers.context import SETTING, Context
 from ..handlers.metrics import RuntimeMetrics
 from ..handlers.routes import ROUTES
 from ..service.settings import Settings
 from .environment import Environment
 from .headless import HeadlessServerApp
-from .runtime_file import RuntimeInfo, remove_runtime_file, remove_stale_files, write_runtime_file
+from .runtime_file import remove_runtime_file, remove_stale_files, write_runtime_file
 
 if TYPE_CHECKING:
     from jupyter_server.serverapp import ServerApp

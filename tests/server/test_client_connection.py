@@ -1,4 +1,4 @@
-"""HTTP with servers that refuse, break, restart, or are reached in unusual ways."""
+"""Test the client's HTTP connection: errors, broken replies, restarts, proxies, sockets, TLS."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def client_of(url: str, key: str | None = None, **server: object) -> Client:
     return Client(Connection(Server(url=url, key=key, **server)))
 
 
-def test_the_key_goes_into_the_header_and_into_no_repr() -> None:
+def test_the_key_is_sent_and_not_shown() -> None:
     with StubServer(health("secret")) as server, client_of(server.url, "secret") as client:
         assert client.health().status == "ok"
         assert "secret" not in repr(client) + repr(client.server)
@@ -59,14 +59,14 @@ def test_names_are_percent_encoded() -> None:
     ("status", "body", "error", "message"),
     [
         (404, b"<html>404</html>", ServerNotFound, "jupyter server extension list"),
-        (302, b"", ServerNotFound, "answered 302"),
-        (403, b"Forbidden", Unauthorized, "refuses the token"),
-        (500, b'{"message": "boom"}', ServerNotFound, "answered 500"),
+        (302, b"", ServerNotFound, "HTTP status 302"),
+        (403, b"Forbidden", Unauthorized, "rejected the token"),
+        (500, b'{"message": "boom"}', ServerNotFound, "HTTP status 500"),
         (403, b'{"error":{"code":"forbidden","message":"Not you."}}', Forbidden, "Not you"),
         (418, b'{"error":{"code":"new_code","message":"Tea."}}', PowerError, "Tea"),
     ],
 )
-def test_errors_are_the_servers_or_say_what_is_odd(
+def test_errors_of_the_server_and_of_other_servers(
     status: int, body: bytes, error: type[PowerError], message: str
 ) -> None:
     with StubServer(lambda r: r.send(body, status)) as server, client_of(server.url) as client:
@@ -83,21 +83,21 @@ def test_retry_after_is_kept() -> None:
         assert raised.value.retry_after == 7
 
 
-def test_nobody_there() -> None:
+def test_no_server_at_the_address() -> None:
     client = client_of(f"http://127.0.0.1:{free_port()}/")
-    with pytest.raises(ServerNotFound, match="No connection to http://127"):
+    with pytest.raises(ServerNotFound, match="Could not connect to http://127"):
         client.models()
 
 
-def test_too_slow() -> None:
-    late = threading.Event()
-    with StubServer(lambda r: late.wait(10)) as server, client_of(server.url) as client:
+def test_a_reply_that_takes_too_long() -> None:
+    released = threading.Event()
+    with StubServer(lambda r: released.wait(10)) as server, client_of(server.url) as client:
         with pytest.raises(ConnectionLost, match="in time"):
             client.models(timeout=0.1)
-        late.set()
+        released.set()
 
 
-def test_a_reply_that_breaks_off() -> None:
+def test_a_connection_closed_without_a_reply() -> None:
     with (
         StubServer(lambda r: r.wfile.close()) as server,
         client_of(server.url) as client,
@@ -106,7 +106,7 @@ def test_a_reply_that_breaks_off() -> None:
         client.models()
 
 
-def test_a_stream_that_breaks_off() -> None:
+def test_a_connection_closed_within_a_stream() -> None:
     event = b'data: {"choices":[{"delta":{"content":"Par"},"finish_reason":null}]}\n\n'
 
     def answer(request: Request) -> None:
@@ -141,37 +141,37 @@ def test_closing_a_stream_closes_the_connection() -> None:
         assert broken.wait(5)
 
 
-def test_closing_a_stream_wakes_the_thread_that_waits_for_its_events() -> None:
-    gone = threading.Event()
+def test_closing_a_stream_interrupts_the_thread_that_reads_it() -> None:
+    disconnected = threading.Event()
 
     def silent(request: Request) -> None:
         request.send_chunks([b'data: {"n":1}\n\n'], whole=False)
         request.wfile.flush()
-        request.connection.recv(1)  # until the client hangs up
-        gone.set()
+        request.connection.recv(1)  # returns when the client disconnects
+        disconnected.set()
 
-    ended: list[Exception] = []
+    raised: list[Exception] = []
 
-    def wait_for_more() -> None:
+    def wait_for_event() -> None:
         try:
             next(events)
         except ConnectionLost as error:
-            ended.append(error)
+            raised.append(error)
 
     with StubServer(silent) as server:
         stream = Connection(Server(url=server.url)).stream("GET", "events")
         events = iter(stream)
         assert next(events) == {"n": 1}
-        waiting = threading.Thread(target=wait_for_more, daemon=True)
+        waiting = threading.Thread(target=wait_for_event, daemon=True)
         waiting.start()
-        time.sleep(0.2)  # it sleeps in the system's call by now
+        time.sleep(0.2)  # until the thread blocks in recv
         stream.close()
         waiting.join(5)
-        assert gone.wait(5)
-        assert len(ended) == 1
+        assert disconnected.wait(5)
+        assert len(raised) == 1
 
 
-def test_a_stream_that_was_closed_gives_no_events() -> None:
+def test_a_closed_stream_yields_no_events() -> None:
     with StubServer(lambda r: r.send_chunks([b'data: {"n":1}\n\n'])) as server:
         stream = Connection(Server(url=server.url)).stream("GET", "events")
         stream.close()
@@ -179,7 +179,7 @@ def test_a_stream_that_was_closed_gives_no_events() -> None:
             next(iter(stream))
 
 
-def test_a_restarted_server_is_found_again_once() -> None:
+def test_a_restarted_server_is_found_again() -> None:
     searches = []
     with StubServer(health("new")) as second:
         new = Server(url=second.url, key="new")
@@ -198,9 +198,9 @@ def test_a_restarted_server_is_found_again_once() -> None:
         other_key.close()
 
 
-def test_threads_that_meet_a_restart_together_are_all_answered() -> None:
+def test_one_thread_finds_a_restarted_server_for_all() -> None:
     searches = []
-    together = threading.Barrier(4)  # nobody is refused before all have asked
+    together = threading.Barrier(4)  # all threads send their request before any is refused
 
     def old(request: Request) -> None:
         together.wait(10)
@@ -214,25 +214,25 @@ def test_threads_that_meet_a_restart_together_are_all_answered() -> None:
 
         connection = Connection(Server(url=first.url, key="old"), find)
         with ThreadPoolExecutor(4) as threads:
-            asked = [threads.submit(connection.request, "GET", "health") for _ in range(4)]
-        assert [one.result() for one in asked] == [HEALTH] * 4
+            futures = [threads.submit(connection.request, "GET", "health") for _ in range(4)]
+        assert [future.result() for future in futures] == [HEALTH] * 4
         assert len(searches) == 1
         connection.close()
 
 
-def test_a_client_that_was_closed_says_so() -> None:
+def test_a_closed_client_raises() -> None:
     with StubServer(health("k")) as server:
         with client_of(server.url, "k") as client:
             client.health()
-        with pytest.raises(ConnectionLost, match="This client was closed"):
+        with pytest.raises(ConnectionLost, match="This client is closed"):
             client.health()
 
 
-def test_a_server_that_is_found_unchanged_is_not_asked_again() -> None:
-    asked = []
+def test_a_request_is_not_repeated_if_the_server_has_not_changed() -> None:
+    paths = []
 
     def refuse(request: Request) -> None:
-        asked.append(request.path)
+        paths.append(request.path)
         request.send(b'{"error":{"code":"unauthorized","message":"No."}}', 403)
 
     with StubServer(refuse) as server:
@@ -241,10 +241,10 @@ def test_a_server_that_is_found_unchanged_is_not_asked_again() -> None:
         with pytest.raises(Unauthorized):
             connection.request("GET", "health")
         connection.close()
-    assert asked == ["/v1/health"]
+    assert paths == ["/v1/health"]
 
 
-def test_forbidden_is_no_reason_to_look_for_another_server() -> None:
+def test_forbidden_does_not_start_a_search() -> None:
     def find() -> Server:
         raise AssertionError("searched")
 
@@ -256,7 +256,7 @@ def test_forbidden_is_no_reason_to_look_for_another_server() -> None:
         connection.close()
 
 
-def test_a_proxy_for_the_world_is_not_used_for_this_machine(monkeypatch) -> None:
+def test_local_requests_bypass_the_proxy(monkeypatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.delenv("no_proxy", raising=False)
@@ -270,8 +270,8 @@ def test_a_unix_socket(tmp_path: Path) -> None:
         assert client.health().status == "ok"
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="makes a certificate with openssl")
-def test_the_servers_own_certificate_is_trusted_and_no_other(tmp_path: Path) -> None:
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="creates a certificate with openssl")
+def test_only_the_servers_own_certificate_is_trusted(tmp_path: Path) -> None:
     mine, other = (_certificate(tmp_path, name) for name in ("mine", "other"))
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(mine, tmp_path / "mine.key")
@@ -285,7 +285,7 @@ def test_the_servers_own_certificate_is_trusted_and_no_other(tmp_path: Path) -> 
 
 
 def _certificate(directory: Path, name: str) -> Path:
-    """A self-signed certificate for a name that is not the server's address."""
+    """Create a self-signed certificate for a name other than the server's address."""
     certificate = directory / f"{name}.pem"
     subprocess.run(
         [

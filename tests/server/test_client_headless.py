@@ -1,4 +1,4 @@
-"""Kernels that no server started: they share one headless server, which outlives them."""
+"""Test the headless server shared by kernels without a Jupyter server."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def test_two_kernels_share_one_server_that_outlives_them(tmp_path: Path) -> None
             assert home == str(tmp_path / "power")
             assert "started for this kernel" in found[0][1] + found[1][1]
             end(pid)
-            # The client of before starts another, and the other kernel finds it.
+            # The client of the first kernel starts another server, and the second kernel finds it.
             assert first.run("print(client.health().status)").stdout == "ok\n"
             second_pid, how, _ = json.loads(second.run(CONNECT).stdout)
             stack.callback(end, second_pid)
             assert second_pid != pid
-            assert how == "a server of yours that was running"
+            assert how == "a running server of yours"
         assert (runtime_dir / f"a3s-power-{second_pid}.json").exists()
         assert psutil.Process(second_pid).status() != psutil.STATUS_ZOMBIE
     assert not list(runtime_dir.glob("a3s-power-*.json"))

@@ -1,4 +1,4 @@
-"""Every method of the client, with a real server and the real model."""
+"""Test every method of the client with a real server and a real model."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ QUESTION = "What is the capital city of France? Answer in one short English sent
 
 @pytest.fixture
 def client(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[power.Client]:
-    """Found as a kernel of `server` finds it."""
+    """A client that finds `server` as a kernel does."""
     monkeypatch.delenv("A3S_POWER_URL", raising=False)
     monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(server.runtime_dir))
     monkeypatch.setenv("JPY_PARENT_PID", str(server.pid))
@@ -38,20 +38,20 @@ def client(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[power.Cl
 
 @pytest.fixture
 def name(client: power.Client, smollm2_path: Path) -> Iterator[str]:
-    """A name of the real model that is gone afterwards."""
+    """Name of the real model, deleted after the test."""
     client.register("client/smollm2:q4", smollm2_path, default_parameters={"num_ctx": 512})
     yield "client/smollm2:q4"
     client.delete("client/smollm2:q4", force=True)
 
 
-def test_it_is_found_by_the_kernels_key(client: power.Client, server: Server) -> None:
+def test_a_kernel_finds_its_server_and_key(client: power.Client, server: Server) -> None:
     assert (client.server.url, client.server.pid) == (server.url, server.pid)
     assert client.server.key == server.key
     assert client.server.found == "the server that started this kernel"
     assert server.key not in repr(client) + repr(client.server)
 
 
-def test_the_url_and_token_of_jupyter(server: Server) -> None:
+def test_url_and_token(server: Server) -> None:
     with power.connect(f"{server.url}?token={server.token}") as client:
         assert client.health().status == "ok"
     with power.connect(server.url, "wrong") as client, pytest.raises(Unauthorized):
@@ -73,11 +73,11 @@ def test_behind_a_password_and_a_prefix(
         assert client.server.url.endswith("/user/ada/")
         assert client.models() == []
         assert client.gc(dry_run=False) == []
-    with power.connect(server.url) as stranger, pytest.raises(Unauthorized):
-        stranger.models()
+    with power.connect(server.url) as anonymous, pytest.raises(Unauthorized):
+        anonymous.models()
 
 
-def test_models_come_and_go(
+def test_register_show_and_delete(
     client: power.Client, smollm2_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(smollm2_path.parent)
@@ -113,16 +113,16 @@ def test_a_remote_model_has_no_path(client: power.Client) -> None:
 
 
 def test_load_ps_pin_unload(client: power.Client, name: str) -> None:
-    heard: list[tuple[str, float]] = []
+    progress: list[tuple[str, float]] = []
     loaded = client.load(
         name,
         keep_alive="10m",
-        progress=lambda phase, done: heard.append((phase, done)),
+        progress=lambda phase, fraction: progress.append((phase, fraction)),
         num_ctx=256,
     )
     assert (loaded.state, loaded.num_ctx) == ("loaded", 256)
-    assert heard == sorted(heard)
-    assert heard[-1] == ("loading", 1.0)
+    assert progress == sorted(progress)
+    assert progress[-1] == ("loading", 1.0)
     assert name in [model.id for model in client.ps()]
     assert name in client.health().loaded_models
     assert client.pin(name).pinned
@@ -213,7 +213,7 @@ def test_without_the_openai_package(client: power.Client, monkeypatch: pytest.Mo
         client.openai()
 
 
-def test_vectors_can_be_changed(client: power.Client, name: str) -> None:
+def test_embeddings_are_writable(client: power.Client, name: str) -> None:
     for texts in ("a", ["a"]):
         vectors = client.embed(name, texts)
         vectors *= 2

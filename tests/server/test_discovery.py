@@ -1,4 +1,4 @@
-"""How a client finds its server: real files, real processes, no server of Jupyter's yet."""
+"""Test how a client finds its server, with real files and processes and a stub server."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from a3s_power_jupyter.client import connect, discovery, runtime_files
+from a3s_power_jupyter.client import connect
+from a3s_power_jupyter.client.discovery import find_server, server_at
 from a3s_power_jupyter.contract.errors import InvalidParameter, ServerNotFound
+from a3s_power_jupyter.contract.runtime_file import runtime_file
 from support.stub_server import StubServer, free_port, health
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="checks owners and modes of files")
@@ -31,16 +33,17 @@ def runtime_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def process() -> Iterator[subprocess.Popen[bytes]]:
-    """A process to stand for a server's; it is no ancestor of ours."""
+    """A process in place of a server's, which is not an ancestor of this one."""
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
         yield child
         child.terminate()
 
 
 def write(runtime_dir: Path, pid: int, url: str, key: str = "k", **more: object) -> Path:
-    path = runtime_files.path_for(runtime_dir, pid)
+    path = runtime_file(runtime_dir, pid)
     path.touch(mode=0o600)
-    path.write_text(json.dumps({"pid": pid, "url": url, "key": key, "version": "0", **more}))
+    info = {"pid": pid, "hostname": socket.gethostname(), "url": url, "key": key}
+    path.write_text(json.dumps({**info, "version": "0", "headless": False, **more}))
     return path
 
 
@@ -52,69 +55,71 @@ def write(runtime_dir: Path, pid: int, url: str, key: str = "k", **more: object)
         ("https://hub.example/user/ada?token=t", "https://hub.example/user/ada/", "t"),
     ],
 )
-def test_an_address_as_people_paste_it(given: str, url: str, key: str | None) -> None:
-    server = discovery.at_address(given, None, "given")
+def test_forms_of_a_url(given: str, url: str, key: str | None) -> None:
+    server = server_at(given, None, "given")
     assert (server.url, server.key) == (url, key)
 
 
-def test_a_token_beside_the_address_wins() -> None:
-    assert discovery.at_address("http://h?token=a", "b", "given").key == "b"
+def test_the_token_argument_takes_precedence() -> None:
+    assert server_at("http://h?token=a", "b", "given").key == "b"
 
 
 @pytest.mark.parametrize("given", ["localhost:8888?token=secret", "ftp://x", "", "http://"])
-def test_what_is_no_address_is_refused_without_its_token(given: str) -> None:
-    with pytest.raises(InvalidParameter, match="no server's address") as raised:
+def test_an_invalid_url_is_rejected_without_showing_its_token(given: str) -> None:
+    with pytest.raises(InvalidParameter, match="is not a server URL") as raised:
         connect(given)
     assert "secret" not in raised.value.message
 
 
-def test_an_address_given_is_asked_and_nothing_else(runtime_dir: Path) -> None:
+def test_a_given_url_is_used(runtime_dir: Path) -> None:
     with StubServer(health("t")) as server, connect(server.url, "t") as client:
         assert client.health().status == "ok"
-        assert client.server.found == "the address given"
+        assert client.server.found == "the given URL"
 
 
-def test_the_variable_comes_first(runtime_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_variable_takes_precedence(
+    runtime_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write(runtime_dir, os.getppid(), "http://127.0.0.1:1/")
     with StubServer(health("t")) as server:
         monkeypatch.setenv("A3S_POWER_URL", server.url)
         monkeypatch.setenv("A3S_POWER_TOKEN", "t")
         with connect(start=False) as client:
             assert client.health().status == "ok"
-            assert client.server.found == "named by A3S_POWER_URL"
+            assert client.server.found == "set by A3S_POWER_URL"
 
 
 def test_the_server_that_started_this_process(
     runtime_dir: Path, process: subprocess.Popen[bytes]
 ) -> None:
-    write(runtime_dir, os.getppid(), "http://127.0.0.1:1/base")
+    write(runtime_dir, os.getppid(), "http://127.0.0.1:1/base/")
     with StubServer(health("k")) as other:
         write(runtime_dir, process.pid, other.url)
-        server = discovery.find(start=False)
+        server = find_server(start=False)
     assert server.url == "http://127.0.0.1:1/base/"
     assert server.found == "the server that started this kernel"
 
 
-def test_jpy_parent_pid_is_nearer_than_an_ancestor(
+def test_jpy_parent_pid_takes_precedence_over_ancestors(
     runtime_dir: Path, process: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(runtime_dir, os.getppid(), "http://127.0.0.1:1/")
     write(runtime_dir, process.pid, "http://127.0.0.1:2/")
     monkeypatch.setenv("JPY_PARENT_PID", str(process.pid))
-    assert discovery.find(start=False).url == "http://127.0.0.1:2/"
+    assert find_server(start=False).url == "http://127.0.0.1:2/"
 
 
-def test_a_jpy_parent_pid_that_has_ended_is_passed_over(
+def test_a_jpy_parent_pid_that_is_not_running_is_skipped(
     runtime_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(runtime_dir, os.getppid(), "http://127.0.0.1:1/")
-    gone = _ended_pid()
-    write(runtime_dir, gone, "http://127.0.0.1:2/")
-    monkeypatch.setenv("JPY_PARENT_PID", str(gone))
-    assert discovery.find(start=False).url == "http://127.0.0.1:1/"
+    stopped = _stopped_pid()
+    write(runtime_dir, stopped, "http://127.0.0.1:2/")
+    monkeypatch.setenv("JPY_PARENT_PID", str(stopped))
+    assert find_server(start=False).url == "http://127.0.0.1:1/"
 
 
-def test_the_newest_server_that_answers(runtime_dir: Path) -> None:
+def test_the_newest_server_that_responds(runtime_dir: Path) -> None:
     with ExitStack() as stack:
         pids = [
             stack.enter_context(
@@ -128,71 +133,73 @@ def test_the_newest_server_that_answers(runtime_dir: Path) -> None:
         addresses = (old.url, new.url, wrong_key.url, f"http://127.0.0.1:{free_port()}/")
         for age, (process, url) in enumerate(zip(pids, addresses, strict=True)):
             os.utime(write(runtime_dir, process.pid, url), (1000 + age, 1000 + age))
-        os.utime(write(runtime_dir, _ended_pid(), old.url), (2000, 2000))
-        server = discovery.find(start=False)
+        os.utime(write(runtime_dir, _stopped_pid(), old.url), (2000, 2000))
+        server = find_server(start=False)
         for process in pids:
             process.terminate()
     assert server.url == new.url
-    assert server.found == "a server of yours that was running"
+    assert server.found == "a running server of yours"
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o622])
-def test_a_file_that_others_may_touch_is_refused(runtime_dir: Path, mode: int) -> None:
+def test_a_file_accessible_to_other_users_is_rejected(runtime_dir: Path, mode: int) -> None:
     path = write(runtime_dir, os.getppid(), "http://127.0.0.1:1/")
     path.chmod(mode)
-    with pytest.raises(ServerNotFound, match="other users may read or write it"):
-        discovery.find(start=False)
+    with pytest.raises(ServerNotFound, match="other users can read or write it"):
+        find_server(start=False)
 
 
-@pytest.mark.skipif(os.name != "posix" or os.getuid() != 0, reason="only root can give files away")
-def test_a_file_of_another_user_is_refused(runtime_dir: Path) -> None:
+@pytest.mark.skipif(
+    os.name != "posix" or os.getuid() != 0, reason="only root can change the owner of a file"
+)
+def test_a_file_of_another_user_is_rejected(runtime_dir: Path) -> None:
     os.chown(write(runtime_dir, os.getppid(), "http://127.0.0.1:1/"), 12345, -1)
     with pytest.raises(ServerNotFound, match="belongs to another user"):
-        discovery.find(start=False)
+        find_server(start=False)
 
 
-def test_a_link_is_refused(runtime_dir: Path) -> None:
+def test_a_link_is_rejected(runtime_dir: Path) -> None:
     target = write(runtime_dir, 1, "http://127.0.0.1:1/").rename(runtime_dir / "elsewhere")
-    runtime_files.path_for(runtime_dir, os.getppid()).symlink_to(target)
-    with pytest.raises(ServerNotFound, match="is not used"):
-        discovery.find(start=False)
+    runtime_file(runtime_dir, os.getppid()).symlink_to(target)
+    with pytest.raises(ServerNotFound, match="was ignored"):
+        find_server(start=False)
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"pid": 1}', '{"url": 7}'])
-def test_a_file_that_is_something_else_is_refused(runtime_dir: Path, content: str) -> None:
+def test_a_file_with_other_content_is_rejected(runtime_dir: Path, content: str) -> None:
     write(runtime_dir, os.getppid(), "").write_text(content)
-    with pytest.raises(ServerNotFound, match="no runtime file"):
-        discovery.find(start=False)
+    with pytest.raises(ServerNotFound, match="not a runtime file"):
+        find_server(start=False)
 
 
-def test_a_server_on_another_machine_is_refused(runtime_dir: Path) -> None:
+def test_a_server_on_another_machine_is_rejected(runtime_dir: Path) -> None:
     write(runtime_dir, os.getppid(), "http://127.0.0.1:1/", hostname="elsewhere")
     with pytest.raises(ServerNotFound, match="runs on elsewhere"):
-        discovery.find(start=False)
+        find_server(start=False)
     write(runtime_dir, os.getppid(), "http://127.0.0.1:1/", hostname=socket.gethostname())
-    assert discovery.find(start=False).url == "http://127.0.0.1:1/"
+    assert find_server(start=False).url == "http://127.0.0.1:1/"
 
 
-def test_without_any_server_it_says_what_was_tried_and_what_to_do(runtime_dir: Path) -> None:
-    write(runtime_dir, _ended_pid(), "http://127.0.0.1:1/", key="secret")
+def test_without_a_server_the_error_lists_what_was_tried(runtime_dir: Path) -> None:
+    write(runtime_dir, _stopped_pid(), "http://127.0.0.1:1/", key="secret")
     with pytest.raises(ServerNotFound) as raised:
         connect(start=False)
     message = raised.value.message
-    for words in ("A3S_POWER_URL is not set", "has ended", "`jupyter power`", "connect(url"):
+    for words in ("A3S_POWER_URL is not set", "has stopped", "`jupyter power`", "connect(url"):
         assert words in message
     assert "secret" not in message
 
 
-def test_a_headless_server_that_cannot_start_says_why(
+def test_the_error_includes_the_log_of_a_headless_server_that_fails_to_start(
     runtime_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("A3S_POWER_MAX_MODELS", "many")
-    with pytest.raises(ServerNotFound, match=r"(?s)ended with status.*A3S_POWER_MAX_MODELS"):
+    with pytest.raises(ServerNotFound, match=r"(?s)exited with status.*A3S_POWER_MAX_MODELS"):
         connect()
     assert (runtime_dir / "a3s-power-headless.log").stat().st_mode & 0o077 == 0
 
 
-def _ended_pid() -> int:
+def _stopped_pid() -> int:
     with subprocess.Popen([sys.executable, "-c", ""]) as child:
         child.wait()
     assert not psutil.pid_exists(child.pid)

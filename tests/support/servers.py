@@ -16,6 +16,7 @@ import httpx2
 import psutil
 
 from a3s_power_jupyter.contract import sse
+from a3s_power_jupyter.contract.runtime_file import runtime_file
 
 from .paths import TESTS
 
@@ -59,7 +60,7 @@ class Server:
 
     @property
     def runtime_file(self) -> Path:
-        return self.runtime_dir / f"a3s-power-{self.pid}.json"
+        return runtime_file(self.runtime_dir, self.pid)
 
     def client(self, **headers: str) -> httpx2.Client:
         """Return a client without credentials; paths are relative to `url`."""
@@ -124,7 +125,7 @@ def run_server(
             stderr=subprocess.STDOUT,
         )
     try:
-        info = _wait_for(runtime_dir / f"a3s-power-{process.pid}.json", process, log)
+        info = _wait_for(runtime_file(runtime_dir, process.pid), process, log)
         server = Server(process, info["url"], token, info["key"], runtime_dir, home, log, env)
         running.append(server)
         yield server

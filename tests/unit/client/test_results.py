@@ -1,4 +1,4 @@
-"""Answers: strings that know how they came about, and streams of pieces."""
+"""Test answers and streams of answers."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def stream_of(*events: object, done: bool = True) -> ChatStream:
     return ChatStream(EventStream(httpx2.Response(200, content=iter(lines))), "m")
 
 
-def test_a_reply_is_a_string_that_knows_more() -> None:
-    reply = Reply.of(CHAT, "m")
+def test_a_reply_is_a_string_with_metadata() -> None:
+    reply = Reply.from_wire(CHAT, "m")
     assert reply == "Paris."
     assert isinstance(reply, str)
     assert reply.upper() == "PARIS."
@@ -48,10 +48,12 @@ def test_a_reply_is_a_string_that_knows_more() -> None:
     assert reply._repr_markdown_() == "Paris."
 
 
-def test_a_completion_and_an_answer_without_text() -> None:
-    assert Reply.of({"choices": [{"text": " blue", "finish_reason": "length"}]}, "m") == " blue"
-    silent = {"choices": [{"message": {"content": None}, "finish_reason": "tool_calls"}]}
-    assert Reply.of(silent, "m") == ""
+def test_a_completion_and_a_reply_without_text() -> None:
+    assert (
+        Reply.from_wire({"choices": [{"text": " blue", "finish_reason": "length"}]}, "m") == " blue"
+    )
+    without_text = {"choices": [{"message": {"content": None}, "finish_reason": "tool_calls"}]}
+    assert Reply.from_wire(without_text, "m") == ""
 
 
 def pickled(value: object) -> object:
@@ -60,14 +62,14 @@ def pickled(value: object) -> object:
 
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickled])
 def test_a_reply_can_be_copied_and_pickled(copied) -> None:
-    again = copied(Reply.of(CHAT, "m"))
-    assert type(again) is Reply
-    assert again == "Paris."
-    assert again.usage.cached_tokens == 3
-    assert again.raw == CHAT
+    copy_of_reply = copied(Reply.from_wire(CHAT, "m"))
+    assert type(copy_of_reply) is Reply
+    assert copy_of_reply == "Paris."
+    assert copy_of_reply.usage.cached_tokens == 3
+    assert copy_of_reply.raw == CHAT
 
 
-def test_a_stream_gives_pieces_and_then_the_reply() -> None:
+def test_a_stream_yields_text_and_then_has_the_reply() -> None:
     usage = {"choices": [], "usage": CHAT["usage"]}
     stream = stream_of(chunk(), chunk("Par"), chunk("is."), chunk(reason="stop"), usage)
     assert list(stream) == ["Par", "is."]
@@ -76,7 +78,7 @@ def test_a_stream_gives_pieces_and_then_the_reply() -> None:
     assert stream.reply.usage.completion_tokens == 2
 
 
-def test_a_stream_that_is_closed_early_is_interrupted() -> None:
+def test_a_stream_closed_early_is_interrupted() -> None:
     with stream_of(chunk("Par"), chunk("is."), chunk(reason="stop")) as stream:
         assert next(stream) == "Par"
     assert stream.reply == "Par"
@@ -85,7 +87,7 @@ def test_a_stream_that_is_closed_early_is_interrupted() -> None:
     assert list(stream) == []
 
 
-def test_a_stream_that_was_never_read_can_be_closed() -> None:
+def test_an_unread_stream_can_be_closed() -> None:
     stream = stream_of(chunk("Par"))
     stream.close()
     assert list(stream) == []
@@ -100,7 +102,7 @@ def test_an_error_inside_a_stream_is_raised() -> None:
     assert stream.reply == "Par"
 
 
-def test_a_stream_without_an_end_is_no_answer() -> None:
+def test_a_stream_without_a_finish_reason_is_an_error() -> None:
     stream = stream_of(chunk("Par"), done=False)
-    with pytest.raises(ConnectionLost, match="before it was complete"):
+    with pytest.raises(ConnectionLost, match="before the answer was complete"):
         list(stream)

@@ -1,0 +1,226 @@
+"""Methods of the client that register, load and remove models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from ..contract.errors import ConnectionLost
+from ..contract.types import LoadPhase, Model, Removable
+from .connection import DEFAULT_TIMEOUT, Connection
+
+
+class ModelMethods:
+    """Model operations of `Client`, which provides the connection."""
+
+    _connection: Connection
+
+    def models(self, *, timeout: float | None = DEFAULT_TIMEOUT) -> list[Model]:
+        """List the registered models.
+
+        Parameters
+        ----------
+        timeout : float or None
+            Seconds to wait for the server; None waits forever.
+
+        Returns
+        -------
+        list of Model
+            Sorted by name.
+        """
+        body = self._connection.request("GET", "models", timeout=timeout)
+        return msgspec.convert(msgspec.json.decode(body)["data"], list[Model])
+
+    def show(self, name: str) -> Model:
+        """Return one model.
+
+        Raises
+        ------
+        ModelNotFound
+            If no model has this name.
+        """
+        return self._model("GET", _path(name))
+
+    def ps(self) -> list[Model]:
+        """List the models that are in memory, being loaded or being unloaded."""
+        return [m for m in self.models() if m.state not in ("unloaded", "failed")]
+
+    def register(
+        self,
+        name: str,
+        path: str | Path | None = None,
+        *,
+        format: str | None = None,  # noqa: A002  # name of the field in the REST API
+        default_parameters: Mapping[str, Any] | None = None,
+        copy: bool = False,
+        overwrite: bool = False,
+        upstream: Mapping[str, str] | None = None,
+        mmproj: str | Path | None = None,
+    ) -> Model:
+        """Register a model under a name.
+
+        The files of the model are hashed, which takes a few seconds per GB.
+
+        Parameters
+        ----------
+        name : str
+            Name of the model, such as ``"llama3.2:3b"``.
+        path : str or Path, optional
+            GGUF file or model directory on the server's machine. A relative path is relative to
+            the working directory of this process.
+        format : str, optional
+            ``"gguf"``, ``"safetensors"``, ``"vision"``, ``"huggingface"`` or ``"remote"``. Detected
+            from the files by default.
+        default_parameters : mapping, optional
+            Default load and sampling parameters, such as ``num_ctx`` and ``temperature``.
+        copy : bool
+            Whether to copy the files into the server's store. By default they stay in place.
+        overwrite : bool
+            Whether to replace a different model with the same name.
+        upstream : mapping, optional
+            ``base_url``, ``model`` and ``api_key_env`` of an OpenAI-compatible server, for the
+            format ``"remote"``, which has no `path`.
+        mmproj : str or Path, optional
+            Vision projector file of a GGUF model.
+
+        Raises
+        ------
+        FileNotFound
+            If `path` does not exist.
+        InvalidGGUF, InvalidModelDirectory, UnsupportedModelFormat
+            If the files are not a supported model.
+        InvalidParameter
+            If a default parameter is unknown or out of range.
+        ModelAlreadyExists
+            If the name is taken by a different model and `overwrite` is False.
+        """
+        body = {
+            "name": name,
+            "path": _absolute(path),
+            "mmproj": _absolute(mmproj),
+            "format": format,
+            "default_parameters": default_parameters,
+            "copy": copy,
+            "overwrite": overwrite,
+            "upstream": upstream,
+        }
+        given = {key: value for key, value in body.items() if value is not None}
+        return self._model("POST", "models", body=given)
+
+    def delete(self, name: str, *, force: bool = False) -> int:
+        """Unload and delete a model. Files registered in place are kept.
+
+        Parameters
+        ----------
+        force : bool
+            Whether to delete the model even if it is busy.
+
+        Returns
+        -------
+        int
+            Bytes freed on disk.
+
+        Raises
+        ------
+        ModelNotFound
+            If no model has this name.
+        ModelBusy
+            If the model is busy and `force` is False.
+        """
+        body = self._connection.request("DELETE", _path(name, force=force), timeout=None)
+        freed: int = msgspec.json.decode(body)["freed_bytes"]
+        return freed
+
+    def load(
+        self,
+        name: str,
+        *,
+        keep_alive: str | float | None = None,
+        progress: Callable[[LoadPhase, float], None] | None = None,
+        **parameters: Any,
+    ) -> Model:
+        """Load a model and wait until it is ready.
+
+        Parameters
+        ----------
+        keep_alive : str or float, optional
+            Time the model stays loaded when idle: a duration such as ``"5m"``, seconds, 0 to unload
+            it after the next request, or -1 to keep it loaded.
+        progress : callable, optional
+            Called with the phase, ``"converting"`` or ``"loading"``, and its progress from 0 to 1.
+        **parameters
+            Load parameters, such as ``num_ctx``, ``num_gpu`` and ``num_thread``.
+
+        Raises
+        ------
+        ModelNotFound
+            If no model has this name.
+        InvalidParameter
+            If a load parameter is unknown or out of range.
+        InsufficientMemory, ModelLoadFailed
+            If the model cannot be loaded.
+        """
+        body = parameters if keep_alive is None else {**parameters, "keep_alive": keep_alive}
+        with closing(self._connection.stream("POST", _path(name, "/load"), body=body)) as events:
+            for event in events:
+                if event["status"] == "success":
+                    return msgspec.convert(event["model"], Model)
+                if progress is not None and "progress" in event:
+                    progress(event["status"], event["progress"])
+        raise ConnectionLost(f"The connection was closed before {name!r} was loaded. Try again.")
+
+    def unload(self, name: str, *, force: bool = False) -> Model:
+        """Unload a model from memory.
+
+        Parameters
+        ----------
+        force : bool
+            Whether to unload the model even if it is busy.
+
+        Raises
+        ------
+        ModelNotFound
+            If no model has this name.
+        ModelBusy
+            If the model is busy and `force` is False.
+        """
+        return self._model("POST", _path(name, "/unload", force=force))
+
+    def pin(self, name: str) -> Model:
+        """Keep a model in memory, once it is loaded, until `unpin` or `unload`."""
+        return self._model("POST", _path(name, "/pin"))
+
+    def unpin(self, name: str) -> Model:
+        """Allow a pinned model to be unloaded when it is idle."""
+        return self._model("POST", _path(name, "/unpin"))
+
+    def gc(self, *, dry_run: bool = True) -> list[Removable]:
+        """Find files that no model uses, and remove them unless `dry_run` is True.
+
+        Returns
+        -------
+        list of Removable
+            The files and their sizes.
+        """
+        body = {"dry_run": dry_run}
+        reply = self._connection.request("POST", "models/gc", body=body, timeout=None)
+        return msgspec.convert(msgspec.json.decode(reply)["removed"], list[Removable])
+
+    def _model(self, method: str, path: str, body: object = None) -> Model:
+        reply = self._connection.request(method, path, body=body, timeout=None)
+        return msgspec.json.decode(reply, type=Model)
+
+
+def _absolute(path: str | Path | None) -> str | None:
+    return None if path is None else str(Path(path).expanduser().absolute())
+
+
+def _path(name: str, action: str = "", *, force: bool = False) -> str:
+    # "models/pull" is the route of pulls, so a model of that name is percent-encoded.
+    quoted = "%70ull" if name == "pull" else quote(name, safe="")
+    return f"models/{quoted}{action}{'?force=true' if force else ''}"
