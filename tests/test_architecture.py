@@ -31,7 +31,7 @@ ARROWS: dict[str, set[str]] = {
     "runtime": {"contract", "engine", "ipc"},
     "hub": {"contract", "ipc", "store"},
     "convert": {"contract", "engine", "ipc", "store"},
-    "engine": {"compat", "contract", "store"},
+    "engine": {"compat", "contract", "ipc", "store"},
     "client": {"contract", "display", "widgets"},
     "magics": {"client", "contract", "display", "widgets"},
     "widgets": {"contract", "display"},

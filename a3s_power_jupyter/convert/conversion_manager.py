@@ -12,7 +12,7 @@ from ..contract.types import Manifest
 from ..ipc.child import Child, offline_environment, python_module
 from ..store.conversions import Conversion, wanted
 from ..store.model_store import ModelStore
-from .protocol import Convert, Done, Event, Failed, Progress, Refused, encode, read_events
+from .protocol import EVENT_DECODER, Convert, Done, Event, Failed, Progress, Refused
 
 CONVERT_COMMAND = python_module("a3s_power_jupyter.convert.main")
 
@@ -65,11 +65,11 @@ class Conversions:
         events: asyncio.Queue[Event | None] = asyncio.Queue()
         name = request.manifest.name
         try:
-            child = Child(
+            child: Child[Convert, Event] = Child(
                 f"the conversion of {name}",
                 CONVERT_COMMAND,
                 offline_environment(),
-                read_events,
+                EVENT_DECODER,
                 events.put_nowait,
                 lambda: events.put_nowait(None),
                 self._log,
@@ -77,7 +77,7 @@ class Conversions:
         except OSError as error:
             raise ModelLoadFailed(f"No process could be started for {name!r}: {error}.") from None
         child.lower_priority()  # it must not slow the notebook down
-        child.send(encode(request))
+        child.send(request)
         progress(0.0)
         try:
             while True:

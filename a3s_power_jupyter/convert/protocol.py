@@ -1,21 +1,33 @@
-"""The messages between the server and the process of one conversion: lines of JSON.
+"""Messages between the server and a conversion process.
 
-The server writes one `Convert`; closing stdin ends the process at once. It answers with any number
-of `Progress`, and as the last one of `Done`, `Refused` and `Failed`.
+The server sends one `Convert`. The process answers with any number of `Progress`, then `Done`,
+`Refused` or `Failed`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
+from msgspec.msgpack import Decoder
 
 from ..contract.types import Manifest
 
 
 class Convert(msgspec.Struct, frozen=True, tag="convert"):
-    """Make the GGUF of a model: `paths` are its files, in the order of the manifest."""
+    """Convert a model to GGUF.
+
+    Attributes
+    ----------
+    home : str
+        Folder of the store.
+    manifest : Manifest
+        The model.
+    paths : tuple of str
+        Its files, in the order of the manifest.
+    kind : str
+        GGML type of the weights, as a value of `isq`.
+    """
 
     home: str
     manifest: Manifest
@@ -23,8 +35,11 @@ class Convert(msgspec.Struct, frozen=True, tag="convert"):
     kind: str
 
 
+REQUEST_DECODER: Decoder[Convert] = Decoder(Convert)
+
+
 class Progress(msgspec.Struct, frozen=True, tag="progress"):
-    """0 to 1; comes again, unchanged, while another process makes the same."""
+    """Progress from 0 to 1; 0 is repeated while another process converts the same model."""
 
     value: float
 
@@ -34,25 +49,16 @@ class Done(msgspec.Struct, frozen=True, tag="done"):
 
 
 class Refused(msgspec.Struct, frozen=True, tag="refused"):
-    """There will be none, and the store has that on record."""
+    """The model cannot be converted; the store has recorded the reason."""
 
     reason: str
 
 
 class Failed(msgspec.Struct, frozen=True, tag="failed"):
-    """`error` is `PowerError.to_wire`; the next load tries again."""
+    """The conversion failed with this error (`PowerError.to_wire`); the next load tries again."""
 
     error: dict[str, Any]
 
 
 Event = Progress | Done | Refused | Failed
-
-
-def encode(message: Convert | Event) -> bytes:
-    return msgspec.json.encode(message) + b"\n"
-
-
-def read_events(lines: Iterable[bytes]) -> Iterator[Event]:
-    """Events until the end of the stream; a last line that was cut is none."""
-    decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
-    return (decoder.decode(line) for line in lines if line.endswith(b"\n"))
+EVENT_DECODER: Decoder[Event] = Decoder(Event)

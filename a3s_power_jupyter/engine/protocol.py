@@ -1,45 +1,52 @@
-"""The messages between the server and a worker, and their framing.
+"""Messages between the server and a worker.
 
-A frame is a 4-byte little-endian length and one msgpack struct. Every message about a request
-carries its id; a request that was submitted ends with exactly one `Ended`, whether it finished,
-failed or was cancelled, so that the server knows when its slot is free.
+The first command is `Load` or `Probe`. Every message about a request carries the request's id, and
+each submitted request ends with exactly one `Ended`, whether it finishes, fails or is cancelled,
+so that the server knows when the slot is free.
 """
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import msgspec
+from msgspec.msgpack import Decoder
 
 from ..contract.parameters import LoadParameters
-from ..contract.types import Format, Item, Request
-
-#: A frame larger than this is a broken pipe, not a message.
-MAX_FRAME_BYTES = 512 * 1024 * 1024
-
-_LENGTH = struct.Struct("<I")
-
+from ..contract.types import Device, EngineStatus, Format, Item, Request
 
 # ---------------------------------------------------------------- server to worker
 
 
+class Probe(msgspec.Struct, frozen=True, tag="probe"):
+    """Report this machine's engines and devices; answered by `Probed`, then the worker exits."""
+
+
 class Load(msgspec.Struct, frozen=True, tag="load"):
-    """The first message: which model to load, and how.
+    """Load a model; answered by any number of `Loading`, then `Loaded` or `LoadFailed`.
 
     Attributes
     ----------
-    paths : files of the model, the first shard first.
-    names : of a directory's files, each the path within the directory; parallel to `paths`, whose
-        own names may be those of blobs.
-    mmproj : the image part of a GGUF model that has one.
-    notes : what the user should know of how it is loaded; given back with `Loaded`.
-    parameters : what is UNSET is the engine's choice.
-    gpu_layers : the server's default for `num_gpu`; None is "as many as fit".
-    layers : how many the model has; 0 if unknown.
-    kv_bytes : what the KV cache will take, by the manifest; 0 if unknown.
+    format : Format
+        Selects the engine.
+    paths : tuple of str
+        Files of the model, the first shard first.
+    parameters : LoadParameters
+        UNSET fields are chosen by the engine.
+    names : tuple of str
+        For a model directory, the relative path of each of `paths`, which may be named after
+        their hashes.
+    mmproj : str or None
+        Projector file of a GGUF model with vision.
+    notes : tuple of str
+        Messages for the user about the choice of engine and files; returned in `Loaded`.
+    gpu_layers : int or None
+        The server's default for `num_gpu`; None offloads as many layers as fit.
+    layers : int
+        Number of layers of the model; 0 if unknown.
+    kv_bytes : int
+        Estimated size of the KV cache in bytes; 0 if unknown.
     """
 
     format: Format
@@ -59,39 +66,55 @@ class Load(msgspec.Struct, frozen=True, tag="load"):
 
 
 class Submit(msgspec.Struct, frozen=True, tag="submit"):
+    """Process a request; answered by any number of `Output`, then `Ended`."""
+
     id: int
     request: Request
 
 
 class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
-    """Stop a request before its next step; unknown ids are ignored (it may just have ended)."""
+    """Drop a request before the next step. Unknown ids are ignored: it may have just ended."""
 
     id: int
 
 
-Command = Load | Submit | Cancel
+Command = Probe | Load | Submit | Cancel
+COMMAND_DECODER: Decoder[Command] = Decoder(Command)
 
 
 # ---------------------------------------------------------------- worker to server
 
 
+class Probed(msgspec.Struct, frozen=True, tag="probed"):
+    """The engines by name, and the devices that they can use."""
+
+    engines: dict[str, EngineStatus]
+    devices: list[Device]
+
+
 class Loading(msgspec.Struct, frozen=True, tag="loading"):
-    """Progress of the load, 0 to 1."""
+    """Progress of the load, from 0 to 1."""
 
     progress: float
 
 
 class Loaded(msgspec.Struct, frozen=True, tag="loaded"):
-    """The model can be asked.
+    """The model accepts requests.
 
     Attributes
     ----------
-    slots : requests the engine takes at once.
-    num_ctx : tokens of context of one request.
-    device : "cpu", or the GPUs that hold layers, as the library names them.
-    device_bytes : memory of GPUs that the load took; 0 on the CPU.
-    engine : which engine it is; the worker sets it.
-    notes : what the user should know: those of `Load`, and the engine's own.
+    slots : int
+        Number of requests that the engine processes concurrently.
+    num_ctx : int
+        Context length of a request, in tokens.
+    device : str
+        "cpu", or the names of the GPUs that hold layers.
+    device_bytes : int
+        GPU memory that the load took; 0 on the CPU.
+    engine : str
+        Name of the engine, set by the worker.
+    notes : tuple of str
+        Messages for the user: those of `Load`, then the engine's.
     """
 
     slots: int
@@ -103,57 +126,24 @@ class Loaded(msgspec.Struct, frozen=True, tag="loaded"):
 
 
 class LoadFailed(msgspec.Struct, frozen=True, tag="load_failed"):
-    """The load ended with this error (`PowerError.to_wire`); the worker exits."""
+    """The load failed with this error (`PowerError.to_wire`); the worker exits."""
 
     error: dict[str, Any]
 
 
 class Output(msgspec.Struct, frozen=True, tag="output"):
+    """One item of a request's result."""
+
     id: int
     item: Item
 
 
 class Ended(msgspec.Struct, frozen=True, tag="ended"):
-    """The request's slot is free. `error` is set when it failed."""
+    """The request's slot is free. `error` (`PowerError.to_wire`) is set if the request failed."""
 
     id: int
     error: dict[str, Any] | None = None
 
 
-Reply = Loading | Loaded | LoadFailed | Output | Ended
-
-
-# ---------------------------------------------------------------- framing
-
-
-def encode(message: Command | Reply) -> bytes:
-    body = msgspec.msgpack.encode(message)
-    return _LENGTH.pack(len(body)) + body
-
-
-def read_commands(stream: IO[bytes]) -> Iterator[Command]:
-    """Commands until the end of the stream."""
-    decoder: msgspec.msgpack.Decoder[Command] = msgspec.msgpack.Decoder(Command)
-    for body in _read_frames(stream):
-        yield decoder.decode(body)
-
-
-def read_replies(stream: IO[bytes]) -> Iterator[Reply]:
-    """Replies until the end of the stream."""
-    decoder: msgspec.msgpack.Decoder[Reply] = msgspec.msgpack.Decoder(Reply)
-    for body in _read_frames(stream):
-        yield decoder.decode(body)
-
-
-def _read_frames(stream: IO[bytes]) -> Iterator[bytes]:
-    while True:
-        head = stream.read(_LENGTH.size)
-        if len(head) < _LENGTH.size:
-            return
-        (size,) = _LENGTH.unpack(head)
-        if size > MAX_FRAME_BYTES:
-            raise ValueError(f"a frame of {size} bytes on a worker's pipe")
-        body = stream.read(size)
-        if len(body) < size:
-            return
-        yield body
+Reply = Probed | Loading | Loaded | LoadFailed | Output | Ended
+REPLY_DECODER: Decoder[Reply] = Decoder(Reply)

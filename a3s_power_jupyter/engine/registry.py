@@ -13,6 +13,7 @@ import msgspec
 from ..contract.errors import BackendUnavailable
 from ..contract.types import Device, EngineStatus, Format
 from .base import Engine
+from .protocol import Probed
 
 
 @dataclass(frozen=True)
@@ -48,13 +49,6 @@ _ENGINES = {
         },
     ),
 }
-
-
-class Probe(msgspec.Struct, frozen=True):
-    """What a worker found out about this machine, without loading a model."""
-
-    engines: dict[str, EngineStatus]
-    devices: list[Device]
 
 
 def engine_name(format_: Format) -> str:
@@ -99,7 +93,7 @@ def engine_class(format_: Format) -> type[Engine]:
     return found
 
 
-def probe() -> Probe:
+def probe() -> Probed:
     """Ask the engines' own libraries for their devices; only a worker process calls this."""
     devices: list[Device] = []
     engines: dict[str, EngineStatus] = {}
@@ -114,7 +108,7 @@ def probe() -> Probe:
         found, status = _PROBES[name](entry)
         engines[name] = status
         devices = devices or found
-    return Probe(engines=engines, devices=devices)
+    return Probed(engines=engines, devices=devices)
 
 
 def _probe_llama_cpp(entry: _Entry) -> tuple[list[Device], EngineStatus]:

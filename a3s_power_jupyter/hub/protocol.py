@@ -1,4 +1,4 @@
-"""The messages between the server and the process of one pull: lines of JSON.
+"""The messages between the server and the process of one pull.
 
 The server writes one `PullRequest` to the child's stdin and then perhaps `Pause`; closing stdin
 ends the child at once. The child writes events to its stdout: `Resolving`, `Planned`, at most one
@@ -8,10 +8,10 @@ ends the child at once. The child writes events to its stdout: `Resolving`, `Pla
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
+from msgspec.msgpack import Decoder
 
 from .resolve.plan import Plan
 
@@ -19,7 +19,7 @@ from .resolve.plan import Plan
 
 
 class PullRequest(msgspec.Struct, frozen=True, tag="pull", forbid_unknown_fields=True):
-    """The first line. It alone carries the token, which must be in no argument, environment
+    """The first command. It alone carries the token, which must be in no argument, environment
     or file.
 
     Attributes
@@ -52,6 +52,7 @@ class Pause(msgspec.Struct, frozen=True, tag="pause"):
 
 
 Command = PullRequest | Pause
+COMMAND_DECODER: Decoder[Command] = Decoder(Command)
 
 
 # ---------------------------------------------------------------- child to server
@@ -121,22 +122,4 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
 
 
 Event = Resolving | Planned | Resuming | Waiting | Downloading | Verifying | Done | Paused | Failed
-
-
-# ---------------------------------------------------------------- lines
-
-
-def encode(message: Command | Event) -> bytes:
-    return msgspec.json.encode(message) + b"\n"
-
-
-def read_commands(lines: Iterable[bytes]) -> Iterator[Command]:
-    """Commands until the end of the stream; a last line that was cut is none."""
-    decoder: msgspec.json.Decoder[Command] = msgspec.json.Decoder(Command)
-    return (decoder.decode(line) for line in lines if line.endswith(b"\n"))
-
-
-def read_events(lines: Iterable[bytes]) -> Iterator[Event]:
-    """Events until the end of the stream; a last line that was cut is none."""
-    decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
-    return (decoder.decode(line) for line in lines if line.endswith(b"\n"))
+EVENT_DECODER: Decoder[Event] = Decoder(Event)

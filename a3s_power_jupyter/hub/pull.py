@@ -73,7 +73,7 @@ class Pull:
         self._around = around
         self._lock = around.states.lock(request.name)
         self._watchers = Watchers()
-        self._child: Child[protocol.Event] | None = None
+        self._child: Child[protocol.Command, protocol.Event] | None = None
         self._exited = asyncio.Event()
         self._last: protocol.Event | None = None
         self._counted = 0
@@ -106,7 +106,7 @@ class Pull:
         if self._child is None:
             self._working.cancel()
         else:
-            self._child.send(protocol.encode(protocol.Pause()))
+            self._child.send(protocol.Pause())
             await asyncio.wait({self._working}, timeout=PAUSE_GRACE)
             await self._child.stop()
         await asyncio.wait({self._ending})
@@ -136,7 +136,7 @@ class Pull:
                 f"the pull of {self.name}",
                 self._around.command,
                 child_environment(),
-                protocol.read_events,
+                protocol.EVENT_DECODER,
                 self._on_event,
                 self._exited.set,
                 self._around.log,
@@ -144,7 +144,7 @@ class Pull:
         except OSError as error:
             raise ServerBusy(f"No process could be started for a pull: {error}.") from None
         self._child.lower_priority()  # hashing must not slow the notebook down
-        self._child.send(protocol.encode(self._request))
+        self._child.send(self._request)
         await self._exited.wait()
         ends = (protocol.Done, protocol.Failed, protocol.Paused)
         if not isinstance(self._last, ends) and not self._stopping:

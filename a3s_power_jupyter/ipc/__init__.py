@@ -1,1 +1,1 @@
-"""Child processes and the messages on their pipes."""
+"""Child processes of the notebook server and the messages on their pipes."""

@@ -1,7 +1,7 @@
-"""A child process of the server that speaks in frames: its pipes, its log, its end.
+"""Start a child process of the server and exchange messages with it.
 
-Commands go to its stdin, messages come from its stdout, stderr is its log. End of file on
-stdin tells it to end, so no child outlives its server, SIGKILL included.
+The child runs `ipc.harness.run`: commands go to its stdin, messages come from its stdout, and its
+stderr is logged. Closing stdin ends the child, so it never outlives the server.
 """
 
 from __future__ import annotations
@@ -16,82 +16,98 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import IO, Generic, TypeVar
 
+import msgspec
 import psutil
 
+from .framing import encode, read_messages
+
+Command = TypeVar("Command", bound=msgspec.Struct)
 Message = TypeVar("Message")
 
-#: Seconds a child is given to exit by itself once its stdin is closed.
+#: Seconds that a child has to exit after its stdin is closed, before it is killed.
 STOP_GRACE = 2.0
 
-#: Of processes whose work can wait, as psutil takes it.
+#: Niceness (on Windows, the priority class) of processes that may be slowed down by all others.
 if sys.platform == "win32":
     BACKGROUND_NICE = psutil.BELOW_NORMAL_PRIORITY_CLASS
 else:
     BACKGROUND_NICE = 10
 
-#: Secrets of the server that no child needs to see.
+#: Secrets of the server that are hidden from every child.
 _SECRET_VARIABLES = ("JUPYTER_TOKEN", "JPY_API_TOKEN", "JUPYTERHUB_API_TOKEN")
 
 
 def python_module(name: str) -> list[str]:
-    """The command that runs a module of this package in a process of its own."""
+    """Return the command that runs a module in a new process."""
     return [sys.executable, "-m", name]
 
 
 def offline_environment() -> dict[str, str]:
-    """`child_environment` of a process that reads models and never asks the hub for anything."""
+    """Return the `child_environment` of a process that must not contact the hub."""
     return {**child_environment("HF_TOKEN"), "HF_HUB_OFFLINE": "1"}
 
 
 def child_environment(*secrets: str) -> dict[str, str]:
-    """The server's environment without its secrets and `secrets`, and without the working
-    directory on `sys.path`: a notebook folder may hold a `types.py` of its own."""
+    """Return the server's environment without its secrets and the variables `secrets`.
+
+    The working directory is kept off `sys.path`, because a notebook folder may contain a module
+    that shadows one of the standard library.
+    """
     hidden = {*_SECRET_VARIABLES, *secrets}
     environment = {name: value for name, value in os.environ.items() if name not in hidden}
     environment["PYTHONSAFEPATH"] = "1"
     return environment
 
 
-class Child(Generic[Message]):
-    """One process; it runs when this is made.
+class Child(Generic[Command, Message]):
+    """A running child process.
 
-    It is started on the event loop and not in a thread: that takes a millisecond or two, and
-    nothing can be cancelled between the start of the process and the object that will end it.
+    The constructor starts the process on the event loop instead of in a thread: starting takes a
+    millisecond or two, and a cancelled task cannot leave a process without an owner.
 
     Parameters
     ----------
-    what : names it in the log.
-    read : gives the messages of its stdout, one after the other, until the stream ends.
-    on_message, on_exit : called on the event loop; after `on_exit` comes nothing more.
+    label : str
+        Name of the process in the log.
+    command : sequence of str
+        Command line, usually from `python_module`.
+    environment : dict of str to str
+        Environment variables.
+    decoder : msgspec.msgpack.Decoder
+        Decodes the messages that the child sends.
+    on_message, on_exit : callable
+        Called on the event loop, with each message and once after the last one.
+    log : logging.Logger
+        Receives the child's stderr at level DEBUG.
 
     Raises
     ------
     OSError
-        The system starts no more processes.
+        If the process cannot be started.
     """
 
     def __init__(
         self,
-        what: str,
+        label: str,
         command: Sequence[str],
         environment: dict[str, str],
-        read: Callable[[IO[bytes]], Iterator[Message]],
+        decoder: msgspec.msgpack.Decoder[Message],
         on_message: Callable[[Message], None],
         on_exit: Callable[[], None],
         log: logging.Logger,
     ) -> None:
-        self._what = what
-        self._read = read
+        self._label = label
+        self._decoder = decoder
         self._on_message = on_message
         self._on_exit = on_exit
         self._log = log
         self._loop = asyncio.get_running_loop()
         self._outbox: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._exited = asyncio.Event()
-        self._tail: deque[str] = deque(maxlen=5)
+        self._log_tail: deque[str] = deque(maxlen=5)
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -100,9 +116,9 @@ class Child(Generic[Message]):
             env=environment,
             cwd=os.sep,
         )
-        self._log_reader = self._thread(self._read_log)
-        self._thread(self._read_messages)
-        self._thread(self._write_frames)
+        self._log_reader = self._start_thread(self._read_log)
+        self._start_thread(self._read_messages)
+        self._start_thread(self._write_frames)
 
     @property
     def pid(self) -> int:
@@ -113,17 +129,26 @@ class Child(Generic[Message]):
         return self._exited.is_set()
 
     def lower_priority(self) -> None:
-        """Let every other process go first where there is not CPU enough for all. Called right
-        after the start: threads that are there already keep their priority."""
-        with contextlib.suppress(psutil.Error):  # it has ended
-            psutil.Process(self.pid).nice(BACKGROUND_NICE)
+        """Yield the CPU to other processes.
 
-    def send(self, frame: bytes) -> None:
-        """Write a whole frame, soon; nothing happens where the process has ended."""
-        self._outbox.put(frame)
+        Call this right after the start: on Linux, existing threads keep their niceness.
+        """
+        with contextlib.suppress(psutil.Error):  # the process has exited
+            process = psutil.Process(self.pid)
+            process.nice(max(process.nice(), BACKGROUND_NICE))
+
+    def send(self, command: Command) -> None:
+        """Queue a command; commands to a process that has exited are dropped.
+
+        Raises
+        ------
+        ValueError
+            If the command is too large for a frame.
+        """
+        self._outbox.put(encode(command))
 
     async def stop(self, grace: float = STOP_GRACE) -> None:
-        """End the process and wait until it is gone: asked first, killed after `grace` seconds."""
+        """Close stdin, kill the process if it runs longer than `grace` seconds, and wait."""
         self._outbox.put(None)
         try:
             await asyncio.wait_for(self._exited.wait(), grace)
@@ -132,22 +157,22 @@ class Child(Generic[Message]):
             await self._exited.wait()
 
     def exit_reason(self) -> str:
-        """How it ended, and what it logged last: ``exit status 1; last lines of its log: ...``."""
+        """Return the exit status and the end of the log, as a phrase for an error message."""
         # Tracebacks belong in the server's log only.
-        lines = [line for line in self._tail if not line.startswith((" ", "Traceback", "#"))]
-        log = f"; last lines of its log: {' | '.join(lines[-2:])}" if lines else ""
-        return how_it_ended(self._process.returncode) + log
+        lines = [line for line in self._log_tail if not line.startswith((" ", "Traceback", "#"))]
+        tail = f"; last lines of its log: {' | '.join(lines[-2:])}" if lines else ""
+        return describe_returncode(self._process.returncode) + tail
 
     # ------------------------------------------------------------ threads
 
-    def _thread(self, target: Callable[[], None]) -> threading.Thread:
+    def _start_thread(self, target: Callable[[], None]) -> threading.Thread:
         thread = threading.Thread(target=target, name=f"power-{self._process.pid}", daemon=True)
         thread.start()
         return thread
 
     def _write_frames(self) -> None:
         stdin = _pipe(self._process.stdin)
-        with contextlib.suppress(OSError):  # the process ended: `_read_messages` says so
+        with contextlib.suppress(OSError):  # the process has exited; `_read_messages` reports it
             while (frame := self._outbox.get()) is not None:
                 stdin.write(frame)
                 stdin.flush()
@@ -157,48 +182,48 @@ class Child(Generic[Message]):
     def _read_messages(self) -> None:
         stdout = _pipe(self._process.stdout)
         try:
-            for message in self._read(stdout):
-                self._call(self._on_message, message)
+            for message in read_messages(stdout, self._decoder):
+                self._call_on_loop(self._on_message, message)
         except Exception:
-            self._log.exception("Power: %s sent what is no message", self._what)
+            self._log.exception("Power: invalid message from %s", self._label)
             self._process.kill()
         self._process.wait()
         self._log_reader.join(timeout=STOP_GRACE)
         stdout.close()
         self._outbox.put(None)
-        self._call(self._end)
+        self._call_on_loop(self._finish)
 
     def _read_log(self) -> None:
         stderr = _pipe(self._process.stderr)
         for raw in stderr:
             line = raw.decode("utf-8", errors="replace").rstrip()
             if line:
-                self._tail.append(line)
-                self._log.debug("Power: %s: %s", self._what, line)
+                self._log_tail.append(line)
+                self._log.debug("Power: %s: %s", self._label, line)
         stderr.close()
 
-    def _call(self, function: Callable[..., None], *args: object) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to be told
+    def _call_on_loop(self, function: Callable[..., None], *args: object) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the server is exiting
             self._loop.call_soon_threadsafe(function, *args)
 
-    def _end(self) -> None:
+    def _finish(self) -> None:
         self._exited.set()
         self._on_exit()
 
 
-def how_it_ended(returncode: int | None) -> str:
-    """``exit status 1``, ``SIGSEGV``"""
+def describe_returncode(returncode: int | None) -> str:
+    """Return for example ``exit status 1`` or ``SIGSEGV``."""
     if returncode is None or returncode >= 0:
         return f"exit status {returncode}"
     try:
         name = signal.Signals(-returncode).name
     except ValueError:
         name = f"signal {-returncode}"
-    hint = " (out of memory, or killed by somebody)" if name == "SIGKILL" else ""
+    hint = " (out of memory, or killed by another process)" if name == "SIGKILL" else ""
     return f"{name}{hint}"
 
 
 def _pipe(stream: IO[bytes] | None) -> IO[bytes]:
     if stream is None:
-        raise RuntimeError("the process was started without pipes")
+        raise RuntimeError("The process was started without pipes.")
     return stream

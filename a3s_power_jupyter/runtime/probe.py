@@ -1,52 +1,57 @@
-"""What engines and devices this machine has, asked of a worker process once."""
+"""Find out which engines and devices this machine has, once, in a worker process."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import subprocess
-
-import msgspec
+import logging
 
 from ..contract.types import EngineStatus
-from ..engine.registry import Probe
-from ..ipc.child import offline_environment
+from ..engine.protocol import REPLY_DECODER, Command, Probe, Probed, Reply
+from ..ipc.child import Child, offline_environment
 from .worker import WORKER_COMMAND
 
-#: Seconds; importing a GPU build of an engine on a cold disk takes a while.
+#: Seconds; importing a GPU build of an engine from a cold disk takes a while.
 PROBE_TIMEOUT = 120.0
 
 
 class MachineProbe:
-    """Asks when first awaited, and keeps the answer: a machine's devices do not change."""
+    """Probe on first use and keep the result, because a machine's devices do not change."""
 
-    def __init__(self) -> None:
-        self._asking: asyncio.Task[Probe] | None = None
+    def __init__(self, log: logging.Logger) -> None:
+        self._log = log
+        self._probing: asyncio.Task[Probed] | None = None
 
-    async def get(self) -> Probe:
-        if self._asking is None:
-            self._asking = asyncio.ensure_future(asyncio.to_thread(_ask))
-        return await asyncio.shield(self._asking)
+    async def get(self) -> Probed:
+        """Return the engines and devices; a failed probe is reported as the engine's status."""
+        if self._probing is None:
+            self._probing = asyncio.ensure_future(_probe(self._log))
+        return await asyncio.shield(self._probing)
 
 
-def _ask() -> Probe:
+async def _probe(log: logging.Logger) -> Probed:
+    replies: asyncio.Queue[Reply | None] = asyncio.Queue()
     try:
-        answer = subprocess.run(
-            [*WORKER_COMMAND, "--probe"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            env=offline_environment(),
-            cwd=os.sep,
-            timeout=PROBE_TIMEOUT,
-            check=True,
-        ).stdout
-        return msgspec.json.decode(answer, type=Probe)
-    except (OSError, subprocess.SubprocessError, msgspec.MsgspecError) as error:
-        # An engine that cannot even be imported is an answer too.
-        reason = f"asking the engine failed: {type(error).__name__}"
-        if isinstance(error, subprocess.CalledProcessError):
-            lines = error.stderr.decode("utf-8", "replace").strip().splitlines()
-            reason += f": {lines[-1]}" if lines else ""
-        return Probe(
-            engines={"llama.cpp": EngineStatus(available=False, reason=reason)}, devices=[]
+        child: Child[Command, Reply] = Child(
+            "the probe of this machine",
+            WORKER_COMMAND,
+            offline_environment(),
+            REPLY_DECODER,
+            replies.put_nowait,
+            lambda: replies.put_nowait(None),
+            log,
         )
+    except OSError as error:
+        return _failed(f"the worker process could not be started: {error}")
+    try:
+        child.send(Probe())
+        reply = await asyncio.wait_for(replies.get(), PROBE_TIMEOUT)
+    except TimeoutError:
+        return _failed(f"no answer within {PROBE_TIMEOUT:g} seconds")
+    finally:
+        await child.stop()
+    return reply if isinstance(reply, Probed) else _failed(child.exit_reason())
+
+
+def _failed(reason: str) -> Probed:
+    status = EngineStatus(available=False, reason=f"Could not probe the engine: {reason}.")
+    return Probed(engines={"llama.cpp": status}, devices=[])

@@ -12,7 +12,9 @@ import psutil
 from ..contract.errors import ModelLoadFailed, PowerError, WorkerDied, from_wire
 from ..contract.types import Request
 from ..engine.protocol import (
+    REPLY_DECODER,
     Cancel,
+    Command,
     Ended,
     Load,
     Loaded,
@@ -21,8 +23,6 @@ from ..engine.protocol import (
     Output,
     Reply,
     Submit,
-    encode,
-    read_replies,
 )
 from ..ipc.child import Child, offline_environment, python_module
 from .interfaces import Progress
@@ -51,11 +51,11 @@ class Worker:
         self._progress: Progress = lambda _value: None
         self._loaded: asyncio.Future[Loaded] = asyncio.get_running_loop().create_future()
         self._stopping = False
-        self._child = Child(
+        self._child: Child[Command, Reply] = Child(
             f"the worker of {name}",
             WORKER_COMMAND,
             offline_environment(),
-            read_replies,
+            REPLY_DECODER,
             self._on_reply,
             self._on_exit,
             log,
@@ -104,7 +104,7 @@ class Worker:
             What the engine said, or `WorkerDied`.
         """
         self._progress = progress
-        self._child.send(encode(load))
+        self._child.send(load)
         return await asyncio.shield(self._loaded)
 
     def submit(self, request: Request) -> Stream:
@@ -112,12 +112,12 @@ class Worker:
         stream."""
         self._last_id += 1
         id_ = self._last_id
-        stream = Stream(cancel=lambda: self._child.send(encode(Cancel(id_))))
+        stream = Stream(cancel=lambda: self._child.send(Cancel(id_)))
         if self._child.exited:
             stream.push(self._death())
             return stream
         self._streams[id_] = stream
-        self._child.send(encode(Submit(id_, request)))
+        self._child.send(Submit(id_, request))
         return stream
 
     async def stop(self) -> None:

@@ -68,7 +68,7 @@ class PowerService:
         self._log = log
         self._store = ModelStore(settings.home)
         self._changes = Changes()
-        self._machine = MachineProbe()
+        self._machine = MachineProbe(log)
         self._started = time.monotonic()
         self._instance = secrets.token_hex(8)
         self._active = 0

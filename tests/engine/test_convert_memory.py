@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import struct
@@ -19,8 +20,9 @@ import torch
 from a3s_power_jupyter.contract.parameters import DefaultParameters
 from a3s_power_jupyter.contract.types import RegisterRequest
 from a3s_power_jupyter.convert.conversion_manager import CONVERT_COMMAND
-from a3s_power_jupyter.convert.protocol import Convert, encode
+from a3s_power_jupyter.convert.protocol import EVENT_DECODER, Convert, Done
 from a3s_power_jupyter.ipc.child import offline_environment
+from a3s_power_jupyter.ipc.framing import encode, read_messages
 from a3s_power_jupyter.store.model_store import ModelStore
 from support import tiny_models
 
@@ -113,7 +115,7 @@ def peak_of(request: Convert) -> int:
             peak = max(peak, int(found[1]) * 1024 if found else 0)
         time.sleep(0.01)
     output, _ = process.communicate()
-    assert b'"done"' in output.splitlines()[-1].lower(), output[-500:]
+    assert [*read_messages(io.BytesIO(output), EVENT_DECODER)][-1] == Done()
     return peak
 
 

@@ -6,14 +6,13 @@ import hashlib
 import os
 import random
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from a3s_power_jupyter.hub.protocol import Event, Pause, PullRequest, encode, read_events
+from a3s_power_jupyter.hub.protocol import EVENT_DECODER, Event, Pause, PullRequest
 from a3s_power_jupyter.hub.resolve.hub_api import HubApi
 from a3s_power_jupyter.hub.resolve.plan import RemoteFile
 from a3s_power_jupyter.hub.transfer.download import Policy, Throttle
@@ -21,6 +20,8 @@ from a3s_power_jupyter.hub.transfer.fetch import Fetcher
 from a3s_power_jupyter.hub.transfer.http_client import Client, origin_of
 from a3s_power_jupyter.hub.transfer.partial import PartialPaths
 from a3s_power_jupyter.hub.transfer.progress import Progress
+from a3s_power_jupyter.ipc.child import python_module
+from a3s_power_jupyter.ipc.framing import encode, read_messages
 from a3s_power_jupyter.store import ModelStore
 from support.hub_server import HubServer
 
@@ -115,21 +116,21 @@ class Puller:
             | more  # type: ignore[arg-type]
         )
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "a3s_power_jupyter.hub.process.main"],
+            python_module("a3s_power_jupyter.hub.process.main"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=clean_environ(home),
         )
-        self._send(encode(request))
+        self._send(request)
 
     @property
     def events(self) -> Iterator[Event]:
         assert self.process.stdout is not None
-        return read_events(self.process.stdout)
+        return read_messages(self.process.stdout, EVENT_DECODER)
 
     def pause(self) -> None:
-        self._send(encode(Pause()))
+        self._send(Pause())
 
     def kill(self) -> None:
         self.process.kill()
@@ -145,9 +146,9 @@ class Puller:
         assert self.process.stderr is not None
         return self.process.stderr.read().decode()
 
-    def _send(self, line: bytes) -> None:
+    def _send(self, command: PullRequest | Pause) -> None:
         assert self.process.stdin is not None
-        self.process.stdin.write(line)
+        self.process.stdin.write(encode(command))
         self.process.stdin.flush()
 
 

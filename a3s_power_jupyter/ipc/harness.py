@@ -1,0 +1,122 @@
+"""Run the main function of a child process: its pipes, its log and its exit.
+
+Commands arrive on stdin, messages leave on stdout, and the log goes to stderr. The process exits
+when stdin reaches end of file, so it never outlives the server, even if the server is killed.
+`ipc.child` is the server's end of the pipes.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO, Generic, NoReturn, TypeVar
+
+import msgspec
+
+from .framing import encode, read_messages
+
+Command = TypeVar("Command")
+
+log = logging.getLogger("a3s_power_jupyter.child")
+
+
+class Channel(Generic[Command]):
+    """A child's end of the pipes. A thread reads the commands and ends the process at their end."""
+
+    def __init__(
+        self,
+        commands: BinaryIO,
+        messages: BinaryIO,
+        decoder: msgspec.msgpack.Decoder[Command],
+    ) -> None:
+        self._messages = messages
+        self._sending = threading.Lock()
+        self._inbox: queue.SimpleQueue[Command] = queue.SimpleQueue()
+        threading.Thread(target=self._read, args=(commands, decoder), daemon=True).start()
+
+    @property
+    def pending(self) -> bool:
+        """Whether `receive` returns without waiting."""
+        return not self._inbox.empty()
+
+    def receive(self) -> Command:
+        """Wait for the next command."""
+        return self._inbox.get()
+
+    def emit(self, message: msgspec.Struct) -> None:
+        """Send a message to the server; can be called from any thread."""
+        frame = encode(message)
+        with self._sending:
+            self._messages.write(frame)
+            self._messages.flush()
+
+    def _read(self, commands: BinaryIO, decoder: msgspec.msgpack.Decoder[Command]) -> None:
+        try:
+            for command in read_messages(commands, decoder):
+                self._inbox.put(command)
+        except Exception:
+            log.exception("Invalid data on stdin")
+            _exit(1)
+        _exit(0)
+
+
+def run(
+    main: Callable[[Channel[Command]], None],
+    decoder: msgspec.msgpack.Decoder[Command],
+    *,
+    log_level: int,
+) -> NoReturn:
+    """Set up this process as a child of the server, call `main` and exit.
+
+    The exit status is 1 if `main` raises or if the commands cannot be decoded, otherwise 0.
+    """
+    commands, messages = _take_over_stdio()
+    logging.basicConfig(level=log_level, format="%(levelname)s %(message)s", stream=sys.stderr)
+    # Ctrl-C in the server's terminal reaches the whole process group; the server handles it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _prefer_for_oom_killer()
+    _disable_core_dumps()
+    try:
+        main(Channel(commands, messages, decoder))
+    except BaseException:
+        log.exception("Unexpected error")
+        _exit(1)
+    _exit(0)
+
+
+def _take_over_stdio() -> tuple[BinaryIO, BinaryIO]:
+    """Move the protocol off descriptors 0 and 1, which native libraries may use."""
+    commands = os.fdopen(os.dup(0), "rb")
+    messages = os.fdopen(os.dup(1), "wb")
+    with Path(os.devnull).open("rb") as null:
+        os.dup2(null.fileno(), 0)
+    os.dup2(2, 1)
+    return commands, messages
+
+
+def _prefer_for_oom_killer() -> None:
+    """Have the kernel end this process before the notebook server when memory runs out."""
+    with suppress(OSError):  # not Linux, or not permitted
+        Path("/proc/self/oom_score_adj").write_text("600")
+
+
+def _disable_core_dumps() -> None:
+    """Write no core file: it would contain prompts or tokens, and a copy of the weights."""
+    if sys.platform != "win32":
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _exit(status: int) -> NoReturn:
+    """End the process now. `sys.exit` would wait for native calls and for other threads."""
+    with suppress(OSError):
+        sys.stderr.flush()
+    os._exit(status)
