@@ -31,6 +31,7 @@ autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True, "undoc-members": True}
 python_maximum_signature_line_length = 100
 napoleon_google_docstring = False
+napoleon_use_ivar = True  # the fields themselves are listed by autodoc
 
 # ---------------------------------------------------------------- HTML
 

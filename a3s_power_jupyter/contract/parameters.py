@@ -1,7 +1,8 @@
-"""The parameters a model is registered, loaded and asked with, and how they are checked.
+"""Parameters to register, load and query a model with, and their checks.
 
-Values come from users, so every check answers with an error that names the field, the
-value and what would be right.
+Names and meanings follow Ollama's Modelfile parameters and llama.cpp's options. The range of the
+penalties is that of the OpenAI API. Upper limits are far above any useful value; they turn a typing
+mistake into an error instead of a failed allocation.
 """
 
 from __future__ import annotations
@@ -23,20 +24,20 @@ NaturalInt = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 Penalty = Annotated[float, Meta(ge=-2.0, le=2.0)]
 Probability = Annotated[float, Meta(ge=0.0, le=1.0)]
 
-#: Accepted ISQ kinds, in the spelling of the page; compared without case and without "_K".
+#: Kinds of in-situ quantization (ISQ), spelled as A3S Power spells them. `canonical_isq` also
+#: accepts other cases, and ``_K`` in place of ``K``.
 ISQ_KINDS = ("Q4_0", "Q4K", "Q6K", "Q8_0", "HQQ4", "HQQ8", "none")
 
-#: Types of the KV cache that llama.cpp can hold; quantized V needs flash attention.
+#: Types of the KV cache that llama.cpp supports. Quantized values need flash attention.
 KVCacheType = Literal["f32", "f16", "bf16", "q8_0", "q4_0"]
-
 
 #: Tokens of context if neither the user nor the model sets fewer. The KV cache is allocated in full
 #: when a model is loaded, and the 128 k that models are trained for would take gigabytes.
 DEFAULT_NUM_CTX = 8192
 
 
-class Known(msgspec.Struct, frozen=True):
-    """A struct that shows only what is known: UNSET is left out of its repr, as of its JSON."""
+class SparseStruct(msgspec.Struct, frozen=True):
+    """A struct that leaves fields that are UNSET out of its repr, as msgspec does in JSON."""
 
     def __repr__(self) -> str:
         fields = ((name, getattr(self, name)) for name in self.__struct_fields__)
@@ -44,18 +45,29 @@ class Known(msgspec.Struct, frozen=True):
         return f"{type(self).__name__}({known})"
 
 
-class LoadParameters(Known, frozen=True, forbid_unknown_fields=True):
-    """What is fixed when a model is loaded (contract, "Lifecycle"); no request changes it later.
+class LoadParameters(SparseStruct, frozen=True, forbid_unknown_fields=True):
+    """Parameters that are fixed when a model is loaded (contract, "Lifecycle").
 
     Attributes
     ----------
-    num_ctx : tokens of context of one request; default: the trained one, at most 8192.
-    num_gpu : layers on the GPU; -1 is all, 0 none; default -1 where llama.cpp has a GPU.
-    main_gpu : index of the GPU that holds small tensors.
-    tensor_split : share of each GPU, any positive numbers, normalised by their sum.
-    num_batch : tokens decoded in one step during prefill.
-    num_thread : CPU threads; default: the physical cores this process may use.
-    num_parallel : requests generated at once.
+    isq : str
+        One of `ISQ_KINDS`.
+    num_ctx : int
+        Tokens of context of each request. Default: the trained length, at most 8192.
+    num_gpu : int
+        Layers on the GPU; -1 for all, 0 for none. Default: -1 if llama.cpp has a GPU.
+    main_gpu : int
+        Index of the GPU that holds small tensors.
+    tensor_split : list of float
+        Share of each GPU, normalised by the sum.
+    num_batch : int
+        Tokens per step while a prompt is processed.
+    num_thread : int
+        CPU threads. Default: the physical cores that this process may use.
+    num_parallel : int
+        Requests processed at once.
+    chat_template : str
+        Jinja template that replaces the model's own.
     """
 
     isq: str | UnsetType = UNSET
@@ -84,9 +96,14 @@ class LoadParameters(Known, frozen=True, forbid_unknown_fields=True):
 
 
 class DefaultParameters(LoadParameters, frozen=True, forbid_unknown_fields=True):
-    """`default_parameters` of a registered model: load parameters and defaults of requests.
+    """The `default_parameters` of a registered model: load parameters and defaults of requests.
 
-    ``keep_alive`` is a duration as `parse_keep_alive` takes it; ``max_tokens`` counts tokens.
+    Attributes
+    ----------
+    keep_alive : str, int or float
+        Duration in a form that `parse_keep_alive` accepts.
+    max_tokens : int
+        Maximum length of an answer, in tokens.
     """
 
     keep_alive: str | int | float | UnsetType = UNSET
@@ -104,20 +121,22 @@ class DefaultParameters(LoadParameters, frozen=True, forbid_unknown_fields=True)
 
 
 def check(value: Any, type_: type[T], *, at: str = "") -> T:
-    """Convert a decoded JSON `value` to the struct `type_`.
+    """Convert a decoded JSON value to the struct `type_`.
 
     Parameters
     ----------
-    at
-        Where the value stood in the request (``"default_parameters"``); prefixes ``param``.
+    value : object
+    type_ : type
+    at : str
+        Path of `value` in the request (``"default_parameters"``), to prefix `param` with.
 
     Raises
     ------
     InvalidParameter
-        A field is unknown (the nearest known one is proposed), of a wrong type or out of range.
+        If a field is unknown, of the wrong type or out of range.
     """
     if isinstance(value, dict):
-        _refuse_unknown(value, type_, at)
+        _check_names(value, type_, at)
     try:
         return msgspec.convert(value, type_)
     except msgspec.ValidationError as error:
@@ -128,13 +147,13 @@ def check(value: Any, type_: type[T], *, at: str = "") -> T:
         ) from None
 
 
-def _refuse_unknown(value: dict[Any, Any], type_: type, at: str) -> None:
+def _check_names(value: dict[Any, Any], type_: type, at: str) -> None:
     known = [f.encode_name for f in msgspec.structs.fields(type_)]
     for key in value:
         if key in known:
             continue
         near = difflib.get_close_matches(str(key), known, n=1)
-        hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(sorted(known))}."
+        hint = f"Did you mean {near[0]!r}?" if near else f"Use one of: {', '.join(sorted(known))}."
         where = f" in {at!r}" if at else ""
         raise InvalidParameter(
             f"Unknown parameter {key!r}{where}. {hint}", param=f"{at}.{key}".lstrip(".")
@@ -142,11 +161,16 @@ def _refuse_unknown(value: dict[Any, Any], type_: type, at: str) -> None:
 
 
 def check_default_parameters(value: Any) -> DefaultParameters:
-    """Check `default_parameters` of a registration, with ISQ in its canonical spelling.
+    """Check the `default_parameters` of a registration and spell `isq` canonically.
 
     Raises
     ------
-    InvalidParameter, InvalidISQ, InvalidKeepAlive
+    InvalidParameter
+        If a parameter is unknown, of the wrong type or out of range.
+    InvalidISQ
+        If `isq` is not an ISQ kind.
+    InvalidKeepAlive
+        If `keep_alive` is not a duration.
     """
     if value is None:
         return DefaultParameters()
@@ -160,12 +184,12 @@ def check_default_parameters(value: Any) -> DefaultParameters:
 
 
 def canonical_isq(kind: str, *, param: str = "default_parameters.isq") -> str:
-    """The spelling of `ISQ_KINDS` for `kind` ("q4_k" -> "Q4K").
+    """Return `kind` as `ISQ_KINDS` spells it: ``"Q4K"`` for ``"q4_k"``.
 
     Raises
     ------
     InvalidISQ
-        With the list of kinds.
+        If `kind` is not an ISQ kind.
     """
     wanted = kind.strip().upper().replace("_K", "K")
     for known in ISQ_KINDS:
@@ -182,20 +206,21 @@ _UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 def parse_keep_alive(value: str | int | float, *, param: str = "keep_alive") -> float:
-    """Seconds for which an idle model stays loaded; ``math.inf`` is for ever.
+    """Return how long an idle model stays loaded, in seconds; ``math.inf`` means forever.
 
-    Accepts ``"5m"``, ``"1h30m"``, ``"300"``, ``300``, ``0`` (unload when the request
-    ends) and any negative number (never unload): the forms of Ollama's ``keep_alive``.
+    The accepted forms are those of Ollama's ``keep_alive``: ``"5m"``, ``"1h30m"``, ``"300"``,
+    ``300``, ``0`` (unload when the request ends), and any negative number (never unload).
 
     Raises
     ------
     InvalidKeepAlive
+        If `value` is not a duration.
     """
     if isinstance(value, bool):
-        raise _bad_keep_alive(value, param)
+        raise _invalid_keep_alive(value, param)
     if isinstance(value, (int, float)):
         if math.isnan(value):
-            raise _bad_keep_alive(value, param)
+            raise _invalid_keep_alive(value, param)
         return math.inf if value < 0 else float(value)
     text = value.strip()
     negative = text.startswith("-")
@@ -205,13 +230,13 @@ def parse_keep_alive(value: str | int | float, *, param: str = "keep_alive") -> 
     elif body and _DURATION.sub("", body) == "":
         seconds = sum(float(n) * _UNIT_SECONDS[unit] for n, unit in _DURATION.findall(body))
     else:
-        raise _bad_keep_alive(value, param)
+        raise _invalid_keep_alive(value, param)
     return math.inf if negative else seconds
 
 
-def _bad_keep_alive(value: object, param: str) -> InvalidKeepAlive:
+def _invalid_keep_alive(value: object, param: str) -> InvalidKeepAlive:
     return InvalidKeepAlive(
-        f"keep_alive {value!r} is no duration. Use for example '5m', '1h30m', 300 (seconds), "
+        f"keep_alive {value!r} is not a duration. Use for example '5m', '1h30m', 300 (seconds), "
         "0 (unload when the request ends) or -1 (never unload).",
         param=param,
     )

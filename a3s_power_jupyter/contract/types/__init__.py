@@ -1,0 +1,76 @@
+"""The data that crosses the wire, the disk, or the pipe to a child process.
+
+All types are frozen msgspec structs. An unknown value is `msgspec.UNSET`, which is left out of the
+JSON. Sizes are in bytes, times in Unix seconds, and lengths of text in tokens.
+"""
+
+from __future__ import annotations
+
+from .device_info import Device, EngineStatus
+from .inference_data import (
+    ChatRequest,
+    CompletionRequest,
+    Delta,
+    Embedded,
+    EmbeddingRequest,
+    Finished,
+    FinishReason,
+    Item,
+    Request,
+    Route,
+    Sampling,
+    Started,
+    TokenLogprob,
+)
+from .model_info import (
+    Capability,
+    Format,
+    Geometry,
+    LoadPhase,
+    Manifest,
+    ManifestProblem,
+    Model,
+    ModelDetails,
+    RegisterRequest,
+    Removable,
+    Source,
+    State,
+    StoredFile,
+    Upstream,
+)
+from .pull_status import PulledFile, PullRequest, PullStatus
+
+__all__ = [
+    "Capability",
+    "ChatRequest",
+    "CompletionRequest",
+    "Delta",
+    "Device",
+    "Embedded",
+    "EmbeddingRequest",
+    "EngineStatus",
+    "FinishReason",
+    "Finished",
+    "Format",
+    "Geometry",
+    "Item",
+    "LoadPhase",
+    "Manifest",
+    "ManifestProblem",
+    "Model",
+    "ModelDetails",
+    "PullRequest",
+    "PullStatus",
+    "PulledFile",
+    "RegisterRequest",
+    "Removable",
+    "Request",
+    "Route",
+    "Sampling",
+    "Source",
+    "Started",
+    "State",
+    "StoredFile",
+    "TokenLogprob",
+    "Upstream",
+]

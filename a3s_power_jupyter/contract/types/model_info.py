@@ -1,0 +1,259 @@
+"""Registered models: requests to register, manifests on disk, and the Model object."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from ..parameters import DefaultParameters, SparseStruct
+
+Format = Literal["gguf", "safetensors", "vision", "huggingface", "remote"]
+State = Literal["unloaded", "loading", "loaded", "busy", "unloading", "failed"]
+LoadPhase = Literal["converting", "loading"]
+Capability = Literal["completion", "chat", "embeddings", "vision", "tools", "reasoning"]
+
+
+class ModelDetails(SparseStruct, frozen=True):
+    """The `parameters` member of the Model object.
+
+    Attributes
+    ----------
+    family : str
+        Architecture, as the model's files name it (``llama``).
+    parameter_count : int
+    quantization : str
+        Type of most of the weights (``Q4_K_M``, ``BF16``).
+    embedding_length : int
+        Width of the hidden state.
+    """
+
+    family: str | UnsetType = UNSET
+    parameter_count: int | UnsetType = UNSET
+    quantization: str | UnsetType = UNSET
+    embedding_length: int | UnsetType = UNSET
+
+
+class Geometry(msgspec.Struct, frozen=True):
+    """Shape of the KV cache, for the memory estimate.
+
+    For each layer and token, the cache has ``kv_heads * (key_length + value_length)`` elements.
+    """
+
+    layers: int
+    kv_heads: int
+    key_length: int
+    value_length: int
+
+
+class Source(SparseStruct, frozen=True):
+    """Origin of a model: a path that was registered, or a hub reference that was pulled.
+
+    Attributes
+    ----------
+    path : str
+    reference : str
+        As it was requested.
+    revision : str
+        Commit that was pulled.
+    """
+
+    path: str | UnsetType = UNSET
+    reference: str | UnsetType = UNSET
+    revision: str | UnsetType = UNSET
+
+
+class Upstream(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The OpenAI-compatible server behind a `remote` model.
+
+    Attributes
+    ----------
+    base_url : str
+        URL of the API, which the routes are appended to (``http://localhost:8000/v1``).
+    model : str
+        Name of the model on the upstream.
+    api_key_env : str
+        Environment variable of the server process that holds the API key. The key is not stored.
+    """
+
+    base_url: str
+    model: str
+    api_key_env: str | UnsetType = UNSET
+
+
+class StoredFile(msgspec.Struct, frozen=True):
+    """One file of a model, registered in place or kept as the blob ``sha256-<sha256>``.
+
+    Attributes
+    ----------
+    name : str
+        Path in the model, with slashes.
+    size : int
+        Bytes.
+    sha256 : str
+        Hex digest.
+    path : str
+        Absolute path of a file that was registered in place; unset for a blob.
+    mtime_ns : int
+        Modification time of that file. It shows, with `size`, whether the file changed.
+    role : {"mmproj"}
+        Set for the multimodal projector of a GGUF model.
+    """
+
+    name: str
+    size: int
+    sha256: str
+    path: str | UnsetType = UNSET
+    mtime_ns: int | UnsetType = UNSET
+    role: Literal["mmproj"] | UnsetType = UNSET
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """A registered model, as its JSON file in ``models/manifests/`` describes it.
+
+    Attributes
+    ----------
+    created : int
+        Unix time of the registration.
+    files : tuple of StoredFile
+        In the order in which the engine gets them, the first shard first.
+    context_length : int
+        Tokens of context that the model was trained with.
+    schema : int
+        Version of the file format.
+    """
+
+    name: str
+    format: Format
+    created: int
+    files: tuple[StoredFile, ...] = ()
+    details: ModelDetails = msgspec.field(default_factory=ModelDetails)
+    capabilities: tuple[Capability, ...] = ()
+    context_length: int | UnsetType = UNSET
+    geometry: Geometry | UnsetType = UNSET
+    default_parameters: DefaultParameters = msgspec.field(default_factory=DefaultParameters)
+    source: Source = msgspec.field(default_factory=Source)
+    upstream: Upstream | UnsetType = UNSET
+    schema: Literal[1] = 1
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(f.size for f in self.files)
+
+
+class RegisterRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Body of ``POST /v1/models``.
+
+    Attributes
+    ----------
+    name : str
+    path : str
+        File or directory of the model; absent for a `remote` model.
+    mmproj : str
+        Path of the multimodal projector of a GGUF model.
+    format : str
+        A `Format`; detected if absent.
+    default_parameters : dict
+        Checked by `parameters.check_default_parameters`.
+    copy : bool
+        Copy the files to the store instead of registering them in place.
+    overwrite : bool
+        Replace a model of this name that has other content.
+    upstream : Upstream
+        For a `remote` model only.
+    """
+
+    name: str
+    path: str | None = None
+    mmproj: str | None = None
+    format: str | None = None
+    default_parameters: dict[str, Any] | None = None
+    copy: bool = False
+    overwrite: bool = False
+    upstream: Upstream | None = None
+
+
+class Model(SparseStruct, frozen=True):
+    """A registered model and its current state: the Model object of the REST API.
+
+    Attributes
+    ----------
+    id : str
+        Name of the model.
+    created : int
+        Unix time of the registration.
+    size_bytes : int
+        Total size of the files.
+    size : int
+        The same as `size_bytes`.
+    loaded : bool
+        Whether the model is in memory; true in the states ``loaded`` and ``busy``.
+    pinned : bool
+        Whether the model stays loaded until it is unpinned.
+    sha256 : str
+        Digest of a model that is one file.
+    context_length : int
+        Tokens of context that the model was trained with.
+    expires_at : float
+        Unix time at which the model is unloaded if it stays idle.
+    last_used_at : float
+        Unix time of the last request.
+    memory_bytes : int
+        Memory of the worker process, including GPU memory.
+    num_ctx : int
+        Tokens of context that each request may use, while the model is loaded.
+    phase : {"converting", "loading"}
+        Current step of a load.
+    progress : float
+        Progress of `phase`, 0 to 1.
+    engine : str
+        Name of the engine that runs the model.
+    notes : tuple of str
+        Sentences about how the model runs differently from what was asked for.
+    error : dict
+        Why the last load or the worker failed, as `PowerError.to_wire` returns it.
+    """
+
+    id: str
+    created: int
+    format: Format
+    size_bytes: int
+    size: int
+    state: State
+    loaded: bool
+    parameters: ModelDetails
+    default_parameters: DefaultParameters
+    capabilities: tuple[Capability, ...]
+    source: Source
+    pinned: bool
+    object: Literal["model"] = "model"
+    owned_by: Literal["local"] = "local"
+    sha256: str | UnsetType = UNSET
+    context_length: int | UnsetType = UNSET
+    upstream: Upstream | UnsetType = UNSET
+    expires_at: float | UnsetType = UNSET
+    last_used_at: float | UnsetType = UNSET
+    memory_bytes: int | UnsetType = UNSET
+    device: str | UnsetType = UNSET
+    num_ctx: int | UnsetType = UNSET
+    phase: LoadPhase | UnsetType = UNSET
+    progress: float | UnsetType = UNSET
+    engine: str | UnsetType = UNSET
+    notes: tuple[str, ...] | UnsetType = UNSET
+    error: dict[str, Any] | UnsetType = UNSET
+
+
+class Removable(msgspec.Struct, frozen=True):
+    """A file that garbage collection removed or would remove; `size` is in bytes."""
+
+    kind: Literal["orphan_blob", "partial", "conversion", "temporary"]
+    name: str
+    size: int
+
+
+class ManifestProblem(msgspec.Struct, frozen=True):
+    """A manifest that cannot be read: its file name and the reason."""
+
+    file: str
+    reason: str

@@ -1,0 +1,86 @@
+"""Pulls: requests to pull a model, and their status."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from ..parameters import SparseStruct
+
+
+class PullRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Body of ``POST /v1/models/pull``.
+
+    Attributes
+    ----------
+    name : str
+        Reference to a model on the hub (`hub.resolve.reference`).
+    token : str
+        Hub token. It is never stored, logged or sent back.
+    force : bool
+        Pull a model that is already present again.
+    revision : str
+        Branch, tag or commit.
+    background : bool
+        Reply with the status at once instead of streaming events.
+    """
+
+    name: str
+    token: str | None = None
+    force: bool = False
+    revision: str | None = None
+    background: bool = False
+
+    def __repr__(self) -> str:
+        return f"PullRequest(name={self.name!r})"  # without the token
+
+
+class PulledFile(msgspec.Struct, frozen=True):
+    """One file of a pull: its size and how many bytes are on disk."""
+
+    name: str
+    size: int
+    completed: int = 0
+
+
+class PullStatus(SparseStruct, frozen=True):
+    """The state of a pull that is running or has ended.
+
+    Attributes
+    ----------
+    started_at : float
+        Unix time.
+    completed : int
+        Bytes on disk.
+    total : int
+        Bytes of all files.
+    phase : str
+        Current step while `status` is ``pulling``.
+    bytes_per_second : float
+        Transfer rate.
+    eta_seconds : float
+        Time left at that rate.
+    note : str
+        A sentence about which files were chosen, or what the pull waits for.
+    error : dict
+        Why the pull failed, as `PowerError.to_wire` returns it.
+    finished_at : float
+        Unix time.
+    files : tuple of PulledFile
+        Set if the model has more than one file.
+    """
+
+    name: str
+    status: Literal["pulling", "done", "failed", "paused", "cancelled"]
+    started_at: float
+    completed: int = 0
+    total: int | UnsetType = UNSET
+    phase: Literal["waiting", "resolving", "downloading", "verifying"] | UnsetType = UNSET
+    bytes_per_second: float | UnsetType = UNSET
+    eta_seconds: float | UnsetType = UNSET
+    note: str | UnsetType = UNSET
+    error: dict[str, Any] | UnsetType = UNSET
+    finished_at: float | UnsetType = UNSET
+    files: tuple[PulledFile, ...] | UnsetType = UNSET
