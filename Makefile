@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 
-LAB_SOURCES := $(wildcard labextension/src/* labextension/style/* labextension/schema/*) labextension/package.json
+LAB_SOURCES := $(shell find labextension/src labextension/style labextension/schema -type f) labextension/package.json
 JUPYTER_ARGS := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .NOTPARALLEL:

@@ -1,4 +1,4 @@
-/** In JupyterLab: a panel with the models and pulls of the server, and an item in the status bar. */
+/** JupyterLab plugin: the Local Models panel and an item in the status bar. */
 
 import {
   ILayoutRestorer,
@@ -14,21 +14,21 @@ import { IStatusBar } from '@jupyterlab/statusbar';
 import type { CommandRegistry } from '@lumino/commands';
 import { Menu } from '@lumino/widgets';
 
-import { Live, shared } from './live.js';
-import { PageTransport } from './pageTransport.js';
-import { icon, OPEN, PanelPlace } from './panel.js';
-import { DEFAULTS, type Settings } from './settings.js';
-import { loadedModels, loadingModels, type State } from './state.js';
-import { PowerStatus } from './status.js';
-import { describe } from './summary.js';
-import { modelPath, type Transport } from './transport.js';
+import { FetchTransport } from './api/fetchTransport.js';
+import { messageOf, modelPath, type Transport } from './api/transport.js';
+import { icon, OPEN_COMMAND, PanelManager } from './lab/panel.js';
+import { watchSettings } from './lab/settings.js';
+import { StatusBarItem } from './lab/statusBar.js';
+import { loadedModels, loadingModels, type State } from './state/state.js';
+import { sharedStore, Store } from './state/store.js';
+import { describeModel } from './views/summary.js';
 
-const UNLOAD = 'a3s-power:unload';
+const PLUGIN_ID = 'a3s-power-jupyter:plugin';
+const UNLOAD_COMMAND = 'a3s-power:unload';
 
 const plugin: JupyterFrontEndPlugin<void> = {
-  id: 'a3s-power-jupyter:plugin',
-  description:
-    'Local models: a panel to load, unload, pull and delete them, and what is in memory.',
+  id: PLUGIN_ID,
+  description: 'A panel and a status bar item for local language models.',
   autoStart: true,
   optional: [ICommandPalette, ILauncher, ILayoutRestorer, ISettingRegistry, IStatusBar],
   activate: async (
@@ -40,86 +40,76 @@ const plugin: JupyterFrontEndPlugin<void> = {
     statusBar: IStatusBar | null
   ) => {
     const server = app.serviceManager.serverSettings;
-    const transport = new PageTransport((path, init) =>
+    const transport = new FetchTransport((path, init) =>
       ServerConnection.makeRequest(URLExt.join(server.baseUrl, path), init, server)
     );
-    const live = shared(() => new Live(transport, document));
-    addUnloadCommand(app.commands, transport);
-    const place = new PanelPlace(app, live, restorer);
-    app.commands.addCommand(OPEN, {
-      label: 'Local Models',
-      caption: 'Load, unload, pull and delete local language models',
-      icon,
-      execute: () => place.open()
-    });
-    palette?.addItem({ command: OPEN, category: 'Local Models' });
-    launcher?.add({ command: OPEN, category: 'Other', rank: 50 });
-    const status = statusBar === null ? null : addStatus(app, live, statusBar);
-    await followSettings(registry, settings => {
-      place.apply(settings);
-      status?.allow(settings.statusBar);
+    const store = sharedStore(() => new Store(transport, document));
+    const panel = new PanelManager(app, store, restorer);
+    addCommands(app.commands, transport, panel);
+    palette?.addItem({ command: OPEN_COMMAND, category: 'Local Models' });
+    launcher?.add({ command: OPEN_COMMAND, category: 'Other', rank: 50 });
+    const statusItem = statusBar && addStatusItem(app.commands, store, statusBar);
+    await watchSettings(registry, PLUGIN_ID, settings => {
+      panel.apply(settings);
+      statusItem?.setEnabled(settings.statusBar);
     });
   }
 };
 
-/** Calls `apply` with the settings, now and whenever they change. */
-async function followSettings(
-  registry: ISettingRegistry | null,
-  apply: (settings: Settings) => void
-): Promise<void> {
-  if (registry === null) {
-    apply(DEFAULTS);
-    return;
-  }
-  const settings = await registry.load(plugin.id);
-  const changed = () => apply(settings.composite as unknown as Settings);
-  settings.changed.connect(changed);
-  changed();
-}
-
-function addStatus(app: JupyterFrontEnd, live: Live, statusBar: IStatusBar): PowerStatus {
-  const menu = new Menu({ commands: app.commands });
-  const status = new PowerStatus(button => openMenu(menu, status.state, button));
-  statusBar.registerStatusItem(plugin.id, {
-    item: status,
-    align: 'right',
-    rank: 100,
-    isActive: () => status.isActive,
-    activeStateChanged: status.activeStateChanged
+function addCommands(commands: CommandRegistry, transport: Transport, panel: PanelManager): void {
+  commands.addCommand(OPEN_COMMAND, {
+    label: 'Local Models',
+    caption: 'Load, unload, pull and delete local language models',
+    icon,
+    execute: () => panel.open()
   });
-  live.subscribe((state, standing) => status.display(state, standing === 'connected'));
-  return status;
-}
-
-function openMenu(menu: Menu, { models }: State, button: HTMLButtonElement): void {
-  const now = Date.now() / 1000;
-  menu.clearItems();
-  menu.addItem({ command: OPEN });
-  for (const model of loadedModels(models)) {
-    const label = `Unload ${describe(model, now)}`;
-    menu.addItem({ command: UNLOAD, args: { id: model.id, label, loaded: true } });
-  }
-  for (const model of loadingModels(models)) {
-    const label = describe(model, now);
-    menu.addItem({ command: UNLOAD, args: { id: model.id, label, loaded: false } });
-  }
-  const { left, top } = button.getBoundingClientRect();
-  menu.open(left, top);
-}
-
-function addUnloadCommand(commands: CommandRegistry, transport: Transport): void {
-  commands.addCommand(UNLOAD, {
-    label: args => String(args['label'] ?? 'Unload a local model'),
+  commands.addCommand(UNLOAD_COMMAND, {
+    label: args => (args['label'] as string | undefined) ?? 'Unload a local model',
     isEnabled: args => args['loaded'] === true,
     execute: async args => {
-      const id = String(args['id']);
+      const id = args['id'] as string;
       try {
         await transport.request('POST', modelPath(id, 'unload'), {});
       } catch (error) {
-        Notification.error(`${id} was not unloaded: ${(error as Error).message}`);
+        Notification.error(`Could not unload ${id}: ${messageOf(error)}`);
       }
     }
   });
+}
+
+function addStatusItem(
+  commands: CommandRegistry,
+  store: Store,
+  statusBar: IStatusBar
+): StatusBarItem {
+  const menu = new Menu({ commands });
+  const item = new StatusBarItem((state, button) => openMenu(menu, state, button));
+  statusBar.registerStatusItem(PLUGIN_ID, {
+    item,
+    align: 'right',
+    rank: 100,
+    isActive: () => item.isActive,
+    activeStateChanged: item.activeStateChanged
+  });
+  store.subscribe((state, connection) => item.display(state, connection === 'connected'));
+  return item;
+}
+
+/** List the models in memory, to unload them, and those being loaded. */
+function openMenu(menu: Menu, { models }: State, button: HTMLButtonElement): void {
+  const now = Date.now() / 1000;
+  menu.clearItems();
+  menu.addItem({ command: OPEN_COMMAND });
+  for (const model of loadedModels(models)) {
+    const label = `Unload ${describeModel(model, now)}`;
+    menu.addItem({ command: UNLOAD_COMMAND, args: { id: model.id, label, loaded: true } });
+  }
+  for (const model of loadingModels(models)) {
+    const label = describeModel(model, now);
+    menu.addItem({ command: UNLOAD_COMMAND, args: { id: model.id, label, loaded: false } });
+  }
+  const { left, top } = button.getBoundingClientRect();
+  menu.open(left, top);
 }
 
 export default plugin;

@@ -1,0 +1,53 @@
+/** Reconnection with exponential backoff. */
+
+const MAX_DELAY = 30_000;
+
+/**
+ * Call `connect` again whenever it ends, until `signal` is aborted or it resolves with false.
+ *
+ * `onLost` is called after each connection. The first retry waits `delay` milliseconds, and each
+ * further one twice as long, up to 30 s. `connect` calls `onReceived` to reset the delay.
+ */
+export async function reconnect(
+  connect: (onReceived: () => void) => Promise<boolean>,
+  onLost: () => void,
+  signal: AbortSignal,
+  delay = 1_000
+): Promise<void> {
+  let wait = delay;
+  const onReceived = () => {
+    wait = delay;
+  };
+  for (;;) {
+    try {
+      if (!(await connect(onReceived))) {
+        return;
+      }
+    } catch (error) {
+      if (!signal.aborted) {
+        console.warn('a3s-power: lost the connection to the event stream.', error);
+      }
+    }
+    if (signal.aborted) {
+      return;
+    }
+    onLost();
+    if (!(await sleep(wait, signal))) {
+      return;
+    }
+    wait = Math.min(2 * wait, MAX_DELAY);
+  }
+}
+
+/** Wait for `milliseconds`. Resolves with false as soon as `signal` is aborted. */
+function sleep(milliseconds: number, signal: AbortSignal): Promise<boolean> {
+  return new Promise(resolve => {
+    const finish = () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', finish);
+      resolve(!signal.aborted);
+    };
+    const timer = setTimeout(finish, signal.aborted ? 0 : milliseconds);
+    signal.addEventListener('abort', finish);
+  });
+}

@@ -1,0 +1,68 @@
+/** The interface through which views reach the server, its errors and its paths. */
+
+import type { PowerEvent } from './types.js';
+
+/** Sends requests to one server. Paths are relative to `v1/`. */
+export interface Transport {
+  /** Resolve with the JSON of the reply, or reject with a `RequestError`. */
+  request(method: string, path: string, body?: object): Promise<unknown>;
+  /** Yield the events of the reply to a POST. */
+  stream(path: string, body: object, signal: AbortSignal): AsyncGenerator<unknown, void>;
+  /**
+   * Pass on the events of `GET /v1/events` until `signal` is aborted.
+   *
+   * Reconnects after each lost connection, which `onLost` reports. Resolves early if the server
+   * does not provide the route.
+   */
+  follow(
+    onEvent: (event: PowerEvent) => void,
+    onLost: () => void,
+    signal: AbortSignal
+  ): Promise<void>;
+}
+
+/** A failed request; `code` is the error code of the API, if the server sent one. */
+export class RequestError extends Error {
+  constructor(
+    message: string,
+    readonly code = ''
+  ) {
+    super(message);
+  }
+}
+
+/** Return the error of a response with an error status. A proxy may have sent it. */
+export async function errorOfResponse(response: Response): Promise<RequestError> {
+  const text = await response.text();
+  try {
+    const error = errorInBody(JSON.parse(text));
+    if (error !== null) {
+      return error;
+    }
+  } catch {
+    // Not JSON, so not a reply of our server.
+  }
+  return new RequestError(`The server replied with HTTP status ${response.status}.`);
+}
+
+/** Return the error in `{"error": {"message", "code"}}`, or null for any other JSON. */
+export function errorInBody(body: unknown): RequestError | null {
+  const error = (body as { error?: { message?: string; code?: string } } | null | undefined)?.error;
+  return error ? new RequestError(String(error.message), error.code) : null;
+}
+
+/** Return the message to show for anything that was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Return the path of a model, or of one of its actions. */
+export function modelPath(id: string, action = ''): string {
+  const name = id === 'pull' ? '%70ull' : encodeURIComponent(id); // `models/pull` lists the pulls
+  return `models/${name}${action && `/${action}`}`;
+}
+
+/** Return the path of a pull, or of one of its actions. */
+export function pullPath(name: string, action = ''): string {
+  return `models/pull/${encodeURIComponent(name)}${action && `/${action}`}`;
+}

@@ -1,0 +1,32 @@
+/** User settings of the extension; `schema/plugin.json` defines them. */
+
+import type { ISettingRegistry } from '@jupyterlab/settingregistry';
+
+import type { ColumnKey } from '../views/columns.js';
+
+export interface Settings {
+  /** Where the panel is placed. */
+  readonly area: 'main' | 'left' | 'right';
+  /** Whether the status bar item is shown. */
+  readonly statusBar: boolean;
+  /** Columns the panel leaves out. */
+  readonly hiddenColumns: readonly ColumnKey[];
+}
+
+export const DEFAULTS: Settings = { area: 'main', statusBar: true, hiddenColumns: [] };
+
+/** Call `apply` with the settings of a plugin, now and after each change. */
+export async function watchSettings(
+  registry: ISettingRegistry | null,
+  pluginId: string,
+  apply: (settings: Settings) => void
+): Promise<void> {
+  if (registry === null) {
+    apply(DEFAULTS);
+    return;
+  }
+  const settings = await registry.load(pluginId);
+  const onChange = () => apply(settings.composite as unknown as Settings);
+  settings.changed.connect(onChange);
+  onChange();
+}

@@ -1,0 +1,111 @@
+/** The state of a server, kept up to date by one event stream for all views of a page. */
+
+import type { Transport } from '../api/transport.js';
+import { EMPTY, reduce, type State } from './state.js';
+
+/** While `lost`, the state may be out of date and the store is reconnecting. */
+export type ConnectionStatus = 'connecting' | 'connected' | 'lost';
+
+export type Listener = (state: State, connection: ConnectionStatus) => void;
+
+/** Milliseconds the stream stays open after the last listener left, in case a new one subscribes. */
+const LINGER = 2_000;
+
+export class Store {
+  private readonly listeners = new Set<Listener>();
+  private state: State = EMPTY;
+  private connection: ConnectionStatus = 'connecting';
+  private stream: AbortController | null = null;
+  private lingering: ReturnType<typeof setTimeout> | undefined;
+  private readonly onVisibilityChange = () => this.connectWhileVisible();
+
+  constructor(
+    readonly transport: Transport,
+    private readonly document: Pick<
+      Document,
+      'visibilityState' | 'addEventListener' | 'removeEventListener'
+    >,
+    private readonly linger = LINGER
+  ) {}
+
+  /** Call `listener` now and after each change. Returns the function that unsubscribes it. */
+  subscribe(listener: Listener): () => void {
+    clearTimeout(this.lingering);
+    this.listeners.add(listener);
+    this.document.addEventListener('visibilitychange', this.onVisibilityChange);
+    this.connectWhileVisible();
+    listener(this.state, this.connection);
+    return () => {
+      this.listeners.delete(listener);
+      if (this.listeners.size === 0) {
+        this.lingering = setTimeout(() => this.close(), this.linger);
+      }
+    };
+  }
+
+  /** Resolve with the id of the server process, or null if the server cannot be reached. */
+  instance(): Promise<string | null> {
+    return new Promise(resolve => {
+      const unsubscribe = this.subscribe((state, connection) => {
+        if (connection !== 'connecting') {
+          resolve(connection === 'connected' ? state.instance : null);
+          queueMicrotask(() => unsubscribe());
+        }
+      });
+    });
+  }
+
+  private close(): void {
+    this.document.removeEventListener('visibilitychange', this.onVisibilityChange);
+    this.disconnect();
+  }
+
+  /**
+   * Keep the stream open while the page is visible.
+   *
+   * Browsers open about six connections to a server over HTTP/1.1, so that six hidden tabs would
+   * block all other requests. When a tab becomes visible again, the snapshot at the start of the
+   * stream brings it up to date.
+   */
+  private connectWhileVisible(): void {
+    if (this.document.visibilityState !== 'visible') {
+      this.disconnect();
+    } else if (this.stream === null) {
+      this.stream = new AbortController();
+      const { signal } = this.stream;
+      const onLost = () => {
+        if (!signal.aborted) {
+          this.publish(this.state, 'lost');
+        }
+      };
+      void this.transport
+        .follow(event => this.publish(reduce(this.state, event), 'connected'), onLost, signal)
+        .then(onLost);
+    }
+  }
+
+  private disconnect(): void {
+    this.stream?.abort();
+    this.stream = null;
+    this.connection = 'connecting';
+  }
+
+  private publish(state: State, connection: ConnectionStatus): void {
+    this.state = state;
+    this.connection = connection;
+    for (const listener of this.listeners) {
+      listener(state, connection);
+    }
+  }
+}
+
+/**
+ * Return the page's one store for its own server, made by `make` on first use.
+ *
+ * The panel and each widget are separate bundles. One stream each would use up the browser's
+ * connections to the server.
+ */
+export function sharedStore(make: () => Store): Store {
+  const page = globalThis as { a3sPowerStore?: Store };
+  return (page.a3sPowerStore ??= make());
+}

@@ -1,0 +1,123 @@
+/** A row of the model table. */
+
+import { messageOf, modelPath, type Transport } from '../api/transport.js';
+import type { Model } from '../api/types.js';
+import { isInMemory } from '../state/state.js';
+import { type Column, COLUMNS } from './columns.js';
+import { button, h, setText } from './dom.js';
+
+export class ModelRow {
+  readonly element: HTMLTableRowElement;
+  private readonly cells: readonly HTMLTableCellElement[];
+  private readonly name = h('span');
+  private readonly notes = h('div', { class: 'a3s-note' });
+  private readonly error = h('div', { class: 'a3s-error' });
+  private readonly loadButton = button('Load', () => this.toggleLoaded());
+  private readonly pinButton = button('Pin', () => this.togglePinned());
+  private readonly deleteButton: HTMLButtonElement;
+  private readonly actions: HTMLElement;
+  private model: Model | null = null;
+
+  /** `showError` shows a message above the table; '' clears it. */
+  constructor(
+    private readonly id: string,
+    private readonly transport: Transport,
+    private readonly showError: (message: string) => void
+  ) {
+    this.deleteButton = button('Delete', () => this.confirmDelete(), {
+      'aria-label': `Delete ${id}`
+    });
+    this.actions = h(
+      'div',
+      { class: 'a3s-actions' },
+      this.loadButton,
+      this.pinButton,
+      this.deleteButton
+    );
+    this.cells = COLUMNS.map(createCell);
+    this.cells[0]?.append(this.name, this.notes, this.error);
+    const last = h('td', { role: 'cell', class: 'a3s-last' }, this.actions);
+    this.element = h('tr', { role: 'row' }, ...this.cells, last);
+  }
+
+  /** Show `model` at `now`, in Unix seconds. */
+  update(model: Model, now: number): void {
+    this.cells.forEach((cell, i) => {
+      setText(i === 0 ? this.name : cell, COLUMNS[i]?.text(model, now) ?? '');
+    });
+    if (model === this.model) {
+      return; // Only the time has changed.
+    }
+    this.model = model;
+    setText(this.notes, (model.notes ?? []).join(' '));
+    setText(this.error, model.error?.message ?? '');
+    this.setLabel(this.loadButton, this.isLoadedOrLoading ? 'Unload' : 'Load');
+    this.loadButton.disabled = model.state === 'unloading';
+    this.setLabel(this.pinButton, model.pinned ? 'Unpin' : 'Pin');
+  }
+
+  /** One button serves both directions, so that it keeps the focus when the model changes. */
+  private setLabel(element: HTMLButtonElement, label: string): void {
+    setText(element, label);
+    element.setAttribute('aria-label', `${label} ${this.id}`);
+  }
+
+  private get isLoadedOrLoading(): boolean {
+    return this.model !== null && (isInMemory(this.model) || this.model.state === 'loading');
+  }
+
+  private toggleLoaded(): void {
+    this.post(this.isLoadedOrLoading ? 'unload' : 'load');
+  }
+
+  private togglePinned(): void {
+    this.post(this.model?.pinned ? 'unpin' : 'pin');
+  }
+
+  /** Ask for confirmation in place of the buttons, since not every host shows dialogs. */
+  private confirmDelete(): void {
+    const close = () => {
+      question.replaceWith(this.actions);
+      this.deleteButton.focus();
+    };
+    const keep = button('Keep', close, { 'aria-label': `Keep ${this.id}` });
+    const confirm = button(
+      'Delete',
+      () => {
+        close();
+        void this.send('DELETE', modelPath(this.id));
+      },
+      { class: 'a3s-button a3s-danger', 'aria-label': `Really delete ${this.id}` }
+    );
+    const question = h('div', { class: 'a3s-actions', role: 'group' }, 'Delete?', confirm, keep);
+    question.addEventListener('keydown', event => {
+      if (event.key === 'Escape') {
+        close();
+      }
+    });
+    this.actions.replaceWith(question);
+    keep.focus();
+  }
+
+  private post(action: string): void {
+    void this.send('POST', modelPath(this.id, action), {});
+  }
+
+  private async send(method: string, path: string, body?: object): Promise<void> {
+    this.showError('');
+    try {
+      await this.transport.request(method, path, body);
+    } catch (error) {
+      this.showError(`${this.id}: ${messageOf(error)}`);
+    }
+  }
+}
+
+/** Create an empty cell. In narrow layouts `data-title` is shown before its text. */
+function createCell({ key, title, numeric }: Column): HTMLTableCellElement {
+  if (key === 'name') {
+    return h('th', { role: 'rowheader', scope: 'row', 'data-column': key });
+  }
+  const className = numeric ? 'a3s-number' : undefined;
+  return h('td', { role: 'cell', class: className, 'data-column': key, 'data-title': title });
+}

@@ -1,0 +1,70 @@
+/** One-line summaries of models and pulls, for the status bar and the model table. */
+
+import type { Model, Pull } from '../api/types.js';
+import { loadedModels, loadingModels, type Models, type State } from '../state/state.js';
+import { formatBytes, formatDuration } from './format.js';
+import { fraction } from './pulls.js';
+
+/** Return the text of the status bar item; empty if no model is loaded, loading or pulled. */
+export function statusBarText({ models, pulls }: State): string {
+  const running = [...pulls.values()].filter(({ status }) => status === 'pulling');
+  const parts = [...running.map(pullText), ...loadingModels(models).map(loadingText)];
+  const loaded = loadedModels(models);
+  if (loaded.length > 0) {
+    parts.push(loadedText(loaded));
+  }
+  return parts.length > 0 ? `Power: ${parts.join(', ')}` : '';
+}
+
+function pullText(pull: Pull): string {
+  const part = fraction(pull);
+  return `pulling ${pull.name}${part === null ? '' : ` ${Math.floor(part * 100)} %`}`;
+}
+
+function loadingText(model: Model): string {
+  const percent = model.progress === undefined ? '' : ` ${Math.floor(model.progress * 100)} %`;
+  return `${model.phase ?? 'loading'} ${model.id}${percent}`;
+}
+
+function loadedText(loaded: readonly Model[]): string {
+  const [first] = loaded;
+  const name = loaded.length === 1 && first ? first.id : `${loaded.length} models`;
+  const bytes = totalMemory(loaded);
+  const parts = bytes > 0 ? [name, formatBytes(bytes)] : [name];
+  if (loaded.some(model => model.state === 'busy')) {
+    parts.push('busy');
+  }
+  return parts.join(' · ');
+}
+
+function totalMemory(models: readonly Model[]): number {
+  return models.reduce((sum, model) => sum + (model.memory_bytes ?? 0), 0);
+}
+
+/** Return how many models are in memory: "12 models, 2 in memory: 360 MB". */
+export function memorySummary(models: Models): string {
+  const loaded = loadedModels(models);
+  const bytes = totalMemory(loaded);
+  const count = `${models.size} model${models.size === 1 ? '' : 's'}`;
+  if (loaded.length === 0) {
+    return `${count}, none in memory`;
+  }
+  return `${count}, ${loaded.length} in memory` + (bytes > 0 ? `: ${formatBytes(bytes)}` : '');
+}
+
+/** Describe a model that is loaded or loading: "smollm2: idle, 120 MB, CPU, unloads in 4 min". */
+export function describeModel(model: Model, now: number): string {
+  const parts: string[] = [model.state === 'loaded' ? 'idle' : model.state];
+  if (model.memory_bytes !== undefined) {
+    parts.push(formatBytes(model.memory_bytes));
+  }
+  if (model.device !== undefined) {
+    parts.push(model.device);
+  }
+  if (model.pinned) {
+    parts.push('pinned');
+  } else if (model.expires_at !== undefined) {
+    parts.push(`unloads in ${formatDuration(model.expires_at - now)}`);
+  }
+  return `${model.id}: ${parts.join(', ')}`;
+}

@@ -1,0 +1,41 @@
+/** Shared code of the anywidget modules: each makes one view of one server. */
+
+import { type Comm, CommTransport } from '../api/commTransport.js';
+import { pageTransport } from '../api/fetchTransport.js';
+import { sharedStore, Store } from '../state/store.js';
+
+/** The part of a widget's model that anywidget documents. */
+export interface WidgetModel extends Comm {
+  get(name: string): unknown;
+  set(name: string, value: unknown): void;
+  save_changes(): void;
+  on(event: string, listener: (content: unknown) => void): void;
+  off(event: string, listener: (content: unknown) => void): void;
+}
+
+export interface View {
+  readonly element: HTMLElement;
+  dispose(): void;
+}
+
+const transport = pageTransport(document);
+const pageStore = transport === null ? null : sharedStore(() => new Store(transport, document));
+
+/** Return the page's own store if the kernel uses the same server, else one over the kernel. */
+async function storeFor(model: WidgetModel): Promise<Store> {
+  if (pageStore !== null && (await pageStore.instance()) === model.get('instance')) {
+    return pageStore;
+  }
+  return new Store(new CommTransport(model), document);
+}
+
+/** Return an anywidget module that shows the view made by `createView`. */
+export function widget(createView: (model: WidgetModel, store: Store) => View): object {
+  return {
+    async render({ model, el }: { model: WidgetModel; el: HTMLElement }): Promise<() => void> {
+      const view = createView(model, await storeFor(model));
+      el.append(view.element);
+      return () => view.dispose();
+    }
+  };
+}

@@ -1,0 +1,32 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { formatBytes, formatCount, formatDuration } from '../../lib/views/format.js';
+
+test('sizes below 100 have one decimal, and none has four digits', () => {
+  const sizes = { 0: '0 B', 999: '999 B', 1000: '1.0 kB', 98_120_000: '98.1 MB' };
+  for (const [bytes, text] of Object.entries(sizes)) {
+    assert.equal(formatBytes(Number(bytes)), text);
+  }
+  assert.equal(formatBytes(119_600_000), '120 MB');
+  assert.equal(formatBytes(999_600), '1.0 MB');
+  assert.equal(formatBytes(1_204_000_000), '1.2 GB');
+  assert.equal(formatBytes(5e15), '5000 TB');
+});
+
+test('durations use the largest unit', () => {
+  assert.equal(formatDuration(-3), '0 s');
+  assert.equal(formatDuration(59.4), '59 s');
+  assert.equal(formatDuration(59.6), '1 min');
+  assert.equal(formatDuration(290), '5 min');
+  assert.equal(formatDuration(7200), '2 h');
+  assert.equal(formatDuration(3 * 86400), '3 d');
+});
+
+test('parameter counts are abbreviated', () => {
+  const counts = { 999: '999', 134_515_008: '135 M', 7_600_000_000: '7.6 B', 1000: '1.0 k' };
+  for (const [count, text] of Object.entries(counts)) {
+    assert.equal(formatCount(Number(count)), text);
+  }
+  assert.equal(formatCount(undefined), '');
+});

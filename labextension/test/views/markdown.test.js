@@ -1,0 +1,28 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { toHtml } from '../../lib/views/markdown.js';
+
+test('untrusted text becomes neither HTML, images nor scripts', () => {
+  assert.doesNotMatch(
+    toHtml('<img src=x onerror=alert(1)><script>alert(1)</script>'),
+    /<(img|script)/
+  );
+  assert.doesNotMatch(toHtml('![x](http://evil.example/?secret)'), /<img/);
+  assert.doesNotMatch(toHtml('[x](javascript:alert(1))'), /href/);
+  assert.doesNotMatch(toHtml('[x](data:text/html;base64,AAAA)'), /href/);
+});
+
+test('links open in a new tab without a referrer', () => {
+  const html = toHtml('[docs](https://example.org)');
+  assert.match(html, /href="https:\/\/example.org"/);
+  assert.match(html, /target="_blank"/);
+  assert.match(html, /rel="noopener noreferrer"/);
+});
+
+test('lists, code and emphasis are rendered', () => {
+  assert.match(
+    toHtml('- a\n- **b**\n\n```\nx < 1\n```'),
+    /<li>[\s\S]*<strong>b<\/strong>[\s\S]*x &lt; 1/
+  );
+});
