@@ -1,4 +1,4 @@
-"""A real browser on a real JupyterLab."""
+"""Fixtures that open JupyterLab in Chromium."""
 
 from __future__ import annotations
 
@@ -20,30 +20,32 @@ from support.paths import ROOT
 
 IMAGES = ROOT / "docs" / "images"
 
-#: User settings of JupyterLab by plugin; without the question whether it may fetch news.
-QUIET = {
+#: User settings by plugin: keep JupyterLab from asking whether it may fetch news.
+NO_NEWS = {
     "@jupyterlab/apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False}
 }
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Closed with its module: Playwright keeps an event loop running in this thread, beside which
-    no asynchronous test can run."""
+    """Chromium, closed after each module.
+
+    Playwright keeps an event loop running in this thread, in which asynchronous tests cannot run.
+    """
     executable = shutil.which("chromium")
     if executable is None:
-        reason = "There is no chromium on PATH; on Debian and Ubuntu: apt-get install chromium"
+        reason = "chromium is not on PATH; on Debian and Ubuntu: apt-get install chromium"
         assert os.environ.get("CI") != "true", reason
         pytest.skip(reason)
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
-        yield started
-        started.close()
+        chromium = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
+        yield chromium
+        chromium.close()
 
 
 @dataclass(frozen=True)
 class Lab:
-    """A page with a JupyterLab of its own."""
+    """A page that shows JupyterLab, and the server behind it."""
 
     page: Page
     server: servers.Server
@@ -53,13 +55,13 @@ class Lab:
 def open_lab(
     browser: Browser, start_server: Callable[..., servers.Server], tmp_path: Path
 ) -> Iterator[Callable[..., Lab]]:
-    """Opens JupyterLab in a theme, on a copy of a notebook if one is given.
+    """Open JupyterLab in a theme, on a copy of a notebook if one is given.
 
-    ``environ`` is more of the server's environment, ``settings`` are more user settings by plugin.
+    ``environ`` is added to the server's environment; ``settings`` are user settings by plugin.
     """
     pages: list[Page] = []
 
-    def opened(
+    def open_(
         theme: str,
         notebook: Path | None = None,
         environ: dict[str, str] | None = None,
@@ -67,7 +69,7 @@ def open_lab(
     ) -> Lab:
         config = tmp_path / "config"
         themes = {"@jupyterlab/apputils-extension/themes": {"theme": f"JupyterLab {theme}"}}
-        for plugin, values in (QUIET | themes | (settings or {})).items():
+        for plugin, values in (NO_NEWS | themes | (settings or {})).items():
             path = config / "lab/user-settings" / f"{plugin}.jupyterlab-settings"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(values))
@@ -86,14 +88,14 @@ def open_lab(
         page.goto(f"{server.url}lab{tree}?token={server.token}")
         return Lab(page, server)
 
-    yield opened
+    yield open_
     for page in pages:
         page.close()
 
 
 @pytest.fixture(scope="module")
 def hub() -> Iterator[HubServer]:
-    """A stand-in for the hub with one small model, and one whose shards are no model."""
+    """A fake hub with one small model, and a sharded one that has invalid files."""
     with run_hub() as server:
         server.add(REPO, {"model-Q4_1.gguf": smollm2().read_bytes()})
         server.add(SHARDS, {f"m-Q4_0-0000{n}-of-00002.gguf": bytes(5_000_000) for n in (1, 2)})
@@ -102,12 +104,12 @@ def hub() -> Iterator[HubServer]:
 
 @pytest.fixture
 def hub_environ(hub: HubServer) -> dict[str, str]:
-    """The environment of a server that pulls from `hub`, which behaves."""
+    """Environment of a server that pulls from `hub`, with the faults of earlier tests removed."""
     hub.behave()
     return {"HF_ENDPOINT": hub.url, "HF_HUB_DISABLE_XET": "1", "HF_TOKEN": ""}
 
 
 @pytest.fixture
 def images(tmp_path: Path) -> Path:
-    """Where screenshots go: with ``UPDATE_SCREENSHOTS=1`` to the documentation's."""
+    """Directory of screenshots: that of the documentation if ``UPDATE_SCREENSHOTS=1`` is set."""
     return IMAGES if os.environ.get("UPDATE_SCREENSHOTS") == "1" else tmp_path

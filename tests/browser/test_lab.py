@@ -1,4 +1,4 @@
-"""The quickstart in JupyterLab, as a person runs it."""
+"""Run the quickstart notebook in JupyterLab."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from support.lab_page import SECONDS
 from support.paths import NOTEBOOKS
 
 pytestmark = pytest.mark.browser
 
-
-SECONDS = 1000.0  # Playwright counts milliseconds
 LOADED = re.compile(r"Power: smollm2 · \d+ MB")
 IDLE = re.compile(r"Power: smollm2 · \d+ MB$")
 
@@ -26,7 +25,7 @@ def run_all(page: Page) -> None:
 
 
 def cell(page: Page, text: str) -> Locator:
-    """The code cell whose input holds `text`."""
+    """Return the code cell with `text` in its input."""
     return page.locator(".jp-CodeCell").filter(has=page.locator(".jp-InputArea", has_text=text))
 
 
@@ -56,7 +55,7 @@ def test_quickstart(open_lab: Callable[..., Any], images: Path, theme: str) -> N
     status.click()
     unload = page.get_by_role("menuitem", name=re.compile("Unload smollm2: idle, .* MB"))
     expect(unload).to_be_visible()
-    # Below the path of the model's file, which is another on each machine.
+    # Scroll past the path of the model file, which differs between machines.
     page.get_by_role("heading", name="Ask").evaluate("heading => heading.scrollIntoView()")
     page.screenshot(path=images / f"quickstart-{theme.lower()}.png")
 

@@ -1,4 +1,4 @@
-"""The widgets in JupyterLab, with a real pull: as a person sees and uses them."""
+"""Use the widgets in JupyterLab, with a real pull."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from support.hub_server import HubServer
 from support.lab_page import (
     PULL,
     SECONDS,
-    faults,
+    axe_violations,
     load,
     register,
     row,
@@ -46,9 +46,9 @@ CELLS = [
 def open_widgets(
     open_lab: Callable[..., Lab], hub_environ: dict[str, str], tmp_path: Path
 ) -> Callable[[str], Lab]:
-    """JupyterLab, whose server has room for one model, on a notebook with the widgets."""
+    """Open a notebook with the widgets; the server keeps at most one model in memory."""
 
-    def opened(theme: str) -> Lab:
+    def open_(theme: str) -> Lab:
         notebook = write_notebook(tmp_path / "widgets.ipynb", *CELLS)
         environ = {**hub_environ, "A3S_POWER_MAX_MODELS": "1"}
         lab = open_lab(theme, notebook, environ)
@@ -56,7 +56,7 @@ def open_widgets(
         lab.page.keyboard.press("Control+b")  # hides the file browser
         return lab
 
-    return opened
+    return open_
 
 
 @pytest.mark.parametrize("theme", ["Light", "Dark"])
@@ -69,8 +69,8 @@ def test_widgets(
         register(api, "smollm2", "other", "third")
         table = run_cell(page, TABLE).locator(".a3s-models")
         check_table(table, api)
-        # A pull from the box, and its own widget; the kernel is busy all the while.
-        hub.fail("model-Q4_1.gguf", times=None, rate=200_000)  # it lasts to the end
+        # Pull from the table and watch in the widget while the kernel is busy.
+        hub.fail("model-Q4_1.gguf", times=None, rate=200_000)  # outlasts the test
         table.get_by_label("Model to pull").fill(PULL)
         table.get_by_role("button", name="Pull", exact=True).click()
         pull = run_cell(page, PULLING).locator(".a3s-one-pull")
@@ -88,19 +88,19 @@ def test_widgets(
         table.scroll_into_view_if_needed()
         page.screenshot(path=images / f"widgets-{theme.lower()}.png")
         for selector in (".a3s-models", ".a3s-one-pull", ".a3s-chat"):
-            assert faults(page, selector) == []
+            assert axe_violations(page, selector) == []
         check_pull(pull, api)
         check_delete(table, api)
         check_narrow(page, tmp_path / "narrow.png")
 
 
 def check_table(table: Locator, api: Any) -> None:
-    """What is done elsewhere is seen here, and what is done here is done."""
+    """The table shows changes made elsewhere, and its buttons work."""
     smollm2, other = row(table, "smollm2"), row(table, "other")
     expect(smollm2).to_contain_text("unloaded", timeout=30 * SECONDS)
     load(api, "other")
     expect(other).to_contain_text("min left")
-    load(api, "smollm2")  # there is room for one
+    load(api, "smollm2")  # evicts the other model
     expect(other).to_contain_text("unloaded")
     expect(smollm2).to_contain_text("min left")
     expect(table.get_by_role("status")).to_contain_text("3 models, 1 in memory")
@@ -123,7 +123,7 @@ def check_table(table: Locator, api: Any) -> None:
 
 
 def check_pull(pull: Locator, api: Any) -> None:
-    """Pause holds, resume goes on, cancel ends it."""
+    """Pause, resume and cancel work."""
     bar = pull.get_by_role("progressbar")
     pull.get_by_role("button", name="Pause").click()
     expect(pull).to_contain_text("paused")
@@ -149,7 +149,7 @@ def check_chat(chat: Locator) -> None:
 
 
 def check_delete(table: Locator, api: Any) -> None:
-    """It asks first."""
+    """Deleting needs confirmation."""
     third = row(table, "third")
     third.get_by_role("button", name="Delete third").click()
     third.get_by_role("button", name="Keep third").press("Escape")
@@ -162,7 +162,7 @@ def check_delete(table: Locator, api: Any) -> None:
 
 
 def check_narrow(page: Page, image: Path) -> None:
-    """At 400 pixels everything is there, and nothing is wider than its cell."""
+    """At a width of 400 pixels all buttons are visible, and nothing overflows its cell."""
     page.set_viewport_size({"width": 400, "height": 900})
     table = page.locator(".a3s-models").first
     table.scroll_into_view_if_needed()
@@ -170,9 +170,9 @@ def check_narrow(page: Page, image: Path) -> None:
     for action in ("Unload", "Pin", "Delete"):
         expect(smollm2.get_by_role("button", name=f"{action} smollm2")).to_be_in_viewport(ratio=1)
     for selector in (".a3s-models", ".a3s-one-pull", ".a3s-chat"):
-        wider = "e => e.scrollWidth - e.parentElement.clientWidth"
-        assert page.locator(selector).first.evaluate(wider) <= 0
-        assert faults(page, selector) == []
+        overflow = "e => e.scrollWidth - e.parentElement.clientWidth"
+        assert page.locator(selector).first.evaluate(overflow) <= 0
+        assert axe_violations(page, selector) == []
     page.screenshot(path=image)
 
 
@@ -185,14 +185,14 @@ def test_many_widgets_share_one_stream(open_widgets: Callable[[str], Lab]) -> No
     cell = page.locator(".jp-CodeCell").nth(MANY)
     expect(cell.locator(".a3s-models")).to_have_count(8, timeout=60 * SECONDS)
     expect(cell.get_by_text("No models yet.")).to_have_count(8)
-    assert streams == []  # the status bar's serves all
+    assert streams == []  # all use the stream of the status bar
 
 
 def _is_stream(request: Request) -> bool:
     return request.url.endswith("/v1/events")
 
 
-def test_what_a_cell_pulls_is_paused_in_its_widget(
+def test_the_pull_of_a_cell_can_be_paused_in_its_widget(
     open_widgets: Callable[[str], Lab], hub: HubServer
 ) -> None:
     page = open_widgets("Light").page
@@ -206,7 +206,9 @@ def test_what_a_cell_pulls_is_paused_in_its_widget(
     expect(pull).to_contain_text(re.compile("done, 98.4 MB"), timeout=60 * SECONDS)
 
 
-def test_widgets_outlive_their_kernel_and_their_page(open_widgets: Callable[[str], Lab]) -> None:
+def test_widgets_survive_a_page_reload_and_a_kernel_restart(
+    open_widgets: Callable[[str], Lab],
+) -> None:
     lab = open_widgets("Light")
     page = lab.page
     with lab.server.api() as api:
@@ -219,12 +221,12 @@ def test_widgets_outlive_their_kernel_and_their_page(open_widgets: Callable[[str
         page.keyboard.press("Control+s")
         expect(page.locator(".jp-mod-dirty")).to_have_count(0)
 
-        # The page is loaded again; the kernel lives.
+        # Reload the page; the kernel keeps running.
         page.reload()
         expect(chat.get_by_role("log")).to_contain_text("Paris", timeout=60 * SECONDS)
         expect(row(table, "smollm2")).to_contain_text("min left", timeout=30 * SECONDS)
 
-        # The kernel is another one; the page lives.
+        # Restart the kernel; the page stays open.
         (kernel,) = api.get("api/kernels").json()
         api.post(f"api/kernels/{kernel['id']}/restart").raise_for_status()
         api.post("v1/models/smollm2/unload").raise_for_status()

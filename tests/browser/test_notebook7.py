@@ -1,4 +1,4 @@
-"""Notebook 7: the table of models in a notebook, on a page without JupyterLab's main area."""
+"""Use the model table and the panel in Notebook 7."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ CELLS = (
 
 @dataclass
 class Notebook:
-    """A page, and what our code did wrong on it: the page has faults of its own."""
+    """A page, and the errors of our code on it; errors of other code are ignored."""
 
     page: Page
     server: Server
-    faults: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
 
-    def hear(self, message: ConsoleMessage) -> None:
+    def on_console(self, message: ConsoleMessage) -> None:
         text = f"{message.text} {message.location['url']}"
         if message.type in ("error", "warning") and "a3s-power" in text:
-            self.faults.append(text)
+            self.errors.append(text)
 
-    def catch(self, error: Error) -> None:
+    def on_error(self, error: Error) -> None:
         if "a3s-power" in (error.stack or ""):
-            self.faults.append(error.stack or "")
+            self.errors.append(error.stack or "")
 
 
 @pytest.fixture
@@ -48,15 +48,15 @@ def notebook(
     server = start_server(f"--ServerApp.root_dir={root}", lab=True)
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     opened = Notebook(page, server)
-    page.on("console", opened.hear)
-    page.on("pageerror", opened.catch)
+    page.on("console", opened.on_console)
+    page.on("pageerror", opened.on_error)
     page.goto(f"{server.url}notebooks/models.ipynb?token={server.token}")
     wait_for_kernel(page)
     yield opened
     page.close()
 
 
-def test_the_table_lives_while_a_cell_runs(notebook: Notebook, tmp_path: Path) -> None:
+def test_the_table_works_while_a_cell_runs(notebook: Notebook, tmp_path: Path) -> None:
     page, server = notebook.page, notebook.server
     with server.api() as api:
         register(api, "smollm2", "other")
@@ -64,7 +64,7 @@ def test_the_table_lives_while_a_cell_runs(notebook: Notebook, tmp_path: Path) -
         model = row(table, "smollm2")
         expect(model).to_contain_text("unloaded", timeout=30 * SECONDS)
 
-        # What is done elsewhere is seen here.
+        # The table shows changes made elsewhere.
         load(api, "smollm2")
         expect(model).to_contain_text("min left")
         api.delete("v1/models/other").raise_for_status()
@@ -80,10 +80,10 @@ def test_the_table_lives_while_a_cell_runs(notebook: Notebook, tmp_path: Path) -
         expect(model).to_contain_text("unloaded")
         assert api.get("v1/models/smollm2").json()["state"] == "unloaded"
         expect(busy).to_contain_text("[*]:")
-    assert notebook.faults == []
+    assert notebook.errors == []
 
 
-def test_the_panel_is_in_a_sidebar(notebook: Notebook) -> None:
+def test_the_panel_opens_in_a_sidebar(notebook: Notebook) -> None:
     page = notebook.page
     with notebook.server.api() as api:
         register(api, "smollm2")
@@ -94,4 +94,4 @@ def test_the_panel_is_in_a_sidebar(notebook: Notebook) -> None:
     panel = page.locator("#jp-right-stack .a3s-models")
     expect(row(panel, "smollm2")).to_contain_text("unloaded")
     expect(page.locator(".jp-CodeCell").first).to_be_visible()
-    assert notebook.faults == []
+    assert notebook.errors == []

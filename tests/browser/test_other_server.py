@@ -1,4 +1,4 @@
-"""A page of one server, whose kernel uses another: widgets ask their kernel for everything."""
+"""Use widgets through the kernel, on the page of a server that the kernel does not use."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ def lab(open_lab: Callable[..., Lab], other: Server, tmp_path: Path) -> Lab:
     return opened
 
 
-def test_widgets_are_of_the_other_server(
+def test_widgets_show_the_server_of_the_kernel(
     lab: Lab, other: Server, hub: HubServer, tmp_path: Path
 ) -> None:
     page = lab.page
-    asked: list[Request] = []
-    page.on("request", lambda request: asked.append(request))
+    requests: list[Request] = []
+    page.on("request", lambda request: requests.append(request))
     with lab.server.api() as own_api, other.api() as api:
         register(own_api, "ours")
         register(api, "theirs")
@@ -61,26 +61,28 @@ def test_widgets_are_of_the_other_server(
         check_table(table, model, api)
         check_pull(pull, hub)
         check_chat(chat, model)
-        shot(page, tmp_path)
+        take_screenshot(page, tmp_path)
         api.delete("v1/models/theirs").raise_for_status()
         expect(model).to_have_count(0)
 
-        # Who the page's own server is, the stream of the status bar tells; it was asked nothing.
-        assert all(request.url.startswith((lab.server.url, "data:", "blob:")) for request in asked)
-        assert [request.url for request in asked if "/v1/" in request.url] == []
-        assert [found["id"] for found in own_api.get("v1/models").json()["data"]] == ["ours"]
+        # The widgets sent no request to the page's own server.
+        assert all(
+            request.url.startswith((lab.server.url, "data:", "blob:")) for request in requests
+        )
+        assert [request.url for request in requests if "/v1/" in request.url] == []
+        assert [model["id"] for model in own_api.get("v1/models").json()["data"]] == ["ours"]
 
 
 def check_table(table: Locator, model: Locator, api: Any) -> None:
-    """What is done here is done, what is done elsewhere is seen, what is refused is said."""
+    """Buttons work, changes made elsewhere are shown, and errors are shown."""
     model.get_by_role("button", name="Load theirs").click()
     expect(model).to_contain_text("min left", timeout=60 * SECONDS)
     assert api.get("v1/models/theirs").json()["state"] == "loaded"
     api.post("v1/models/theirs/unload", json={}).raise_for_status()
     expect(model).to_contain_text("unloaded")
-    table.get_by_label("Model to pull").fill("no reference")
+    table.get_by_label("Model to pull").fill("not a reference")
     table.get_by_role("button", name="Pull", exact=True).click()
-    expect(table.get_by_role("alert")).to_contain_text("no reference")
+    expect(table.get_by_role("alert")).to_contain_text("not a reference")
 
 
 def check_pull(pull: Locator, hub: HubServer) -> None:
@@ -111,6 +113,6 @@ def check_chat(chat: Locator, model: Locator) -> None:
     expect(model).to_contain_text("min left")
 
 
-def shot(page: Page, tmp_path: Path) -> None:
+def take_screenshot(page: Page, tmp_path: Path) -> None:
     page.locator(".a3s-models").scroll_into_view_if_needed()
     page.screenshot(path=tmp_path / "other-server.png")

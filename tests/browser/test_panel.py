@@ -1,4 +1,4 @@
-"""The panel of JupyterLab, without a notebook: as a person sees and uses it."""
+"""Use the Local Models panel in JupyterLab, without a notebook."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from support.hub_server import HubServer
-from support.lab_page import PULL, SECONDS, SHARDS, faults, load, register, row
+from support.lab_page import PULL, SECONDS, SHARDS, axe_violations, load, register, row
 
 if TYPE_CHECKING:
     from conftest import Lab
@@ -23,16 +23,16 @@ PLUGIN = "a3s-power-jupyter/plugin"
 
 @pytest.fixture
 def open_panel(open_lab: Callable[..., Lab], hub_environ: dict[str, str]) -> Callable[..., Lab]:
-    """JupyterLab without a notebook; its server has room for one model."""
+    """Open JupyterLab without a notebook; the server keeps at most one model in memory."""
 
-    def opened(theme: str, settings: dict[str, Any] | None = None) -> Lab:
+    def open_(theme: str, settings: dict[str, Any] | None = None) -> Lab:
         environ = {**hub_environ, "A3S_POWER_MAX_MODELS": "1"}
         lab: Lab = open_lab(theme, environ=environ, settings={PLUGIN: settings or {}})
         with lab.server.api() as api:
             register(api, "smollm2", "other", "third")
         return lab
 
-    return opened
+    return open_
 
 
 @pytest.mark.parametrize("theme", ["Light", "Dark"])
@@ -47,7 +47,7 @@ def test_panel(open_panel: Callable[..., Lab], hub: HubServer, images: Path, the
     expect(smollm2).to_contain_text("unloaded")
     expect(status).to_be_hidden()
     with lab.server.api() as api:
-        # Made elsewhere: a load, an eviction, a delete.
+        # Changes made elsewhere: a load, an eviction, a deletion.
         load(api, "other")
         expect(other).to_contain_text("min left")
         load(api, "smollm2")
@@ -63,9 +63,9 @@ def test_panel(open_panel: Callable[..., Lab], hub: HubServer, images: Path, the
         expect(status).to_contain_text(f"pulling {PULL}")
         expect(panel.locator(".a3s-pull")).to_contain_text("kB/s", timeout=30 * SECONDS)
         page.screenshot(path=images / f"panel-{theme.lower()}.png")
-        assert faults(page, ".a3s-panel") == []
+        assert axe_violations(page, ".a3s-panel") == []
 
-        # Made here.
+        # Changes made in the panel.
         panel.get_by_role("button", name=f"Cancel {PULL}").click()
         expect(panel.locator(".a3s-pull")).to_have_count(0)
         other.get_by_role("button", name="Load other").click()
@@ -73,7 +73,7 @@ def test_panel(open_panel: Callable[..., Lab], hub: HubServer, images: Path, the
         other.get_by_role("button", name="Unload other").click()
         expect(status).to_be_hidden()
 
-        # Several files are one bar, with details.
+        # A pull of several files has one bar, and a list of its files.
         hub.fail("m-Q4_0-00001-of-00002.gguf", times=None, rate=100_000)
         panel.get_by_label("Model to pull").fill(f"{SHARDS}:Q4_0")
         panel.get_by_role("button", name="Pull", exact=True).click()
@@ -85,27 +85,28 @@ def test_panel(open_panel: Callable[..., Lab], hub: HubServer, images: Path, the
         expect(panel.get_by_role("progressbar")).to_have_count(1)
         panel.get_by_role("button", name=f"Cancel {SHARDS}:Q4_0").click()
 
-        # A mistake is told, and nothing is lost.
+        # An error is shown, and the input keeps its text.
         panel.get_by_label("Model to pull").fill("no such reference")
         panel.get_by_role("button", name="Pull", exact=True).click()
         expect(panel.get_by_role("alert").first).to_contain_text("no such reference")
         expect(panel.get_by_label("Model to pull")).to_have_value("no such reference")
 
 
-def test_panel_comes_back(open_panel: Callable[..., Lab]) -> None:
-    """After the page is loaded again, and after the connection was lost."""
+def test_the_panel_survives_a_reload_and_a_lost_connection(
+    open_panel: Callable[..., Lab],
+) -> None:
     lab = open_panel("Light")
     page = lab.page
     open_by_palette(page)
     panel = page.locator(".a3s-panel")
     expect(row(panel, "smollm2")).to_contain_text("unloaded")
-    page.wait_for_timeout(2 * SECONDS)  # the layout is saved a second after it changed
+    page.wait_for_timeout(2 * SECONDS)  # JupyterLab saves the layout after a second
     page.reload()
     expect(row(panel, "smollm2")).to_contain_text("unloaded", timeout=60 * SECONDS)
     with lab.server.api() as api:
         page.route("**/v1/events", lambda route: route.abort())
-        page.evaluate("window.stop()")  # what is under way breaks off
-        expect(panel.get_by_role("status")).to_contain_text("The server does not answer")
+        page.evaluate("window.stop()")  # closes the event stream
+        expect(panel.get_by_role("status")).to_contain_text("Connection lost")
         load(api, "smollm2")
         page.unroute("**/v1/events")
         expect(row(panel, "smollm2")).to_contain_text("min left", timeout=30 * SECONDS)

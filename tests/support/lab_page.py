@@ -1,4 +1,4 @@
-"""What is done on a page of JupyterLab, and what is looked for there."""
+"""Steps and checks of the browser tests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ REPO = "tests/Chat-GGUF"
 SHARDS = "tests/Shards-GGUF"
 PULL = f"{REPO}:Q4_1"
 
-#: Root, as in most containers, needs no-sandbox; the rest keeps it from calling home.
+#: no-sandbox is needed to run as root, as in most containers; the rest avoids network traffic.
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -31,7 +31,7 @@ _AXE = ROOT / "labextension/node_modules/axe-core/axe.min.js"
 
 
 def write_notebook(path: Path, *sources: str) -> Path:
-    """A notebook of code cells."""
+    """Write a notebook of code cells."""
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
     cells = [nbformat.v4.new_code_cell(source) for source in sources]
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), path)
@@ -39,7 +39,7 @@ def write_notebook(path: Path, *sources: str) -> Path:
 
 
 def register(api: Any, *names: str) -> None:
-    """Make the small model known under each of `names`."""
+    """Register the small model under each of `names`."""
     for name in names:
         api.post("v1/models", json={"name": name, "path": str(smollm2())}).raise_for_status()
 
@@ -49,8 +49,10 @@ def load(api: Any, name: str) -> None:
 
 
 def wait_for_kernel(page: Page) -> None:
-    """Until the page knows what the kernel can: JupyterLab gives no subshell to a comm that was
-    opened before."""
+    """Wait until the page has the kernel's info.
+
+    JupyterLab does not use subshells for comms that were opened before.
+    """
     toolbar = page.locator(".jp-NotebookPanel-toolbar")
     expect(toolbar).to_contain_text("Python 3", timeout=60 * SECONDS)
     indicator = page.locator(".jp-Notebook-ExecutionIndicator")
@@ -58,7 +60,7 @@ def wait_for_kernel(page: Page) -> None:
 
 
 def run_cell(page: Page, number: int) -> Locator:
-    """Run a cell; its last output."""
+    """Run a cell, and return its last output."""
     cell = page.locator(".jp-CodeCell").nth(number)
     cell.locator(".jp-InputArea-editor").click()
     page.keyboard.press("Control+Enter")
@@ -66,17 +68,17 @@ def run_cell(page: Page, number: int) -> Locator:
 
 
 def row(table: Locator, name: str) -> Locator:
-    """The row of a model, by the whole of its name."""
+    """Return the row of a model, by its full name."""
     return table.get_by_role("row").filter(has=table.page.get_by_role("rowheader", name=name))
 
 
-def faults(page: Page, selector: str) -> list[str]:
-    """What axe-core finds that is serious or worse."""
+def axe_violations(page: Page, selector: str) -> list[str]:
+    """Return the serious and critical violations that axe-core finds."""
     page.evaluate(_AXE.read_text())
-    found = page.evaluate("selector => axe.run(selector, {resultTypes: ['violations']})", selector)
+    result = page.evaluate("selector => axe.run(selector, {resultTypes: ['violations']})", selector)
     return [
         f"{rule['id']}: {node['html'][:200]} {node['failureSummary'][:300]}"
-        for rule in found["violations"]
+        for rule in result["violations"]
         if rule["impact"] in ("serious", "critical")
         for node in rule["nodes"]
     ]
