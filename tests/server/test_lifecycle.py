@@ -12,20 +12,28 @@ from typing import Any
 import httpx2
 import pytest
 
-from support.servers import Server, events_of
+from support.servers import Server, events_of, remove_models, run_server
 
 SMALL = {"num_ctx": 256}  # keeps three of them in little memory
 
 
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that loads two models at a time."""
+    folder = tmp_path_factory.mktemp("lifecycle")
+    with run_server(folder, "--PowerApp.max_loaded_models=2", headless=True) as running:
+        yield running
+
+
 @pytest.fixture
-def api(start_server: Callable[..., Server], smollm2_path: Path) -> Iterator[httpx2.Client]:
-    """A server with room for two, and three names for the real model."""
-    server = start_server("--PowerApp.max_loaded_models=2", headless=True)
+def api(server: Server, smollm2_path: Path) -> Iterator[httpx2.Client]:
+    """A client of the server, which has three names for the real model."""
     with server.api() as client:
         for name in "abc":
             body = {"name": name, "path": str(smollm2_path), "default_parameters": SMALL}
             client.post("v1/models", json=body).raise_for_status()
         yield client
+    remove_models(server)
 
 
 def ask(api: httpx2.Client, name: str, **more: Any) -> None:

@@ -192,6 +192,15 @@ def _wait_for(path: Path, process: subprocess.Popen[bytes], log: Path) -> dict[s
     raise RuntimeError(f"The server did not start. Its log:\n{log.read_text()}")
 
 
+def remove_models(server: Server) -> None:
+    """Remove all models and pulls of `server`, loaded ones and unfinished ones too."""
+    with server.api() as api:
+        pulls = [pull["name"] for pull in api.get("v1/models/pull").json()["data"]]
+        models = [model["id"] for model in api.get("v1/models").json()["data"]]
+        for name in {*pulls, *models}:
+            api.delete(f"v1/models/{name}?force=true").raise_for_status()
+
+
 def tail(log: Path, lines: int = 60) -> str:
     """Return the last lines of a log."""
     return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
