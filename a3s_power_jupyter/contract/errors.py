@@ -1,28 +1,41 @@
-"""Every error that a user can meet, with its HTTP status and its code.
+"""The errors of this package, each with its HTTP status and code.
 
-A `PowerError` is raised where the mistake is found, travels unchanged through the
-service, the worker's pipe and the REST reply, and is raised again by the client:
-`to_wire` and `from_wire` are the two ends. Nobody matches on message text.
+A `PowerError` is raised where the problem is detected. It passes unchanged through the service, the
+pipe of a worker and the REST reply, and the client raises it again: `PowerError.to_wire` and
+`from_wire` convert it. Programs match on the class or the code, never on the message.
 
-The `message` says what to do. It never holds a token, a prompt or a traceback.
+A message says what is wrong and what to do. It never contains a token, a prompt or a traceback.
+
+This module is longer than 300 lines because it is the table of all codes: `from_wire` needs all
+classes to be defined, and docs/errors.md lists them in one place, too.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 
 class PowerError(Exception):
-    """Base of all errors of this package.
+    """Base class of all errors, and the error for unexpected failures.
 
     Parameters
     ----------
-    message
-        One or two sentences: what is wrong and what to do about it.
-    param
-        The request field at fault, as a dotted path (``default_parameters.num_ctx``).
-    retry_after
+    message : str
+        One or two sentences: what is wrong and what to do.
+    param : str, optional
+        The request field that caused the error, as a dotted path (``default_parameters.num_ctx``).
+    retry_after : int, optional
         Seconds after which the same request may succeed; sent as ``Retry-After``.
+
+    Attributes
+    ----------
+    status : int
+        HTTP status.
+    code : str
+        Stable identifier of the error.
+    type : str
+        Category, as in errors of the OpenAI API.
     """
 
     status: ClassVar[int] = 500
@@ -38,7 +51,7 @@ class PowerError(Exception):
         self.retry_after = retry_after
 
     def to_wire(self) -> dict[str, Any]:
-        """The value of the ``error`` member of an error reply (contract, "Errors")."""
+        """Return the `error` member of an error reply (contract, "Errors")."""
         wire: dict[str, Any] = {"message": self.message, "type": self.type, "code": self.code}
         if self.param is not None:
             wire["param"] = self.param
@@ -48,7 +61,8 @@ class PowerError(Exception):
 
 
 def from_wire(wire: dict[str, Any]) -> PowerError:
-    """Rebuild the error that `PowerError.to_wire` described; the base class for an unknown code."""
+    """Return the error that `PowerError.to_wire` described; a `PowerError` if the code is
+    unknown."""
     cls = BY_CODE.get(str(wire.get("code")), PowerError)
     return cls(
         str(wire.get("message", "unknown error")),
@@ -57,8 +71,11 @@ def from_wire(wire: dict[str, Any]) -> PowerError:
     )
 
 
+# ---------------------------------------------------------------- invalid requests
+
+
 class BadRequest(PowerError):
-    """The request itself is wrong; sending it again unchanged cannot help."""
+    """The request is invalid; sending it again unchanged cannot succeed."""
 
     status = 400
     code = "bad_request"
@@ -66,31 +83,95 @@ class BadRequest(PowerError):
 
 
 class InvalidJSON(BadRequest):
+    """The request body is not a JSON object."""
+
     code = "invalid_json"
 
 
+class InvalidParameter(BadRequest):
+    """A field is missing, unknown, of the wrong type, out of range, or does not fit the others."""
+
+    code = "invalid_parameter"
+
+
+class UnsupportedRequestFields(BadRequest):
+    """A field is not defined, or the model or the server does not support it."""
+
+    code = "unsupported_request_fields"
+
+
+class InvalidKeepAlive(BadRequest):
+    """`keep_alive` is not a duration."""
+
+    code = "invalid_keep_alive"
+
+
+class InvalidISQ(BadRequest):
+    """`isq` is not a kind of quantization on load, or the model does not support one."""
+
+    code = "invalid_isq"
+
+
+class InvalidModelName(BadRequest):
+    """The name contains invalid characters or path segments, or has an invalid length."""
+
+    code = "invalid_model_name"
+
+
+class InvalidReference(BadRequest):
+    """The reference does not name a model, a file or a revision on the hub."""
+
+    code = "invalid_reference"
+
+
+class AmbiguousReference(BadRequest):
+    """The reference matches several files; the message lists them."""
+
+    code = "ambiguous_reference"
+
+
+class ContextLengthExceeded(BadRequest):
+    """The prompt is longer than the context of the loaded model."""
+
+    code = "context_length_exceeded"
+
+
+class UpstreamRefused(BadRequest):
+    """The upstream of a remote model rejected the request as invalid."""
+
+    code = "upstream_refused"
+
+
 class UnsupportedMediaType(BadRequest):
+    """The request body was not sent as ``application/json``."""
+
     status = 415
     code = "unsupported_media_type"
 
 
 class BodyTooLarge(BadRequest):
+    """The request body is larger than `PowerApp.max_request_mb`."""
+
     status = 413
     code = "body_too_large"
 
 
 class RouteNotFound(BadRequest):
+    """The route does not exist."""
+
     status = 404
     code = "route_not_found"
 
 
 class MethodNotAllowed(BadRequest):
+    """The route does not support the HTTP method."""
+
     status = 405
     code = "method_not_allowed"
 
 
 class Unauthorized(BadRequest):
-    """No credentials, or wrong ones."""
+    """Credentials are missing or invalid."""
 
     status = 403
     code = "unauthorized"
@@ -98,202 +179,215 @@ class Unauthorized(BadRequest):
 
 
 class Forbidden(Unauthorized):
-    """Credentials are right, but do not allow this (XSRF, origin, authorizer)."""
+    """The credentials are valid but do not allow the request: XSRF, origin or authorizer."""
 
     code = "forbidden"
 
 
+# ---------------------------------------------------------------- models and their files
+
+
 class ModelNotFound(BadRequest):
+    """No model has this name."""
+
     status = 404
     code = "model_not_found"
 
 
-class PullStateNotFound(BadRequest):
-    status = 404
-    code = "pull_state_not_found"
-
-
-class FileNotFound(BadRequest):
-    code = "file_not_found"
-
-
-class NotAFile(BadRequest):
-    code = "not_a_file"
-
-
-class NotADirectory(BadRequest):
-    code = "not_a_directory"
-
-
-class PathUnreadable(BadRequest):
-    code = "path_unreadable"
-
-
-class InvalidGGUF(BadRequest):
-    code = "invalid_gguf"
-
-
-class InvalidModelDirectory(BadRequest):
-    code = "invalid_model_directory"
-
-
-class UnsupportedModelFormat(BadRequest):
-    code = "unsupported_model_format"
-
-
-class InvalidISQ(BadRequest):
-    code = "invalid_isq"
-
-
-class InvalidModelName(BadRequest):
-    code = "invalid_model_name"
-
-
-class InvalidReference(BadRequest):
-    code = "invalid_reference"
-
-
-class AmbiguousReference(BadRequest):
-    code = "ambiguous_reference"
-
-
-class UnsupportedRequestFields(BadRequest):
-    code = "unsupported_request_fields"
-
-
-class InvalidKeepAlive(BadRequest):
-    code = "invalid_keep_alive"
-
-
-class InvalidParameter(BadRequest):
-    code = "invalid_parameter"
-
-
-class ContextLengthExceeded(BadRequest):
-    code = "context_length_exceeded"
-
-
 class ModelAlreadyExists(BadRequest):
+    """A model of this name has other content, and `overwrite` is not set."""
+
     status = 409
     code = "model_already_exists"
 
 
 class ModelBusy(BadRequest):
+    """The model is in use, by requests or by a pull of another server."""
+
     status = 409
     code = "model_busy"
 
 
+class PullStateNotFound(BadRequest):
+    """No model was pulled under this name."""
+
+    status = 404
+    code = "pull_state_not_found"
+
+
+class FileNotFound(BadRequest):
+    """A file or directory does not exist on the server."""
+
+    code = "file_not_found"
+
+
+class NotAFile(BadRequest):
+    """The path is not a regular file, but the format requires one."""
+
+    code = "not_a_file"
+
+
+class NotADirectory(BadRequest):
+    """The path is not a directory, but the format requires one."""
+
+    code = "not_a_directory"
+
+
+class PathUnreadable(BadRequest):
+    """The server cannot read the path, for example for lack of permission."""
+
+    code = "path_unreadable"
+
+
+class InvalidGGUF(BadRequest):
+    """The file is not a GGUF file, or is truncated or damaged."""
+
+    code = "invalid_gguf"
+
+
+class InvalidModelDirectory(BadRequest):
+    """A directory or repository lacks a part of a model, or has only pickled weights."""
+
+    code = "invalid_model_directory"
+
+
+class UnsupportedModelFormat(BadRequest):
+    """The format is unknown, or the file is not a model on its own (mmproj, LoRA adapter)."""
+
+    code = "unsupported_model_format"
+
+
 class FileChanged(BadRequest):
-    """A file registered in place is not the file that was registered."""
+    """A file changed after it was registered, or while it was read."""
 
     status = 409
     code = "file_changed"
 
 
 class ManifestUnreadable(PowerError):
-    """The JSON file that describes a model cannot be read; it is left as it is."""
+    """The JSON file that describes the model cannot be read. It is left unchanged."""
 
     code = "manifest_unreadable"
 
 
-class InsufficientMemory(PowerError):
-    status = 503
-    code = "insufficient_memory"
-
-
 class InsufficientDisk(PowerError):
+    """The disk is full or too small; the message has the numbers."""
+
     status = 507
     code = "insufficient_disk"
 
 
+# ---------------------------------------------------------------- loading and running
+
+
+class BackendUnavailable(PowerError):
+    """A package is not installed, or no engine runs this format."""
+
+    status = 503
+    code = "backend_unavailable"
+
+
+class InsufficientMemory(PowerError):
+    """The model does not fit in memory; the message has the numbers."""
+
+    status = 503
+    code = "insufficient_memory"
+
+
 class ModelLoadFailed(PowerError):
+    """The engine could not load the model, or the load was stopped."""
+
     status = 503
     code = "model_load_failed"
 
 
 class WorkerDied(PowerError):
-    """The process that held the model ended; the message says why (signal, last log lines)."""
+    """The process of a model or a pull exited; the message has the reason."""
 
     status = 503
     code = "worker_died"
 
 
 class ServerBusy(PowerError):
+    """The model could not be loaded within `load_timeout`, or too many requests are waiting."""
+
     status = 503
     code = "server_busy"
 
 
-class BackendUnavailable(PowerError):
-    status = 503
-    code = "backend_unavailable"
+# ---------------------------------------------------------------- the hub and upstreams
 
 
 class HubError(PowerError):
+    """The hub failed or cannot be reached."""
+
     status = 502
     code = "hub_error"
 
 
 class HubUnauthorized(PowerError):
+    """The hub requires a token, or the user's consent to a license."""
+
     status = 401
     code = "hub_unauthorized"
     type = "authentication_error"
 
 
 class ChecksumMismatch(PowerError):
+    """A downloaded file does not have the checksum that the hub lists."""
+
     status = 502
     code = "checksum_mismatch"
 
 
 class UpstreamError(PowerError):
-    """The server behind a remote model failed, or answered what cannot be understood."""
+    """The upstream of a remote model failed, lacks the model, or sent an invalid reply."""
 
     status = 502
     code = "upstream_error"
 
 
 class UpstreamUnreachable(UpstreamError):
+    """The server cannot connect to the `base_url` of the upstream."""
+
     code = "upstream_unreachable"
 
 
 class UpstreamUnauthorized(UpstreamError):
-    """The upstream does not take this server's key; the client's own credentials are right."""
+    """The upstream rejected this server's API key, or the key is not set."""
 
     code = "upstream_unauthorized"
 
 
 class UpstreamTimeout(UpstreamError):
+    """The upstream did not answer within `PowerApp.remote_timeout`."""
+
     status = 504
     code = "upstream_timeout"
 
 
-class UpstreamRefused(BadRequest):
-    """The upstream says that the request is wrong."""
-
-    code = "upstream_refused"
+# ---------------------------------------------------------------- raised by the client only
 
 
 class ServerNotFound(PowerError):
-    """The client found no server that has the extension (never sent over the wire)."""
+    """The client found no server with the extension."""
 
     status = 503
     code = "server_not_found"
 
 
 class ConnectionLost(PowerError):
-    """The server's reply did not arrive, or not to its end (never sent over the wire)."""
+    """The connection to the server broke before the reply was complete."""
 
     status = 503
     code = "connection_lost"
 
 
-def _by_code() -> dict[str, type[PowerError]]:
-    found: dict[str, type[PowerError]] = {}
-    todo: list[type[PowerError]] = [PowerError]
-    while todo:
-        cls = todo.pop()
-        found[cls.code] = cls
-        todo.extend(cls.__subclasses__())
-    return found
+def _with_subclasses(cls: type[PowerError]) -> Iterator[type[PowerError]]:
+    yield cls
+    for subclass in cls.__subclasses__():
+        yield from _with_subclasses(subclass)
 
 
-BY_CODE: dict[str, type[PowerError]] = _by_code()
+#: All error classes by code.
+BY_CODE: dict[str, type[PowerError]] = {cls.code: cls for cls in _with_subclasses(PowerError)}
