@@ -20,25 +20,24 @@ class ModelsHandler(PowerHandler):
     @allowed("read")
     async def get(self) -> None:
         """All models, sorted by id."""
-        models = sorted(await self.service.models(), key=lambda model: model.id)
-        self.finish_json({"object": "list", "data": models})
+        self.finish_json({"object": "list", "data": await self.service.catalog.models()})
 
     @allowed("write")
     async def post(self) -> None:
         """Register a model."""
         request = check(self.json_body(), RegisterRequest)
-        self.finish_json(await self.service.register(request), status=201)
+        self.finish_json(await self.service.catalog.register(request), status=201)
 
 
 class ModelHandler(PowerHandler):
     @allowed("read")
     async def get(self, name: str) -> None:
-        self.finish_json(await self.service.model(name))
+        self.finish_json(await self.service.catalog.model(name))
 
     @allowed("write")
     async def delete(self, name: str) -> None:
         """Unload and forget a model; a busy one only with ``?force=true``."""
-        freed = await self.service.delete(name, force=self.flag("force"))
+        freed = await self.service.catalog.delete(name, force=self.flag("force"))
         self.finish_json({"deleted": True, "id": name, "object": "model", "freed_bytes": freed})
 
 
@@ -48,7 +47,7 @@ class GarbageHandler(ModelHandler):
     @allowed("write")
     async def post(self, name: str) -> None:
         request = check(self.json_body(), _GarbageRequest)
-        removed, problems = await self.service.collect_garbage(dry_run=request.dry_run)
+        removed, problems = await self.service.catalog.collect_garbage(dry_run=request.dry_run)
         self.finish_json(
             {
                 "object": "gc",
@@ -74,7 +73,7 @@ class LoadHandler(EventStreamHandler):
         if parameters.isq is not UNSET:
             kind = canonical_isq(parameters.isq, param="isq")
             parameters = msgspec.structs.replace(parameters, isq=kind)
-        events = self.service.load(name, parameters, keep_alive)
+        events = self.service.loading.load(name, parameters, keep_alive)
         if "text/event-stream" in self.request.headers.get("Accept", ""):
             await self.stream(events)
         else:
@@ -112,17 +111,17 @@ class UnloadHandler(PowerHandler):
     @allowed("write")
     async def post(self, name: str) -> None:
         """Free a model's memory; a busy one only with ``?force=true``."""
-        self.finish_json(await self.service.unload(name, force=self.flag("force")))
+        self.finish_json(await self.service.loading.unload(name, force=self.flag("force")))
 
 
 class PinHandler(PowerHandler):
     @allowed("write")
     async def post(self, name: str) -> None:
         """Keep a model in memory: it is neither evicted nor unloaded when idle."""
-        self.finish_json(await self.service.pin(name, True))
+        self.finish_json(await self.service.loading.pin(name, True))
 
 
 class UnpinHandler(PowerHandler):
     @allowed("write")
     async def post(self, name: str) -> None:
-        self.finish_json(await self.service.pin(name, False))
+        self.finish_json(await self.service.loading.pin(name, False))

@@ -19,16 +19,16 @@ class PullsHandler(ModelHandler, EventStreamHandler):
     @allowed("read")
     async def get(self, name: str) -> None:
         """All pulls, by name."""
-        self.finish_json({"object": "list", "data": await self.service.pulls()})
+        self.finish_json({"object": "list", "data": await self.service.pulls.all()})
 
     @allowed("write")
     async def post(self, name: str) -> None:
         """Pull a model: a stream of events, or, with `background`, the status at once."""
         request = check(self.json_body(), PullRequest)
         if request.background:
-            self.finish_json(await self.service.pull_in_background(request), status=202)
+            self.finish_json(await self.service.pulls.pull_in_background(request), status=202)
         else:
-            await self.stream(self.service.pull(request))
+            await self.stream(self.service.pulls.pull(request))
 
     def error_event(self, error: PowerError) -> dict[str, Any]:
         return {"status": "error", "error": error.to_wire()}
@@ -38,23 +38,23 @@ class PullHandler(PowerHandler):
     @allowed("read")
     async def get(self, name: str) -> None:
         """A model whose name begins with ``pull/``; the pull has ``/status``."""
-        self.finish_json(await self.service.model(f"pull/{name}"))
+        self.finish_json(await self.service.catalog.model(f"pull/{name}"))
 
     @allowed("write")
     async def delete(self, name: str) -> None:
         """Cancel a pull; ``?keep_partial=true`` keeps what was downloaded."""
         keep = self.flag("keep_partial")
-        self.finish_json(await self.service.cancel_pull(name, keep_partial=keep))
+        self.finish_json(await self.service.pulls.cancel(name, keep_partial=keep))
 
 
 class PullStatusHandler(PowerHandler):
     @allowed("read")
     async def get(self, name: str) -> None:
-        self.finish_json(await self.service.pull_status(name))
+        self.finish_json(await self.service.pulls.status(name))
 
 
 class PausePullHandler(PowerHandler):
     @allowed("write")
     async def post(self, name: str) -> None:
         """Stop a pull; the same pull takes it up again."""
-        self.finish_json(await self.service.pause_pull(name))
+        self.finish_json(await self.service.pulls.pause(name))

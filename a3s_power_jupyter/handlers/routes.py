@@ -20,7 +20,7 @@ from .models import (
     UnloadHandler,
     UnpinHandler,
 )
-from .openai.inference import ChatCompletionsHandler, CompletionsHandler, EmbeddingsHandler
+from .openai.handlers import ChatCompletionsHandler, CompletionsHandler, EmbeddingsHandler
 from .pulls import PausePullHandler, PullHandler, PullsHandler, PullStatusHandler
 from .system import EventsHandler, HealthHandler, UnknownRouteHandler
 

@@ -21,7 +21,7 @@ class EventsHandler(EventStreamHandler):
     @allowed("read")
     async def get(self) -> None:
         """A snapshot, then every change, until the client goes away."""
-        await self.stream(self.service.events())
+        await self.stream(self.service.events.stream())
 
 
 class UnknownRouteHandler(PowerHandler):

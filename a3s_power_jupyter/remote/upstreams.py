@@ -94,12 +94,12 @@ class Upstreams:
         self._health.pop(name, None)
         self._changed(name)
 
-    def look(self, manifest: Manifest) -> None:
+    def refresh(self, manifest: Manifest) -> None:
         """Check in the background whether the upstream answers, unless that is known."""
         name = manifest.name
         if name in self._checks or time.monotonic() - self.health(manifest).checked < FRESH:
             return
-        check = asyncio.ensure_future(self._look(manifest))
+        check = asyncio.ensure_future(self._refresh(manifest))
         self._checks[name] = check
         check.add_done_callback(lambda _task: self._checks.pop(name, None))
 
@@ -235,7 +235,7 @@ class Upstreams:
 
     # ------------------------------------------------------------ knowing
 
-    async def _look(self, manifest: Manifest) -> None:
+    async def _refresh(self, manifest: Manifest) -> None:
         with suppress(PowerError):  # `_told` has kept it for whoever lists the model
             await self.check(manifest)
 

@@ -262,7 +262,8 @@ class PowerApp(ExtensionApp):
         if not self.idle_exit or time.monotonic() - self.context.last_request < self.idle_exit:
             return False
         return all(
-            model.state in ("unloaded", "failed") for model in await self.context.service.models()
+            model.state in ("unloaded", "failed")
+            for model in await self.context.service.catalog.models()
         )
 
 

@@ -1,4 +1,4 @@
-"""Every operation of the product, without HTTP."""
+"""The operations of the product, without HTTP."""
 
 from .service import PowerService
 

@@ -1,4 +1,4 @@
-"""What changed: names of models and pulls, kept for each subscriber until it has looked."""
+"""Publish the names of changed models and pulls to subscribers."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ class Change(NamedTuple):
 
 
 class Changes:
-    """Fans out the names of what changed.
+    """Fans out changes to all subscribers.
 
-    A subscriber that is slow sees a name once, however often it changed meanwhile, and asks for
-    the state when it gets there: what is kept for it is bounded by the number of models.
+    A change carries a name only, and a slow subscriber gets each name once, however often it
+    changed in the meantime. What is queued is therefore bounded by the number of models and pulls.
     """
 
     def __init__(self) -> None:
-        self._subscribers: set[Subscription] = set()
+        self._subscriptions: set[Subscription] = set()
 
     def publish(self, change: Change) -> None:
-        for subscriber in self._subscribers:
-            subscriber.add(change)
+        for subscription in self._subscriptions:
+            subscription.add(change)
 
     @contextmanager
     def subscribe(self) -> Iterator[Subscription]:
-        """What changes from now on."""
+        """Collect the changes that are published within the block."""
         subscription = Subscription()
-        self._subscribers.add(subscription)
+        self._subscriptions.add(subscription)
         try:
             yield subscription
         finally:
-            self._subscribers.discard(subscription)
+            self._subscriptions.discard(subscription)
 
 
 class Subscription:
-    """An endless iterator over what changed since it was last asked, oldest first."""
+    """An endless iterator over lists of changes since the last iteration, oldest first."""
 
     def __init__(self) -> None:
         self._changes: dict[Change, None] = {}

@@ -1,4 +1,4 @@
-"""From a manifest to what the runtime needs to load it."""
+"""Plan the load of a model: its parameters, files, memory and conversion."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 from msgspec import UNSET
 
-from ..contract.parameters import LoadParameters, parse_keep_alive
+from ..contract.parameters import DefaultParameters, LoadParameters, parse_keep_alive
 from ..contract.types import Manifest
 from ..convert.conversion_manager import GGML_KINDS, Conversions
 from ..engine.protocol import Load
@@ -17,49 +17,70 @@ from ..runtime.interfaces import LoadPlan, Progress
 from ..runtime.memory import kv_cache_bytes, needed_bytes
 from ..store.conversions import Conversion
 from ..store.model_store import ModelStore
-from .defaults import load_parameters
 from .settings import Settings
 
 
-def make_load_plan(
-    manifest: Manifest,
-    asked: LoadParameters | None,
-    settings: Settings,
-    store: ModelStore,
-    conversions: Conversions,
-) -> LoadPlan:
-    """How to load a model: with the parameters `asked` for, else those it was registered with.
+class LoadPlanner:
+    """Makes load plans from manifests."""
 
-    Its files are looked at when it is loaded, not before.
-    """
-    parameters = load_parameters(manifest.default_parameters, asked)
-    keep_alive = manifest.default_parameters.keep_alive
+    def __init__(self, settings: Settings, store: ModelStore, conversions: Conversions) -> None:
+        self._settings = settings
+        self._store = store
+        self._conversions = conversions
 
-    async def prepare(progress: Progress) -> Load:
+    def plan(self, manifest: Manifest, asked: LoadParameters | None = None) -> LoadPlan:
+        """Return the plan to load a model.
+
+        The model's files are checked when the plan is carried out, not here.
+
+        Parameters
+        ----------
+        asked : LoadParameters or None
+            Parameters that take precedence over the model's defaults.
+        """
+        defaults = manifest.default_parameters
+        parameters = load_parameters(defaults, asked)
+        keep_alive = self._settings.keep_alive
+        if defaults.keep_alive is not UNSET:
+            keep_alive = parse_keep_alive(defaults.keep_alive)
+        return LoadPlan(
+            name=manifest.name,
+            parameters=parameters,
+            prepare=lambda progress: self._prepare(manifest, parameters, progress),
+            need=needed_bytes(manifest, parameters),
+            keep_alive=keep_alive,
+        )
+
+    async def _prepare(
+        self, manifest: Manifest, parameters: LoadParameters, progress: Progress
+    ) -> Load:
         require_engine(manifest.format)
         load = Load(
             format=manifest.format,
             paths=(),
             parameters=parameters,
-            gpu_layers=settings.gpu_layers,
+            gpu_layers=self._settings.gpu_layers,
             layers=0 if manifest.geometry is UNSET else manifest.geometry.layers,
             kv_bytes=kv_cache_bytes(manifest, parameters),
         )
         if manifest.format == "safetensors" and parameters.isq in GGML_KINDS:
-            conversion = await conversions.find_or_make(manifest, str(parameters.isq), progress)
+            isq = str(parameters.isq)
+            conversion = await self._conversions.find_or_make(manifest, isq, progress)
             if conversion.refused is None:
-                blob = str(store.blobs.path(conversion.sha256))
+                blob = str(self._store.blobs.path(conversion.sha256))
                 return msgspec.structs.replace(load, format="gguf", paths=(blob,))
             load = msgspec.structs.replace(load, notes=(_not_converted(conversion),))
-        return _with_files(load, manifest, await asyncio.to_thread(store.resolve, manifest))
+        return _with_files(load, manifest, await asyncio.to_thread(self._store.resolve, manifest))
 
-    return LoadPlan(
-        name=manifest.name,
-        parameters=parameters,
-        prepare=prepare,
-        need=needed_bytes(manifest, parameters),
-        keep_alive=settings.keep_alive if keep_alive is UNSET else parse_keep_alive(keep_alive),
-    )
+
+def load_parameters(defaults: DefaultParameters, asked: LoadParameters | None) -> LoadParameters:
+    """Return the parameters of `asked`, with those it leaves unset taken from `defaults`."""
+    asked = asked or LoadParameters()
+    values = {}
+    for field in LoadParameters.__struct_fields__:
+        value = getattr(asked, field)
+        values[field] = getattr(defaults, field) if value is UNSET else value
+    return LoadParameters(**values)
 
 
 def _with_files(load: Load, manifest: Manifest, paths: list[Path]) -> Load:
@@ -73,4 +94,7 @@ def _with_files(load: Load, manifest: Manifest, paths: list[Path]) -> Load:
 
 
 def _not_converted(conversion: Conversion) -> str:
-    return f"It is not converted to GGUF: {conversion.refused}. It runs on transformers, slower."
+    return (
+        f"Not converted to GGUF: {conversion.refused}. Runs on transformers instead, which is "
+        "slower."
+    )

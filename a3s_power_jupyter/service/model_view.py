@@ -1,4 +1,4 @@
-"""The Model object: what is on disk joined with what is in memory."""
+"""Build the Model object of the API from a manifest and the model's state in memory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..runtime.scheduler import Scheduler
 
 
 def describe_remote(manifest: Manifest, health: UpstreamHealth) -> Model:
-    """A remote model as ``GET /v1/models/{name}`` shows it: loaded when its upstream answers."""
+    """Return the Model object of a remote model, which is loaded while its upstream answers."""
     state: State = "unloaded"
     if health.answers is not None:
         state = "loaded" if health.answers else "failed"
@@ -21,7 +21,7 @@ def describe_remote(manifest: Manifest, health: UpstreamHealth) -> Model:
         state = "busy"
     length = manifest.context_length
     return Model(
-        **_on_disk(manifest),
+        **_from_manifest(manifest),
         state=state,
         loaded=state in ("loaded", "busy"),
         pinned=False,
@@ -34,23 +34,23 @@ def describe_remote(manifest: Manifest, health: UpstreamHealth) -> Model:
 
 
 def describe(manifest: Manifest, scheduler: Scheduler) -> Model:
-    """The model as ``GET /v1/models/{name}`` shows it now."""
+    """Return the Model object of a local model."""
     name = manifest.name
     runner = scheduler.runner(name)
     failure = scheduler.failure(name)
     state = scheduler.state(name)
     return Model(
-        **_on_disk(manifest),
+        **_from_manifest(manifest),
         state=state,
         loaded=state in ("loaded", "busy"),
         pinned=scheduler.pinned(name),
         context_length=manifest.context_length,
         error=failure.to_wire() if failure is not None else UNSET,
-        **(_in_memory(runner) if runner is not None else {}),
+        **(_from_runner(runner) if runner is not None else {}),
     )
 
 
-def _on_disk(manifest: Manifest) -> dict[str, Any]:
+def _from_manifest(manifest: Manifest) -> dict[str, Any]:
     size = manifest.size_bytes
     return {
         "id": manifest.name,
@@ -67,7 +67,7 @@ def _on_disk(manifest: Manifest) -> dict[str, Any]:
     }
 
 
-def _in_memory(runner: Runner) -> dict[str, Any]:
+def _from_runner(runner: Runner) -> dict[str, Any]:
     known: dict[str, Any] = {}
     if runner.last_used_at is not None:
         known["last_used_at"] = runner.last_used_at

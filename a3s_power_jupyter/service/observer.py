@@ -1,4 +1,4 @@
-"""What the runtime tells: handed on to the subscribers of events, and counted."""
+"""Forward the runtime's notifications to the event feed and the metrics."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .changes import Change, Changes
 
 
 class Metrics(Protocol):
-    """What is counted (`handlers.metrics.RuntimeMetrics`)."""
+    """The metrics that the service updates (`handlers.metrics.RuntimeMetrics`)."""
 
     def waiting(self, requests: int) -> None: ...
     def loaded(self, model: str, seconds: float, memory: int | None) -> None: ...
@@ -21,7 +21,7 @@ class Metrics(Protocol):
 
 
 class RuntimeObserver:
-    """A `runtime.interfaces.Observer`; `runners` gives those of this moment."""
+    """Implements `runtime.interfaces.Observer`."""
 
     def __init__(
         self, metrics: Metrics, changes: Changes, runners: Callable[[], list[Runner]]
@@ -38,14 +38,14 @@ class RuntimeObserver:
     def loaded(self, name: str, seconds: float) -> None:
         workers = [r.worker for r in self._runners() if r.name == name and r.worker is not None]
         self._metrics.loaded(name, seconds, workers[0].memory_bytes if workers else None)
-        self._count_device_memory()
+        self._update_device_memory()
 
     def evicted(self, name: str, reason: str) -> None:
         self._metrics.unloaded(name)
         self._metrics.evicted(reason)
-        self._count_device_memory()
+        self._update_device_memory()
 
-    def _count_device_memory(self) -> None:
+    def _update_device_memory(self) -> None:
         used = dict.fromkeys(self._devices, 0)
         for runner in self._runners():
             info = runner.info

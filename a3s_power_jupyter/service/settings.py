@@ -1,4 +1,4 @@
-"""What the administrator of the server may set; filled from the traits of `extension.PowerApp`."""
+"""The settings of the service, made from the traits of `server.extension.PowerApp`."""
 
 from __future__ import annotations
 
@@ -12,17 +12,27 @@ class Settings:
 
     Attributes
     ----------
-    home : where models are stored.
-    max_loaded_models : models in memory at once; 0 is no limit.
-    keep_alive : seconds an idle model stays loaded; ``math.inf`` is for ever, 0 not at all.
-    gpu_layers : layers put on the GPU when the model does not say; None is all where llama.cpp
-        was built for a GPU, -1 all, 0 none.
-    load_timeout : seconds a request waits for its model, room made for it included.
-    max_queue : requests that may wait for one model; 0 is no limit.
-    memory_limit : bytes all loaded models may take together; 0 is what the machine has free.
-    preload : names of models that are loaded when the server starts.
-    max_pulls : pulls that download at once; 0 is no limit.
-    remote_timeout : seconds between two bytes of an answer of a remote model's upstream.
+    home : Path
+        Directory of the models.
+    max_loaded_models : int
+        Models in memory at once; 0 for no limit.
+    keep_alive : float
+        Seconds an idle model stays loaded; 0 to unload it at once, ``math.inf`` to keep it.
+    gpu_layers : int or None
+        Layers on the GPU for models without a setting of their own: -1 for all, 0 for none, None
+        for all if llama.cpp was built with GPU support.
+    load_timeout : float
+        Seconds a request waits for its model, including the wait for memory.
+    max_queue : int
+        Requests that may wait for one model; 0 for no limit.
+    memory_limit : int
+        Bytes all loaded models may use together; 0 for the free memory of the machine.
+    preload : tuple of str
+        Models to load at startup.
+    max_pulls : int
+        Concurrent downloads; 0 for no limit.
+    remote_timeout : float
+        Seconds an upstream may take to send the next byte of a reply.
     """
 
     home: Path

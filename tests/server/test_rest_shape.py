@@ -259,7 +259,7 @@ def test_completions_and_embeddings(api: httpx2.Client) -> None:
 def test_an_image_needs_vision(api: httpx2.Client) -> None:
     response = chat(api, "gc", images=[PNG])
     assert error(response) == (400, "invalid_parameter", "messages")
-    assert "no vision" in response.json()["error"]["message"]
+    assert "does not support images" in response.json()["error"]["message"]
 
 
 # ---------------------------------------------------------------- documentation

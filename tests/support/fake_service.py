@@ -1,6 +1,8 @@
-"""A service without models, for the logic of the handlers: chosen with ``PowerApp.service_class``.
+"""A service without models, for tests of the handlers: chosen with ``PowerApp.service_class``.
 
-The names of its models say what they do.
+The name of a model selects its behaviour. ``endless`` generates until it is stopped, ``dies``
+ends in `WorkerDied`, ``busy`` is refused, ``bug`` raises an unexpected exception, and ``silent``
+waits before each step until it is pinned.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from a3s_power_jupyter.contract.types import (
     Delta,
     Embedded,
     Finished,
+    Manifest,
     ManifestProblem,
     Model,
     ModelDetails,
@@ -36,9 +39,7 @@ from a3s_power_jupyter.contract.types import (
 )
 from a3s_power_jupyter.handlers import sse
 
-#: Beside it: `endless` generates until it is stopped, `dies` ends in a `WorkerDied`, `busy` is
-#: refused, `bug` raises what nobody expects, `silent` waits before each step until it is pinned.
-NAMES = ["a/load", "bug", "busy", "dies", "endless", "gc", "org/repo:Q4_K_M", "silent", "pull"]
+NAMES = ["a/load", "bug", "busy", "dies", "endless", "gc", "org/repo:Q4_K_M", "pull", "silent"]
 
 
 def model(name: str) -> Model:
@@ -66,30 +67,49 @@ class FakeService:
     def __init__(self, settings: object, log: object, metrics: object) -> None:
         self.settings = settings
         self.calls: list[Any] = []
-        self.active_requests = 0
-        self.generated_bytes = 0
-        self._step = asyncio.Event()
+        self.catalog = FakeCatalog()
+        self.pulls = FakePulls()
+        self.inference = FakeInference(self.calls)
+        self.loading = FakeLoading(self.catalog, self.inference, self.calls)
+        self.events = FakeEvents(self.catalog)
 
     async def start(self) -> None: ...
 
     async def stop(self) -> None: ...
 
-    async def register(self, request: RegisterRequest) -> Model:
-        return model(request.name)
+    @property
+    def active_requests(self) -> int:
+        return self.inference.active
+
+    async def health(self) -> dict[str, Any]:
+        """Include what tests check in this process."""
+        return {
+            "status": "ok",
+            "hints": [],
+            "calls": self.calls,
+            "active": self.active_requests,
+            "generated_bytes": self.inference.generated_bytes,
+            "settings": {key: str(value) for key, value in vars(self.settings).items()},
+        }
+
+
+class FakeCatalog:
+    async def manifest(self, name: str) -> Manifest:
+        if name not in NAMES:
+            raise ModelNotFound(f"There is no model {name!r}.", param="model")
+        return Manifest(name, "gguf", created=1, capabilities=("completion", "chat"))
+
+    async def model(self, name: str) -> Model:
+        return model((await self.manifest(name)).name)
 
     async def models(self) -> list[Model]:
         return [model(name) for name in NAMES]
 
-    async def model(self, name: str) -> Model:
-        if name not in NAMES:
-            raise ModelNotFound(f"There is no model {name!r}.", param="model")
-        return model(name)
-
-    async def is_remote(self, name: str) -> bool:
-        return False
+    async def register(self, request: RegisterRequest) -> Model:
+        return model(request.name)
 
     async def delete(self, name: str, *, force: bool = False) -> int:
-        await self.model(name)
+        await self.manifest(name)
         return 1000 if force else 1
 
     async def collect_garbage(
@@ -97,6 +117,8 @@ class FakeService:
     ) -> tuple[list[Removable], list[ManifestProblem]]:
         return [Removable("partial", "x", 5), Removable("orphan_blob", "y", 7)], []
 
+
+class FakePulls:
     async def pull(self, request: PullRequest) -> AsyncGenerator[dict[str, Any], None]:
         yield {"status": "resolving"}
         if request.name == "dies":
@@ -106,27 +128,34 @@ class FakeService:
     async def pull_in_background(self, request: PullRequest) -> PullStatus:
         return pull(request.name)
 
-    async def pulls(self) -> list[PullStatus]:
+    async def all(self) -> list[PullStatus]:
         return [pull("org/repo:Q4_K_M")]
 
-    async def pull_status(self, name: str) -> PullStatus:
+    async def status(self, name: str) -> PullStatus:
         if name not in ("gc", "org/repo:Q4_K_M"):
             raise PullStateNotFound(f"Nothing was pulled as {name!r}.", param="name")
         return pull(name)
 
-    async def pause_pull(self, name: str) -> PullStatus:
-        return msgspec.structs.replace(await self.pull_status(name), status="paused")
+    async def pause(self, name: str) -> PullStatus:
+        return msgspec.structs.replace(await self.status(name), status="paused")
 
-    async def cancel_pull(self, name: str, *, keep_partial: bool = False) -> PullStatus:
-        status = await self.pull_status(name)
+    async def cancel(self, name: str, *, keep_partial: bool = False) -> PullStatus:
+        status = await self.status(name)
         return msgspec.structs.replace(
             status, status="cancelled", completed=status.completed if keep_partial else 0
         )
 
+
+class FakeLoading:
+    def __init__(self, catalog: FakeCatalog, inference: FakeInference, calls: list[Any]) -> None:
+        self.catalog = catalog
+        self.inference = inference
+        self.calls = calls
+
     async def load(
         self, name: str, parameters: LoadParameters, keep_alive: float | None
     ) -> AsyncGenerator[dict[str, Any], None]:
-        loaded = await self.model(name)
+        loaded = await self.catalog.model(name)
         yield {"status": "loading", "progress": 0.5}
         if name == "dies":
             raise WorkerDied("The worker died.")
@@ -134,17 +163,25 @@ class FakeService:
         yield {"status": "success", "model": loaded}
 
     async def unload(self, name: str, *, force: bool = False) -> Model:
-        return await self.model(name)
+        return await self.catalog.model(name)
 
     async def pin(self, name: str, pinned: bool) -> Model:
-        self._step.set()
-        return msgspec.structs.replace(await self.model(name), pinned=pinned)
+        self.inference.next_step.set()
+        return msgspec.structs.replace(await self.catalog.model(name), pinned=pinned)
+
+
+class FakeInference:
+    def __init__(self, calls: list[Any]) -> None:
+        self.calls = calls
+        self.active = 0
+        self.generated_bytes = 0
+        self.next_step = asyncio.Event()
 
     async def generate(
-        self, name: str, request: object, keep_alive: float | None
+        self, manifest: Manifest, request: object, keep_alive: float | None
     ) -> AsyncGenerator[Started | Delta | Finished, None]:
-        await self.model(name)
-        self.active_requests += 1
+        name = manifest.name
+        self.active += 1
         try:
             if name == "busy":
                 raise ServerBusy("Come back later.", retry_after=7)
@@ -162,41 +199,36 @@ class FakeService:
                 await asyncio.sleep(0.001)
             yield Finished("stop", 3, 1, 0)
         finally:
-            self.active_requests -= 1
+            self.active -= 1
             self.calls.append([name, "closed"])
 
     async def _wait_if_silent(self, name: str) -> None:
         if name == "silent":
-            await self._step.wait()
-            self._step.clear()
+            await self.next_step.wait()
+            self.next_step.clear()
 
-    async def embed(self, name: str, request: object, keep_alive: float | None) -> Embedded:
-        await self.model(name)
+    async def embed(
+        self, manifest: Manifest, request: object, keep_alive: float | None
+    ) -> Embedded:
         return Embedded(struct.pack("<2f", 1, 0), 2, 3)
 
-    async def events(self) -> AsyncGenerator[dict[str, Any], None]:
+
+class FakeEvents:
+    def __init__(self, catalog: FakeCatalog) -> None:
+        self.catalog = catalog
+
+    async def stream(self) -> AsyncGenerator[dict[str, Any], None]:
         yield {
             "type": "snapshot",
             "instance": str(os.getpid()),
-            "models": await self.models(),
+            "models": await self.catalog.models(),
             "pulls": [],
         }
         await asyncio.Event().wait()
 
-    async def health(self) -> dict[str, Any]:
-        """With what a test wants to know of this process."""
-        return {
-            "status": "ok",
-            "hints": [],
-            "calls": self.calls,
-            "active": self.active_requests,
-            "generated_bytes": self.generated_bytes,
-            "settings": {key: str(value) for key, value in vars(self.settings).items()},
-        }
-
 
 class ImpatientService(FakeService):
-    """Streams whose keep-alive comments follow one another without delay."""
+    """Sends keep-alive comments without delay."""
 
     def __init__(self, settings: object, log: object, metrics: object) -> None:
         super().__init__(settings, log, metrics)

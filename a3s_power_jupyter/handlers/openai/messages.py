@@ -1,70 +1,85 @@
-"""The messages of a chat: each content one string, or with images its parts."""
+"""Read the messages of a chat: roles, text, and images as data URIs or base64.
+
+Images are only identified by their first bytes here. They are decoded in the worker, where a
+crash affects one model only.
+"""
 
 from __future__ import annotations
 
+import base64
+import binascii
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from ...contract.errors import InvalidParameter, UnsupportedRequestFields
-from .image_parts import MAX_IMAGES, read_base64, read_image_url
+
+#: Most images in one request, and bytes of each.
+MAX_IMAGES = 32
+MAX_IMAGE_BYTES = 20 << 20
 
 _ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
 _TOOL_ROLES = ("tool", "function")
+#: Types of text parts, and the field that holds the text.
 _TEXT_PARTS = {"text": "text", "refusal": "refusal"}
-_KNOWN_PARTS = (*_TEXT_PARTS, "image_url")
+_PART_TYPES = (*_TEXT_PARTS, "image_url")
+_IMAGE_PART = {"type": "image"}
 
-#: The text of a message, or with images its parts.
+#: The content of a message for the engine: a string, or parts if it has images.
 Content: TypeAlias = "str | list[dict[str, str]]"
-
-IMAGE = {"type": "image"}
 
 
 def read_messages(
-    messages: list[dict[str, Any]], beside: Sequence[str] = ()
+    messages: list[dict[str, Any]], extra_images: Sequence[str] = ()
 ) -> tuple[list[dict[str, Any]], list[bytes]]:
-    """Check `messages`; the role ``developer`` becomes ``system``.
+    """Check the messages of a chat and separate the images from the text.
 
     Parameters
     ----------
-    beside : images in base64 that belong to the last message of the user.
+    messages : list of dict
+        OpenAI's messages. A message may also have ``images``, a list of base64, as in Ollama's API.
+    extra_images : sequence of str
+        Images in base64 that belong to the last message of the user.
 
     Returns
     -------
-    messages
-        As in `types.ChatRequest`, with ``name`` where it was given.
-    images
-        The files, in the order of their parts.
+    messages : list of dict
+        As in `ChatRequest`, with ``name`` where given. The role ``developer`` becomes ``system``.
+    images : list of bytes
+        The image files, in the order of their parts.
 
     Raises
     ------
-    InvalidParameter, UnsupportedRequestFields
+    InvalidParameter
+        If a message or an image is malformed, or there are too many images.
+    UnsupportedRequestFields
+        If a message is about tools.
     """
     images: list[bytes] = []
-    read = []
-    last = _last_of_user(messages) if beside else None
+    checked = []
+    last = _last_of_user(messages) if extra_images else None
     for i, message in enumerate(messages):
         at = f"messages[{i}]"
         encoded = _encoded_images(message, at)
         if i == last:
-            encoded += [(data, f"images[{j}]") for j, data in enumerate(beside)]
-        found = [read_base64(data, where) for data, where in encoded]
-        content, inside = _content(message.get("content"), f"{at}.content", len(found))
-        images += found + inside
+            encoded += [(data, f"images[{j}]") for j, data in enumerate(extra_images)]
+        before_text = [_read_base64(data, where) for data, where in encoded]
+        content, in_parts = _content(message.get("content"), f"{at}.content", len(before_text))
+        images += before_text + in_parts
         if len(images) > MAX_IMAGES:
             raise InvalidParameter(f"More than {MAX_IMAGES} images in one request.", param=at)
-        read.append({"role": _role(message, at), "content": content, **_name(message, at)})
-    return read, images
+        checked.append({"role": _role(message, at), "content": content, **_name(message, at)})
+    return checked, images
 
 
 def _last_of_user(messages: list[dict[str, Any]]) -> int:
     for i in reversed(range(len(messages))):
         if messages[i].get("role") == "user":
             return i
-    raise InvalidParameter("images need a message of the user to belong to.", param="images")
+    raise InvalidParameter("'images' requires a message of the user.", param="images")
 
 
 def _encoded_images(message: dict[str, Any], at: str) -> list[tuple[Any, str]]:
-    """The ``images`` of a message, as Ollama has them, and where they stand."""
+    """Return the ``images`` of a message, each with its path in the request."""
     images = message.get("images")
     if images is None:
         return []
@@ -77,12 +92,12 @@ def _role(message: dict[str, Any], at: str) -> str:
     role = message.get("role")
     if role in _TOOL_ROLES or message.get("tool_calls") or message.get("function_call"):
         raise UnsupportedRequestFields(
-            "Tools are not supported yet: the history may not hold tool calls or their results.",
+            "Tools are not supported. Remove tool calls and their results from the messages.",
             param=f"{at}.role" if role in _TOOL_ROLES else f"{at}.tool_calls",
         )
     if not isinstance(role, str) or role not in _ROLES:
         raise InvalidParameter(
-            f"The role of {at} is {role!r}; use one of: {', '.join(_ROLES)}.", param=f"{at}.role"
+            f"Unknown role {role!r} in {at}. Use one of: {', '.join(_ROLES)}.", param=f"{at}.role"
         )
     return _ROLES[role]
 
@@ -92,16 +107,16 @@ def _name(message: dict[str, Any], at: str) -> dict[str, str]:
     if name is None:
         return {}
     if not isinstance(name, str):
-        raise InvalidParameter(f"The name in {at} must be a string.", param=f"{at}.name")
+        raise InvalidParameter(f"{at}.name must be a string.", param=f"{at}.name")
     return {"name": name}
 
 
 def _content(content: Any, at: str, images: int) -> tuple[Content, list[bytes]]:
-    """The content of a message and the images in it; `images` more come before it."""
-    parts, inside = _parts(content, at)
-    if not images and not inside:
+    """Read the content of a message that has `images` more images before its text."""
+    parts, in_parts = _parts(content, at)
+    if not images and not in_parts:
         return "\n".join(part["text"] for part in parts), []
-    return [IMAGE] * images + parts, inside
+    return [_IMAGE_PART] * images + parts, in_parts
 
 
 def _parts(content: Any, at: str) -> tuple[list[dict[str, str]], list[bytes]]:
@@ -116,8 +131,8 @@ def _parts(content: Any, at: str) -> tuple[list[dict[str, str]], list[bytes]]:
     for i, part in enumerate(content):
         kind = part.get("type") if isinstance(part, dict) else None
         if kind == "image_url":
-            images.append(read_image_url(part.get("image_url"), f"{at}[{i}]"))
-            parts.append(IMAGE)
+            images.append(_read_image_url(part.get("image_url"), f"{at}[{i}]"))
+            parts.append(_IMAGE_PART)
         else:
             parts.append({"type": "text", "text": _text_of(part, kind, f"{at}[{i}]")})
     return parts, images
@@ -126,10 +141,54 @@ def _parts(content: Any, at: str) -> tuple[list[dict[str, str]], list[bytes]]:
 def _text_of(part: Any, kind: Any, at: str) -> str:
     if not isinstance(kind, str) or kind not in _TEXT_PARTS:
         raise InvalidParameter(
-            f"The type of {at} is {kind!r}; use one of: {', '.join(_KNOWN_PARTS)}.",
+            f"Unknown type {kind!r} of {at}. Use one of: {', '.join(_PART_TYPES)}.",
             param=f"{at}.type",
         )
     text = part.get(_TEXT_PARTS[kind])
     if not isinstance(text, str):
-        raise InvalidParameter(f"{at} has no string {_TEXT_PARTS[kind]!r}.", param=at)
+        raise InvalidParameter(f"{at} must have a string {_TEXT_PARTS[kind]!r}.", param=at)
     return text
+
+
+def _read_image_url(value: Any, at: str) -> bytes:
+    """Return the file in an ``image_url``: a data URI, or ``{"url": data URI}``."""
+    url = value.get("url") if isinstance(value, dict) else value
+    if not isinstance(url, str):
+        raise InvalidParameter(f"{at} has no image_url.", param=at)
+    scheme, _, rest = url.partition(":")
+    if scheme.lower() != "data":
+        raise InvalidParameter(
+            f"{at} is not a data URI. The server fetches no URLs; send the image itself as "
+            "data:image/png;base64,...",
+            param=at,
+        )
+    kind, comma, data = rest.partition(",")
+    if not comma or not kind.lower().endswith(";base64"):
+        raise InvalidParameter(
+            f"{at} must have the form data:image/png;base64,... with the file in base64.",
+            param=at,
+        )
+    return _read_base64(data, at)
+
+
+def _read_base64(data: Any, at: str) -> bytes:
+    if not isinstance(data, str):
+        raise InvalidParameter(f"{at} must be an image in base64.", param=at)
+    if len(data) * 3 // 4 > MAX_IMAGE_BYTES + 2:
+        raise InvalidParameter(
+            f"{at} is larger than {MAX_IMAGE_BYTES >> 20} MB. Scale the image down.", param=at
+        )
+    try:
+        image = base64.b64decode(data, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise InvalidParameter(f"{at} is not valid base64: {error}.", param=at) from None
+    if not _is_supported(image):
+        raise InvalidParameter(f"{at} is neither a JPEG, a PNG nor a WebP file.", param=at)
+    return image
+
+
+def _is_supported(image: bytes) -> bool:
+    """Whether the file starts like a JPEG, PNG or WebP file."""
+    if image.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")):
+        return True
+    return image[:4] == b"RIFF" and image[8:12] == b"WEBP"

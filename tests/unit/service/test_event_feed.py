@@ -56,14 +56,14 @@ async def test_events_of_many_models_look_at_the_store_once(
     path.write_bytes(model_files.gguf())
     names = [f"m{number:02}" for number in range(40)]
     for name in names:
-        await service.register(RegisterRequest(name, str(path)))
-    events = service.events()
+        await service.catalog.register(RegisterRequest(name, str(path)))
+    events = service.events.stream()
     snapshot = await anext(events)
     assert [model.id for model in snapshot["models"]] == names
     for name in names:
-        await service.pin(name, True)
-    await service.delete("m07")
-    await service.pin("m03", False)  # its event tells how it is now
+        await service.loading.pin(name, True)
+    await service.catalog.delete("m07")
+    await service.loading.pin("m03", False)  # its event tells how it is now
     looks.clear()
     told = [msgspec.to_builtins(await anext(events)) for _ in names]
     assert len(looks) == 1

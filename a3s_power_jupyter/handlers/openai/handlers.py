@@ -1,0 +1,223 @@
+"""Handlers of OpenAI's routes: chat completions, completions and embeddings."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from typing import Any, ClassVar, TypeVar
+
+from ...contract.errors import InvalidParameter
+from ...contract.types import Delta, Finished, Manifest, Route
+from .. import metrics
+from ..auth import allowed
+from ..sse import EventStreamHandler
+from .replies import ChatReply, CompletionReply, GenerationItem, GenerationReply, embedding_reply
+from .requests import EmbeddingCall, GenerationCall, read_chat, read_completion, read_embedding
+
+#: Bytes of a request's body above which it is decoded in a thread.
+LARGE_BODY = 256 * 1024
+
+#: Bytes of embeddings above which they are encoded in a thread.
+LARGE_VECTORS = 256 * 1024
+
+DONE = b"data: [DONE]\n\n"
+
+T = TypeVar("T")
+
+
+class InferenceHandler(EventStreamHandler):
+    """Base class: forwards a remote model's requests, and leaves a local model's to `answer`."""
+
+    route: ClassVar[Route]
+
+    @allowed("execute")
+    async def post(self) -> None:
+        body = await self.decode(self.json_body)
+        manifest = await self._manifest(body)
+        if manifest.format == "remote":
+            await self._forward(manifest, body)
+        else:
+            await self.answer(manifest, body)
+
+    async def answer(self, manifest: Manifest, body: dict[str, Any]) -> None:
+        """Reply to the request `body` for a local model."""
+        raise NotImplementedError
+
+    async def decode(self, decode: Callable[[], T]) -> T:
+        """Call `decode`, in a thread if the body is large."""
+        if len(self._body) > LARGE_BODY:
+            return await asyncio.to_thread(decode)
+        return decode()
+
+    async def _manifest(self, body: dict[str, Any]) -> Manifest:
+        name = body.get("model")
+        if not isinstance(name, str) or not name:
+            raise InvalidParameter("'model' must be the name of a model.", param="model")
+        return await self.service.catalog.manifest(name)
+
+    async def _forward(self, manifest: Manifest, body: dict[str, Any]) -> None:
+        with metrics.ACTIVE_REQUESTS.track_inprogress(), metrics.INFERENCE_DURATION.time():
+            if body.get("stream"):
+                await self.stream(self._forwarded_events(manifest, body), end=DONE)
+            else:
+                forwarding = self.service.inference.forward(manifest, self.route, body)
+                reply = await self.until_disconnect(forwarding)
+                _count_usage(manifest.name, reply)
+                self.finish_json(reply)
+
+    async def _forwarded_events(
+        self, manifest: Manifest, body: dict[str, Any]
+    ) -> AsyncGenerator[dict[str, Any], None]:
+        started = time.monotonic()
+        first = True
+        events = self.service.inference.forward_stream(manifest, self.route, body)
+        async with aclosing(events):
+            async for event in events:
+                if first and event.get("choices"):
+                    first = False
+                    metrics.TTFT.observe(time.monotonic() - started)
+                _count_usage(manifest.name, event)
+                yield event
+
+
+class GenerationHandler(InferenceHandler):
+    """Base class of the handlers whose replies are text."""
+
+    async def generate(
+        self, manifest: Manifest, call: GenerationCall, reply: GenerationReply
+    ) -> None:
+        """Generate every choice of `call` and send the reply, streamed if `call` asks for it."""
+        if call.stream:
+            await self.stream(self._chunks(manifest, call, reply), end=DONE)
+        else:
+            await self.until_disconnect(self._fill(manifest, call, reply))
+            self.finish_json(reply.result())
+
+    async def _fill(self, manifest: Manifest, call: GenerationCall, reply: GenerationReply) -> None:
+        async with aclosing(self._items(manifest, call)) as items:
+            async for index, item in items:
+                reply.add(index, item)
+
+    async def _chunks(
+        self, manifest: Manifest, call: GenerationCall, reply: GenerationReply
+    ) -> AsyncGenerator[dict[str, Any], None]:
+        async with aclosing(self._items(manifest, call)) as items:
+            async for index, item in items:
+                chunk = reply.add(index, item)
+                if chunk is not None:
+                    yield chunk
+        if call.include_usage:
+            yield reply.usage_chunk()
+
+    async def _items(
+        self, manifest: Manifest, call: GenerationCall
+    ) -> AsyncGenerator[tuple[int, GenerationItem], None]:
+        """Yield the items of all choices, each with its choice's index, and update the metrics."""
+        started = time.monotonic()
+        first = True
+        choices = [
+            self.service.inference.generate(manifest, request, call.keep_alive)
+            for request in call.requests
+        ]
+        with metrics.ACTIVE_REQUESTS.track_inprogress(), metrics.INFERENCE_DURATION.time():
+            async with aclosing(merge(choices)) as items:
+                async for index, item in items:
+                    if first and isinstance(item, Delta):
+                        first = False
+                        metrics.TTFT.observe(time.monotonic() - started)
+                    if isinstance(item, Finished):
+                        metrics.TOKENS.labels(manifest.name).inc(item.completion_tokens)
+                        metrics.PROMPT_TOKENS.labels(manifest.name).inc(item.prompt_tokens)
+                    yield index, item
+
+
+class ChatCompletionsHandler(GenerationHandler):
+    route = "chat/completions"
+
+    async def answer(self, manifest: Manifest, body: dict[str, Any]) -> None:
+        call = await self.decode(lambda: read_chat(body))
+        if call.has_images and "vision" not in manifest.capabilities:
+            raise InvalidParameter(
+                f"The model {manifest.name!r} does not support images. Send text only.",
+                param="messages",
+            )
+        await self.generate(manifest, call, ChatReply(call))
+
+
+class CompletionsHandler(GenerationHandler):
+    route = "completions"
+
+    async def answer(self, manifest: Manifest, body: dict[str, Any]) -> None:
+        call = read_completion(body)
+        await self.generate(manifest, call, CompletionReply(call))
+
+
+class EmbeddingsHandler(InferenceHandler):
+    route = "embeddings"
+
+    async def answer(self, manifest: Manifest, body: dict[str, Any]) -> None:
+        call = read_embedding(body)
+        self.finish_json(await self.until_disconnect(self._embed(manifest, call)))
+
+    async def _embed(self, manifest: Manifest, call: EmbeddingCall) -> dict[str, Any]:
+        with metrics.ACTIVE_REQUESTS.track_inprogress(), metrics.INFERENCE_DURATION.time():
+            embedded = await self.service.inference.embed(manifest, call.request, call.keep_alive)
+        metrics.PROMPT_TOKENS.labels(manifest.name).inc(embedded.prompt_tokens)
+        if len(embedded.vectors) > LARGE_VECTORS:
+            return await asyncio.to_thread(embedding_reply, call, embedded)
+        return embedding_reply(call, embedded)
+
+
+def _count_usage(name: str, reply: dict[str, Any]) -> None:
+    """Add the ``usage`` of an upstream's reply, if it has one, to the metrics."""
+    usage = reply.get("usage")
+    if not isinstance(usage, dict):
+        return
+    counters = {"prompt_tokens": metrics.PROMPT_TOKENS, "completion_tokens": metrics.TOKENS}
+    for field, counter in counters.items():
+        tokens = usage.get(field)
+        if isinstance(tokens, int) and tokens > 0:
+            counter.labels(name).inc(tokens)
+
+
+async def merge(sources: Sequence[AsyncGenerator[T, None]]) -> AsyncGenerator[tuple[int, T], None]:
+    """Yield the items of all `sources` as they arrive, each with the index of its source.
+
+    The sources run concurrently, each at most one item ahead of the reader. They are all closed
+    when one of them fails or the reader closes this generator.
+    """
+    if len(sources) == 1:
+        # The usual case. Without a task and a queue, each item costs less.
+        async with aclosing(sources[0]) as only:
+            async for item in only:
+                yield 0, item
+        return
+    queue: asyncio.Queue[tuple[int, T] | Exception | None] = asyncio.Queue(maxsize=1)
+
+    async def drain(index: int, source: AsyncGenerator[T, None]) -> None:
+        end: Exception | None = None
+        try:
+            async with aclosing(source):
+                async for item in source:
+                    await queue.put((index, item))
+        except Exception as error:
+            end = error
+        await queue.put(end)
+
+    tasks = [asyncio.ensure_future(drain(i, source)) for i, source in enumerate(sources)]
+    try:
+        running = len(tasks)
+        while running:
+            received = await queue.get()
+            if isinstance(received, Exception):
+                raise received
+            if received is None:
+                running -= 1
+            else:
+                yield received
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,151 @@
+"""Run requests: on the workers of local models, and on the upstreams of remote ones."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+
+from ..contract.parameters import DefaultParameters
+from ..contract.types import (
+    ChatRequest,
+    CompletionRequest,
+    Delta,
+    Embedded,
+    EmbeddingRequest,
+    Finished,
+    Manifest,
+    Request,
+    Route,
+    Sampling,
+    Started,
+)
+from ..remote import Upstreams
+from ..runtime.scheduler import Scheduler
+from ..runtime.stream import Stream
+from .load_plan import LoadPlanner
+
+
+class Inference:
+    """Generation and embeddings. Local models are loaded first if necessary.
+
+    Attributes
+    ----------
+    active : int
+        Requests in progress, including those that wait for their model.
+    """
+
+    def __init__(self, planner: LoadPlanner, scheduler: Scheduler, upstreams: Upstreams) -> None:
+        self.active = 0
+        self._planner = planner
+        self._scheduler = scheduler
+        self._upstreams = upstreams
+
+    async def generate(
+        self,
+        manifest: Manifest,
+        request: ChatRequest | CompletionRequest,
+        keep_alive: float | None,
+    ) -> AsyncGenerator[Started | Delta | Finished, None]:
+        """Generate text with a local model and yield its parts, `Finished` last.
+
+        Closing the generator stops the generation and returns once its slot is free.
+
+        Parameters
+        ----------
+        keep_alive : float or None
+            Seconds the model stays loaded after its last request; None for the configured time.
+
+        Raises
+        ------
+        PowerError
+            If the load fails, the worker dies, or the request cannot be served.
+        """
+        request = with_defaults(request, manifest.default_parameters)
+        async with self._submitted(manifest, request, keep_alive) as stream:
+            async for item in stream:
+                if not isinstance(item, Embedded):
+                    yield item
+
+    async def embed(
+        self, manifest: Manifest, request: EmbeddingRequest, keep_alive: float | None
+    ) -> Embedded:
+        """Compute one L2-normalised vector for each input. Raises as `generate` does."""
+        async with self._submitted(manifest, request, keep_alive) as stream:
+            async for item in stream:
+                if isinstance(item, Embedded):
+                    return item
+        raise RuntimeError("the engine ended an embedding without a result")
+
+    async def forward(
+        self, manifest: Manifest, route: Route, body: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Send a request to a remote model's upstream, unchecked, and return the reply.
+
+        Raises
+        ------
+        PowerError
+            If the upstream cannot be reached, fails, or refuses the request.
+        """
+        with self._counted():
+            return await self._upstreams.reply(manifest, route, body)
+
+    async def forward_stream(
+        self, manifest: Manifest, route: Route, body: dict[str, Any]
+    ) -> AsyncGenerator[dict[str, Any], None]:
+        """Like `forward`, event by event. Closing the generator aborts the upstream's request."""
+        with self._counted():
+            async with aclosing(self._upstreams.stream(manifest, route, body)) as events:
+                async for event in events:
+                    yield event
+
+    @asynccontextmanager
+    async def _submitted(
+        self, manifest: Manifest, request: Request, keep_alive: float | None
+    ) -> AsyncIterator[Stream]:
+        plan = self._planner.plan(manifest)
+        with self._counted():
+            async with self._scheduler.lease(plan, keep_alive) as worker:
+                stream = worker.submit(request)
+                try:
+                    yield stream
+                finally:
+                    await stream.close()
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        self.active += 1
+        try:
+            yield
+        finally:
+            self.active -= 1
+
+
+#: Sampling fields that a registered model may set in its `default_parameters`.
+_SAMPLING_DEFAULTS = tuple(
+    field for field in Sampling.__struct_fields__ if field in DefaultParameters.__struct_fields__
+)
+
+
+def with_defaults(
+    request: ChatRequest | CompletionRequest, defaults: DefaultParameters
+) -> ChatRequest | CompletionRequest:
+    """Fill in the model's defaults: unset sampling fields, and a chat's missing system prompt."""
+    values = {
+        field: getattr(defaults, field)
+        for field in _SAMPLING_DEFAULTS
+        if getattr(request.sampling, field) is UNSET and getattr(defaults, field) is not UNSET
+    }
+    if "stop" in values:
+        stop = values["stop"]
+        values["stop"] = (stop,) if isinstance(stop, str) else tuple(stop)
+    sampling = msgspec.structs.replace(request.sampling, **values)
+    if isinstance(request, CompletionRequest):
+        return msgspec.structs.replace(request, sampling=sampling)
+    messages = request.messages
+    if defaults.system is not UNSET and all(m.get("role") != "system" for m in messages):
+        messages = [{"role": "system", "content": defaults.system}, *messages]
+    return msgspec.structs.replace(request, sampling=sampling, messages=messages)
