@@ -10,7 +10,7 @@ from pathlib import Path
 from ..contract.errors import ModelLoadFailed, from_wire
 from ..contract.types import Manifest
 from ..ipc.child import Child, offline_environment, python_module
-from ..store.conversions import Conversion, wanted
+from ..store.conversions import Conversion, conversion_of
 from ..store.model_store import ModelStore
 from .protocol import EVENT_DECODER, Convert, Done, Event, Failed, Progress, Refused
 
@@ -47,7 +47,7 @@ class Conversions:
         PowerError
             It failed, and the next load tries again.
         """
-        found = await asyncio.to_thread(self._store.converted, wanted(manifest, kind))
+        found = await asyncio.to_thread(self._store.find_conversion, conversion_of(manifest, kind))
         if found is not None:
             return found
         paths = await asyncio.to_thread(self._store.resolve, manifest)
@@ -55,7 +55,7 @@ class Conversions:
         reason = await self._make(request, progress)
         if reason is not None:
             return Conversion((), kind, 0, refused=reason)
-        found = await asyncio.to_thread(self._store.converted, wanted(manifest, kind))
+        found = await asyncio.to_thread(self._store.find_conversion, conversion_of(manifest, kind))
         if found is None:
             raise ModelLoadFailed("The conversion was removed as soon as it was made. Try again.")
         return found

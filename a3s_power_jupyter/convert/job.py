@@ -10,8 +10,8 @@ from pathlib import Path
 
 import msgspec
 
-from ..store.conversions import Conversion, wanted
-from ..store.files import look, sha256_of
+from ..store.conversions import Conversion, conversion_of
+from ..store.files import sha256_of, source_file
 from ..store.locks import ProcessLock
 from ..store.model_store import ModelStore
 from ..store.staging import linked_directory
@@ -45,16 +45,16 @@ def run(request: Convert, progress: Told) -> Conversion:
         The disk is full, or the store cannot be written.
     """
     store = ModelStore(Path(request.home))
-    conversion = wanted(request.manifest, request.kind)
+    conversion = conversion_of(request.manifest, request.kind)
     with _locked(store.conversions.directory / f"{conversion.key}.lock", progress):
-        found = store.converted(conversion)
+        found = store.find_conversion(conversion)
         if found is not None:
             return found
         try:
             return _make(request, store, conversion, progress)
         except CannotConvert as error:
             refused = msgspec.structs.replace(conversion, refused=error.reason)
-            store.keep_conversion(refused, None)
+            store.save_conversion(refused, None)
             return refused
 
 
@@ -98,9 +98,9 @@ def _make(
         whole.unlink()
         prove_numbers(result, threads)
         _sync(result)
-        made = look(result)
+        made = source_file(result)
         conversion = msgspec.structs.replace(conversion, sha256=sha256_of(made), size=made.size)
-        store.keep_conversion(conversion, result)
+        store.save_conversion(conversion, result)
     return conversion
 
 

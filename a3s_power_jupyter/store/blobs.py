@@ -75,7 +75,7 @@ class BlobStore:
         return self._directory / f"{BLOB_PREFIX}{sha256}"
 
     @contextmanager
-    def bring_in(self, sources: Sequence[SourceFile]) -> Iterator[list[Incoming]]:
+    def stage(self, sources: Sequence[SourceFile]) -> Iterator[list[Incoming]]:
         """Copy `sources` beside the blobs; inside the context, `adopt` makes them blobs.
 
         What was not adopted when the context ends is removed. Where the file system can, a
@@ -117,7 +117,7 @@ class BlobStore:
                 temporary.replace(blob)
         sync_directory(self._directory)
 
-    def take(self, path: Path, sha256: str) -> None:
+    def adopt_file(self, path: Path, sha256: str) -> None:
         """Make a blob of a file on the same volume, which is whole, hashed and synced; where it
         is gone, another process may have done so. With the lock held."""
         blob = self.path(sha256)

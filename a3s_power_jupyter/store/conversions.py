@@ -46,7 +46,7 @@ class Conversion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return hashlib.sha256(parts).hexdigest()
 
 
-def wanted(manifest: Manifest, kind: str) -> Conversion:
+def conversion_of(manifest: Manifest, kind: str) -> Conversion:
     """The conversion of a model to a kind, before anything is known of it but its key."""
     return Conversion(source_of(manifest), kind, CONVERTER_VERSION)
 
@@ -75,7 +75,7 @@ class ConversionDirectory:
         self.directory.mkdir(parents=True, exist_ok=True)
         write_atomically(self.path(conversion.key), msgspec.json.encode(conversion))
 
-    def split(
+    def partition(
         self, manifests: Iterable[Manifest]
     ) -> tuple[dict[Path, Conversion], dict[Path, Conversion | None]]:
         """The records that models live on, and those that none does or that cannot be read."""

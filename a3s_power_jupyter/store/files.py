@@ -80,7 +80,7 @@ def _is_text(path: str) -> bool:
     return True
 
 
-def look(path: Path, name: str | None = None) -> SourceFile:
+def source_file(path: Path, name: str | None = None) -> SourceFile:
     """What lies at `path`, which must be a regular file; pipes and devices are never opened.
 
     Raises

@@ -34,7 +34,7 @@ def find_garbage(
     orphans: list[Path] = []
     dead: list[Path] = []
     if not snapshot.unreadable:  # what cannot be read may name any blob
-        living, gone = conversions.split(snapshot.manifests.values())
+        living, gone = conversions.partition(snapshot.manifests.values())
         named = blobs_of(snapshot.manifests.values()) | {one.sha256 for one in living.values()}
         made = {blobs.path(one.sha256) for one in gone.values() if one is not None}
         unnamed = blobs.orphans(named)

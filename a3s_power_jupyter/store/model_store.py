@@ -35,7 +35,7 @@ from ..contract.parameters import DefaultParameters
 from ..contract.types import Manifest, ManifestProblem, RegisterRequest, Removable, StoredFile
 from .blobs import BLOBS, BlobStore, Incoming
 from .conversions import CONVERSIONS, Conversion, ConversionDirectory
-from .files import SourceFile, look, sha256_of, writing
+from .files import SourceFile, sha256_of, source_file, writing
 from .formats.inspection import inspect
 from .garbage import blobs_of, find_garbage
 from .manifest import MANIFESTS, ManifestDirectory, Unreadable, content
@@ -53,7 +53,7 @@ class ModelStore:
         self.conversions = ConversionDirectory(home / CONVERSIONS)
 
     @contextmanager
-    def changing(self) -> Iterator[None]:
+    def locked(self) -> Iterator[None]:
         """Hold the store's lock, across processes; a thread that holds it may take it again.
 
         Raises
@@ -87,7 +87,7 @@ class ModelStore:
         description = inspect(request, parameters)
         manifest = description.manifest(request, parameters)
         if request.copy:
-            with writing(self._home), self.blobs.bring_in(description.files) as incoming:
+            with writing(self._home), self.blobs.stage(description.files) as incoming:
                 files = tuple(_blob_file(one) for one in incoming)
                 manifest = msgspec.structs.replace(manifest, files=files)
                 return self._commit(manifest, overwrite=request.overwrite, incoming=incoming)
@@ -127,7 +127,7 @@ class ModelStore:
         InvalidModelName, ModelNotFound, InsufficientDisk, PowerError
         """
         self._find(name)  # a wrong name must not create the store
-        with self.changing():
+        with self.locked():
             found = self._find(name)
             if isinstance(found, Unreadable):
                 self._manifests.remove(found.file)
@@ -146,7 +146,7 @@ class ModelStore:
         InvalidModelName, FileNotFound, InsufficientDisk, PowerError
         """
         check_name(manifest.name)
-        with self.changing():
+        with self.locked():
             old = self._manifests.read().manifests.get(manifest.name)
             for sha256 in sorted(blobs_of([manifest])):
                 if not self.blobs.path(sha256).exists():
@@ -155,7 +155,7 @@ class ModelStore:
             if old is not None:
                 self._drop(blobs_of([old]))
 
-    def converted(self, conversion: Conversion) -> Conversion | None:
+    def find_conversion(self, conversion: Conversion) -> Conversion | None:
         """What is recorded of a conversion; None where it is still to be made, or its blob is
         lost."""
         found = self.conversions.get(conversion.key)
@@ -164,16 +164,16 @@ class ModelStore:
         blob = self.blobs.path(found.sha256)
         return found if blob.exists() and blob.stat().st_size == found.size else None
 
-    def keep_conversion(self, conversion: Conversion, made: Path | None) -> None:
+    def save_conversion(self, conversion: Conversion, made: Path | None) -> None:
         """Record a conversion; the file that was `made` becomes its blob.
 
         Raises
         ------
         InsufficientDisk, PowerError
         """
-        with self.changing():
+        with self.locked():
             if made is not None:
-                self.blobs.take(made, conversion.sha256)
+                self.blobs.adopt_file(made, conversion.sha256)
             self.conversions.write(conversion)
 
     def resolve(self, manifest: Manifest) -> builtins.list[Path]:
@@ -200,7 +200,7 @@ class ModelStore:
         """
         if not self._home.exists():
             return []
-        with self.changing():
+        with self.locked():
             garbage = find_garbage(self._home, self.blobs, self._manifests, self.conversions)
             if not dry_run:
                 for _, path in garbage:
@@ -253,7 +253,7 @@ class ModelStore:
         self, manifest: Manifest, *, overwrite: bool, incoming: Sequence[Incoming] = ()
     ) -> tuple[Manifest, bool]:
         """Decide against what is there now, and write; other processes wait meanwhile."""
-        with self.changing():
+        with self.locked():
             snapshot = self._manifests.read()
             bad = snapshot.unreadable_for(manifest.name)
             if bad is not None and not overwrite:
@@ -294,7 +294,7 @@ class ModelStore:
                     f"The store has lost {file.name} ({path}). Pull or register the model again."
                 )
             return path
-        source = look(Path(file.path))
+        source = source_file(Path(file.path))
         if (source.size, source.mtime_ns) != (file.size, file.mtime_ns):
             raise FileChanged(
                 f"{file.path} changed after it was registered. To use it as it is now, register "
@@ -308,7 +308,7 @@ class ModelStore:
         snapshot = self._manifests.read()
         if snapshot.unreadable:
             return 0  # what cannot be read may name them
-        living, dead = self.conversions.split(snapshot.manifests.values())
+        living, dead = self.conversions.partition(snapshot.manifests.values())
         for path, conversion in dead.items():
             path.unlink()
             if conversion is not None and conversion.sha256:

@@ -19,9 +19,9 @@ PREAMBLE = """
 import sys
 from pathlib import Path
 from a3s_power_jupyter.errors import ModelNotFound
-from a3s_power_jupyter.parameters import DefaultParameters
+from a3s_power_jupyter.contract.parameters import DefaultParameters
 from a3s_power_jupyter.store import ModelStore
-from a3s_power_jupyter.types import RegisterRequest
+from a3s_power_jupyter.contract.types import RegisterRequest
 
 home, folder, number = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 store = ModelStore(home)
@@ -109,7 +109,7 @@ def test_killed_while_it_holds_the_lock(tmp_path: Path) -> None:
         tmp_path,
         0,
         """
-        with store.changing():
+        with store.locked():
             print("held", flush=True)
             sys.stdin.read()
         """,

@@ -162,9 +162,9 @@ class Job:
         except BadRequest:
             discard(self._home, plan.name)  # it would be no better the next time
             raise
-        with self._store.changing():
+        with self._store.locked():
             for path, sha256 in hashes.items():
-                self._store.blobs.take(paths[path], sha256)
+                self._store.blobs.adopt_file(paths[path], sha256)
             if not all(self._store.blobs.path(sha256).exists() for sha256 in hashes.values()):
                 return None
             self._store.save(manifest)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ...contract.errors import ChecksumMismatch
 from ...store import ModelStore
-from ...store.files import look, sha256_of
+from ...store.files import sha256_of, source_file
 from ..resolve.plan import RemoteFile
 from .download import READ, Download, Policy, Throttle
 from .exceptions import Stopped
@@ -86,7 +86,7 @@ class Fetcher:
         if not path.exists() or path.stat().st_size != file.size:
             return False
         if self.force and file.sha256 not in self._right:
-            if sha256_of(look(path)) != file.sha256:
+            if sha256_of(source_file(path)) != file.sha256:
                 return False
             self._right.add(file.sha256)
         return True

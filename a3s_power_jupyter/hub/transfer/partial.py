@@ -28,7 +28,7 @@ from msgspec import UNSET, UnsetType
 
 from ...contract.errors import PowerError
 from ...store.blobs import BLOBS, PARTIAL_PREFIX, clone
-from ...store.files import look, write_atomically
+from ...store.files import source_file, write_atomically
 from ...store.garbage import PULLS
 from ...store.locks import ProcessLock
 from ..resolve.plan import RemoteFile
@@ -216,7 +216,7 @@ def _share(donor: Path, path: Path) -> bool:
     """Make `path` a file of the same blocks as `donor`, or another name of it."""
     with suppress(PowerError, OSError):  # gone, of another user, or on another volume
         with path.open("xb", buffering=0) as file:
-            if clone(look(donor), file):
+            if clone(source_file(donor), file):
                 return True
         path.unlink()
         os.link(donor, path)

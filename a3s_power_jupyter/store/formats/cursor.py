@@ -9,7 +9,7 @@ from ...contract.errors import InvalidGGUF
 from ..files import SourceFile
 
 # Far above the header of any model, and little enough to be refused within a second.
-MAX_TAKEN = 16 << 20  # bytes that are kept: keys, names and values
+MAX_KEPT = 16 << 20  # bytes that are kept: keys, names and values
 MAX_READ = 512 << 20  # bytes read in all, what is stepped over within a buffer included
 
 _BUFFER = 1 << 20
@@ -30,8 +30,8 @@ class Cursor:
         self._buffer = b""
         self._start = 0  # of the buffer, in the file
         self._at = 0  # in the buffer; beyond its end after a long skip
-        self._taken = 0
-        self._read = 0
+        self._kept_bytes = 0
+        self._read_bytes = 0
 
     @property
     def position(self) -> int:
@@ -48,11 +48,11 @@ class Cursor:
             param="path",
         )
 
-    def take(self, length: int) -> bytes:
+    def read(self, length: int) -> bytes:
         self._need(length)
-        self._taken += length
-        if self._taken > MAX_TAKEN:
-            raise self.invalid(f"its header has more than {MAX_TAKEN >> 20} MiB of names and text")
+        self._kept_bytes += length
+        if self._kept_bytes > MAX_KEPT:
+            raise self.invalid(f"its header has more than {MAX_KEPT >> 20} MiB of names and text")
         end = self._at + length
         taken = self._buffer[self._at : end]
         self._at = end
@@ -64,7 +64,7 @@ class Cursor:
         self._at += length
 
     def number(self, form: struct.Struct) -> int | float:
-        value: int | float = form.unpack(self.take(form.size))[0]
+        value: int | float = form.unpack(self.read(form.size))[0]
         return value
 
     def u32(self) -> int:
@@ -77,7 +77,7 @@ class Cursor:
         length = self.u64()
         if length > limit:
             raise self.invalid(f"{what} of {length} bytes; {limit} are allowed")
-        return self.take(length).decode("utf-8", errors="replace")
+        return self.read(length).decode("utf-8", errors="replace")
 
     def skip_strings(self, number: int) -> None:
         """Step over strings without making them: vocabularies have some 100,000."""
@@ -100,8 +100,8 @@ class Cursor:
             self._start, self._at = self.position, 0
             self._file.seek(self._start)
             self._buffer = self._file.read(max(length, _BUFFER))
-            self._read += len(self._buffer)
-            if self._read > MAX_READ:
+            self._read_bytes += len(self._buffer)
+            if self._read_bytes > MAX_READ:
                 raise self.invalid(f"its header has more than {MAX_READ >> 20} MiB")
             if len(self._buffer) < length:
                 raise self.invalid("it ends in the middle of its header")

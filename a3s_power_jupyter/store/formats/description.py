@@ -54,7 +54,7 @@ class Description:
         )
 
 
-def count(value: Any) -> int | UnsetType:
+def positive_int(value: Any) -> int | UnsetType:
     """A positive 32-bit number, or UNSET: headers are written by anybody."""
     if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**31:
         return value

@@ -108,7 +108,7 @@ class _HeaderReader:
         return Header(version, metadata, self._tensors(tensors, self._alignment(metadata)))
 
     def _version(self) -> int:
-        if self._cursor.left < 24 or self._cursor.take(4) != MAGIC:
+        if self._cursor.left < 24 or self._cursor.read(4) != MAGIC:
             raise self._cursor.invalid("it does not begin with a GGUF header")
         version = self._cursor.u32()
         if version in (1 << 24, 2 << 24, 3 << 24):
@@ -137,7 +137,7 @@ class _HeaderReader:
         if length > MAX_KEPT_STRING:
             self._cursor.skip(length)
             return Omitted(length)
-        return self._cursor.take(length).decode("utf-8", errors="replace")
+        return self._cursor.read(length).decode("utf-8", errors="replace")
 
     def _array(self) -> list[int | float] | Omitted:
         kind, length = self._cursor.u32(), self._cursor.u64()
@@ -150,7 +150,7 @@ class _HeaderReader:
         if length > MAX_KEPT_ARRAY:
             self._cursor.skip(length * form.size)
             return Omitted(length)
-        return [value for (value,) in form.iter_unpack(self._cursor.take(length * form.size))]
+        return [value for (value,) in form.iter_unpack(self._cursor.read(length * form.size))]
 
     def _skip_strings(self, number: int) -> None:
         self._strings += number

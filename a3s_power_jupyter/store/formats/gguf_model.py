@@ -10,8 +10,8 @@ from msgspec import UNSET, UnsetType
 
 from ...contract.errors import FileNotFound, InvalidGGUF, InvalidParameter, UnsupportedModelFormat
 from ...contract.types import Capability, Geometry, ModelDetails
-from ..files import look
-from .description import Description, count
+from ..files import source_file
+from .description import Description, positive_int
 from .ggml import FILE_TYPE_GUESSED, FILE_TYPES, TENSOR_TYPES
 from .gguf import Header, Tensor, read_header
 
@@ -44,13 +44,13 @@ def describe_gguf(path: Path) -> Description:
         It, or one of its shards, is not there.
     NotAFile, PathUnreadable, FileChanged
     """
-    first = look(path)
+    first = source_file(path)
     header = read_header(first)
     _check_is_model(path, header)
     files = [first]
     tensors = list(header.tensors)
     for shard in _other_shards(path, header):
-        files.append(look(shard))
+        files.append(source_file(shard))
         tensors += read_header(files[-1]).tensors
     _check_tensors(path, header, tensors)
     return Description(
@@ -58,7 +58,7 @@ def describe_gguf(path: Path) -> Description:
         files=tuple(files),
         details=_details(header, tensors),
         capabilities=_capabilities(header),
-        context_length=count(_of_architecture(header, "context_length")),
+        context_length=positive_int(_of_architecture(header, "context_length")),
         geometry=_geometry(header),
     )
 
@@ -68,7 +68,7 @@ def _check_is_model(path: Path, header: Header) -> None:
     kind = "mmproj" if architecture == "clip" else header.text("general.type")
     if kind in _NOT_MODELS:
         raise UnsupportedModelFormat(f"{path} {_NOT_MODELS[kind]}", param="path")
-    if not architecture and not count(header.metadata.get("split.no")):
+    if not architecture and not positive_int(header.metadata.get("split.no")):
         raise InvalidGGUF(
             f"{path} does not say its architecture (general.architecture), so llama.cpp cannot "
             "load it. Choose another file.",
@@ -78,7 +78,7 @@ def _check_is_model(path: Path, header: Header) -> None:
 
 def _other_shards(path: Path, header: Header) -> list[Path]:
     """The files that follow `path` in its set, found by name as llama.cpp finds them."""
-    total = count(header.metadata.get("split.count"))
+    total = positive_int(header.metadata.get("split.count"))
     if total is UNSET or total == 1:
         return []
     match = _SHARD.fullmatch(path.name)
@@ -129,7 +129,7 @@ def _details(header: Header, tensors: list[Tensor]) -> ModelDetails:
         family=header.text("general.architecture"),
         parameter_count=sum(tensor.elements for tensor in tensors),
         quantization=_quantization(header, tensors),
-        embedding_length=count(_of_architecture(header, "embedding_length")),
+        embedding_length=positive_int(_of_architecture(header, "embedding_length")),
     )
 
 
@@ -147,7 +147,7 @@ def _quantization(header: Header, tensors: list[Tensor]) -> str | UnsetType:
 
 def _capabilities(header: Header) -> tuple[Capability, ...]:
     """What llama.cpp can do with it; every model that writes text can be pooled to vectors too."""
-    pooled = count(_of_architecture(header, "pooling_type")) is not UNSET
+    pooled = positive_int(_of_architecture(header, "pooling_type")) is not UNSET
     encoder = header.text("general.architecture") in _ENCODERS
     if pooled or encoder or _of_architecture(header, "attention.causal") is False:
         return ("embeddings",)
@@ -158,14 +158,14 @@ def _capabilities(header: Header) -> tuple[Capability, ...]:
 
 def _geometry(header: Header) -> Geometry | UnsetType:
     """Shape of the KV cache. Keys and their defaults are those of llama.cpp's loader."""
-    layers = count(_of_architecture(header, "block_count"))
+    layers = positive_int(_of_architecture(header, "block_count"))
     heads = _most(_of_architecture(header, "attention.head_count"))
-    width = count(_of_architecture(header, "embedding_length"))
+    width = positive_int(_of_architecture(header, "embedding_length"))
     if layers is UNSET or heads is UNSET or width is UNSET:
         return UNSET
     default = width // heads
-    key_length = count(_of_architecture(header, "attention.key_length"))
-    value_length = count(_of_architecture(header, "attention.value_length"))
+    key_length = positive_int(_of_architecture(header, "attention.key_length"))
+    value_length = positive_int(_of_architecture(header, "attention.value_length"))
     return Geometry(
         layers=layers,
         kv_heads=_kv_heads(_of_architecture(header, "attention.head_count_kv"), layers, heads),
@@ -176,13 +176,13 @@ def _geometry(header: Header) -> Geometry | UnsetType:
 
 def _most(value: object) -> int | UnsetType:
     """A number, or the largest where it differs from layer to layer."""
-    return count(max(value, default=0) if isinstance(value, list) else value)
+    return positive_int(max(value, default=0) if isinstance(value, list) else value)
 
 
 def _kv_heads(value: object, layers: int, default: int) -> int:
     """Heads of a layer; where layers differ, their mean, rounded up so that memory suffices."""
     if isinstance(value, list):
-        total = sum(heads for heads in value if count(heads) is not UNSET)
+        total = sum(heads for heads in value if positive_int(heads) is not UNSET)
         return -(-total // layers) if total else default
-    number = count(value)
+    number = positive_int(value)
     return default if number is UNSET else number

@@ -16,7 +16,7 @@ from ...contract.types import Format, ModelDetails, RegisterRequest, Upstream
 from ..files import reading, user_path
 from .description import Description
 from .gguf_model import describe_gguf
-from .mmproj import find_image_part, with_image_part
+from .mmproj import find_mmproj, with_mmproj
 from .model_directory import describe_directory
 from .weights import PICKLES
 
@@ -122,7 +122,7 @@ def _local(request: RegisterRequest) -> Description:
             )
         match request.format:
             case "vision" if not is_directory:
-                return _gguf(path, request.mmproj or str(find_image_part(path)))
+                return _gguf(path, request.mmproj or str(find_mmproj(path)))
             case "safetensors" | "vision" | "huggingface":
                 return describe_directory(path, request.format)
             case None if is_directory:
@@ -137,7 +137,7 @@ def _gguf(path: Path, mmproj: str | None) -> Description:
         return description
     image_part = user_path(mmproj)
     with reading(image_part):
-        return with_image_part(description, image_part)
+        return with_mmproj(description, image_part)
 
 
 def _check_suffix(path: Path) -> None:

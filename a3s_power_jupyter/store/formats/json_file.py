@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from ...contract.errors import InvalidModelDirectory
-from ..files import look, opened
+from ..files import opened, source_file
 
 #: Bytes; the index of the largest models has some 10 MB.
 MAX_SIZE = 64 << 20
@@ -41,7 +41,7 @@ def _as_object(path: Path, value: object) -> dict[str, Any]:
 
 
 def _decoded(path: Path) -> object:
-    source = look(path)
+    source = source_file(path)
     if source.size > MAX_SIZE:
         raise _invalid(path, f"it has more than {MAX_SIZE >> 20} MiB")
     with opened(source) as file:

@@ -7,14 +7,14 @@ import re
 from pathlib import Path
 
 from ...contract.errors import FileNotFound, InvalidParameter, UnsupportedModelFormat
-from ..files import look, reading
+from ..files import reading, source_file
 from .description import Description
 from .gguf import read_header
 
 _NAMED_SO = re.compile(r"(?<![A-Z0-9])mmproj(?![A-Z0-9]).*\.gguf$", re.IGNORECASE)
 
 
-def with_image_part(description: Description, path: Path) -> Description:
+def with_mmproj(description: Description, path: Path) -> Description:
     """The model of `description`, with its image part at `path`.
 
     Raises
@@ -23,7 +23,7 @@ def with_image_part(description: Description, path: Path) -> Description:
     UnsupportedModelFormat
         `path` is another kind of GGUF file.
     """
-    part = look(path)
+    part = source_file(path)
     header = read_header(part)
     sees = header.metadata.get("clip.has_vision_encoder") is not False
     if header.text("general.architecture") != "clip" or not sees:
@@ -45,7 +45,7 @@ def with_vision(description: Description) -> Description:
     return dataclasses.replace(description, capabilities=(*description.capabilities, "vision"))
 
 
-def find_image_part(model: Path) -> Path:
+def find_mmproj(model: Path) -> Path:
     """The one mmproj file beside a model.
 
     Raises

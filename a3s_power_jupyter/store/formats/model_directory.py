@@ -16,8 +16,8 @@ from msgspec import UNSET, UnsetType
 
 from ...contract.errors import InvalidModelDirectory
 from ...contract.types import Capability, Geometry, ModelDetails
-from ..files import SourceFile, check_directory, look, reading
-from .description import Description, count
+from ..files import SourceFile, check_directory, reading, source_file
+from .description import Description, positive_int
 from .json_file import read_array, read_object
 from .weights import SINGLE, Weights, find_weights
 
@@ -78,7 +78,7 @@ def describe_directory(path: Path, wanted: DirectoryFormat | None) -> Descriptio
         files=files,
         details=_details(config, text, weights),
         capabilities=_capabilities(path, format_),
-        context_length=count(text.get("max_position_embeddings")),
+        context_length=positive_int(text.get("max_position_embeddings")),
         geometry=_geometry(text),
     )
 
@@ -174,7 +174,7 @@ def _companions(path: Path, folders: list[str]) -> list[SourceFile]:
                 if is_companion(entry.name) and entry.name.isprintable() and _is_regular(entry)
             )
         prefix = f"{folder}/" if folder else ""
-        companions += [look(path / folder / name, prefix + name) for name in names]
+        companions += [source_file(path / folder / name, prefix + name) for name in names]
     return companions
 
 
@@ -201,7 +201,7 @@ def _details(config: dict[str, Any], text: dict[str, Any], weights: Weights) -> 
         # An element of packed weights holds several parameters.
         parameter_count=UNSET if packed else weights.elements,
         quantization=method.upper() if isinstance(method, str) else weights.dtype,
-        embedding_length=count(text.get("hidden_size")),
+        embedding_length=positive_int(text.get("hidden_size")),
     )
 
 
@@ -222,13 +222,13 @@ def _has_chat_template(path: Path) -> bool:
 
 def _geometry(text: dict[str, Any]) -> Geometry | UnsetType:
     """Return the shape of the KV cache; transformers has one head size for keys and values."""
-    layers = count(text.get("num_hidden_layers"))
-    heads = count(text.get("num_attention_heads"))
-    width = count(text.get("hidden_size"))
+    layers = positive_int(text.get("num_hidden_layers"))
+    heads = positive_int(text.get("num_attention_heads"))
+    width = positive_int(text.get("hidden_size"))
     if layers is UNSET or heads is UNSET or width is UNSET:
         return UNSET
-    kv_heads = count(text.get("num_key_value_heads"))
-    head_dim = count(text.get("head_dim"))
+    kv_heads = positive_int(text.get("num_key_value_heads"))
+    head_dim = positive_int(text.get("head_dim"))
     length = width // heads if head_dim is UNSET else head_dim
     return Geometry(
         layers=layers,

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from ...contract.errors import InvalidModelDirectory
-from ..files import SourceFile, look
+from ..files import SourceFile, source_file
 from .json_file import read_object
 from .safetensors import read_header
 
@@ -55,11 +55,11 @@ def find_weights(directory: Path) -> Weights:
         If a file cannot be read, or changes while it is read.
     """
     if (directory / SINGLE).exists():
-        files = [look(directory / SINGLE)]
+        files = [source_file(directory / SINGLE)]
         tensors = read_header(files[0])
     elif (directory / INDEX).exists():
         weight_map = _weight_map(directory)
-        files = [look(directory / name) for name in sorted(set(weight_map.values()))]
+        files = [source_file(directory / name) for name in sorted(set(weight_map.values()))]
         headers = {file.name: read_header(file) for file in files}
         names = {file: {tensor.name for tensor in header} for file, header in headers.items()}
         _check_tensors(directory, weight_map, names)

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from a3s_power_jupyter.contract.errors import InvalidGGUF
-from a3s_power_jupyter.store.files import look
+from a3s_power_jupyter.store.files import source_file
 from a3s_power_jupyter.store.formats.ggml import TENSOR_TYPES
 from a3s_power_jupyter.store.formats.gguf import Header, Omitted, read_header
 from support.model_files import LLAMA, TENSORS, gguf, smollm2, string, value
@@ -37,11 +37,11 @@ def ggml() -> ctypes.CDLL:
 def read(tmp_path: Path, content: bytes) -> Header:
     path = tmp_path / "model.gguf"
     path.write_bytes(content)
-    return read_header(look(path))
+    return read_header(source_file(path))
 
 
 def test_the_real_model() -> None:
-    source = look(smollm2())
+    source = source_file(smollm2())
     begin = time.perf_counter()
     header = read_header(source)
     print(f"header of {source.name}: {(time.perf_counter() - begin) * 1000:.0f} ms")  # noqa: T201
@@ -78,7 +78,7 @@ def test_agrees_with_llama_cpp(ggml: ctypes.CDLL) -> None:
         ]
     finally:
         ggml.gguf_free(context)
-    header = read_header(look(smollm2()))
+    header = read_header(source_file(smollm2()))
     assert list(header.metadata) == keys
     assert [(tensor.name, tensor.type) for tensor in header.tensors] == tensors
 
@@ -201,7 +201,7 @@ def test_a_terabyte_of_nothing_is_refused_soon(tmp_path: Path, start: bytes) -> 
     path.write_bytes(start)
     os.truncate(path, 1 << 40)
     with pytest.raises(InvalidGGUF):
-        read_header(look(path))
+        read_header(source_file(path))
 
 
 @pytest.mark.timeout(60)
@@ -216,7 +216,7 @@ def test_strings_that_make_every_step_a_read(tmp_path: Path) -> None:
             file.write(struct.pack("<Q", step))
         file.truncate(number * (step + 8))
     with pytest.raises(InvalidGGUF, match="512 MiB"):
-        read_header(look(path))
+        read_header(source_file(path))
 
 
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -238,7 +238,7 @@ def test_no_mutation_does_more_than_be_refused(
     path = tmp_path_factory.getbasetemp() / "mutated.gguf"
     path.write_bytes(content)
     try:
-        header = read_header(look(path))
+        header = read_header(source_file(path))
     except InvalidGGUF:
         return
     assert len(header.tensors) <= len(content)

@@ -19,7 +19,7 @@ from a3s_power_jupyter.contract.errors import (
 from a3s_power_jupyter.contract.parameters import DefaultParameters
 from a3s_power_jupyter.contract.types import Manifest, RegisterRequest, StoredFile, Upstream
 from a3s_power_jupyter.store import ModelStore
-from a3s_power_jupyter.store.files import look
+from a3s_power_jupyter.store.files import source_file
 from support.model_files import LLAMA, gguf
 
 
@@ -226,7 +226,7 @@ def test_blobs_are_safe_while_a_manifest_cannot_be_read(
 
 def test_a_copy_under_way_is_no_garbage(store: ModelStore, tmp_path: Path) -> None:
     path = model(tmp_path)
-    with store.blobs.bring_in([look(path)]) as [incoming]:
+    with store.blobs.stage([source_file(path)]) as [incoming]:
         assert store.collect_garbage(dry_run=False) == []
         assert incoming.temporary is not None
         assert incoming.temporary.read_bytes() == path.read_bytes()

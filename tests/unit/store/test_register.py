@@ -25,7 +25,7 @@ from a3s_power_jupyter.contract.parameters import check_default_parameters
 from a3s_power_jupyter.contract.types import Manifest, RegisterRequest
 from a3s_power_jupyter.store import ModelStore
 from a3s_power_jupyter.store.blobs import copy_hashing
-from a3s_power_jupyter.store.files import look
+from a3s_power_jupyter.store.files import source_file
 from support.model_files import LLAMA, gguf, model_directory, smollm2
 
 FULL = Path("/dev/full")
@@ -230,10 +230,10 @@ def test_a_lost_blob_is_mended_by_registering(store: ModelStore, model: Path) ->
 
 def test_a_blob_that_goes_while_it_is_found(store: ModelStore, model: Path) -> None:
     register(store, "a", model, copy=True)
-    with store.blobs.bring_in([look(model)]) as [incoming]:
+    with store.blobs.stage([source_file(model)]) as [incoming]:
         assert incoming.temporary is None
         store.delete("a")
-        with store.changing():
+        with store.locked():
             store.blobs.adopt(incoming)
         assert [path.read_bytes() for path in blobs(store)] == [model.read_bytes()]
 
@@ -263,8 +263,8 @@ def test_a_copy_that_cannot_fit_is_refused_before_it_begins(
 
 @pytest.mark.skipif(not FULL.exists(), reason="has no /dev/full")
 def test_a_full_disk_is_an_error_of_its_own(store: ModelStore, model: Path) -> None:
-    with pytest.raises(InsufficientDisk), store.changing(), FULL.open("wb", 0) as full:
-        copy_hashing(look(model), full)
+    with pytest.raises(InsufficientDisk), store.locked(), FULL.open("wb", 0) as full:
+        copy_hashing(source_file(model), full)
 
 
 def test_a_store_that_cannot_be_written(tmp_path: Path, model: Path) -> None:
@@ -274,9 +274,9 @@ def test_a_store_that_cannot_be_written(tmp_path: Path, model: Path) -> None:
 
 
 def test_a_file_that_changes_while_it_is_read(store: ModelStore, model: Path) -> None:
-    source = look(model)
+    source = source_file(model)
     model.write_bytes(gguf() + b"\0")
-    with pytest.raises(FileChanged), store.blobs.bring_in([source]):
+    with pytest.raises(FileChanged), store.blobs.stage([source]):
         pass
     assert blobs(store) == []
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from a3s_power_jupyter.contract.errors import InvalidModelDirectory
-from a3s_power_jupyter.store.files import look
+from a3s_power_jupyter.store.files import source_file
 from a3s_power_jupyter.store.formats.safetensors import Tensor, read_header
 from support.model_files import safetensors
 
@@ -21,7 +21,7 @@ WEIGHTS = {"a": ("F32", (2, 3)), "b": ("BF16", (5,))}
 def read(tmp_path: Path, content: bytes) -> list[Tensor]:
     path = tmp_path / "model.safetensors"
     path.write_bytes(content)
-    return read_header(look(path))
+    return read_header(source_file(path))
 
 
 def raw(header: object, data: bytes = b"") -> bytes:
@@ -78,7 +78,7 @@ def test_no_mutation_does_more_than_be_refused(
     path = tmp_path_factory.getbasetemp() / "mutated.safetensors"
     path.write_bytes(content[: len(content) - cut])
     try:
-        tensors = read_header(look(path))
+        tensors = read_header(source_file(path))
     except InvalidModelDirectory:
         return
     assert {tensor.elements for tensor in tensors} <= {5, 6}
