@@ -6,6 +6,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ ARROWS: dict[str, set[str]] = {
     "__init__": {"client", "contract", "magics", "server"},
     "errors": {"contract"},
     "contract": set(),
-    "compat": set(),
+    "compat": {"contract"},
     "display": {"contract"},
     "ipc": set(),
     "server": {"contract", "handlers", "service"},
@@ -90,6 +91,28 @@ def test_arrows_point_right(module: Path) -> None:
             assert rest[0] in allowed, f"{part} must not know {rest[0]}"
         elif name in LIBRARIES:
             assert part in LIBRARIES[name], f"{part} must not know {name}"
+
+
+def module_named(name: tuple[str, ...]) -> Path | None:
+    """The module that an import of `name` refers to, which may be a name in that module."""
+    for parts in (name, name[:-1]):
+        path = PACKAGE.parent.joinpath(*parts)
+        for module in (path.with_suffix(".py"), path / "__init__.py"):
+            if module in MODULES:
+                return module
+    return None
+
+
+def test_no_module_imports_itself_through_others() -> None:
+    """Counts imports in functions and under TYPE_CHECKING too."""
+    root = PACKAGE / "__init__.py"  # imported with every module, and itself imports lazily
+    graph = {m: {module_named(name) for name in imports(m)} - {None, root, m} for m in MODULES}
+    sorter = TopologicalSorter(graph)
+    try:
+        sorter.prepare()
+    except CycleError as error:
+        circle = [str(module.relative_to(PACKAGE)) for module in error.args[1]]
+        pytest.fail(f"import circle: {' <- '.join(circle)}")
 
 
 def modules_after(statement: str) -> set[str]:

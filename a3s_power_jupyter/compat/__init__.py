@@ -1,13 +1,16 @@
 """Uses of other packages' private APIs. No other module touches one.
 
-The upper bounds in ``pyproject.toml`` (``jupyter-server<3``) hold these packages to
-releases that have these names. The libraries are imported by their callers or inside the
+The upper bounds in ``pyproject.toml`` hold these packages to releases that have these
+names. The libraries are imported by their callers or inside the
 functions, because both the notebook server and the workers import this module.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import ctypes
+from typing import TYPE_CHECKING, Any
+
+from ..contract.errors import BackendUnavailable
 
 if TYPE_CHECKING:
     from jupyter_server.auth.identity import User
@@ -41,3 +44,46 @@ def is_identified(handler: JupyterHandler) -> bool:
 def is_authenticated(handler: JupyterHandler) -> bool:
     """Whether the request has a known user. Unlike ``current_user``, never asks for one."""
     return getattr(handler, "_jupyter_current_user", None) is not None
+
+
+# ---------------------------------------------------------------- llama_cpp
+
+# llama-cpp-python loads the ggml library but has no public bindings of its device functions.
+
+_POINTER = ctypes.c_void_p
+
+#: ggml function -> types of its arguments and of its result (ggml-backend.h).
+_GGML_FUNCTIONS: dict[str, tuple[list[Any], Any]] = {
+    "ggml_backend_dev_count": ([], ctypes.c_size_t),
+    "ggml_backend_dev_get": ([ctypes.c_size_t], _POINTER),
+    "ggml_backend_dev_name": ([_POINTER], ctypes.c_char_p),
+    "ggml_backend_dev_description": ([_POINTER], ctypes.c_char_p),
+    "ggml_backend_dev_type": ([_POINTER], ctypes.c_int),
+    "ggml_backend_dev_memory": (
+        [_POINTER, ctypes.POINTER(ctypes.c_size_t), ctypes.POINTER(ctypes.c_size_t)],
+        None,
+    ),
+}
+
+
+def ggml_library() -> Any:
+    """Return the ggml library that llama-cpp-python loaded, with its device functions bound.
+
+    Raises
+    ------
+    BackendUnavailable
+        If the installed version of llama-cpp-python does not expose it.
+    """
+    try:
+        from llama_cpp._ggml import libggml
+
+        for name, (arguments, result) in _GGML_FUNCTIONS.items():
+            function = getattr(libggml, name)
+            function.argtypes = arguments
+            function.restype = result
+    except (ImportError, AttributeError) as error:
+        raise BackendUnavailable(
+            "This version of llama-cpp-python is not supported. Install a supported version with: "
+            "pip install 'llama-cpp-python>=0.3.36,<0.4'"
+        ) from error
+    return libggml

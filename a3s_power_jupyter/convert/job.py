@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
+from ..engine.base import ProgressCallback
 from ..store.conversions import Conversion, conversion_of
 from ..store.files import sha256_of, source_file
 from ..store.locks import ProcessLock
@@ -21,8 +22,6 @@ from .proof import prove_numbers, prove_tokens
 from .protocol import Convert
 from .quantize import BITS, quantize
 
-Told = Callable[[float], None]
-
 #: Seconds between two looks at how far something is that does not tell by itself.
 LOOK = 0.5
 
@@ -31,7 +30,7 @@ LOOK = 0.5
 _CONVERTED, _QUANTIZED = 0.4, 0.9
 
 
-def run(request: Convert, progress: Told) -> Conversion:
+def run(request: Convert, progress: ProgressCallback) -> Conversion:
     """Make the conversion, or find that another process just did.
 
     Returns
@@ -59,7 +58,7 @@ def run(request: Convert, progress: Told) -> Conversion:
 
 
 @contextmanager
-def _locked(path: Path, progress: Told) -> Iterator[None]:
+def _locked(path: Path, progress: ProgressCallback) -> Iterator[None]:
     """Hold the lock of a conversion; report progress 0 while another process holds it."""
     lock = ProcessLock(path)
     while not lock.acquire(timeout=LOOK):
@@ -74,7 +73,7 @@ def _make(
     request: Convert,
     store: ModelStore,
     conversion: Conversion,
-    progress: Told,
+    progress: ProgressCallback,
 ) -> Conversion:
     size = request.manifest.size_bytes
     threads = max(1, (os.cpu_count() or 2) // 2)
@@ -105,7 +104,7 @@ def _make(
 
 
 @contextmanager
-def _watched(path: Path, expected: float, progress: Told) -> Iterator[None]:
+def _watched(path: Path, expected: float, progress: ProgressCallback) -> Iterator[None]:
     """Tell how far llama.cpp is by the size of what it has written."""
     over = threading.Event()
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 
 from ..contract.errors import ModelLoadFailed, PowerError
-from ..engine.llamacpp import logs
+from ..engine.base import ProgressCallback
+from ..engine.llamacpp.backend import install_log
 from ..ipc import harness
 from . import job
 from .protocol import REQUEST_DECODER, Convert, Done, Event, Failed, Progress, Refused
@@ -19,12 +20,12 @@ log = logging.getLogger("a3s_power_jupyter.convert")
 
 def main(channel: harness.Channel[Convert]) -> None:
     """Convert the model of the first request and emit the outcome."""
-    logs.install()
+    install_log()
     request = channel.receive()
     channel.emit(_convert(request, lambda value: channel.emit(Progress(value))))
 
 
-def _convert(request: Convert, progress: job.Told) -> Event:
+def _convert(request: Convert, progress: ProgressCallback) -> Event:
     try:
         conversion = job.run(request, progress)
     except PowerError as error:

@@ -1,1 +1,1 @@
-"""What runs in a worker process, and the pipe to it (`protocol`)."""
+"""Engines, which run in worker processes, and the protocol between a worker and the server."""

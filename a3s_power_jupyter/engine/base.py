@@ -1,61 +1,82 @@
-"""What an engine is: loaded once, then stepped until its process ends."""
+"""The interface of an engine, and defaults that all engines share."""
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
+import psutil
+from msgspec import UNSET
+
 from ..contract.errors import PowerError
+from ..contract.parameters import LoadParameters
 from ..contract.types import Item, Request
 from .protocol import Load, Loaded
 
-#: Called with progress from 0 to 1 while a model loads.
-Progress = Callable[[float], None]
+#: Called with the progress of a load, 0 to 1.
+ProgressCallback = Callable[[float], None]
 
-#: What a step brought: an item of a request, or the error that ended it. `Finished`, `Embedded`
-#: and an error are the last of their request.
+#: A request's id with an item for it, or with the error that ended it. `Finished`, `Embedded` and
+#: an error are the last output of their request.
 StepOutput = tuple[int, "Item | PowerError"]
 
 
 class Engine(ABC):
-    """One loaded model. Not thread-safe: the worker's main thread alone calls it.
+    """One loaded model. Not thread-safe: only the worker's main thread calls it.
 
-    An engine is stepped instead of called, so that requests are cancelled, and new ones join,
-    between two steps; a step should take well under a second.
+    The worker calls `step` in a loop, so that requests can be cancelled and new ones can join
+    between two steps. A step should take well under a second.
     """
 
     info: Loaded
 
     @classmethod
     @abstractmethod
-    def load(cls, load: Load, progress: Progress) -> Engine:
+    def load(cls, load: Load, progress: ProgressCallback) -> Engine:
         """Load the model.
 
         Raises
         ------
-        PowerError
-            `ModelLoadFailed`, `InvalidParameter`, `BackendUnavailable`: what the user should do.
+        ModelLoadFailed
+            If the engine cannot load the model.
+        InvalidParameter
+            If a load parameter is wrong for this model.
+        BackendUnavailable
+            If a library is missing or has an unsupported version.
         """
 
     @abstractmethod
     def submit(self, id_: int, request: Request) -> None:
-        """Take a request into a free slot; the server never sends more than ``info.slots``.
+        """Add a request to a free slot; the server never sends more than ``info.slots``.
 
         Raises
         ------
         PowerError
-            The request cannot be served (too long a prompt, no chat template, ...).
+            If the request cannot be served: the prompt is too long, there is no chat template, ...
         """
 
     @abstractmethod
     def cancel(self, id_: int) -> None:
-        """Drop a request; its slot is free at once. Unknown ids are ignored."""
+        """Drop a request and free its slot at once. Unknown ids are ignored."""
 
     @abstractmethod
     def step(self) -> list[StepOutput]:
-        """Advance every request by one step."""
+        """Advance every request by one step and return the new outputs."""
 
     @property
     @abstractmethod
     def idle(self) -> bool:
-        """True when `step` has nothing to do."""
+        """True if there are no requests."""
+
+
+def cpu_threads(parameters: LoadParameters) -> int:
+    """Return the number of CPU threads to compute with.
+
+    The default is the number of physical cores that this process may use.
+    """
+    if parameters.num_thread is not UNSET:
+        return parameters.num_thread
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+    physical = psutil.cpu_count(logical=False) or os.cpu_count() or 1
+    return min(physical, allowed or physical)

@@ -1,24 +1,57 @@
-"""A request for text that is under way in an engine."""
+"""The state of a request that generates text, shared by the engines."""
 
 from __future__ import annotations
 
+import codecs
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
+import numpy as np
+import numpy.typing as npt
 from msgspec import UNSET
 
-from ..contract.types import Delta, Finished, FinishReason, Sampling, TokenLogprob
-from .text import TextStream
+from ..contract.errors import ContextLengthExceeded, InvalidParameter
+from ..contract.types import (
+    ChatRequest,
+    CompletionRequest,
+    Delta,
+    Finished,
+    FinishReason,
+    Item,
+    Sampling,
+    Started,
+    TokenLogprob,
+)
+
+# Sampling defaults of llama.cpp's own tools (common/common.h, common_params_sampling).
+DEFAULT_TEMPERATURE = 0.8
+DEFAULT_TOP_K = 40
+DEFAULT_TOP_P = 0.95
+DEFAULT_MIN_P = 0.05
+
+#: Number of recent tokens that the repetition penalties apply to.
+PENALTY_LAST_N = 64
 
 S = TypeVar("S")
 
 
 @dataclass
 class Generation(Generic[S]):
-    """A request under way.
+    """A request that generates text.
 
-    `prompt` are its tokens; `done` of them are in the KV cache. `next_token` was sampled and is
-    not in the cache yet.
+    Attributes
+    ----------
+    prompt : list of int
+        Token ids of the prompt.
+    num_computed_tokens : int
+        Prompt tokens that are in the KV cache.
+    num_cached_tokens : int
+        Prompt tokens that an earlier request left in the KV cache.
+    next_token : int or None
+        The last sampled token, which is not in the KV cache yet. None during prefill.
+    finished : bool
+        True once the final item was returned.
     """
 
     id: int
@@ -28,25 +61,219 @@ class Generation(Generic[S]):
     text: TextStream
     max_tokens: int
     echo: str = ""
-    cached: int = 0
-    done: int = 0
-    generated: int = 0
+    num_cached_tokens: int = 0
+    num_computed_tokens: int = 0
+    num_output_tokens: int = 0
     next_token: int | None = None
-    started: bool = False
+    finished: bool = False
     logprobs: list[TokenLogprob] = field(default_factory=list)
+
+    @classmethod
+    def from_request(
+        cls,
+        id_: int,
+        request: ChatRequest | CompletionRequest,
+        prompt: list[int],
+        sampler: S,
+        *,
+        num_ctx: int,
+        token_to_piece: Callable[[int], bytes],
+    ) -> Generation[S]:
+        """Return the generation of a request whose prompt has been tokenized."""
+        sampling = request.sampling
+        max_tokens = num_ctx - len(prompt)
+        if sampling.max_tokens is not UNSET:
+            max_tokens = min(sampling.max_tokens, max_tokens)
+        return cls(
+            id=id_,
+            prompt=prompt,
+            sampling=sampling,
+            sampler=sampler,
+            text=TextStream(() if sampling.stop is UNSET else sampling.stop),
+            max_tokens=max_tokens,
+            echo=_echo(request, token_to_piece),
+        )
 
     @property
     def prefilling(self) -> bool:
         return self.next_token is None
 
-    def delta(self, text: str) -> list[Delta | Finished]:
-        """The text as a Delta, with the log-probabilities gathered since the last one."""
-        wanted = self.sampling.logprobs is not UNSET
-        if not text and not (wanted and self.logprobs):
+    def accept(self, token: int, piece: bytes, logprob: TokenLogprob | None) -> list[Item]:
+        """Add a sampled token and return the items to send for it.
+
+        Parameters
+        ----------
+        piece : bytes
+            The token's contribution to the text, possibly part of a character.
+        """
+        items = self._first_items()
+        self.next_token = token
+        self.num_output_tokens += 1
+        if logprob is not None:
+            self.logprobs.append(logprob)
+        items += self._delta(self.text.push(piece))
+        if self.text.stopped:
+            return items + self._finish("stop")
+        if self.num_output_tokens >= self.max_tokens:
+            return items + self._finish("length")
+        return items
+
+    def accept_eos(self, token: int) -> list[Item]:
+        """Finish at a sampled end-of-generation token and return the items to send."""
+        items = self._first_items()
+        self.next_token = token
+        return items + self._finish("stop")
+
+    def _first_items(self) -> list[Item]:
+        if not self.prefilling:
+            return []
+        started = Started(len(self.prompt), self.num_cached_tokens)
+        return [started, Delta(self.echo)] if self.echo else [started]
+
+    def _delta(self, text: str) -> list[Item]:
+        """Return the text as a Delta with the log-probabilities collected since the last one."""
+        wants_logprobs = self.sampling.logprobs is not UNSET
+        if not text and not (wants_logprobs and self.logprobs):
             return []
         logprobs, self.logprobs = self.logprobs, []
-        return [Delta(text, logprobs if wanted else None)]
+        return [Delta(text, logprobs if wants_logprobs else None)]
 
-    def finished(self, reason: FinishReason) -> list[Delta | Finished]:
-        end = Finished(reason, len(self.prompt), self.generated, self.cached)
-        return [*self.delta(self.text.finish()), end]
+    def _finish(self, reason: FinishReason) -> list[Item]:
+        self.finished = True
+        usage = len(self.prompt), self.num_output_tokens, self.num_cached_tokens
+        return [*self._delta(self.text.finish()), Finished(reason, *usage)]
+
+
+def _echo(request: ChatRequest | CompletionRequest, token_to_piece: Callable[[int], bytes]) -> str:
+    if isinstance(request, ChatRequest) or not request.echo:
+        return ""
+    if isinstance(request.prompt, str):
+        return request.prompt
+    return b"".join(map(token_to_piece, request.prompt)).decode("utf-8", "replace")
+
+
+def check_prompt(tokens: Sequence[int], *, num_ctx: int, trained_ctx: int) -> None:
+    """Raise if a prompt is empty or leaves no room for an answer in the context.
+
+    Raises
+    ------
+    InvalidParameter
+        If the prompt is empty.
+    ContextLengthExceeded
+        If the prompt fills the context of `num_ctx` tokens.
+    """
+    if not tokens:
+        raise InvalidParameter("The prompt is empty. Give at least one token.", param="prompt")
+    if len(tokens) >= num_ctx:
+        raise ContextLengthExceeded(
+            f"The prompt has {len(tokens)} tokens, but the context holds {num_ctx}, including the "
+            "answer. Shorten the prompt, or load the model with a larger num_ctx (it was trained "
+            f"for {trained_ctx})."
+        )
+
+
+def check_token_ids(tokens: Sequence[int], vocab_size: int) -> None:
+    """Raise if a token id is outside the vocabulary.
+
+    Raises
+    ------
+    InvalidParameter
+        If an id is negative or at least `vocab_size`.
+    """
+    for token in tokens:
+        if not 0 <= token < vocab_size:
+            raise InvalidParameter(
+                f"Token id {token} is not in the model's vocabulary of {vocab_size} tokens."
+            )
+
+
+def or_default(value: Any, default: Any) -> Any:
+    """Return a sampling parameter, or its default if it is not set."""
+    return default if value is UNSET else value
+
+
+def token_logprob(
+    logits: npt.NDArray[Any],
+    token: int,
+    top_logprobs: int,
+    token_to_piece: Callable[[int], bytes],
+) -> TokenLogprob:
+    """Return the log-probability of a token and of the most likely tokens.
+
+    They are the model's own, before temperature and penalties.
+
+    Parameters
+    ----------
+    logits : ndarray
+        Shape (vocabulary,).
+    top_logprobs : int
+        Number of most likely tokens to include.
+    """
+    values = logits.astype(np.float64)
+    peak = values.max()
+    logprobs = values - (peak + np.log(np.exp(values - peak).sum()))
+    count = min(top_logprobs, len(logprobs))
+    best = np.argpartition(-logprobs, count - 1)[:count] if count else np.empty(0, int)
+    best = best[np.argsort(-logprobs[best], kind="stable")]
+
+    def text_and_bytes(token: int) -> tuple[str, list[int]]:
+        raw = token_to_piece(token)
+        return raw.decode("utf-8", errors="replace"), list(raw)
+
+    top = [(*text_and_bytes(int(t)), float(logprobs[t])) for t in best]
+    text, raw = text_and_bytes(token)
+    return TokenLogprob(text, raw, float(logprobs[token]), top)
+
+
+class TextStream:
+    """Turn the bytes of successive tokens into text that is safe to send.
+
+    Incomplete characters, and a tail that may be the start of a stop string, are held back. The
+    cost of a token does not depend on the length of the text so far.
+
+    Attributes
+    ----------
+    stopped : bool
+        True once a stop string was found. No text is returned after that.
+    """
+
+    def __init__(self, stop: Sequence[str]) -> None:
+        self._stop = tuple(s for s in stop if s)
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        self._held = ""
+        self.stopped = False
+
+    def push(self, piece: bytes) -> str:
+        """Add the bytes of one token and return the text that may be sent."""
+        self._held += self._decoder.decode(piece)
+        return self._release()
+
+    def finish(self) -> str:
+        """Return the held-back text at the end of a generation."""
+        if self.stopped:
+            return ""
+        self._held += self._decoder.decode(b"", True)
+        text = self._release()
+        if self.stopped:
+            return text
+        rest, self._held = self._held, ""
+        return text + rest
+
+    def _release(self) -> str:
+        matches = [at for at in (self._held.find(s) for s in self._stop) if at >= 0]
+        if matches:
+            text, self._held = self._held[: min(matches)], ""
+            self.stopped = True
+            return text
+        keep = max((_overlap(self._held, s) for s in self._stop), default=0)
+        cut = len(self._held) - keep
+        text, self._held = self._held[:cut], self._held[cut:]
+        return text
+
+
+def _overlap(text: str, stop: str) -> int:
+    """Return the length of the longest suffix of `text` that is a proper prefix of `stop`."""
+    for length in range(min(len(text), len(stop) - 1), 0, -1):
+        if stop.startswith(text[-length:]):
+            return length
+    return 0

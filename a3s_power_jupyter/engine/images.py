@@ -1,4 +1,7 @@
-"""Image files as pixels; only a worker process decodes them, for they are hostile input."""
+"""Decode image files into pixels.
+
+Only a worker process does this, because the files are untrusted input.
+"""
 
 from __future__ import annotations
 
@@ -10,21 +13,24 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ..contract.errors import InvalidParameter
 
-#: Pixels of one image, by its header: a file of kilobytes may unfold to gigabytes. No vision model
-#: looks at as many.
+#: Maximum number of pixels, read from the header before decoding: a file of a few kilobytes can
+#: decode to gigabytes. No vision model uses this many.
 MAX_PIXELS = 40_000_000
 
-#: The formats of the contract; Pillow has many more decoders, some of them old.
+#: The formats of the contract. Pillow has many more decoders, some of them unmaintained.
 FORMATS = ("JPEG", "PNG", "WEBP")
 
 
 def decode(files: Sequence[bytes]) -> list[Image.Image]:
-    """RGB images, upright as their EXIF says, transparency on white; of an animation the first.
+    """Decode images to RGB.
+
+    The EXIF orientation is applied, transparency becomes white, and an animation is reduced to
+    its first frame.
 
     Raises
     ------
     InvalidParameter
-        An image is broken or too large; it is named by its number, counted from 1.
+        If an image is broken or too large. The message names it by its number, counted from 1.
     """
     return [_decode(file, f"Image {i}") for i, file in enumerate(files, start=1)]
 
@@ -37,8 +43,8 @@ def _decode(file: bytes, name: str) -> Image.Image:
         width, height = image.size
         if width * height > MAX_PIXELS:
             raise InvalidParameter(
-                f"{name} has {width} x {height} pixels; {MAX_PIXELS // 10**6} million are the "
-                "limit. Make it smaller.",
+                f"{name} has {width} x {height} pixels; the limit is {MAX_PIXELS // 10**6} "
+                "million. Make it smaller.",
                 param="messages",
             )
         return _rgb(ImageOps.exif_transpose(image))
@@ -47,14 +53,14 @@ def _decode(file: bytes, name: str) -> Image.Image:
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError) as error:
         reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         if isinstance(error, UnidentifiedImageError):
-            reason = "neither JPEG, PNG nor WebP"
+            reason = "it is not a JPEG, PNG or WebP file"
         raise InvalidParameter(
             f"{name} is broken and cannot be decoded: {reason}.", param="messages"
         ) from None
 
 
 def _rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I;16"):  # converting would cut to 8 bits, not scale
+    if image.mode.startswith("I;16"):  # convert() would clip to 8 bits instead of scaling
         image = image.point(lambda value: value / 256).convert("L")
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         image = image.convert("RGBA")

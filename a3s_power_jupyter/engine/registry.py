@@ -1,4 +1,4 @@
-"""Which engine serves which format, and whether it can run here."""
+"""Find the engine for a format, and check what the engines need."""
 
 from __future__ import annotations
 
@@ -18,7 +18,15 @@ from .protocol import Probed
 
 @dataclass(frozen=True)
 class _Entry:
-    """`packages` are those to import, `classes` the class for a format: module and name."""
+    """An engine, without importing it.
+
+    Attributes
+    ----------
+    packages : tuple of str
+        Importable packages that it needs.
+    classes : dict
+        Format -> module and name of the engine class.
+    """
 
     distribution: str
     packages: tuple[str, ...]
@@ -30,7 +38,7 @@ class _Entry:
         return [name for name in self.packages if importlib.util.find_spec(name) is None]
 
 
-#: Where an engine is added. Formats that are no engine's are served otherwise (`remote`).
+#: Add a new engine here. The format `remote` has no engine.
 _ENGINES = {
     "llama.cpp": _Entry(
         distribution="llama-cpp-python",
@@ -52,71 +60,75 @@ _ENGINES = {
 
 
 def engine_name(format_: Format) -> str:
-    """The engine for a format.
+    """Return the name of the engine for a format.
 
     Raises
     ------
     BackendUnavailable
-        There is none.
+        If there is none.
     """
     for name, entry in _ENGINES.items():
         if format_ in entry.classes:
             return name
-    served = sorted(format_ for entry in _ENGINES.values() for format_ in entry.classes)
+    supported = sorted(format_ for entry in _ENGINES.values() for format_ in entry.classes)
     raise BackendUnavailable(
-        f"This version cannot run models of format {format_!r} yet (it runs: "
-        f"{', '.join(served)}). The model stays registered."
+        f"No engine can run models of format {format_!r} (supported: {', '.join(supported)}). The "
+        "model stays registered."
     )
 
 
 def require_engine(format_: Format) -> None:
-    """Check, without importing it, that there is an engine for a format.
+    """Check that the engine for a format is installed, without importing it.
 
     Raises
     ------
     BackendUnavailable
-        Names what is missing and the pip line that adds it.
+        If there is no engine, or packages are missing. The message has the pip command.
     """
     entry = _ENGINES[engine_name(format_)]
     if entry.missing:
         raise BackendUnavailable(
-            f"Models of format {format_!r} need {', '.join(entry.missing)}, not installed beside "
-            f"the notebook server. Install with: {entry.pip_line}"
+            f"Models of format {format_!r} need {', '.join(entry.missing)}, which the notebook "
+            f"server's environment does not have. Install with: {entry.pip_line}"
         )
 
 
 def engine_class(format_: Format) -> type[Engine]:
-    """Import the engine for a format; only a worker process calls this."""
+    """Import the engine for a format. Only a worker process calls this."""
     require_engine(format_)
     module, class_name = _ENGINES[engine_name(format_)].classes[format_]
-    found: type[Engine] = getattr(importlib.import_module(module, __package__), class_name)
-    return found
+    engine: type[Engine] = getattr(importlib.import_module(module, __package__), class_name)
+    return engine
 
 
 def probe() -> Probed:
-    """Ask the engines' own libraries for their devices; only a worker process calls this."""
+    """List the engines and devices of this machine. Only a worker process calls this."""
     devices: list[Device] = []
     engines: dict[str, EngineStatus] = {}
     for name, entry in _ENGINES.items():
         if entry.missing:
-            engines[name] = EngineStatus(
-                available=False,
-                formats=tuple(entry.classes),
-                reason=f"{', '.join(entry.missing)} missing: {entry.pip_line}",
-            )
+            reason = f"{', '.join(entry.missing)} missing: {entry.pip_line}"
+            engines[name] = _unavailable(entry, reason)
             continue
-        found, status = _PROBES[name](entry)
-        engines[name] = status
-        devices = devices or found
+        try:
+            engine_devices, engines[name] = _PROBES[name](entry)
+        except BackendUnavailable as error:
+            engines[name] = _unavailable(entry, error.message)
+            continue
+        devices = devices or engine_devices
     return Probed(engines=engines, devices=devices)
 
 
-def _probe_llama_cpp(entry: _Entry) -> tuple[list[Device], EngineStatus]:
-    from .llamacpp import devices as llamacpp_devices
+def _unavailable(entry: _Entry, reason: str) -> EngineStatus:
+    return EngineStatus(available=False, formats=tuple(entry.classes), reason=reason)
 
-    devices = llamacpp_devices.list_devices()
-    gpu = any(device.kind == "gpu" for device in devices)
-    hint = llamacpp_devices.idle_gpu_hint(gpu)
+
+def _probe_llama_cpp(entry: _Entry) -> tuple[list[Device], EngineStatus]:
+    from .llamacpp import backend
+
+    devices = backend.list_devices()
+    gpu = bool(backend.gpus(devices))
+    hint = backend.idle_gpu_hint(gpu)
     return devices, EngineStatus(
         available=True,
         version=_version(entry.distribution),
@@ -127,7 +139,7 @@ def _probe_llama_cpp(entry: _Entry) -> tuple[list[Device], EngineStatus]:
 
 
 def _probe_transformers(entry: _Entry) -> tuple[list[Device], EngineStatus]:
-    """torch is not imported for this: that takes seconds, and llama.cpp has named the devices."""
+    """List no devices: importing torch takes seconds, and llama.cpp lists them already."""
     return [], EngineStatus(
         available=True, version=_version(entry.distribution), formats=tuple(entry.classes)
     )

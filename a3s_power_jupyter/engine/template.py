@@ -1,4 +1,4 @@
-"""Chat templates: Jinja that came with the model, so it runs sandboxed."""
+"""Render chat templates in a sandbox: a template is Jinja code that came with the model."""
 
 from __future__ import annotations
 
@@ -11,19 +11,21 @@ import jinja2
 from jinja2.ext import loopcontrols
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from ..contract.errors import InvalidParameter, ModelLoadFailed
+from ..contract.errors import InvalidParameter, ModelLoadFailed, UnsupportedRequestFields
 
 _PROBE = "a3s-power-probe"
 
 
 class ChatTemplate:
-    """Renders messages as `transformers.PreTrainedTokenizer.apply_chat_template` does: the same
-    environment options, `tojson`, `raise_exception` and `strftime_now`.
+    """A model's chat template.
+
+    The environment has the same options, `tojson`, `raise_exception` and `strftime_now` as
+    `transformers.PreTrainedTokenizer.apply_chat_template`.
 
     Raises
     ------
     ModelLoadFailed
-        The template is no valid Jinja.
+        If the template is not valid Jinja.
     """
 
     def __init__(self, source: str, *, bos_token: str, eos_token: str) -> None:
@@ -38,34 +40,35 @@ class ChatTemplate:
         except jinja2.TemplateError as error:
             raise ModelLoadFailed(
                 f"The chat template is not valid: {error}. Register the model with another "
-                "one in default_parameters.chat_template."
+                "template in default_parameters.chat_template."
             ) from None
         self._bos, self._eos = bos_token, eos_token
 
     @cached_property
-    def takes_parts(self) -> bool:
-        """Whether it writes the texts of a content that is a list of parts, and not the list."""
-        return self._writes([{"type": "text", "text": _PROBE}])
+    def supports_parts(self) -> bool:
+        """Whether the template renders the texts of a content that is a list of parts."""
+        return self._renders([{"type": "text", "text": _PROBE}])
 
     @cached_property
-    def takes_text(self) -> bool:
-        """Whether it writes a content that is a string."""
-        return self._writes(_PROBE)
+    def supports_text(self) -> bool:
+        """Whether the template renders a content that is a string."""
+        return self._renders(_PROBE)
 
-    def _writes(self, content: Any) -> bool:
+    def _renders(self, content: Any) -> bool:
         try:
             text = self.render([{"role": "user", "content": content}])
         except InvalidParameter:
             return False
+        # A template for strings prints the list itself, with its keys.
         return _PROBE in text and "'text'" not in text
 
     def render(self, messages: list[dict[str, Any]]) -> str:
-        """The prompt that asks for the assistant's next message.
+        """Return the prompt for the assistant's next message.
 
         Raises
         ------
         InvalidParameter
-            The template refuses these messages (roles in an order it does not know, ...).
+            If the template rejects the messages, for example an unknown order of roles.
         """
         try:
             return self._template.render(
@@ -76,25 +79,40 @@ class ChatTemplate:
             )
         except (jinja2.TemplateError, TypeError, ValueError, LookupError, ArithmeticError) as error:
             raise InvalidParameter(
-                f"The model's chat template does not take these messages: {error}",
+                f"The model's chat template rejects these messages: {error}",
                 param="messages",
             ) from None
 
 
+def require_template(template: ChatTemplate | None) -> ChatTemplate:
+    """Return the template.
+
+    Raises
+    ------
+    UnsupportedRequestFields
+        If the model has none.
+    """
+    if template is None:
+        raise UnsupportedRequestFields(
+            "This model has no chat template. Use /v1/completions, or register the model with "
+            "default_parameters.chat_template.",
+            param="messages",
+        )
+    return template
+
+
 def as_parts(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Messages in which every content is a list of parts."""
+    """Return the messages with every content as a list of parts."""
     return [{**message, "content": _parts(message["content"])} for message in messages]
 
 
-def as_text(messages: list[dict[str, Any]], mark: str) -> list[dict[str, Any]]:
-    """Messages in which every content is a string, with `mark` for an image."""
-    return [
-        {
-            **message,
-            "content": "\n".join(part.get("text", mark) for part in _parts(message["content"])),
-        }
-        for message in messages
-    ]
+def as_text(messages: list[dict[str, Any]], image_marker: str) -> list[dict[str, Any]]:
+    """Return the messages with every content as a string, with a marker for each image."""
+    return [{**message, "content": _text(message["content"], image_marker)} for message in messages]
+
+
+def _text(content: str | list[dict[str, str]], image_marker: str) -> str:
+    return "\n".join(part.get("text", image_marker) for part in _parts(content))
 
 
 def _parts(content: str | list[dict[str, str]]) -> list[dict[str, str]]:

@@ -1,4 +1,4 @@
-"""The commands of ``%power``, one function each. `pulling` has the commands for pulls."""
+"""The commands of ``%power``: one function each, from parsed words to what is shown."""
 
 from __future__ import annotations
 
@@ -10,30 +10,31 @@ from IPython.core.error import UsageError
 from IPython.display import display
 from msgspec import UNSET
 
+from ..client import Client
 from ..contract.types import Device, EngineStatus
 from ..display import formatting
 from . import render
-from .live_text import live_text
+from .live import live
 from .render import Output
 from .session import Session
 
-#: Bytes from which hashing takes long enough to announce it.
-LARGE_FILE = 500_000_000
+#: Bytes from which on hashing takes long enough to say so.
+BIG_FILE = 500_000_000
 
 
 def status(session: Session, arguments: argparse.Namespace) -> Output:
-    """``%power``: show the server, the models in memory and where to find help."""
+    """``%power``: where the models are, and what can be done next."""
     client = session.client
-    loaded = client.ps()
+    running = client.ps()
     facts = render.facts(
         (
-            ("Server", session.server_description),
+            ("Server", f"{client.server.url} ({client.server.found})"),
             ("Models", str(len(client.models()))),
-            ("Default model", session.model or ""),
+            ("Asked by %%power", session.model or ""),
         )
     )
-    hint = render.note("%power help lists the commands. %%power NAME sends the cell to a model.")
-    return render.stack([facts, render.processes(loaded), hint])
+    more = render.note("%power help lists the commands; %%power NAME asks a model.")
+    return render.stack([facts, render.processes(running), more])
 
 
 def register(session: Session, arguments: argparse.Namespace) -> Output:
@@ -54,10 +55,10 @@ def register(session: Session, arguments: argparse.Namespace) -> Output:
 
 def _announce_hashing(path: Path) -> None:
     files = path.glob("*.safetensors") if path.is_dir() else [path]
-    size = sum(file.stat().st_size for file in files if file.is_file())
-    if size >= LARGE_FILE:
+    count = sum(file.stat().st_size for file in files if file.is_file())
+    if count >= BIG_FILE:
         display(
-            render.note(f"Hashing {path.name} ({formatting.size(size)}). This may take a while.")
+            render.note(f"Hashing {path.name} ({formatting.size(count)}) once; this takes a while.")
         )
 
 
@@ -74,7 +75,7 @@ def _upstream(arguments: argparse.Namespace) -> dict[str, str] | None:
 
 
 def models(session: Session, arguments: argparse.Namespace) -> Output | None:
-    """Show the widget with all models; in a terminal, the same table as ``%power list``."""
+    """The table that lives; in a terminal the one of ``%power list``."""
     if not session.in_notebook:
         return list_models(session, arguments)
     display(session.client.table())
@@ -94,37 +95,37 @@ def remove(session: Session, arguments: argparse.Namespace) -> Output:
     if session.model == arguments.model:
         session.model = None
     session.conversations.pop(arguments.model, None)
-    disk = f"Freed {formatting.size(freed)}." if freed else "Its files were kept."
-    return render.note(f"Deleted {arguments.model}. {disk}")
+    what = f"freed {formatting.size(freed)}" if freed else "its file stays where it is"
+    return render.note(f"{arguments.model} is forgotten; {what}.")
 
 
 def load(session: Session, arguments: argparse.Namespace) -> None:
-    """Load a model, showing its progress and then the loaded model in one display."""
+    """Shows the progress, and then the model, in one place."""
     name = arguments.model
     started = time.monotonic()
-    with live_text(session.in_notebook) as text:
+    with live(session.in_notebook) as place:
         model = session.client.load(
             name,
             keep_alive=arguments.keep_alive,
-            progress=lambda phase, fraction: text.update(render.loading(name, phase, fraction)),
+            progress=lambda phase, done: place.update(render.loading(name, phase, done)),
             **dict(arguments.parameters),
         )
-        text.update(render.loaded(model, seconds=time.monotonic() - started))
+        place.update(render.loaded(model, seconds=time.monotonic() - started))
 
 
 def unload(session: Session, arguments: argparse.Namespace) -> Output:
     session.client.unload(arguments.model, force=arguments.force)
-    return render.note(f"Unloaded {arguments.model}.")
+    return render.note(f"{arguments.model} is unloaded.")
 
 
 def pin(session: Session, arguments: argparse.Namespace) -> Output:
     session.client.pin(arguments.model)
-    return render.note(f"Pinned {arguments.model}. It stays in memory once it is loaded.")
+    return render.note(f"{arguments.model} is pinned: once loaded, it stays.")
 
 
 def unpin(session: Session, arguments: argparse.Namespace) -> Output:
     session.client.unpin(arguments.model)
-    return render.note(f"Unpinned {arguments.model}.")
+    return render.note(f"{arguments.model} is no longer pinned.")
 
 
 def ps(session: Session, arguments: argparse.Namespace) -> Output:
@@ -134,39 +135,52 @@ def ps(session: Session, arguments: argparse.Namespace) -> Output:
 def use(session: Session, arguments: argparse.Namespace) -> Output:
     if arguments.model:
         session.model = session.client.show(arguments.model).id
-    return render.note(f"%%power uses {session.chat_model(None)}.")
+    return render.note(f"%%power asks {session.chat_model(None)}.")
 
 
 def gc(session: Session, arguments: argparse.Namespace) -> Output:
-    removable = session.client.gc(dry_run=not arguments.delete)
-    rows = [
-        (item.kind.replace("_", " "), item.name, formatting.size(item.size)) for item in removable
-    ]
-    table = render.table(("Kind", "Name", "Size"), rows, empty="There are no unused files.")
-    if not removable:
-        return table
-    total = formatting.size(sum(item.size for item in removable))
-    result = f"Freed {total}." if arguments.delete else f"%power gc --delete frees {total}."
-    return render.stack([table, render.note(result)])
+    found = session.client.gc(dry_run=not arguments.delete)
+    rows = [(item.kind.replace("_", " "), item.name, formatting.size(item.size)) for item in found]
+    listing = render.table(("Kind", "Name", "Size"), rows, empty="Nothing is left over.")
+    if not found:
+        return listing
+    total = formatting.size(sum(item.size for item in found))
+    done = "are freed" if arguments.delete else "would be freed by %power gc --delete"
+    return render.stack([listing, render.note(f"{total} {done}.")])
 
 
 def doctor(session: Session, arguments: argparse.Namespace) -> Output:
-    """Show the server's setup and how to improve it."""
-    health = session.client.health()
+    """How the server does, and what would make it better."""
+    client = session.client
+    health = client.health()
     uptime = formatting.duration(health.uptime_seconds)
-    facts = render.facts(
-        (
-            ("Server", session.server_description),
-            ("Version", f"{health.version}, up for {uptime}"),
-            ("Store", health.home),
-            ("Loaded", ", ".join(health.loaded_models) or "none"),
-            *((f"Device {device.name}", _device(device)) for device in health.devices),
-            *((f"Engine {name}", _engine(engine)) for name, engine in health.engines.items()),
+    parts = [
+        render.facts(
+            (
+                *_server(client),
+                (
+                    "Version",
+                    f"{health.version}, up for {uptime}",
+                ),
+                ("Store", health.home),
+                ("Loaded", ", ".join(health.loaded_models) or "nothing"),
+                *((f"Device {device.name}", _device(device)) for device in health.devices),
+                *((f"Engine {name}", _engine(e)) for name, e in health.engines.items()),
+            )
         )
-    )
-    notes = [*health.hints]
-    notes += [f"Cannot read the manifest {p.file}: {p.reason}" for p in health.problems]
-    return render.stack([facts, *map(render.note, notes or ["No problems found."])])
+    ]
+    parts += [render.note(hint) for hint in health.hints]
+    parts += [
+        render.note(f"The manifest {problem.file} cannot be read: {problem.reason}")
+        for problem in health.problems
+    ]
+    if not health.hints and not health.problems:
+        parts.append(render.note("All is well."))
+    return render.stack(parts)
+
+
+def _server(client: Client) -> tuple[tuple[str, str], ...]:
+    return (("Server", client.server.url), ("Found as", client.server.found))
 
 
 def _device(device: Device) -> str:
@@ -174,7 +188,7 @@ def _device(device: Device) -> str:
     if device.description is not UNSET:
         parts.append(device.description)
     if device.memory_total is not UNSET:
-        parts.append(f"{formatting.size(device.memory_total)} memory")
+        parts.append(f"{formatting.size(device.memory_total)} of memory")
     if device.memory_free is not UNSET:
         parts.append(f"{formatting.size(device.memory_free)} free")
     return ", ".join(parts)
@@ -183,9 +197,9 @@ def _device(device: Device) -> str:
 def _engine(engine: EngineStatus) -> str:
     if not engine.available:
         return "not available" + ("" if engine.reason is UNSET else f": {engine.reason}")
-    parts = ["available" if engine.version is UNSET else f"version {engine.version}"]
+    parts = ["ready" if engine.version is UNSET else f"version {engine.version}"]
     if engine.gpu is not UNSET:
-        parts.append("GPU build" if engine.gpu else "CPU-only build")
+        parts.append("built for a GPU" if engine.gpu else "built for CPUs only")
     if engine.formats:
-        parts.append("formats: " + ", ".join(engine.formats))
+        parts.append("runs " + ", ".join(engine.formats))
     return ", ".join(parts)

@@ -1,4 +1,4 @@
-"""Tab completion of commands, options and names for ``%power`` and ``%%power``."""
+"""Tab completion of ``%power`` and ``%%power``: commands, options, model names."""
 
 from __future__ import annotations
 
@@ -15,26 +15,23 @@ from IPython.core.completer import (
 )
 
 from ..contract.errors import PowerError
-from .parser import MagicParser, cell_parser, line_parser
+from . import parser
+from .parser import MagicParser
 from .session import Session
 
 _LINE = re.compile(r"(?:^|=)\s*(?P<magic>%%?)power\s+(?P<words>.*)$")
-_NO_COMPLETIONS: dict[str, Any] = {"completions": []}
+_NOTHING: dict[str, Any] = {"completions": []}
 
 
 class Completion:
-    """Matcher for IPython's completer.
+    """A matcher for IPython's completer.
 
-    Attributes
-    ----------
-    MAX_AGE : float
-        Seconds for which the names of models and pulls are cached.
-    TIMEOUT : float
-        Seconds that a key press waits for the server.
+    Names come from the server at most every `FRESH` seconds, and no key press waits for it
+    longer than `PATIENCE`.
     """
 
-    MAX_AGE = 2.0
-    TIMEOUT = 0.5
+    FRESH = 2.0  # seconds
+    PATIENCE = 0.5  # seconds
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -43,37 +40,33 @@ class Completion:
 
     @context_matcher()  # type: ignore[untyped-decorator]
     def match(self, context: CompletionContext) -> dict[str, Any]:
-        """Complete the last word of a ``%power`` or ``%%power`` line.
+        """Complete the last word of a line of ours; nothing for other lines.
 
-        Returns
-        -------
-        dict
-            IPython's `SimpleMatcherResult`, without completions for other lines.
+        Returns IPython's `SimpleMatcherResult`.
         """
         line = _LINE.search(context.text_until_cursor)
         if line is None:
-            return _NO_COMPLETIONS
+            return _NOTHING
         *before, word = re.split(r"\s+", line["words"])
-        parser = cell_parser() if line["magic"] == "%%" else line_parser()
-        candidates = self._candidates(parser, before, word)
-        completions = [text for text in candidates if text.startswith(word)]
-        if not completions:
-            return _NO_COMPLETIONS
+        tree = parser.cell_parser() if line["magic"] == "%%" else parser.line_parser()
+        fitting = [text for text in self._candidates(tree, before, word) if text.startswith(word)]
+        if not fitting:
+            return _NOTHING
         return {
-            "completions": [SimpleCompletion(text) for text in completions],
-            # The whole word. IPython's own fragment starts after a ":" or "@" in a name.
+            "completions": [SimpleCompletion(text) for text in fitting],
+            # The whole word, though IPython ends its own at the ":" or "@" of a name.
             "matched_fragment": word,
             "suppress": True,
         }
 
-    def _candidates(self, parser: MagicParser, before: list[str], word: str) -> list[str]:
-        """Return what can follow the complete words `before`."""
-        expected = _expected_argument(parser, before)
-        if expected is None:
+    def _candidates(self, tree: MagicParser, before: list[str], word: str) -> list[str]:
+        """What may stand after the words `before`, of which all are whole."""
+        awaiting = _awaited(tree, before)
+        if awaiting is None:
             return []
-        parser, argument = expected
+        tree, argument = awaiting
         if word.startswith("-") and not (argument and argument.option_strings):
-            return [o for a in parser.arguments for o in a.option_strings if o.startswith("--")]
+            return [o for a in tree.arguments for o in a.option_strings if o.startswith("--")]
         if argument is None:
             return []
         if argument.dest in ("model", "pull"):
@@ -81,42 +74,39 @@ class Completion:
         return list(argument.choices or ())
 
     def _names_of(self, kind: str) -> list[str]:
-        if time.monotonic() - self._fetched_at.get(kind, -math.inf) > self.MAX_AGE:
+        if time.monotonic() - self._fetched_at.get(kind, -math.inf) > self.FRESH:
             try:
-                self._names[kind] = self._session.names(kind, timeout=self.TIMEOUT)
+                self._names[kind] = self._session.names(kind, patience=self.PATIENCE)
             except PowerError:
-                # Completion fails silently. The command itself will show the error.
+                # A key press is no place for an error; the command will tell.
                 self._names[kind] = []
             self._fetched_at[kind] = time.monotonic()
         return self._names[kind]
 
 
-def _expected_argument(
-    parser: MagicParser, words: list[str]
+def _awaited(
+    tree: MagicParser, words: list[str]
 ) -> tuple[MagicParser, argparse.Action | None] | None:
-    """Return the parser of the command in `words` and its next argument.
-
-    The argument is None after the last one. The result is None if a word is not a command.
-    """
-    positionals = _positionals(parser)
+    """The parser that `words` lead to, and the argument that comes next, None after the last;
+    None where a word is no command."""
+    positionals = _positionals(tree)
     option: argparse.Action | None = None
     for word in words:
         if option is not None:
             option = None
         elif word.startswith("-"):
-            option = next((a for a in parser.arguments if word in a.option_strings), None)
+            option = next((a for a in tree.arguments if word in a.option_strings), None)
             if option is not None and option.nargs == 0:
                 option = None
-        elif positionals and positionals[0].nargs == argparse.PARSER:
-            commands: dict[str, MagicParser] = dict(positionals[0].choices or ())
-            if word not in commands:
+        elif positionals and isinstance(positionals[0], argparse._SubParsersAction):
+            if word not in positionals[0].choices:
                 return None
-            parser = commands[word]
-            positionals = _positionals(parser)
+            tree = positionals[0].choices[word]
+            positionals = _positionals(tree)
         else:
             positionals = positionals[1:]
-    return parser, option or (positionals[0] if positionals else None)
+    return tree, option or (positionals[0] if positionals else None)
 
 
-def _positionals(parser: MagicParser) -> list[argparse.Action]:
-    return [argument for argument in parser.arguments if not argument.option_strings]
+def _positionals(tree: MagicParser) -> list[argparse.Action]:
+    return [argument for argument in tree.arguments if not argument.option_strings]

@@ -15,7 +15,7 @@ import torch
 from a3s_power_jupyter.convert.converter import convert
 from a3s_power_jupyter.convert.exceptions import CannotConvert
 from a3s_power_jupyter.convert.proof import prove_numbers, prove_tokens
-from a3s_power_jupyter.engine.llamacpp import logs
+from a3s_power_jupyter.engine.llamacpp.backend import install_log
 from support import tiny_models
 from support.tiny_models import LLAMA3, QWEN2, byte_level, make, spm_bpe
 
@@ -82,7 +82,7 @@ CASES: dict[str, tuple[str, Callable[[], Any], dict[str, Any]]] = {
 
 @pytest.fixture(scope="module", autouse=True)
 def quiet() -> None:
-    logs.install()
+    install_log()
 
 
 def converted(directory: Path, tmp_path: Path) -> Path:

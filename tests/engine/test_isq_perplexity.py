@@ -13,7 +13,7 @@ import transformers
 from a3s_power_jupyter.contract.parameters import LoadParameters
 from a3s_power_jupyter.convert.converter import convert
 from a3s_power_jupyter.convert.quantize import quantize
-from a3s_power_jupyter.engine.llamacpp import logs
+from a3s_power_jupyter.engine.llamacpp.backend import install_log
 from a3s_power_jupyter.engine.protocol import Load
 from a3s_power_jupyter.engine.transformers.model import LoadedModel
 from support import tiny_models
@@ -59,7 +59,7 @@ def plain(smollm2_directory: Path, tokens: list[int]) -> Any:
 @pytest.fixture(scope="module")
 def whole(smollm2_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The model as GGUF, not quantized."""
-    logs.install()
+    install_log()
     target = tmp_path_factory.mktemp("perplexity") / "whole.gguf"
     convert(smollm2_directory, target, lambda _value: None)
     return target

@@ -143,5 +143,5 @@ def test_mistakes(engine: LlamaCppEngine, files: tuple[Path, Path, Path]) -> Non
         bare.submit(1, ask("What?", IMAGE, images=(A,)))
     with pytest.raises(InvalidParameter, match="no vision"):
         load(files[1], None).submit(1, ask(IMAGE, "x", images=(A,)))
-    with pytest.raises(ModelLoadFailed, match="image part"):
+    with pytest.raises(ModelLoadFailed, match="mmproj"):
         load(files[1], files[1])

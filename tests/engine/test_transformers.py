@@ -104,7 +104,7 @@ def test_together_as_alone_and_as_transformers(family: str, tmp_path: Path) -> N
             do_sample=False,
             pad_token_id=0,
         )[0, prompt.shape[1] :].tolist()
-        pieces = b"".join(engine._model.pieces(token) for token in expected)
+        pieces = b"".join(engine._model.token_to_piece(token) for token in expected)
         assert text(items) == pieces.decode("utf-8", "replace")
 
 
@@ -195,11 +195,11 @@ def test_seeds_and_logprobs(engine: TransformersEngine) -> None:
 
 def test_bias_and_penalties(engine: TransformersEngine) -> None:
     [items] = run(engine, complete([1, 5], max_tokens=3, logit_bias={70: 1000.0}))
-    assert text(items) == engine._model.pieces(70).decode() * 3
+    assert text(items) == engine._model.token_to_piece(70).decode() * 3
     [items] = run(
         engine, complete([1, 5], max_tokens=3, logit_bias={70: 30.0}, repeat_penalty=10.0)
     )
-    assert text(items).count(engine._model.pieces(70).decode()) < 3
+    assert text(items).count(engine._model.token_to_piece(70).decode()) < 3
 
 
 def test_mistakes(engine: TransformersEngine) -> None:
@@ -220,7 +220,7 @@ def test_pieces_are_the_text(tokenizer: Tokenizer, tmp_path: Path) -> None:
     engine = load(make(tmp_path / "m", "LlamaConfig", tokenizer))
     words = "Größe 🙂 and\n\ttabs, 你好  spaces"
     tokens = engine._model.tokenizer(words, add_special_tokens=False)["input_ids"]
-    assert b"".join(map(engine._model.pieces, tokens)).decode().strip() == words
+    assert b"".join(map(engine._model.token_to_piece, tokens)).decode().strip() == words
 
 
 @pytest.mark.parametrize(("kind", "cosine"), [("HQQ8", 0.999), ("HQQ4", 0.8), ("Q6K", 0.999)])

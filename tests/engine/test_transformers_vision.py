@@ -14,7 +14,7 @@ from a3s_power_jupyter.contract.errors import ContextLengthExceeded, InvalidPara
 from a3s_power_jupyter.contract.parameters import LoadParameters
 from a3s_power_jupyter.contract.types import ChatRequest, CompletionRequest, Delta, Sampling
 from a3s_power_jupyter.engine.protocol import Load
-from a3s_power_jupyter.engine.transformers.vision import VisionEngine, _images_only
+from a3s_power_jupyter.engine.transformers.vision import VisionEngine, images_only
 from support import tiny_vision
 from support.tiny_vision import file_of, picture
 
@@ -57,7 +57,7 @@ def run(engine: VisionEngine, request: Any) -> tuple[str, list[float]]:
 def expected(directory: Path, text: str, images: list[Any]) -> list[int]:
     """What transformers itself answers, greedily."""
     config = transformers.AutoConfig.from_pretrained(directory)
-    processor = _images_only(PROCESSOR_MAPPING[type(config)]).from_pretrained(directory)
+    processor = images_only(PROCESSOR_MAPPING[type(config)]).from_pretrained(directory)
     model = transformers.AutoModelForImageTextToText.from_pretrained(directory)
     content = [*({"type": "image"} for _ in images), {"type": "text", "text": text}]
     prompt = processor.apply_chat_template(
@@ -80,7 +80,7 @@ def test_every_family_as_transformers(family: str, tmp_path: Path) -> None:
     for images, files in (([one], (a,)), ([one, two], (a, b))):
         request = ask(*[IMAGE] * len(files), "What is this?", files=files)
         tokens = expected(directory, "What is this?", images)
-        pieces = [engine._model.pieces(t) for t in tokens if t not in engine._ends]
+        pieces = [engine._model.token_to_piece(t) for t in tokens if t not in engine._eos_token_ids]
         text, _ = run(engine, request)
         assert text == b"".join(pieces).decode("utf-8", "replace")
     scores = [
@@ -109,7 +109,7 @@ def test_mistakes_leave_the_engine_idle(llava: VisionEngine) -> None:
     png = file_of(picture(1))
     with pytest.raises(InvalidParameter, match="Image 2 is broken"):
         llava.submit(0, ask(IMAGE, IMAGE, "x", files=(png, png[: len(png) // 2])))
-    with pytest.raises(InvalidParameter, match="does not take these images"):
+    with pytest.raises(InvalidParameter, match="processor rejects these images"):
         llava.submit(0, ask(IMAGE, "and <image> too", files=(png,)))
     assert llava.idle
 

@@ -13,7 +13,7 @@ import transformers
 from PIL import Image
 from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
 
-from a3s_power_jupyter.engine.transformers.vision import _images_only
+from a3s_power_jupyter.engine.transformers.vision import images_only
 from support.tiny_models import byte_level
 
 TEMPLATE = (
@@ -132,7 +132,7 @@ def _qwen(kind: str, patch: int, **see: Any) -> Callable[[], Made]:
             vision_config={**_QWEN_SEE, "patch_size": patch, **see},
             **{k: tokenizer.convert_tokens_to_ids(token) for k, token in _QWEN_TOKENS.items()},
         )
-        processor = _images_only(PROCESSOR_MAPPING[type(config)])(
+        processor = images_only(PROCESSOR_MAPPING[type(config)])(
             image_processor=transformers.Qwen2VLImageProcessorPil(
                 min_pixels=(2 * patch) ** 2, max_pixels=(2 * patch) ** 2 * 16, patch_size=patch
             ),

@@ -1,4 +1,4 @@
-"""Embedding models as transformers and sentence-transformers keep them."""
+"""The engine for embedding models of transformers and sentence-transformers."""
 
 from __future__ import annotations
 

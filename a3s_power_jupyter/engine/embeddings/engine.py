@@ -1,4 +1,4 @@
-"""The embedding engine: each step one batch of texts of about the same length."""
+"""Compute embeddings; each step embeds one batch of texts of similar lengths."""
 
 from __future__ import annotations
 
@@ -19,31 +19,48 @@ from ...contract.errors import (
     UnsupportedRequestFields,
 )
 from ...contract.types import Embedded, EmbeddingRequest, Request
-from ..base import Engine, Progress, StepOutput
+from ..base import Engine, ProgressCallback, StepOutput
 from ..protocol import Load, Loaded
 from ..transformers.model import LoadedModel
 from .pipeline import Pipeline, read_pipeline
 
-#: Requests whose texts are batched together.
+#: Maximum number of requests with texts in the same batches.
 SLOTS = 16
 
-#: Tokens of a batch, padding counted: a step on a CPU stays well under a second for small models.
+#: Tokens per batch, including padding. With a small model on a CPU, a step stays well under a
+#: second.
 CPU_BATCH_TOKENS = 4096
 GPU_BATCH_TOKENS = 32768
 
 
 @dataclass
 class Job:
-    """A request; `vectors` are in the order of its inputs, None where still to come."""
+    """A request.
+
+    Attributes
+    ----------
+    vectors : list of ndarray or None
+        In the order of the inputs; None for a text that is not computed yet.
+    prompt_tokens : int
+        Tokens of all inputs.
+    """
 
     id: int
     vectors: list[Any]
-    tokens: int = 0
+    prompt_tokens: int = 0
 
 
 @dataclass(order=True)
 class Text:
-    """One text, compared by its length; `skip` tokens at its front do not count in the pooling."""
+    """One text, ordered by its length.
+
+    Attributes
+    ----------
+    skip : int
+        Leading tokens that are left out of the pooling.
+    index : int
+        Index of the text in its request.
+    """
 
     length: int
     tokens: list[int] = field(compare=False)
@@ -53,7 +70,7 @@ class Text:
 
 
 class EmbeddingModel(LoadedModel):
-    """A model that is read for its hidden states."""
+    """A model without a head, and the pipeline that turns its hidden states into vectors."""
 
     pipeline: Pipeline
 
@@ -62,12 +79,12 @@ class EmbeddingModel(LoadedModel):
 
     @property
     def dtype(self) -> Any:
-        """float32 on a CPU, where it is exact and no slower."""
+        """float32 on a CPU, where it is exact and not slower."""
         return "auto" if self.placement.gpu else torch.float32
 
     @property
     def max_length(self) -> int:
-        """Tokens of a text, with those that frame it."""
+        """Maximum number of tokens of a text, including special tokens."""
         limits = [self.pipeline.max_length, self.trained_ctx, self.tokenizer.model_max_length]
         if self.parameters.num_ctx is not UNSET:
             limits.append(self.parameters.num_ctx)
@@ -75,13 +92,13 @@ class EmbeddingModel(LoadedModel):
 
 
 class EmbeddingEngine(Engine):
-    """Vectors of texts, by one model of format ``huggingface``."""
+    """Embeddings of one model of format ``huggingface``."""
 
     def __init__(self, model: EmbeddingModel) -> None:
         self._model = model
         self._jobs: dict[int, Job] = {}
-        self._waiting: list[Text] = []  # by length
-        self._budget = GPU_BATCH_TOKENS if model.placement.gpu else CPU_BATCH_TOKENS
+        self._waiting: list[Text] = []  # sorted by length
+        self._batch_tokens = GPU_BATCH_TOKENS if model.placement.gpu else CPU_BATCH_TOKENS
         self.info = Loaded(
             slots=SLOTS,
             num_ctx=model.max_length,
@@ -91,14 +108,14 @@ class EmbeddingEngine(Engine):
         )
 
     @classmethod
-    def load(cls, load: Load, progress: Progress) -> EmbeddingEngine:
+    def load(cls, load: Load, progress: ProgressCallback) -> EmbeddingEngine:
         return cls(EmbeddingModel(load, progress, transformers.AutoModel))
 
     def submit(self, id_: int, request: Request) -> None:
         if not isinstance(request, EmbeddingRequest):
-            raise UnsupportedRequestFields("This model only embeds text: ask it at /v1/embeddings.")
+            raise UnsupportedRequestFields("This model only embeds text. Use /v1/embeddings.")
         if not request.inputs:
-            raise InvalidParameter("input is empty; give at least one text.", param="input")
+            raise InvalidParameter("input is empty. Give at least one text.", param="input")
         prompt = self._prompt(request.prompt_name)
         job = Job(id_, [None] * len(request.inputs))
         texts = [self._text(job, i, value, prompt) for i, value in enumerate(request.inputs)]
@@ -124,17 +141,17 @@ class EmbeddingEngine(Engine):
             return self._fail(batch, error)
         for text, vector in zip(batch, vectors, strict=True):
             text.job.vectors[text.index] = vector
-        return self._finished({text.job.id for text in batch})
+        return self._finish({text.job.id for text in batch})
 
     # ------------------------------------------------------------ texts
 
     def _prompt(self, name: str | None) -> str:
-        """What is put in front of each text.
+        """Return the prompt to put in front of each text.
 
         Raises
         ------
         InvalidParameter
-            The model has no prompt of that name.
+            If the model has no prompt of this name.
         """
         pipeline = self._model.pipeline
         name = pipeline.default_prompt if name is None else name
@@ -143,11 +160,12 @@ class EmbeddingEngine(Engine):
         if name not in pipeline.prompts:
             known = ", ".join(sorted(pipeline.prompts)) or "none"
             raise InvalidParameter(
-                f"The model has no prompt {name!r}. It has: {known}.", param="prompt_name"
+                f"The model has no prompt {name!r}. Its prompts: {known}.", param="prompt_name"
             )
         return pipeline.prompts[name]
 
     def _text(self, job: Job, index: int, value: str | list[int], prompt: str) -> Text:
+        """Tokenize one input and count its tokens in the job."""
         limit = self._model.max_length
         skip = 0
         if isinstance(value, str):
@@ -162,30 +180,32 @@ class EmbeddingEngine(Engine):
             tokens = value[:limit]
         if not tokens:
             raise InvalidParameter("A text to embed is empty.", param="input")
-        job.tokens += len(tokens)
+        job.prompt_tokens += len(tokens)
         return Text(len(tokens), tokens, skip, job, index)
 
     def _prompt_length(self, prompt: str) -> int:
-        """Tokens of a prompt, with the one that begins a text and without the one that ends it."""
+        """Return the tokens of a prompt, with a leading special token but not a trailing one."""
         tokens = self._model.tokenizer(prompt)["input_ids"]
-        ends = {self._model.tokenizer.sep_token_id, self._model.tokenizer.eos_token_id}
-        return len(tokens) - (1 if tokens and tokens[-1] in ends else 0)
+        trailing = {self._model.tokenizer.sep_token_id, self._model.tokenizer.eos_token_id}
+        return len(tokens) - (1 if tokens and tokens[-1] in trailing else 0)
 
     # ------------------------------------------------------------ batches
 
     def _next_batch(self) -> list[Text]:
-        """The longest text of the oldest request, and with it what is nearest in length: little
-        is padding, and nobody waits for ever."""
+        """Take the longest text of the oldest request and the texts closest to it in length.
+
+        Texts of similar lengths need little padding, and no request waits forever.
+        """
         oldest = next(iter(self._jobs.values()))
         last = max(i for i, text in enumerate(self._waiting) if text.job is oldest)
-        room = max(1, self._budget // self._waiting[last].length)
-        first = max(0, last + 1 - room)
+        count = max(1, self._batch_tokens // self._waiting[last].length)
+        first = max(0, last + 1 - count)
         batch = self._waiting[first : last + 1]
         del self._waiting[first : last + 1]
         return batch
 
     def _embed(self, batch: list[Text]) -> Any:
-        """Vectors, float32, shape (texts, dimensions)."""
+        """Return the vectors in float32; shape (texts, dimensions)."""
         width = max(text.length for text in batch)
         device = self._model.placement.device
         pad = self._model.tokenizer.pad_token_id or 0
@@ -193,30 +213,33 @@ class EmbeddingEngine(Engine):
         columns = torch.arange(width)
         lengths = torch.tensor([[text.length] for text in batch])
         skips = torch.tensor([[text.skip] for text in batch])
-        mask = (columns < lengths).long().to(device)
-        counted = ((columns < lengths) & (columns >= skips)).long().to(device)
+        attention_mask = (columns < lengths).long().to(device)
+        pooling_mask = ((columns < lengths) & (columns >= skips)).long().to(device)
         with torch.inference_mode():
             hidden = self._model.model(
-                input_ids=torch.tensor(rows, device=device), attention_mask=mask
+                input_ids=torch.tensor(rows, device=device), attention_mask=attention_mask
             ).last_hidden_state
-            return self._model.pipeline.pool(hidden, counted.to(hidden.device)).cpu().numpy()
+            pooling_mask = pooling_mask.to(hidden.device)
+            return self._model.pipeline.pool(hidden, pooling_mask).cpu().numpy()
 
-    def _finished(self, ids: set[int]) -> list[StepOutput]:
+    def _finish(self, ids: set[int]) -> list[StepOutput]:
+        """Return the results of the requests that are complete."""
         outputs: list[StepOutput] = []
         for id_ in sorted(ids):
             job = self._jobs[id_]
             if all(vector is not None for vector in job.vectors):
                 del self._jobs[id_]
                 matrix = np.stack(job.vectors).astype("<f4")
-                outputs.append((id_, Embedded(matrix.tobytes(), matrix.shape[1], job.tokens)))
+                embedded = Embedded(matrix.tobytes(), matrix.shape[1], job.prompt_tokens)
+                outputs.append((id_, embedded))
         return outputs
 
     def _fail(self, batch: list[Text], error: Exception) -> list[StepOutput]:
-        failed: PowerError = ModelLoadFailed(
+        failure: PowerError = ModelLoadFailed(
             f"The model could not compute: {str(error).splitlines()[0][:300]}. Send fewer or "
             "shorter texts at once."
         )
         ids = sorted({text.job.id for text in batch})
         for id_ in ids:
             self.cancel(id_)
-        return [(id_, failed) for id_ in ids]
+        return [(id_, failure) for id_ in ids]

@@ -1,7 +1,7 @@
-"""From the vectors of tokens to the vector of a text, as a directory's own files say.
+"""Turn the hidden states of a text into one vector, as configured in the model's directory.
 
-The files are those of sentence-transformers (https://sbert.net): `modules.json` lists the steps,
-each with a folder. Code that they name is never imported: the steps known here are ours.
+The files are those of sentence-transformers (https://sbert.net): `modules.json` lists the modules,
+each with a folder. Classes that they name are never imported; the modules are implemented here.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from torch import Tensor
 
 from ...contract.errors import ModelLoadFailed
 
-#: Ways to pool by the keys that configurations have, in the order in which several are put side
-#: by side. Newer files name the ways under "pooling_mode" instead.
+#: Configuration key -> pooling mode, in the order in which several modes are concatenated. Newer
+#: files have a "pooling_mode" instead.
 _POOLING = {
     "pooling_mode_cls_token": "cls",
     "pooling_mode_max_tokens": "max",
@@ -41,7 +41,7 @@ _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 @dataclass(frozen=True)
 class Dense:
-    """A linear layer after the pooling; `weight` has the shape (out, in)."""
+    """A linear layer after the pooling, with a weight of shape (out, in)."""
 
     weight: Tensor
     bias: Tensor | None
@@ -55,14 +55,18 @@ class Dense:
 
 @dataclass
 class Pipeline:
-    """What comes around the model.
+    """The steps before and after the model.
 
     Attributes
     ----------
-    pooling : one or more of "cls", "max", "mean", ...; their vectors are put side by side.
-    include_prompt : whether the tokens of a prompt count in the pooling.
-    max_length : tokens of a text; what is longer is cut, as sentence-transformers does.
-    prompts : texts that may be put in front, by name.
+    pooling : tuple of str
+        Pooling modes ("cls", "max", "mean", ...). The vectors of several modes are concatenated.
+    include_prompt : bool
+        Whether the tokens of a prompt count in the pooling.
+    max_length : int or None
+        Tokens of a text. Longer texts are truncated, as in sentence-transformers.
+    prompts : dict
+        Name -> text to put in front of the input.
     """
 
     pooling: tuple[str, ...] = ("mean",)
@@ -74,17 +78,24 @@ class Pipeline:
     default_prompt: str | None = None
 
     def pool(self, tokens: Tensor, mask: Tensor) -> Tensor:
-        """Vectors of texts; `tokens` has the shape (texts, tokens, size), `mask` is 1 where a
-        token counts. Normalised to length 1."""
+        """Return the vectors of texts, L2-normalized.
+
+        Parameters
+        ----------
+        tokens : Tensor
+            Hidden states; shape (texts, tokens, size).
+        mask : Tensor
+            1 for each token that counts in the pooling; shape (texts, tokens).
+        """
         tokens = tokens.float()
-        vectors = torch.cat([_pooled(mode, tokens, mask) for mode in self.pooling], dim=1)
+        vectors = torch.cat([_pool(mode, tokens, mask) for mode in self.pooling], dim=1)
         for dense in self.dense:
             vectors = dense(vectors)
         return torch.nn.functional.normalize(vectors, dim=1)
 
 
-def _pooled(mode: str, tokens: Tensor, mask: Tensor) -> Tensor:
-    """Source: sentence_transformers' Pooling module, whose names these are."""
+def _pool(mode: str, tokens: Tensor, mask: Tensor) -> Tensor:
+    """Pool like the module `Pooling` of sentence-transformers."""
     weights = mask.unsqueeze(-1).float()
     positions = torch.arange(mask.shape[1], device=mask.device)
     if mode == "cls":
@@ -102,31 +113,31 @@ def _pooled(mode: str, tokens: Tensor, mask: Tensor) -> Tensor:
 
 
 def read_pipeline(directory: Path) -> Pipeline:
-    """The steps of a directory; mean pooling where it does not say.
+    """Read the pipeline of a directory. The default is mean pooling.
 
     Raises
     ------
     ModelLoadFailed
-        A step is not known, or a file makes no sense.
+        If a module, pooling mode or activation is not supported.
     """
     pipeline = Pipeline()
     if (directory / "modules.json").exists():
         for module in json.loads((directory / "modules.json").read_text("utf-8")):
             kind = str(module.get("type", "")).rpartition(".")[2]
-            _read_step(pipeline, kind, directory / str(module.get("path", "")))
+            _read_module(pipeline, kind, directory / str(module.get("path", "")))
     _read_limits(pipeline, directory)
     _read_prompts(pipeline, directory)
     return pipeline
 
 
-def _read_step(pipeline: Pipeline, kind: str, folder: Path) -> None:
+def _read_module(pipeline: Pipeline, kind: str, folder: Path) -> None:
     if kind == "Pooling":
-        _read_pooling(pipeline, _object(folder / "config.json"))
+        _read_pooling(pipeline, _read_object(folder / "config.json"))
     elif kind == "Dense":
         pipeline.dense.append(_read_dense(folder))
-    elif kind not in ("Transformer", "Normalize"):  # vectors are normalised in any case
+    elif kind not in ("Transformer", "Normalize"):  # vectors are always normalized
         raise ModelLoadFailed(
-            f"The model's modules.json has a step {kind!r} that is not known here (known: "
+            f"The module {kind!r} in the model's modules.json is not supported (supported: "
             "Transformer, Pooling, Dense, Normalize)."
         )
 
@@ -138,22 +149,24 @@ def _read_pooling(pipeline: Pipeline, config: dict[str, Any]) -> None:
     modes = [modes] if isinstance(modes, str) else modes
     known = list(_POOLING.values())
     if not isinstance(modes, list) or not modes or any(mode not in known for mode in modes):
-        raise ModelLoadFailed(f"The model pools by {modes}; known are {', '.join(known)}.")
+        raise ModelLoadFailed(
+            f"The pooling mode {modes} is not supported (supported: {', '.join(known)})."
+        )
     pipeline.pooling = tuple(modes)
     pipeline.include_prompt = config.get("include_prompt", True) is not False
 
 
 def _read_dense(folder: Path) -> Dense:
-    config = _object(folder / "config.json")
+    config = _read_object(folder / "config.json")
     name = str(config.get("activation_function", "Identity")).rpartition(".")[2]
     if name not in _ACTIVATIONS:
-        raise ModelLoadFailed(f"The model's activation {name!r} is not known here.")
+        raise ModelLoadFailed(f"The activation function {name!r} is not supported.")
     tensors = load_file(folder / "model.safetensors")
     return Dense(tensors["linear.weight"], tensors.get("linear.bias"), _ACTIVATIONS[name])
 
 
 def _read_limits(pipeline: Pipeline, directory: Path) -> None:
-    config = _object(directory / "sentence_bert_config.json")
+    config = _read_object(directory / "sentence_bert_config.json")
     length = config.get("max_seq_length")
     if isinstance(length, int) and length > 0:
         pipeline.max_length = length
@@ -161,7 +174,7 @@ def _read_limits(pipeline: Pipeline, directory: Path) -> None:
 
 
 def _read_prompts(pipeline: Pipeline, directory: Path) -> None:
-    config = _object(directory / "config_sentence_transformers.json")
+    config = _read_object(directory / "config_sentence_transformers.json")
     prompts = config.get("prompts")
     if isinstance(prompts, dict):
         pipeline.prompts = {str(name): str(text) for name, text in prompts.items()}
@@ -169,7 +182,7 @@ def _read_prompts(pipeline: Pipeline, directory: Path) -> None:
     pipeline.default_prompt = default if default in pipeline.prompts else None
 
 
-def _object(path: Path) -> dict[str, Any]:
+def _read_object(path: Path) -> dict[str, Any]:
     if not path.exists():
         return {}
     value = json.loads(path.read_text("utf-8"))

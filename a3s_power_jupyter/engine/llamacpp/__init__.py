@@ -1,4 +1,4 @@
-"""GGUF models on llama.cpp, through the low-level API of llama-cpp-python."""
+"""The engine for GGUF models, on the low-level API of llama-cpp-python."""
 
 from .engine import LlamaCppEngine
 

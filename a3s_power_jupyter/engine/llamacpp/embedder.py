@@ -1,4 +1,4 @@
-"""Embeddings: pooled by llama.cpp, in a context of their own that is made when first asked for."""
+"""Compute pooled embeddings with llama.cpp, in a context that is created on first use."""
 
 from __future__ import annotations
 
@@ -12,35 +12,38 @@ from ...contract.errors import (
     ContextLengthExceeded,
     InvalidParameter,
     ModelLoadFailed,
+    PowerError,
     UnsupportedRequestFields,
 )
 from ...contract.types import Embedded, EmbeddingRequest
 from ..base import StepOutput
-from . import logs
+from .backend import last_errors
 from .model import LlamaModel
 
-#: Texts that are embedded in one batch.
+#: Maximum number of texts in one batch.
 MAX_SEQUENCES = 16
-#: Tokens of the smallest embedding context; grown by doubling when a text is longer.
+#: Tokens of the smallest embedding context. It doubles until the longest text fits.
 MIN_CONTEXT = 512
 
 
 @dataclass
 class _Job:
+    """A request; `vectors` grows in the order of `inputs`."""
+
     id: int
     inputs: list[list[int]]
-    rows: list[Any] = field(default_factory=list)
+    vectors: list[Any] = field(default_factory=list)
 
 
 class Embedder:
-    """Embeds one batch of texts a step."""
+    """The embedding requests of a model; each step computes one batch of texts."""
 
     def __init__(self, model: LlamaModel) -> None:
         self._model = model
         self._jobs: list[_Job] = []
         self._context: Any = None
         self._batch: Any = None
-        self._size = 0
+        self._n_ctx = 0
 
     @property
     def idle(self) -> bool:
@@ -49,12 +52,12 @@ class Embedder:
     def submit(self, id_: int, request: EmbeddingRequest) -> None:
         if request.prompt_name is not None:
             raise InvalidParameter(
-                "A GGUF model has no prompts by name; put the text in front of each input.",
+                "A GGUF model has no named prompts. Put the text in front of each input.",
                 param="prompt_name",
             )
-        inputs = [self._tokens(value) for value in request.inputs]
+        inputs = [self._tokenize(value) for value in request.inputs]
         if not inputs:
-            raise InvalidParameter("input is empty; give at least one text.", param="input")
+            raise InvalidParameter("input is empty. Give at least one text.", param="input")
         self._ensure_context(max(map(len, inputs)))
         self._jobs.append(_Job(id_, inputs))
 
@@ -65,18 +68,19 @@ class Embedder:
         if not self._jobs:
             return []
         job = self._jobs[0]
-        error = self._embed_some(job)
-        if error is not None:
+        try:
+            self._embed_batch(job)
+        except PowerError as error:
             self._jobs.pop(0)
             return [(job.id, error)]
-        if len(job.rows) < len(job.inputs):
+        if len(job.vectors) < len(job.inputs):
             return []
         self._jobs.pop(0)
-        vectors = np.stack(job.rows).astype("<f4")
-        tokens = sum(map(len, job.inputs))
-        return [(job.id, Embedded(vectors.tobytes(), vectors.shape[1], tokens))]
+        matrix = np.stack(job.vectors).astype("<f4")
+        prompt_tokens = sum(map(len, job.inputs))
+        return [(job.id, Embedded(matrix.tobytes(), matrix.shape[1], prompt_tokens))]
 
-    def _tokens(self, value: str | list[int]) -> list[int]:
+    def _tokenize(self, value: str | list[int]) -> list[int]:
         vocab = self._model.vocab
         if isinstance(value, str):
             tokens = vocab.tokenize(value, add_special=True)
@@ -88,77 +92,78 @@ class Embedder:
         limit = self._model.num_ctx
         if len(tokens) > limit:
             raise ContextLengthExceeded(
-                f"A text to embed has {len(tokens)} tokens and the model takes {limit}. "
-                "Split it, or load the model with a larger num_ctx.",
+                f"A text to embed has {len(tokens)} tokens, but the context holds {limit}. Split "
+                "the text, or load the model with a larger num_ctx.",
                 param="input",
             )
         return tokens
 
     def _ensure_context(self, longest: int) -> None:
-        """A pooled text must fit into one physical batch, so the context is as long as the
-        longest text so far (rounded up to a power of two)."""
-        if self._context is not None and longest <= self._size:
+        """Create a context for texts of up to `longest` tokens, unless there is one.
+
+        A pooled text must fit into one physical batch (n_ubatch).
+        """
+        if self._context is not None and longest <= self._n_ctx:
             return
-        size = MIN_CONTEXT
-        while size < longest:
-            size *= 2
+        n_ctx = MIN_CONTEXT
+        while n_ctx < longest:
+            n_ctx *= 2
         if self._context is not None:
             lc.llama_free(self._context)
             lc.llama_batch_free(self._batch)
             self._context = None
         self._context = self._model.new_context(
-            n_ctx=size,
-            n_batch=size,
-            n_ubatch=size,
+            n_ctx=n_ctx,
+            n_batch=n_ctx,
+            n_ubatch=n_ctx,
             n_seq_max=MAX_SEQUENCES,
             kv_unified=True,
             embeddings=True,
-            pooling_type=self._pooling(),
+            pooling_type=self._pooling_type(),
         )
-        self._batch = lc.llama_batch_init(size, 0, 1)
-        self._size = size
+        self._batch = lc.llama_batch_init(n_ctx, 0, 1)
+        self._n_ctx = n_ctx
 
-    def _pooling(self) -> int:
-        """What the header states; the mean for a model that states nothing (a chat model)."""
+    def _pooling_type(self) -> int:
+        """Return the pooling type of the GGUF header, or mean pooling for a chat model."""
         architecture = self._model.metadata("general.architecture")
-        stated = self._model.metadata(f"{architecture}.pooling_type")
-        if stated is None or int(stated) == lc.LLAMA_POOLING_TYPE_NONE:
+        value = self._model.metadata(f"{architecture}.pooling_type")
+        if value is None or int(value) == lc.LLAMA_POOLING_TYPE_NONE:
             return int(lc.LLAMA_POOLING_TYPE_MEAN)
-        if int(stated) == lc.LLAMA_POOLING_TYPE_RANK:
-            raise UnsupportedRequestFields("This model ranks pairs of texts; it embeds none.")
-        return int(stated)
+        if int(value) == lc.LLAMA_POOLING_TYPE_RANK:
+            raise UnsupportedRequestFields(
+                "This model is a reranker, which cannot compute embeddings."
+            )
+        return int(value)
 
-    def _embed_some(self, job: _Job) -> ModelLoadFailed | None:
-        """Embed as many of the job's next texts as one batch takes."""
+    def _embed_batch(self, job: _Job) -> None:
+        """Compute as many of the job's next texts as fit into one batch."""
         batch = self._batch
         batch.n_tokens = 0
-        taken = 0
-        for tokens in job.inputs[len(job.rows) :]:
-            if taken == MAX_SEQUENCES or batch.n_tokens + len(tokens) > self._size:
+        n_texts = 0
+        for tokens in job.inputs[len(job.vectors) :]:
+            if n_texts == MAX_SEQUENCES or batch.n_tokens + len(tokens) > self._n_ctx:
                 break
             for position, token in enumerate(tokens):
                 row = batch.n_tokens
                 batch.token[row] = token
                 batch.pos[row] = position
                 batch.n_seq_id[row] = 1
-                batch.seq_id[row][0] = taken
+                batch.seq_id[row][0] = n_texts
                 batch.logits[row] = True
                 batch.n_tokens = row + 1
-            taken += 1
+            n_texts += 1
         memory = lc.llama_get_memory(self._context)
         if memory:
             lc.llama_memory_clear(memory, True)
         status = lc.llama_decode(self._context, batch)
         if status != 0:
-            return ModelLoadFailed(
-                f"llama.cpp could not embed (status {status}){logs.last_errors()}."
-            )
-        job.rows += [self._vector(sequence) for sequence in range(taken)]
-        return None
+            raise ModelLoadFailed(f"llama.cpp could not embed (status {status}){last_errors()}.")
+        job.vectors += [self._vector(seq_id) for seq_id in range(n_texts)]
 
-    def _vector(self, sequence: int) -> Any:
-        """The text's vector, L2-normalised; shape (n_embd,)."""
-        pointer = lc.llama_get_embeddings_seq(self._context, sequence)
+    def _vector(self, seq_id: int) -> Any:
+        """Return a text's vector, L2-normalized; shape (n_embd,)."""
+        pointer = lc.llama_get_embeddings_seq(self._context, seq_id)
         vector = np.ctypeslib.as_array(pointer, (self._model.n_embd,)).astype(np.float32)
         norm = float(np.linalg.norm(vector))
         return vector / norm if norm else vector

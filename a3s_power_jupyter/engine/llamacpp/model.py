@@ -1,4 +1,4 @@
-"""A llama.cpp model, its vocabulary, and the contexts made of it."""
+"""Load a llama.cpp model and create its contexts."""
 
 from __future__ import annotations
 
@@ -7,68 +7,85 @@ import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import llama_cpp as lc
-import psutil
 from msgspec import UNSET
 
 from ...contract.errors import InvalidParameter, ModelLoadFailed
 from ...contract.parameters import LoadParameters
 from ...contract.types import Device
-from ..base import Progress
+from ..base import ProgressCallback, cpu_threads
 from ..protocol import Load
-from .devices import gpus, list_devices
-from .logs import last_errors
+from .backend import free_gpu_bytes, gpus, last_errors, list_devices
+from .vocabulary import Vocabulary
 
-if TYPE_CHECKING:
-    from .vision import Projector
-
-#: Share of a GPU's free memory that a model may take, and what the compute buffers are given.
+#: Share of a GPU's free memory that a model may take, and the reserve for compute buffers.
 GPU_SHARE = 0.92
 GPU_RESERVE_BYTES = 512 * 1024 * 1024
 
 _KV_TYPES = {
     "f32": lc.GGML_TYPE_F32,
     "f16": lc.GGML_TYPE_F16,
-    "bf16": 30,  # GGML_TYPE_BF16 of ggml.h; llama-cpp-python does not name it
+    "bf16": 30,  # GGML_TYPE_BF16 of ggml.h, which llama-cpp-python does not export
     "q8_0": lc.GGML_TYPE_Q8_0,
     "q4_0": lc.GGML_TYPE_Q4_0,
 }
 
 
 class LlamaModel:
-    """The weights and the vocabulary; makes contexts."""
+    """A loaded model.
 
-    def __init__(self, load: Load, progress: Progress) -> None:
+    Attributes
+    ----------
+    pointer : ctypes pointer
+        llama.cpp's ``llama_model``.
+    gpu_layers : int
+        Layers on the GPU; -1 means all.
+    trained_ctx : int
+        Context length that the model was trained for.
+    n_embd : int
+        Length of an embedding.
+    device : str
+        "cpu", or the names of the GPUs.
+
+    Raises
+    ------
+    ModelLoadFailed
+        If llama.cpp cannot load the files.
+    InvalidParameter
+        If `tensor_split` is wrong.
+    """
+
+    def __init__(self, load: Load, progress: ProgressCallback) -> None:
         self.parameters = load.parameters
         devices = list_devices()
         self.gpu_layers = self._choose_gpu_layers(load, devices)
-        self._pointer = _load_model(load, self.gpu_layers, progress)
-        self.vocab = Vocabulary(lc.llama_model_get_vocab(self._pointer))
-        self.trained_ctx = int(lc.llama_model_n_ctx_train(self._pointer))
-        self.n_embd = int(lc.llama_model_n_embd_out(self._pointer))
-        self.has_decoder = bool(lc.llama_model_has_decoder(self._pointer))
+        self.pointer = _load_model(load, self.gpu_layers, progress)
+        self.vocab = Vocabulary(lc.llama_model_get_vocab(self.pointer))
+        self.trained_ctx = int(lc.llama_model_n_ctx_train(self.pointer))
+        self.n_embd = int(lc.llama_model_n_embd_out(self.pointer))
+        self.has_decoder = bool(lc.llama_model_has_decoder(self.pointer))
         names = [d.name for d in gpus(devices)]
         self.device = "+".join(names) if self.gpu_layers and names else "cpu"
 
     @property
     def num_ctx(self) -> int:
-        """Tokens of context of one request."""
+        """Tokens of context for each request."""
         return self.parameters.context_length(self.trained_ctx)
 
     @property
     def generates(self) -> bool:
-        """False for encoders (BERT and its kin), which only embed."""
+        """False for encoders such as BERT, which only embed."""
         causal = self.metadata(f"{self.metadata('general.architecture')}.attention.causal")
         return self.has_decoder and causal != "false"
 
     def metadata(self, key: str) -> str | None:
-        """A value of the GGUF header as text, whole however long it is."""
+        """Return a value of the GGUF header as text, or None if the key is missing."""
         size = 256
         while True:
             buffer = ctypes.create_string_buffer(size)
-            length = lc.llama_model_meta_val_str(self._pointer, key.encode(), buffer, size)
+            length = lc.llama_model_meta_val_str(self.pointer, key.encode(), buffer, size)
             if length < 0:
                 return None
             if length < size:
@@ -76,69 +93,56 @@ class LlamaModel:
             size = length + 1
 
     def chat_template(self) -> str | None:
-        """The template given at registration, else the model's own."""
+        """Return the template set at registration, else the model's own."""
         if self.parameters.chat_template is not UNSET:
             return self.parameters.chat_template
-        template = lc.llama_model_chat_template(self._pointer, None)
+        template = lc.llama_model_chat_template(self.pointer, None)
         return template.decode("utf-8", errors="replace") if template else None
 
     def new_context(self, **overrides: Any) -> Any:
-        """A context with this model's load parameters and the fields in `overrides`.
+        """Create a context with this model's load parameters.
+
+        Parameters
+        ----------
+        **overrides
+            Other fields of ``llama_context_params``.
 
         Raises
         ------
         ModelLoadFailed
-            llama.cpp could not allocate it.
+            If llama.cpp cannot allocate the context.
         """
         params = lc.llama_context_default_params()
-        threads = self.threads
-        params.n_threads = threads
-        params.n_threads_batch = threads
+        params.n_threads = params.n_threads_batch = self.n_threads
         params.no_perf = True
-        given = self.parameters
-        if given.flash_attention is not UNSET:
+        flash_attention = self.parameters.flash_attention
+        if flash_attention is not UNSET:
             params.flash_attn_type = (
                 lc.LLAMA_FLASH_ATTN_TYPE_ENABLED
-                if given.flash_attention
+                if flash_attention
                 else lc.LLAMA_FLASH_ATTN_TYPE_DISABLED
             )
-        if given.kv_cache_type is not UNSET:
-            params.type_k = params.type_v = _KV_TYPES[given.kv_cache_type]
+        if self.parameters.kv_cache_type is not UNSET:
+            params.type_k = params.type_v = _KV_TYPES[self.parameters.kv_cache_type]
         for field, value in overrides.items():
             setattr(params, field, value)
-        context = lc.llama_init_from_model(self._pointer, params)
+        context = lc.llama_init_from_model(self.pointer, params)
         if not context:
             raise ModelLoadFailed(
-                f"llama.cpp could not make a context of {params.n_ctx} tokens"
-                f"{last_errors()}. Load it with a smaller num_ctx, or free some memory."
+                f"llama.cpp could not create a context of {params.n_ctx} tokens{last_errors()}. "
+                "Load the model with a smaller num_ctx, or free some memory."
             )
         return context
 
-    def load_projector(self, path: str) -> Projector:
-        """The image part that belongs to this model.
-
-        Raises
-        ------
-        ModelLoadFailed
-        """
-        from .vision import Projector
-
-        return Projector(path, self._pointer, self.threads, gpu=self.gpu_layers != 0)
-
     @property
-    def threads(self) -> int:
-        if self.parameters.num_thread is not UNSET:
-            return self.parameters.num_thread
-        allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
-        physical = psutil.cpu_count(logical=False) or os.cpu_count() or 1
-        return min(physical, allowed or physical)
+    def n_threads(self) -> int:
+        return cpu_threads(self.parameters)
 
     def _choose_gpu_layers(self, load: Load, devices: list[Device]) -> int:
-        """Layers on the GPU; llama.cpp takes -1 for all of them."""
-        asked = self.parameters.num_gpu
-        layers = load.gpu_layers if asked is UNSET else asked
-        available = gpus(devices)
-        if not available:
+        """Return the number of layers to put on the GPU; -1 means all."""
+        num_gpu = self.parameters.num_gpu
+        layers = load.gpu_layers if num_gpu is UNSET else num_gpu
+        if not gpus(devices):
             return 0
         if layers is not None:
             return layers
@@ -146,15 +150,15 @@ class LlamaModel:
             weights=sum(Path(path).stat().st_size for path in load.paths),
             layers=load.layers,
             kv_bytes=load.kv_bytes,
-            free=sum(d.memory_free for d in available if d.memory_free is not UNSET),
+            free=free_gpu_bytes(devices),
         )
 
 
 def layers_that_fit(*, weights: int, layers: int, kv_bytes: int, free: int) -> int:
-    """How many layers fit into `free` bytes of GPU memory; -1 is all of them.
+    """Return how many layers fit into `free` bytes of GPU memory; -1 means all.
 
-    The output layer counts as one more, and the KV cache is shared out over the layers. A model
-    whose layer count is unknown (0) goes on the GPU whole or not at all.
+    The output layer counts as one more layer, and each layer has its share of the KV cache. If the
+    number of layers is unknown (0), all layers or none are put on the GPU.
     """
     budget = free * GPU_SHARE - GPU_RESERVE_BYTES
     per_layer = (weights + kv_bytes) / (layers + 1)
@@ -163,71 +167,7 @@ def layers_that_fit(*, weights: int, layers: int, kv_bytes: int, free: int) -> i
     return max(0, math.floor(budget / per_layer)) if layers else 0
 
 
-class Vocabulary:
-    """Text to tokens and back."""
-
-    def __init__(self, pointer: Any) -> None:
-        self.pointer = pointer
-        self.size = int(lc.llama_vocab_n_tokens(pointer))
-        self._pieces: dict[int, bytes] = {}
-        self._eog: dict[int, bool] = {}
-        self.bos_text = self.text(lc.llama_vocab_bos(pointer))
-        self.eos_text = self.text(lc.llama_vocab_eos(pointer))
-
-    def tokenize(self, text: str, *, add_special: bool) -> list[int]:
-        """Token ids of `text`; special tokens written out in it count as such."""
-        raw = text.encode("utf-8", errors="replace")
-        capacity = len(raw) + 8
-        tokens = (lc.llama_token * capacity)()
-        count = lc.llama_tokenize(self.pointer, raw, len(raw), tokens, capacity, add_special, True)
-        if count < 0:
-            tokens = (lc.llama_token * -count)()
-            count = lc.llama_tokenize(
-                self.pointer, raw, len(raw), tokens, -count, add_special, True
-            )
-        return list(tokens[:count])
-
-    def check(self, tokens: Sequence[int]) -> None:
-        """Refuse ids that the model does not have.
-
-        Raises
-        ------
-        InvalidParameter
-        """
-        for token in tokens:
-            if not 0 <= token < self.size:
-                raise InvalidParameter(
-                    f"Token id {token} is not in the model's vocabulary of {self.size} tokens."
-                )
-
-    def is_end(self, token: int) -> bool:
-        """Whether `token` ends a generation."""
-        if token not in self._eog:
-            self._eog[token] = bool(lc.llama_vocab_is_eog(self.pointer, token))
-        return self._eog[token]
-
-    def piece(self, token: int) -> bytes:
-        """What `token` adds to the text: bytes, since a character may span tokens."""
-        known = self._pieces.get(token)
-        if known is None:
-            known = self._pieces[token] = self._render(token, special=False)
-        return known
-
-    def text(self, token: int) -> str:
-        """The written form of a token, special ones included; "" for none (-1)."""
-        return self._render(token, special=True).decode("utf-8", "replace") if token >= 0 else ""
-
-    def _render(self, token: int, *, special: bool) -> bytes:
-        size = 64
-        buffer = ctypes.create_string_buffer(size)
-        length = lc.llama_token_to_piece(self.pointer, token, buffer, size, 0, special)
-        if length < 0:
-            buffer = ctypes.create_string_buffer(-length)
-            length = lc.llama_token_to_piece(self.pointer, token, buffer, -length, 0, special)
-        return buffer.raw[:length]
-
-
-def _load_model(load: Load, gpu_layers: int, progress: Progress) -> Any:
+def _load_model(load: Load, gpu_layers: int, progress: ProgressCallback) -> Any:
     parameters = load.parameters
     params = lc.llama_model_default_params()
     params.n_gpu_layers = gpu_layers
@@ -235,8 +175,8 @@ def _load_model(load: Load, gpu_layers: int, progress: Progress) -> Any:
     if parameters.main_gpu is not UNSET:
         params.main_gpu = parameters.main_gpu
     if parameters.tensor_split is not UNSET:
-        split = (ctypes.c_float * lc.LLAMA_MAX_DEVICES)(*_split_shares(parameters.tensor_split))
-        params.tensor_split = split
+        shares = _check_tensor_split(parameters.tensor_split)
+        params.tensor_split = (ctypes.c_float * lc.LLAMA_MAX_DEVICES)(*shares)
 
     @lc.llama_progress_callback  # type: ignore[untyped-decorator]
     def on_progress(value: float, _data: object) -> bool:
@@ -256,10 +196,10 @@ def _load_model(load: Load, gpu_layers: int, progress: Progress) -> Any:
     return pointer
 
 
-def _split_shares(shares: Sequence[float]) -> list[float]:
+def _check_tensor_split(shares: Sequence[float]) -> list[float]:
     if len(shares) > lc.LLAMA_MAX_DEVICES or sum(shares) <= 0:
         raise InvalidParameter(
-            f"tensor_split takes up to {lc.LLAMA_MAX_DEVICES} shares that add up to more than 0.",
+            f"tensor_split has up to {lc.LLAMA_MAX_DEVICES} shares with a sum above 0.",
             param="tensor_split",
         )
     return list(shares)

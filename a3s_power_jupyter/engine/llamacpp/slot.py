@@ -1,4 +1,4 @@
-"""One place in the engine's batch: a sequence of the KV cache and the request that uses it."""
+"""Slots of a llama.cpp context: the KV cache of each request, and the batch they share."""
 
 from __future__ import annotations
 
@@ -6,68 +6,59 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import llama_cpp as lc
+from msgspec import UNSET
+
 from ..generation import Generation
+from .backend import compute_error
+from .prompt import ImageChunk, Prompt
 from .sampler import Sampler
 
 
 @dataclass
-class Picture:
-    """An image of a prompt: mtmd's chunk, and as how many tokens it counts."""
-
-    chunk: Any
-    tokens: int
-
-
-@dataclass
-class Prompt:
-    """`tokens` of a request, and its `images` by the index of their first token. `owner` holds
-    the memory of their chunks."""
-
-    tokens: list[int]
-    images: dict[int, Picture] = field(default_factory=dict)
-    owner: Any = None
-
-    def before_image(self, index: int) -> int:
-        """`index`, or the first token of the image that it is in the middle of."""
-        for start, image in self.images.items():
-            if start < index < start + image.tokens:
-                return start
-        return index
-
-
-@dataclass
 class Slot:
-    """`tokens` are what the KV cache of sequence `seq` holds, in order; they stay after a
-    request ends, and the next request with the same beginning starts from there.
+    """One sequence of the KV cache and the request that uses it.
 
-    `positions` are those of the tokens, and `past` is the next one: an image may take fewer
-    positions than it has tokens. `prompt` is that of the request under way.
+    Attributes
+    ----------
+    seq_id : int
+        llama.cpp's id of the sequence.
+    tokens : list of int
+        Tokens in the KV cache. They stay after a request ends, so that the next request with the
+        same prefix does not compute them again.
+    positions : list of int
+        Position of each token. All tokens of an image have the same one.
+    n_past : int
+        The next position. An image may take fewer positions than tokens.
+    prompt : Prompt
+        Prompt of the current request.
+    last_used : int
+        Counts up with each request.
     """
 
-    seq: int
+    seq_id: int
     tokens: list[int] = field(default_factory=list)
     positions: list[int] = field(default_factory=list)
-    past: int = 0
+    n_past: int = 0
     prompt: Prompt = field(default_factory=lambda: Prompt([]))
     generation: Generation[Sampler] | None = None
-    used: int = 0
+    last_used: int = 0
 
-    def cut(self, keep: int) -> None:
-        """Forget all but the first `keep` tokens."""
-        if keep < len(self.tokens):
-            self.past = self.positions[keep]
-        del self.tokens[keep:], self.positions[keep:]
+    def truncate(self, n_tokens: int) -> None:
+        """Keep only the first `n_tokens` tokens."""
+        if n_tokens < len(self.tokens):
+            self.n_past = self.positions[n_tokens]
+        del self.tokens[n_tokens:], self.positions[n_tokens:]
 
-    def append(self, tokens: Sequence[int], after: int) -> None:
-        """Note that `tokens` are in the cache now, and `after` is the next position. Those of an
-        image all have its first position."""
+    def append(self, tokens: Sequence[int], n_past: int) -> None:
+        """Record tokens that are now in the cache; `n_past` is the next position."""
         self.tokens += tokens
-        self.positions += [self.past] * len(tokens)
-        self.past = after
+        self.positions += [self.n_past] * len(tokens)
+        self.n_past = n_past
 
     def common_prefix(self, prompt: list[int]) -> int:
-        """How many leading tokens of `prompt` the cache already holds."""
-        # Compared in slices: C speed, which matters for prompts of 100,000 tokens.
+        """Return the number of leading tokens of `prompt` that are in the cache."""
+        # Binary search over slices compares at C speed, which matters for 100,000 tokens.
         low, high = 0, min(len(self.tokens), len(prompt))
         while low < high:
             middle = (low + high + 1) // 2
@@ -76,3 +67,132 @@ class Slot:
             else:
                 high = middle - 1
         return low
+
+
+class SlotPool:
+    """The slots of one context.
+
+    Parameters
+    ----------
+    context : ctypes pointer
+        llama.cpp's ``llama_context``.
+    n_batch : int
+        Maximum number of tokens per step; at least `n_slots`.
+    """
+
+    def __init__(self, context: Any, *, n_slots: int, n_batch: int) -> None:
+        self.context = context
+        self._slots = [Slot(seq_id) for seq_id in range(n_slots)]
+        self._n_batch = n_batch
+        self._batch = lc.llama_batch_init(n_batch, 0, 1)
+        self._clock = 0
+
+    @property
+    def active(self) -> list[tuple[Slot, Generation[Sampler]]]:
+        return [(slot, slot.generation) for slot in self._slots if slot.generation is not None]
+
+    def assign(self, generation: Generation[Sampler], prompt: Prompt) -> None:
+        """Give a request the free slot with the longest common prefix, else the oldest one."""
+        free = [slot for slot in self._slots if slot.generation is None]
+        slot = max(free, key=lambda s: (s.common_prefix(prompt.tokens), -s.last_used))
+        n_cached = self._reuse(slot, generation, prompt)
+        generation.num_cached_tokens = generation.num_computed_tokens = n_cached
+        self._clock += 1
+        slot.last_used = self._clock
+        slot.prompt = prompt
+        slot.generation = generation
+
+    def release(self, slot: Slot) -> None:
+        """Free a slot but keep its cache."""
+        if slot.generation is not None:
+            slot.generation.sampler.close()
+            slot.generation = None
+            slot.prompt = Prompt([])
+
+    def clear(self, slot: Slot) -> None:
+        """Empty a slot's cache."""
+        slot.truncate(0)
+        lc.llama_memory_seq_rm(lc.llama_get_memory(self.context), slot.seq_id, -1, -1)
+
+    def next_image(self) -> tuple[Slot, Generation[Sampler], ImageChunk] | None:
+        """Return the first prompt that has reached an image, with the image."""
+        for slot, generation in self.active:
+            image = slot.prompt.images.get(generation.num_computed_tokens)
+            if image is not None:
+                return slot, generation, image
+        return None
+
+    def decode(self) -> dict[int, int]:
+        """Compute the next tokens of the active slots in one batch.
+
+        Returns
+        -------
+        dict
+            Sequence id -> index in the batch, for each slot with new logits.
+
+        Raises
+        ------
+        ModelLoadFailed
+            If llama.cpp cannot compute the batch.
+        """
+        rows = self._fill_batch()
+        if self._batch.n_tokens > 0:
+            status = lc.llama_decode(self.context, self._batch)
+            if status != 0:
+                raise compute_error(f"could not decode (status {status})")
+        return rows
+
+    def _reuse(self, slot: Slot, generation: Generation[Sampler], prompt: Prompt) -> int:
+        """Truncate the slot's cache to the common prefix and return the prefix's length.
+
+        The last token of the prompt is always decoded, because its logits are needed. A request
+        with a seed reuses nothing: cached tokens were computed in other batches, which round
+        differently, and the same seed has to give the same answer.
+        """
+        seeded = generation.sampling.seed is not UNSET
+        keep = 0 if seeded else prompt.outside_image(slot.common_prefix(prompt.tokens[:-1]))
+        slot.truncate(keep)
+        memory = lc.llama_get_memory(self.context)
+        if not lc.llama_memory_seq_rm(memory, slot.seq_id, slot.n_past, -1):
+            # Recurrent models cannot return to a position in the middle.
+            self.clear(slot)
+            keep = 0
+        return keep
+
+    def _fill_batch(self) -> dict[int, int]:
+        """Add the next token of every decoding slot, then as much of the prompts as fits."""
+        self._batch.n_tokens = 0
+        rows: dict[int, int] = {}
+        for slot, generation in self.active:
+            if generation.next_token is not None:
+                rows[slot.seq_id] = self._add(slot, generation.next_token, logits=True)
+        for slot, generation in self.active:
+            if generation.prefilling and self._add_prompt(slot, generation):
+                rows[slot.seq_id] = self._batch.n_tokens - 1
+        return rows
+
+    def _add_prompt(self, slot: Slot, generation: Generation[Sampler]) -> bool:
+        """Add the next part of a prompt, up to its next image; return True at its end."""
+        start = generation.num_computed_tokens
+        images = (index for index in slot.prompt.images if index >= start)
+        end = min(start + self._free_rows, *images, len(generation.prompt))
+        for index in range(start, end):
+            last = index == len(generation.prompt) - 1
+            self._add(slot, generation.prompt[index], logits=last)
+        generation.num_computed_tokens = end
+        return start < end == len(generation.prompt)
+
+    @property
+    def _free_rows(self) -> int:
+        return max(0, self._n_batch - int(self._batch.n_tokens))
+
+    def _add(self, slot: Slot, token: int, *, logits: bool) -> int:
+        batch, row = self._batch, self._batch.n_tokens
+        batch.token[row] = token
+        batch.pos[row] = slot.n_past
+        batch.n_seq_id[row] = 1
+        batch.seq_id[row][0] = slot.seq_id
+        batch.logits[row] = logits
+        batch.n_tokens = row + 1
+        slot.append([token], slot.n_past + 1)
+        return int(row)

@@ -1,8 +1,8 @@
-"""The image part of a GGUF model (its mmproj file), by llama.cpp's mtmd.
+"""Encode images with the mmproj of a GGUF model, using llama.cpp's mtmd library.
 
-An image becomes a chunk of embeddings that stands in the prompt as so many tokens. Those are given
-ids that no vocabulary has, made from the image's hash: a slot that holds the same image at the
-same place is found to hold it, and another image never is.
+An image becomes a chunk of embeddings that takes a number of tokens in the prompt. These tokens
+get negative ids, which are in no vocabulary, derived from the image's hash. A slot can therefore
+find the same image in its cache like any other prefix, and never mistakes another image for it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import hashlib
 import os
 import secrets
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import llama_cpp as lc
@@ -21,21 +21,21 @@ from PIL import Image
 
 from ...contract.errors import InvalidParameter, ModelLoadFailed
 from .. import images
-from .logs import last_errors, on_log
-from .slot import Picture, Prompt
+from .backend import compute_error, last_errors, on_log
+from .prompt import ImageChunk, Prompt
 
-#: Tokens of an image that attends to itself as a whole must be computed in one batch. As many as
-#: the models that do so (Gemma 3: 256) and a few tiles more.
-WHOLE_IMAGE_BATCH = 1024
+#: With non-causal attention, all tokens of an image must be computed in one batch. Gemma 3 needs
+#: 256; the rest is for models with a few tiles.
+NON_CAUSAL_BATCH = 1024
 
 
 class Chunks:
-    """What mtmd made of a prompt; its memory is freed with this object."""
+    """The chunks of a prompt that mtmd tokenized. Frees their memory when it is deleted."""
 
     def __init__(self) -> None:
         self.pointer = mtmd.mtmd_input_chunks_init()
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[Any]:
         for i in range(mtmd.mtmd_input_chunks_size(self.pointer)):
             yield mtmd.mtmd_input_chunks_get(self.pointer, i)
 
@@ -46,107 +46,125 @@ class Chunks:
 class Projector:
     """A loaded mmproj.
 
+    Parameters
+    ----------
+    path : str
+        The mmproj file.
+    model : ctypes pointer
+        llama.cpp's ``llama_model``.
+
     Attributes
     ----------
-    marker : stands for an image in a text. It cannot be guessed, so no user's text holds it.
-    whole : whether the tokens of an image attend to each other, also to those behind them.
-    batch : tokens of one batch that such an image may need.
+    marker : str
+        Placeholder for an image in a text. It is random, so that a user's text cannot contain it.
+    non_causal : bool
+        Whether each token of an image attends to all tokens of the image.
+    min_batch : int
+        Batch size that an image may need with non-causal attention, in tokens.
 
     Raises
     ------
     ModelLoadFailed
+        If the file is not an mmproj for images or does not belong to the model.
     """
 
-    batch = WHOLE_IMAGE_BATCH
+    min_batch = NON_CAUSAL_BATCH
 
-    def __init__(self, path: str, model: Any, threads: int, gpu: bool) -> None:
+    def __init__(self, path: str, model: Any, *, n_threads: int, gpu: bool) -> None:
         self.marker = f"<__image_{secrets.token_hex(8)}__>"
         mtmd.mtmd_helper_log_set(on_log, None)
         params = mtmd.mtmd_context_params_default()
         params.use_gpu = gpu
-        params.n_threads = threads
+        params.n_threads = n_threads
         params.print_timings = False
         params.warmup = False
         params.media_marker = self._marker = self.marker.encode()
-        self.pointer = mtmd.mtmd_init_from_file(os.fsencode(path), model, params)
-        if not self.pointer:
+        self._pointer = mtmd.mtmd_init_from_file(os.fsencode(path), model, params)
+        if not self._pointer:
             raise ModelLoadFailed(
-                f"llama.cpp could not load the image part of the model{last_errors()}. It must "
-                "belong to the model; register the model with the right mmproj."
+                f"llama.cpp could not load the model's mmproj{last_errors()}. Register the model "
+                "with the mmproj that belongs to it."
             )
-        if not mtmd.mtmd_support_vision(self.pointer):
-            raise ModelLoadFailed("The model's mmproj is not one for images.")
-        self.whole = bool(mtmd.mtmd_decode_use_non_causal(self.pointer, None))
+        if not mtmd.mtmd_support_vision(self._pointer):
+            raise ModelLoadFailed("The model's mmproj does not support images.")
+        self.non_causal = bool(mtmd.mtmd_decode_use_non_causal(self._pointer, None))
 
-    def tokenize(self, text: str, files: Sequence[bytes], add_special: bool) -> Prompt:
-        """A prompt in which the markers of `text` are the images of `files`.
+    def tokenize(self, text: str, files: Sequence[bytes], *, add_special: bool) -> Prompt:
+        """Return the prompt of a text in which each marker stands for one image file.
 
         Raises
         ------
         InvalidParameter
-            An image cannot be decoded or is nothing that the model can look at.
+            If an image cannot be decoded, or mtmd rejects the images.
         """
         decoded = images.decode(files)
         raw = text.encode("utf-8", errors="replace")
-        given = mtmd.mtmd_input_text(raw, len(raw), add_special, True)
+        input_text = mtmd.mtmd_input_text(raw, len(raw), add_special, True)
         chunks = Chunks()
         bitmaps = [_bitmap(image) for image in decoded]
         try:
             array = (mtmd.mtmd_bitmap_p_ctypes * len(bitmaps))(*bitmaps)
             status = mtmd.mtmd_tokenize(
-                self.pointer, chunks.pointer, ctypes.byref(given), array, len(bitmaps)
+                self._pointer, chunks.pointer, ctypes.byref(input_text), array, len(bitmaps)
             )
         finally:
             for bitmap in bitmaps:
                 mtmd.mtmd_bitmap_free(bitmap)
         if status != 0:
             raise InvalidParameter(
-                f"The model cannot look at these images{last_errors()} (status {status}).",
+                f"The model cannot read these images{last_errors()} (status {status}).",
                 param="messages",
             )
         return _prompt(chunks, decoded)
 
     def check(self, prompt: Prompt, context: Any) -> None:
-        """Refuse what llama.cpp cannot compute.
+        """Raise if llama.cpp cannot compute a prompt.
 
         Raises
         ------
         InvalidParameter
-            An image that the context cannot read in one step, or no text behind the last one.
+            If an image does not fit into one batch, or no text follows the last image.
         """
         if prompt.tokens[-1] < 0:
             raise InvalidParameter(
-                "The prompt ends with an image; the model needs text behind it.", param="messages"
+                "The prompt ends with an image. Add text after it.", param="messages"
             )
-        largest = max(image.tokens for image in prompt.images.values())
-        room = int(lc.llama_n_ubatch(context))
-        if self.whole and largest > room:
+        largest = max(image.n_tokens for image in prompt.images.values())
+        n_ubatch = int(lc.llama_n_ubatch(context))
+        if self.non_causal and largest > n_ubatch:
             raise InvalidParameter(
-                f"An image counts as {largest} tokens, and the model must read them in one step "
-                f"of {room}. Load it with num_batch {largest}.",
+                f"An image takes {largest} tokens, but the model computes {n_ubatch} per step, "
+                f"and cannot split an image. Load it with num_batch {largest}.",
                 param="messages",
             )
 
-    def decode(self, context: Any, chunk: Any, past: int, sequence: int) -> int | None:
-        """Compute an image and put it into a sequence at position `past`.
+    def encode(self, context: Any, image: ImageChunk, n_past: int, seq_id: int) -> int:
+        """Encode an image and add it to a sequence at position `n_past`.
 
         Returns
         -------
-        int or None
-            The position behind it; None where that failed.
+        int
+            The position after the image.
+
+        Raises
+        ------
+        ModelLoadFailed
+            If llama.cpp cannot compute the image.
         """
-        after = lc.llama_pos(0)
+        new_n_past = lc.llama_pos(0)
         status = mtmd.mtmd_helper_eval_chunk_single(
-            self.pointer,
+            self._pointer,
             context,
-            chunk,
-            past,
-            sequence,
+            image.pointer,
+            n_past,
+            seq_id,
             lc.llama_n_batch(context),
-            False,  # logits: mtmd gives none for images
-            ctypes.byref(after),
+            False,  # no logits: mtmd has none for images
+            ctypes.byref(new_n_past),
         )
-        return int(after.value) if status == 0 else None
+        if status != 0:
+            raise compute_error(f"could not encode an image (status {status})")
+        return int(new_n_past.value)
 
 
 def _bitmap(image: Image.Image) -> Any:
@@ -158,26 +176,29 @@ def _bitmap(image: Image.Image) -> Any:
 def _prompt(chunks: Chunks, decoded: Sequence[Image.Image]) -> Prompt:
     prompt = Prompt([], owner=chunks)
     for chunk in chunks:
-        count = mtmd.mtmd_input_chunk_get_n_tokens(chunk)
+        n_tokens = mtmd.mtmd_input_chunk_get_n_tokens(chunk)
         if mtmd.mtmd_input_chunk_get_type(chunk) == mtmd.MTMD_INPUT_CHUNK_TYPE_TEXT:
             length = ctypes.c_size_t()
             tokens = mtmd.mtmd_input_chunk_get_tokens_text(chunk, ctypes.byref(length))
             prompt.tokens += tokens[: length.value]
         else:
-            prompt.images[len(prompt.tokens)] = Picture(chunk, count)
-            prompt.tokens += [0] * count
+            prompt.images[len(prompt.tokens)] = ImageChunk(chunk, n_tokens)
+            prompt.tokens += [0] * n_tokens
     hashes = _hashes(decoded, len(prompt.images))
     for (start, image), digest in zip(prompt.images.items(), hashes, strict=True):
-        base = int.from_bytes(digest[:6], sys.byteorder) << 16
-        prompt.tokens[start : start + image.tokens] = range(-1 - base, -1 - base - image.tokens, -1)
+        first = -1 - (int.from_bytes(digest[:6], sys.byteorder) << 16)
+        prompt.tokens[start : start + image.n_tokens] = range(first, first - image.n_tokens, -1)
     return prompt
 
 
-def _hashes(decoded: Sequence[Image.Image], parts: int) -> list[bytes]:
-    """A hash for each part of the prompt that is no text. A model that cuts images into tiles makes
-    several of one image, and then the hash is that of all images and the part's number."""
+def _hashes(decoded: Sequence[Image.Image], n_chunks: int) -> list[bytes]:
+    """Return a hash for each image chunk.
+
+    A model that cuts images into tiles has several chunks for one image. The hash of a chunk is
+    then that of all images and the chunk's index.
+    """
     hashes = [hashlib.sha256(repr(im.size).encode() + im.tobytes()).digest() for im in decoded]
-    if parts == len(hashes):
+    if n_chunks == len(hashes):
         return hashes
-    whole = b"".join(hashes)
-    return [hashlib.sha256(whole + i.to_bytes(4, sys.byteorder)).digest() for i in range(parts)]
+    joined = b"".join(hashes)
+    return [hashlib.sha256(joined + i.to_bytes(4, sys.byteorder)).digest() for i in range(n_chunks)]

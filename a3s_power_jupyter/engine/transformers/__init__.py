@@ -1,4 +1,4 @@
-"""Models as transformers runs them: those that are not GGUF and are not made into it."""
+"""The engine for chat and vision models in safetensors, on transformers."""
 
 from __future__ import annotations
 

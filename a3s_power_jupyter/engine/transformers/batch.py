@@ -1,7 +1,7 @@
-"""The KV cache of all requests that generate: one tensor a layer, a row for each request.
+"""The KV cache of all decoding requests: one tensor per layer, with one row per request.
 
-Rows are as long as the longest one, padded on the left: the mask hides the padding, and explicit
-positions count from a row's own first token.
+All rows have the width of the longest one. Shorter rows are padded on the left; the attention mask
+hides the padding, and explicit positions count from each row's first token.
 """
 
 from __future__ import annotations
@@ -16,7 +16,13 @@ from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 
 class Batch:
-    """Rows of one joined cache; row i belongs to the caller's i-th request."""
+    """A joint cache; row i belongs to the caller's i-th request.
+
+    Attributes
+    ----------
+    lengths : list of int
+        Number of tokens in each row.
+    """
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
@@ -28,38 +34,36 @@ class Batch:
 
     @property
     def width(self) -> int:
-        """Tokens of the longest row."""
+        """Number of tokens in the longest row."""
         return max(self.lengths, default=0)
 
-    def join(self, cache: Any, length: int) -> None:
-        """Add a request as the last row; `cache` is its own, with `length` tokens."""
+    def add(self, cache: Any, length: int) -> None:
+        """Add a request as the last row, with its own cache of `length` tokens."""
         if self.cache is None:
             self.cache = cache
         else:
             width = max(self.width, length)
-            for mine, theirs in zip(self.cache.layers, cache.layers, strict=True):
-                mine.keys = torch.cat([_padded(mine.keys, width), _padded(theirs.keys, width)])
-                mine.values = torch.cat(
-                    [_padded(mine.values, width), _padded(theirs.values, width)]
-                )
+            for joint, own in zip(self.cache.layers, cache.layers, strict=True):
+                joint.keys = torch.cat([_pad(joint.keys, width), _pad(own.keys, width)])
+                joint.values = torch.cat([_pad(joint.values, width), _pad(own.values, width)])
         self.lengths.append(length)
 
-    def leave(self, row: int) -> None:
-        """Drop a row, and the padding that nobody needs any more."""
-        keep = [at for at in range(len(self)) if at != row]
-        before = self.width
-        self.lengths = [self.lengths[at] for at in keep]
+    def remove(self, row: int) -> None:
+        """Remove a row, and the padding that only it needed."""
+        keep = [i for i in range(len(self)) if i != row]
+        old_width = self.width
+        self.lengths = [self.lengths[i] for i in keep]
         if not keep:
             self.cache = None
             return
-        cut = before - self.width
+        cut = old_width - self.width
         rows = torch.tensor(keep, device=self._device)
         for layer in self.cache.layers:
             layer.keys = layer.keys.index_select(0, rows.to(layer.keys.device))[:, :, cut:]
             layer.values = layer.values.index_select(0, rows.to(layer.values.device))[:, :, cut:]
 
-    def inputs(self, tokens: Sequence[int]) -> dict[str, Tensor]:
-        """What the model is given to read one more token of each row."""
+    def model_inputs(self, tokens: Sequence[int]) -> dict[str, Tensor]:
+        """Return the model's inputs for one more token in each row, and count that token."""
         width = self.width + 1
         columns = torch.arange(width, device=self._device)
         first = torch.tensor([width - 1 - length for length in self.lengths], device=self._device)
@@ -73,26 +77,28 @@ class Batch:
 
 
 def new_cache() -> Any:
-    """A cache that keeps every token of every layer: a sliding window is a matter of the mask,
-    since rows of different lengths could not be cut at one place."""
+    """Return a cache that keeps every token of every layer.
+
+    Sliding windows are left to the attention mask, because rows of different lengths cannot be cut
+    at the same column.
+    """
     return DynamicCache()
 
 
-def fits(config: Any) -> bool:
-    """Whether a model of this config remembers keys and values in every layer, and nothing else:
-    recurrent and hybrid ones have layers of other kinds."""
+def has_only_attention_layers(config: Any) -> bool:
+    """Whether a model caches keys and values in every layer, unlike recurrent and hybrid models."""
     kinds = (DynamicLayer, DynamicSlidingWindowLayer)
     return all(type(layer) in kinds for layer in DynamicCache(config=config).layers)
 
 
-def is_plain(cache: Any) -> bool:
-    """Whether the cache is keys and values only, so that rows can be joined."""
+def can_join(cache: Any) -> bool:
+    """Whether a filled cache consists of keys and values only, so that rows can be joined."""
     return bool(cache.layers) and all(
         getattr(layer, "keys", None) is not None and layer.keys.dim() == 4 for layer in cache.layers
     )
 
 
-def _padded(tensor: Tensor, width: int) -> Tensor:
-    """`tensor` of shape (rows, heads, tokens, size) with `width` tokens, zeros in front."""
+def _pad(tensor: Tensor, width: int) -> Tensor:
+    """Pad a tensor of shape (rows, heads, tokens, size) on the left to `width` tokens."""
     missing = width - tensor.shape[2]
     return tensor if missing == 0 else torch.nn.functional.pad(tensor, (0, 0, missing, 0))

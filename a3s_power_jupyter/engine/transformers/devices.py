@@ -1,21 +1,28 @@
-"""Where torch computes, and with what."""
+"""Choose the device and the number of threads that torch computes with."""
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
-import psutil
 import torch
 from msgspec import UNSET
 
+from ..base import cpu_threads
 from ..protocol import Load
 
 
 @dataclass(frozen=True)
 class Placement:
-    """`name` is for the user; `device_map` is for `from_pretrained`: one device, or "auto" to
-    share the layers out by the free memory of all."""
+    """Where a model is loaded.
+
+    Attributes
+    ----------
+    name : str
+        Shown to the user.
+    device_map : str
+        Argument of `from_pretrained`: one device, or "auto" to spread the layers over all GPUs by
+        their free memory.
+    """
 
     name: str
     device: torch.device
@@ -26,19 +33,19 @@ class Placement:
         return bool(self.device.type != "cpu")
 
     def used_bytes(self) -> int:
-        """GPU memory that this process has allocated."""
+        """Return the GPU memory that this process has allocated."""
         if self.device.type != "cuda":
             return 0
         return sum(torch.cuda.memory_allocated(i) for i in range(torch.cuda.device_count()))
 
 
-def place(load: Load) -> Placement:
-    """A GPU if torch has one and the model's parameters do not say otherwise.
+def choose_placement(load: Load) -> Placement:
+    """Return a GPU if torch has one and the load parameters allow it.
 
-    `num_gpu` counts llama.cpp's layers; here 0 means the CPU, and anything else the GPU.
+    `num_gpu` counts layers for llama.cpp. Here, 0 means the CPU and any other value the GPU.
     """
-    asked = load.parameters.num_gpu
-    layers = load.gpu_layers if asked is UNSET else asked
+    num_gpu = load.parameters.num_gpu
+    layers = load.gpu_layers if num_gpu is UNSET else num_gpu
     main = 0 if load.parameters.main_gpu is UNSET else load.parameters.main_gpu
     if layers != 0 and torch.cuda.is_available():
         if torch.cuda.device_count() > 1:
@@ -49,11 +56,6 @@ def place(load: Load) -> Placement:
     return Placement("cpu", torch.device("cpu"), "cpu")
 
 
-def use_threads(load: Load) -> None:
-    """The CPU threads of torch: as asked for, else the physical cores this process may use."""
-    if load.parameters.num_thread is not UNSET:
-        torch.set_num_threads(load.parameters.num_thread)
-        return
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
-    physical = psutil.cpu_count(logical=False) or os.cpu_count() or 1
-    torch.set_num_threads(min(physical, allowed or physical))
+def set_threads(load: Load) -> None:
+    """Set the number of CPU threads of torch."""
+    torch.set_num_threads(cpu_threads(load.parameters))

@@ -1,63 +1,58 @@
-"""The transformers engine: one forward a step for all that generate, and a piece of one prompt."""
+"""Run models on transformers. A step decodes all requests in one batch and prefills one prompt."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 import transformers
 from msgspec import UNSET
 
-from ...contract.errors import (
-    ContextLengthExceeded,
-    InvalidParameter,
-    ModelLoadFailed,
-    PowerError,
-    UnsupportedRequestFields,
-)
+from ...contract.errors import ModelLoadFailed, PowerError, UnsupportedRequestFields
 from ...contract.types import (
     ChatRequest,
     CompletionRequest,
-    Delta,
     EmbeddingRequest,
-    Finished,
     Item,
     Request,
-    Started,
+    Sampling,
 )
-from ..base import Engine, Progress, StepOutput
-from ..generation import Generation
+from ..base import Engine, ProgressCallback, StepOutput
+from ..generation import Generation, check_prompt, token_logprob
 from ..protocol import Load, Loaded
-from ..sampling import token_logprob
-from ..template import ChatTemplate
-from ..text import TextStream
-from .batch import Batch, fits, is_plain, new_cache
+from ..template import ChatTemplate, require_template
+from .batch import Batch, can_join, has_only_attention_layers, new_cache
 from .model import LoadedModel
-from .sampler import Sampler
-from .schema import SchemaCompiler
+from .sampler import Sampler, SchemaCompiler
 
-#: Requests that are generated at once, unless `num_parallel` says otherwise. Their caches grow
-#: as they are needed, so that a slot that nobody uses costs nothing.
+#: Number of slots if `num_parallel` is not set. Caches grow with their requests, so an unused slot
+#: costs nothing.
 DEFAULT_SLOTS = 4
 
-#: Tokens of a prompt that are read in one step: a cancelled prompt ends with its step.
-CPU_CHUNK = 128
-GPU_CHUNK = 1024
+#: Prompt tokens per step. A prompt can be cancelled between two steps.
+CPU_PREFILL_CHUNK = 128
+GPU_PREFILL_CHUNK = 1024
 
 
 @dataclass
-class Active:
+class ActiveRequest:
     """A request in a slot.
 
-    `cache` is its own until its prompt is read, and the batch's from then on. `inputs` are what
-    the model gets beside the tokens of the prompt, images above all: such a prompt is read whole.
+    Attributes
+    ----------
+    cache : Cache
+        The request's own KV cache during prefill; the batch's afterwards.
+    inputs : dict
+        Inputs of the model beside the tokens, such as pixels. A prompt that has any is not split.
+    tokens : list of int
+        The prompt and the output so far.
     """
 
     generation: Generation[Sampler]
     cache: Any
-    inputs: dict[str, Any] = field(default_factory=dict)
-    past: list[int] = field(default_factory=list)
+    inputs: dict[str, Any]
+    tokens: list[int]
 
 
 class TransformersEngine(Engine):
@@ -66,12 +61,12 @@ class TransformersEngine(Engine):
     def __init__(self, model: LoadedModel, slots: int) -> None:
         self._model = model
         self._batch = Batch(model.placement.device)
-        self._reading: list[Active] = []
-        self._writing: list[Active] = []  # in the order of the batch's rows
-        self._ends = set(model.ends())
-        self._schemas = SchemaCompiler(model.tokenizer, model.vocabulary, model.ends())
-        self._template = self._make_template()
-        self._chunk = GPU_CHUNK if model.placement.gpu else CPU_CHUNK
+        self._prefilling: list[ActiveRequest] = []
+        self._decoding: list[ActiveRequest] = []  # in the order of the batch's rows
+        self._eos_token_ids = set(model.eos_token_ids)
+        self._schemas = SchemaCompiler(model.tokenizer, model.vocab_size, model.eos_token_ids)
+        self._template = _load_template(model)
+        self._prefill_chunk = GPU_PREFILL_CHUNK if model.placement.gpu else CPU_PREFILL_CHUNK
         self.info = Loaded(
             slots=slots,
             num_ctx=model.num_ctx,
@@ -81,53 +76,51 @@ class TransformersEngine(Engine):
         )
 
     @classmethod
-    def load(cls, load: Load, progress: Progress) -> TransformersEngine:
+    def load(cls, load: Load, progress: ProgressCallback) -> TransformersEngine:
         model = LoadedModel(load, progress, transformers.AutoModelForCausalLM)
-        _require_plain_cache(model)
-        asked = load.parameters.num_parallel
-        return cls(model, DEFAULT_SLOTS if asked is UNSET else asked)
-
-    # ------------------------------------------------------------ requests
+        _require_joinable_cache(model)
+        num_parallel = load.parameters.num_parallel
+        return cls(model, DEFAULT_SLOTS if num_parallel is UNSET else num_parallel)
 
     def submit(self, id_: int, request: Request) -> None:
         if isinstance(request, EmbeddingRequest):
             raise UnsupportedRequestFields(
-                "This model writes text and gives no embeddings; register one that does, with "
-                'format "huggingface".'
+                "This model generates text and has no embeddings. Register an embedding model "
+                'with format "huggingface".'
             )
         tokens, inputs = self.prompt(request)
-        self._check_length(tokens)
-        sampling = request.sampling
-        if sampling.logit_bias is not UNSET:
-            self._model.check([*sampling.logit_bias])
-        matcher = None
-        if sampling.json_schema is not UNSET:
-            matcher = self._schemas.matcher(sampling.json_schema)
-        room = self.info.num_ctx - len(tokens)
-        generation = Generation(
-            id=id_,
-            prompt=tokens,
-            sampling=sampling,
-            sampler=Sampler(sampling, matcher),
-            text=TextStream(() if sampling.stop is UNSET else sampling.stop),
-            max_tokens=room if sampling.max_tokens is UNSET else min(sampling.max_tokens, room),
-            echo=self._echo(request),
+        check_prompt(tokens, num_ctx=self.info.num_ctx, trained_ctx=self._model.trained_ctx)
+        generation = Generation.from_request(
+            id_,
+            request,
+            tokens,
+            self._sampler(request.sampling),
+            num_ctx=self.info.num_ctx,
+            token_to_piece=self._model.token_to_piece,
         )
-        self._reading.append(Active(generation, new_cache(), inputs, list(tokens)))
+        self._prefilling.append(ActiveRequest(generation, new_cache(), inputs, list(tokens)))
 
     def cancel(self, id_: int) -> None:
-        self._reading = [a for a in self._reading if a.generation.id != id_]
-        for row, active in enumerate(self._writing):
+        self._prefilling = [a for a in self._prefilling if a.generation.id != id_]
+        for row, active in enumerate(self._decoding):
             if active.generation.id == id_:
-                self._leave(row)
+                self._remove(row)
                 break
 
     @property
     def idle(self) -> bool:
-        return not self._reading and not self._writing
+        return not self._prefilling and not self._decoding
+
+    def step(self) -> list[StepOutput]:
+        outputs = self._decode() if self._decoding else []
+        if self._prefilling:
+            outputs += self._prefill(self._prefilling[0])
+        return outputs
+
+    # ------------------------------------------------------------ prompts
 
     def prompt(self, request: ChatRequest | CompletionRequest) -> tuple[list[int], dict[str, Any]]:
-        """The tokens of a request, and what else the model is given with them."""
+        """Return the tokens of a request and the model's other inputs for them."""
         if isinstance(request, ChatRequest):
             text = self.template.render(request.messages)
             return self._model.tokenize(text), {}
@@ -138,150 +131,112 @@ class TransformersEngine(Engine):
 
     @property
     def template(self) -> ChatTemplate:
-        """Raises `UnsupportedRequestFields` where the model has none."""
-        if self._template is None:
-            raise UnsupportedRequestFields(
-                "This model has no chat template: ask it at /v1/completions, or register it "
-                "with default_parameters.chat_template.",
-                param="messages",
-            )
-        return self._template
+        return require_template(self._template)
 
-    def _make_template(self) -> ChatTemplate | None:
-        source = self._model.chat_template
-        if source is None:
-            return None
-        tokenizer = self._model.tokenizer
-        return ChatTemplate(
-            source, bos_token=tokenizer.bos_token or "", eos_token=tokenizer.eos_token or ""
-        )
+    def _sampler(self, sampling: Sampling) -> Sampler:
+        if sampling.logit_bias is not UNSET:
+            self._model.check([*sampling.logit_bias])
+        matcher = None
+        if sampling.json_schema is not UNSET:
+            matcher = self._schemas.compile(sampling.json_schema)
+        return Sampler(sampling, matcher)
 
-    def _check_length(self, tokens: list[int]) -> None:
-        if not tokens:
-            raise InvalidParameter("The prompt is empty; give at least one token.", param="prompt")
-        if len(tokens) >= self.info.num_ctx:
-            raise ContextLengthExceeded(
-                f"The prompt has {len(tokens)} tokens and the model's context holds "
-                f"{self.info.num_ctx}, the answer included. Shorten it, or load the model with "
-                f"a larger num_ctx (it was trained for {self._model.trained_ctx})."
-            )
+    # ------------------------------------------------------------ steps
 
-    def _echo(self, request: ChatRequest | CompletionRequest) -> str:
-        if isinstance(request, ChatRequest) or not request.echo:
-            return ""
-        if isinstance(request.prompt, str):
-            return request.prompt
-        return b"".join(map(self._model.pieces, request.prompt)).decode("utf-8", "replace")
-
-    # ------------------------------------------------------------ a step
-
-    def step(self) -> list[StepOutput]:
-        outputs = self._write() if self._writing else []
-        if self._reading:
-            outputs += self._read(self._reading[0])
-        return outputs
-
-    def _write(self) -> list[StepOutput]:
-        """One more token for every request whose prompt is read."""
-        tokens = [a.past[-1] for a in self._writing]
+    def _decode(self) -> list[StepOutput]:
+        """Compute one more token for every request that is past its prefill."""
+        tokens = [active.tokens[-1] for active in self._decoding]
         try:
             logits = self._model.forward(self.batch_inputs(tokens), self._batch.cache).numpy()
         except (RuntimeError, MemoryError) as error:
-            return self._fail(self._writing, error)
+            return self._fail(self._decoding, error)
         outputs: list[StepOutput] = []
-        for row in reversed(range(len(self._writing))):
-            active = self._writing[row]
-            items = self._advance(active, logits[row])
+        for row in reversed(range(len(self._decoding))):
+            active = self._decoding[row]
+            items = self._sample(active, logits[row])
             outputs += [(active.generation.id, item) for item in items]
-            if items and isinstance(items[-1], Finished):
-                self._leave(row)
+            if active.generation.finished:
+                self._remove(row)
         return outputs
 
     def batch_inputs(self, tokens: list[int]) -> dict[str, Any]:
-        return self._batch.inputs(tokens)
+        return self._batch.model_inputs(tokens)
 
-    def _read(self, active: Active) -> list[StepOutput]:
-        """A piece of a prompt; when it is read, the first token of the answer."""
+    def _prefill(self, active: ActiveRequest) -> list[StepOutput]:
+        """Compute a chunk of a prompt, and sample the first token after the last chunk."""
         generation = active.generation
-        end = len(generation.prompt) if active.inputs else generation.done + self._chunk
-        chunk = generation.prompt[generation.done : end]
+        start, prompt = generation.num_computed_tokens, generation.prompt
+        end = len(prompt) if active.inputs else start + self._prefill_chunk
+        chunk = prompt[start:end]
+        inputs = {
+            "input_ids": torch.tensor([chunk], device=self._model.placement.device),
+            **active.inputs,
+        }
         try:
-            logits = self._model.forward(self._prompt_inputs(active, chunk), active.cache)
+            logits = self._model.forward(inputs, active.cache)
         except (RuntimeError, MemoryError) as error:
             return self._fail([active], error)
-        generation.done += len(chunk)
-        if generation.done < len(generation.prompt):
-            self._reading.append(self._reading.pop(0))  # the next step is another one's
+        generation.num_computed_tokens += len(chunk)
+        if generation.num_computed_tokens < len(prompt):
+            self._prefilling.append(self._prefilling.pop(0))  # prompts take turns
             return []
-        self._reading.remove(active)
-        items = self._advance(active, logits[0].numpy())
-        if not (items and isinstance(items[-1], Finished)):
-            self._batch.join(active.cache, len(generation.prompt))
-            self._writing.append(active)
+        self._prefilling.remove(active)
+        items = self._sample(active, logits[0].numpy())
+        if not generation.finished:
+            self._batch.add(active.cache, len(prompt))
+            self._decoding.append(active)
         return [(generation.id, item) for item in items]
 
-    def _prompt_inputs(self, active: Active, chunk: list[int]) -> dict[str, Any]:
-        device = self._model.placement.device
-        return {"input_ids": torch.tensor([chunk], device=device), **active.inputs}
+    def _sample(self, active: ActiveRequest, logits: Any) -> list[Item]:
+        generation = active.generation
+        token = generation.sampler.sample(logits, active.tokens)
+        active.tokens.append(token)
+        if token in self._eos_token_ids:
+            return generation.accept_eos(token)
+        token_to_piece = self._model.token_to_piece
+        top_logprobs = generation.sampling.logprobs
+        logprob = None
+        if top_logprobs is not UNSET:
+            logprob = token_logprob(logits, token, top_logprobs, token_to_piece)
+        return generation.accept(token, token_to_piece(token), logprob)
 
-    def _leave(self, row: int) -> None:
-        del self._writing[row]
-        self._batch.leave(row)
+    def _remove(self, row: int) -> None:
+        del self._decoding[row]
+        self._batch.remove(row)
 
-    def _fail(self, actives: list[Active], error: Exception) -> list[StepOutput]:
-        """End requests that the model could not go on with; the others lose nothing."""
-        failed: PowerError = ModelLoadFailed(
+    def _fail(self, requests: list[ActiveRequest], error: Exception) -> list[StepOutput]:
+        """End the requests that the model could not compute."""
+        failure: PowerError = ModelLoadFailed(
             f"The model could not compute: {str(error).splitlines()[0][:300]}. Load it with a "
-            "smaller num_ctx or fewer requests at once (num_parallel)."
+            "smaller num_ctx or fewer parallel requests (num_parallel)."
         )
-        ids = [active.generation.id for active in actives]
+        ids = [active.generation.id for active in requests]
         for id_ in ids:
             self.cancel(id_)
-        return [(id_, failed) for id_ in ids]
-
-    def _advance(self, active: Active, logits: Any) -> list[Item]:
-        """Draw a request's next token and say what it brought."""
-        generation = active.generation
-        items: list[Item] = []
-        if not generation.started:
-            generation.started = True
-            items.append(Started(len(generation.prompt), 0))
-            if generation.echo:
-                items.append(Delta(generation.echo))
-        token = generation.sampler.sample(logits, active.past)
-        active.past.append(token)
-        generation.next_token = token
-        if token in self._ends:
-            return items + generation.finished("stop")
-        return items + self._extend(generation, token, logits)
-
-    def _extend(
-        self, generation: Generation[Sampler], token: int, logits: Any
-    ) -> list[Delta | Finished]:
-        generation.generated += 1
-        pieces = self._model.pieces
-        asked = generation.sampling.logprobs
-        if asked is not UNSET:
-            generation.logprobs.append(token_logprob(logits, token, asked, pieces))
-        text = generation.text.push(pieces(token))
-        if generation.text.stopped:
-            return [*generation.delta(text), *generation.finished("stop")]
-        if generation.generated >= generation.max_tokens:
-            return [*generation.delta(text), *generation.finished("length")]
-        return generation.delta(text)
+        return [(id_, failure) for id_ in ids]
 
 
-def _require_plain_cache(model: LoadedModel) -> None:
-    """Refuse what the batch cannot join, and try the rest by letting it read one token.
+def _load_template(model: LoadedModel) -> ChatTemplate | None:
+    source = model.chat_template
+    if source is None:
+        return None
+    tokenizer = model.tokenizer
+    return ChatTemplate(
+        source, bos_token=tokenizer.bos_token or "", eos_token=tokenizer.eos_token or ""
+    )
+
+
+def _require_joinable_cache(model: LoadedModel) -> None:
+    """Check a model's cache by computing one token.
 
     Raises
     ------
     ModelLoadFailed
-        A recurrent or hybrid model, or one that cannot compute here at all.
+        If the model is recurrent or hybrid, or cannot compute on this machine.
     """
     cache = new_cache()
-    joins = fits(model.model.config)
-    if joins:
+    joinable = has_only_attention_layers(model.model.config)
+    if joinable:
         inputs = {"input_ids": torch.tensor([[0]], device=model.placement.device)}
         try:
             model.forward(inputs, cache)
@@ -289,8 +244,8 @@ def _require_plain_cache(model: LoadedModel) -> None:
             raise ModelLoadFailed(
                 f"The model cannot compute: {str(error).splitlines()[0][:300]}."
             ) from error
-    if not joins or not is_plain(cache):
+    if not joinable or not can_join(cache):
         raise ModelLoadFailed(
-            "This model does not remember what it read as keys and values; recurrent and hybrid "
-            "models run as GGUF only."
+            "This model does not cache keys and values in every layer. Recurrent and hybrid models "
+            "run as GGUF only."
         )

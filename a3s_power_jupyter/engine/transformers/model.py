@@ -1,7 +1,11 @@
-"""A model, its tokenizer, and what is known of both."""
+"""Load a model and its tokenizer with transformers."""
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,35 +13,53 @@ import torch
 import transformers
 from msgspec import UNSET
 
-from ...contract.errors import InvalidParameter, ModelLoadFailed, PowerError
+from ...contract.errors import ModelLoadFailed, PowerError
 from ...contract.parameters import LoadParameters
 from ...store.staging import linked_directory
-from ..base import Progress
+from ..base import ProgressCallback
+from ..generation import check_token_ids
 from ..protocol import Load
 from . import hqq
-from .devices import Placement, place, use_threads
-from .pieces import Pieces
+from .devices import Placement, choose_placement, set_threads
 
-#: Share of a load that reading the weights takes, where they are quantized then.
+#: Progress at which the weights are read and their quantization begins.
 _READ = 0.3
+
+_BYTE = re.compile(r"<0x([0-9A-F]{2})>")
+_SPACE = "\u2581"  # SentencePiece's space
 
 
 class LoadedModel:
-    """Safetensors only, code of the model's own never, nothing from the network.
+    """A model in safetensors with its tokenizer.
+
+    The model's own code is never run, and nothing is fetched from the network.
+
+    Parameters
+    ----------
+    auto_class : type
+        The class of transformers with the model's head, such as `AutoModelForCausalLM`.
+
+    Attributes
+    ----------
+    token_to_piece : TokenBytes
+        Returns a token's contribution to the text.
+    notes : tuple of str
+        Remarks for the user on how the model is loaded.
 
     Raises
     ------
     ModelLoadFailed
+        If transformers cannot load the model, or there is not enough memory.
     """
 
-    def __init__(self, load: Load, progress: Progress, auto_class: Any) -> None:
+    def __init__(self, load: Load, progress: ProgressCallback, auto_class: Any) -> None:
         transformers.logging.set_verbosity_error()
         transformers.utils.logging.disable_progress_bar()
-        use_threads(load)
+        set_threads(load)
         self.parameters: LoadParameters = load.parameters
-        self.placement: Placement = place(load)
+        self.placement: Placement = choose_placement(load)
         self.notes: tuple[str, ...] = ()
-        with linked_directory(load.files) as directory, _explained():
+        with linked_directory(load.files) as directory, _load_errors():
             self.tokenizer = transformers.AutoTokenizer.from_pretrained(
                 directory, trust_remote_code=False, local_files_only=True
             )
@@ -45,15 +67,15 @@ class LoadedModel:
             self.load_more(directory)
         self._quantize(progress)
         self.model.eval()
-        self.pieces = Pieces(self.tokenizer)
+        self.token_to_piece = TokenBytes(self.tokenizer)
         self.config = self.model.config.get_text_config()
 
     def load_more(self, directory: Path) -> None:
-        """For subclasses: what else there is in the directory."""
+        """Load other files of the directory. Overridden by subclasses."""
 
     @property
     def dtype(self) -> Any:
-        """What the weights are loaded as; "auto" is what the model's files say."""
+        """The dtype to load the weights in; "auto" keeps the dtype of the files."""
         return "auto"
 
     def _read(self, directory: Path, auto_class: Any) -> Any:
@@ -66,7 +88,7 @@ class LoadedModel:
             local_files_only=True,
         )
 
-    def _quantize(self, progress: Progress) -> None:
+    def _quantize(self, progress: ProgressCallback) -> None:
         kind = self.parameters.isq
         if kind is UNSET or kind == "none":
             progress(1.0)
@@ -74,34 +96,38 @@ class LoadedModel:
         progress(_READ)
         bits = hqq.BITS[kind]
         if not kind.startswith("HQQ"):
-            self.notes = (f"Its layers are packed by HQQ at {bits} bits in place of {kind}.",)
-        share = 1 - _READ
+            self.notes = (f"Quantized by HQQ with {bits} bits instead of {kind}.",)
         hqq.quantize(
-            self.packed, bits, self.model.dtype, lambda value: progress(_READ + value * share)
+            self.quantizable,
+            bits,
+            self.model.dtype,
+            lambda value: progress(_READ + value * (1 - _READ)),
         )
 
     @property
-    def packed(self) -> Any:
-        """The part of the model that `isq` packs."""
+    def quantizable(self) -> Any:
+        """The part of the model that `isq` quantizes."""
         return self.model
 
     @property
     def trained_ctx(self) -> int:
-        """Tokens of context that the model was made for; 0 if it does not say."""
+        """Context length that the model was trained for; 0 if unknown."""
         length = getattr(self.config, "max_position_embeddings", 0)
         return length if isinstance(length, int) else 0
 
     @property
     def num_ctx(self) -> int:
+        """Tokens of context for each request."""
         return self.parameters.context_length(self.trained_ctx)
 
     @property
-    def vocabulary(self) -> int:
-        """Rows of the embedding; the tokenizer may have fewer tokens."""
+    def vocab_size(self) -> int:
+        """Rows of the embedding matrix. The tokenizer may have fewer tokens."""
         return int(self.config.vocab_size)
 
     @property
     def chat_template(self) -> str | None:
+        """The template set at registration, else the model's own."""
         if self.parameters.chat_template is not UNSET:
             return self.parameters.chat_template
         template = self.tokenizer.chat_template
@@ -109,51 +135,100 @@ class LoadedModel:
             template = template.get("default")
         return template if isinstance(template, str) else None
 
-    def ends(self) -> list[int]:
+    @property
+    def eos_token_ids(self) -> list[int]:
         """The tokens that end an answer."""
-        found = {self.tokenizer.eos_token_id}
+        token_ids = {self.tokenizer.eos_token_id}
         for config in (self.model.generation_config, self.config):
             ids = getattr(config, "eos_token_id", None)
-            found |= set(ids) if isinstance(ids, list) else {ids}
-        return sorted(token for token in found if isinstance(token, int))
+            token_ids |= set(ids) if isinstance(ids, list) else {ids}
+        return sorted(token for token in token_ids if isinstance(token, int))
 
     def tokenize(self, text: str) -> list[int]:
-        """Token ids of `text`, with what the tokenizer puts around it unless it is there."""
+        """Return the token ids of a text, with special tokens unless the text starts with them."""
+        add_special = not self.starts_with_bos(text)
+        return list(self.tokenizer(text, add_special_tokens=add_special)["input_ids"])
+
+    def starts_with_bos(self, text: str) -> bool:
+        """Whether the text already begins with the begin-of-sequence token."""
         bos = self.tokenizer.bos_token
-        framed = bool(bos) and text.startswith(bos)
-        return list(self.tokenizer(text, add_special_tokens=not framed)["input_ids"])
+        return bool(bos) and text.startswith(bos)
 
     def check(self, tokens: list[int]) -> None:
-        """Raises `InvalidParameter` for ids that the model does not have."""
-        for token in tokens:
-            if not 0 <= token < self.vocabulary:
-                raise InvalidParameter(
-                    f"Token id {token} is not in the model's vocabulary of {self.vocabulary} "
-                    "tokens."
-                )
+        """Raise `InvalidParameter` if an id is not in the vocabulary."""
+        check_token_ids(tokens, self.vocab_size)
 
     def forward(self, inputs: dict[str, Any], cache: Any) -> torch.Tensor:
-        """The logits after the last token of each row, in float32 on the CPU; shape (rows,
-        vocabulary)."""
+        """Return the logits after the last token of each row.
+
+        Returns
+        -------
+        Tensor
+            In float32 on the CPU; shape (rows, vocabulary).
+        """
         with torch.inference_mode():
             output = self.model(**inputs, cache=cache, use_cache=True, logits_to_keep=1)
             last: torch.Tensor = output.logits[:, -1].float().cpu()
         return last
 
 
-class _explained:  # noqa: N801 - a context manager, used like a function
-    """What transformers raises about a model, as an error that says what to do."""
+@contextmanager
+def _load_errors() -> Iterator[None]:
+    """Convert exceptions of transformers to `ModelLoadFailed`."""
+    try:
+        yield
+    except PowerError:
+        raise
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        raise ModelLoadFailed(
+            "There is not enough memory for the model. Unload other models, or load it with isq."
+        ) from error
+    except Exception as error:
+        line = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
+        raise ModelLoadFailed(
+            f"transformers {transformers.__version__} cannot load this model: {line} (the model's "
+            "own code is never run)."
+        ) from error
 
-    def __enter__(self) -> None: ...
 
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
-            raise ModelLoadFailed(
-                "There is not enough memory for the model. Unload others, or load it with isq."
-            ) from error
-        if isinstance(error, Exception) and not isinstance(error, PowerError):
-            line = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
-            raise ModelLoadFailed(
-                f"transformers {transformers.__version__} cannot load this model: {line} (code "
-                "that comes with a model is never run)."
-            ) from error
+class TokenBytes:
+    """Map token ids to bytes. Special tokens have none, as in llama.cpp's output."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+        self._special = set(tokenizer.all_special_ids)
+        self._special |= {i for i, t in tokenizer.added_tokens_decoder.items() if t.special}
+        self._added = {i: t.content for i, t in tokenizer.added_tokens_decoder.items()}
+        self._cache: dict[int, bytes] = {}
+        decoder = json.loads(tokenizer.backend_tokenizer.to_str()).get("decoder")
+        self._alphabet = _byte_alphabet() if "ByteLevel" in json.dumps(decoder) else None
+
+    def __call__(self, token: int) -> bytes:
+        if token not in self._cache:
+            self._cache[token] = self._piece(token)
+        return self._cache[token]
+
+    def _piece(self, token: int) -> bytes:
+        if token in self._special:
+            return b""
+        if token in self._added:
+            return str(self._added[token]).encode()
+        text: str | None = self._tokenizer.convert_ids_to_tokens(token)
+        if text is None:  # a row of the embedding matrix without a token
+            return b""
+        if self._alphabet is not None:
+            return bytes(self._alphabet[c] for c in text if c in self._alphabet)
+        byte = _BYTE.fullmatch(text)
+        return bytes([int(byte[1], 16)]) if byte else text.replace(_SPACE, " ").encode()
+
+
+def _byte_alphabet() -> dict[str, int]:
+    """Return GPT-2's mapping of characters to bytes.
+
+    Printable bytes stand for themselves; the other bytes are the characters from 256 on.
+    """
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    alphabet = {chr(byte): byte for byte in printable}
+    others = [byte for byte in range(256) if byte not in printable]
+    alphabet.update({chr(256 + i): byte for i, byte in enumerate(others)})
+    return alphabet

@@ -1,94 +1,151 @@
-"""Drawing the next token, in the order and with the defaults of llama.cpp's sampler chain."""
+"""Sample tokens as llama.cpp's sampler chain does, with an optional JSON schema."""
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+import llguidance
+import llguidance.hf
+import llguidance.numpy
 import numpy as np
 import numpy.typing as npt
 from msgspec import UNSET
 
+from ...contract.errors import InvalidParameter
 from ...contract.types import Sampling
-from ..sampling import (
+from ..generation import (
     DEFAULT_MIN_P,
     DEFAULT_TEMPERATURE,
     DEFAULT_TOP_K,
     DEFAULT_TOP_P,
     PENALTY_LAST_N,
+    or_default,
 )
-from .schema import Matcher
 
-Floats = npt.NDArray[np.float32]
+Logits = npt.NDArray[np.float32]
 
 
 class Sampler:
-    """Draws the tokens of one request.
+    """The sampler of one request.
 
     Parameters
     ----------
-    matcher
-        Says which tokens the request's schema allows; None allows all.
+    matcher : SchemaMatcher or None
+        Masks the tokens that the request's schema does not allow.
     """
 
-    def __init__(self, sampling: Sampling, matcher: Matcher | None) -> None:
+    def __init__(self, sampling: Sampling, matcher: SchemaMatcher | None) -> None:
         self._sampling = sampling
         self._matcher = matcher
         seed = secrets.randbits(63) if sampling.seed is UNSET else sampling.seed % 2**63
         self._random = np.random.default_rng(seed)
-        self._bias = {} if sampling.logit_bias is UNSET else sampling.logit_bias
-        self._temperature = _or(sampling.temperature, DEFAULT_TEMPERATURE)
+        self._logit_bias = {} if sampling.logit_bias is UNSET else sampling.logit_bias
+        self._temperature = or_default(sampling.temperature, DEFAULT_TEMPERATURE)
 
-    def sample(self, logits: Floats, past: Sequence[int]) -> int:
-        """The next token after `past`; `logits` has the shape (vocabulary,)."""
+    def sample(self, logits: Logits, tokens: Sequence[int]) -> int:
+        """Return the next token.
+
+        Parameters
+        ----------
+        logits : ndarray
+            Shape (vocabulary,).
+        tokens : sequence of int
+            The prompt and the output so far.
+        """
         logits = logits.copy()
         if self._matcher is not None:
             self._matcher.mask(logits)
-        for token, bias in self._bias.items():
+        for token, bias in self._logit_bias.items():
             logits[token] += bias
-        self._penalise(logits, past)
+        self._apply_penalties(logits, tokens)
         token = int(logits.argmax()) if self._temperature <= 0 else self._draw(logits)
         if self._matcher is not None:
             self._matcher.accept(token)
         return token
 
-    def _penalise(self, logits: Floats, past: Sequence[int]) -> None:
-        """llama.cpp's `llama_sampler_penalties`: what occurred is divided (or, below 0,
-        multiplied) by the repeat penalty, less the other two."""
-        sampling = self._sampling
-        repeat = _or(sampling.repeat_penalty, 1.0)
-        frequency = _or(sampling.frequency_penalty, 0.0)
-        presence = _or(sampling.presence_penalty, 0.0)
+    def _apply_penalties(self, logits: Logits, tokens: Sequence[int]) -> None:
+        """Apply the penalties of llama.cpp's ``llama_sampler_penalties``."""
+        repeat = or_default(self._sampling.repeat_penalty, 1.0)
+        frequency = or_default(self._sampling.frequency_penalty, 0.0)
+        presence = or_default(self._sampling.presence_penalty, 0.0)
         if repeat == 1.0 and not frequency and not presence:
             return
-        for token, count in Counter(past[-PENALTY_LAST_N:]).items():
+        for token, count in Counter(tokens[-PENALTY_LAST_N:]).items():
             value = logits[token]
             value = value * repeat if value <= 0 else value / repeat
             logits[token] = value - count * frequency - presence
 
-    def _draw(self, logits: Floats) -> int:
-        top_k = _or(self._sampling.top_k, DEFAULT_TOP_K) or len(logits)
+    def _draw(self, logits: Logits) -> int:
+        top_k = or_default(self._sampling.top_k, DEFAULT_TOP_K) or len(logits)
         count = min(top_k, len(logits))
         tokens = np.argpartition(-logits, count - 1)[:count]
         tokens = tokens[np.argsort(-logits[tokens], kind="stable")]
-        chosen = logits[tokens].astype(np.float64)
-        shares = _softmax(chosen)
-        # The smallest set that holds top_p of it, then what has min_p of the best one's share.
-        before = np.cumsum(shares) - shares
-        keep = before < _or(self._sampling.top_p, DEFAULT_TOP_P)
-        keep &= shares >= _or(self._sampling.min_p, DEFAULT_MIN_P) * shares[0]
+        candidates = logits[tokens].astype(np.float64)
+        probabilities = _softmax(candidates)
+        # top_p keeps the smallest set with that total probability; min_p is relative to the best.
+        preceding = np.cumsum(probabilities) - probabilities
+        keep = preceding < or_default(self._sampling.top_p, DEFAULT_TOP_P)
+        min_p = or_default(self._sampling.min_p, DEFAULT_MIN_P)
+        keep &= probabilities >= min_p * probabilities[0]
         keep[0] = True
-        tokens, chosen = tokens[keep], chosen[keep]
-        return int(self._random.choice(tokens, p=_softmax(chosen / self._temperature)))
+        tokens, candidates = tokens[keep], candidates[keep]
+        return int(self._random.choice(tokens, p=_softmax(candidates / self._temperature)))
 
 
 def _softmax(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    shares = np.exp(values - values.max())
-    normalised: npt.NDArray[np.float64] = shares / shares.sum()
-    return normalised
+    exponentials = np.exp(values - values.max())
+    probabilities: npt.NDArray[np.float64] = exponentials / exponentials.sum()
+    return probabilities
 
 
-def _or(value: Any, default: Any) -> Any:
-    return default if value is UNSET else value
+class SchemaCompiler:
+    """Compile JSON schemas for a model with llguidance.
+
+    The tokenizer is analyzed once, on first use.
+    """
+
+    def __init__(self, tokenizer: Any, vocab_size: int, eos_token_ids: list[int]) -> None:
+        self._tokenizer = tokenizer
+        self._vocab_size = vocab_size
+        self._eos_token_ids = eos_token_ids
+        self._ll_tokenizer: Any = None
+
+    def compile(self, schema: dict[str, Any]) -> SchemaMatcher:
+        """Return a matcher for one request.
+
+        Raises
+        ------
+        InvalidParameter
+            If llguidance rejects the schema.
+        """
+        if self._ll_tokenizer is None:
+            self._ll_tokenizer = llguidance.hf.from_tokenizer(
+                self._tokenizer, n_vocab=self._vocab_size, eos_token=self._eos_token_ids
+            )
+        grammar = llguidance.LLMatcher.grammar_from_json_schema(json.dumps(schema))
+        matcher = llguidance.LLMatcher(self._ll_tokenizer, grammar)
+        if matcher.is_error():
+            raise InvalidParameter(
+                f"This JSON schema cannot be used: {matcher.get_error()}", param="response_format"
+            )
+        return SchemaMatcher(matcher, self._vocab_size)
+
+
+class SchemaMatcher:
+    """The position of one answer in its schema."""
+
+    def __init__(self, matcher: Any, vocab_size: int) -> None:
+        self._matcher = matcher
+        self._bitmask = llguidance.numpy.allocate_token_bitmask(1, vocab_size)
+
+    def mask(self, logits: Logits) -> None:
+        """Set the logits of tokens that the schema does not allow next to minus infinity."""
+        llguidance.numpy.fill_next_token_bitmask(self._matcher, self._bitmask)
+        llguidance.numpy.apply_token_bitmask_inplace(logits.reshape(1, -1), self._bitmask)
+
+    def accept(self, token: int) -> None:
+        self._matcher.consume_token(token)

@@ -1,4 +1,4 @@
-"""Vision-language models: a processor of transformers' own makes the prompt."""
+"""Run vision-language models, with prompts made by their processors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
 from ...contract.errors import InvalidParameter, ModelLoadFailed
 from ...contract.types import ChatRequest, CompletionRequest
 from .. import images
-from ..base import Progress
+from ..base import ProgressCallback
 from ..protocol import Load
 from ..template import as_parts, as_text
 from .engine import TransformersEngine
@@ -20,18 +20,24 @@ from .model import LoadedModel
 
 
 class VisionModel(LoadedModel):
-    """A model with the processor that its family has."""
+    """A model with its family's processor.
+
+    Raises
+    ------
+    ModelLoadFailed
+        If transformers has no processor for the family.
+    """
 
     processor: Any
 
     def load_more(self, directory: Path) -> None:
-        kind = PROCESSOR_MAPPING.get(type(self.model.config), None)
-        if kind is None:
+        processor_class = PROCESSOR_MAPPING.get(type(self.model.config), None)
+        if processor_class is None:
             raise ModelLoadFailed(
-                f"transformers {transformers.__version__} has no processor for images of the "
+                f"transformers {transformers.__version__} has no image processor for the model "
                 f"family {self.model.config.model_type!r}."
             )
-        self.processor = _images_only(kind).from_pretrained(
+        self.processor = images_only(processor_class).from_pretrained(
             directory, trust_remote_code=False, local_files_only=True
         )
         self.tokenizer = self.processor.tokenizer
@@ -44,46 +50,51 @@ class VisionModel(LoadedModel):
         return super().chat_template
 
     @property
-    def packed(self) -> Any:
-        """The language model: what sees stays as it is."""
+    def quantizable(self) -> Any:
+        """The language model only; the vision encoder is not quantized."""
         return self.model.get_decoder()
 
-    def prepare(self, text: str, files: list[bytes]) -> dict[str, Any]:
-        """What the model reads for a prompt with images: ``input_ids``, pixels, and what else its
-        family has.
+    def process(self, text: str, files: list[bytes]) -> dict[str, Any]:
+        """Return the model's inputs for a prompt with images.
+
+        Returns
+        -------
+        dict
+            ``input_ids``, the pixels, and other inputs of the family.
 
         Raises
         ------
         InvalidParameter
-            An image cannot be decoded, or the processor takes no such images.
+            If an image cannot be decoded, or the processor rejects the images.
         """
         decoded = images.decode(files)
-        bos = self.tokenizer.bos_token
-        framed = bool(bos) and text.startswith(bos)
         try:
-            made = self.processor(
-                text=[text], images=[decoded], return_tensors="pt", add_special_tokens=not framed
+            inputs = self.processor(
+                text=[text],
+                images=[decoded],
+                return_tensors="pt",
+                add_special_tokens=not self.starts_with_bos(text),
             )
         except (ValueError, TypeError, IndexError, RuntimeError) as error:
             raise InvalidParameter(
-                f"The model's processor does not take these images: {str(error)[:300]}",
+                f"The model's processor rejects these images: {str(error)[:300]}",
                 param="messages",
             ) from error
-        made = made.to(self.placement.device, dtype=self.model.dtype)
-        return {name: value for name, value in made.items() if name != "attention_mask"}
+        inputs = inputs.to(self.placement.device, dtype=self.model.dtype)
+        return {name: value for name, value in inputs.items() if name != "attention_mask"}
 
 
 class VisionEngine(TransformersEngine):
-    """Chat about images, and everything that the text engine does.
+    """Chat with images, and everything that the text engine supports.
 
-    One request at once: families with positions in three dimensions keep those of the current
+    It has one slot, because models with three-dimensional positions store those of the current
     request in the model itself.
     """
 
     _model: VisionModel
 
     @classmethod
-    def load(cls, load: Load, progress: Progress) -> VisionEngine:
+    def load(cls, load: Load, progress: ProgressCallback) -> VisionEngine:
         return cls(VisionModel(load, progress, transformers.AutoModelForImageTextToText), 1)
 
     def prompt(self, request: ChatRequest | CompletionRequest) -> tuple[list[int], dict[str, Any]]:
@@ -92,27 +103,27 @@ class VisionEngine(TransformersEngine):
         text = self._render(request.messages)
         if not request.images:
             return self._model.tokenize(text), {}
-        inputs = self._model.prepare(text, request.images)
+        inputs = self._model.process(text, request.images)
         return inputs.pop("input_ids")[0].tolist(), inputs
 
     def _render(self, messages: list[dict[str, Any]]) -> str:
-        if self.template.takes_parts:
+        if self.template.supports_parts:
             return self.template.render(as_parts(messages))
-        mark = getattr(self._model.processor, "image_token", "<image>")
-        return self.template.render(as_text(messages, mark))
+        image_token = getattr(self._model.processor, "image_token", "<image>")
+        return self.template.render(as_text(messages, image_token))
 
     def batch_inputs(self, tokens: list[int]) -> dict[str, Any]:
-        """No positions: the model counts them, for an image takes fewer than it has tokens."""
+        """Leave positions to the model, because an image may take fewer positions than tokens."""
         return {"input_ids": super().batch_inputs(tokens)["input_ids"]}
 
 
-def _images_only(kind: Any) -> Any:
-    """The processor class without its part for videos, which needs torchvision."""
+def images_only(processor_class: Any) -> Any:
+    """Return the processor class without its video processor, which needs torchvision."""
 
-    class ImagesOnly(kind):  # type: ignore[misc]
+    class ImagesOnly(processor_class):  # type: ignore[misc]
         @classmethod
         def get_attributes(cls) -> list[str]:
             return [name for name in super().get_attributes() if "video" not in name]
 
-    ImagesOnly.__name__ = kind.__name__
+    ImagesOnly.__name__ = processor_class.__name__
     return ImagesOnly

@@ -1,4 +1,4 @@
-"""Text that is updated while a cell runs."""
+"""Text that changes while the cell runs."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from IPython.display import display
 from .session import write
 
 
-class LiveText(ABC):
-    """Markdown text in the output of a cell, updated until the end of a ``with`` block."""
+class Live(ABC):
+    """One place in the output, for the time of a ``with`` block; its last text stays."""
 
     @abstractmethod
     def update(self, text: str) -> None:
-        """Replace the text."""
+        """Show `text`, Markdown, in the place of what was there."""
 
     @abstractmethod
-    def finish(self) -> None:
-        """Show the last text, if it is not shown yet."""
+    def end(self) -> None:
+        """Show what the last `update` brought, if that was not done yet."""
 
-    def __enter__(self) -> LiveText:
+    def __enter__(self) -> Live:
         return self
 
     def __exit__(
@@ -33,13 +33,13 @@ class LiveText(ABC):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.finish()
+        self.end()
 
 
-class NotebookText(LiveText):
-    """A display that is updated at most ten times a second.
+class NotebookLive(Live):
+    """One rendered display that is updated at most ten times a second.
 
-    Each update sends the whole text. An update for each token would slow the browser down.
+    Each update carries the whole text; sent for every token they would slow the browser.
     """
 
     INTERVAL = 0.1  # seconds
@@ -55,7 +55,7 @@ class NotebookText(LiveText):
         if time.monotonic() - self._shown_at >= self.INTERVAL:
             self._show()
 
-    def finish(self) -> None:
+    def end(self) -> None:
         if self._text != self._shown:
             self._show()
 
@@ -69,8 +69,8 @@ class NotebookText(LiveText):
         self._shown_at = time.monotonic()
 
 
-class TerminalText(LiveText):
-    """Terminal output: added text is appended, and any other text replaces the line."""
+class TerminalLive(Live):
+    """Writes what is new; text that does not go on from what is there takes its line."""
 
     def __init__(self) -> None:
         self._shown = ""
@@ -82,10 +82,10 @@ class TerminalText(LiveText):
             write(("\r\x1b[K" if sys.stdout.isatty() else "\n") + text)
         self._shown = text
 
-    def finish(self) -> None:
+    def end(self) -> None:
         if self._shown:
             write("\n")
 
 
-def live_text(in_notebook: bool) -> LiveText:
-    return NotebookText() if in_notebook else TerminalText()
+def live(in_notebook: bool) -> Live:
+    return NotebookLive() if in_notebook else TerminalLive()

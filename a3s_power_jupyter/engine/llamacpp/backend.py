@@ -1,0 +1,124 @@
+"""llama.cpp's process-wide state: its log and its devices."""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+import shutil
+import sys
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+import llama_cpp as lc
+import psutil
+from msgspec import UNSET
+
+from ... import compat
+from ...contract.errors import ModelLoadFailed
+from ...contract.types import Device
+
+# enum ggml_log_level of ggml.h
+_WARN, _ERROR = 3, 4
+
+# enum ggml_backend_dev_type of ggml-backend.h: CPU 0, GPU 1, IGPU 2, ACCEL 3
+_GPU_TYPES = (1, 2)
+
+_errors: deque[str] = deque(maxlen=3)
+
+
+def install_log() -> None:
+    """Send llama.cpp's warnings and errors to stderr and drop the rest of its log."""
+    lc.llama_log_set(on_log, None)
+
+
+def last_errors() -> str:
+    """Return the latest errors in llama.cpp's log as ``": first; second"``, or ""."""
+    return f": {'; '.join(_errors)}" if _errors else ""
+
+
+def compute_error(what: str) -> ModelLoadFailed:
+    """Return the error for a computation that llama.cpp could not do."""
+    return ModelLoadFailed(
+        f"llama.cpp {what}{last_errors()}. Load the model again with a smaller num_ctx or "
+        "num_batch."
+    )
+
+
+@lc.llama_log_callback  # type: ignore[untyped-decorator]
+def on_log(level: int, text: bytes, _data: object) -> None:
+    if level not in (_WARN, _ERROR):
+        return
+    line = text.decode("utf-8", errors="replace").rstrip()
+    if level == _ERROR and line:
+        _errors.append(line)
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
+
+
+def list_devices() -> list[Device]:
+    """Return all ggml devices, in ggml's order. Memory is in bytes.
+
+    Raises
+    ------
+    BackendUnavailable
+        If this version of llama-cpp-python is not supported.
+    """
+    ggml = compat.ggml_library()
+    lc.llama_backend_init()
+    devices = []
+    for index in range(ggml.ggml_backend_dev_count()):
+        handle = ggml.ggml_backend_dev_get(index)
+        free, total = ctypes.c_size_t(0), ctypes.c_size_t(0)
+        ggml.ggml_backend_dev_memory(handle, ctypes.byref(free), ctypes.byref(total))
+        gpu = ggml.ggml_backend_dev_type(handle) in _GPU_TYPES
+        devices.append(
+            Device(
+                name=ggml.ggml_backend_dev_name(handle).decode(),
+                kind="gpu" if gpu else "cpu",
+                description=ggml.ggml_backend_dev_description(handle).decode(),
+                memory_total=total.value,
+                # For a CPU, ggml reports all memory as free.
+                memory_free=free.value if gpu else psutil.virtual_memory().available,
+            )
+        )
+    return devices
+
+
+def gpus(devices: list[Device]) -> list[Device]:
+    return [device for device in devices if device.kind == "gpu"]
+
+
+def free_gpu_bytes(devices: list[Device]) -> int:
+    """Return the free memory of all GPUs."""
+    return sum(d.memory_free for d in gpus(devices) if d.memory_free is not UNSET)
+
+
+def idle_gpu_hint(
+    gpu_used: bool,
+    *,
+    system: str = platform.system(),
+    machine: str = platform.machine(),
+    which: Callable[[str], str | None] = shutil.which,
+    exists: Callable[[str], bool] = lambda path: Path(path).exists(),
+) -> str | None:
+    """Return the command that installs llama.cpp with support for an idle GPU, or None.
+
+    The build flags are from llama.cpp's docs/build.md. Detection is tested with simulated
+    machines only.
+    """
+    if gpu_used:
+        return None
+    flag = None
+    if which("nvidia-smi") or exists("/proc/driver/nvidia/version"):
+        flag = "-DGGML_CUDA=on"
+    elif exists("/dev/kfd"):
+        flag = "-DGGML_HIP=on"
+    elif system == "Darwin" and machine == "arm64":
+        flag = "-DGGML_METAL=on"
+    if flag is None:
+        return None
+    return (
+        f'CMAKE_ARGS="{flag}" pip install --force-reinstall --no-deps --no-cache-dir '
+        "llama-cpp-python"
+    )

@@ -1,0 +1,46 @@
+"""A tokenized prompt and its images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class ImageChunk:
+    """An image in a prompt.
+
+    Attributes
+    ----------
+    pointer : ctypes pointer
+        mtmd's ``mtmd_input_chunk``.
+    n_tokens : int
+        Tokens of the prompt that the image takes.
+    """
+
+    pointer: Any
+    n_tokens: int
+
+
+@dataclass
+class Prompt:
+    """The tokens of a request.
+
+    Attributes
+    ----------
+    images : dict
+        Index of an image's first token -> the image.
+    owner : object
+        Owns the native memory of the images.
+    """
+
+    tokens: list[int]
+    images: dict[int, ImageChunk] = field(default_factory=dict)
+    owner: Any = None
+
+    def outside_image(self, index: int) -> int:
+        """Return `index`, or the start of the image that it would split."""
+        for start, image in self.images.items():
+            if start < index < start + image.n_tokens:
+                return start
+        return index

@@ -1,0 +1,79 @@
+"""Convert between text and tokens with the vocabulary of a llama.cpp model."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from typing import Any
+
+import llama_cpp as lc
+
+from ..generation import check_token_ids
+
+
+class Vocabulary:
+    """The vocabulary of a model.
+
+    Attributes
+    ----------
+    pointer : ctypes pointer
+        llama.cpp's ``llama_vocab``.
+    size : int
+        Number of tokens.
+    bos_text, eos_text : str
+        Text of the special tokens; "" if the model has none.
+    """
+
+    def __init__(self, pointer: Any) -> None:
+        self.pointer = pointer
+        self.size = int(lc.llama_vocab_n_tokens(pointer))
+        self._pieces: dict[int, bytes] = {}
+        self._eog: dict[int, bool] = {}
+        self.bos_text = self._special_text(lc.llama_vocab_bos(pointer))
+        self.eos_text = self._special_text(lc.llama_vocab_eos(pointer))
+
+    def tokenize(self, text: str, *, add_special: bool) -> list[int]:
+        """Return the token ids of a text. Special tokens that are written out are recognized."""
+        raw = text.encode("utf-8", errors="replace")
+        capacity = len(raw) + 8
+        tokens = (lc.llama_token * capacity)()
+        count = lc.llama_tokenize(self.pointer, raw, len(raw), tokens, capacity, add_special, True)
+        if count < 0:
+            tokens = (lc.llama_token * -count)()
+            count = lc.llama_tokenize(
+                self.pointer, raw, len(raw), tokens, -count, add_special, True
+            )
+        return list(tokens[:count])
+
+    def starts_with_bos(self, text: str) -> bool:
+        """Whether the text already begins with the begin-of-sequence token."""
+        return bool(self.bos_text) and text.startswith(self.bos_text)
+
+    def check(self, tokens: Sequence[int]) -> None:
+        """Raise `InvalidParameter` if an id is not in the vocabulary."""
+        check_token_ids(tokens, self.size)
+
+    def is_eog(self, token: int) -> bool:
+        """Whether the token ends a generation."""
+        if token not in self._eog:
+            self._eog[token] = bool(lc.llama_vocab_is_eog(self.pointer, token))
+        return self._eog[token]
+
+    def token_to_piece(self, token: int) -> bytes:
+        """Return the token's contribution to the text. A character may span several tokens."""
+        piece = self._pieces.get(token)
+        if piece is None:
+            piece = self._pieces[token] = self._render(token, special=False)
+        return piece
+
+    def _special_text(self, token: int) -> str:
+        return self._render(token, special=True).decode("utf-8", "replace") if token >= 0 else ""
+
+    def _render(self, token: int, *, special: bool) -> bytes:
+        size = 64
+        buffer = ctypes.create_string_buffer(size)
+        length = lc.llama_token_to_piece(self.pointer, token, buffer, size, 0, special)
+        if length < 0:
+            buffer = ctypes.create_string_buffer(-length)
+            length = lc.llama_token_to_piece(self.pointer, token, buffer, -length, 0, special)
+        return buffer.raw[:length]

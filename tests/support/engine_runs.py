@@ -1,0 +1,27 @@
+"""Step an engine in this process until its requests are finished."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from a3s_power_jupyter.contract.types import Delta, Finished, Request
+from a3s_power_jupyter.engine.base import Engine
+
+
+def run(engine: Engine, *requests: Request) -> list[list[Any]]:
+    """Submit all requests, then step the engine; return the items of each request."""
+    for id_, request in enumerate(requests):
+        engine.submit(id_, request)
+    outputs: list[Any] = []
+    while not engine.idle:
+        outputs += engine.step()
+    return [[item for at, item in outputs if at == id_] for id_ in range(len(requests))]
+
+
+def text_of(items: list[Any]) -> str:
+    return "".join(item.text for item in items if isinstance(item, Delta))
+
+
+def finished(items: list[Any]) -> Finished:
+    assert isinstance(items[-1], Finished)
+    return items[-1]

@@ -1,0 +1,49 @@
+"""Parts of the llama.cpp engine that need no model: slots, and the choice of devices."""
+
+from __future__ import annotations
+
+import pytest
+
+from a3s_power_jupyter import compat
+from a3s_power_jupyter.contract.errors import BackendUnavailable
+from a3s_power_jupyter.engine.llamacpp.backend import idle_gpu_hint, list_devices
+from a3s_power_jupyter.engine.llamacpp.model import layers_that_fit
+from a3s_power_jupyter.engine.llamacpp.slot import Slot
+
+
+def test_the_common_prefix_is_exact() -> None:
+    slot = Slot(0, tokens=list(range(1000)))
+    for length in (0, 1, 499, 500, 999, 1000):
+        assert slot.common_prefix([*range(length), -1]) == length
+
+
+def test_layers_that_fit_a_gpu() -> None:
+    gib = 2**30
+    assert layers_that_fit(weights=4 * gib, layers=32, kv_bytes=gib, free=24 * gib) == -1
+    some = layers_that_fit(weights=8 * gib, layers=32, kv_bytes=0, free=4 * gib)
+    assert 0 < some < 32
+    assert layers_that_fit(weights=8 * gib, layers=32, kv_bytes=0, free=0) == 0
+    assert layers_that_fit(weights=8 * gib, layers=0, kv_bytes=0, free=4 * gib) == 0
+
+
+def test_the_hint_for_an_idle_gpu_is_the_command_that_uses_it() -> None:
+    def hint(*, tools: str = "", files: str = "", system: str = "Linux") -> str | None:
+        return idle_gpu_hint(
+            False,
+            system=system,
+            machine="arm64" if system == "Darwin" else "x86_64",
+            which=lambda name: name if name in tools.split() else None,
+            exists=lambda path: path in files.split(),
+        )
+
+    assert hint() is None
+    assert "GGML_CUDA=on" in (hint(tools="nvidia-smi") or "")
+    assert "GGML_HIP=on" in (hint(files="/dev/kfd") or "")
+    assert "GGML_METAL=on" in (hint(system="Darwin") or "")
+    assert idle_gpu_hint(True, which=lambda name: name) is None
+
+
+def test_an_unsupported_llama_cpp_python_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(compat._GGML_FUNCTIONS, "ggml_backend_dev_gone", ([], None))
+    with pytest.raises(BackendUnavailable, match=r"llama-cpp-python>=0\.3\.36,<0\.4"):
+        list_devices()
