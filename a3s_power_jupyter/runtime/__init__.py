@@ -1,1 +1,1 @@
-"""Who is loaded: a pure eviction policy, a scheduler of leases, and worker processes."""
+"""Load models into worker processes, lease them to requests, and evict them. See design.md."""

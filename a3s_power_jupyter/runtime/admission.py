@@ -1,4 +1,4 @@
-"""Making room for a newcomer: whose turn it is, who goes, how long to wait."""
+"""Admit models to memory: evict idle models and wait for busy ones."""
 
 from __future__ import annotations
 
@@ -7,20 +7,28 @@ from collections.abc import Awaitable, Callable, Iterable
 
 from ..contract.errors import InsufficientMemory, PowerError, ServerBusy
 from . import policy
-from .clock import Clock
+from .clock import Clock, wake
 from .interfaces import Limits
 from .runner import Runner
 
 
 class Admission:
-    """Admits models to memory, one after the other, in the order they came.
+    """Admit models to memory one at a time, in the order of their requests.
 
     Parameters
     ----------
-    runners : all of them, at the moment of the call.
-    pinned : whether the model of this name is pinned.
-    unload : ends an idle model's worker, for this reason.
-    free_bytes : memory that the system says is free.
+    runners : callable
+        Return all current runners.
+    pinned : callable
+        Return whether the named model is pinned.
+    unload : callable
+        Stop the worker of an idle model, for the given reason.
+    free_bytes : callable
+        Return the bytes of memory that the system reports as available.
+    clock : Clock
+        Measures `Limits.load_timeout`.
+    limits : Limits
+        Limits on models and memory.
     """
 
     def __init__(
@@ -39,26 +47,27 @@ class Admission:
         self._free_bytes = free_bytes
         self._clock = clock
         self._limits = limits
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
         self._waiting: set[asyncio.Future[None]] = set()
 
-    def changed(self) -> None:
-        """A model became idle, was unloaded, unpinned, ...: whoever waits looks again."""
+    def notify(self) -> None:
+        """Have waiting newcomers check again, because the state of a model changed."""
         for future in self._waiting:
             wake(future)
 
     async def admit(self, newcomer: Runner) -> None:
-        """Return when `newcomer` has a place; newcomers are served in the order they came.
+        """Wait until there is room for `newcomer`, and mark it as admitted.
 
         Raises
         ------
         ServerBusy
-            Busy models left no room within `load_timeout`, or pinned ones never will.
+            If busy models leave no room within `Limits.load_timeout`, or if all models that may
+            be loaded are pinned.
         InsufficientMemory
-            Even alone it would not fit.
+            If the newcomer does not fit even when all unpinned models are unloaded.
         """
         deadline = self._clock.monotonic() + self._limits.load_timeout
-        async with self._turn:
+        async with self._lock:
             while True:
                 decision = self._decide(newcomer)
                 if isinstance(decision, policy.Fits):
@@ -72,20 +81,20 @@ class Admission:
                     await self._wait_for_change(deadline, newcomer.name)
 
     def free(self, newcomer: Runner) -> int:
-        """Bytes that `newcomer` may take.
+        """Return the bytes that `newcomer` may use; negative if memory is overcommitted.
 
-        Weights that workers map from files count as free to the system, and what models under
-        way will take is not taken yet: both are subtracted.
+        The system counts pages that workers map from files as available, and models that are
+        still loading have not used their memory yet. Both are subtracted.
         """
-        others = self._others(newcomer)
-        mapped = sum(r.worker.mapped_bytes for r in others if r.worker is not None)
-        promised = sum(r.plan.need for r in others if r.worker is None or r.info is None)
-        free = self._free_bytes() - mapped - promised
+        admitted = self._admitted_besides(newcomer)
+        mapped = sum(r.worker.mapped_bytes for r in admitted if r.worker is not None)
+        reserved = sum(r.plan.need for r in admitted if r.worker is None or r.info is None)
+        free = self._free_bytes() - mapped - reserved
         if self._limits.memory:
-            free = min(free, self._limits.memory - sum(r.plan.need for r in others))
+            free = min(free, self._limits.memory - sum(r.plan.need for r in admitted))
         return free
 
-    def _others(self, newcomer: Runner) -> list[Runner]:
+    def _admitted_besides(self, newcomer: Runner) -> list[Runner]:
         return [r for r in self._runners() if r is not newcomer and r.admitted]
 
     def _decide(self, newcomer: Runner) -> policy.Decision:
@@ -97,7 +106,7 @@ class Admission:
                 busy=r.in_use or not r.ready,
                 pinned=self._pinned(r.name),
             )
-            for r in self._others(newcomer)
+            for r in self._admitted_besides(newcomer)
         ]
         return policy.decide(
             candidates,
@@ -108,7 +117,7 @@ class Admission:
 
     async def _evict(self, names: tuple[str, ...]) -> None:
         for runner in list(self._runners()):
-            # Asked again: it may have been taken while another one was being unloaded.
+            # A request may have leased it while another model was being unloaded.
             if runner.name in names and runner.ready and not runner.in_use:
                 await self._unload(runner, "room")
 
@@ -116,8 +125,8 @@ class Admission:
         remaining = deadline - self._clock.monotonic()
         if remaining <= 0:
             raise ServerBusy(
-                f"There was no room for the model {name!r} within "
-                f"{self._limits.load_timeout:g} seconds, as the loaded models are all in use. "
+                f"Could not make room for the model {name!r} within "
+                f"{self._limits.load_timeout:g} seconds because all loaded models are in use. "
                 "Try again later, or raise max_loaded_models.",
                 retry_after=30,
             )
@@ -131,22 +140,17 @@ class Admission:
             self._waiting.discard(change)
 
     def _refusal(self, newcomer: Runner, decision: policy.Refuse) -> PowerError:
-        if decision.memory:
+        if decision.out_of_memory:
             return InsufficientMemory(
-                f"The model {newcomer.name!r} needs about {_gib(newcomer.plan.need)} of memory "
-                f"and {_gib(max(0, self.free(newcomer)))} are free. Load it with a smaller "
-                "num_ctx, take a smaller quantization, or free some memory."
+                f"The model {newcomer.name!r} needs about {_gib(newcomer.plan.need)} of memory, "
+                f"but only {_gib(max(0, self.free(newcomer)))} are free. Load it with a smaller "
+                "num_ctx, choose a smaller quantization, or free some memory."
             )
         return ServerBusy(
-            f"All {self._limits.max_models} places (max_loaded_models) are taken by pinned "
-            "models. Unpin one of them.",
+            f"{self._limits.max_models} models (max_loaded_models) are loaded, and all of them "
+            "are pinned. Unpin one of them.",
             retry_after=60,
         )
-
-
-def wake(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
 
 
 def _gib(size: int) -> str:

@@ -1,4 +1,4 @@
-"""Time as the runtime sees it, so that tests need not sleep."""
+"""The clock of the runtime, replaced in tests so that they need not sleep."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from collections.abc import Callable
 from typing import Protocol
 
 
-class Handle(Protocol):
+class TimerHandle(Protocol):
     def cancel(self) -> None: ...
 
 
 class Clock(Protocol):
     def monotonic(self) -> float:
-        """Seconds that never run back."""
+        """Return the seconds of a clock that never goes backwards."""
 
     def wall(self) -> float:
-        """Unix seconds."""
+        """Return the Unix time in seconds."""
 
-    def call_later(self, delay: float, callback: Callable[[], None]) -> Handle:
-        """Call back on the event loop after `delay` seconds."""
+    def call_later(self, delay: float, callback: Callable[[], None]) -> TimerHandle:
+        """Call `callback` on the event loop after `delay` seconds."""
 
 
 class SystemClock:
-    """The real one."""
+    """The system's clock and the running event loop's timers."""
 
     def monotonic(self) -> float:
         return time.monotonic()
@@ -32,5 +32,11 @@ class SystemClock:
     def wall(self) -> float:
         return time.time()
 
-    def call_later(self, delay: float, callback: Callable[[], None]) -> Handle:
+    def call_later(self, delay: float, callback: Callable[[], None]) -> TimerHandle:
         return asyncio.get_running_loop().call_later(delay, callback)
+
+
+def wake(future: asyncio.Future[None]) -> None:
+    """Resolve a future that a coroutine waits for, unless it is done or cancelled."""
+    if not future.done():
+        future.set_result(None)

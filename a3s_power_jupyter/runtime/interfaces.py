@@ -1,4 +1,4 @@
-"""What the parts of the runtime ask of each other and of their owner."""
+"""Protocols and data that connect the runtime's parts with each other and with the service."""
 
 from __future__ import annotations
 
@@ -12,44 +12,50 @@ from ..contract.types import Request
 from ..engine.protocol import Load, Loaded
 from .stream import Stream
 
-#: Called with a load's progress, 0 to 1.
+#: Progress callback of a load; receives a value from 0 to 1.
 Progress = Callable[[float], None]
 
 
 class WorkerHandle(Protocol):
-    """A worker process as the scheduler sees it (`worker.Worker`; tests inject another)."""
+    """What the scheduler needs of a worker process (`worker.Worker`; tests use a fake)."""
 
     @property
     def memory_bytes(self) -> int:
-        """Resident memory, mapped files included."""
+        """Resident memory, including mapped files."""
 
     @property
     def mapped_bytes(self) -> int:
-        """The part of it that are mapped files, which the system counts as free."""
+        """The part of `memory_bytes` mapped from files, which the system counts as available."""
 
     async def load(self, load: Load, progress: Progress) -> Loaded: ...
 
     def submit(self, request: Request) -> Stream: ...
 
     async def stop(self) -> None:
-        """Return once the process has ended and its memory is back."""
+        """Return once the process has exited and its memory is free."""
 
 
-#: Starts a worker for the model of this name; calls back when it dies by itself.
+#: Starts a worker for the named model; the callback is called if the worker dies.
 Spawn = Callable[[str, Callable[[WorkerDied], None]], Awaitable[WorkerHandle]]
 
 
 @dataclass(frozen=True)
 class LoadPlan:
-    """A model that may be loaded.
+    """How to load a model.
 
     Attributes
     ----------
-    parameters : how it is loaded; compared to see whether a load would change anything.
-    prepare : checks the model's files, converts them if need be, and says how to load them; is
-        told how to report the progress of a conversion; may raise a `PowerError`.
-    need : bytes that it will take, estimated.
-    keep_alive : seconds it stays loaded when idle, unless a request says otherwise.
+    name : str
+        Name of the model.
+    parameters : LoadParameters
+        Compared with those of the loaded model to decide whether a reload is needed.
+    prepare : callable
+        Check the model's files, convert them if necessary, and return the `Load` command.
+        Receives a progress callback for the conversion and may raise a `PowerError`.
+    need : int
+        Estimated size in memory, in bytes.
+    keep_alive : float
+        Seconds that the idle model stays loaded, unless a request specifies another value.
     """
 
     name: str
@@ -61,9 +67,19 @@ class LoadPlan:
 
 @dataclass(frozen=True)
 class Limits:
-    """`max_models` and `max_queue` are unlimited at 0, `memory` (bytes) is what the machine has.
-    `load_timeout` is in seconds: how long a newcomer waits for room, and how long a load may be
-    without progress."""
+    """Limits of the runtime.
+
+    Attributes
+    ----------
+    max_models : int
+        Largest number of loaded models; 0 means no limit.
+    max_queue : int
+        Largest number of requests waiting for one model; 0 means no limit.
+    load_timeout : float
+        Seconds that a newcomer waits for room, and that a load may make no progress.
+    memory : int
+        Bytes that all models together may use; 0 means the memory of the machine.
+    """
 
     max_models: int
     max_queue: int
@@ -72,13 +88,17 @@ class Limits:
 
 
 class Observer(Protocol):
-    """Told of what happens, on the event loop; must return at once."""
+    """Receives the runtime's events on the event loop; the methods must not block."""
 
     def changed(self, name: str) -> None:
-        """The state of a model is another."""
+        """The state or the progress of a model changed."""
 
-    def loaded(self, name: str, seconds: float) -> None: ...
+    def loaded(self, name: str, seconds: float) -> None:
+        """A model was loaded in so many seconds."""
 
     def evicted(self, name: str, reason: str) -> None:
-        """A loaded model is gone: `idle`, `room`, `asked`, `reload`, `replaced`,
-        `died` or `shutdown`."""
+        """A loaded model was unloaded.
+
+        `reason` is ``idle``, ``room``, ``asked``, ``reload``, ``replaced``, ``died`` or
+        ``shutdown``.
+        """

@@ -1,4 +1,4 @@
-"""Starting the worker of one model and waiting until it is ready."""
+"""Load a model into a worker, and stop the worker if the load fails or stalls."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import Any
 
 from ..contract.errors import ModelLoadFailed
 from ..engine.protocol import Load, Loaded
-from .admission import wake
-from .clock import Clock
+from .clock import Clock, wake
 from .interfaces import Progress, WorkerHandle
 
 
@@ -21,14 +20,31 @@ async def load_into(
     clock: Clock,
     stall_timeout: float,
 ) -> Loaded:
-    """Load a model into a fresh worker, which is stopped if that fails or is cancelled.
+    """Load a model into a new worker. The worker is stopped on failure and on cancellation.
+
+    There is no limit on the duration of a load that makes progress.
+
+    Parameters
+    ----------
+    worker : WorkerHandle
+        A worker without a model.
+    name : str
+        Name of the model, for the error message.
+    load : Load
+        The command for the worker.
+    progress : callable
+        Receives values from 0 to 1.
+    clock : Clock
+        Measures `stall_timeout`.
+    stall_timeout : float
+        Seconds without progress after which the load fails.
 
     Raises
     ------
     ModelLoadFailed
-        Also when nothing moved for `stall_timeout` seconds; a load that moves may take hours.
+        If the load makes no progress for `stall_timeout` seconds.
     PowerError
-        What the engine said, or `WorkerDied`.
+        If the engine cannot load the model, or if the worker dies (`WorkerDied`).
     """
     stalled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     timer = clock.call_later(stall_timeout, lambda: wake(stalled))
@@ -45,8 +61,8 @@ async def load_into(
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         if not loading.done():
             raise ModelLoadFailed(
-                f"The load of {name!r} made no progress for {stall_timeout:g} seconds and was "
-                "stopped."
+                f"Loading {name!r} was stopped because it made no progress for "
+                f"{stall_timeout:g} seconds."
             )
         return loading.result()
     except BaseException:

@@ -1,4 +1,4 @@
-"""How much memory a model will take, and how much there is."""
+"""Estimate the memory that a model needs, and measure the memory that is free."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from msgspec import UNSET
 from ..contract.parameters import LoadParameters
 from ..contract.types import Manifest
 
-#: Bytes of one element of the KV cache; the quantized types store 32 elements and a 2-byte scale.
+#: Bytes per element of the KV cache. Quantized types store a 2-byte scale for 32 elements.
 _KV_BYTES = {"f32": 4.0, "f16": 2.0, "bf16": 2.0, "q8_0": 34 / 32, "q4_0": 18 / 32}
 
-#: Bits of a weight by ISQ kind; scales included, and that some matrices stay wider.
+#: Bits per weight of each ISQ kind, including scales and the matrices that keep more bits.
 _ISQ_BITS = {"Q4_0": 5.0, "Q4K": 5.5, "Q6K": 7.0, "Q8_0": 8.5, "HQQ4": 5.5, "HQQ8": 9.5}
 
-#: The interpreter, the libraries and llama.cpp's compute buffers, measured with a small model;
-#: compute buffers grow with the model's width, hence the share of the weights.
+#: Memory of the interpreter, the libraries and llama.cpp's compute buffers, measured with a small
+#: model. Compute buffers grow with the width of the model, hence the share of the weights.
 OVERHEAD_BYTES = 200 * 1024 * 1024
 OVERHEAD_SHARE = 0.05
 
 
 def kv_cache_bytes(manifest: Manifest, parameters: LoadParameters) -> int:
-    """Bytes of the KV cache: tokens * layers * kv_heads * (key + value length) * element size.
+    """Return the size of the KV cache in bytes, or 0 if the model's geometry is unknown.
 
-    0 when the manifest does not know the model's geometry.
+    The size is tokens * layers * kv_heads * (key_length + value_length) * bytes per element.
     """
     geometry = manifest.geometry
     if geometry is UNSET:
@@ -40,14 +40,14 @@ def kv_cache_bytes(manifest: Manifest, parameters: LoadParameters) -> int:
 
 
 def needed_bytes(manifest: Manifest, parameters: LoadParameters) -> int:
-    """Bytes that the loaded model will take: weights, KV cache and overhead."""
+    """Return the estimated size of a loaded model in bytes: weights, KV cache and overhead."""
     weights = weight_bytes(manifest, parameters)
     overhead = OVERHEAD_BYTES + int(weights * OVERHEAD_SHARE)
     return weights + kv_cache_bytes(manifest, parameters) + overhead
 
 
 def weight_bytes(manifest: Manifest, parameters: LoadParameters) -> int:
-    """Bytes of the weights once they are loaded: as on disk, unless they are quantized then."""
+    """Return the size of the loaded weights in bytes: as on disk, or as quantized on loading."""
     count = manifest.details.parameter_count
     bits = _ISQ_BITS.get(str(parameters.isq))
     if bits is None or count is UNSET or manifest.format == "gguf":
@@ -56,14 +56,14 @@ def weight_bytes(manifest: Manifest, parameters: LoadParameters) -> int:
 
 
 def free_bytes() -> int:
-    """Memory that can be had without swapping: the machine's, or less in a container."""
+    """Return the bytes available without swapping, within the limit of a container."""
     free = int(psutil.virtual_memory().available)
     limit = _cgroup_free()
     return free if limit is None else min(free, limit)
 
 
 def _cgroup_free(root: Path = Path("/sys/fs/cgroup")) -> int | None:
-    """What is left of a container's limit (cgroup v2), page cache counted as free."""
+    """Return what is left of a cgroup v2 limit, counting inactive page cache as free."""
     with suppress(OSError, ValueError):
         limit = int((root / "memory.max").read_text())
         used = int((root / "memory.current").read_text())

@@ -1,4 +1,4 @@
-"""Eviction as a pure function: who has to go so that a newcomer has room."""
+"""Choose the models to evict, as a pure function of what is loaded."""
 
 from __future__ import annotations
 
@@ -8,10 +8,21 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Candidate:
-    """What the policy knows of a model that is loaded, or being loaded.
+    """A model that is loaded, loading or unloading.
 
-    `busy` counts requests that use it or wait for it; `memory` is in bytes, `last_used` in
-    seconds of any clock.
+    Attributes
+    ----------
+    name : str
+        Name of the model.
+    memory : int
+        Estimated size in memory, in bytes.
+    last_used : float
+        Time of the last use, in seconds of any clock.
+    busy : bool
+        Whether the model cannot be evicted now: requests use it or wait for it, or it is not
+        ready.
+    pinned : bool
+        Whether the model must never be evicted.
     """
 
     name: str
@@ -23,59 +34,71 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Fits:
-    """There is room now."""
+    """The newcomer can be loaded now."""
 
 
 @dataclass(frozen=True)
 class Evict:
-    """There is room once these are unloaded."""
+    """The newcomer can be loaded once these models are unloaded."""
 
     names: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Wait:
-    """There is room once models that are busy now are not."""
+    """The newcomer can be loaded once busy models become idle."""
 
 
 @dataclass(frozen=True)
 class Refuse:
-    """There will be no room: every place is pinned, or the machine is too small."""
+    """The newcomer can never be loaded: memory is too small, or all models are pinned."""
 
-    memory: bool
+    out_of_memory: bool
 
 
 Decision = Fits | Evict | Wait | Refuse
 
 
 def decide(candidates: Iterable[Candidate], *, need: int, free: int, max_models: int) -> Decision:
-    """Decide how a newcomer gets room.
+    """Decide how to make room for a newcomer.
+
+    Idle models are evicted before busy ones, and the least recently used first. No model is
+    evicted as long as the newcomer would have to wait for a busy one anyway.
 
     Parameters
     ----------
-    need : bytes that the newcomer takes.
-    free : bytes that are free now.
-    max_models : how many may be loaded at once; 0 is no limit.
+    candidates : iterable of Candidate
+        All other models.
+    need : int
+        Bytes that the newcomer needs.
+    free : int
+        Bytes that are free now; may be negative.
+    max_models : int
+        Largest number of loaded models; 0 means no limit.
+
+    Returns
+    -------
+    Fits, Evict, Wait or Refuse
     """
     candidates = list(candidates)
     excess = len(candidates) + 1 - max_models if max_models else 0
     missing = need - free
     if excess <= 0 and missing <= 0:
         return Fits()
-    movable = sorted((p for p in candidates if not p.pinned), key=lambda p: (p.busy, p.last_used))
+    evictable = sorted((c for c in candidates if not c.pinned), key=lambda c: (c.busy, c.last_used))
     victims: list[Candidate] = []
-    for candidate in movable:
-        if len(victims) >= excess and _sum(victims) >= missing:
+    for candidate in evictable:
+        if len(victims) >= excess and _memory(victims) >= missing:
             break
         victims.append(candidate)
     if len(victims) < excess:
-        return Refuse(memory=False)
-    if _sum(victims) < missing:
-        return Refuse(memory=True)
+        return Refuse(out_of_memory=False)
+    if _memory(victims) < missing:
+        return Refuse(out_of_memory=True)
     if any(candidate.busy for candidate in victims):
         return Wait()
     return Evict(tuple(candidate.name for candidate in victims))
 
 
-def _sum(candidates: list[Candidate]) -> int:
+def _memory(candidates: list[Candidate]) -> int:
     return sum(candidate.memory for candidate in candidates)

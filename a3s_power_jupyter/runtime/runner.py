@@ -4,30 +4,60 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
+from ..contract.errors import ServerBusy
 from ..contract.types import LoadPhase, State
 from ..engine.protocol import Loaded
-from .clock import Handle
+from .clock import TimerHandle
 from .interfaces import LoadPlan, WorkerHandle
 
 
 class Runner:
-    """State of one model that is loading, loaded or unloading; the scheduler alone changes it.
+    """State of one model that is loading, loaded or unloading. Only the scheduler changes it.
+
+    Parameters
+    ----------
+    plan : LoadPlan
+        How the model is loaded.
+    now : float
+        Monotonic time of the request that starts the load.
 
     Attributes
     ----------
-    leases : requests that use the model or wait for it; the idle clock runs only at 0.
-    loading : the task that loads it; done, without an error, once it is ready.
-    phase, progress : of the load; progress is 0 to 1 in each phase.
-    admitted : its place and memory are counted, from then on.
-    gone : set when the worker has ended.
-    expires_at : unix seconds, while the idle clock runs.
+    leases : int
+        Number of requests that use the model or wait for it.
+    keep_alive : float
+        Seconds that the model stays loaded without leases.
+    last_used : float
+        Monotonic time at which the last lease ended.
+    last_used_at : float or None
+        Unix time at which the last lease ended.
+    expires_at : float or None
+        Unix time at which the idle model will be unloaded; None if no idle timer runs.
+    phase : LoadPhase
+        Current phase of the load.
+    progress : float
+        Progress of the phase, from 0 to 1.
+    admitted : bool
+        Whether the model counts against the limits on models and memory.
+    unloading : bool
+        Whether the worker is being stopped or has died.
+    loading : asyncio.Task
+        The load; finished without an exception once the model is ready.
+    exited : asyncio.Event
+        Set when the worker has exited.
+    worker : WorkerHandle or None
+        The worker, once the model is loaded.
+    info : Loaded or None
+        The worker's description of the loaded model.
     """
 
     def __init__(self, plan: LoadPlan, now: float) -> None:
         self.plan = plan
-        self.keep_alive = plan.keep_alive
         self.leases = 0
+        self.keep_alive = plan.keep_alive
         self.last_used = now
         self.last_used_at: float | None = None
         self.expires_at: float | None = None
@@ -35,12 +65,12 @@ class Runner:
         self.progress = 0.0
         self.admitted = False
         self.unloading = False
-        self.gone = asyncio.Event()
+        self.loading: asyncio.Task[None]
+        self.exited = asyncio.Event()
         self.worker: WorkerHandle | None = None
         self.info: Loaded | None = None
-        self.loading: asyncio.Task[None]
         self._slots: asyncio.Semaphore | None = None
-        self._timer: Handle | None = None
+        self._idle_timer: TimerHandle | None = None
 
     @property
     def name(self) -> str:
@@ -64,30 +94,46 @@ class Runner:
 
     @property
     def waiting(self) -> int:
-        """Requests that have a lease and no slot yet."""
+        """Number of requests that have a lease but no slot yet."""
         slots = self.info.slots if self.info is not None else 0
         return max(0, self.leases - slots)
 
     @property
-    def slots(self) -> asyncio.Semaphore:
-        """Hands the engine's slots to the requests, first come first served."""
-        if self._slots is None:
-            raise RuntimeError(f"{self.name} is not loaded")
-        return self._slots
+    def never_expires(self) -> bool:
+        return math.isinf(self.keep_alive)
 
-    def loaded(self, worker: WorkerHandle, info: Loaded) -> None:
+    def check_queue(self, max_queue: int) -> None:
+        """Refuse a request if `max_queue` requests are waiting; 0 means no limit.
+
+        Raises
+        ------
+        ServerBusy
+            If the queue is full.
+        """
+        if max_queue and self.waiting >= max_queue:
+            raise ServerBusy(
+                f"{self.waiting} requests are already waiting for the model {self.name!r}. "
+                "Try again in a few seconds.",
+                retry_after=5,
+            )
+
+    @asynccontextmanager
+    async def slot(self) -> AsyncIterator[WorkerHandle]:
+        """Wait for a free slot of the engine; requests get slots in their order."""
+        if self.worker is None or self._slots is None:
+            raise RuntimeError(f"{self.name} is not loaded")
+        async with self._slots:
+            yield self.worker
+
+    def set_loaded(self, worker: WorkerHandle, info: Loaded) -> None:
         self.worker, self.info = worker, info
         self._slots = asyncio.Semaphore(info.slots)
 
-    def start_clock(self, timer: Handle, expires_at: float) -> None:
-        self.stop_clock()
-        self._timer, self.expires_at = timer, expires_at
+    def set_idle_timer(self, timer: TimerHandle, expires_at: float) -> None:
+        self.stop_idle_timer()
+        self._idle_timer, self.expires_at = timer, expires_at
 
-    def stop_clock(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self.expires_at = None
-
-    @property
-    def for_ever(self) -> bool:
-        return math.isinf(self.keep_alive)
+    def stop_idle_timer(self) -> None:
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+        self._idle_timer = self.expires_at = None

@@ -1,4 +1,4 @@
-"""Leases on loaded models: who is loaded, who waits, who has to go. See design.md."""
+"""Load models on demand and lease them to requests. See design.md."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
-from ..contract.errors import ModelBusy, ModelLoadFailed, PowerError, ServerBusy, WorkerDied
+from ..contract.errors import ModelBusy, ModelLoadFailed, PowerError, WorkerDied
 from ..contract.types import LoadPhase, State
 from .admission import Admission
 from .clock import Clock
@@ -18,7 +18,10 @@ from .runner import Runner
 
 
 class Scheduler:
-    """All methods are called on one event loop: between two awaits nothing else runs."""
+    """Load models on demand, lease them to requests, and unload them.
+
+    All methods run on one event loop, so code between two awaits needs no lock.
+    """
 
     def __init__(
         self,
@@ -38,7 +41,7 @@ class Scheduler:
         self._runners: dict[str, Runner] = {}
         self._failures: dict[str, PowerError] = {}
         self._pinned: set[str] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._background_tasks: set[asyncio.Task[None]] = set()
         self._admission = Admission(
             runners=self.runners,
             pinned=self.pinned,
@@ -48,10 +51,10 @@ class Scheduler:
             limits=limits,
         )
 
-    # ------------------------------------------------------------ questions
+    # ------------------------------------------------------------ state
 
     def runner(self, name: str) -> Runner | None:
-        """The model's place, if it is loading, loaded or unloading."""
+        """Return the runner of a model that is loading, loaded or unloading."""
         return self._runners.get(name)
 
     def runners(self) -> list[Runner]:
@@ -64,7 +67,7 @@ class Scheduler:
         return "failed" if name in self._failures else "unloaded"
 
     def failure(self, name: str) -> PowerError | None:
-        """Why the last load failed or the worker died, until the next load."""
+        """Return why the last load failed or the worker died, until the next load."""
         return self._failures.get(name)
 
     def pinned(self, name: str) -> bool:
@@ -76,38 +79,36 @@ class Scheduler:
     async def lease(
         self, plan: LoadPlan, keep_alive: float | None = None
     ) -> AsyncIterator[WorkerHandle]:
-        """A slot of the loaded model, which is not evicted meanwhile.
+        """Lease a slot of a model, which is not evicted during the lease.
 
-        Loads the model if it is not, or joins the load under way. The idle clock starts when
-        the last lease ends; `keep_alive` seconds, if given, hold from then on.
+        Load the model if necessary, or join the load in progress. `keep_alive`, unless None,
+        replaces the number of seconds that the model stays loaded without leases.
 
         Raises
         ------
         ServerBusy
-            Too many requests wait for the model, or there was no room for it.
+            If too many requests wait for the model, or if there is no room for it.
         PowerError
-            The load failed.
+            If the load fails.
         """
         runner = await self._acquire(plan, keep_alive)
         try:
-            async with runner.slots:
-                if runner.worker is None:
-                    raise RuntimeError(f"{plan.name} is ready without a worker")
-                yield runner.worker
+            async with runner.slot() as worker:
+                yield worker
         finally:
             self._release(runner, keep_alive)
 
     async def load(self, plan: LoadPlan, keep_alive: float | None = None) -> None:
-        """Load the model if it is not, and leave it idle. Raises as `lease` does."""
+        """Load a model and leave it idle. Raises the errors of `lease`."""
         self._release(await self._acquire(plan, keep_alive), keep_alive)
 
     async def unload(self, name: str, *, force: bool = False, reason: str = "asked") -> None:
-        """End the model's worker, or its load; return once the memory is back.
+        """Unload a model, or stop its load, and wait until the worker has exited.
 
         Raises
         ------
         ModelBusy
-            It answers requests, and `force` is not set.
+            If requests use the model and `force` is false.
         """
         self._failures.pop(name, None)
         runner = self._runners.get(name)
@@ -116,44 +117,44 @@ class Scheduler:
             return
         if runner.ready and runner.in_use and not force:
             raise ModelBusy(
-                f"The model {name!r} is answering {runner.leases} request(s). Wait until "
-                "they end, or end them with force."
+                f"The model {name!r} is processing {runner.leases} request(s). Wait until they "
+                "finish, or use force to cancel them."
             )
         await self._unload(runner, reason)
 
     def pin(self, name: str, pinned: bool) -> None:
-        """A pinned model is neither evicted nor unloaded when idle."""
+        """Pin or unpin a model. Pinned models are neither evicted nor unloaded when idle."""
         if pinned:
             self._pinned.add(name)
         else:
             self._pinned.discard(name)
         runner = self._runners.get(name)
         if runner is not None:
-            self._start_idle_clock(runner)
+            self._restart_idle_timer(runner)
         self._changed(name)
 
     def forget(self, name: str) -> None:
-        """The model was deleted or replaced: nothing of its past counts."""
+        """Forget the pin and the failure of a model that was deleted or replaced."""
         self._pinned.discard(name)
         self._failures.pop(name, None)
 
     async def stop(self) -> None:
-        """End every worker and every load."""
+        """Stop all workers and all loads."""
         await asyncio.gather(*(self._unload(r, "shutdown") for r in self.runners()))
-        await asyncio.gather(*self._tasks)
+        await asyncio.gather(*self._background_tasks)
 
     async def _acquire(self, plan: LoadPlan, keep_alive: float | None) -> Runner:
-        """Wait until the model is ready; its lease is counted when this returns."""
+        """Wait until the model is ready, and return it with the lease counted."""
         while True:
             runner = self._runners.get(plan.name)
             if runner is not None and runner.unloading:
-                await runner.gone.wait()
+                await runner.exited.wait()
                 continue
             if runner is None:
                 runner = self._begin_load(plan)
-            self._check_queue(runner)
+            runner.check_queue(self._limits.max_queue)
             runner.leases += 1
-            runner.stop_clock()
+            runner.stop_idle_timer()
             try:
                 await asyncio.shield(runner.loading)
             except BaseException:
@@ -162,16 +163,7 @@ class Scheduler:
             if runner.ready:
                 self._changed(plan.name)
                 return runner
-            self._release(runner, keep_alive)  # unloaded by force just now: load again
-
-    def _check_queue(self, runner: Runner) -> None:
-        limit = self._limits.max_queue
-        if limit and runner.waiting >= limit:
-            raise ServerBusy(
-                f"{runner.waiting} requests already wait for the model {runner.name!r}. "
-                "Try again in a few seconds.",
-                retry_after=5,
-            )
+            self._release(runner, keep_alive)  # unloaded in the meantime: load again
 
     def _release(self, runner: Runner, keep_alive: float | None) -> None:
         runner.leases -= 1
@@ -179,52 +171,52 @@ class Scheduler:
         runner.last_used_at = self._clock.wall()
         if keep_alive is not None:
             runner.keep_alive = keep_alive
-        self._start_idle_clock(runner)
+        self._restart_idle_timer(runner)
         self._changed(runner.name)
 
-    # ------------------------------------------------------------ idle
+    # ------------------------------------------------------------ unloading
 
-    def _start_idle_clock(self, runner: Runner) -> None:
-        runner.stop_clock()
+    def _restart_idle_timer(self, runner: Runner) -> None:
+        runner.stop_idle_timer()
         if runner.in_use or not runner.ready:
             return
-        if runner.name in self._pinned or runner.for_ever:
+        if runner.name in self._pinned or runner.never_expires:
             return
         if runner.keep_alive <= 0:
-            self._background(self._unload_if_idle(runner))
+            self._run_in_background(self._unload_if_idle(runner))
             return
         timer = self._clock.call_later(
-            runner.keep_alive, lambda: self._background(self._unload_if_idle(runner))
+            runner.keep_alive, lambda: self._run_in_background(self._unload_if_idle(runner))
         )
-        runner.start_clock(timer, self._clock.wall() + runner.keep_alive)
+        runner.set_idle_timer(timer, self._clock.wall() + runner.keep_alive)
 
     async def _unload_if_idle(self, runner: Runner) -> None:
-        if runner.ready and not runner.in_use:  # a request may have come first
+        if runner.ready and not runner.in_use:  # no request arrived first
             await self._unload(runner, "idle")
 
     async def _unload(self, runner: Runner, reason: str) -> None:
         if runner.unloading:
-            await runner.gone.wait()
+            await runner.exited.wait()
             return
         was_ready = runner.ready
         runner.unloading = True
-        runner.stop_clock()
+        runner.stop_idle_timer()
         runner.loading.cancel()
         self._changed(runner.name)
         if was_ready and runner.worker is not None:
             await runner.worker.stop()
         else:
-            await asyncio.wait({runner.loading})  # it stops the worker that it started
+            await asyncio.wait({runner.loading})  # a cancelled load stops its worker
         self._remove(runner)
         self._log.info("Power: unloaded %s (%s)", runner.name, reason)
         if was_ready:
             self._observer.evicted(runner.name, reason)
 
     def _remove(self, runner: Runner) -> None:
-        runner.stop_clock()
+        runner.stop_idle_timer()
         if self._runners.get(runner.name) is runner:
             del self._runners[runner.name]
-        runner.gone.set()
+        runner.exited.set()
         self._changed(runner.name)
 
     # ------------------------------------------------------------ loading
@@ -234,7 +226,7 @@ class Scheduler:
         runner = Runner(plan, self._clock.monotonic())
         self._runners[plan.name] = runner
         runner.loading = asyncio.ensure_future(self._load(runner))
-        # When nobody waits any more, a failure is told by `failure`, not by asyncio's warning.
+        # Retrieve the exception: without waiters, asyncio would log it as never retrieved.
         runner.loading.add_done_callback(lambda task: task.cancelled() or task.exception())
         self._changed(plan.name)
         return runner
@@ -267,7 +259,7 @@ class Scheduler:
             if not runner.unloading:
                 self._remove(runner)
             raise
-        runner.loaded(worker, info)
+        runner.set_loaded(worker, info)
         seconds = self._clock.monotonic() - started
         self._log.info("Power: loaded %s in %.2f s", name, seconds)
         self._observer.loaded(name, seconds)
@@ -279,19 +271,19 @@ class Scheduler:
 
     def _on_death(self, runner: Runner, error: WorkerDied) -> None:
         if runner.info is None or runner.unloading:
-            return  # the load, or the unload, under way sees it
+            return  # handled by the load or the unload in progress
         runner.unloading = True
         self._failures[runner.name] = error
         self._remove(runner)
         self._observer.evicted(runner.name, "died")
 
-    # ------------------------------------------------------------ plumbing
+    # ------------------------------------------------------------ helpers
 
     def _changed(self, name: str) -> None:
-        self._admission.changed()
+        self._admission.notify()
         self._observer.changed(name)
 
-    def _background(self, work: Coroutine[Any, Any, None]) -> None:
+    def _run_in_background(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._background_tasks.add(task)
+        task.add_done_callback(self._background_tasks.discard)

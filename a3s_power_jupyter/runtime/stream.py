@@ -1,4 +1,4 @@
-"""The items of one request on their way from a worker to whoever asked."""
+"""The result of one request, streamed from a worker."""
 
 from __future__ import annotations
 
@@ -11,10 +11,17 @@ from ..engine.protocol import Ended
 
 
 class Stream:
-    """Items in order, until the request ended.
+    """Async iterator over a request's items, up to the end of the request.
 
-    Iterating raises the `PowerError` that ended the request. `close` cancels what is still
-    running and returns once the worker's slot is free.
+    Parameters
+    ----------
+    cancel : callable
+        Asks the worker to cancel the request.
+
+    Raises
+    ------
+    PowerError
+        On iteration, if the request fails.
     """
 
     def __init__(self, cancel: Callable[[], None]) -> None:
@@ -23,7 +30,7 @@ class Stream:
         self._ended = asyncio.Event()
 
     def push(self, value: Item | Ended | PowerError) -> None:
-        """Called by the worker's side; `Ended` or an error is the last."""
+        """Add an item. `Ended` or an error ends the stream."""
         self._items.put_nowait(value)
         if isinstance(value, (Ended, PowerError)):
             self._ended.set()
@@ -40,6 +47,7 @@ class Stream:
             yield value
 
     async def close(self) -> None:
+        """Cancel the request if it has not ended, and wait until its slot is free."""
         if not self._ended.is_set():
             self._cancel()
             await self._ended.wait()

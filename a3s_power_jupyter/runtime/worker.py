@@ -1,4 +1,4 @@
-"""A worker process, seen from the server: its load, its requests, its end."""
+"""Control a worker process from the server: load its model and submit requests."""
 
 from __future__ import annotations
 
@@ -32,12 +32,16 @@ WORKER_COMMAND = python_module("a3s_power_jupyter.engine.main")
 
 
 class Worker:
-    """One process with one model.
+    """A worker process with one model.
 
     Parameters
     ----------
-    on_death
-        Called on the event loop with the reason when the process ends without `stop`.
+    name : str
+        Name of the model.
+    on_death : callable
+        Called on the event loop with the reason if the process exits without `stop`.
+    log : logging.Logger
+        Logger of the server.
     """
 
     def __init__(
@@ -65,17 +69,19 @@ class Worker:
     async def spawn(
         cls, name: str, on_death: Callable[[WorkerDied], None], log: logging.Logger
     ) -> Worker:
-        """Start the process; it waits for `load`.
+        """Start a worker process without loading the model.
 
         Raises
         ------
         ModelLoadFailed
-            The system starts no more processes.
+            If the process cannot be started.
         """
         try:
             return cls(name, on_death, log)
         except OSError as error:
-            raise ModelLoadFailed(f"No process could be started for {name!r}: {error}.") from None
+            raise ModelLoadFailed(
+                f"Could not start a worker process for {name!r}: {error}."
+            ) from None
 
     @property
     def pid(self) -> int:
@@ -83,14 +89,14 @@ class Worker:
 
     @property
     def memory_bytes(self) -> int:
-        """Resident memory, mapped weights included; 0 once the process has ended."""
+        """Resident memory, including mapped weights; 0 once the process has exited."""
         with contextlib.suppress(psutil.Error):
             return int(psutil.Process(self.pid).memory_info().rss)
         return 0
 
     @property
     def mapped_bytes(self) -> int:
-        """Resident memory that is mapped from files; 0 where psutil cannot tell (not Linux)."""
+        """Resident memory mapped from files; 0 where psutil does not report it (not Linux)."""
         with contextlib.suppress(psutil.Error):
             return int(getattr(psutil.Process(self.pid).memory_info(), "shared", 0))
         return 0
@@ -101,15 +107,17 @@ class Worker:
         Raises
         ------
         PowerError
-            What the engine said, or `WorkerDied`.
+            If the engine cannot load the model, or if the worker dies (`WorkerDied`).
         """
         self._progress = progress
         self._child.send(load)
         return await asyncio.shield(self._loaded)
 
     def submit(self, request: Request) -> Stream:
-        """Send a request; the caller keeps to the engine's number of slots, and closes the
-        stream."""
+        """Submit a request and return its stream.
+
+        The caller submits at most `Loaded.slots` requests at a time and closes each stream.
+        """
         self._last_id += 1
         id_ = self._last_id
         stream = Stream(cancel=lambda: self._child.send(Cancel(id_)))
@@ -121,11 +129,11 @@ class Worker:
         return stream
 
     async def stop(self) -> None:
-        """End the process and wait until its memory is back: asked first, then killed."""
+        """End the process, and wait until it has exited and its memory is free."""
         self._stopping = True
         await self._child.stop()
 
-    # ------------------------------------------------------------ on the event loop
+    # ------------------------------------------------------------ callbacks on the event loop
 
     def _on_reply(self, reply: Reply) -> None:
         if isinstance(reply, Output):
@@ -146,7 +154,7 @@ class Worker:
     def _on_exit(self) -> None:
         error = self._death()
         if not self._stopping:
-            self._log.warning("Power: the worker of %s ended: %s", self._name, error.message)
+            self._log.warning("Power: the worker of %s died: %s", self._name, error.message)
         self._fail_load(error)
         streams, self._streams = self._streams, {}
         for stream in streams.values():
@@ -157,12 +165,12 @@ class Worker:
     def _fail_load(self, error: PowerError) -> None:
         if not self._loaded.done():
             self._loaded.set_exception(error)
-            self._loaded.exception()  # marked as seen: nobody may be waiting for the load any more
+            self._loaded.exception()  # mark as retrieved: the load may have no waiters any more
 
     def _death(self) -> WorkerDied:
         if self._stopping:
             return WorkerDied(f"The model {self._name!r} was unloaded while it was in use.")
         return WorkerDied(
-            f"The process of the model {self._name!r} ended: {self._child.exit_reason()}. "
-            "The next request loads the model again."
+            f"The worker process of the model {self._name!r} exited: "
+            f"{self._child.exit_reason()}. The next request loads the model again."
         )

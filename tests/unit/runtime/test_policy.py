@@ -47,7 +47,7 @@ def test_no_room_when_all_are_pinned() -> None:
 
 
 def test_no_room_when_the_machine_is_too_small() -> None:
-    assert decide([place("a")], need=100, free=10, max_models=0) == Refuse(memory=True)
+    assert decide([place("a")], need=100, free=10, max_models=0) == Refuse(out_of_memory=True)
 
 
 candidates = st.lists(
