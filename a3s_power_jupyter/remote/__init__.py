@@ -1,4 +1,4 @@
-"""Models behind an OpenAI-compatible server: asked over HTTP, in the server process, no worker."""
+"""Forward the requests of remote models to OpenAI-compatible servers."""
 
 from __future__ import annotations
 

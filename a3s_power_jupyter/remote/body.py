@@ -1,4 +1,4 @@
-"""What is sent to an upstream: the client's body, with our fields taken out and defaults put in."""
+"""Build the body of a forwarded request: drop local fields and fill in the model's defaults."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import msgspec
 from ..contract.parameters import DefaultParameters
 from ..contract.types import Manifest, Route, Upstream
 
-#: Fields of ours that mean nothing to an upstream.
-_OURS = ("keep_alive",)
+#: Fields that mean nothing to an upstream.
+_LOCAL_FIELDS = ("keep_alive",)
 
-#: Parameters of a registered model that a request for text may carry.
+#: Default parameters of a model that belong to requests for text.
 _SAMPLING = (
     "temperature",
     "top_p",
@@ -28,22 +28,23 @@ _SAMPLING = (
 
 
 def upstream_of(manifest: Manifest) -> Upstream:
-    """The upstream of a remote model; registration lets none be without."""
+    """Return the upstream of a remote model, which registration requires."""
     if not isinstance(manifest.upstream, Upstream):
         raise TypeError(f"{manifest.name} has no upstream")
     return manifest.upstream
 
 
 def outgoing(manifest: Manifest, route: Route, body: dict[str, Any]) -> dict[str, Any]:
-    """The body for the upstream; what the client left open is taken from the model's defaults."""
-    sent = {key: value for key, value in body.items() if key not in _OURS}
+    """Return the body for the upstream, completed with the model's default parameters."""
+    sent = {key: value for key, value in body.items() if key not in _LOCAL_FIELDS}
     sent["model"] = upstream_of(manifest).model
     if route == "embeddings":
         return sent
-    limited = "max_completion_tokens" in body
-    for field, value in _sampling(manifest.default_parameters).items():
-        if not (limited and field == "max_tokens"):
-            sent.setdefault(field, value)
+    defaults = _sampling(manifest.default_parameters)
+    if "max_completion_tokens" in body:
+        defaults.pop("max_tokens", None)
+    for field, value in defaults.items():
+        sent.setdefault(field, value)
     return _with_system(manifest.default_parameters, sent)
 
 

@@ -1,4 +1,4 @@
-"""What comes back from an upstream: JSON, events, and errors, none of which is trusted."""
+"""Read untrusted replies of upstreams: JSON objects, event streams and errors."""
 
 from __future__ import annotations
 
@@ -22,27 +22,30 @@ from ..contract.errors import (
 )
 from ..contract.sse import EventParser
 
-#: Bytes of a whole reply, and of one event; vectors of 2,048 texts as JSON stay below.
+#: Most bytes of a whole reply, which fit the embeddings of 2,048 texts as JSON, and of one event.
 MAX_REPLY_BYTES = 256 * 1024 * 1024
 MAX_EVENT_BYTES = 16 * 1024 * 1024
-#: Bytes of an error's body that are looked at, and characters of its message that are shown.
+#: Bytes of an error reply to read, and characters of its message to show.
 MAX_ERROR_BYTES = 64 * 1024
 MAX_MESSAGE = 500
 
-#: Bytes above which JSON is decoded in a thread.
+#: Bytes of JSON above which it is decoded in a thread.
 LARGE_JSON = 256 * 1024
 
-#: Errors of the contract that mean the same for the client when an upstream of our kind says them.
+#: Shown in place of a message if the upstream sends none.
+NO_REASON = "it gives no reason."
+
+#: Errors that are passed on to the client if the upstream is an A3S Power server.
 _SHARED = (ContextLengthExceeded, InvalidParameter, UnsupportedRequestFields)
 
 
 async def read_limited(chunks: AsyncIterator[bytes], limit: int) -> bytes:
-    """All of `chunks`, at most `limit` bytes.
+    """Read a whole reply.
 
     Raises
     ------
     UpstreamError
-        There are more.
+        If it is larger than `limit` bytes.
     """
     body = bytearray()
     async for chunk in chunks:
@@ -53,61 +56,60 @@ async def read_limited(chunks: AsyncIterator[bytes], limit: int) -> bytes:
 
 
 async def decode_reply(body: bytes) -> dict[str, Any]:
-    """The JSON object of a whole reply.
+    """Decode the JSON object of a reply.
 
     Raises
     ------
     UpstreamError
+        If it is not a JSON object.
     """
     if len(body) > LARGE_JSON:
-        return await asyncio.to_thread(_decode, body)
-    return _decode(body)
-
-
-def _decode(body: bytes) -> dict[str, Any]:
-    try:
-        value = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError):
-        value = None
-    if not isinstance(value, dict):
-        raise no_api("no JSON object")
+        value = await asyncio.to_thread(_json_object, body)
+    else:
+        value = _json_object(body)
+    if value is None:
+        raise not_an_api("something other than a JSON object")
     return value
 
 
-def no_api(what: str) -> UpstreamError:
+def not_an_api(what: str) -> UpstreamError:
     return UpstreamError(
-        f"The upstream answered with {what}. Is its base_url the one of an OpenAI-compatible API "
-        "(it mostly ends in /v1)?"
+        f"The upstream answered with {what}. Check that its base_url is that of an "
+        "OpenAI-compatible API; it usually ends in /v1."
     )
 
 
 async def read_events(chunks: AsyncIterator[bytes]) -> AsyncGenerator[dict[str, Any], None]:
-    """The JSON events of an SSE reply, each as soon as it is whole, until ``[DONE]``.
+    """Yield the JSON events of an event stream as they arrive, up to ``[DONE]``.
 
     Raises
     ------
     UpstreamError
-        The stream ended before its end, an event is no JSON, or it was an error.
+        If an event is not JSON, is too large or is an error, or if the stream ends early.
     """
     parser = EventParser()
     finished = False
     async for chunk in chunks:
         events = parser.feed(chunk)
         if parser.pending_bytes > MAX_EVENT_BYTES:
-            raise UpstreamError(f"An event of the upstream is over {MAX_EVENT_BYTES:,} bytes.")
+            raise UpstreamError(
+                f"An event from the upstream is larger than {MAX_EVENT_BYTES:,} bytes."
+            )
         for data in events:
             if data.strip() == b"[DONE]":
                 return
             event = await decode_reply(data)
             if event.get("error"):
-                raise UpstreamError(f"The upstream broke off: {_message(event)}")
-            finished = finished or _ends(event)
+                raise UpstreamError(
+                    f"The upstream failed during the reply: {_message(event) or NO_REASON}"
+                )
+            finished = finished or _has_finish_reason(event)
             yield event
     if not finished:
-        raise UpstreamError("The upstream ended its stream in the middle of the answer. Ask again.")
+        raise UpstreamError("The upstream's reply ended before it was complete. Try again.")
 
 
-def _ends(event: dict[str, Any]) -> bool:
+def _has_finish_reason(event: dict[str, Any]) -> bool:
     choices = event.get("choices")
     return isinstance(choices, list) and any(
         isinstance(choice, dict) and choice.get("finish_reason") for choice in choices
@@ -115,55 +117,59 @@ def _ends(event: dict[str, Any]) -> bool:
 
 
 def refusal(status: int, headers: dict[str, str], body: bytes) -> PowerError:
-    """The error of the contract for a reply that is none of success.
+    """Return the error for an upstream's reply with an HTTP status other than success.
 
-    What an upstream says of credentials is about the server's key for it, never about the
-    client's, so it is no 401 or 403 of ours.
+    401 and 403 concern this server's key for the upstream, not the client's credentials, so
+    they become `UpstreamUnauthorized`.
     """
-    said = _message(_object(body)) or "it does not say why."
+    reply = _json_object(body) or {}
+    message = _message(reply) or NO_REASON
     if status in (401, 403):
         return UpstreamUnauthorized(
-            f"The upstream refused this server's key: {said} Look at upstream.api_key_env."
+            f"The upstream rejected this server's key: {message} Check upstream.api_key_env."
         )
     if status in (429, 503):
-        return ServerBusy(f"The upstream is busy: {said}", retry_after=_seconds(headers))
+        return ServerBusy(f"The upstream is busy: {message}", retry_after=_retry_after(headers))
     if status in (408, 504):
-        return UpstreamTimeout(f"The upstream gave up waiting: {said}")
+        return UpstreamTimeout(f"The upstream timed out: {message}")
     if 400 <= status < 500:
-        return _refused(_object(body), said)
-    return UpstreamError(f"The upstream failed with HTTP status {status}: {said}")
+        return _bad_request(reply, message)
+    return UpstreamError(f"The upstream failed with HTTP status {status}: {message}")
 
 
-def _refused(body: dict[str, Any], said: str) -> PowerError:
-    error = body.get("error")
+def _bad_request(reply: dict[str, Any], message: str) -> PowerError:
+    error = reply.get("error")
     if isinstance(error, dict):
         code, param = error.get("code"), error.get("param")
         shared = BY_CODE.get(code) if isinstance(code, str) else None
         if shared in _SHARED:
-            return shared(said, param=param if isinstance(param, str) else None)
-    return UpstreamRefused(f"The upstream refused the request: {said}")
+            return shared(message, param=param if isinstance(param, str) else None)
+    return UpstreamRefused(f"The upstream refused the request: {message}")
 
 
-def _object(body: bytes) -> dict[str, Any]:
+def _json_object(body: bytes) -> dict[str, Any] | None:
     try:
         value = msgspec.json.decode(body)
     except (msgspec.DecodeError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
+        return None
+    return value if isinstance(value, dict) else None
 
 
-def _message(body: dict[str, Any]) -> str:
-    """What an error body says: OpenAI's ``error.message``, or a plain ``error``, ``message`` or
-    ``detail``, as FastAPI and gateways have it."""
-    error = body.get("error")
+def _message(reply: dict[str, Any]) -> str:
+    """Return the message of an error reply.
+
+    OpenAI has it in ``error.message``; FastAPI and gateways in ``error``, ``message`` or
+    ``detail``.
+    """
+    error = reply.get("error")
     if isinstance(error, dict):
         error = error.get("message")
-    for said in (error, body.get("message"), body.get("detail")):
-        if isinstance(said, str) and said.strip():
-            return said.strip()[:MAX_MESSAGE]
+    for message in (error, reply.get("message"), reply.get("detail")):
+        if isinstance(message, str) and message.strip():
+            return message.strip()[:MAX_MESSAGE]
     return ""
 
 
-def _seconds(headers: dict[str, str]) -> int | None:
+def _retry_after(headers: dict[str, str]) -> int | None:
     value = headers.get("retry-after", "")
-    return min(int(value), 3600) if value.isascii() and value.isdecimal() and value else None
+    return min(int(value), 3600) if value.isascii() and value.isdecimal() else None

@@ -10,7 +10,7 @@ from typing import Any
 from ..contract.errors import PullStateNotFound
 from ..contract.types import Manifest
 from ..hub.pull_manager import Pulls
-from ..remote.upstreams import FRESH
+from ..remote.health import FRESH
 from .catalog import Catalog
 from .changes import Change, Changes
 

@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import UNSET
 
 from ..contract.types import Manifest, Model, State
-from ..remote.upstreams import UpstreamHealth
+from ..remote.health import UpstreamHealth
 from ..runtime.runner import Runner
 from ..runtime.scheduler import Scheduler
 
