@@ -1,4 +1,4 @@
-"""What is on disk: manifests, blobs, and what the headers of model files say."""
+"""Store models on disk: manifests, blobs and readers of model files."""
 
 from __future__ import annotations
 

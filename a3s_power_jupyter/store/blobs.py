@@ -1,10 +1,10 @@
-"""Weights by content: ``blobs/sha256-<hex>``, once each, whoever uses them.
+"""Store files by content as ``blobs/sha256-<hex>``, shared by all models.
 
-A file is brought in as a temporary beside the blobs, hashed while it is written, and becomes
-a blob by a rename under the store's lock, in the same locked section that writes the manifest
-that names it. So a blob is whole from the moment it has its name, and a blob that nobody
-names is garbage. The writer of a temporary holds a lock on it that ends with its process:
-a temporary without one was left by a crash.
+A file is copied to a temporary file beside the blobs and hashed meanwhile. Renaming it makes it a
+blob. The rename happens under the store's lock, together with writing the manifest that refers to
+the blob, so a blob is always complete, and a blob without a manifest is garbage. The writer of a
+temporary file holds a lock on it that ends with its process. A temporary file without a lock was
+left by a crash.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ from .files import (
 if sys.platform != "win32":
     import fcntl
 
-#: The directory, in the home of the store.
+#: Directory of the blobs, relative to the home of the store.
 BLOBS = Path("models/blobs")
 
 BLOB_PREFIX = "sha256-"
 PARTIAL_PREFIX = "partial-"
 
-#: Bytes left free on the disk: a full one stops the notebook server from saving.
+#: Bytes that stay free on the disk, so that the notebook server can still save notebooks.
 HEADROOM = 256 << 20
 
-_FICLONE = 0x40049409  # ioctl of Linux that shares blocks: _IOW(0x94, 9, int), linux/fs.h
+_FICLONE = 0x40049409  # _IOW(0x94, 9, int) of linux/fs.h: share the blocks of another file
 _CANNOT_CLONE = {
     errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL, errno.ENOTTY, errno.ENOSYS, errno.EPERM,
 }  # fmt: skip
@@ -54,9 +54,14 @@ _CANNOT_CLONE = {
 
 @dataclass(frozen=True)
 class Incoming:
-    """A file on its way to become a blob: whole, hashed, and under a temporary name.
+    """A complete and hashed copy of a file, ready to become a blob.
 
-    `temporary` is None where a blob of the same content was there already.
+    Attributes
+    ----------
+    source : SourceFile
+    sha256 : str
+    temporary : Path or None
+        The copy; None if a blob with this content already existed.
     """
 
     source: SourceFile
@@ -65,7 +70,7 @@ class Incoming:
 
 
 class BlobStore:
-    """The directory of blobs. Methods that say so need the store's lock held."""
+    """The directory of blobs."""
 
     def __init__(self, directory: Path, lock: FileLock) -> None:
         self._directory = directory
@@ -76,22 +81,23 @@ class BlobStore:
 
     @contextmanager
     def stage(self, sources: Sequence[SourceFile]) -> Iterator[list[Incoming]]:
-        """Copy `sources` beside the blobs; inside the context, `adopt` makes them blobs.
+        """Copy files to temporary files, for `adopt` to make them blobs within the context.
 
-        What was not adopted when the context ends is removed. Where the file system can, a
+        On exit, the remaining temporary files are removed. If the file system supports reflinks, a
         copy shares its blocks with the source and takes no space.
 
         Raises
         ------
         InsufficientDisk
-            Before the first byte is copied that would not fit.
+            If the files do not fit on the disk; raised before the copy begins.
         FileChanged, FileNotFound, PathUnreadable
+            If a source cannot be read, or changes while it is read.
         """
         self._directory.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
             incoming = []
             for index, source in enumerate(sources):
-                sha256 = self._known(source)
+                sha256 = self._existing(source)
                 temporary = None
                 if sha256 is None:
                     temporary = stack.enter_context(self.temporary())
@@ -101,12 +107,13 @@ class BlobStore:
             yield incoming
 
     def adopt(self, incoming: Incoming) -> None:
-        """Make a blob of what was brought in. With the lock held.
+        """Make a staged file a blob. The caller holds the store's lock.
 
         Raises
         ------
         InsufficientDisk, FileChanged, FileNotFound, PathUnreadable
-            Only if a blob of the same content, there when we looked, was removed since.
+            If a blob with this content existed at staging but was removed since, and the file
+            cannot be copied now.
         """
         blob = self.path(incoming.sha256)
         if incoming.temporary is not None:
@@ -118,16 +125,19 @@ class BlobStore:
         sync_directory(self._directory)
 
     def adopt_file(self, path: Path, sha256: str) -> None:
-        """Make a blob of a file on the same volume, which is whole, hashed and synced; where it
-        is gone, another process may have done so. With the lock held."""
+        """Make a file on the same volume a blob. The caller holds the store's lock.
+
+        The file is complete, hashed and synced. A missing file is ignored, because another process
+        may have made it a blob.
+        """
         blob = self.path(sha256)
         if path != blob and path.exists():
             path.replace(blob)
-            path.unlink(missing_ok=True)  # a link to the very blob is not moved by a rename
+            path.unlink(missing_ok=True)  # a rename does not remove a hard link to the same file
             sync_directory(self._directory)
 
     def remove(self, sha256s: Collection[str]) -> int:
-        """Remove blobs, and say how many bytes that freed. With the lock held."""
+        """Remove blobs and return the bytes freed. The caller holds the store's lock."""
         freed = 0
         for path in map(self.path, sha256s):
             if path.exists():
@@ -138,23 +148,26 @@ class BlobStore:
         return freed
 
     def orphans(self, named: Collection[str]) -> list[Path]:
-        """Blobs that are not among `named`. With the lock held."""
+        """Return the blobs that are not in `named`. The caller holds the store's lock."""
         keep = {f"{BLOB_PREFIX}{sha256}" for sha256 in named}
         return [path for path in self._paths(BLOB_PREFIX) if path.name not in keep]
 
     def partials(self) -> list[Path]:
-        """Downloads that are not complete. With the lock held."""
+        """Return the incomplete downloads. The caller holds the store's lock."""
         return self._paths(PARTIAL_PREFIX)
 
     def abandoned(self) -> list[Path]:
-        """Temporaries whose writer is gone. With the lock held."""
+        """Return the temporary files without a writer. The caller holds the store's lock."""
         return [path for path in self._paths(TEMPORARY_PREFIX) if not _has_writer(path)]
 
     def _paths(self, prefix: str) -> list[Path]:
         return sorted(self._directory.glob(f"{prefix}*"))
 
-    def _known(self, source: SourceFile) -> str | None:
-        """The hash of `source` if a blob has its content; read only if one has its size."""
+    def _existing(self, source: SourceFile) -> str | None:
+        """Return the hash of `source` if there is a blob with its content, else None.
+
+        The file is read only if a blob has the same size.
+        """
         if all(blob.stat().st_size != source.size for blob in self._paths(BLOB_PREFIX)):
             return None
         sha256 = sha256_of(source)
@@ -163,19 +176,21 @@ class BlobStore:
 
     @contextmanager
     def temporary(self) -> Iterator[Path]:
-        """An empty file beside the blobs, removed when the context ends unless it was taken; one
-        that a crash leaves behind is garbage."""
+        """Create an empty file beside the blobs, and remove it on exit unless it was renamed."""
         self._directory.mkdir(parents=True, exist_ok=True)
         path = temporary_path(self._directory)
         with ExitStack() as stack:
-            with self._lock:  # or garbage collection could find it before it is claimed
+            with self._lock:  # keep garbage collection from finding the file before it is locked
                 path.touch(exist_ok=False)
                 stack.callback(path.unlink, missing_ok=True)
-                stack.enter_context(_claimed(path))
+                stack.enter_context(_locked(path))
             yield path
 
     def _copy(self, source: SourceFile, target: Path, left: int) -> str:
-        """Write `source` to `target` and say its hash; `left` bytes are to come, it included."""
+        """Copy `source` to `target` and return its hash.
+
+        `left` is the number of bytes still to copy, including this file.
+        """
         with target.open("r+b", buffering=0) as file:
             if clone(source, file):
                 sha256 = sha256_of(source)
@@ -186,17 +201,32 @@ class BlobStore:
         return sha256
 
     def check_space(self, needed: int, what: str, otherwise: str) -> None:
-        """Raises `InsufficientDisk`, with the numbers, where `needed` bytes would fill the disk."""
+        """Check that `needed` bytes fit on the disk and leave `HEADROOM` free.
+
+        Parameters
+        ----------
+        needed : int
+        what : str
+            What needs the space, as the subject of the message.
+        otherwise : str
+            What to do instead of freeing space.
+
+        Raises
+        ------
+        InsufficientDisk
+            If they do not fit.
+        """
         free = shutil.disk_usage(self._directory).free
         if needed + HEADROOM > free:
             raise InsufficientDisk(
-                f"{what} needs {needed:,} bytes, with {HEADROOM:,} more to stay free, and the "
-                f"disk of {self._directory} has {free:,}. Free some, or {otherwise}."
+                f"{what} needs {needed:,} bytes, and {HEADROOM:,} more must stay free, but the "
+                f"disk of {self._directory} has {free:,} bytes free. Free some space, or "
+                f"{otherwise}."
             )
 
 
 def copy_hashing(source: SourceFile, target: FileIO) -> str:
-    """Copy `source` to an open file and return the hex SHA-256 of what went there."""
+    """Copy `source` to an open file and return the hex SHA-256 of the copied bytes."""
     digest = hashlib.sha256()
     for chunk in chunks(source):
         digest.update(chunk)
@@ -207,7 +237,7 @@ def copy_hashing(source: SourceFile, target: FileIO) -> str:
 
 
 def clone(source: SourceFile, target: FileIO) -> bool:
-    """Let `target` share the blocks of `source`; False where the file system cannot."""
+    """Make `target` share the blocks of `source` (a reflink); return False if unsupported."""
     if sys.platform != "linux":
         return False
     with opened(source) as file:
@@ -221,8 +251,8 @@ def clone(source: SourceFile, target: FileIO) -> bool:
 
 
 @contextmanager
-def _claimed(path: Path) -> Iterator[None]:
-    """Hold a lock on a temporary, which the system drops when this process ends."""
+def _locked(path: Path) -> Iterator[None]:
+    """Hold a lock on a temporary file; the operating system releases it if the process exits."""
     if sys.platform == "win32":
         yield
         return
@@ -232,7 +262,7 @@ def _claimed(path: Path) -> Iterator[None]:
 
 
 def _has_writer(path: Path) -> bool:
-    if sys.platform == "win32":  # no such locks there: a writer is taken to be done in a day
+    if sys.platform == "win32":  # no flock: assume that a file is written within a day
         return time.time() - path.stat().st_mtime < 24 * 3600
     with path.open("rb") as file:
         try:

@@ -1,7 +1,7 @@
-"""Conversions of models that are kept: ``models/conversions/<key>.json``, each with a blob.
+"""Records of conversions to GGUF: ``models/conversions/<key>.json``, each for one blob.
 
-A conversion belongs to the files that it was made of, not to a name: two models of the same files
-share it, and it goes with the last of them.
+A conversion belongs to the files that it was made from and not to a model name: models with the
+same files share it, and it is removed with the last of them.
 """
 
 from __future__ import annotations
@@ -18,19 +18,27 @@ from .files import write_atomically
 
 CONVERSIONS = Path("models/conversions")
 
-#: Raised when the same source would give another file: older conversions are garbage then.
+#: Increase it when the converter's output changes; conversions of older versions become garbage.
 CONVERTER_VERSION = 1
 
 
 class Conversion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What became of a model's files.
+    """The result of converting a model.
 
     Attributes
     ----------
-    source : ``name sha256`` of each file, in the order of the manifest.
-    kind : the ISQ kind.
-    sha256, size : of the blob; empty and 0 where it was refused.
-    refused : why there is none.
+    source : tuple of str
+        ``name sha256`` of each file, in the order of the manifest.
+    kind : str
+        ISQ kind.
+    version : int
+        `CONVERTER_VERSION` at the time of the conversion.
+    sha256 : str
+        Digest of the blob; empty if the model cannot be converted.
+    size : int
+        Size of the blob in bytes.
+    refused : str or None
+        Why the model cannot be converted.
     """
 
     source: tuple[str, ...]
@@ -47,7 +55,7 @@ class Conversion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def conversion_of(manifest: Manifest, kind: str) -> Conversion:
-    """The conversion of a model to a kind, before anything is known of it but its key."""
+    """Return the record of a conversion that is still to be made."""
     return Conversion(source_of(manifest), kind, CONVERTER_VERSION)
 
 
@@ -56,7 +64,7 @@ def source_of(manifest: Manifest) -> tuple[str, ...]:
 
 
 class ConversionDirectory:
-    """The records of conversions, one file each."""
+    """The directory of conversion records."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -65,23 +73,23 @@ class ConversionDirectory:
         return self.directory / f"{key}.json"
 
     def get(self, key: str) -> Conversion | None:
-        """The record; None where there is none, or one that cannot be read."""
+        """Return a record, or None if it does not exist or cannot be read."""
         with suppress(OSError, msgspec.MsgspecError):
             return msgspec.json.decode(self.path(key).read_bytes(), type=Conversion)
         return None
 
     def write(self, conversion: Conversion) -> None:
-        """With the store's lock held."""
+        """Write a record. The caller holds the store's lock."""
         self.directory.mkdir(parents=True, exist_ok=True)
         write_atomically(self.path(conversion.key), msgspec.json.encode(conversion))
 
     def partition(
         self, manifests: Iterable[Manifest]
     ) -> tuple[dict[Path, Conversion], dict[Path, Conversion | None]]:
-        """The records that models live on, and those that none does or that cannot be read."""
+        """Return the records that models use, and the records that are unused or unreadable."""
         sources = {source_of(manifest) for manifest in manifests}
-        living: dict[Path, Conversion] = {}
-        dead: dict[Path, Conversion | None] = {}
+        used: dict[Path, Conversion] = {}
+        unused: dict[Path, Conversion | None] = {}
         for path in sorted(self.directory.glob("*.json")):
             record = self.get(path.stem)
             if (
@@ -89,7 +97,7 @@ class ConversionDirectory:
                 and record.source in sources
                 and record.version == CONVERTER_VERSION
             ):
-                living[path] = record
+                used[path] = record
             else:
-                dead[path] = record
-        return living, dead
+                unused[path] = record
+        return used, unused

@@ -1,4 +1,4 @@
-"""Files of the user, opened with care, and files of ours, written so that no crash tears them."""
+"""Read the user's files safely, and write the store's files atomically."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from ..contract.errors import (
     PowerError,
 )
 
-#: Bytes read at once: large enough that SHA-256, not the system calls, sets the pace.
+#: Bytes per read, large enough that SHA-256 and not the system calls limit the speed.
 CHUNK = 4 * 1024 * 1024
 
 TEMPORARY_PREFIX = "tmp-"
@@ -36,13 +36,20 @@ TEMPORARY_PREFIX = "tmp-"
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A regular file as it was when we first looked at it.
+    """A regular file as it was when it was first examined.
 
     Attributes
     ----------
-    name : where it stands inside its model, with '/' between folders.
-    path : absolute; symbolic links are kept, because a sharded model is found by its names.
-    role : that of `types.StoredFile`.
+    name : str
+        Path in the model, with slashes.
+    path : Path
+        Absolute path. Symbolic links are not resolved, because shards are found by their names.
+    size : int
+        Bytes.
+    mtime_ns : int
+        Modification time.
+    role : {"mmproj"}
+        As in `StoredFile`.
     """
 
     name: str
@@ -53,20 +60,20 @@ class SourceFile:
 
 
 def user_path(text: str) -> Path:
-    """The absolute path that a user wrote.
+    """Return the absolute path that a user wrote, with ``~`` expanded.
 
     Raises
     ------
     InvalidParameter
-        It is relative: the server's working directory is not the caller's.
+        If the path is relative: the server does not run in the caller's working directory.
     """
     expanded = os.path.expanduser(text)  # noqa: PTH111 - Path.expanduser raises for an unknown user
     if not _is_text(expanded) or "\0" in expanded:
-        raise InvalidParameter("The path holds characters that no path can hold.", param="path")
+        raise InvalidParameter("The path contains invalid characters.", param="path")
     if not Path(expanded).is_absolute():
         raise InvalidParameter(
-            f"The path {text!r} is relative, and the server does not run in your folder. "
-            "Give the whole path, or one that starts with ~.",
+            f"The path {text!r} is relative, and the server does not run in your folder. Use an "
+            "absolute path or one that starts with ~.",
             param="path",
         )
     return Path(expanded)
@@ -81,32 +88,38 @@ def _is_text(path: str) -> bool:
 
 
 def source_file(path: Path, name: str | None = None) -> SourceFile:
-    """What lies at `path`, which must be a regular file; pipes and devices are never opened.
+    """Return the size and time of the regular file at `path`, without opening it.
 
     Raises
     ------
-    FileNotFound, NotAFile, PathUnreadable
+    FileNotFound
+        If it does not exist.
+    NotAFile
+        If it is a directory, a pipe or a device.
+    PathUnreadable
+        If the operating system refuses access.
     """
     with reading(path):
         status = path.stat()
     if not stat.S_ISREG(status.st_mode):
-        kind = "a directory" if stat.S_ISDIR(status.st_mode) else "no regular file"
+        kind = "a directory" if stat.S_ISDIR(status.st_mode) else "not a regular file"
         raise NotAFile(f"{path} is {kind}. Give the path of a model file.", param="path")
     return SourceFile(name or path.name, path, status.st_size, status.st_mtime_ns)
 
 
 def check_directory(path: Path) -> None:
-    """Refuse what is no directory.
+    """Check that `path` is a directory.
 
     Raises
     ------
     FileNotFound, NotADirectory, PathUnreadable
+        If it does not exist, is not a directory, or access is refused.
     """
     with reading(path):
         status = path.stat()
     if not stat.S_ISDIR(status.st_mode):
         raise NotADirectory(
-            f"{path} is a file. This format is a directory with config.json, tokenizer and "
+            f"{path} is a file. This format needs a directory with config.json, a tokenizer and "
             "safetensors weights.",
             param="path",
         )
@@ -114,31 +127,38 @@ def check_directory(path: Path) -> None:
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Turn the operating system's refusals of `path` into errors of the contract."""
+    """Raise errors of the operating system that concern `path` as a `PowerError`.
+
+    Raises
+    ------
+    FileNotFound
+        If `path` does not exist.
+    PathUnreadable
+        If it cannot be read for any other reason.
+    """
     try:
         yield
     except (FileNotFoundError, NotADirectoryError):
-        raise FileNotFound(
-            f"There is no file or directory {path} on the server.", param="path"
-        ) from None
+        raise FileNotFound(f"{path} does not exist on the server.", param="path") from None
     except OSError as error:
         raise PathUnreadable(
-            f"{path} cannot be read by the server: {error.strerror or error}.", param="path"
+            f"The server cannot read {path}: {error.strerror or error}.", param="path"
         ) from None
 
 
 @contextmanager
 def opened(source: SourceFile) -> Iterator[FileIO]:
-    """Open `source` for reading, for nothing else, and make sure that it stays the same file.
+    """Open a file for reading, and check before and after that it has not changed.
 
     Raises
     ------
     FileChanged
-        It was replaced or written to since we first looked, or while it was open.
+        If the file was replaced or written to since it was first examined.
     FileNotFound, PathUnreadable
+        If it cannot be read.
     """
     with reading(source.path):
-        # A pipe that took the file's place since must not block us here.
+        # O_NONBLOCK: do not block if a pipe has replaced the file.
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
         descriptor = os.open(source.path, flags)
         with os.fdopen(descriptor, "rb", buffering=0) as file:
@@ -156,11 +176,12 @@ def _check_unchanged(source: SourceFile, status: os.stat_result) -> None:
 
 
 def chunks(source: SourceFile) -> Iterator[bytes]:
-    """The bytes of a file in order. Errors of reading are ours, errors of the consumer its own.
+    """Yield the content of a file in chunks of `CHUNK` bytes.
 
     Raises
     ------
     FileChanged, FileNotFound, PathUnreadable
+        As `opened` does.
     """
     with opened(source) as file:
         while chunk := file.read(CHUNK):
@@ -168,7 +189,13 @@ def chunks(source: SourceFile) -> Iterator[bytes]:
 
 
 def sha256_of(source: SourceFile) -> str:
-    """Hex SHA-256 of a file; raises what `chunks` raises."""
+    """Return the hex SHA-256 of a file.
+
+    Raises
+    ------
+    FileChanged, FileNotFound, PathUnreadable
+        As `opened` does.
+    """
     digest = hashlib.sha256()
     for chunk in chunks(source):
         digest.update(chunk)
@@ -176,12 +203,12 @@ def sha256_of(source: SourceFile) -> str:
 
 
 def temporary_path(directory: Path) -> Path:
-    """A fresh name beside the files of `directory`, so that a rename stays on one volume."""
+    """Return an unused path in `directory`, so that a later rename stays on one volume."""
     return directory / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}"
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Put `data` at `path` such that a crash leaves the old file or the new one, never a part."""
+    """Write `data` to `path`; after a crash the file has either its old or its new content."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_path(path.parent)
     try:
@@ -196,9 +223,9 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 
 def sync_directory(directory: Path) -> None:
-    """Make renames and removals in `directory` survive a loss of power."""
+    """Make renames and removals in `directory` survive a power failure."""
     if sys.platform == "win32":
-        return  # a directory cannot be opened there, and NTFS journals its renames
+        return  # Windows cannot open a directory, and NTFS journals renames
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -208,22 +235,23 @@ def sync_directory(directory: Path) -> None:
 
 @contextmanager
 def writing(home: Path) -> Iterator[None]:
-    """Say in words why the store at `home` could not be written.
+    """Raise errors of the operating system while writing to the store as a `PowerError`.
 
     Raises
     ------
     InsufficientDisk
+        If the disk is full, or the user's quota is used up.
     PowerError
-        The store is read-only, or belongs to another user.
+        If the store cannot be written for any other reason.
     """
     try:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise InsufficientDisk(
-                f"The disk of {home} is full. Remove models, or free space elsewhere."
+                f"The disk of {home} is full. Delete models or free space elsewhere."
             ) from None
         raise PowerError(
-            f"The model store {home} cannot be written: {error.strerror or error}. Check its "
+            f"Could not write to the model store {home}: {error.strerror or error}. Check its "
             "owner and permissions, or set A3S_POWER_HOME to another folder."
         ) from None

@@ -1,4 +1,4 @@
-"""What is in the store and nobody needs."""
+"""Find the files in the store that no model, pull or conversion needs."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ from msgspec import UNSET
 
 from ..contract.types import Manifest, Removable
 from .blobs import PARTIAL_PREFIX, BlobStore
-from .conversions import ConversionDirectory
+from .conversions import Conversion, ConversionDirectory
 from .files import TEMPORARY_PREFIX
 from .manifest import MANIFESTS, ManifestDirectory
 
 PULLS = Path("pulls")
 
 
-def blobs_of(manifests: Iterable[Manifest]) -> set[str]:
-    """The hashes of the blobs that `manifests` name."""
-    return {file.sha256 for manifest in manifests for file in manifest.files if file.path is UNSET}
+def blobs_of(manifests: Iterable[Manifest], conversions: Iterable[Conversion] = ()) -> set[str]:
+    """Return the hashes of the blobs that `manifests` and `conversions` refer to."""
+    files = (file for manifest in manifests for file in manifest.files)
+    hashes = {file.sha256 for file in files if file.path is UNSET}
+    return hashes | {conversion.sha256 for conversion in conversions}
 
 
 def find_garbage(
@@ -28,30 +30,32 @@ def find_garbage(
     manifests: ManifestDirectory,
     conversions: ConversionDirectory,
 ) -> list[tuple[Removable, Path]]:
-    """What can be removed, and where it is. With the lock of the store held, under which all
-    manifests are written: a temporary among them was left by a crash."""
+    """Return what can be removed, each with its path.
+
+    The caller holds the store's lock. Manifests are written under that lock, so a temporary file
+    among them was left by a crash.
+    """
     snapshot = manifests.read()
     orphans: list[Path] = []
-    dead: list[Path] = []
-    if not snapshot.unreadable:  # what cannot be read may name any blob
-        living, gone = conversions.partition(snapshot.manifests.values())
-        named = blobs_of(snapshot.manifests.values()) | {one.sha256 for one in living.values()}
-        made = {blobs.path(one.sha256) for one in gone.values() if one is not None}
-        unnamed = blobs.orphans(named)
-        orphans = [path for path in unnamed if path not in made]
-        dead = [*gone, *(path for path in unnamed if path in made)]
+    converted: list[Path] = []
+    if not snapshot.unreadable:  # an unreadable manifest may refer to any blob
+        used, unused = conversions.partition(snapshot.manifests.values())
+        results = {blobs.path(record.sha256) for record in unused.values() if record is not None}
+        unnamed = blobs.orphans(blobs_of(snapshot.manifests.values(), used.values()))
+        orphans = [path for path in unnamed if path not in results]
+        converted = [*unused, *(path for path in unnamed if path in results)]
     partials = [path for path in blobs.partials() if not _state_of(home, path).exists()]
     temporaries = [*blobs.abandoned(), *(home / MANIFESTS).glob(f"{TEMPORARY_PREFIX}*")]
     return [
         *_removable("orphan_blob", orphans),
-        *_removable("conversion", dead),
+        *_removable("conversion", converted),
         *_removable("partial", partials),
         *_removable("temporary", temporaries),
     ]
 
 
 def _state_of(home: Path, partial: Path) -> Path:
-    """The file that describes a download, written before its first byte."""
+    """Return the file that describes a download; it is written before the first byte."""
     return home / PULLS / f"{partial.name.removeprefix(PARTIAL_PREFIX)}.json"
 
 

@@ -1,4 +1,4 @@
-"""The directory of manifests: one JSON file a model, read again whenever it changed."""
+"""Read and write manifests: one JSON file per model, read again when it changes."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from ..contract.types import Manifest, StoredFile
 from .files import sync_directory, write_atomically
 from .names import check_name, manifest_filename, possible_filenames
 
-#: The directory, in the home of the store.
+#: Directory of the manifests, relative to the home of the store.
 MANIFESTS = Path("models/manifests")
 
 _SUFFIX = ".json"
-_MAX_SIZE = 16 << 20  # bytes; a manifest of 1,000 files has some 300,000
+_MAX_SIZE = 16 << 20  # bytes; a manifest of 1,000 files has about 300,000
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class Unreadable(NamedTuple):
-    """A manifest that cannot be read; `name` is the model's, if that much could be made out."""
+    """A manifest that cannot be read; `name` is the name of the model, if it is known."""
 
     file: str
     reason: str
@@ -37,13 +37,16 @@ class Unreadable(NamedTuple):
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What the directory held when it was read.
+    """The manifests at one point in time.
 
     Attributes
     ----------
-    manifests : by name of the model, sorted by it.
-    filenames : the file of each model.
-    unreadable : sorted by file.
+    manifests : mapping of str to Manifest
+        By name of the model, sorted.
+    filenames : mapping of str to str
+        File of each model.
+    unreadable : tuple of Unreadable
+        Sorted by file.
     """
 
     manifests: Mapping[str, Manifest] = field(default_factory=dict)
@@ -51,7 +54,7 @@ class Snapshot:
     unreadable: tuple[Unreadable, ...] = ()
 
     def unreadable_for(self, name: str) -> Unreadable | None:
-        """The unreadable manifest of `name`: it says so, or is where that of `name` would be."""
+        """Return the unreadable manifest of a model, by its content or its file name."""
         if name in self.manifests:
             return None
         files = possible_filenames(name)
@@ -62,7 +65,7 @@ class Snapshot:
 
 
 class _Stamp(NamedTuple):
-    """What differs when a file was replaced or written to."""
+    """Values of a file that change if it is replaced or written to."""
 
     inode: int
     size: int
@@ -70,7 +73,10 @@ class _Stamp(NamedTuple):
 
 
 class ManifestDirectory:
-    """Reads may come from any thread; the caller of a write or a removal holds the store's lock."""
+    """The directory of manifests.
+
+    `read` is thread-safe. The caller of `write` and `remove` holds the store's lock.
+    """
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -80,9 +86,9 @@ class ManifestDirectory:
         self._snapshot = Snapshot()
 
     def read(self) -> Snapshot:
-        """What is there now. Files that did not change are not opened again."""
+        """Return the current manifests. Unchanged files are not read again."""
         with self._lock:
-            stamps = self._look()
+            stamps = self._scan()
             if stamps != self._stamps:
                 self._read = {
                     file: self._read[file] if self._stamps.get(file) == stamp else self._load(file)
@@ -93,7 +99,7 @@ class ManifestDirectory:
             return self._snapshot
 
     def write(self, manifest: Manifest) -> None:
-        """Write the manifest of a new model, or another one for a model that is there."""
+        """Write the manifest of a model, replacing an existing one."""
         write_atomically(self._directory / self._filename(manifest.name), encode(manifest))
 
     def remove(self, file: str) -> None:
@@ -109,7 +115,7 @@ class ManifestDirectory:
         taken = {file.lower() for file in snapshot.filenames.values()}
         return manifest_filename(name, taken | {bad.file.lower() for bad in snapshot.unreadable})
 
-    def _look(self) -> dict[str, _Stamp]:
+    def _scan(self) -> dict[str, _Stamp]:
         stamps = {}
         try:
             with os.scandir(self._directory) as entries:
@@ -117,7 +123,7 @@ class ManifestDirectory:
                     if entry.name.endswith(_SUFFIX) and (stamp := _stamp(entry)) is not None:
                         stamps[entry.name] = stamp
         except FileNotFoundError:
-            return {}  # nothing was registered yet
+            return {}  # no model was registered yet
         return stamps
 
     def _load(self, file: str) -> Manifest | Unreadable:
@@ -125,7 +131,9 @@ class ManifestDirectory:
         try:
             status = path.stat()
             if not stat.S_ISREG(status.st_mode) or status.st_size > _MAX_SIZE:
-                return Unreadable(file, "it is no regular file of a sensible size", None)
+                return Unreadable(
+                    file, f"it is not a regular file of at most {_MAX_SIZE >> 20} MiB", None
+                )
             return decode(path.read_bytes())
         except OSError as error:
             return Unreadable(file, error.strerror or str(error), None)
@@ -134,13 +142,13 @@ class ManifestDirectory:
 
 
 def _stamp(entry: os.DirEntry[str]) -> _Stamp | None:
-    """None for a file that went while we looked. One that cannot be looked at is still there."""
+    """Return the stamp of a file, or None if it was removed during the scan."""
     try:
         status = entry.stat()
     except FileNotFoundError:
         return None
     except OSError:
-        return _Stamp(0, 0, 0)  # loading it says why
+        return _Stamp(0, 0, 0)  # reading the file will report the error
     return _Stamp(status.st_ino, status.st_size, status.st_mtime_ns)
 
 
@@ -149,11 +157,12 @@ def encode(manifest: Manifest) -> bytes:
 
 
 def decode(text: bytes) -> Manifest:
-    """The manifest in `text`, its names and hashes checked: they become paths.
+    """Decode a manifest, and check its names and hashes, which are used in paths.
 
     Raises
     ------
     msgspec.DecodeError, UnicodeDecodeError, RecursionError
+        If `text` is not a valid manifest.
     """
     manifest = msgspec.json.decode(text, type=Manifest)
     try:
@@ -166,8 +175,10 @@ def decode(text: bytes) -> Manifest:
 
 
 def content(manifest: Manifest) -> tuple[object, ...]:
-    """What makes two registrations of a name the same. A GGUF file may have been renamed; in a
-    directory the names say what each file is."""
+    """Return the values that two registrations of the same content share.
+
+    File names count in directories only: a renamed GGUF file is still the same model.
+    """
     named = manifest.format != "gguf"
     files = [(file.name if named else None, file.sha256) for file in manifest.files]
     return manifest.format, files, manifest.default_parameters, manifest.upstream
@@ -176,11 +187,11 @@ def content(manifest: Manifest) -> tuple[object, ...]:
 def _check_file(file: StoredFile) -> None:
     name = PurePosixPath(file.name)
     if name.is_absolute() or ".." in name.parts or not name.parts or "\\" in file.name:
-        raise msgspec.ValidationError(f"The file name {file.name[:80]!r} leaves its model")
+        raise msgspec.ValidationError(f"The path {file.name[:80]!r} is outside the model")
     if not _SHA256.fullmatch(file.sha256):
-        raise msgspec.ValidationError(f"The sha256 of {file.name[:80]!r} is none")
+        raise msgspec.ValidationError(f"The sha256 of {file.name[:80]!r} is invalid")
     if (file.path is UNSET) != (file.mtime_ns is UNSET):
-        raise msgspec.ValidationError(f"Only one of path and mtime_ns of {file.name[:80]!r}")
+        raise msgspec.ValidationError(f"{file.name[:80]!r} has only one of path and mtime_ns")
 
 
 class _Named(msgspec.Struct):
@@ -188,7 +199,7 @@ class _Named(msgspec.Struct):
 
 
 def _name_in(path: Path) -> str | None:
-    """The name in a manifest that is JSON, but not one that this version reads."""
+    """Return the name in a JSON file that is not a valid manifest of this version."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=_Named).name
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -203,7 +214,7 @@ def _snapshot(read: Mapping[str, Manifest | Unreadable]) -> Snapshot:
         if isinstance(result, Unreadable):
             unreadable.append(result)
         elif result.name in manifests:
-            reason = f"it describes {result.name!r} as {filenames[result.name]} does"
+            reason = f"{filenames[result.name]} describes {result.name!r}, too"
             unreadable.append(Unreadable(file, reason, None))
         else:
             manifests[result.name] = result

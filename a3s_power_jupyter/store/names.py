@@ -1,4 +1,4 @@
-"""Names of models, and the files their manifests are kept in."""
+"""Check model names, and map them to manifest file names."""
 
 from __future__ import annotations
 
@@ -12,26 +12,27 @@ MAX_NAME_LENGTH = 255
 
 _NAME = re.compile(rf"[A-Za-z0-9._\-:/@+]{{1,{MAX_NAME_LENGTH}}}")
 _SUFFIX = ".json"
-_MAX_FILENAME = 255  # bytes, of every file system in use; a name is ASCII
+_MAX_FILENAME = 255  # bytes; NAME_MAX of Linux, and the limit of APFS and NTFS. Names are ASCII
 
 
 def check_name(name: str) -> None:
-    """Refuse what is no name of a model (contract, "Names").
+    """Check that `name` is a valid model name (contract, "Names").
 
     Raises
     ------
     InvalidModelName
+        If it is not.
     """
     if not _NAME.fullmatch(name):
         raise InvalidModelName(
-            f"{_shown(name)} is no model name. Use 1 to {MAX_NAME_LENGTH} characters of "
+            f"{_shown(name)} is not a valid model name. Use 1 to {MAX_NAME_LENGTH} characters of "
             "A-Z a-z 0-9 . _ - : / @ +",
             param="name",
         )
     if any(segment in ("", ".", "..") for segment in name.split("/")):
         raise InvalidModelName(
-            f"{_shown(name)} is no model name: between slashes there must be something other "
-            "than '.' and '..', and none may stand at an end.",
+            f"{_shown(name)} is not a valid model name. Do not start or end it with a slash, and "
+            "put something other than '.' and '..' between slashes.",
             param="name",
         )
 
@@ -41,30 +42,32 @@ def _shown(name: str) -> str:
 
 
 def manifest_filename(name: str, taken: Collection[str]) -> str:
-    """The file for the manifest of `name` (contract, "Storage").
+    """Return the file name for the manifest of a model (contract, "Storage").
 
     Parameters
     ----------
-    taken
-        Files of other models, in lower case: on a file system that ignores case, ``Llama``
-        and ``llama`` would be one file.
+    name : str
+    taken : collection of str
+        Files of other models in lower case, because ``Llama`` and ``llama`` are the same file on a
+        case-insensitive file system.
 
     Raises
     ------
     ModelAlreadyExists
-        Another model was given the very name that this one would be kept under.
+        If other models have all possible file names.
     """
     for filename in possible_filenames(name):
         if filename.lower() not in taken:
             return filename
     raise ModelAlreadyExists(
-        f"The file for the model {name!r} is taken by a model of a like name. Choose another name.",
+        f"The manifest file for {name!r} belongs to a model with a similar name. Choose another "
+        "name.",
         param="name",
     )
 
 
 def possible_filenames(name: str) -> list[str]:
-    """The files that `name` may have, the preferred one first; long names have only the second."""
+    """Return the possible file names for the manifest of a model, the preferred one first."""
     stem = re.sub(r"[:/]", "-", name)
     tail = f"-{hashlib.sha256(name.encode()).hexdigest()[:8]}{_SUFFIX}"
     distinct = stem[: _MAX_FILENAME - len(tail)] + tail

@@ -1,0 +1,80 @@
+"""Hash the files of models, and find and check them later."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from msgspec import UNSET
+
+from ..contract.errors import FileChanged, FileNotFound
+from ..contract.types import Manifest, StoredFile
+from .blobs import BlobStore
+from .files import SourceFile, sha256_of, source_file
+
+
+def paths_of(manifest: Manifest, blobs: BlobStore) -> list[Path]:
+    """Return the paths of a model's files in order, after checking that they are unchanged.
+
+    Raises
+    ------
+    FileNotFound
+        If a file or blob does not exist.
+    FileChanged
+        If a file has another size or time than when it was registered.
+    NotAFile, PathUnreadable
+        If a file cannot be read.
+    """
+    return [_path_of(file, blobs) for file in manifest.files]
+
+
+def _path_of(file: StoredFile, blobs: BlobStore) -> Path:
+    if file.path is UNSET:
+        path = blobs.path(file.sha256)
+        if not path.exists() or path.stat().st_size != file.size:
+            raise FileNotFound(
+                f"The file {file.name} is missing in the store ({path}). Pull or register the "
+                "model again."
+            )
+        return path
+    source = source_file(Path(file.path))
+    if (source.size, source.mtime_ns) != (file.size, file.mtime_ns):
+        raise FileChanged(
+            f"{file.path} changed after it was registered. To use its new content, register it "
+            "again with overwrite."
+        )
+    return source.path
+
+
+def registered_in_place(source: SourceFile, known: Iterable[Manifest]) -> StoredFile:
+    """Hash a file that stays where it is, unless a manifest in `known` has its hash.
+
+    Raises
+    ------
+    FileChanged, FileNotFound, PathUnreadable
+        If the file cannot be read, or changes while it is read.
+    """
+    return StoredFile(
+        name=source.name,
+        size=source.size,
+        sha256=_known_hash(source, known) or sha256_of(source),
+        path=str(source.path),
+        mtime_ns=source.mtime_ns,
+        role=source.role,
+    )
+
+
+def _known_hash(source: SourceFile, known: Iterable[Manifest]) -> str | None:
+    for manifest in known:
+        # A file modified in the second it was hashed may have changed again without a new
+        # modification time: the resolution of file times is coarser than a write.
+        if source.mtime_ns >= manifest.created * 10**9:
+            continue
+        for file in manifest.files:
+            if (
+                file.path is not UNSET
+                and (file.size, file.mtime_ns) == (source.size, source.mtime_ns)
+                and Path(file.path).resolve() == source.path.resolve()
+            ):
+                return file.sha256
+    return None
