@@ -1,6 +1,6 @@
-"""Stand-ins for logic tests: a clock that is advanced by hand, a worker without a process.
+"""Fakes for unit tests: a clock advanced by the test, and a worker without a process.
 
-Beside every test that uses these stands one with the real thing.
+The behaviour tested with these is tested with a real clock and real processes as well.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class _Timer:
 
 
 class FakeClock:
-    """Time that stands still until `advance`."""
+    """A clock that only `advance` moves."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -45,7 +45,7 @@ class FakeClock:
         return timer
 
     async def advance(self, seconds: float) -> None:
-        """Let time pass: what is due fires in order, and all that follows from it runs."""
+        """Fire the timers of the next `seconds` in order, and run all tasks after each."""
         end = self.now + seconds
         await settle()
         while due := [t for t in self._timers if not t.cancelled and t.at <= end]:
@@ -58,19 +58,29 @@ class FakeClock:
 
 
 async def settle() -> None:
-    """Let every task run until all of them wait for something else."""
+    """Run the event loop until all tasks wait."""
     for _ in range(50):
         await asyncio.sleep(0)
 
 
 @dataclass
 class FakeWorker:
-    """Loads and answers when told to.
+    """A worker controlled by the test.
 
     Attributes
     ----------
-    load_result : set it to end the load: a `Loaded`, or the error it fails with.
-    streams : of the requests submitted so far, in order.
+    name : str
+        Name of the model.
+    on_death : callable
+        Call it to let the worker die.
+    load_result : asyncio.Future
+        The result of the load: see `succeed` and `fail`.
+    streams : list of Stream
+        Streams of the submitted requests.
+    progress : callable or None
+        Progress callback of the load.
+    stopped : bool
+        Whether `stop` was called.
     """
 
     name: str
@@ -87,9 +97,11 @@ class FakeWorker:
         return await self.load_result
 
     def succeed(self, slots: int = 1) -> None:
+        """Complete the load."""
         self.load_result.set_result(Loaded(slots=slots, num_ctx=128, device="cpu"))
 
     def fail(self, error: PowerError) -> None:
+        """Fail the load."""
         self.load_result.set_exception(error)
 
     def submit(self, request: Request) -> Stream:
@@ -98,7 +110,7 @@ class FakeWorker:
         return stream
 
     def answer(self, text: str = "hello") -> None:
-        """Finish the latest request."""
+        """Complete the latest request."""
         for item in (Started(1, 0), Delta(text), Finished("stop", 1, 1, 0), Ended(0)):
             self.streams[-1].push(item)
 

@@ -1,3 +1,5 @@
+"""The eviction policy, as a pure function."""
+
 from __future__ import annotations
 
 from hypothesis import given
@@ -6,48 +8,54 @@ from hypothesis import strategies as st
 from a3s_power_jupyter.runtime.policy import Candidate, Evict, Fits, Refuse, Wait, decide
 
 
-def place(name: str, last_used: float = 0, memory: int = 10, **state: bool) -> Candidate:
+def candidate(name: str, last_used: float = 0, memory: int = 10, **state: bool) -> Candidate:
     return Candidate(name, memory, last_used, state.get("busy", False), state.get("pinned", False))
 
 
-def test_a_free_place_is_taken() -> None:
-    assert decide([place("a")], need=5, free=5, max_models=2) == Fits()
+def test_a_newcomer_fits_below_the_limits() -> None:
+    assert decide([candidate("a")], need=5, free=5, max_models=2) == Fits()
 
 
-def test_no_limit_on_places_at_zero() -> None:
-    assert decide([place(str(i)) for i in range(9)], need=5, free=5, max_models=0) == Fits()
+def test_max_models_zero_means_no_limit() -> None:
+    assert decide([candidate(str(i)) for i in range(9)], need=5, free=5, max_models=0) == Fits()
 
 
-def test_the_least_recently_used_goes() -> None:
-    loaded = [place("new", 3), place("old", 1), place("middle", 2)]
+def test_the_least_recently_used_model_is_evicted() -> None:
+    loaded = [candidate("new", 3), candidate("old", 1), candidate("middle", 2)]
     assert decide(loaded, need=0, free=100, max_models=3) == Evict(("old",))
 
 
-def test_as_many_go_as_the_memory_needs_and_no_more() -> None:
-    loaded = [place("a", 1), place("b", 2), place("c", 3)]
+def test_no_more_models_are_evicted_than_necessary() -> None:
+    loaded = [candidate("a", 1), candidate("b", 2), candidate("c", 3)]
     assert decide(loaded, need=25, free=10, max_models=0) == Evict(("a", "b"))
 
 
-def test_busy_and_pinned_models_stay() -> None:
-    loaded = [place("busy", 1, busy=True), place("pinned", 2, pinned=True), place("idle", 3)]
+def test_busy_and_pinned_models_are_not_evicted() -> None:
+    loaded = [
+        candidate("busy", 1, busy=True),
+        candidate("pinned", 2, pinned=True),
+        candidate("idle", 3),
+    ]
     assert decide(loaded, need=0, free=0, max_models=3) == Evict(("idle",))
 
 
 def test_the_newcomer_waits_for_a_busy_model() -> None:
-    assert decide([place("a", busy=True)], need=0, free=0, max_models=1) == Wait()
+    assert decide([candidate("a", busy=True)], need=0, free=0, max_models=1) == Wait()
 
 
-def test_nothing_is_evicted_while_that_would_not_be_enough() -> None:
-    loaded = [place("idle", 1), place("busy", 2, busy=True)]
+def test_no_idle_model_is_evicted_if_a_busy_one_is_needed_as_well() -> None:
+    loaded = [candidate("idle", 1), candidate("busy", 2, busy=True)]
     assert decide(loaded, need=30, free=10, max_models=0) == Wait()
 
 
-def test_no_room_when_all_are_pinned() -> None:
-    assert decide([place("a", pinned=True)], need=0, free=0, max_models=1) == Refuse(False)
+def test_a_newcomer_is_refused_if_all_models_are_pinned() -> None:
+    assert decide([candidate("a", pinned=True)], need=0, free=0, max_models=1) == Refuse(
+        out_of_memory=False
+    )
 
 
-def test_no_room_when_the_machine_is_too_small() -> None:
-    assert decide([place("a")], need=100, free=10, max_models=0) == Refuse(out_of_memory=True)
+def test_a_newcomer_is_refused_if_the_memory_is_too_small() -> None:
+    assert decide([candidate("a")], need=100, free=10, max_models=0) == Refuse(out_of_memory=True)
 
 
 candidates = st.lists(
@@ -64,20 +72,20 @@ candidates = st.lists(
 
 
 @given(candidates, st.integers(0, 300), st.integers(-50, 300), st.integers(0, 8))
-def test_an_eviction_takes_only_idle_models_and_is_enough(
+def test_an_eviction_is_sufficient_minimal_and_limited_to_idle_models(
     loaded: list[Candidate], need: int, free: int, max_models: int
 ) -> None:
     decision = decide(loaded, need=need, free=free, max_models=max_models)
     if not isinstance(decision, Evict):
         return
-    gone = [p for p in loaded if p.name in decision.names]
-    assert not any(p.busy or p.pinned for p in gone)
+    victims = [c for c in loaded if c.name in decision.names]
+    assert not any(c.busy or c.pinned for c in victims)
 
-    def after(evicted: list[Candidate]) -> object:
-        left = [p for p in loaded if p not in evicted]
-        freed = free + sum(p.memory for p in evicted)
-        return decide(left, need=need, free=freed, max_models=max_models)
+    def decide_without(evicted: list[Candidate]) -> object:
+        remaining = [c for c in loaded if c not in evicted]
+        freed = free + sum(c.memory for c in evicted)
+        return decide(remaining, need=need, free=freed, max_models=max_models)
 
-    assert after(gone) == Fits()
-    most_recent = max(gone, key=lambda p: decision.names.index(p.name))
-    assert after([p for p in gone if p is not most_recent]) != Fits()
+    assert decide_without(victims) == Fits()
+    last = max(victims, key=lambda c: decision.names.index(c.name))
+    assert decide_without([c for c in victims if c is not last]) != Fits()

@@ -1,0 +1,111 @@
+"""Room for newcomers: eviction, waiting, pinned models, memory."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from a3s_power_jupyter.contract.errors import InsufficientMemory, ServerBusy
+from support.fakes import settle
+from support.scheduler_bench import Bench
+
+
+async def test_the_least_recently_used_model_is_evicted(bench: Bench) -> None:
+    for name in ("a", "b"):
+        await bench.ask(name)
+        await bench.clock.advance(1)
+    await bench.ask("a")
+    await bench.clock.advance(1)
+    await bench.ask("c")
+    assert [bench.state(n) for n in "abc"] == ["loaded", "unloaded", "loaded"]
+    assert ("b", "evicted: room") in bench.events
+
+
+async def test_a_newcomer_waits_for_a_busy_model_and_then_evicts_it() -> None:
+    bench = Bench(max_models=1)
+    request, finish = await bench.hold("a")
+    newcomer = asyncio.create_task(bench.ask("b"))
+    await settle()
+    assert [bench.state("a"), bench.state("b")] == ["busy", "loading"]
+    assert not bench.workers[0].stopped
+    finish.set()
+    await request
+    assert await newcomer == "hello"
+    assert bench.state("a") == "unloaded"
+
+
+async def test_a_newcomer_fails_after_the_load_timeout() -> None:
+    bench = Bench(max_models=1, load_timeout=60.0)
+    request, finish = await bench.hold("a")
+    newcomer = asyncio.create_task(bench.ask("b"))
+    await bench.clock.advance(61)
+    with pytest.raises(ServerBusy) as caught:
+        await newcomer
+    assert caught.value.retry_after
+    assert bench.state("a") == "busy"
+    finish.set()
+    await request
+
+
+async def test_newcomers_are_admitted_in_order() -> None:
+    bench = Bench(max_models=1)
+    request, finish = await bench.hold("a")
+    order: list[str] = []
+
+    async def ask(name: str) -> None:
+        await bench.ask(name)
+        order.append(name)
+
+    newcomers = []
+    for name in "bcd":
+        newcomers.append(asyncio.create_task(ask(name)))
+        await settle()
+    finish.set()
+    await asyncio.gather(request, *newcomers)
+    assert order == ["b", "c", "d"]
+
+
+async def test_pinned_models_are_not_unloaded_and_the_error_names_them() -> None:
+    bench = Bench(max_models=1)
+    await bench.ask("a")
+    bench.scheduler.pin("a", True)
+    await bench.clock.advance(10**6)
+    assert bench.state("a") == "loaded"
+    with pytest.raises(ServerBusy, match="pinned"):
+        await bench.ask("b")
+    bench.scheduler.pin("a", False)
+    assert await bench.ask("b") == "hello"
+
+
+async def test_eviction_frees_memory_and_the_error_has_numbers_if_that_is_not_enough() -> None:
+    bench = Bench(max_models=0, memory=100)
+    await bench.ask("a", need=60)
+    await bench.clock.advance(1)
+    await bench.ask("b", need=60)
+    assert bench.state("a") == "unloaded"
+    with pytest.raises(InsufficientMemory, match="GiB"):
+        await bench.ask("c", need=101)
+    assert bench.state("b") == "loaded"
+
+
+async def test_mapped_files_do_not_count_as_free(bench: Bench) -> None:
+    await bench.ask("a", need=600)
+    bench.workers[0].mapped_bytes = 600
+    bench.free = 900  # the system counts mapped pages as available
+    await bench.clock.advance(1)
+    await bench.ask("b", need=500)
+    assert bench.state("a") == "unloaded"
+
+
+async def test_the_memory_of_a_loading_model_is_reserved() -> None:
+    bench = Bench(max_models=0, load_timeout=60.0)
+    bench.loads_succeed = False
+    first = asyncio.create_task(bench.ask("a", need=600))
+    await settle()
+    second = asyncio.create_task(bench.ask("b", need=600))
+    await settle()
+    assert [w.name for w in bench.workers] == ["a"]
+    bench.workers[0].succeed()
+    bench.loads_succeed = True
+    assert await first == await second == "hello"

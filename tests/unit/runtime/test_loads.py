@@ -1,0 +1,105 @@
+"""Loads: shared by all requests for the model, failed, stalled, stopped."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from a3s_power_jupyter.contract.errors import FileNotFound, ModelLoadFailed
+from a3s_power_jupyter.contract.parameters import LoadParameters
+from a3s_power_jupyter.engine.protocol import Load
+from a3s_power_jupyter.runtime.interfaces import LoadPlan
+from support.fakes import settle
+from support.scheduler_bench import Bench
+
+
+async def test_the_first_request_loads_the_model_and_the_second_uses_it(bench: Bench) -> None:
+    assert await bench.ask("a") == "hello"
+    assert await bench.ask("a") == "hello"
+    assert len(bench.workers) == 1
+    states = [state for _, state in bench.events]
+    assert states[0] == "loading"
+    assert {"loading", "busy", "loaded", "is loaded"} == set(states)
+
+
+async def test_requests_join_a_load_in_progress(bench: Bench) -> None:
+    bench.loads_succeed = False
+    first = asyncio.create_task(bench.ask("a"))
+    second = asyncio.create_task(bench.ask("a"))
+    await settle()
+    assert bench.state("a") == "loading"
+    assert len(bench.workers) == 1
+    bench.workers[0].succeed(slots=2)
+    assert await first == await second == "hello"
+
+
+async def test_a_failed_load_fails_all_waiting_requests_and_the_next_one_tries_again(
+    bench: Bench,
+) -> None:
+    bench.loads_succeed = False
+    waiting = [asyncio.create_task(bench.ask("a")) for _ in range(2)]
+    await settle()
+    bench.workers[0].fail(ModelLoadFailed("no good"))
+    errors = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [str(error) for error in errors] == ["no good", "no good"]
+    assert bench.workers[0].stopped
+    assert bench.state("a") == "failed"
+    failure = bench.scheduler.failure("a")
+    assert failure is not None
+    assert failure.message == "no good"
+    bench.loads_succeed = True
+    assert await bench.ask("a") == "hello"
+    assert bench.scheduler.failure("a") is None
+
+
+@pytest.mark.parametrize("error", [FileNotFound("gone"), ZeroDivisionError()])
+async def test_a_load_that_cannot_be_prepared_leaves_nothing_behind(
+    bench: Bench, error: Exception
+) -> None:
+    async def prepare(_progress: object) -> Load:
+        raise error
+
+    with pytest.raises(type(error)):
+        await bench.scheduler.load(LoadPlan("a", LoadParameters(), prepare, 10, 300.0))
+    assert bench.workers == []
+    assert bench.scheduler.runners() == []
+
+
+async def test_a_cancelled_request_does_not_stop_the_load_for_others(bench: Bench) -> None:
+    bench.loads_succeed = False
+    cancelled = asyncio.create_task(bench.ask("a"))
+    waiting = asyncio.create_task(bench.ask("a"))
+    await settle()
+    cancelled.cancel()
+    await settle()
+    bench.workers[0].succeed()
+    assert await waiting == "hello"
+
+
+async def test_a_stalled_load_is_stopped_but_a_slow_one_is_not() -> None:
+    bench = Bench(load_timeout=60.0)
+    bench.loads_succeed = False
+    loading = asyncio.create_task(bench.ask("a"))
+    await settle()
+    for step in range(5):
+        await bench.clock.advance(50)
+        progress = bench.workers[0].progress
+        assert progress is not None
+        progress(step / 10)
+    assert bench.state("a") == "loading"
+    await bench.clock.advance(61)
+    with pytest.raises(ModelLoadFailed, match="no progress for 60 seconds"):
+        await loading
+    assert bench.workers[0].stopped
+
+
+async def test_unloading_stops_a_load_in_progress(bench: Bench) -> None:
+    bench.loads_succeed = False
+    loading = asyncio.create_task(bench.ask("a"))
+    await settle()
+    await bench.scheduler.unload("a")
+    with pytest.raises(ModelLoadFailed, match="unloaded while it was being loaded"):
+        await loading
+    assert bench.workers[0].stopped
+    assert bench.scheduler.runners() == []
