@@ -1,5 +1,4 @@
-"""Displays of models, pulls and conversations that live: anywidget, with the same views as the
-JupyterLab panel (``labextension/src``)."""
+"""Widgets for models, pulls and chats (anywidget), with the views in ``labextension/src``."""
 
 from __future__ import annotations
 

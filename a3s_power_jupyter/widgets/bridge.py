@@ -1,9 +1,9 @@
-"""Requests of a view that cannot reach the server itself, done in the kernel.
+"""Forward requests of a widget's view to the server, for views that cannot reach it themselves.
 
-The view sends ``{"id", "method", "path", "body"}``, for events with ``"stream": true``; each item
-of the reply goes back as ``{"id", "item"}``, and the end as ``"done": true``; the view ends a
-stream with ``{"id", "stop": true}``. Each request has a thread, since the kernel's own runs the
-user's code.
+A view sends ``{"id", "method", "path", "body"}``, and ``"stream": true`` to request events. Each
+item of the reply is sent back as ``{"id", "item"}``, and the last message has ``"done": true``. A
+view cancels a stream with ``{"id", "stop": true}``. Each request has a thread, because the kernel's
+main thread runs the user's code.
 """
 
 from __future__ import annotations
@@ -19,42 +19,47 @@ from typing import Any, Protocol
 from urllib.parse import unquote
 
 from ..contract.errors import InvalidParameter, PowerError
-from .event_coalescer import EventCoalescer
 
-#: Seconds between two bursts of the events of models and pulls.
-PAUSE = 0.1
+Event = dict[str, Any]
 
-#: What views ask for; everything else of a server is none of their business.
+#: Seconds between two batches of model and pull events.
+BATCH_INTERVAL = 0.1
+
+#: The routes that views may request.
 _PATH = re.compile(r"(models|events|chat/completions)([/?][^\s#]*)?")
 
 _log = logging.getLogger("a3s_power_jupyter.widgets")
 
 
-class Events(Protocol):
-    """The events of a reply under way."""
+class EventStream(Protocol):
+    """The part of `client.connection.EventStream` that widgets use."""
 
-    def __iter__(self) -> Iterator[dict[str, Any]]: ...
+    def __iter__(self) -> Iterator[Event]: ...
     def close(self) -> None: ...
 
 
 class Connection(Protocol):
-    """What is used of `client.connection.Connection`."""
+    """The part of `client.connection.Connection` that widgets use."""
 
     def request(
         self, method: str, path: str, *, body: object = None, timeout: float | None = ...
     ) -> bytes: ...
     def stream(
         self, method: str, path: str, *, body: object = None, timeout: float | None = ...
-    ) -> Events: ...
+    ) -> EventStream: ...
 
 
 class Bridge:
-    """Answers the messages of one widget.
+    """Answers the requests of one widget's views.
 
     Parameters
     ----------
-    send : takes a message to the view, from any thread.
-    sleep : waits for so many seconds.
+    connection : Connection
+        Connection to the server.
+    send : callable
+        Sends a message to the views. It is called from several threads.
+    sleep : callable, optional
+        Waits for a number of seconds.
     """
 
     def __init__(
@@ -70,7 +75,7 @@ class Bridge:
         self._replies: dict[str, _Reply] = {}
 
     def handle(self, message: dict[str, Any]) -> None:
-        """Take a message of the view; returns at once."""
+        """Start or cancel a request, without waiting for the server."""
         id_ = str(message.get("id"))
         if message.get("stop"):
             self._stop(id_)
@@ -78,15 +83,15 @@ class Bridge:
         reply = _Reply(id_, self._send)
         with self._lock:
             self._replies[id_] = reply
-        # In the context of the message: what is sent is a reply to it, and not to the cell that
-        # runs, which ipykernel would take for the place to send the view's next message to.
+        # The thread runs in the context of the message, so that ipykernel sends the reply as a
+        # child of the message and not of the running cell.
         run = contextvars.copy_context().run
         threading.Thread(
             target=run, args=(self._answer, reply, message), name="a3s-power-view", daemon=True
         ).start()
 
     def close(self) -> None:
-        """End all that is under way; the view hears no more of it."""
+        """Cancel all requests. Nothing is sent to the views afterwards."""
         with self._lock:
             ids = [*self._replies]
         for id_ in ids:
@@ -95,67 +100,67 @@ class Bridge:
     def _stop(self, id_: str) -> None:
         with self._lock:
             reply = self._replies.get(id_)
-        if reply is not None:  # else it has ended
+        if reply is not None:  # None if the reply is complete
             reply.stop()
 
     def _answer(self, reply: _Reply, message: dict[str, Any]) -> None:
         try:
-            self._ask(reply, message)
+            self._request(reply, message)
         except PowerError as error:
             reply.fail(error)
         except Exception:
-            # What is read from a connection that `stop` closes meanwhile fails in many ways.
+            # Reading from a connection that `stop` closes can raise many types of errors.
             if not reply.stopped:
-                _log.exception("a view's request broke")
-                reply.fail(PowerError("The kernel made a mistake; its log says more."))
+                _log.exception("The request of a widget failed")
+                reply.fail(PowerError("Internal error in the kernel. See its log for details."))
         finally:
             with self._lock:
                 self._replies.pop(reply.id, None)
 
-    def _ask(self, reply: _Reply, message: dict[str, Any]) -> None:
+    def _request(self, reply: _Reply, message: dict[str, Any]) -> None:
         method, path, body = message.get("method"), message.get("path"), message.get("body")
-        if not isinstance(method, str) or not isinstance(path, str) or not _is_for_views(path):
-            raise InvalidParameter(f"A view does not ask for {str(path)[:80]!r}.")
+        if not isinstance(method, str) or not isinstance(path, str) or not _is_allowed(path):
+            raise InvalidParameter(f"Widgets cannot request {str(path)[:80]!r}.")
         if not message.get("stream"):
-            # A load, for one, takes as long as it takes; giving up would end it.
-            answer = self._connection.request(method, path, body=body, timeout=None)
-            reply.tell(item=json.loads(answer), done=True)
+            # No timeout: giving up would cancel a load, which can take minutes.
+            content = self._connection.request(method, path, body=body, timeout=None)
+            reply.send(item=json.loads(content), done=True)
             return
         stream = self._connection.stream(method, path, body=body)
         try:
-            reply.begin(stream)
-            self._pass_on(reply, stream, in_bursts=path == "events")
+            reply.attach(stream)
+            if path == "events":
+                self._forward_coalesced(reply, stream)
+            else:
+                for event in stream:
+                    reply.send(item=event)
         finally:
             stream.close()
-        reply.tell(done=True)
+        reply.send(done=True)
 
-    def _pass_on(self, reply: _Reply, stream: Events, *, in_bursts: bool) -> None:
-        if not in_bursts:
-            for event in stream:
-                reply.tell(item=event)
-            return
-        bursts = EventCoalescer()
+    def _forward_coalesced(self, reply: _Reply, stream: EventStream) -> None:
+        events = EventCoalescer()
         threading.Thread(
-            target=_read, args=(stream, bursts), name="a3s-power-events", daemon=True
+            target=events.read, args=(stream,), name="a3s-power-events", daemon=True
         ).start()
-        while events := bursts.take():
-            for event in events:
-                reply.tell(item=event)
-            self._sleep(PAUSE)
+        while batch := events.next_batch():
+            for event in batch:
+                reply.send(item=event)
+            self._sleep(BATCH_INTERVAL)
 
 
 class _Reply:
-    """What the view hears of one request, until it is stopped."""
+    """Reply to one request of a view, which may be stopped from another thread."""
 
     def __init__(self, id_: str, send: Callable[[dict[str, Any]], None]) -> None:
         self.id = id_
         self.stopped = False
         self._send = send
         self._lock = threading.Lock()
-        self._stream: Events | None = None
+        self._stream: EventStream | None = None
 
-    def begin(self, stream: Events) -> None:
-        """The server answers; one that was stopped before is closed at once."""
+    def attach(self, stream: EventStream) -> None:
+        """Set the stream that `stop` closes, and close it at once after an earlier `stop`."""
         with self._lock:
             self._stream = stream
             stopped = self.stopped
@@ -169,26 +174,80 @@ class _Reply:
         if stream is not None:
             stream.close()
 
-    def tell(self, **what: Any) -> None:
-        with self._lock:  # nothing is sent when `stop` has returned
+    def send(self, **content: Any) -> None:
+        with self._lock:  # nothing is sent after `stop` has returned
             if not self.stopped:
-                self._send({"id": self.id, **what})
+                self._send({"id": self.id, **content})
 
     def fail(self, error: PowerError) -> None:
-        self.tell(item={"error": error.to_wire()}, done=True)
+        self.send(item={"error": error.to_wire()}, done=True)
 
 
-def _is_for_views(path: str) -> bool:
-    """Whether views ask for `path`; a dot segment would lead elsewhere."""
+def _is_allowed(path: str) -> bool:
+    """Whether views may request `path`. Dot segments would lead to other routes."""
     segments = path.partition("?")[0].split("/")
     return _PATH.fullmatch(path) is not None and not {".", ".."} & {*map(unquote, segments)}
 
 
-def _read(stream: Events, bursts: EventCoalescer) -> None:
-    try:
-        for event in stream:
-            bursts.add(event)
-    except Exception as error:  # it is raised again where the view is answered
-        bursts.end(error)
-    else:
-        bursts.end()
+class EventCoalescer:
+    """Keeps the latest event of each model and each pull until a view is ready for it.
+
+    One thread adds events and another one takes them. The number of kept events is limited by the
+    number of models and pulls.
+    """
+
+    def __init__(self) -> None:
+        self._events: dict[tuple[str, str], Event] = {}
+        self._changed = threading.Condition()
+        self._ended = False
+        self._error: Exception | None = None
+
+    def read(self, stream: EventStream) -> None:
+        """Add all events of a stream, then `end`."""
+        try:
+            for event in stream:
+                self.add(event)
+        except Exception as error:  # raised again by `next_batch`
+            self.end(error)
+        else:
+            self.end()
+
+    def add(self, event: Event) -> None:
+        key = _subject(event)
+        with self._changed:
+            if event["type"] == "snapshot":
+                self._events.clear()  # a snapshot includes all earlier events
+            self._events.pop(key, None)  # to keep the order of the latest events
+            self._events[key] = event
+            self._changed.notify()
+
+    def end(self, error: Exception | None = None) -> None:
+        """End the stream, with the error that broke it, if any."""
+        with self._changed:
+            self._ended, self._error = True, error
+            self._changed.notify()
+
+    def next_batch(self) -> list[Event]:
+        """Wait for events and return them; an empty list at the end of the stream.
+
+        Raises
+        ------
+        Exception
+            The error passed to `end`, once all events were returned.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._events or self._ended)
+            events = [*self._events.values()]
+            self._events.clear()
+            if not events and self._error is not None:
+                raise self._error
+            return events
+
+
+def _subject(event: Event) -> tuple[str, str]:
+    """Return what an event is about: a model, a pull, or for other events their type."""
+    if event["type"] in ("model", "model_deleted"):
+        return "model", event["id"] if "id" in event else event["model"]["id"]
+    if event["type"] in ("pull", "pull_deleted"):
+        return "pull", event["name"] if "name" in event else event["pull"]["name"]
+    return event["type"], ""

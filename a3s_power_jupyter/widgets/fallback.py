@@ -1,4 +1,4 @@
-"""What a display is where there are no widgets, and in a notebook that was saved: HTML and text."""
+"""HTML and plain text for saved notebooks and front ends without widgets."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from ..display import formatting, pull_progress
 
 _HEADERS = ("Name", "Format", "Disk", "Parameters", "State", "Memory")
 
+#: Content by MIME type.
 Bundle = dict[str, str]
 
 
-def models(found: Sequence[Model]) -> Bundle:
-    """A table of models as they were when it was shown."""
-    if not found:
+def models(registered: Sequence[Model]) -> Bundle:
+    """Render a table of models."""
+    if not registered:
         return _bundle("<p>No models yet.</p>", "No models yet.")
-    rows = [_row(model) for model in found]
+    rows = [_row(model) for model in registered]
     head = "".join(f'<th scope="col">{title}</th>' for title in _HEADERS)
     body = "".join(f"<tr>{_cells(row)}</tr>" for row in rows)
     markup = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
@@ -28,20 +29,20 @@ def models(found: Sequence[Model]) -> Bundle:
 
 
 def pull(name: str, status: PullStatus | None) -> Bundle:
-    """A pull as it was when it was shown."""
+    """Render a pull; `status` is None if there is no pull of this name."""
     if status is None:
         return _bundle(f"<p>{html.escape(name)}: not pulled</p>", f"{name}: not pulled")
     return _bundle(pull_progress.markup(status), pull_progress.text(status))
 
 
 def chat(model: str, messages: Iterable[Mapping[str, Any]]) -> Bundle:
-    """A conversation, without its Markdown and images."""
-    said = [(str(message.get("role", "")), _text_of(message)) for message in messages]
+    """Render a conversation, with Markdown as plain text and without images."""
+    shown = [(str(message.get("role", "")), _text_of(message)) for message in messages]
     title = f"Chat with {model}" if model else "Chat"
-    text = "\n".join([title, *(f"{role}: {content}" for role, content in said)])
+    text = "\n".join([title, *(f"{role}: {content}" for role, content in shown)])
     paragraphs = "".join(
         f"<p><strong>{html.escape(role)}</strong><br>{html.escape(content)}</p>"
-        for role, content in said
+        for role, content in shown
     )
     return _bundle(f"<p>{html.escape(title)}</p>{paragraphs}", text)
 
@@ -50,18 +51,18 @@ def _bundle(markup: str, text: str) -> Bundle:
     return {"text/html": markup, "text/plain": text}
 
 
-#: Where nothing can be said.
-UNKNOWN = _bundle(
-    "<p>The server did not answer when this was shown.</p>",
-    "The server did not answer when this was shown.",
+#: Shown if the server does not respond.
+NO_RESPONSE = _bundle(
+    "<p>The server did not respond when this was displayed.</p>",
+    "The server did not respond when this was displayed.",
 )
 
 
 def _text_of(message: Mapping[str, Any]) -> str:
-    """The content of a message, which OpenAI's API has as a text, as parts, or not at all."""
+    """Return the text of a message. In OpenAI's API, content is a string, parts or None."""
     content = message.get("content")
     if isinstance(content, list):
-        parts = [part for part in content if isinstance(part, Mapping)]  # code may set anything
+        parts = [part for part in content if isinstance(part, Mapping)]  # users can set anything
         return "\n".join(str(part["text"]) for part in parts if "text" in part)
     return "" if content is None else str(content)
 

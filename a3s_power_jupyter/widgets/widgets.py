@@ -1,8 +1,9 @@
-"""The widgets: little state of their own, for the view asks the server itself where it can."""
+"""The widgets. Views request their data from the server, so the widgets hold little state."""
 
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -10,31 +11,39 @@ from urllib.parse import quote
 import anywidget
 import msgspec
 import traitlets
+from IPython.core.getipython import get_ipython
 
 from ..contract.errors import ConnectionLost, ModelNotFound, PowerError, PullStateNotFound
 from ..contract.types import Model, PullStatus
-from . import fallback, host
+from . import fallback
 from .bridge import Bridge, Connection
 from .fallback import Bundle
 
 STATIC = Path(__file__).parent / "static"
-#: Seconds without a word after which a server counts as gone; a cell waits for it meanwhile.
-PATIENCE = 30.0
+#: Seconds to wait for the server while a cell displays a widget.
+TIMEOUT = 30.0
 
 _log = logging.getLogger("a3s_power_jupyter.widgets")
 
 
 class PowerWidget(anywidget.AnyWidget):
-    """A view of one server.
+    """Base class of the widgets.
 
-    No key and no address ever gets into a trait: those are saved with the notebook. `instance`
-    tells the view whether the page's own server is the one that the kernel uses; where it is, the
-    view works while the kernel is busy, and after it was restarted.
+    Traits never contain a key or the address of a server, because they are saved with the notebook.
+
+    Attributes
+    ----------
+    kind : str
+        Name of the view.
+    instance : str
+        Identifies the run of the server that the kernel uses. A view whose page comes from the same
+        server sends its requests there, so it works while the kernel is busy and after it restarts.
+        Other views send their requests through the kernel.
 
     Raises
     ------
     PowerError
-        The server does not answer.
+        If the server does not respond.
     """
 
     _esm = STATIC / "modelsWidget.js"
@@ -43,7 +52,7 @@ class PowerWidget(anywidget.AnyWidget):
     kind = traitlets.Unicode().tag(sync=True)
     instance = traitlets.Unicode().tag(sync=True)
 
-    _bridge: Bridge | None = None  # of one that could not be made, and is closed all the same
+    _bridge: Bridge | None = None  # None if the constructor failed
 
     def __init__(self, connection: Connection, **traits: Any) -> None:
         self._connection = connection
@@ -52,76 +61,98 @@ class PowerWidget(anywidget.AnyWidget):
         self.on_msg(lambda _widget, message, _buffers: bridge.handle(message))
 
     def open(self) -> None:
-        """Tell the front end of the widget, unless nobody sees it; then it is HTML and text."""
-        if host.shows_widgets():
+        """Create the widget in the front end, if there is one."""
+        if _has_front_end():
             super().open()
 
     def close(self) -> None:
+        """Close the widget and cancel the requests of its views."""
         if self._bridge is not None:
             self._bridge.close()
         super().close()
 
     def fallback(self) -> Bundle:
-        """HTML and text of what is shown, for saved notebooks and hosts without widgets.
+        """Return HTML and plain text for saved notebooks and front ends without widgets.
+
+        Returns
+        -------
+        dict of str to str
+            Content by MIME type.
 
         Raises
         ------
-        PowerError, msgspec.DecodeError
+        PowerError
+            If the server does not respond.
+        msgspec.DecodeError
+            If the reply is not as expected.
         """
         raise NotImplementedError
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         if self.comm is None:
-            return self._fallback(), {}
-        bundle: Any = super()._repr_mimebundle_(**options)  # without a widget manager None
+            return self._fallback_or_notice(), {}
+        bundle: Any = super()._repr_mimebundle_(**options)  # None without a widget manager
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle or {}, {})
-        return {**data, **self._fallback()}, metadata
+        return {**data, **self._fallback_or_notice()}, metadata
 
-    def _fallback(self) -> Bundle:
-        """The view finds a server that was gone for a while; so it is shown in any case."""
+    def _fallback_or_notice(self) -> Bundle:
+        """Never raise, because the view connects again when the server is back."""
         try:
             return self.fallback()
         except (PowerError, msgspec.DecodeError) as error:
-            # It may name the server's address, which is not to be saved: a warning is, as output.
-            _log.info("a widget is shown without its server: %s", error)
-            return fallback.UNKNOWN
+            # Not a warning: warnings are saved as output, and the message may contain the address.
+            _log.info("Displaying a widget without its server: %s", error)
+            return fallback.NO_RESPONSE
 
 
 class ModelTable(PowerWidget):
-    """The models of a server, what can be done with each, and the pulls under way."""
+    """Table of the models and running pulls, with buttons to load, unload, pin and delete."""
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection, kind="table")
 
     def fallback(self) -> Bundle:
         snapshot = _snapshot(self._connection)
-        self.instance = snapshot.instance  # another one, if it was restarted
+        self.instance = snapshot.instance  # changes when the server restarts
         return fallback.models(snapshot.models)
 
 
 class PullProgress(PowerWidget):
-    """One pull, by the name of its model.
+    """Progress of one pull, with buttons to pause, resume and cancel it.
 
-    `status` is a `PullStatus` as JSON has it, set by the cell that pulls: the view of another
-    host's page shows it, since such a kernel is busy and cannot be asked.
+    Attributes
+    ----------
+    name : str
+        Name of the model.
+    status : dict or None
+        JSON form of `PullStatus`, set by ``%power pull``. It is shown by views that send their
+        requests through the kernel, which cannot respond while it runs the cell.
     """
 
     name = traitlets.Unicode().tag(sync=True)
     status = traitlets.Dict(default_value=None, allow_none=True).tag(sync=True)
 
     def __init__(self, connection: Connection, name: str) -> None:
-        known = _pull(connection, name)
-        # The server calls it so; it may have been asked for by another form of the reference.
-        super().__init__(connection, kind="pull", name=name if known is None else known.name)
+        status = _pull_status(connection, name)
+        # The server normalizes the name, which may be another form of the reference.
+        super().__init__(connection, kind="pull", name=name if status is None else status.name)
 
     def fallback(self) -> Bundle:
         if self.status is not None:
             return fallback.pull(self.name, msgspec.convert(self.status, PullStatus))
-        return fallback.pull(self.name, _pull(self._connection, self.name))
+        return fallback.pull(self.name, _pull_status(self._connection, self.name))
 
 
 class Chat(PowerWidget):
-    """A small conversation. `messages` are as in OpenAI's API; they can be read and set."""
+    """Chat with a model.
+
+    Attributes
+    ----------
+    model : str
+        Name of the model; an empty string until one is chosen in the widget.
+    messages : list of dict
+        The conversation in the format of OpenAI's API. It can be read and set.
+    """
 
     _esm = STATIC / "chatWidget.js"
 
@@ -136,32 +167,39 @@ class Chat(PowerWidget):
 
 
 class _Snapshot(msgspec.Struct):
-    """How a server is; the first event of its stream. Its pulls are the view's business."""
+    """The fields of the first event of ``/v1/events`` that widgets use."""
 
     instance: str
     models: list[Model]
 
 
 def _snapshot(connection: Connection) -> _Snapshot:
-    """
-    Raises
-    ------
-    PowerError, msgspec.DecodeError
-    """
-    events = connection.stream("GET", "events", timeout=PATIENCE)
+    events = connection.stream("GET", "events", timeout=TIMEOUT)
     try:
         for event in events:
             return msgspec.convert(event, _Snapshot)
     finally:
         events.close()
-    raise ConnectionLost("The server ended before it said which models it has; try again.")
+    raise ConnectionLost("The server closed the connection before it sent the models. Try again.")
 
 
-def _pull(connection: Connection, name: str) -> PullStatus | None:
-    """How a pull does; None where nothing was pulled by that name."""
+def _pull_status(connection: Connection, name: str) -> PullStatus | None:
+    """Return the status of a pull, or None if there is no pull of this name."""
     try:
         path = f"models/pull/{quote(name, safe='')}/status"
-        reply = connection.request("GET", path, timeout=PATIENCE)
+        reply = connection.request("GET", path, timeout=TIMEOUT)
         return msgspec.json.decode(reply, type=PullStatus)
-    except (PullStateNotFound, ModelNotFound):  # the latter of what can be no name of a pull
+    except (PullStateNotFound, ModelNotFound):  # ModelNotFound for a name that is not valid
         return None
+
+
+def _has_front_end() -> bool:
+    """Whether the cell is run by a front end, and not by nbclient (nbconvert, papermill).
+
+    nbclient saves the state and the code of every widget in the notebook, where viewers without a
+    kernel would show an unusable widget instead of the HTML. Its requests do not allow input.
+    """
+    request: dict[str, Any] = getattr(get_ipython(), "get_parent", dict)()
+    allows_input: bool = request.get("content", {}).get("allow_stdin", True)
+    # Voilà also runs cells without input, but it displays the widgets.
+    return allows_input or os.environ.get("SERVER_SOFTWARE", "").startswith("voila/")

@@ -1,5 +1,6 @@
-"""Widgets of a kernel that no Jupyter server started, as in VS Code: the page is nobody's, so the
-view asks the kernel for everything, over the widget's comm."""
+"""Test widgets in kernels without a Jupyter server, as in VS Code.
+
+Their views send all requests over the widget's comm."""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ import a3s_power_jupyter as power
 client = power.connect()
 client.server.pid
 """
-#: The server says something at least every 15 seconds, so 10 show that it is not waited for.
+#: Less than the server's keep-alive interval of 15 s, so threads do not end by waiting for it.
 NO_THREADS = """
 import threading, time
 deadline = time.monotonic() + 10
@@ -45,14 +46,14 @@ SHORT = [{"role": "user", "content": "What is the capital city of France? Answer
 
 @dataclass
 class View:
-    """The widget's view in a front end; messages are as `kernelTransport.ts` sends them."""
+    """View of a widget, which sends the same messages as `commTransport.ts`."""
 
     kernel: Cells
     widget: str
     numbers: Iterator[int] = field(default_factory=itertools.count)
 
-    def ask(self, method: str, path: str, **more: Any) -> str:
-        """The id of the request."""
+    def send(self, method: str, path: str, **more: Any) -> str:
+        """Send a request and return its id."""
         number = f"view-{next(self.numbers)}"
         self.kernel.send(self.widget, {"id": number, "method": method, "path": path, **more})
         return number
@@ -61,7 +62,7 @@ class View:
         self.kernel.send(self.widget, {"id": number, "stop": True})
 
     def items(self, number: str) -> Iterator[Any]:
-        """The items of the reply to that request, up to its end."""
+        """Yield the items of the reply to a request."""
         for message in self.kernel.received(self.widget):
             if message["id"] == number:
                 if "item" in message:
@@ -70,13 +71,13 @@ class View:
                     return
 
     def reply(self, method: str, path: str, **more: Any) -> Any:
-        (item,) = self.items(self.ask(method, path, **more))
+        (item,) = self.items(self.send(method, path, **more))
         return item
 
 
 @pytest.fixture(scope="module")
 def kernels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cells, Cells]]:
-    """Two, with the headless server that the first of them started."""
+    """Two kernels and the headless server that the first one started."""
     folder = tmp_path_factory.mktemp("hosts")
     environ = clean_environ(folder, folder / "power", folder / "runtime")
     with ExitStack() as stack:
@@ -129,38 +130,38 @@ def test_a_display_has_a_view_html_and_text(
         assert word in bundle["text/plain"]
 
 
-def test_a_program_that_runs_cells_gets_no_view(kernels: tuple[Cells, Cells], model: str) -> None:
+def test_nbclient_gets_no_view(kernels: tuple[Cells, Cells], model: str) -> None:
     kernel = kernels[0]
-    cell = kernel.finish(kernel.start("client.table()", attended=False))
+    cell = kernel.finish(kernel.start("client.table()", allow_stdin=False))
     (bundle,) = displays(cell)
     assert set(bundle) == {"text/html", "text/plain"}
     assert [output["msg_type"] for output in cell.outputs] == ["execute_result"]
 
 
-def test_people_look_at_what_voila_runs(kernels: tuple[Cells, Cells], model: str) -> None:
+def test_voila_gets_a_view(kernels: tuple[Cells, Cells], model: str) -> None:
     kernel = kernels[0]
     kernel.run("import os; os.environ['SERVER_SOFTWARE'] = 'voila/0.5.12'")
-    (bundle,) = displays(kernel.finish(kernel.start("client.table()", attended=False)))
+    (bundle,) = displays(kernel.finish(kernel.start("client.table()", allow_stdin=False)))
     kernel.run("del os.environ['SERVER_SOFTWARE']")
     assert VIEW in bundle
 
 
 def test_requests(view: View, model: str) -> None:
-    (found,) = view.reply("GET", "models")["data"]
-    assert (found["id"], found["state"]) == (model, "unloaded")
+    (listed,) = view.reply("GET", "models")["data"]
+    assert (listed["id"], listed["state"]) == (model, "unloaded")
     missing = view.reply("POST", "models/nobody/load", body={})
     assert missing["error"]["code"] == "model_not_found"
     assert "nobody" in missing["error"]["message"]
     refused = view.reply("GET", "health")
     assert refused["error"]["code"] == "invalid_parameter"
-    assert view.reply("GET", "models")["data"] == [found]
+    assert view.reply("GET", "models")["data"] == [listed]
 
 
 def test_events_of_another_kernel_until_the_view_stops(
     kernels: tuple[Cells, Cells], view: View, model: str
 ) -> None:
     first, second = kernels
-    stream = view.ask("GET", "events", stream=True)
+    stream = view.send("GET", "events", stream=True)
     events = view.items(stream)
     snapshot = next(events)
     assert [m["id"] for m in snapshot["models"]] == [model]
@@ -172,35 +173,33 @@ def test_events_of_another_kernel_until_the_view_stops(
     view.stop(stream)
     assert first.run(NO_THREADS).texts("text/plain") == ["[]"]
 
-    # What comes after the stop is of other requests only.
-    later = view.ask("POST", f"models/{model}/unload", body={})
+    # After the stop, only other requests are answered.
+    later = view.send("POST", f"models/{model}/unload", body={})
     for message in first.received(view.widget):
         assert message["id"] == later
         if message.get("done"):
             break
 
 
-def test_a_chat_and_one_that_is_stopped(
-    kernels: tuple[Cells, Cells], view: View, model: str
-) -> None:
+def test_a_chat_and_a_stopped_chat(kernels: tuple[Cells, Cells], view: View, model: str) -> None:
     body = {"model": model, "messages": SHORT, "temperature": 0, "max_tokens": 16, "stream": True}
-    chunks = view.items(view.ask("POST", "chat/completions", body=body, stream=True))
+    chunks = view.items(view.send("POST", "chat/completions", body=body, stream=True))
     pieces = [c["delta"].get("content") or "" for chunk in chunks for c in chunk["choices"]]
     assert len(pieces) > 1
     assert "Paris" in "".join(pieces)
 
     body = {"model": model, "messages": LONG, "max_tokens": 1900, "stream": True}
-    asked = view.ask("POST", "chat/completions", body=body, stream=True)
-    assert next(view.items(asked))["choices"]
+    request = view.send("POST", "chat/completions", body=body, stream=True)
+    assert next(view.items(request))["choices"]
     assert view.reply("GET", f"models/{model}")["state"] == "busy"
-    view.stop(asked)
+    view.stop(request)
     assert kernels[0].run(NO_THREADS).texts("text/plain") == ["[]"]
-    # Far sooner than 1900 tokens are written.
+    # Much sooner than 1900 tokens are generated.
     assert kernels[1].run(UNTIL_IDLE).texts("text/plain") == ["'loaded'"]
 
 
-def test_a_closed_widget_ends_what_its_view_asked_for(view: View) -> None:
-    next(view.items(view.ask("GET", "events", stream=True)))
+def test_closing_a_widget_stops_the_requests_of_its_view(view: View) -> None:
+    next(view.items(view.send("GET", "events", stream=True)))
     kernel = view.kernel
     assert kernel.run("import ipywidgets; ipywidgets.Widget.close_all()").status == "ok"
     assert kernel.run(NO_THREADS).texts("text/plain") == ["[]"]

@@ -121,7 +121,7 @@ def test_pull(hub: HubServer, smollm2_path: Path, start_server: Callable[..., Se
     assert_plot(cells["plot-code"], colors=2)
     assert "Paris" in text_of(cells["ask-code"])
     assert "is here already" in text_of(cells["again-code"])
-    assert "freed 98.4 MB" in text_of(cells["remove-code"])
+    assert "Freed 98.4 MB" in text_of(cells["remove-code"])
     assert "is cancelled" in text_of(cells["cancel-code"])
     assert "Nothing is left over" in text_of(cells["left-over"])
     assert names(server) == []

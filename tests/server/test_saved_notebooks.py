@@ -1,5 +1,6 @@
-"""Notebooks that a program runs, nbconvert and papermill: who opens what they leave has no kernel,
-so it holds HTML and text in place of widgets, and nothing of the widgets themselves."""
+"""Test notebooks run by nbconvert and papermill.
+
+They contain HTML and text instead of widgets, because they are viewed without a kernel."""
 
 from __future__ import annotations
 
@@ -33,7 +34,7 @@ chat
 
 
 def run(*command: str, environ: dict[str, str], folder: Path) -> str:
-    """What it wrote to stderr, which is where both programs tell how it goes."""
+    """Run a Python module and return its stderr, where both programs write their log."""
     done = subprocess.run(
         [sys.executable, "-m", *command], env=environ, cwd=folder, capture_output=True, text=True
     )
@@ -43,7 +44,7 @@ def run(*command: str, environ: dict[str, str], folder: Path) -> str:
 
 
 def write(path: Path, *sources: str) -> None:
-    """A notebook whose first cell holds its parameters."""
+    """Write a notebook with the parameters in its first cell."""
     cells = [nbformat.v4.new_code_cell(source) for source in sources]
     cells[0].metadata.tags = ["parameters"]
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
@@ -54,11 +55,11 @@ def write(path: Path, *sources: str) -> None:
 def environ(
     request: pytest.FixtureRequest, server: Server, tmp_path: Path
 ) -> Iterator[dict[str, str]]:
-    """Of a program beside a notebook server, or where there is none."""
-    runs = request.param == "a server"
-    runtime_dir = server.runtime_dir if runs else tmp_path / "runtime"
+    """Environment with and without a running notebook server."""
+    has_server = request.param == "a server"
+    runtime_dir = server.runtime_dir if has_server else tmp_path / "runtime"
     yield clean_environ(tmp_path, tmp_path / "power", runtime_dir)
-    if not runs:
+    if not has_server:
         (file,) = runtime_dir.glob("a3s-power-*.json")
         end(json.loads(file.read_text())["pid"])
 

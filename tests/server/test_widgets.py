@@ -1,4 +1,4 @@
-"""The kernel's end of the widgets: what they hold, and what they show without a page."""
+"""Test the state of the widgets and their HTML and text."""
 
 from __future__ import annotations
 
@@ -33,15 +33,17 @@ def client(fake_server: Server) -> Iterator[Client]:
 
 
 def forms(widget: PowerWidget) -> dict[str, Any]:
-    """What a notebook gets of it."""
+    """Return the widget's content by MIME type."""
     data, _metadata = widget._repr_mimebundle_()
     return dict(data)
 
 
-# ---------------------------------------------------------------- what they hold
+# ---------------------------------------------------------------- state
 
 
-def test_what_is_saved_has_no_key_and_no_address(client: Client, fake_server: Server) -> None:
+def test_the_saved_state_contains_no_key_and_no_address(
+    client: Client, fake_server: Server
+) -> None:
     widgets = [client.table(), client.pull_widget(PULL), client.chat_widget("a/load")]
     port = fake_server.url.rstrip("/").rpartition(":")[2]
     for widget in widgets:
@@ -55,7 +57,7 @@ def test_what_is_saved_has_no_key_and_no_address(client: Client, fake_server: Se
     assert states == [("table", None, None), ("pull", PULL, None), ("chat", None, "a/load")]
 
 
-def test_messages_are_read_and_set(client: Client) -> None:
+def test_messages_can_be_read_and_set(client: Client) -> None:
     chat = client.chat_widget()
     assert (chat.model, chat.messages) == ("", [])
     chat.messages = [{"role": "user", "content": "Hi"}]
@@ -67,10 +69,10 @@ def test_messages_are_read_and_set(client: Client) -> None:
     chat.close()
 
 
-# ---------------------------------------------------------------- where there is no page
+# ---------------------------------------------------------------- HTML and text
 
 
-def test_every_widget_has_three_forms(client: Client) -> None:
+def test_every_widget_has_a_view_html_and_text(client: Client) -> None:
     for widget in (client.table(), client.pull_widget(PULL), client.chat_widget("a/load")):
         shown = forms(widget)
         assert set(shown) == {VIEW, "text/html", "text/plain"}
@@ -78,7 +80,7 @@ def test_every_widget_has_three_forms(client: Client) -> None:
         widget.close()
 
 
-def test_the_table_as_it_was(client: Client) -> None:
+def test_the_table(client: Client) -> None:
     table = client.table()
     shown = table.fallback()
     assert '<th scope="row">org/repo:Q4_K_M</th><td>gguf</td><td>1 bytes</td>' in shown["text/html"]
@@ -89,7 +91,7 @@ def test_the_table_as_it_was(client: Client) -> None:
     table.close()
 
 
-def test_rows_say_what_is_known() -> None:
+def test_rows_omit_unknown_values() -> None:
     details = ModelDetails(quantization="<script>", parameter_count=135_000_000)
     model = msgspec.structs.replace(
         fake_service.model("m"), parameters=details, state="loaded", memory_bytes=2_000_000_000
@@ -97,12 +99,12 @@ def test_rows_say_what_is_known() -> None:
     shown = fallback.models([model])
     assert "gguf &lt;script&gt;" in shown["text/html"]
     assert "<script>" not in shown["text/html"]
-    words = ["m", "gguf", "<script>", "1", "bytes", "135", "M", "loaded", "2.0", "GB"]
-    assert shown["text/plain"].splitlines()[1].split() == words
+    cells = ["m", "gguf", "<script>", "1", "bytes", "135", "M", "loaded", "2.0", "GB"]
+    assert shown["text/plain"].splitlines()[1].split() == cells
     assert fallback.models([])["text/plain"] == "No models yet."
 
 
-def test_a_pull_as_it_was_told_or_else_as_it_is(client: Client) -> None:
+def test_a_pull_with_and_without_a_status(client: Client) -> None:
     widget = client.pull_widget(PULL)
     assert widget.status is None
     assert widget.fallback()["text/plain"].startswith(f"{PULL}: downloading 50%, 5 bytes of 10")
@@ -112,7 +114,7 @@ def test_a_pull_as_it_was_told_or_else_as_it_is(client: Client) -> None:
 
 
 @pytest.mark.parametrize("name", ["no/such:Q4", "über ?/#%", "<b>x</b>", "..", "x/status", ""])
-def test_a_pull_that_is_not_known(client: Client, name: str) -> None:
+def test_an_unknown_pull(client: Client, name: str) -> None:
     widget = client.pull_widget(name)
     shown = forms(widget)
     assert widget.name == name
@@ -121,14 +123,14 @@ def test_a_pull_that_is_not_known(client: Client, name: str) -> None:
     widget.close()
 
 
-def test_a_conversation_as_it_is(client: Client) -> None:
+def test_a_conversation(client: Client) -> None:
     chat = client.chat_widget("<m>")
     parts = [{"type": "image_url", "image_url": {"url": "data:"}}, {"type": "text", "text": "See"}]
     chat.messages = [
         {"role": "user", "content": "<script>alert(1)</script>"},
         {"role": "user", "content": parts},
         {"role": "assistant", "content": None},
-        {"role": "user", "content": [7, "text", None]},  # no message, but code may set it
+        {"role": "user", "content": [7, "text", None]},  # not a message, but users can set it
     ]
     shown = chat.fallback()
     assert shown["text/plain"].splitlines() == [
@@ -150,7 +152,9 @@ def test_a_conversation_as_it_is(client: Client) -> None:
 # ---------------------------------------------------------------- closing
 
 
-def test_closing_a_widget_ends_what_its_view_asked_for(client: Client, fake_server: Server) -> None:
+def test_closing_a_widget_cancels_the_requests_of_its_view(
+    client: Client, fake_server: Server
+) -> None:
     chat = client.chat_widget("endless")
     before = closed_streams(fake_server)
     body = {**CHAT["body"], "model": "endless"}
@@ -158,7 +162,7 @@ def test_closing_a_widget_ends_what_its_view_asked_for(client: Client, fake_serv
     wait_until(lambda: active_requests(fake_server) > 0)
     chat.close()
     wait_until(lambda: closed_streams(fake_server) > before)
-    chat.close()  # again is no error
+    chat.close()  # a second time has no effect
 
 
 def active_requests(server: Server) -> int:
@@ -178,11 +182,11 @@ def kernel(server: Server) -> Iterator[Kernel]:
 
 
 def opened(cell: Cell) -> tuple[str, dict[str, Any]]:
-    """The comm of the widget that a cell made, and its state as the page gets it."""
+    """Return the comm id and the initial state of the widget that a cell created."""
     opens = [o["content"] for o in cell.outputs if o["msg_type"] == "comm_open"]
     states = {content["comm_id"]: content["data"]["state"] for content in opens}
-    (found,) = [(id_, state) for id_, state in states.items() if "kind" in state]
-    return found
+    (widget,) = [(id_, state) for id_, state in states.items() if "kind" in state]
+    return widget
 
 
 @pytest.mark.parametrize("code", ["client.table()", "%power models"])
@@ -202,19 +206,19 @@ def test_the_table_in_a_notebook(kernel: Kernel, server: Server, smollm2: str, c
     assert server.url not in everything
 
 
-def test_what_code_puts_into_a_conversation_reaches_the_page(kernel: Kernel) -> None:
+def test_messages_set_in_the_kernel_are_sent_to_the_page(kernel: Kernel) -> None:
     _, state = opened(kernel.run("chat = client.chat_widget('smollm2')"))
     assert (state["model"], state["messages"]) == ("smollm2", [])
-    said = [{"role": "user", "content": "Hi"}]
-    cell = kernel.run(f"chat.messages = {said}")
+    messages = [{"role": "user", "content": "Hi"}]
+    cell = kernel.run(f"chat.messages = {messages}")
     updates = [o["content"]["data"] for o in cell.outputs if o["msg_type"] == "comm_msg"]
-    assert [update["state"] for update in updates] == [{"messages": said}]
+    assert [update["state"] for update in updates] == [{"messages": messages}]
     cell = kernel.run("chat")
     assert cell.texts("text/plain")[-1] == "Chat with smollm2\nuser: Hi"
     kernel.run("chat.close()")
 
 
-def test_what_a_cell_tells_of_its_pull_reaches_the_page(kernel: Kernel) -> None:
+def test_a_status_set_in_the_kernel_is_sent_to_the_page(kernel: Kernel) -> None:
     _, state = opened(kernel.run(f"pull = client.pull_widget({PULL!r})"))
     assert (state["name"], state["status"]) == (PULL, None)
     cell = kernel.run(f"pull.status = {STATUS}\npull")

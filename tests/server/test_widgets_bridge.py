@@ -1,4 +1,4 @@
-"""What a view that asks through the kernel gets, from real servers and from streams on order."""
+"""Test the replies to views that send requests through the kernel."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from a3s_power_jupyter.widgets.bridge import Bridge
 from support.bridge_ends import (
     CHAT,
     TIMEOUT,
-    Feeding,
+    FeedConnection,
     View,
     closed_streams,
     wait_for_threads,
@@ -32,7 +32,7 @@ def view() -> View:
 @pytest.fixture
 def bridge(fake_server: Server, view: View) -> Iterator[Bridge]:
     connection = Connection(Address(url=fake_server.url, key=fake_server.key))
-    bridge = Bridge(connection, view.take)
+    bridge = Bridge(connection, view.receive)
     yield bridge
     bridge.close()
     connection.close()
@@ -41,7 +41,7 @@ def bridge(fake_server: Server, view: View) -> Iterator[Bridge]:
 # ---------------------------------------------------------------- requests
 
 
-def test_a_request_has_one_item(bridge: Bridge, view: View) -> None:
+def test_the_reply_to_a_request_is_one_item(bridge: Bridge, view: View) -> None:
     bridge.handle({"id": "a", "method": "GET", "path": "models"})
     (listed,) = view.all_of("a")
     assert "endless" in [model["id"] for model in listed["data"]]
@@ -51,8 +51,8 @@ def test_a_request_has_one_item(bridge: Bridge, view: View) -> None:
     assert (model["id"], model["pinned"]) == ("org/repo:Q4_K_M", True)
 
 
-def test_errors_of_the_contract_reach_the_view(bridge: Bridge, view: View) -> None:
-    # Dots in a name are no way out, as those of other paths are.
+def test_errors_of_the_server_are_forwarded(bridge: Bridge, view: View) -> None:
+    # Dots within a name are allowed, unlike dot segments.
     bridge.handle({"id": "a", "method": "GET", "path": "models/a..b"})
     (item,) = view.all_of("a")
     assert item["error"]["code"] == "model_not_found"
@@ -76,31 +76,33 @@ def test_errors_of_the_contract_reach_the_view(bridge: Bridge, view: View) -> No
         None,
     ],
 )
-def test_views_ask_for_nothing_else(view: View, path: str | None) -> None:
-    bridge = Bridge(Feeding(), view.take)  # which is asked for nothing
+def test_other_paths_are_rejected(view: View, path: str | None) -> None:
+    bridge = Bridge(FeedConnection(), view.receive)  # fails on any request
     bridge.handle({"id": "a", "method": "GET", "path": path})
     (item,) = view.all_of("a")
     assert item["error"]["code"] == "invalid_parameter"
-    assert "A view does not ask for" in item["error"]["message"]
+    assert "Widgets cannot request" in item["error"]["message"]
 
 
-def test_a_request_waits_as_long_as_the_server_takes(view: View) -> None:
-    class Patient(Feeding):
+def test_requests_have_no_timeout(view: View) -> None:
+    class SlowConnection(FeedConnection):
         def request(
             self, method: str, path: str, *, body: object = None, timeout: float | None = 60.0
         ) -> bytes:
             return b'{"timeout": "none"}' if timeout is None else b'{"timeout": "some"}'
 
-    Bridge(Patient(), view.take).handle({"id": "a", "method": "POST", "path": "models/x/load"})
+    Bridge(SlowConnection(), view.receive).handle(
+        {"id": "a", "method": "POST", "path": "models/x/load"}
+    )
     assert view.all_of("a") == [{"timeout": "none"}]
 
 
-def test_what_nobody_expects_is_answered_and_logged(
+def test_an_unexpected_error_is_forwarded_and_logged(
     view: View, caplog: pytest.LogCaptureFixture
 ) -> None:
     with StubServer(lambda request: request.send(b"<html>Log in first</html>")) as server:
         connection = Connection(Address(url=server.url))
-        Bridge(connection, view.take).handle({"id": "a", "method": "GET", "path": "models"})
+        Bridge(connection, view.receive).handle({"id": "a", "method": "GET", "path": "models"})
         (item,) = view.all_of("a")
         connection.close()
     assert item["error"]["code"] == "internal_error"
@@ -112,7 +114,7 @@ def test_what_nobody_expects_is_answered_and_logged(
 # ---------------------------------------------------------------- streams
 
 
-def test_a_stream_has_all_items_in_order(bridge: Bridge, view: View) -> None:
+def test_the_items_of_a_stream_are_in_order(bridge: Bridge, view: View) -> None:
     bridge.handle({"id": "a", **CHAT})
     chunks = view.all_of("a")
     texts = [choice["delta"].get("content") for c in chunks for choice in c["choices"]]
@@ -127,24 +129,24 @@ def test_an_error_ends_a_stream(bridge: Bridge, view: View, model: str, code: st
     assert last["error"]["code"] == code
 
 
-def test_a_stream_is_stopped_midway(bridge: Bridge, view: View, fake_server: Server) -> None:
+def test_stop_a_stream(bridge: Bridge, view: View, fake_server: Server) -> None:
     before = closed_streams(fake_server)
     bridge.handle({"id": "a", **CHAT, "body": {**CHAT["body"], "model": "endless"}})
     for _ in range(5):
         view.next()
     bridge.handle({"id": "a", "stop": True})
     wait_until(lambda: closed_streams(fake_server) > before)
-    # Nothing came after the stop, and others are served as before.
+    # Nothing is sent after the stop, and other requests are still answered.
     while not view.is_quiet:
         assert "done" not in view.next()
     bridge.handle({"id": "b", "method": "GET", "path": "models"})
     assert len(view.all_of("b")) == 1
 
 
-def test_a_stream_is_stopped_before_it_began(view: View, caplog: pytest.LogCaptureFixture) -> None:
+def test_stop_a_stream_before_it_opens(view: View, caplog: pytest.LogCaptureFixture) -> None:
     hold = threading.Event()
-    connection = Feeding(hold)
-    bridge = Bridge(connection, view.take)
+    connection = FeedConnection(hold)
+    bridge = Bridge(connection, view.receive)
     connection.feed.queue.put({"never": "seen"})
     bridge.handle({"id": "a", **CHAT})
     bridge.handle({"id": "a", "stop": True})
@@ -155,13 +157,13 @@ def test_a_stream_is_stopped_before_it_began(view: View, caplog: pytest.LogCaptu
     assert caplog.records == []
 
 
-def test_a_stop_of_what_has_ended_stops_nothing_else(bridge: Bridge, view: View) -> None:
+def test_stopping_a_finished_stream_has_no_effect(bridge: Bridge, view: View) -> None:
     bridge.handle({"id": "a", "stop": True})
     bridge.handle({"id": "a", **CHAT})
     assert len(view.all_of("a")) > 1
 
 
-def test_closing_ends_every_stream(bridge: Bridge, view: View, fake_server: Server) -> None:
+def test_closing_stops_every_stream(bridge: Bridge, view: View, fake_server: Server) -> None:
     before = closed_streams(fake_server)
     for id_ in ("a", "b"):
         bridge.handle({"id": id_, **CHAT, "body": {**CHAT["body"], "model": "endless"}})

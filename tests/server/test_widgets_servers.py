@@ -1,4 +1,4 @@
-"""Widgets whose server is restarted, gone, hung, or no such server: the display is never lost."""
+"""Test widgets with a server that restarts, stops, hangs, or sends something else."""
 
 from __future__ import annotations
 
@@ -20,23 +20,25 @@ from support.stub_server import Request, StubServer
 VIEW = "application/vnd.jupyter.widget-view+json"
 PULL = "org/repo:Q4_K_M"
 STATUS = {"name": PULL, "status": "paused", "started_at": 1.0, "completed": 25, "total": 100}
-UNKNOWN = "The server did not answer when this was shown."
+NO_RESPONSE = "The server did not respond when this was displayed."
 
 
 def forms(widget: PowerWidget) -> dict[str, Any]:
-    """What a notebook gets of it."""
+    """Return the widget's content by MIME type."""
     data, _metadata = widget._repr_mimebundle_()
     return dict(data)
 
 
-def is_shown_without_words(widget: PowerWidget) -> bool:
-    """Whether the view is there, beside the notice that nobody answered."""
+def is_shown_without_data(widget: PowerWidget) -> bool:
+    """Whether the content is the view, and a notice instead of HTML and text."""
     shown = forms(widget)
-    return VIEW in shown and shown["text/plain"] == UNKNOWN and UNKNOWN in shown["text/html"]
+    return (
+        VIEW in shown and shown["text/plain"] == NO_RESPONSE and NO_RESPONSE in shown["text/html"]
+    )
 
 
 def events(*events: dict[str, Any]) -> Callable[[Request], None]:
-    """A server that knows of no pull, and whose streams are these events."""
+    """Return the handler of a server without pulls, and with these events in its streams."""
 
     def answer(request: Request) -> None:
         if request.path.startswith("/v1/events"):
@@ -51,21 +53,21 @@ def snapshot(instance: str, *models: Any) -> dict[str, Any]:
     return {"type": "snapshot", "instance": instance, "models": models, "pulls": []}
 
 
-def test_a_widget_is_shown_though_its_server_is_gone(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_widget_is_shown_after_its_server_has_stopped(caplog: pytest.LogCaptureFixture) -> None:
     with StubServer(events(snapshot("one"))) as server:
         client = Client(Connection(Address(url=server.url)))
         table, pull = client.table(), client.pull_widget(PULL)
     for widget in (table, pull):
         shown = forms(widget)
         assert VIEW in shown
-        assert shown["text/plain"] == UNKNOWN
+        assert shown["text/plain"] == NO_RESPONSE
         assert str(server.port) not in json.dumps(shown)
-    assert caplog.records == []  # a kernel's warnings are output, which is saved
-    # What the cell that pulled was told is shown all the same.
+    assert caplog.records == []  # warnings would be saved as output
+    # The status set by the cell is shown without the server.
     pull.status = {**STATUS, "status": "failed", "error": {"message": "The server is gone."}}
     assert "The server is gone." in forms(pull)["text/html"]
-    pull.status = {"status": "failed"}  # which is no PullStatus
-    assert forms(pull)["text/plain"] == UNKNOWN
+    pull.status = {"status": "failed"}  # not a PullStatus
+    assert forms(pull)["text/plain"] == NO_RESPONSE
     for widget in (table, pull):
         widget.close()
     client.close()
@@ -81,20 +83,20 @@ def test_a_widget_is_shown_though_its_server_is_gone(caplog: pytest.LogCaptureFi
         b'data: {"type":"snapshot","instance":"one","models":[{"id":"m"}]}\n\n',
     ],
 )
-def test_a_reply_that_is_none_loses_no_display(reply: bytes) -> None:
-    """As of a proxy that wants a login, or of a server of another version."""
+def test_a_widget_is_shown_after_an_unexpected_reply(reply: bytes) -> None:
+    """For example of a login page, or of another version of the server."""
     answers = [events(snapshot("one"))]
     with StubServer(lambda request: answers[-1](request)) as server:
         client = Client(Connection(Address(url=server.url)))
         table, pull = client.table(), client.pull_widget(PULL)
         answers.append(lambda request: request.send(reply))
         for widget in (table, pull):
-            assert is_shown_without_words(widget)
+            assert is_shown_without_data(widget)
             widget.close()
         client.close()
 
 
-def test_a_server_that_hangs_loses_no_display(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_widget_is_shown_while_the_server_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     over = threading.Event()
 
     def hang() -> None:
@@ -104,10 +106,10 @@ def test_a_server_that_hangs_loses_no_display(monkeypatch: pytest.MonkeyPatch) -
     with StubServer(lambda request: answers[-1](request)) as server:
         client = Client(Connection(Address(url=server.url)))
         table, pull = client.table(), client.pull_widget(PULL)
-        monkeypatch.setattr(widgets, "PATIENCE", 0.1)
+        monkeypatch.setattr(widgets, "TIMEOUT", 0.1)
         answers.append(lambda _request: hang())
         for widget in (table, pull):
-            assert is_shown_without_words(widget)
+            assert is_shown_without_data(widget)
             widget.close()
         with pytest.raises(ConnectionLost, match="in time"):
             client.table()
@@ -115,16 +117,16 @@ def test_a_server_that_hangs_loses_no_display(monkeypatch: pytest.MonkeyPatch) -
         client.close()
 
 
-def test_a_client_that_was_closed_loses_no_display() -> None:
+def test_a_widget_is_shown_after_the_client_was_closed() -> None:
     with StubServer(events(snapshot("one"))) as server:
         with Client(Connection(Address(url=server.url))) as client:
             table, pull = client.table(), client.pull_widget(PULL)
         for widget in (table, pull):
-            assert is_shown_without_words(widget)
+            assert is_shown_without_data(widget)
             widget.close()
 
 
-def test_a_table_shown_again_is_of_the_server_that_runs_now() -> None:
+def test_a_table_shown_again_uses_the_restarted_server() -> None:
     with StubServer(events(snapshot("two"))) as new:
         with StubServer(events(snapshot("one"))) as old:
             client = Client(Connection(Address(url=old.url), lambda: Address(url=new.url)))
@@ -136,10 +138,10 @@ def test_a_table_shown_again_is_of_the_server_that_runs_now() -> None:
         client.close()
 
 
-def test_without_a_server_there_is_no_widget() -> None:
+def test_creating_a_widget_without_a_server_is_an_error() -> None:
     with StubServer(events()) as server:
         client = Client(Connection(Address(url=server.url)))
-        with pytest.raises(ConnectionLost, match="before it said"):
+        with pytest.raises(ConnectionLost, match="before it sent the models"):
             client.table()
     for make in (client.table, client.chat_widget, lambda: client.pull_widget(PULL)):
         with pytest.raises(ServerNotFound):

@@ -1,4 +1,4 @@
-"""Both ends of a bridge, as tests need them: a view, and streams on order."""
+"""Both ends of a widget's bridge for tests: a view, and connections with prepared streams."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ CHAT: dict[str, Any] = {
 
 
 class View:
-    """The other end of a widget's messages."""
+    """Receives the messages that a bridge sends to the view."""
 
     def __init__(self) -> None:
         self._messages: Queue[dict[str, Any]] = Queue()
 
-    def take(self, message: dict[str, Any]) -> None:
+    def receive(self, message: dict[str, Any]) -> None:
         self._messages.put(message)
 
     def next(self) -> dict[str, Any]:
         return self._messages.get(timeout=TIMEOUT)
 
     def all_of(self, id_: str) -> list[Any]:
-        """The items of one reply, when it is done."""
+        """Wait for the end of one reply and return its items."""
         items = []
         while True:
             message = self.next()
@@ -48,7 +48,7 @@ class View:
 
 
 class Feed:
-    """A stream of what a test puts into it; None ends it, an exception breaks it."""
+    """Stream of the events put in its queue. None ends it, and an exception is raised."""
 
     def __init__(self) -> None:
         self.queue: Queue[dict[str, Any] | Exception | None] = Queue()
@@ -59,16 +59,16 @@ class Feed:
             if isinstance(event, Exception):
                 raise event
             yield event
-            self.queue.task_done()  # whoever reads has come back for more
+            self.queue.task_done()  # the reader has asked for the next event
 
     def close(self) -> None:
         if not self.closed.is_set():
             self.closed.set()
-            self.queue.put(RuntimeError("read of a stream that is closed"))
+            self.queue.put(RuntimeError("read from a closed stream"))
 
 
-class Feeding:
-    """A connection whose streams are feeds; with `hold`, they open when that is set."""
+class FeedConnection:
+    """Connection with one feed as its stream, which opens when `hold` is set."""
 
     def __init__(self, hold: threading.Event | None = None) -> None:
         self.feed = Feed()
@@ -77,7 +77,7 @@ class Feeding:
     def request(
         self, method: str, path: str, *, body: object = None, timeout: float | None = None
     ) -> bytes:
-        raise AssertionError("nobody asked for that")
+        raise AssertionError("unexpected request")
 
     def stream(
         self, method: str, path: str, *, body: object = None, timeout: float | None = None
@@ -88,31 +88,31 @@ class Feeding:
 
 
 class Clock:
-    """The time of a bridge; in each of its pauses the server sends what `arrives` gives."""
+    """Clock of a bridge. During each sleep, the server sends the result of `new_events`."""
 
-    def __init__(self, feed: Feed, arrives: Callable[[float], list[Any]]) -> None:
+    def __init__(self, feed: Feed, new_events: Callable[[float], list[Any]]) -> None:
         self.now = 0.0
         self._feed = feed
-        self._arrives = arrives
+        self._new_events = new_events
 
     def sleep(self, seconds: float) -> None:
         self.now += seconds
-        events = self._arrives(self.now)
+        events = self._new_events(self.now)
         for event in events:
             self._feed.queue.put(event)
         if events and None not in events:
             self._feed.queue.join()
 
 
-def wait_until(true: Callable[[], bool]) -> None:
+def wait_until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + TIMEOUT
-    while not true():
+    while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
 
 
 def closed_streams(server: Server) -> int:
-    """How many generations of the endless model have ended."""
+    """Return how many answers of the fake model ``endless`` were cancelled."""
     with server.api() as api:
         calls: list[Any] = api.get("v1/health").json()["calls"]
     return calls.count(["endless", "closed"])

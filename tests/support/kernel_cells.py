@@ -1,4 +1,4 @@
-"""Cells run in a real kernel, with every message they sent."""
+"""Run cells in a kernel and collect their messages."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from jupyter_client.manager import KernelManager
 
 from support.servers import Server
 
-TIMEOUT = 120.0  # seconds for one message
+TIMEOUT = 120.0  # seconds to wait for a message
 
 
 @dataclass
 class Cell:
-    """What one cell did: the reply, and the messages of its outputs in order."""
+    """Status of a cell and the messages of its outputs in order."""
 
     status: str = ""
     outputs: list[dict[str, Any]] = field(default_factory=list)
 
     def texts(self, mime: str) -> list[str]:
-        """That form of each display and result, updates of a display included."""
+        """Return this MIME type of each display, display update and result."""
         bundles = [o["content"]["data"] for o in self.outputs if "data" in o["content"]]
         return [bundle[mime] for bundle in bundles if mime in bundle]
 
@@ -47,7 +47,7 @@ class Cell:
 
 
 class Cells:
-    """Runs cells in the kernel that `client` is connected to."""
+    """Runs cells in the kernel of a jupyter_client client."""
 
     def __init__(self, client: BlockingKernelClient) -> None:
         self._client = client
@@ -55,13 +55,13 @@ class Cells:
     def run(self, code: str) -> Cell:
         return self.finish(self.start(code))
 
-    def start(self, code: str, *, attended: bool = True) -> str:
-        """Begin a cell, whose code may ask a person if `attended`; `finish` waits for it."""
-        message: str = self._client.execute(code, allow_stdin=attended)
+    def start(self, code: str, *, allow_stdin: bool = True) -> str:
+        """Start a cell without waiting for it and return its message id."""
+        message: str = self._client.execute(code, allow_stdin=allow_stdin)
         return message
 
     def outputs(self, cell: str) -> Any:
-        """The messages of a cell as they come, until it is idle."""
+        """Yield the messages of a cell until the kernel is idle."""
         while True:
             message = self._client.get_iopub_msg(timeout=TIMEOUT)
             if message["parent_header"].get("msg_id") != cell:
@@ -73,9 +73,10 @@ class Cells:
                 yield message
 
     def finish(self, cell: str) -> Cell:
-        done = Cell(outputs=list(self.outputs(cell)))
-        done.status = self.reply(cell)["content"]["status"]
-        return done
+        """Wait for a cell that was started."""
+        result = Cell(outputs=list(self.outputs(cell)))
+        result.status = self.reply(cell)["content"]["status"]
+        return result
 
     def reply(self, cell: str) -> dict[str, Any]:
         deadline = time.monotonic() + TIMEOUT
@@ -86,19 +87,19 @@ class Cells:
         raise TimeoutError("the kernel did not reply")
 
     def complete(self, line: str) -> list[str]:
-        """What Tab gives at the end of `line`: the line with each of its completions."""
+        """Return `line` with each of its completions applied."""
         reply = self._client.complete(line, reply=True, timeout=TIMEOUT)["content"]
         before, after = line[: reply["cursor_start"]], line[reply["cursor_end"] :]
         return [before + match + after for match in reply["matches"]]
 
     def send(self, widget: str, content: dict[str, Any]) -> None:
-        """A message to the widget with the model id `widget`, as its view sends it."""
+        """Send a message to the widget with the model id `widget`, as its view does."""
         data = {"method": "custom", "content": content}
         message = self._client.session.msg("comm_msg", {"comm_id": widget, "data": data})
         self._client.shell_channel.send(message)
 
     def received(self, widget: str) -> Iterator[dict[str, Any]]:
-        """What the widget sends to its view, without end; only between cells."""
+        """Yield the messages of a widget to its view, while no cell is running."""
         while True:
             message = self._client.get_iopub_msg(timeout=TIMEOUT)
             if message["msg_type"] == "comm_msg" and message["content"]["comm_id"] == widget:
@@ -109,7 +110,7 @@ class Cells:
 
 @contextmanager
 def bare_kernel(environ: dict[str, str]) -> Iterator[Cells]:
-    """A kernel as an editor without Jupyter Server starts it."""
+    """Start a kernel without a Jupyter server, as VS Code does."""
     manager = KernelManager(kernel_name="python3")
     manager.start_kernel(env=environ)
     client = manager.blocking_client()
@@ -124,7 +125,7 @@ def bare_kernel(environ: dict[str, str]) -> Iterator[Cells]:
 
 
 class Kernel(Cells):
-    """``with Kernel(server) as kernel``: started, interrupted and ended through the server."""
+    """Kernel that a server starts, interrupts and stops, as a context manager."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -137,7 +138,7 @@ class Kernel(Cells):
         connection_file = self._server.runtime_dir / f"kernel-{self._id}.json"
         self._client = BlockingKernelClient(connection_file=str(connection_file))
         self._client.load_connection_file()
-        # Without heartbeats: a kernel that is slow to start counts as dead by them.
+        # Without heartbeats, because a kernel that starts slowly would be considered dead.
         self._client.start_channels(hb=False)
         self._client.wait_for_ready(timeout=TIMEOUT)
         return self
@@ -153,5 +154,5 @@ class Kernel(Cells):
         self._api.close()
 
     def interrupt(self) -> None:
-        """As the stop button does: SIGINT to the kernel."""
+        """Interrupt the kernel, as the stop button does."""
         self._api.post(f"api/kernels/{self._id}/interrupt").raise_for_status()
