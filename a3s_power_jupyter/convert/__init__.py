@@ -1,1 +1,1 @@
-"""Safetensors chat models as GGUF: converted once, quantized, proved, and kept as a blob."""
+"""Convert safetensors chat models to quantized GGUF files, which are kept as blobs."""

@@ -1,7 +1,8 @@
-"""The tensors of a directory, one at a time, mapped from its safetensors files.
+"""Read the tensors of a model directory one at a time, memory-mapped from its safetensors files.
 
-Format: https://huggingface.co/docs/safetensors. Headers were checked when the model was
-registered (`store.safetensors`); offsets are checked again here, against the file of now.
+Format: https://huggingface.co/docs/safetensors. The headers were checked when the model was
+registered (`store.formats.safetensors`). Offsets are checked again, because the files may have
+changed since.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ import numpy.typing as npt
 
 from .exceptions import CannotConvert
 
-#: numpy has no bfloat16: its bits are kept as they are.
+#: safetensors dtype -> numpy type and bytes per element. numpy has no bfloat16, so it is read as
+#: raw bits.
 _DTYPES: dict[str, tuple[Any, int]] = {
     "F32": (np.float32, 4), "F16": (np.float16, 2), "BF16": (np.uint16, 2),
 }  # fmt: skip
@@ -25,7 +27,13 @@ _DTYPES: dict[str, tuple[Any, int]] = {
 
 @dataclass(frozen=True)
 class SourceTensor:
-    """Where a tensor lies; nothing of it is read before `read`."""
+    """The location of a tensor. `read` and `read_float32` read its values.
+
+    Attributes
+    ----------
+    offset : int
+        Byte offset in the file.
+    """
 
     name: str
     dtype: str
@@ -38,23 +46,24 @@ class SourceTensor:
         return _DTYPES[self.dtype][0]
 
     def read(self) -> npt.NDArray[Any]:
-        """The numbers, mapped from the file: float32, float16, or the bits of bfloat16."""
+        """Map the values from the file: float32, float16, or the bits of bfloat16."""
         return np.memmap(self.file, self.numpy_type, "r", self.offset, self.shape)
 
     def read_float32(self) -> npt.NDArray[np.float32]:
-        numbers = self.read()
+        values = self.read()
         if self.dtype == "BF16":
-            return (numbers.astype(np.uint32) << 16).view(np.float32)
-        return numbers.astype(np.float32)
+            return (values.astype(np.uint32) << 16).view(np.float32)
+        return values.astype(np.float32)
 
 
 def open_tensors(directory: Path) -> dict[str, SourceTensor]:
-    """All tensors of the directory's weights, by name.
+    """Return all tensors of a directory by name.
 
     Raises
     ------
     CannotConvert
-        One has numbers of a type that is no weight's (packed, 8 bit floats, ...).
+        If a tensor has an unsupported dtype, such as packed or 8-bit floats, or a header does not
+        fit its file.
     """
     index = directory / "model.safetensors.index.json"
     if index.exists():
@@ -69,7 +78,7 @@ def _tensors(path: Path) -> list[SourceTensor]:
     with path.open("rb") as file:
         (length,) = struct.unpack("<Q", file.read(8))
         if length > size - 8:
-            raise CannotConvert(f"{path.name} is cut short")
+            raise CannotConvert(f"{path.name} is truncated")
         header = json.loads(file.read(length))
     header.pop("__metadata__", None)
     return [_tensor(path, size, 8 + length, name, entry) for name, entry in header.items()]
@@ -77,10 +86,10 @@ def _tensors(path: Path) -> list[SourceTensor]:
 
 def _tensor(path: Path, size: int, start: int, name: str, entry: dict[str, Any]) -> SourceTensor:
     dtype, shape = entry["dtype"], tuple(entry["shape"])
-    first, last = entry["data_offsets"]
+    begin, end = entry["data_offsets"]
     if dtype not in _DTYPES:
-        raise CannotConvert(f"its weights are of the type {dtype}")
+        raise CannotConvert(f"its weights have the unsupported type {dtype}")
     expected = _DTYPES[dtype][1] * int(np.prod(shape, dtype=object))
-    if not 0 <= first <= last <= size - start or last - first != expected:
-        raise CannotConvert(f"the header of {path.name} makes no sense at {name!r}")
-    return SourceTensor(name, dtype, shape, path, start + first)
+    if not 0 <= begin <= end <= size - start or end - begin != expected:
+        raise CannotConvert(f"the header of {path.name} is invalid at {name!r}")
+    return SourceTensor(name, dtype, shape, path, start + begin)

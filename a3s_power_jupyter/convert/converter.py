@@ -1,7 +1,7 @@
-"""From a directory of safetensors to GGUF, one tensor after the other.
+"""Convert a directory of safetensors to GGUF, one tensor at a time.
 
-The format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md; names of tensors and
-settings are those of the `gguf` package.
+Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md. The names of tensors and metadata
+are those of the `gguf` package.
 """
 
 from __future__ import annotations
@@ -15,27 +15,27 @@ import gguf
 from .checkpoint import SourceTensor, open_tensors
 from .config import Config
 from .exceptions import CannotConvert
-from .families import Extras, Family, family_of, write_common
-from .reference_tokenizer import Reference
-from .special import read_json, write_special
-from .tensors import Written
+from .families import ComputedTensors, Family, family_of, write_common
+from .reference_tokenizer import ReferenceTokenizer
+from .special_tokens import read_json, write_special_tokens
+from .tensors import OutputTensor
 from .tokenizer import read_vocabulary
 
-# What is written here is kept: raise `store.conversions.CONVERTER_VERSION` when it changes.
+# Conversions are stored. Increase `store.conversions.CONVERTER_VERSION` if the output changes.
 
 _EMBEDDING = "model.embed_tokens.weight"
 _HEAD = "lm_head.weight"
 
 
 def convert(directory: Path, target: Path, progress: Callable[[float], None]) -> None:
-    """Write the model in `directory` as GGUF, its matrices in the type that they have.
+    """Convert a model to GGUF without quantizing it.
 
-    Only one tensor is in memory at a time. `progress` is called with 0 to 1.
+    Only one tensor is in memory at a time.
 
     Raises
     ------
     CannotConvert
-        Its family, a setting, a tensor or its tokenizer is not known.
+        If the model's family, a setting, a tensor or the tokenizer is not supported.
     """
     config = Config(read_json(directory / "config.json"))
     family = family_of(config)
@@ -43,79 +43,82 @@ def convert(directory: Path, target: Path, progress: Callable[[float], None]) ->
     writer = gguf.GGUFWriter(target, gguf.MODEL_ARCH_NAMES[family.arch])
     try:
         write_common(config, writer)
-        extras = family.write(config, writer)
+        computed = family.write(config, writer)
         rows = tensors[_EMBEDDING].shape[0] if _EMBEDDING in tensors else 0
         read_vocabulary(directory).write(writer, rows)
         writer.add_vocab_size(rows)
-        write_special(directory, writer, Reference(directory))
-        written = plan(config, family, tensors)
-        _write(writer, extras, written, progress)
+        write_special_tokens(directory, writer, ReferenceTokenizer(directory))
+        _write_tensors(writer, computed, plan(config, family, tensors), progress)
     finally:
         writer.close()
 
 
-def plan(config: Config, family: Family, tensors: dict[str, SourceTensor]) -> list[Written]:
-    """What is written for each tensor of the source: all of them are accounted for.
+def plan(config: Config, family: Family, tensors: dict[str, SourceTensor]) -> list[OutputTensor]:
+    """Map every source tensor to a tensor of the GGUF file.
 
     Raises
     ------
     CannotConvert
-        One is not known, or one is missing.
+        If a tensor is unknown, missing or duplicated.
     """
     names = gguf.get_tensor_name_map(family.arch, config.layers)
     tied = config.get("tie_word_embeddings", _HEAD not in tensors)
-    written = []
+    outputs = []
     for name, tensor in tensors.items():
         if name.endswith(family.ignored) or (name == _HEAD and tied):
             continue
-        found = names.get_name(name, try_suffixes=(".weight", ".bias"))
-        if found is None:
-            raise CannotConvert(f"nothing is known of its tensor {name!r}")
-        change, offset = family.change(name, config), family.offset(name)
-        written.append(Written(found, tensor, change, offset))
-    _check_complete(config, family, written, tied=bool(tied))
-    return sorted(written, key=lambda one: _layer(one.name))
+        gguf_name = names.get_name(name, try_suffixes=(".weight", ".bias"))
+        if gguf_name is None:
+            raise CannotConvert(f"its tensor {name!r} is unknown")
+        transform, offset = family.transform(name, config), family.offset(name)
+        outputs.append(OutputTensor(gguf_name, tensor, transform, offset))
+    _check_complete(config, outputs, tied=bool(tied))
+    return sorted(outputs, key=lambda tensor: _layer(tensor.name))
 
 
-def _check_complete(config: Config, family: Family, written: list[Written], *, tied: bool) -> None:
-    """Each layer has the tensors of the first, and the ends are there."""
-    have = {one.name for one in written}
+def _check_complete(config: Config, outputs: list[OutputTensor], *, tied: bool) -> None:
+    """Check that each layer has the tensors of the first layer, and that both ends are there."""
+    names = {tensor.name for tensor in outputs}
     needed = {"token_embd.weight", "output_norm.weight"} | (set() if tied else {"output.weight"})
-    first = {name for name in have if name.startswith("blk.0.")}
+    first = {name for name in names if name.startswith("blk.0.")}
     for layer in range(config.layers):
         needed |= {f"blk.{layer}.{name.removeprefix('blk.0.')}" for name in first}
-    if not first or needed - have or len(have) != len(written):
-        missing = ", ".join(sorted(needed - have)[:3]) or "its layers"
-        raise CannotConvert(f"tensors are missing or double: {missing}")
+    if not first or needed - names or len(names) != len(outputs):
+        missing = ", ".join(sorted(needed - names)[:3]) or "its layers"
+        raise CannotConvert(f"tensors are missing or duplicated: {missing}")
 
 
 def _layer(name: str) -> tuple[int, str]:
-    """Layers in their order, so that the file is read from front to back."""
+    """Return a sort key that orders tensors by layer, so that the file is read sequentially."""
     match = re.match(r"blk\.(\d+)\.", name)
     return (int(match[1]) if match else -1, name)
 
 
-def _write(
+def _write_tensors(
     writer: gguf.GGUFWriter,
-    extras: Extras,
-    written: list[Written],
+    computed: ComputedTensors,
+    outputs: list[OutputTensor],
     progress: Callable[[float], None],
 ) -> None:
-    for name, numbers in extras.items():
-        writer.add_tensor_info(name, numbers.shape, numbers.dtype, numbers.nbytes)
-    for one in written:
-        # The type of the numbers is given apart: numpy has no name for bfloat16.
+    for name, values in computed.items():
+        writer.add_tensor_info(name, values.shape, values.dtype, values.nbytes)
+    for tensor in outputs:
+        # raw_dtype is needed because numpy has no bfloat16.
         writer.add_tensor_info(
-            one.name, one.source.shape, one.data_type, one.nbytes, raw_dtype=one.type
+            tensor.name,
+            tensor.source.shape,
+            tensor.numpy_type,
+            tensor.nbytes,
+            raw_dtype=tensor.type,
         )
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_ti_data_to_file()
-    for numbers in extras.values():
-        writer.write_tensor_data(numbers)
-    total = sum(one.nbytes for one in written)
-    done = 0
-    for one in written:
-        writer.write_tensor_data(one.data())
-        done += one.nbytes
-        progress(done / total)
+    for values in computed.values():
+        writer.write_tensor_data(values)
+    total = sum(tensor.nbytes for tensor in outputs)
+    written = 0
+    for tensor in outputs:
+        writer.write_tensor_data(tensor.data())
+        written += tensor.nbytes
+        progress(written / total)

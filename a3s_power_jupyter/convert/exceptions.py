@@ -1,12 +1,15 @@
-"""Why a model is not converted."""
+"""The exception for models that cannot be converted."""
 
 from __future__ import annotations
 
 
 class CannotConvert(Exception):
-    """The model cannot be had as GGUF; it can still run otherwise.
+    """The model cannot be converted to GGUF. It may still run on transformers.
 
-    `reason` is for the user and goes on after "It is not converted to GGUF: ".
+    Parameters
+    ----------
+    reason : str
+        Shown to the user after "Not converted to GGUF: ", so it starts in lower case.
     """
 
     def __init__(self, reason: str) -> None:

@@ -1,7 +1,7 @@
-"""The families of models that are known to convert, each with what is special about it.
+"""Model families that can be converted, with the metadata and tensor changes of each.
 
-A family answers for what llama.cpp computes being what transformers computes; settings that it
-does not know make it refuse. Every family is compared with transformers' logits by the tests.
+A family raises `CannotConvert` for any setting with which llama.cpp would not compute what
+transformers computes. The tests compare the logits of every family with transformers.
 """
 
 from __future__ import annotations
@@ -17,46 +17,54 @@ import numpy.typing as npt
 
 from .config import Config
 from .exceptions import CannotConvert
-from .tensors import Change, interleave_halves
+from .tensors import Transform, interleave_halves
 
 Writer: TypeAlias = gguf.GGUFWriter
 Arch = gguf.MODEL_ARCH
-#: Made, not stored: frequencies of rotary embeddings, by the name of their tensor.
-Extras = dict[str, npt.NDArray[np.float32]]
+#: Name -> tensor that is computed and not in the checkpoint: factors of rotary embeddings.
+ComputedTensors = dict[str, npt.NDArray[np.float32]]
 
 _ACTIVATIONS = {"silu": ("silu", "swish"), "gelu": ("gelu_pytorch_tanh",)}
 
 
 @dataclass(frozen=True)
 class Family:
-    """What is special about a family.
+    """A model family.
 
     Attributes
     ----------
-    arch : llama.cpp's name for it.
-    write : writes the settings that not every family has; may refuse, and may make tensors.
-    permuted : whether query and key rows are put into `interleave_halves` order.
-    norm_offset : what its norms are stored less of.
-    activation : of the feed-forward part.
+    arch : gguf.MODEL_ARCH
+        llama.cpp's architecture.
+    write : callable
+        Writes the metadata that not every family has, and returns computed tensors. May raise
+        `CannotConvert`.
+    permuted : bool
+        Whether the rows of query and key projections are reordered by `interleave_halves`.
+    norm_offset : float
+        Added to the weights of norms.
+    activation : str
+        Activation function of the feed-forward layers.
+    ignored : tuple of str
+        Name suffixes of tensors that are not written.
     """
 
     arch: gguf.MODEL_ARCH
-    write: Callable[[Config, Writer], Extras]
+    write: Callable[[Config, Writer], ComputedTensors]
     permuted: bool = False
     norm_offset: float = 0.0
     activation: str = "silu"
     ignored: tuple[str, ...] = field(default=("rotary_emb.inv_freq",))
 
     def check(self, config: Config) -> None:
-        """Refuse what no family knows. Raises `CannotConvert`."""
+        """Raise `CannotConvert` for settings that no family supports."""
         if config.get("quantization_config"):
-            raise CannotConvert("its weights are quantized already")
+            raise CannotConvert("its weights are already quantized")
         config.require("hidden_act", *_ACTIVATIONS[self.activation])
         config.require("hidden_activation", *_ACTIVATIONS[self.activation])
         config.require("partial_rotary_factor", 1, 1.0)
 
-    def change(self, name: str, config: Config) -> Change | None:
-        """What is done to a tensor of this name before it is written."""
+    def transform(self, name: str, config: Config) -> Transform | None:
+        """Return the transform for the tensor of this name, if any."""
         if self.permuted and ".self_attn.q_proj." in name:
             return interleave_halves(config.heads)
         if self.permuted and ".self_attn.k_proj." in name:
@@ -64,13 +72,14 @@ class Family:
         return None
 
     def offset(self, name: str) -> float:
+        """Return the number to add to the tensor of this name."""
         return self.norm_offset if name.endswith("norm.weight") else 0.0
 
 
 def write_common(config: Config, writer: Writer) -> None:
-    """The settings that all families have."""
+    """Write the metadata that all families have."""
     writer.add_context_length(config.integer("max_position_embeddings"))
-    writer.add_embedding_length(config.width)
+    writer.add_embedding_length(config.hidden_size)
     writer.add_block_count(config.layers)
     writer.add_feed_forward_length(config.integer("intermediate_size"))
     writer.add_head_count(config.heads)
@@ -81,8 +90,14 @@ def write_common(config: Config, writer: Writer) -> None:
     writer.add_layer_norm_rms_eps(config.number("rms_norm_eps"))
 
 
-def write_rope(config: Config, writer: Writer, layer_type: str | None = None) -> Extras:
-    """The rotary embedding: plain, linear, yarn, or Llama 3's frequencies."""
+def write_rope(config: Config, writer: Writer, layer_type: str | None = None) -> ComputedTensors:
+    """Write the rotary embedding: default, linear, yarn or llama3.
+
+    Raises
+    ------
+    CannotConvert
+        If its type or a setting of it is not supported.
+    """
     rope = config.rope(layer_type)
     writer.add_rope_freq_base(float(rope["rope_theta"]))
     kind = rope["rope_type"]
@@ -91,14 +106,16 @@ def write_rope(config: Config, writer: Writer, layer_type: str | None = None) ->
     if kind == "llama3":
         return {"rope_freqs.weight": _llama3_factors(config, rope)}
     if kind not in ("linear", "yarn"):
-        raise CannotConvert(f"the rotary embedding {kind!r} is not known for {config.family}")
+        raise CannotConvert(f"the rotary embedding {kind!r} is not supported for {config.family}")
     writer.add_rope_scaling_factor(float(rope["factor"]))
     if kind == "linear":
         writer.add_rope_scaling_type(gguf.RopeScalingType.LINEAR)
         return {}
-    unknown = {"attention_factor", "mscale", "mscale_all_dim"} & {k for k, v in rope.items() if v}
-    if unknown or rope.get("truncate") is False:
-        raise CannotConvert(f"the settings {sorted(unknown)} of yarn are not known")
+    unsupported = [k for k in ("attention_factor", "mscale", "mscale_all_dim") if rope.get(k)]
+    if rope.get("truncate") is False:
+        unsupported.append("truncate")
+    if unsupported:
+        raise CannotConvert(f"the settings {unsupported} of yarn are not supported")
     trained = rope.get("original_max_position_embeddings")
     writer.add_rope_scaling_type(gguf.RopeScalingType.YARN)
     writer.add_rope_scaling_orig_ctx_len(int(trained or config.integer("max_position_embeddings")))
@@ -108,8 +125,11 @@ def write_rope(config: Config, writer: Writer, layer_type: str | None = None) ->
 
 
 def _llama3_factors(config: Config, rope: dict[str, float]) -> npt.NDArray[np.float32]:
-    """By what llama.cpp divides each frequency: 1 for short waves, `factor` for long ones, and
-    between the two what makes transformers' ``_compute_llama3_parameters``; shape (head_dim/2,)."""
+    """Return the divisors of the rotary frequencies; shape (head_dim / 2,).
+
+    A divisor is 1 for short wavelengths, `factor` for long ones, and interpolated in between as in
+    transformers' ``_compute_llama3_parameters``.
+    """
     low, high = float(rope["low_freq_factor"]), float(rope["high_freq_factor"])
     trained, factor = float(rope["original_max_position_embeddings"]), float(rope["factor"])
     exponents = np.arange(0, config.head_dim, 2, dtype=np.float64) / config.head_dim
@@ -118,14 +138,17 @@ def _llama3_factors(config: Config, rope: dict[str, float]) -> npt.NDArray[np.fl
     return (1.0 / ((1 - smooth) / factor + smooth)).astype(np.float32)
 
 
-def _llama(config: Config, writer: Writer) -> Extras:
+def _llama(config: Config, writer: Writer) -> ComputedTensors:
     config.require("pretraining_tp", 1)
     return write_rope(config, writer)
 
 
-def _mistral(config: Config, writer: Writer) -> Extras:
-    """llama.cpp's `llama` attends to all that came before, and so does Mistral within its window:
-    the context ends there, and nothing is computed otherwise than it should be."""
+def _mistral(config: Config, writer: Writer) -> ComputedTensors:
+    """Limit the context to the sliding window.
+
+    llama.cpp's `llama` architecture has no sliding window. Within the window, both attend to all
+    previous tokens.
+    """
     window = config.get("sliding_window")
     if isinstance(window, int) and window < config.integer("max_position_embeddings"):
         writer.kv_data[0].pop(gguf.Keys.LLM.CONTEXT_LENGTH.format(arch="llama"))
@@ -133,65 +156,65 @@ def _mistral(config: Config, writer: Writer) -> Extras:
     return write_rope(config, writer)
 
 
-def _qwen(config: Config, writer: Writer) -> Extras:
+def _qwen(config: Config, writer: Writer) -> ComputedTensors:
     config.require("use_sliding_window", False)
     return write_rope(config, writer)
 
 
-def _smollm3(config: Config, writer: Writer) -> Extras:
-    """Every fourth layer has no rotary embedding: so it is in llama.cpp, whatever the file says."""
+def _smollm3(config: Config, writer: Writer) -> ComputedTensors:
+    """Check the layers without a rotary embedding: llama.cpp hard-codes every fourth layer."""
     layers = config.get("no_rope_layers", [])
     expected = [int((layer + 1) % 4 != 0) for layer in range(config.layers)]
     if layers != expected or config.get("use_sliding_window"):
-        raise CannotConvert("its layers with rotary embeddings are not every three of four")
+        raise CannotConvert("its layers without rotary embeddings are not every fourth layer")
     return write_rope(config, writer)
 
 
-def _gemma2(config: Config, writer: Writer) -> Extras:
+def _gemma2(config: Config, writer: Writer) -> ComputedTensors:
     _require_scale(config)
-    _require_types(config, lambda layer: layer % 2 == 1)
+    _require_layer_types(config, lambda layer: layer % 2 == 1)
     writer.add_attn_logit_softcapping(config.number("attn_logit_softcapping"))
     writer.add_final_logit_softcapping(config.number("final_logit_softcapping"))
     writer.add_sliding_window(config.integer("sliding_window"))
     return write_rope(config, writer)
 
 
-def _gemma3(config: Config, writer: Writer) -> Extras:
+def _gemma3(config: Config, writer: Writer) -> ComputedTensors:
     _require_scale(config)
-    _require_types(config, lambda layer: layer % 6 == 5)
+    _require_layer_types(config, lambda layer: layer % 6 == 5)
     config.require("attn_logit_softcapping")
     config.require("final_logit_softcapping")
     config.require("use_bidirectional_attention", False)
     local = config.rope("sliding_attention")
     base = config.get("rope_local_base_freq", local["rope_theta"])
     if local["rope_type"] != "default":
-        raise CannotConvert("the rotary embedding of its local layers is scaled")
+        raise CannotConvert("its local layers have a scaled rotary embedding")
     writer.add_rope_freq_base_swa(float(base))
     writer.add_sliding_window(config.integer("sliding_window"))
     return write_rope(config, writer, "full_attention")
 
 
 def _require_scale(config: Config) -> None:
-    """llama.cpp scales queries by the head's size (except for the 27B models, by their shape)."""
+    """Check the query scale: llama.cpp uses the head size, except for the 27B models."""
     scalar = config.number("query_pre_attn_scalar", float(config.head_dim))
     if scalar != config.head_dim:
-        raise CannotConvert(f"query_pre_attn_scalar is {scalar:g}, not the size of a head")
+        raise CannotConvert(f"query_pre_attn_scalar is {scalar:g}, not the head size")
 
 
-def _require_types(config: Config, full: Callable[[int], bool]) -> None:
+def _require_layer_types(config: Config, full: Callable[[int], bool]) -> None:
     types = config.get("layer_types")
     expected = [
         "full_attention" if full(layer) else "sliding_attention" for layer in range(config.layers)
     ]
     if types is not None and types != expected:
-        raise CannotConvert("its order of local and global layers is not the family's")
+        raise CannotConvert("its order of local and global layers is unusual for the family")
 
 
-def _phi3(config: Config, writer: Writer) -> Extras:
+def _phi3(config: Config, writer: Writer) -> ComputedTensors:
     window = config.get("sliding_window")
     maximum = config.integer("max_position_embeddings")
     if isinstance(window, int) and window < maximum:
-        # Sliding windows of this family are not the same in llama.cpp: end where they begin.
+        # llama.cpp computes this family's sliding window differently, so the context ends there.
         writer.kv_data[0].pop(gguf.Keys.LLM.CONTEXT_LENGTH.format(arch="phi3"))
         writer.add_context_length(window)
     rope = config.rope()
@@ -200,9 +223,12 @@ def _phi3(config: Config, writer: Writer) -> Extras:
     return _longrope(config, writer, rope)
 
 
-def _longrope(config: Config, writer: Writer, rope: dict[str, Any]) -> Extras:
-    """Factors by which llama.cpp divides frequencies: `short` up to the trained length, then
-    `long`; and the attention's factor, sqrt(1 + ln(scale) / ln(trained length))."""
+def _longrope(config: Config, writer: Writer, rope: dict[str, Any]) -> ComputedTensors:
+    """Write a longrope embedding and return the divisors of its frequencies.
+
+    The short divisors apply up to the trained length, the long ones beyond. The default attention
+    factor is sqrt(1 + ln(scale) / ln(trained length)).
+    """
     maximum = config.integer("max_position_embeddings")
     trained = int(
         config.get("original_max_position_embeddings")
@@ -235,17 +261,18 @@ FAMILIES = {
 
 
 def family_of(config: Config) -> Family:
-    """The family of a model.
+    """Return the family of a model.
 
     Raises
     ------
     CannotConvert
+        If the family or a setting is not supported.
     """
     family = FAMILIES.get(config.family)
     if family is None:
         raise CannotConvert(
-            f"the family {config.family!r} is not among those known to convert "
-            f"({', '.join(sorted(FAMILIES))})"
+            f"the family {config.family!r} is not supported (supported: "
+            f"{', '.join(sorted(FAMILIES))})"
         )
     family.check(config)
     return family

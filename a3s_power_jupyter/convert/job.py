@@ -1,4 +1,4 @@
-"""One conversion: convert, quantize, prove, keep."""
+"""Run one conversion: convert, quantize, verify and store."""
 
 from __future__ import annotations
 
@@ -18,37 +18,37 @@ from ..store.model_store import ModelStore
 from ..store.staging import linked_directory
 from .converter import convert
 from .exceptions import CannotConvert
-from .proof import prove_numbers, prove_tokens
 from .protocol import Convert
 from .quantize import BITS, quantize
+from .verification import verify_logits, verify_tokens
 
-#: Seconds between two looks at how far something is that does not tell by itself.
-LOOK = 0.5
+#: Seconds between two progress reports while waiting for a lock or for llama.cpp.
+POLL_INTERVAL = 0.5
 
-#: How the time is shared out, measured with 135 million parameters: converting writes the most
-#: bytes, quantizing computes the most.
+#: Progress at the end of the conversion and of the quantization, measured with a model of
+#: 135 million parameters. Converting writes the most bytes, quantizing computes the most.
 _CONVERTED, _QUANTIZED = 0.4, 0.9
 
 
 def run(request: Convert, progress: ProgressCallback) -> Conversion:
-    """Make the conversion, or find that another process just did.
+    """Convert a model, or return the conversion that another process just made.
 
     Returns
     -------
     Conversion
-        As it is on record now; `refused` says why there is none.
+        The stored record. `refused` is the reason if the model cannot be converted.
 
     Raises
     ------
     PowerError
-        The disk is full, or the store cannot be written.
+        If the disk is full or the store cannot be written.
     """
     store = ModelStore(Path(request.home))
     conversion = conversion_of(request.manifest, request.kind)
     with _locked(store.conversions.directory / f"{conversion.key}.lock", progress):
-        found = store.find_conversion(conversion)
-        if found is not None:
-            return found
+        existing = store.find_conversion(conversion)
+        if existing is not None:
+            return existing
         try:
             return _make(request, store, conversion, progress)
         except CannotConvert as error:
@@ -61,7 +61,7 @@ def run(request: Convert, progress: ProgressCallback) -> Conversion:
 def _locked(path: Path, progress: ProgressCallback) -> Iterator[None]:
     """Hold the lock of a conversion; report progress 0 while another process holds it."""
     lock = ProcessLock(path)
-    while not lock.acquire(timeout=LOOK):
+    while not lock.acquire(timeout=POLL_INTERVAL):
         progress(0.0)
     try:
         yield
@@ -81,44 +81,47 @@ def _make(
     files = dict(zip(names, map(Path, request.paths), strict=True))
     with (
         linked_directory(files) as directory,
-        store.blobs.temporary() as whole,
-        store.blobs.temporary() as result,
+        store.blobs.temporary() as converted,
+        store.blobs.temporary() as quantized,
     ):
         store.blobs.check_space(
             size + size * BITS[request.kind] // 16,
             "The conversion to GGUF",
             'load it with isq "none"',
         )
-        convert(directory, whole, lambda value: progress(value * _CONVERTED))
-        prove_tokens(directory, whole)
-        expected = whole.stat().st_size * BITS[request.kind] / 16
-        with _watched(result, expected, progress):
-            quantize(whole, result, request.kind, threads)
-        whole.unlink()
-        prove_numbers(result, threads)
-        _sync(result)
-        made = source_file(result)
-        conversion = msgspec.structs.replace(conversion, sha256=sha256_of(made), size=made.size)
-        store.save_conversion(conversion, result)
+        convert(directory, converted, lambda value: progress(value * _CONVERTED))
+        verify_tokens(directory, converted)
+        expected_size = converted.stat().st_size * BITS[request.kind] / 16
+        with _report_size(quantized, expected_size, progress):
+            quantize(converted, quantized, request.kind, threads)
+        converted.unlink()
+        verify_logits(quantized, threads)
+        _sync(quantized)
+        file = source_file(quantized)
+        conversion = msgspec.structs.replace(conversion, sha256=sha256_of(file), size=file.size)
+        store.save_conversion(conversion, quantized)
     return conversion
 
 
 @contextmanager
-def _watched(path: Path, expected: float, progress: ProgressCallback) -> Iterator[None]:
-    """Tell how far llama.cpp is by the size of what it has written."""
-    over = threading.Event()
+def _report_size(path: Path, expected_size: float, progress: ProgressCallback) -> Iterator[None]:
+    """Report the progress of the quantization by the size of its output file.
 
-    def look_on() -> None:
-        while not over.wait(LOOK):
-            share = min(1.0, path.stat().st_size / expected)
+    llama.cpp has no progress callback for quantization.
+    """
+    finished = threading.Event()
+
+    def report() -> None:
+        while not finished.wait(POLL_INTERVAL):
+            share = min(1.0, path.stat().st_size / expected_size)
             progress(_CONVERTED + share * (_QUANTIZED - _CONVERTED))
 
-    thread = threading.Thread(target=look_on, daemon=True)
+    thread = threading.Thread(target=report, daemon=True)
     thread.start()
     try:
         yield
     finally:
-        over.set()
+        finished.set()
         thread.join()
 
 

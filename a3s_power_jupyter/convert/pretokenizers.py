@@ -1,7 +1,8 @@
-"""How a byte-level BPE tokenizer cuts text into words, and what llama.cpp calls that.
+"""Find llama.cpp's name for the pre-tokenizer of a byte-level BPE tokenizer.
 
-llama.cpp has the cuts by name (`tokenizer.ggml.pre`, src/llama-vocab.cpp). A tokenizer is known by
-what its own file says it does; the proof then compares the tokens.
+A pre-tokenizer splits text into words. llama.cpp implements pre-tokenizers by name
+(`tokenizer.ggml.pre` in src/llama-vocab.cpp). They are recognized by the steps in
+``tokenizer.json``; `verification` then compares the tokens.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ _TEKKEN = (
 )
 _GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 
-#: The steps of a pre-tokenizer, as `_steps` writes them -> llama.cpp's name.
+#: Steps of a pre-tokenizer, as described by `_steps` -> llama.cpp's name.
 _NAMES: dict[tuple[str, ...], str] = {
-    ("bytes with gpt-2's words",): "gpt-2",
+    ("bytes with GPT-2 words",): "gpt-2",
     (f"split {_GPT2}", "bytes"): "gpt-2",
-    ("digits one by one", "bytes with gpt-2's words"): "smollm",
+    ("single digits", "bytes with GPT-2 words"): "smollm",
     (f"split {_LLAMA3}", "bytes"): "llama-bpe",
     (f"split {_QWEN2}", "bytes"): "qwen2",
     (f"split {_TEKKEN}", "bytes"): "tekken",
@@ -33,28 +34,30 @@ _NAMES: dict[tuple[str, ...], str] = {
 
 
 def name_of(pre_tokenizer: dict[str, Any] | None) -> str:
-    """llama.cpp's name for the `pre_tokenizer` of a tokenizer.json.
+    """Return llama.cpp's name for the `pre_tokenizer` of a tokenizer.json.
 
     Raises
     ------
     CannotConvert
+        If llama.cpp has no such pre-tokenizer.
     """
     steps = _steps(pre_tokenizer or {})
     if steps not in _NAMES:
-        raise CannotConvert("its tokenizer cuts words in a way that llama.cpp has no name for")
+        raise CannotConvert("llama.cpp has no pre-tokenizer that splits words like its tokenizer")
     return _NAMES[steps]
 
 
 def _steps(part: dict[str, Any]) -> tuple[str, ...]:
+    """Describe each step in words."""
     kind = part.get("type")
     if kind == "Sequence":
         return tuple(step for inner in part["pretokenizers"] for step in _steps(inner))
     if kind == "ByteLevel" and not part.get("add_prefix_space"):
-        return ("bytes with gpt-2's words" if part.get("use_regex", True) else "bytes",)
+        return ("bytes with GPT-2 words" if part.get("use_regex", True) else "bytes",)
     if kind == "Digits" and part.get("individual_digits"):
-        return ("digits one by one",)
+        return ("single digits",)
     if kind == "Split" and part.get("behavior") == "Isolated" and not part.get("invert"):
         return (f"split {part['pattern'].get('Regex')}",)
     if kind == "Split" and part.get("behavior") == "Removed" and part.get("invert"):
-        return (f"split {part['pattern'].get('Regex')}",)  # the same cuts, written the other way
+        return (f"split {part['pattern'].get('Regex')}",)  # the same split, inverted twice
     return (f"unknown {kind}",)

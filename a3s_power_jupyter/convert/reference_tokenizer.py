@@ -1,4 +1,4 @@
-"""A directory's own tokenizer, to compare with and to ask which special tokens it adds."""
+"""Tokenize with the tokenizer of a model directory, without running the model's own code."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 
-class Reference:
-    """Text to ids as the model's makers meant it, without code of theirs."""
+class ReferenceTokenizer:
+    """The tokenizer of a directory: ``tokenizer.json``, or else ``tokenizer.model``."""
 
     def __init__(self, directory: Path) -> None:
-        self._directory = directory
         self._fast: Any = None
-        self._pieces: Any = None
+        self._sentencepiece: Any = None
         if (directory / "tokenizer.json").exists():
             from tokenizers import Tokenizer
 
@@ -23,38 +22,48 @@ class Reference:
         else:
             from sentencepiece import SentencePieceProcessor
 
-            self._pieces = SentencePieceProcessor(model_file=str(directory / "tokenizer.model"))
+            path = str(directory / "tokenizer.model")
+            self._sentencepiece = SentencePieceProcessor(model_file=path)
 
     def encode(self, text: str) -> list[int]:
-        """The ids of `text`, without those that frame it."""
+        """Return the token ids of a text, without special tokens around it."""
         if self._fast is not None:
             return list(self._fast.encode(text, add_special_tokens=False).ids)
-        return list(self._pieces.encode(text))
+        return list(self._sentencepiece.encode(text))
 
     @property
     def normalizes(self) -> bool:
-        """Whether it composes characters (NFC), which llama.cpp does not do."""
+        """Whether the tokenizer composes characters (NFC), which llama.cpp does not do."""
         if self._fast is None:
-            return True  # SentencePiece has rules of its own (nmt_nfkc) unless told otherwise
+            return True  # SentencePiece's default is nmt_nfkc
         normalizer = json.loads(self._fast.to_str()).get("normalizer")
         return '"NF' in json.dumps(normalizer)
 
-    def id_of(self, token: str) -> int | None:
+    def token_id(self, token: str) -> int | None:
+        """Return the id of a token, or None if it is not in the vocabulary."""
         if self._fast is not None:
-            found = self._fast.token_to_id(token)
+            id_ = self._fast.token_to_id(token)
         else:
-            found = self._pieces.piece_to_id(token)
-            found = None if self._pieces.is_unknown(found) else found
-        return None if found is None else int(found)
+            id_ = self._sentencepiece.piece_to_id(token)
+            id_ = None if self._sentencepiece.is_unknown(id_) else id_
+        return None if id_ is None else int(id_)
 
-    def frame(self, settings: dict[str, Any]) -> tuple[list[int], list[int]]:
-        """The ids that it puts before and behind a text."""
+    def added_tokens(self, settings: dict[str, Any]) -> tuple[list[int], list[int]]:
+        """Return the special tokens that are added before and after a text.
+
+        Parameters
+        ----------
+        settings : dict
+            Contents of ``tokenizer_config.json``.
+        """
         if self._fast is None:
-            before = [int(self._pieces.bos_id())] if settings.get("add_bos_token", True) else []
-            return before, [int(self._pieces.eos_id())] if settings.get("add_eos_token") else []
+            add_bos = settings.get("add_bos_token", True)
+            add_eos = settings.get("add_eos_token")
+            before = [int(self._sentencepiece.bos_id())] if add_bos else []
+            return before, [int(self._sentencepiece.eos_id())] if add_eos else []
         bare = self._fast.encode("a", add_special_tokens=False).ids
-        framed = self._fast.encode("a", add_special_tokens=True).ids
-        for start in range(len(framed) - len(bare) + 1):
-            if framed[start : start + len(bare)] == bare:
-                return framed[:start], framed[start + len(bare) :]
+        full = self._fast.encode("a", add_special_tokens=True).ids
+        for start in range(len(full) - len(bare) + 1):
+            if full[start : start + len(bare)] == bare:
+                return full[:start], full[start + len(bare) :]
         return [], []

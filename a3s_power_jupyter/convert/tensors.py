@@ -1,4 +1,4 @@
-"""What is written of a tensor: in which type, and after which change."""
+"""Tensors of the GGUF file: their types, and changes to their values."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import numpy.typing as npt
 
 from .checkpoint import SourceTensor
 
-#: Changes the numbers of a tensor; the shape stays.
-Change = Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
+#: Returns changed values of the same shape.
+Transform = Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
 
-_RAW = {
+_TYPES = {
     "F32": gguf.GGMLQuantizationType.F32,
     "F16": gguf.GGMLQuantizationType.F16,
     "BF16": gguf.GGMLQuantizationType.BF16,
@@ -23,36 +23,38 @@ _RAW = {
 
 
 @dataclass(frozen=True)
-class Written:
+class OutputTensor:
     """A tensor of the GGUF file.
 
-    Vectors (norms, biases) are written as float32, as llama.cpp computes with them; matrices keep
-    their type, so that quantization starts from what the model is.
+    Vectors (norms and biases) are written as float32, the type that llama.cpp computes them in.
+    Matrices keep their type, so that quantization starts from the original values.
 
     Attributes
     ----------
-    change : applied to the numbers, or for matrices of bfloat16 to their bits: it moves them and
-        does not compute.
-    offset : added to a vector (Gemma's norms are stored less 1).
+    transform : callable or None
+        Applied to the values. For bfloat16 matrices it gets the raw bits, so it may only move
+        values, not compute with them.
+    offset : float
+        Added to a vector (Gemma stores its norms minus 1).
     """
 
     name: str
     source: SourceTensor
-    change: Change | None = None
+    transform: Transform | None = None
     offset: float = 0.0
 
     @property
-    def vector(self) -> bool:
+    def is_vector(self) -> bool:
         return len(self.source.shape) <= 1
 
     @property
     def type(self) -> gguf.GGMLQuantizationType:
-        return gguf.GGMLQuantizationType.F32 if self.vector else _RAW[self.source.dtype]
+        return gguf.GGMLQuantizationType.F32 if self.is_vector else _TYPES[self.source.dtype]
 
     @property
-    def data_type(self) -> npt.DTypeLike:
-        """numpy's type of `data`; the bits of bfloat16 go by uint16."""
-        return np.float32 if self.vector else self.source.numpy_type
+    def numpy_type(self) -> npt.DTypeLike:
+        """numpy's type of `data`; bfloat16 is read as uint16."""
+        return np.float32 if self.is_vector else self.source.numpy_type
 
     @property
     def nbytes(self) -> int:
@@ -60,20 +62,22 @@ class Written:
         return elements * (4 if self.type == gguf.GGMLQuantizationType.F32 else 2)
 
     def data(self) -> npt.NDArray[Any]:
-        numbers = self.source.read_float32() + self.offset if self.vector else self.source.read()
-        return numbers if self.change is None else self.change(numbers)
+        """Read the values and apply the changes."""
+        source = self.source
+        values = source.read_float32() + self.offset if self.is_vector else source.read()
+        return values if self.transform is None else self.transform(values)
 
 
-def interleave_halves(heads: int) -> Change:
-    """The rows of a query or key projection in the order of llama.cpp's rotary embedding.
+def interleave_halves(heads: int) -> Transform:
+    """Return a transform that reorders the rows of a query or key projection for llama.cpp.
 
-    transformers rotates the pairs (i, i + d/2) of a head's d rows, llama.cpp's architecture
-    `llama` the pairs (2i, 2i + 1).
+    For a rotary embedding of a head with d rows, transformers rotates the pairs (i, i + d/2), and
+    llama.cpp's `llama` architecture the pairs (2i, 2i + 1).
     """
 
-    def change(numbers: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        shape = numbers.shape
-        halves = numbers.reshape(heads, 2, shape[0] // heads // 2, *shape[1:])
+    def transform(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        shape = values.shape
+        halves = values.reshape(heads, 2, shape[0] // heads // 2, *shape[1:])
         return np.ascontiguousarray(halves.swapaxes(1, 2).reshape(shape))
 
-    return change
+    return transform

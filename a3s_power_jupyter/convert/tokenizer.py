@@ -1,4 +1,4 @@
-"""A tokenizer's vocabulary, as GGUF keeps it: tokens by id, their types, and scores or merges."""
+"""Convert a tokenizer's vocabulary to GGUF: tokens, their types, and scores or merges."""
 
 from __future__ import annotations
 
@@ -14,19 +14,29 @@ from .exceptions import CannotConvert
 
 Type = gguf.TokenType
 
-_SPACE = "\u2581"  # how SentencePiece writes a space
+_SPACE = "\u2581"  # SentencePiece's space
 
 
 @dataclass
 class Vocabulary:
-    """Tokens in the order of their ids.
+    """A vocabulary as GGUF stores it.
 
     Attributes
     ----------
-    model : "gpt2" (merges of bytes written as characters) or "llama" (SentencePiece's BPE).
-    pre : how text is cut into words; only of "gpt2".
-    scores : of "llama"; higher ones are merged first.
-    space_prefix : whether a text gets a space in front; only of "llama".
+    model : str
+        "gpt2" (byte-level BPE) or "llama" (SentencePiece's BPE).
+    tokens : list of str
+        In the order of their ids.
+    types : list of int
+        Type of each token (`gguf.TokenType`).
+    pre : str or None
+        llama.cpp's name of the pre-tokenizer; "gpt2" only.
+    merges : list of str or None
+        In the order in which they are applied; "gpt2" only.
+    scores : list of float or None
+        Pairs with higher scores are merged first; "llama" only.
+    space_prefix : bool
+        Whether a space is added before a text; "llama" only.
     """
 
     model: str
@@ -38,11 +48,17 @@ class Vocabulary:
     space_prefix: bool = False
 
     def write(self, writer: gguf.GGUFWriter, rows: int) -> None:
-        """Write the vocabulary, filled up to the `rows` of the embedding."""
+        """Write the vocabulary, padded to the rows of the embedding matrix.
+
+        Raises
+        ------
+        CannotConvert
+            If there are more tokens than rows.
+        """
         missing = rows - len(self.tokens)
         if missing < 0:
             raise CannotConvert(
-                f"its tokenizer has {len(self.tokens)} tokens and its embedding {rows} rows"
+                f"its tokenizer has {len(self.tokens)} tokens but its embedding {rows} rows"
             )
         padding = [f"[PAD{len(self.tokens) + i}]" for i in range(missing)]
         writer.add_tokenizer_model(self.model)
@@ -58,12 +74,12 @@ class Vocabulary:
 
 
 def read_vocabulary(directory: Path) -> Vocabulary:
-    """The vocabulary of a directory's tokenizer.
+    """Read the vocabulary of a directory's tokenizer.
 
     Raises
     ------
     CannotConvert
-        It is of a kind that llama.cpp does not have, or is not known to convert.
+        If the type or a setting of the tokenizer is not supported.
     """
     path = directory / "tokenizer.json"
     if not path.exists():
@@ -73,10 +89,10 @@ def read_vocabulary(directory: Path) -> Vocabulary:
     tokenizer = json.loads(path.read_text("utf-8"))
     model = tokenizer.get("model", {})
     if model.get("type") != "BPE":
-        raise CannotConvert(f"its tokenizer is of the kind {model.get('type')}, not BPE")
+        raise CannotConvert(f"its tokenizer has the type {model.get('type')}, not BPE")
     if model.get("dropout") or model.get("end_of_word_suffix"):
-        raise CannotConvert("its tokenizer has settings that llama.cpp does not have")
-    return _spm_bpe(tokenizer) if model.get("byte_fallback") else _byte_level(tokenizer)
+        raise CannotConvert("its tokenizer has settings that llama.cpp does not support")
+    return _sentencepiece_bpe(tokenizer) if model.get("byte_fallback") else _byte_level(tokenizer)
 
 
 def _byte_level(tokenizer: dict[str, Any]) -> Vocabulary:
@@ -90,8 +106,8 @@ def _byte_level(tokenizer: dict[str, Any]) -> Vocabulary:
     )
 
 
-def _spm_bpe(tokenizer: dict[str, Any]) -> Vocabulary:
-    """SentencePiece's BPE, written as merges: a token's score is the rank of its merge."""
+def _sentencepiece_bpe(tokenizer: dict[str, Any]) -> Vocabulary:
+    """Convert SentencePiece's BPE from its merges. A token's score is the rank of its merge."""
     tokens, types = _tokens(tokenizer)
     ids = {token: id_ for id_, token in enumerate(tokens)}
     scores = [0.0] * len(tokens)
@@ -103,18 +119,20 @@ def _spm_bpe(tokenizer: dict[str, Any]) -> Vocabulary:
     for id_, token in enumerate(tokens):
         if types[id_] == Type.NORMAL and len(token) == 6 and token.startswith("<0x"):
             types[id_] = Type.BYTE
-    return Vocabulary("llama", tokens, types, scores=scores, space_prefix=_prefixes(tokenizer))
+    return Vocabulary(
+        "llama", tokens, types, scores=scores, space_prefix=_adds_space_prefix(tokenizer)
+    )
 
 
 def _tokens(tokenizer: dict[str, Any]) -> tuple[list[str], list[int]]:
-    """Tokens and their types; ids that nobody has are unused."""
+    """Return the tokens and their types. Ids without a token get a placeholder."""
     vocabulary: dict[str, int] = dict(tokenizer["model"]["vocab"])
     added = {entry["content"]: entry for entry in tokenizer.get("added_tokens", [])}
     for content, entry in added.items():
         vocabulary[content] = entry["id"]
     size = max(vocabulary.values()) + 1
     if size > 2 * len(vocabulary) + 1024:
-        raise CannotConvert("the ids of its tokenizer make no sense")
+        raise CannotConvert("its tokenizer has implausible token ids")
     tokens = [f"[UNUSED{id_}]" for id_ in range(size)]
     types = [int(Type.UNUSED)] * size
     for token, id_ in vocabulary.items():
@@ -129,7 +147,7 @@ def _tokens(tokenizer: dict[str, Any]) -> tuple[list[str], list[int]]:
 
 
 def _merges(tokenizer: dict[str, Any]) -> list[tuple[str, str]]:
-    """Pairs, the first to be merged first; older files have them as "left right"."""
+    """Return the merges as pairs. Older files have them as "left right"."""
     pairs = []
     for merge in tokenizer["model"].get("merges", []):
         left, right = merge.split(" ", 1) if isinstance(merge, str) else merge
@@ -137,8 +155,7 @@ def _merges(tokenizer: dict[str, Any]) -> list[tuple[str, str]]:
     return pairs
 
 
-def _prefixes(tokenizer: dict[str, Any]) -> bool:
-    """Whether a space is put in front of a text."""
+def _adds_space_prefix(tokenizer: dict[str, Any]) -> bool:
     parts = [tokenizer.get("normalizer"), tokenizer.get("pre_tokenizer")]
     while parts:
         part = parts.pop() or {}
@@ -157,7 +174,7 @@ def _from_sentencepiece(path: Path) -> Vocabulary:
     proto = ModelProto()
     proto.ParseFromString(path.read_bytes())
     if proto.trainer_spec.model_type != proto.trainer_spec.BPE:
-        raise CannotConvert("its SentencePiece model is not of the kind BPE")
+        raise CannotConvert("its SentencePiece model has a type other than BPE")
     processor = SentencePieceProcessor(model_file=str(path))
     size = processor.vocab_size()
     return Vocabulary(

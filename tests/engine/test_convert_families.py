@@ -1,4 +1,4 @@
-"""The converter, family by family: llama.cpp's logits against transformers' on tiny models."""
+"""The converter: llama.cpp's logits compared with transformers' on a tiny model of each family."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import torch
 
 from a3s_power_jupyter.convert.converter import convert
 from a3s_power_jupyter.convert.exceptions import CannotConvert
-from a3s_power_jupyter.convert.proof import prove_numbers, prove_tokens
+from a3s_power_jupyter.convert.verification import verify_logits, verify_tokens
 from a3s_power_jupyter.engine.llamacpp.backend import install_log
 from support import tiny_models
 from support.tiny_models import LLAMA3, QWEN2, byte_level, make, spm_bpe
@@ -95,17 +95,20 @@ def converted(directory: Path, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_logits_are_those_of_transformers(case: str, tmp_path: Path) -> None:
-    """Also past the sliding window of 16 tokens, where a family has one."""
+def test_logits_match_transformers(case: str, tmp_path: Path) -> None:
+    """The prompt is longer than the sliding window of 16 tokens that some families have."""
     config, tokenizer, settings = CASES[case]
     directory = make(tmp_path / "model", config, tokenizer(), **settings)
     model = converted(directory, tmp_path)
-    prove_tokens(directory, model)
-    prove_numbers(model, 1)
+    verify_tokens(directory, model)
+    verify_logits(model, 1)
     tokens = [1, *(int(t) for t in np.random.default_rng(3).integers(3, 390, 47))]
-    expected, got = tiny_models.logits(directory, tokens), tiny_models.llama_logits(model, tokens)
+    expected, actual = (
+        tiny_models.logits(directory, tokens),
+        tiny_models.llama_logits(model, tokens),
+    )
     assert np.abs(expected).max() > 1
-    assert np.abs(got - expected).max() < 2e-3 * np.abs(expected).max()
+    assert np.abs(actual - expected).max() < 2e-3 * np.abs(expected).max()
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
@@ -116,12 +119,15 @@ def test_matrices_keep_their_type(dtype: torch.dtype, tmp_path: Path) -> None:
     assert types["blk.0.attn_q.weight"] == ("BF16" if dtype == torch.bfloat16 else "F16")
     assert types["blk.0.attn_norm.weight"] == "F32"
     tokens = [1, 5, 9, 300, 20]
-    expected, got = tiny_models.logits(directory, tokens), tiny_models.llama_logits(model, tokens)
-    cosine = (expected * got).sum() / np.linalg.norm(expected) / np.linalg.norm(got)
+    expected, actual = (
+        tiny_models.logits(directory, tokens),
+        tiny_models.llama_logits(model, tokens),
+    )
+    cosine = (expected * actual).sum() / np.linalg.norm(expected) / np.linalg.norm(actual)
     assert cosine > 0.999
 
 
-def test_template_and_special_tokens_come_along(tmp_path: Path) -> None:
+def test_the_template_and_special_tokens_are_kept(tmp_path: Path) -> None:
     directory = make(tmp_path / "model", "LlamaConfig", byte_level("gpt-2"))
     fields = gguf.GGUFReader(converted(directory, tmp_path)).fields
     assert fields["tokenizer.chat_template"].contents() == tiny_models.TEMPLATE
@@ -129,14 +135,15 @@ def test_template_and_special_tokens_come_along(tmp_path: Path) -> None:
     assert fields["tokenizer.ggml.eos_token_id"].contents() == 2
 
 
-def test_a_sliding_window_that_llamacpp_does_not_have_ends_the_context(tmp_path: Path) -> None:
+def test_an_unsupported_sliding_window_limits_the_context(
+    tmp_path: Path,
+) -> None:
     directory = make(tmp_path / "model", "MistralConfig", spm_bpe(prefix=True), sliding_window=64)
     fields = gguf.GGUFReader(converted(directory, tmp_path)).fields
     assert fields["llama.context_length"].contents() == 64
 
 
-def test_a_tokenizer_that_is_only_sentencepiece(tmp_path: Path) -> None:
-    """As older models have it: tokenizer.model, and no tokenizer.json."""
+def test_an_older_tokenizer_without_tokenizer_json(tmp_path: Path) -> None:
     text = tmp_path / "text"
     text.write_text("\n".join(tiny_models.TEXT))
     sentencepiece.SentencePieceTrainer.train(
@@ -153,7 +160,7 @@ def test_a_tokenizer_that_is_only_sentencepiece(tmp_path: Path) -> None:
     (directory / "tokenizer.json").unlink()
     (tmp_path / "tokenizer.model").rename(directory / "tokenizer.model")
     model = converted(directory, tmp_path)
-    prove_tokens(directory, model)
+    verify_tokens(directory, model)
     fields = gguf.GGUFReader(model).fields
     assert fields["tokenizer.ggml.add_bos_token"].contents() is True
 
@@ -167,12 +174,12 @@ REFUSALS: dict[str, tuple[str, dict[str, Any], str]] = {
         "rotary embedding 'dynamic'",
     ),
     "scale": ("Gemma2Config", {**GEMMA, "query_pre_attn_scalar": 99}, "query_pre_attn_scalar"),
-    "words": ("LlamaConfig", {"words": r"\w+|\s+|[^\w\s]+"}, "no name for"),
+    "words": ("LlamaConfig", {"words": r"\w+|\s+|[^\w\s]+"}, "no pre-tokenizer"),
 }
 
 
 @pytest.mark.parametrize("case", REFUSALS)
-def test_what_is_not_known_is_refused(case: str, tmp_path: Path) -> None:
+def test_unsupported_models_are_refused(case: str, tmp_path: Path) -> None:
     config, settings, reason = REFUSALS[case]
     words = settings.pop("words", "gpt-2")
     directory = make(tmp_path / "model", config, byte_level(words), **settings)
@@ -180,7 +187,7 @@ def test_what_is_not_known_is_refused(case: str, tmp_path: Path) -> None:
         convert(directory, tmp_path / "model.gguf", lambda _value: None)
 
 
-def test_a_tokenizer_that_cuts_otherwise_fails_the_proof(tmp_path: Path) -> None:
+def test_a_tokenizer_that_splits_differently_fails_verification(tmp_path: Path) -> None:
     directory = make(tmp_path / "model", "LlamaConfig", byte_level("gpt-2"))
     model = converted(directory, tmp_path)
     path = directory / "tokenizer.json"
@@ -188,4 +195,4 @@ def test_a_tokenizer_that_cuts_otherwise_fails_the_proof(tmp_path: Path) -> None
     text = path.read_text()
     path.write_text(text.replace('"add_prefix_space": false', '"add_prefix_space": true'))
     with pytest.raises(CannotConvert, match="into other tokens"):
-        prove_tokens(directory, model)
+        verify_tokens(directory, model)

@@ -1,6 +1,6 @@
-"""A cheap proof that a converted model is the model: the same tokens, and numbers that are some.
+"""Verify that llama.cpp reads a converted model: it has the same tokens and computes finite logits.
 
-That the numbers are the right ones is shown for every family by the tests, not at each load.
+That the logits are correct is tested for every family by the test suite, not for each conversion.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from typing import Any
 import llama_cpp as lc
 import numpy as np
 
+from ..engine.llamacpp.vocabulary import Vocabulary
 from .exceptions import CannotConvert
-from .reference_tokenizer import Reference
+from .reference_tokenizer import ReferenceTokenizer
 
-#: Where tokenizers differ when they do: numbers, runs of spaces, scripts, marks, emoji, code.
-STRINGS = (
+#: Texts for which tokenizers differ: numbers, runs of spaces, scripts, accents, emoji, code.
+TEXTS = (
     "Hello, world!",
     " leading space",
     "trailing space ",
@@ -39,67 +40,59 @@ STRINGS = (
     "!!!???...,,,;;;:::---===+++***///",
     "a",
 )
-#: Told apart only by tokenizers that do not compose characters.
-_DECOMPOSED = ("e\u0301le\u0300ve", "a\u0308o\u0308u\u0308")
+#: Texts with decomposed characters, for tokenizers that do not compose them.
+DECOMPOSED_TEXTS = ("e\u0301le\u0300ve", "a\u0308o\u0308u\u0308")
 
 
-def prove_tokens(directory: Path, model: Path) -> None:
+def verify_tokens(directory: Path, model: Path) -> None:
     """Compare llama.cpp's tokens of difficult texts with those of the directory's tokenizer.
 
     Raises
     ------
     CannotConvert
-        They differ, or llama.cpp does not load the file.
+        If they differ, or llama.cpp cannot load the file.
     """
-    reference = Reference(directory)
-    strings = STRINGS if reference.normalizes else STRINGS + _DECOMPOSED
+    reference = ReferenceTokenizer(directory)
+    texts = TEXTS if reference.normalizes else TEXTS + DECOMPOSED_TEXTS
     params = lc.llama_model_default_params()
     params.vocab_only = True
     pointer = _load(model, params)
     try:
-        vocab = lc.llama_model_get_vocab(pointer)
-        for text in strings:
+        vocab = Vocabulary(lc.llama_model_get_vocab(pointer))
+        for text in texts:
             if reference.normalizes:
                 text = unicodedata.normalize("NFC", text)
-            if tokens_of(vocab, text) != reference.encode(text):
-                raise CannotConvert(f"llama.cpp cuts the text {text!r} into other tokens")
+            if vocab.tokenize(text, add_special=False) != reference.encode(text):
+                raise CannotConvert(f"llama.cpp splits the text {text!r} into other tokens")
     finally:
         lc.llama_model_free(pointer)
 
 
-def prove_numbers(model: Path, threads: int) -> None:
-    """Let llama.cpp read a short text with the whole model: every logit has to be a number.
+def verify_logits(model: Path, threads: int) -> None:
+    """Compute a short text with llama.cpp and check that the logits are finite.
 
     Raises
     ------
     CannotConvert
+        If llama.cpp cannot run the model, or the logits are not finite or all equal.
     """
     params = lc.llama_model_default_params()
     params.n_gpu_layers = 0
     pointer = _load(model, params)
     try:
-        vocab = lc.llama_model_get_vocab(pointer)
-        tokens = tokens_of(vocab, "The quick brown fox") or [0]
-        logits = _logits(pointer, tokens, lc.llama_vocab_n_tokens(vocab), threads)
+        vocab = Vocabulary(lc.llama_model_get_vocab(pointer))
+        tokens = vocab.tokenize("The quick brown fox", add_special=False) or [0]
+        logits = _logits(pointer, tokens, vocab.size, threads)
     finally:
         lc.llama_model_free(pointer)
     if not np.isfinite(logits).all() or logits.std() == 0:
-        raise CannotConvert("the converted model computes no usable numbers")
-
-
-def tokens_of(vocab: Any, text: str) -> list[int]:
-    """llama.cpp's tokens of `text`, none put around it, special ones recognised."""
-    raw = text.encode()
-    room = len(raw) + 16
-    tokens = (lc.llama_token * room)()
-    count = lc.llama_tokenize(vocab, raw, len(raw), tokens, room, False, True)
-    return list(tokens[: max(0, count)])
+        raise CannotConvert("the converted model does not compute usable logits")
 
 
 def _load(model: Path, params: Any) -> Any:
     pointer = lc.llama_model_load_from_file(str(model).encode(), params)
     if not pointer:
-        raise CannotConvert("llama.cpp does not load the converted file")
+        raise CannotConvert("llama.cpp cannot load the converted file")
     return pointer
 
 
@@ -110,12 +103,12 @@ def _logits(pointer: Any, tokens: list[int], size: int, threads: int) -> np.ndar
     params.no_perf = True
     context = lc.llama_init_from_model(pointer, params)
     if not context:
-        raise CannotConvert("llama.cpp makes no context for the converted model")
+        raise CannotConvert("llama.cpp cannot create a context for the converted model")
     try:
         array = (lc.llama_token * len(tokens))(*tokens)  # the batch only points to it
         if lc.llama_decode(context, lc.llama_batch_get_one(array, len(tokens))) != 0:
-            raise CannotConvert("llama.cpp does not run the converted model")
-        pointer_to = lc.llama_get_logits_ith(context, -1)
-        return np.array(np.ctypeslib.as_array(pointer_to, (size,)))
+            raise CannotConvert("llama.cpp cannot run the converted model")
+        logits = lc.llama_get_logits_ith(context, -1)
+        return np.array(np.ctypeslib.as_array(logits, (size,)))
     finally:
         lc.llama_free(context)

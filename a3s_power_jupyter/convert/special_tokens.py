@@ -1,4 +1,4 @@
-"""Special tokens and the chat template, from the files beside a tokenizer."""
+"""Write a tokenizer's special tokens and chat template to GGUF."""
 
 from __future__ import annotations
 
@@ -9,20 +9,24 @@ from typing import Any
 import gguf
 
 from .exceptions import CannotConvert
-from .reference_tokenizer import Reference
+from .reference_tokenizer import ReferenceTokenizer
 
 
-def write_special(directory: Path, writer: gguf.GGUFWriter, reference: Reference) -> None:
-    """Write which tokens begin, end and fill a text, and how a chat becomes one.
+def write_special_tokens(
+    directory: Path, writer: gguf.GGUFWriter, tokenizer: ReferenceTokenizer
+) -> None:
+    """Write the ids of the special tokens, when they are added to a text, and the chat template.
 
     Raises
     ------
     CannotConvert
-        The tokenizer frames texts as llama.cpp cannot.
+        If the tokenizer adds tokens to a text that llama.cpp cannot add.
     """
     settings = read_json(directory / "tokenizer_config.json")
     config = read_json(directory / "config.json")
-    ids = {kind: _id(settings, config, reference, kind) for kind in ("bos", "eos", "unk", "pad")}
+    ids = {
+        kind: _token_id(settings, config, tokenizer, kind) for kind in ("bos", "eos", "unk", "pad")
+    }
     for kind, add in (
         ("bos", writer.add_bos_token_id),
         ("eos", writer.add_eos_token_id),
@@ -31,15 +35,15 @@ def write_special(directory: Path, writer: gguf.GGUFWriter, reference: Reference
     ):
         if ids[kind] is not None:
             add(ids[kind])
-    _write_frame(settings, reference, writer, ids)
-    _write_turn_end(directory, config, writer, ids["eos"])
+    _write_added_tokens(settings, tokenizer, writer, ids)
+    _write_eot(directory, config, writer, ids["eos"])
     template = chat_template(directory)
     if template is not None:
         writer.add_chat_template(template)
 
 
 def chat_template(directory: Path) -> str | None:
-    """The model's chat template; of several, the one called "default"."""
+    """Return the model's chat template; if there are several, the one named "default"."""
     if (directory / "chat_template.jinja").exists():
         return (directory / "chat_template.jinja").read_text("utf-8")
     for name in ("chat_template.json", "tokenizer_config.json"):
@@ -48,57 +52,62 @@ def chat_template(directory: Path) -> str | None:
             return template
         if isinstance(template, list):
             named = {t.get("name"): t.get("template") for t in template if isinstance(t, dict)}
-            found = named.get("default")
-            return found if isinstance(found, str) else None
+            default = named.get("default")
+            return default if isinstance(default, str) else None
     return None
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file; an empty one where there is no file."""
+    """Return the object in a JSON file, or an empty one if there is no file.
+
+    Raises
+    ------
+    CannotConvert
+        If the file does not hold an object.
+    """
     if not path.exists():
         return {}
     value = json.loads(path.read_text("utf-8"))
     if not isinstance(value, dict):
-        raise CannotConvert(f"{path.name} is no JSON object")
+        raise CannotConvert(f"{path.name} is not a JSON object")
     return value
 
 
-def _id(
-    settings: dict[str, Any], config: dict[str, Any], reference: Reference, kind: str
+def _token_id(
+    settings: dict[str, Any], config: dict[str, Any], tokenizer: ReferenceTokenizer, kind: str
 ) -> int | None:
-    """The id of a special token: by its text in tokenizer_config.json, else by config.json."""
+    """Look up a special token by its text in tokenizer_config.json, or in config.json."""
     token = settings.get(f"{kind}_token")
     if isinstance(token, dict):
         token = token.get("content")
     if isinstance(token, str):
-        return reference.id_of(token)
+        return tokenizer.token_id(token)
     value = config.get(f"{kind}_token_id")
     if isinstance(value, list) and value:
         value = value[0]
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def _write_frame(
+def _write_added_tokens(
     settings: dict[str, Any],
-    reference: Reference,
+    tokenizer: ReferenceTokenizer,
     writer: gguf.GGUFWriter,
     ids: dict[str, int | None],
 ) -> None:
-    before, behind = reference.frame(settings)
-    if before not in ([], [ids["bos"]]) or behind not in ([], [ids["eos"]]):
-        raise CannotConvert("its tokenizer puts other tokens around a text than begin and end")
+    before, after = tokenizer.added_tokens(settings)
+    if before not in ([], [ids["bos"]]) or after not in ([], [ids["eos"]]):
+        raise CannotConvert("its tokenizer adds other tokens to a text than bos and eos")
     writer.add_add_bos_token(bool(before))
-    writer.add_add_eos_token(bool(behind))
+    writer.add_add_eos_token(bool(after))
 
 
-def _write_turn_end(
+def _write_eot(
     directory: Path, config: dict[str, Any], writer: gguf.GGUFWriter, eos: int | None
 ) -> None:
-    """The token that ends a turn, where generation ends at more tokens than `eos`."""
+    """Write the end-of-turn token, if generation also ends at another token than eos."""
     generation = read_json(directory / "generation_config.json")
-    ends = generation.get("eos_token_id", config.get("eos_token_id"))
-    more = [end for end in ends if end != eos] if isinstance(ends, list) else []
-    if isinstance(ends, int) and ends != eos:
-        more = [ends]
-    if more and isinstance(more[0], int):
-        writer.add_eot_token_id(more[0])
+    ids = generation.get("eos_token_id", config.get("eos_token_id"))
+    ids = ids if isinstance(ids, list) else [ids]
+    others = [id_ for id_ in ids if id_ != eos]
+    if others and isinstance(others[0], int):
+        writer.add_eot_token_id(others[0])
