@@ -1,1 +1,1 @@
-"""HTTP in and out."""
+"""HTTP handlers: read requests, call the service, and write replies."""

@@ -1,4 +1,8 @@
-"""Who may ask: Jupyter's identity provider and authorizer, and the key of this server's kernels."""
+"""Authenticate and authorize requests, and check their origin.
+
+Jupyter's identity provider and authorizer decide, except for kernels of this server, which
+authenticate with the key from the runtime file.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +33,7 @@ _AUTHORIZATION = re.compile(r"(?:token|bearer)\s+(\S+)\s*", re.IGNORECASE)
 
 
 def allowed(action: Literal["read", "write", "execute"]) -> Callable[[Verb], Verb]:
-    """Decorate a verb: authenticated, and authorized for `action` on ``a3s_power``."""
+    """Decorate a verb to require authentication, and authorization for `action`."""
 
     def decorate(verb: Verb) -> Verb:
         checked: Callable[[Verb], Verb] = authorized(action)
@@ -39,10 +43,10 @@ def allowed(action: Literal["read", "write", "execute"]) -> Callable[[Verb], Ver
 
 
 class KernelUser(User):
-    """Whoever holds the key of the runtime file: a process of the server's own user.
+    """The user of a request with the kernel key, which only the server's user can read.
 
-    JupyterHub's authorizer compares ``hub_user["scopes"]`` with the scopes that open this
-    single-user server; the server's owner has them all (jupyterhub/singleuser/extension.py).
+    JupyterHub's authorizer compares ``hub_user["scopes"]`` with the scopes that grant access to
+    this single-user server (jupyterhub/singleuser/extension.py). The owner has all of them.
     """
 
     def __init__(self) -> None:
@@ -52,12 +56,16 @@ class KernelUser(User):
 
 
 class AuthHandler(APIHandler):
-    """Authentication, origin and XSRF rules of every route of this package.
+    """Base class with the authentication, origin and XSRF rules of all routes.
 
-    They are Jupyter's, with four differences: the kernel's key is a credential; a refusal is
-    never a redirect; no page of another origin is let in, unless the administrator named that
-    very origin; and where authentication is off the origin alone guards the writes, so that
-    plain ``curl`` works.
+    The rules are Jupyter's, with four differences:
+
+    - The kernel key is accepted as a token.
+    - A refused request is never redirected to the login page.
+    - Pages of other origins are refused, unless ``ServerApp.allow_origin`` or
+      ``allow_origin_pat`` matches the origin; ``*`` does not count.
+    - If authentication is disabled, the origin check replaces the XSRF check, so plain ``curl``
+      works.
     """
 
     auth_resource = "a3s_power"
@@ -67,22 +75,23 @@ class AuthHandler(APIHandler):
         return cast(Context, self.settings[SETTING])
 
     async def prepare(self) -> None:  # type: ignore[override]
-        """
+        """Authenticate the request.
+
         Raises
         ------
         Unauthorized
-            No credentials, or wrong ones.
+            If the credentials are missing or invalid.
         Forbidden
-            Host, origin or XSRF token is wrong.
+            If the host, the origin or the XSRF token is not accepted.
         """
         if not self.check_host():
             self.current_user = None
             raise Forbidden(
-                "The Host header is no name of this machine. Use localhost, or set "
+                "The Host header does not name this machine. Use localhost, or set "
                 "ServerApp.allow_remote_access."
             )
-        if self._holds_kernel_key():
-            # Not asked: the identity provider, which may reach out (JupyterHub) and say no.
+        if self._has_kernel_key():
+            # Bypasses the identity provider, which may ask JupyterHub and does not know the key.
             CallContext.set(CallContext.JUPYTER_HANDLER, self)
             authenticate(self, KernelUser())
             return
@@ -91,12 +100,12 @@ class AuthHandler(APIHandler):
         if self.current_user is None and self.request.method != "OPTIONS":
             raise Unauthorized(NOT_AUTHENTICATED)
 
-    def _holds_kernel_key(self) -> bool:
+    def _has_kernel_key(self) -> bool:
         match = _AUTHORIZATION.fullmatch(self.request.headers.get("Authorization", ""))
         given = match.group(1) if match else ""
         return hmac.compare_digest(given.encode(), self.context.kernel_key.encode())
 
-    # ---------------------------------------------------------------- other origins
+    # ---------------------------------------------------------------- origins and XSRF
 
     def set_default_headers(self) -> None:
         super().set_default_headers()
@@ -109,18 +118,18 @@ class AuthHandler(APIHandler):
                 self.set_header("Access-Control-Allow-Credentials", "true")
 
     def set_cors_headers(self) -> None:
-        """Nothing more: `set_default_headers` did it, for error replies too."""
+        """Do nothing: `set_default_headers` sets the headers, also of error replies."""
 
     def _is_configured(self, origin: str) -> bool:
-        """Whether the administrator named `origin`; ``*`` names nobody."""
-        named = self.allow_origin or self.settings.get("headers", {}).get(ALLOW_ORIGIN)
-        if named:
-            return bool(named == origin)
+        """Whether the administrator allowed exactly `origin`; ``*`` is ignored."""
+        allowed = self.allow_origin or self.settings.get("headers", {}).get(ALLOW_ORIGIN)
+        if allowed:
+            return bool(allowed == origin)
         pattern = self.allow_origin_pat or ""
         return pattern != "" and bool(origin_matches_pat(pattern, origin))
 
     def check_origin(self, origin_to_satisfy_tornado: str = "") -> bool:
-        """True, or `Forbidden`: Jupyter's own answer would be a 404."""
+        """Return True, or raise `Forbidden` where Jupyter would reply 404."""
         origin = self.get_origin()
         if origin is None or self.request.method == "OPTIONS" or self.token_authenticated:
             return True
@@ -128,8 +137,7 @@ class AuthHandler(APIHandler):
         if urlsplit(origin.lower()).netloc == host or self._is_configured(origin):
             return True
         raise Forbidden(
-            f"Pages of {origin} may not use this server. "
-            "An administrator can allow them with ServerApp.allow_origin."
+            f"Requests from {origin} are not allowed. Set ServerApp.allow_origin to allow them."
         )
 
     def check_xsrf_cookie(self) -> None:
@@ -142,13 +150,13 @@ class AuthHandler(APIHandler):
             if self.current_user is None:
                 raise Unauthorized(NOT_AUTHENTICATED) from None
             raise Forbidden(
-                "A login cookie alone changes nothing: send the value of the _xsrf cookie as "
-                "X-XSRFToken, or the token as 'Authorization: Bearer TOKEN'."
+                "XSRF token missing or invalid. Send the value of the _xsrf cookie as X-XSRFToken, "
+                "or the server's token as 'Authorization: Bearer TOKEN'."
             ) from error
 
     @allow_unauthenticated
     def options(self, *args: Any, **kwargs: Any) -> None:
-        """Answer a preflight; it allows something only beside `ALLOW_ORIGIN`."""
+        """Answer a preflight request. Without `ALLOW_ORIGIN`, browsers still refuse the request."""
         self.set_header("Access-Control-Allow-Methods", "GET, POST, DELETE")
         self.set_header(
             "Access-Control-Allow-Headers", "accept, authorization, content-type, x-xsrftoken"

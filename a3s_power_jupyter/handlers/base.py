@@ -1,4 +1,4 @@
-"""What all handlers share: JSON in, JSON out, errors in the shape of the contract."""
+"""The base class of all handlers: read JSON, reply with JSON, and format errors."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: nginx's status for a client that went away before its answer; seen in logs and metrics only.
+#: nginx's status for a client that disconnected before the reply. Appears in logs and metrics only.
 CLIENT_CLOSED_REQUEST = 499
 
 
 @web.stream_request_body
 class PowerHandler(AuthHandler):
-    """Base class of every route.
+    """Base class of all routes.
 
-    Bodies are streamed in, so credentials and Content-Length are judged before a byte of the
-    body is kept. A verb raises; `write_error` turns what it raised into the reply.
+    Request bodies are streamed, so that credentials and Content-Length are checked before the body
+    is read. Verbs raise `PowerError`; `write_error` turns it into the reply.
     """
 
     template: str
 
     def initialize(self, template: str) -> None:
-        """`template` is the route as the documentation and the metrics write it."""
+        """Set the route as it appears in the documentation and in metrics."""
         self.template = template
         self._body = bytearray()
         self._body_too_large = False
@@ -73,10 +73,10 @@ class PowerHandler(AuthHandler):
             self.context.touch()
 
     def refuse(self, error: Exception) -> None:
-        """Answer with `error`, but only when the body has arrived, and is thrown away.
+        """Reply with `error` once the body has been received and discarded.
 
-        tornado drops the connection of a request that is answered earlier, which a client that
-        is still writing may see before it sees the answer.
+        tornado closes the connection of a request that is answered earlier. A client that is still
+        sending the body may then see a broken connection instead of the reply.
         """
 
         def verb(*args: str, **kwargs: str) -> NoReturn:
@@ -86,7 +86,7 @@ class PowerHandler(AuthHandler):
         setattr(self, str(self.request.method).lower(), verb)
 
     def data_received(self, chunk: bytes) -> None:
-        """Keep the body; what a chunked request sends over the limit is dropped."""
+        """Collect the body, or discard it if it is refused or too large."""
         self._body_too_large |= len(self._body) + len(chunk) > self.context.max_request_bytes
         if self._body_too_large or self._refused:
             self._body.clear()
@@ -96,15 +96,20 @@ class PowerHandler(AuthHandler):
     def _too_large(self) -> BodyTooLarge:
         megabytes = self.context.max_request_bytes / 2**20
         return BodyTooLarge(
-            f"The body is larger than {megabytes:g} MB; PowerApp.max_request_mb is the limit."
+            f"The body is larger than {megabytes:g} MB, the limit set by PowerApp.max_request_mb."
         )
 
     def json_body(self) -> dict[str, Any]:
-        """The JSON object of the body; an empty body is an empty object.
+        """Return the JSON object of the body; an empty body is an empty object.
 
         Raises
         ------
-        BodyTooLarge, UnsupportedMediaType, InvalidJSON
+        BodyTooLarge
+            If the body exceeds `Context.max_request_bytes`.
+        UnsupportedMediaType
+            If the content type is not ``application/json``.
+        InvalidJSON
+            If the body is not a JSON object.
         """
         if self._body_too_large:
             raise self._too_large()
@@ -119,26 +124,27 @@ class PowerHandler(AuthHandler):
         return decode_object(body)
 
     def flag(self, name: str) -> bool:
-        """The boolean of the query argument `name`; False without it.
+        """Return a boolean query argument, False if it is absent.
 
         Raises
         ------
         InvalidParameter
+            If it is not ``true``, ``false``, ``1`` or ``0``.
         """
         value = self.get_query_argument(name, "false").lower()
         if value not in ("true", "false", "1", "0"):
-            raise InvalidParameter(f"{name}={value!r} is neither true nor false.", param=name)
+            raise InvalidParameter(f"{name}={value!r} must be true or false.", param=name)
         return value in ("true", "1")
 
     # ---------------------------------------------------------------- reply
 
     def finish_json(self, value: Any, status: int = 200) -> None:
-        """End the reply with `value`: anything that msgspec encodes."""
+        """Finish the reply with `value`, encoded by msgspec."""
         self.set_status(status)
         self.finish(msgspec.json.encode(value))
 
     async def until_disconnect(self, work: Coroutine[Any, Any, T]) -> T:
-        """Await `work`; it is cancelled when the client goes away, and then ends the request."""
+        """Await `work`. If the client disconnects, cancel it and finish the request."""
         self._work = asyncio.ensure_future(work)
         try:
             return cast(T, await self._work)
@@ -170,22 +176,22 @@ class PowerHandler(AuthHandler):
         if error.retry_after is not None:
             self.set_header("Retry-After", str(error.retry_after))
         if isinstance(error, BodyTooLarge):
-            # The rest of the body will not be read (see `refuse`).
+            # The rest of the body is not read.
             self.set_header("Connection", "close")
         if isinstance(error, MethodNotAllowed):
             self.set_header("Allow", ", ".join(self.verbs()))
         self.finish(msgspec.json.encode({"error": error.to_wire()}))
 
     def to_error(self, raised: BaseException | None, status: int = 500) -> PowerError:
-        """The error of the contract for whatever a verb, tornado or Jupyter raised."""
+        """Return the `PowerError` for an exception of a verb, tornado or Jupyter."""
         if isinstance(raised, PowerError):
             return raised
         if status == 405:
             return MethodNotAllowed(
-                f"{self.request.method} is not possible here; use {' or '.join(self.verbs())}."
+                f"{self.request.method} is not supported here. Use {' or '.join(self.verbs())}."
             )
         if not isinstance(raised, web.HTTPError) or status >= 500:
-            return PowerError("The server made a mistake; its log says more.")
+            return PowerError("Internal error. See the notebook server's log for details.")
         message = raised.log_message or responses.get(status, "Bad request")
         if status in (401, 403):
             return (Forbidden if is_authenticated(self) else Unauthorized)(message)
@@ -193,7 +199,7 @@ class PowerHandler(AuthHandler):
 
     @classmethod
     def verbs(cls) -> list[str]:
-        """The HTTP methods that this handler implements, ``OPTIONS`` aside."""
+        """Return the HTTP methods of this handler, except ``OPTIONS``."""
         return [
             verb
             for verb in cls.SUPPORTED_METHODS
@@ -207,9 +213,9 @@ class PowerHandler(AuthHandler):
         value: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        """A user's mistake is a line at debug level; only a bug gets a traceback.
+        """Log user errors at debug level and bugs with a traceback.
 
-        The URL is left out (it may hold a token), the access log has it scrubbed.
+        The URL is left out because it may contain a token. Jupyter's access log has it without.
         """
         where = (self.request.method, self.template)
         if isinstance(value, PowerError):
@@ -228,12 +234,12 @@ def decode_object(body: bytes) -> dict[str, Any]:
     Raises
     ------
     InvalidJSON
-        With the place of the mistake, as a byte offset.
+        If `body` is not a JSON object. The message has the byte offset of a syntax error.
     """
     try:
         value = msgspec.json.decode(body)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise InvalidJSON(f"The body is not JSON: {error}.") from None
+        raise InvalidJSON(f"The body is not valid JSON: {error}.") from None
     if not isinstance(value, dict):
         raise InvalidJSON(f"The body must be a JSON object, not {_json_kind(value)}.")
     return value

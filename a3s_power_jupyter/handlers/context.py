@@ -1,4 +1,4 @@
-"""What the handlers need of the server they run in."""
+"""State that all handlers of a server share."""
 
 from __future__ import annotations
 
@@ -9,20 +9,25 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ..service.service import PowerService
 
-#: Where the tornado settings have the `Context`.
+#: The key of the `Context` in tornado's settings.
 SETTING = "a3s_power"
 
 
 @dataclass
 class Context:
-    """One server, as its handlers see it.
+    """State of one server.
 
     Attributes
     ----------
-    kernel_key : the secret of the runtime file; it opens our routes and nothing else.
-    max_request_bytes : largest body of a request.
-    problems : mistakes in the configuration that the server started in spite of.
-    last_request : when somebody who may last asked something, on the monotonic clock.
+    service : PowerService
+    kernel_key : str
+        The secret of the runtime file. It is accepted by the routes of this package only.
+    max_request_bytes : int
+        Maximum size of a request's body.
+    problems : list of str
+        Invalid environment variables that the server ignores.
+    last_request : float
+        Time of the last authenticated request, in seconds on the monotonic clock.
     """
 
     service: PowerService

@@ -1,6 +1,6 @@
-"""Prometheus metrics; they join what Jupyter Server shows at ``/metrics``.
+"""Prometheus metrics, shown at Jupyter Server's ``/metrics``.
 
-A process has one registry, so these are the process's, however many servers run in it.
+A process has one registry, so several servers in one process share the metrics.
 """
 
 from __future__ import annotations
@@ -14,52 +14,54 @@ _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120
 REQUESTS = Counter("power_requests", "Requests answered.", ["method", "path", "status"])
 REQUEST_DURATION = Histogram(
     "power_request_duration_seconds",
-    "Seconds from a request's first byte to the end of its reply, event streams included.",
+    "Seconds from the first byte of a request to the end of its reply, including event streams.",
     ["method", "path"],
     buckets=_SECONDS,
 )
-ACTIVE_REQUESTS = Gauge("power_active_requests", "Inference requests that are being served.")
-REQUESTS_WAITING = Gauge("power_requests_waiting", "Inference requests waiting for their turn.")
-TOKENS = Counter("power_inference_tokens", "Tokens generated.", ["model"])
-PROMPT_TOKENS = Counter("power_inference_prompt_tokens", "Tokens of prompts.", ["model"])
+ACTIVE_REQUESTS = Gauge("power_active_requests", "Inference requests in progress.")
+REQUESTS_WAITING = Gauge("power_requests_waiting", "Inference requests waiting for a model.")
+TOKENS = Counter("power_inference_tokens", "Generated tokens.", ["model"])
+PROMPT_TOKENS = Counter("power_inference_prompt_tokens", "Prompt tokens.", ["model"])
 TTFT = Histogram(
     "power_ttft_seconds",
-    "Seconds from a request to its first generated text, a load on the way included.",
+    "Seconds from a request to its first generated text, including a load of the model.",
     buckets=_SECONDS,
 )
 INFERENCE_DURATION = Histogram(
-    "power_inference_duration_seconds", "Seconds of an inference request.", buckets=_SECONDS
+    "power_inference_duration_seconds",
+    "Duration of an inference request in seconds.",
+    buckets=_SECONDS,
 )
 MODELS_LOADED = Gauge("power_models_loaded", "Models in memory.")
-MODEL_MEMORY = Gauge("power_model_memory_bytes", "Bytes of memory that a model takes.", ["model"])
+MODEL_MEMORY = Gauge("power_model_memory_bytes", "Memory of a model in bytes.", ["model"])
 LOAD_DURATION = Histogram(
-    "power_model_load_duration_seconds", "Seconds it took to load a model.", buckets=_SECONDS
+    "power_model_load_duration_seconds", "Duration of a model's load in seconds.", buckets=_SECONDS
 )
-EVICTIONS = Counter("power_evictions", "Models that left memory, and why.", ["reason"])
-PULL_BYTES = Counter("power_pull_bytes", "Bytes that pulls downloaded.")
+EVICTIONS = Counter("power_evictions", "Unloaded models, by reason.", ["reason"])
+PULL_BYTES = Counter("power_pull_bytes", "Bytes downloaded by pulls.")
 GPU_MEMORY = Gauge(
-    "power_gpu_memory_bytes", "Bytes of a GPU's memory that models take.", ["device"]
+    "power_gpu_memory_bytes", "Memory of a GPU used by models, in bytes.", ["device"]
 )
 
 
 def observe_request(method: str, path: str, status: int, seconds: float) -> None:
-    """Count a finished request; `path` is the template of its route."""
+    """Count a finished request. `path` is the template of its route, not its URL."""
     REQUESTS.labels(method, path, str(status)).inc()
     REQUEST_DURATION.labels(method, path).observe(seconds)
 
 
 class RuntimeMetrics:
-    """What the runtime tells of itself; it gets this object handed in and never imports it."""
+    """The metrics of the service. Implements `service.observer.Metrics`."""
 
     def __init__(self) -> None:
         self._loaded: set[str] = set()
 
     def waiting(self, requests: int) -> None:
-        """`requests` wait now, over all models."""
+        """Set the number of waiting requests of all models."""
         REQUESTS_WAITING.set(requests)
 
     def loaded(self, model: str, seconds: float, memory: int | None) -> None:
-        """`model` is in memory after `seconds`; it takes `memory` bytes, if that is known."""
+        """Count a load that took `seconds`. `memory` is in bytes, None if unknown."""
         if model not in self._loaded:
             self._loaded.add(model)
             MODELS_LOADED.inc()
@@ -67,20 +69,20 @@ class RuntimeMetrics:
         MODEL_MEMORY.labels(model).set(math.nan if memory is None else memory)
 
     def unloaded(self, model: str) -> None:
-        """`model` is out of memory, whatever the reason, a death of its worker included."""
+        """Count `model` as unloaded, for example because its worker died."""
         if model in self._loaded:
             self._loaded.remove(model)
             MODELS_LOADED.dec()
             MODEL_MEMORY.remove(model)
 
     def evicted(self, reason: str) -> None:
-        """A model went: ``idle``, ``room``, ``asked``, ``died`` (`runtime.interfaces.Observer`)."""
+        """Count an unload by reason (`runtime.interfaces.Observer.evicted`)."""
         EVICTIONS.labels(reason).inc()
 
     def gpu_memory(self, device: str, used: int) -> None:
-        """`used` bytes of `device` are taken by models now."""
+        """Set the bytes of `device` that models use."""
         GPU_MEMORY.labels(device).set(used)
 
     def pulled(self, received: int) -> None:
-        """`received` bytes of a model came from the hub."""
+        """Count bytes received from the hub."""
         PULL_BYTES.inc(received)

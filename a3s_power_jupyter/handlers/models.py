@@ -1,4 +1,4 @@
-"""The models: register, list, show, delete, and what is in memory."""
+"""Handlers of models: register, list, show, delete, load, unload and pin them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .sse import EventStreamHandler
 class ModelsHandler(PowerHandler):
     @allowed("read")
     async def get(self) -> None:
-        """All models, sorted by id."""
+        """List all models, sorted by id."""
         self.finish_json({"object": "list", "data": await self.service.catalog.models()})
 
     @allowed("write")
@@ -36,13 +36,13 @@ class ModelHandler(PowerHandler):
 
     @allowed("write")
     async def delete(self, name: str) -> None:
-        """Unload and forget a model; a busy one only with ``?force=true``."""
+        """Unload and delete a model; a busy one only with ``?force=true``."""
         freed = await self.service.catalog.delete(name, force=self.flag("force"))
         self.finish_json({"deleted": True, "id": name, "object": "model", "freed_bytes": freed})
 
 
 class GarbageHandler(ModelHandler):
-    """``POST /v1/models/gc``; the other verbs are about a model that is called ``gc``."""
+    """``POST /v1/models/gc``. The other verbs address a model named ``gc``."""
 
     @allowed("write")
     async def post(self, name: str) -> None:
@@ -53,7 +53,7 @@ class GarbageHandler(ModelHandler):
                 "object": "gc",
                 "dry_run": request.dry_run,
                 "removed": removed,
-                "freed_bytes": sum(thing.size for thing in removed),
+                "freed_bytes": sum(item.size for item in removed),
                 "problems": problems,
             }
         )
@@ -66,9 +66,9 @@ class _GarbageRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class LoadHandler(EventStreamHandler):
     @allowed("write")
     async def post(self, name: str) -> None:
-        """Load a model: a stream of progress where the client accepts one, else the Model."""
+        """Load a model. Reply with a stream of progress if accepted, else with the Model."""
         body = self.json_body()
-        keep_alive = keep_alive_of(body.pop("keep_alive", None))
+        keep_alive = _keep_alive(body.pop("keep_alive", None))
         parameters = check(body, LoadParameters)
         if parameters.isq is not UNSET:
             kind = canonical_isq(parameters.isq, param="isq")
@@ -91,12 +91,13 @@ async def _last(events: AsyncGenerator[dict[str, Any], None]) -> dict[str, Any]:
     return last
 
 
-def keep_alive_of(value: Any) -> float | None:
-    """Seconds of a request's ``keep_alive``; None where it has none.
+def _keep_alive(value: Any) -> float | None:
+    """Return the seconds of a request's ``keep_alive``, or None if it is absent.
 
     Raises
     ------
     InvalidKeepAlive
+        If it is not a duration.
     """
     if value is None:
         return None
@@ -110,14 +111,14 @@ def keep_alive_of(value: Any) -> float | None:
 class UnloadHandler(PowerHandler):
     @allowed("write")
     async def post(self, name: str) -> None:
-        """Free a model's memory; a busy one only with ``?force=true``."""
+        """Unload a model; a busy one only with ``?force=true``."""
         self.finish_json(await self.service.loading.unload(name, force=self.flag("force")))
 
 
 class PinHandler(PowerHandler):
     @allowed("write")
     async def post(self, name: str) -> None:
-        """Keep a model in memory: it is neither evicted nor unloaded when idle."""
+        """Exempt a model from eviction and idle unloading."""
         self.finish_json(await self.service.loading.pin(name, True))
 
 

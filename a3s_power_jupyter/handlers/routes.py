@@ -1,9 +1,9 @@
-"""The route table. Nothing is mounted that is not here.
+"""The routes of the extension.
 
-A name stands in a path percent-encoded, or with raw slashes. The actions come first, so
-``POST /v1/models/a/load`` loads ``a``; a model that is called ``a/load`` is reached as
-``a%2Fload``. ``gc`` is an action for POST alone: GET and DELETE mean a model of that name.
-So does DELETE of ``pull``, while GET lists the pulls; the model is shown as ``%70ull``.
+A model name in a path may be percent-encoded or contain raw slashes. Actions take precedence, so
+``POST /v1/models/a/load`` loads ``a``, and a model named ``a/load`` is addressed as ``a%2Fload``.
+``gc`` is an action for POST only: GET and DELETE address a model of that name. DELETE of ``pull``
+addresses a model, too, while GET lists the pulls; that model is shown as ``%70ull``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Replies as server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html)."""
+"""The base class of handlers that reply with Server-Sent Events.
+
+Format: https://html.spec.whatwg.org/multipage/server-sent-events.html
+"""
 
 from __future__ import annotations
 
@@ -14,25 +17,25 @@ from tornado.iostream import StreamClosedError
 from ..contract.errors import PowerError
 from .base import PowerHandler
 
-#: Seconds for which the head of the reply waits for the first event, so that an early error
-#: still gets its HTTP status.
+#: Seconds to wait for the first event before the head of the reply is sent. An error until then
+#: gets its own HTTP status.
 HEAD_DELAY = 10.0
-#: Seconds between two comments, which keep proxies from taking silence for death.
+#: Seconds between comments, which keep proxies from closing an idle connection.
 KEEP_ALIVE = 15.0
 
 
 class EventStreamHandler(PowerHandler):
-    """A handler that can answer with a stream of JSON events."""
+    """A handler that can reply with a stream of JSON events."""
 
     def initialize(self, template: str) -> None:
         super().initialize(template)
         self._streaming = False
-        self._one_writer = asyncio.Lock()
+        self._write_lock = asyncio.Lock()
 
     async def stream(self, events: AsyncGenerator[Any, None], *, end: bytes = b"") -> None:
-        """Send each of `events`, then `end`; the generator is closed in every case.
+        """Send each of `events`, then `end`, and close the generator in any case.
 
-        An error before the head was sent is raised; a later one is the last event.
+        An error is raised if the head of the reply has not been sent, else it is the last event.
         """
         await self.until_disconnect(self._stream(events, end))
         self.finish(set_content_type="text/event-stream")
@@ -56,7 +59,7 @@ class EventStreamHandler(PowerHandler):
         return {"error": error.to_wire()}
 
     async def send_event(self, event: Any) -> None:
-        """Send `event`, anything that msgspec encodes; returns when the socket has taken it."""
+        """Send `event`, encoded by msgspec. Return once it is written to the socket."""
         await self._send(b"data: " + msgspec.json.encode(event) + b"\n\n")
 
     async def _send_comments(self) -> None:
@@ -66,14 +69,14 @@ class EventStreamHandler(PowerHandler):
             await asyncio.sleep(KEEP_ALIVE)
 
     async def _send(self, data: bytes) -> None:
-        # tornado resolves the future of the last flush only: two at a time would lose one.
-        async with self._one_writer:
+        # tornado resolves only the future of the last flush, so flushes must not overlap.
+        async with self._write_lock:
             if not self._streaming:
                 self._streaming = True
                 self.set_header("Content-Type", "text/event-stream")
                 self.set_header("Cache-Control", "no-cache")
                 self.set_header("X-Accel-Buffering", "no")
             self.write(data)
-            # A closed stream is on_connection_close's business, which cancels this very task.
+            # `on_connection_close` handles a closed stream by cancelling this task.
             with suppress(StreamClosedError):
                 await self.flush()

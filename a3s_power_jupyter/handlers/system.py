@@ -1,4 +1,4 @@
-"""The server itself: its health and its events."""
+"""Handlers of the server's health, its events, and unknown routes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .sse import EventStreamHandler
 class HealthHandler(PowerHandler):
     @allowed("read")
     async def get(self) -> None:
-        """What runs here; mistakes in the configuration are among its hints."""
+        """Reply with the health of the server. Configuration problems are among its hints."""
         health = await self.service.health()
         health["hints"] = [*self.context.problems, *health.get("hints", [])]
         self.finish_json(health)
@@ -20,12 +20,12 @@ class HealthHandler(PowerHandler):
 class EventsHandler(EventStreamHandler):
     @allowed("read")
     async def get(self) -> None:
-        """A snapshot, then every change, until the client goes away."""
+        """Stream a snapshot, then every change, until the client disconnects."""
         await self.stream(self.service.events.stream())
 
 
 class UnknownRouteHandler(PowerHandler):
-    """Everything else under ``/v1``: refused as all is, and then a 404 in JSON."""
+    """Replies 404 in JSON to all other requests under ``/v1``, after authentication."""
 
     async def prepare(self) -> None:  # type: ignore[override]
         await super().prepare()
@@ -33,6 +33,7 @@ class UnknownRouteHandler(PowerHandler):
             self.refuse(
                 RouteNotFound(
                     f"There is no route {self.request.path!r}. The routes are /v1/models..., "
-                    "/v1/chat/completions, /v1/completions, /v1/embeddings, /v1/events, /v1/health."
+                    "/v1/chat/completions, /v1/completions, /v1/embeddings, /v1/events and "
+                    "/v1/health."
                 )
             )

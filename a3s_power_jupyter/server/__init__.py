@@ -1,1 +1,1 @@
-"""What Jupyter Server starts and configures."""
+"""The Jupyter Server extension and the ``jupyter power`` command."""

@@ -1,1 +1,1 @@
-"""The OpenAI routes."""
+"""OpenAI's API: chat completions, completions and embeddings."""

@@ -1,7 +1,7 @@
-"""The fields of OpenAI's requests: which we read, which we pass over, which nobody defines.
+"""The fields of OpenAI's requests: types and ranges of those that are read, names of the others.
 
-Source: the request bodies of OpenAI's API reference; `tests/test_openai_fields.py` compares the
-tables with the types of the installed ``openai`` package.
+Source: the request bodies in OpenAI's API reference. `tests/unit/handlers/test_openai_fields.py`
+compares them with the types of the installed ``openai`` package.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ...contract.parameters import Penalty, PositiveInt, Probability, check
 
 T = TypeVar("T", bound=msgspec.Struct)
 
-#: Defined by OpenAI and without a meaning here: accepted, and passed over.
+#: Fields of OpenAI that have no effect here.
 IGNORED_CHAT = frozenset(
     {
         "audio",
@@ -45,7 +45,7 @@ IGNORED_CHAT = frozenset(
 IGNORED_COMPLETION = frozenset({"best_of", "suffix", "user"})
 IGNORED_EMBEDDING = frozenset({"user"})
 
-#: Token alternatives at most, the limit of OpenAI's ``top_logprobs``.
+#: Most alternatives for a token, as for OpenAI's ``top_logprobs``.
 MAX_ALTERNATIVES = 20
 
 Alternatives = Annotated[int, Meta(ge=0, le=MAX_ALTERNATIVES)]
@@ -58,7 +58,7 @@ class StreamOptions(msgspec.Struct, frozen=True):
 
 
 class GenerationFields(msgspec.Struct, frozen=True, kw_only=True):
-    """What chat and plain completions have in common; the second part is not OpenAI's."""
+    """Fields of chat and plain completions. The second group are extensions of OpenAI's API."""
 
     model: Annotated[str, Meta(min_length=1)]
     n: Annotated[int, Meta(ge=1, le=128)] = 1
@@ -80,7 +80,7 @@ class GenerationFields(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChatFields(GenerationFields, frozen=True, kw_only=True):
-    """``images`` (base64) stands beside ``messages``; it is not OpenAI's."""
+    """``images`` (a list of base64) is an extension of OpenAI's API."""
 
     messages: Annotated[list[dict[str, Any]], Meta(min_length=1)]
     max_completion_tokens: PositiveInt | UnsetType = UNSET
@@ -106,18 +106,18 @@ class EmbeddingFields(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_fields(body: dict[str, Any], type_: type[T], ignored: frozenset[str]) -> T:
-    """The fields of `body` that `type_` knows, checked; ``null`` is the same as left out.
+    """Check a request's fields and return them as `type_`. ``null`` means unset.
 
     Raises
     ------
     UnsupportedRequestFields
-        A field that neither OpenAI nor we define.
+        If a field is neither in `type_` nor in `ignored`.
     InvalidParameter
-        A field is missing, of a wrong type or out of range.
+        If a field is missing, has a wrong type or is out of range.
     """
     fields = msgspec.structs.fields(type_)
     known = {field.encode_name for field in fields}
-    refuse_unknown(set(body) - known - ignored, known)
+    _refuse_unknown(set(body) - known - ignored, known)
     given = {name: value for name, value in body.items() if name in known and value is not None}
     for field in fields:
         if field.required and field.encode_name not in given:
@@ -125,11 +125,12 @@ def read_fields(body: dict[str, Any], type_: type[T], ignored: frozenset[str]) -
     return check(given, type_)
 
 
-def refuse_unknown(unknown: set[str], known: set[str]) -> None:
+def _refuse_unknown(unknown: set[str], known: set[str]) -> None:
     if not unknown:
         return
     names = sorted(unknown)
     near = difflib.get_close_matches(names[0], known, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     listed = ", ".join(repr(name) for name in names)
-    raise UnsupportedRequestFields(f"Nobody defines {listed}.{hint}", param=names[0])
+    verb = "is" if len(names) == 1 else "are"
+    raise UnsupportedRequestFields(f"{listed} {verb} not defined.{hint}", param=names[0])

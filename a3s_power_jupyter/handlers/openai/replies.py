@@ -1,4 +1,4 @@
-"""What the engine gave, as OpenAI's replies and chunks."""
+"""Build OpenAI's replies and chunks from the items of the engine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ GenerationItem = Started | Delta | Finished
 
 
 class _Choice:
-    """What has come of one choice."""
+    """The text of one choice so far."""
 
     def __init__(self) -> None:
         self.texts: list[str] = []
@@ -27,7 +27,7 @@ class _Choice:
         self.offsets: list[int] = []
         self.finished: Finished | None = None
 
-    def take(self, delta: Delta) -> None:
+    def add(self, delta: Delta) -> None:
         offset = self.length
         for token in delta.logprobs or ():
             self.offsets.append(offset)
@@ -46,7 +46,7 @@ class _Choice:
 
 
 class GenerationReply:
-    """Takes the items of a call's choices in and gives chunks, or the whole reply, out."""
+    """Collects the items of all choices of a request, and returns chunks or the whole reply."""
 
     id_prefix: ClassVar[str]
     object_name: ClassVar[str]
@@ -59,27 +59,27 @@ class GenerationReply:
         self._choices = [_Choice() for _ in call.requests]
 
     def add(self, index: int, item: GenerationItem) -> dict[str, Any] | None:
-        """Take in an item of choice `index`.
+        """Add an item of choice `index`.
 
         Returns
         -------
         dict or None
-            The chunk that streams it; None where OpenAI has none for it.
+            The chunk to stream, or None if OpenAI's API has no chunk for the item.
         """
         choice = self._choices[index]
         if isinstance(item, Delta):
-            choice.take(item)
+            choice.add(item)
         elif isinstance(item, Finished):
             choice.finished = item
         piece = self._chunk_choice(choice, item)
         return None if piece is None else self._chunk([{"index": index, **piece}])
 
     def usage_chunk(self) -> dict[str, Any]:
-        """The last chunk, without choices, of a stream that was asked for usage."""
+        """Return the last chunk of a stream with ``include_usage``. It has no choices."""
         return self._chunk([]) | {"usage": self.usage()}
 
     def result(self) -> dict[str, Any]:
-        """The reply that is not streamed; every choice is finished."""
+        """Return the whole reply. All choices must be finished."""
         choices = [
             {"index": i, **self._whole_choice(choice), "finish_reason": choice.finish_reason}
             for i, choice in enumerate(self._choices)
@@ -87,7 +87,7 @@ class GenerationReply:
         return self._head(self.object_name) | {"choices": choices, "usage": self.usage()}
 
     def usage(self) -> dict[str, Any]:
-        """Token counts; a prompt counts once, however many choices it has."""
+        """Return the token counts. A prompt is counted once, however many choices it has."""
         finished = [choice.finished for choice in self._choices if choice.finished]
         prompts = finished[:: self._call.n]
         prompt_tokens = sum(item.prompt_tokens for item in prompts)
@@ -179,7 +179,7 @@ def _chat_logprobs(tokens: list[TokenLogprob] | None) -> dict[str, Any] | None:
 
 
 def _completion_logprobs(tokens: list[TokenLogprob], offsets: list[int]) -> dict[str, Any] | None:
-    """The parallel lists of the older route; `offsets` are the tokens' places in the text."""
+    """Return the parallel lists of plain completions. `offsets` are positions in the text."""
     if not tokens:
         return None
     return {
@@ -191,22 +191,24 @@ def _completion_logprobs(tokens: list[TokenLogprob], offsets: list[int]) -> dict
 
 
 def embedding_reply(call: EmbeddingCall, embedded: Embedded) -> dict[str, Any]:
-    """The reply of ``POST /v1/embeddings``.
+    """Return the reply of ``POST /v1/embeddings``.
 
     Raises
     ------
     InvalidParameter
-        More `dimensions` than the model has.
+        If the request asks for more dimensions than the model has.
     """
-    have = embedded.dimensions
-    want = have if call.dimensions is None else call.dimensions
-    if want > have:
+    available = embedded.dimensions
+    dimensions = available if call.dimensions is None else call.dimensions
+    if dimensions > available:
         raise InvalidParameter(
-            f"The model has {have} dimensions; {want} cannot be given.", param="dimensions"
+            f"The model has {available} dimensions. Request at most as many, not {dimensions}.",
+            param="dimensions",
         )
-    rows = [embedded.vectors[i : i + 4 * have] for i in range(0, len(embedded.vectors), 4 * have)]
+    vectors, size = embedded.vectors, 4 * available
+    rows = [vectors[start : start + size] for start in range(0, len(vectors), size)]
     data = [
-        {"object": "embedding", "index": i, "embedding": _vector(row, want, call.base64)}
+        {"object": "embedding", "index": i, "embedding": _vector(row, dimensions, call.base64)}
         for i, row in enumerate(rows)
     ]
     usage = {"prompt_tokens": embedded.prompt_tokens, "total_tokens": embedded.prompt_tokens}
@@ -214,8 +216,10 @@ def embedding_reply(call: EmbeddingCall, embedded: Embedded) -> dict[str, Any]:
 
 
 def _vector(row: bytes, dimensions: int, as_base64: bool) -> list[float] | str:
-    """A vector of `dimensions` numbers from little-endian float32 `row`; a shorter one is
-    normalised again, as OpenAI does."""
+    """Return the first `dimensions` numbers of `row`, which is little-endian float32.
+
+    A shortened vector is normalised again, as in OpenAI's API.
+    """
     if 4 * dimensions == len(row):
         return base64.b64encode(row).decode() if as_base64 else _from_little_endian(row).tolist()
     numbers = _from_little_endian(row[: 4 * dimensions])

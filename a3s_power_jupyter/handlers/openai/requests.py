@@ -1,4 +1,4 @@
-"""OpenAI's requests in our types. Pure functions; the replies are in `openai_replies`.
+"""Convert OpenAI's requests to those of the engines.
 
 Reference: https://platform.openai.com/docs/api-reference (chat, completions, embeddings).
 """
@@ -25,10 +25,10 @@ from .fields import (
 )
 from .messages import read_messages
 
-#: Choices that one request may ask for: prompts times ``n``.
+#: Most choices in one request: the number of prompts times ``n``.
 MAX_CHOICES = 2048
 
-#: The fields about tools, and the values by which they ask for none.
+#: Fields of tools, with the values that request none.
 _TOOL_FIELDS: dict[str, tuple[Any, ...]] = {
     "tools": (None, []),
     "functions": (None, []),
@@ -38,11 +38,14 @@ _TOOL_FIELDS: dict[str, tuple[Any, ...]] = {
 
 
 class GenerationCall(msgspec.Struct, frozen=True):
-    """A request for text, ready for the service.
+    """A request for text.
 
     Attributes
     ----------
-    requests : one for each choice of the reply, prompt by prompt, `n` of each.
+    requests : list of ChatRequest or CompletionRequest
+        One for each choice of the reply: `n` for the first prompt, `n` for the second, and so on.
+    keep_alive : float or None
+        Seconds, as for `parse_keep_alive`.
     """
 
     model: str
@@ -54,12 +57,12 @@ class GenerationCall(msgspec.Struct, frozen=True):
 
     @property
     def has_images(self) -> bool:
-        """Whether the model needs the vision capability."""
+        """Whether the model must support images."""
         return any(isinstance(r, ChatRequest) and bool(r.images) for r in self.requests)
 
 
 class EmbeddingCall(msgspec.Struct, frozen=True):
-    """A request for vectors; `dimensions` None is as many as the model has."""
+    """A request for embeddings. `dimensions` is None for those of the model."""
 
     model: str
     request: EmbeddingRequest
@@ -73,12 +76,17 @@ def read_chat(body: dict[str, Any]) -> GenerationCall:
 
     Raises
     ------
-    UnsupportedRequestFields, InvalidParameter, InvalidKeepAlive
+    UnsupportedRequestFields
+        If a field is unknown or requests something unsupported.
+    InvalidParameter
+        If a field is missing or has an invalid value.
+    InvalidKeepAlive
+        If ``keep_alive`` is not a duration.
     """
-    _refuse_tools(body)
+    _refuse_unsupported(body)
     fields = read_fields(body, ChatFields, IGNORED_CHAT)
     if fields.top_logprobs is not UNSET and not fields.logprobs:
-        raise InvalidParameter("top_logprobs needs logprobs: true.", param="top_logprobs")
+        raise InvalidParameter("'top_logprobs' requires 'logprobs'.", param="top_logprobs")
     messages, images = read_messages(fields.messages, fields.images)
     max_tokens = fields.max_completion_tokens
     sampling = msgspec.structs.replace(
@@ -95,7 +103,12 @@ def read_completion(body: dict[str, Any]) -> GenerationCall:
 
     Raises
     ------
-    UnsupportedRequestFields, InvalidParameter, InvalidKeepAlive
+    UnsupportedRequestFields
+        If a field is unknown or requests something unsupported.
+    InvalidParameter
+        If a field is missing or has an invalid value.
+    InvalidKeepAlive
+        If ``keep_alive`` is not a duration.
     """
     fields = read_fields(body, CompletionFields, IGNORED_COMPLETION)
     sampling = msgspec.structs.replace(_sampling(fields), logprobs=fields.logprobs)
@@ -110,12 +123,17 @@ def read_embedding(body: dict[str, Any]) -> EmbeddingCall:
 
     Raises
     ------
-    UnsupportedRequestFields, InvalidParameter, InvalidKeepAlive
+    UnsupportedRequestFields
+        If a field is unknown or requests something unsupported.
+    InvalidParameter
+        If a field is missing or has an invalid value.
+    InvalidKeepAlive
+        If ``keep_alive`` is not a duration.
     """
     fields = read_fields(body, EmbeddingFields, IGNORED_EMBEDDING)
     inputs = _texts(fields.input, "input")
     if any(not text for text in inputs):
-        raise InvalidParameter("An input is empty; there is nothing to embed.", param="input")
+        raise InvalidParameter("'input' must not contain empty strings.", param="input")
     return EmbeddingCall(
         model=fields.model,
         request=EmbeddingRequest(inputs=inputs, prompt_name=fields.prompt_name),
@@ -142,7 +160,7 @@ def _generation(
 
 
 def _nth(request: ChatRequest | CompletionRequest, i: int) -> ChatRequest | CompletionRequest:
-    """`request` for choice `i`: its own seed, or all choices would be the same text."""
+    """Return `request` for choice `i`, with another seed so that the choices differ."""
     seed = request.sampling.seed
     if seed is UNSET or i == 0:
         return request
@@ -182,20 +200,20 @@ def _logit_bias(bias: dict[str, float] | UnsetType) -> dict[int, float] | UnsetT
     for token in bias:
         if not (token.isascii() and token.isdecimal()):
             raise InvalidParameter(
-                f"logit_bias names tokens by their ids, not by {token!r}.", param="logit_bias"
+                f"The keys of logit_bias must be token ids, not {token!r}.", param="logit_bias"
             )
     return {int(token): value for token, value in bias.items()}
 
 
 def _texts(value: Any, param: str) -> list[str | list[int]]:
-    """One text, one list of token ids, or a list of either."""
+    """Read prompts or inputs: one text, one list of token ids, or a list of either."""
     if _is_text(value):
         return [value]
     if isinstance(value, list) and value and all(_is_text(item) for item in value):
         return value
     raise InvalidParameter(
-        f"{param!r} must be a string, a list of strings, a list of token ids, or a list of "
-        "such lists; and not empty.",
+        f"{param!r} must be a string, a list of strings, a list of token ids, or a list of lists "
+        "of token ids, and must not be empty.",
         param=param,
     )
 
@@ -209,7 +227,7 @@ def _is_text(value: Any) -> bool:
 
 
 def _json_schema(response_format: dict[str, Any] | UnsetType) -> dict[str, Any] | UnsetType:
-    """The schema of a ``response_format``: OpenAI's nesting, or the schema without it."""
+    """Return the schema of a ``response_format``, nested as in OpenAI's API or not."""
     if response_format is UNSET:
         return UNSET
     kind = response_format.get("type")
@@ -232,14 +250,12 @@ def _json_schema(response_format: dict[str, Any] | UnsetType) -> dict[str, Any] 
     return schema
 
 
-def _refuse_tools(body: dict[str, Any]) -> None:
-    """Fields whose silent loss would change what the reply means."""
-    for name, nothing in _TOOL_FIELDS.items():
-        if body.get(name) not in nothing:
+def _refuse_unsupported(body: dict[str, Any]) -> None:
+    """Refuse unsupported fields that change the meaning of the reply."""
+    for name, unset in _TOOL_FIELDS.items():
+        if body.get(name) not in unset:
             raise UnsupportedRequestFields(
-                "Tools are not supported yet; leave them out.", param=name
+                f"Tools are not supported. Remove {name!r} from the request.", param=name
             )
     if body.get("audio") is not None or body.get("modalities") not in (None, ["text"]):
-        raise UnsupportedRequestFields(
-            "Replies are text only; audio is not supported.", param="audio"
-        )
+        raise UnsupportedRequestFields("Audio is not supported. Request text only.", param="audio")
