@@ -1,14 +1,14 @@
-"""The server's side of conversions: found in the store, or made by a process of their own."""
+"""Find conversions in the store, or run a process that makes them."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
 from pathlib import Path
 
 from ..contract.errors import ModelLoadFailed, from_wire
 from ..contract.types import Manifest
+from ..engine.base import ProgressCallback
 from ..ipc.child import Child, offline_environment, python_module
 from ..store.conversions import Conversion, conversion_of
 from ..store.model_store import ModelStore
@@ -16,17 +16,23 @@ from .protocol import EVENT_DECODER, Convert, Done, Event, Failed, Progress, Ref
 
 CONVERT_COMMAND = python_module("a3s_power_jupyter.convert.main")
 
-#: The ISQ kinds that are llama.cpp's own, and run on it.
+#: ISQ kinds that are types of llama.cpp; models with these kinds are converted to GGUF.
 GGML_KINDS = frozenset({"Q4_0", "Q4K", "Q6K", "Q8_0"})
 
 
-class Conversions:
-    """Conversions of the models of one store.
+class ConversionManager:
+    """Convert the models of one store.
 
     Parameters
     ----------
-    stall_timeout
-        Seconds that a conversion may be without progress.
+    home : Path
+        Folder of the store.
+    store : ModelStore
+        The store.
+    stall_timeout : float
+        Seconds without progress after which a conversion fails.
+    log : logging.Logger
+        Logger of the server.
     """
 
     def __init__(
@@ -37,31 +43,50 @@ class Conversions:
         self._stall_timeout = stall_timeout
         self._log = log
 
-    async def find_or_make(
-        self, manifest: Manifest, kind: str, progress: Callable[[float], None]
+    async def find_or_convert(
+        self, manifest: Manifest, kind: str, progress: ProgressCallback
     ) -> Conversion:
-        """The conversion of a model; `refused` says why there is none. Cancelling ends it.
+        """Return the conversion of a model, converting it if necessary.
+
+        Cancelling the task stops the conversion.
+
+        Parameters
+        ----------
+        manifest : Manifest
+            A model of format safetensors.
+        kind : str
+            One of `GGML_KINDS`.
+        progress : callable
+            Receives values from 0 to 1.
+
+        Returns
+        -------
+        Conversion
+            Without a blob if the model cannot be converted; `refused` is the reason.
 
         Raises
         ------
         PowerError
-            It failed, and the next load tries again.
+            If the conversion fails. The next call tries again.
         """
         found = await asyncio.to_thread(self._store.find_conversion, conversion_of(manifest, kind))
         if found is not None:
             return found
         paths = await asyncio.to_thread(self._store.resolve, manifest)
         request = Convert(str(self._home), manifest, tuple(map(str, paths)), kind)
-        reason = await self._make(request, progress)
+        reason = await self._run_process(request, progress)
         if reason is not None:
             return Conversion((), kind, 0, refused=reason)
         found = await asyncio.to_thread(self._store.find_conversion, conversion_of(manifest, kind))
         if found is None:
-            raise ModelLoadFailed("The conversion was removed as soon as it was made. Try again.")
+            raise ModelLoadFailed(
+                f"The conversion of {manifest.name!r} was deleted as soon as it was made. "
+                "Try again."
+            )
         return found
 
-    async def _make(self, request: Convert, progress: Callable[[float], None]) -> str | None:
-        """Run the process to its end; why the model is not converted, or None."""
+    async def _run_process(self, request: Convert, progress: ProgressCallback) -> str | None:
+        """Run a conversion process, and return why the model cannot be converted, or None."""
         events: asyncio.Queue[Event | None] = asyncio.Queue()
         name = request.manifest.name
         try:
@@ -75,8 +100,10 @@ class Conversions:
                 self._log,
             )
         except OSError as error:
-            raise ModelLoadFailed(f"No process could be started for {name!r}: {error}.") from None
-        child.lower_priority()  # it must not slow the notebook down
+            raise ModelLoadFailed(
+                f"Could not start a process to convert {name!r}: {error}."
+            ) from None
+        child.lower_priority()
         child.send(request)
         progress(0.0)
         try:
@@ -84,7 +111,7 @@ class Conversions:
                 event = await asyncio.wait_for(events.get(), self._stall_timeout)
                 if event is None:
                     raise ModelLoadFailed(
-                        f"The conversion of {name!r} ended: {child.exit_reason()}. The next "
+                        f"The process converting {name!r} exited: {child.exit_reason()}. The next "
                         "request tries again."
                     )
                 if isinstance(event, Progress):
@@ -97,8 +124,8 @@ class Conversions:
                     return None
         except TimeoutError:
             raise ModelLoadFailed(
-                f"The conversion of {name!r} made no progress for {self._stall_timeout:g} seconds "
-                "and was stopped."
+                f"Converting {name!r} was stopped because it made no progress for "
+                f"{self._stall_timeout:g} seconds."
             ) from None
         finally:
             await child.stop()

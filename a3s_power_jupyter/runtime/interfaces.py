@@ -9,11 +9,9 @@ from typing import Protocol
 from ..contract.errors import WorkerDied
 from ..contract.parameters import LoadParameters
 from ..contract.types import Request
+from ..engine.base import ProgressCallback
 from ..engine.protocol import Load, Loaded
 from .stream import Stream
-
-#: Progress callback of a load; receives a value from 0 to 1.
-Progress = Callable[[float], None]
 
 
 class WorkerHandle(Protocol):
@@ -27,7 +25,7 @@ class WorkerHandle(Protocol):
     def mapped_bytes(self) -> int:
         """The part of `memory_bytes` mapped from files, which the system counts as available."""
 
-    async def load(self, load: Load, progress: Progress) -> Loaded: ...
+    async def load(self, load: Load, progress: ProgressCallback) -> Loaded: ...
 
     def submit(self, request: Request) -> Stream: ...
 
@@ -60,7 +58,7 @@ class LoadPlan:
 
     name: str
     parameters: LoadParameters
-    prepare: Callable[[Progress], Awaitable[Load]]
+    prepare: Callable[[ProgressCallback], Awaitable[Load]]
     need: int
     keep_alive: float
 

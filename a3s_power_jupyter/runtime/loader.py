@@ -6,9 +6,10 @@ import asyncio
 from typing import Any
 
 from ..contract.errors import ModelLoadFailed
+from ..engine.base import ProgressCallback
 from ..engine.protocol import Load, Loaded
 from .clock import Clock, wake
-from .interfaces import Progress, WorkerHandle
+from .interfaces import WorkerHandle
 
 
 async def load_into(
@@ -16,7 +17,7 @@ async def load_into(
     name: str,
     load: Load,
     *,
-    progress: Progress,
+    progress: ProgressCallback,
     clock: Clock,
     stall_timeout: float,
 ) -> Loaded:

@@ -11,6 +11,7 @@ import psutil
 
 from ..contract.errors import ModelLoadFailed, PowerError, WorkerDied, from_wire
 from ..contract.types import Request
+from ..engine.base import ProgressCallback
 from ..engine.protocol import (
     REPLY_DECODER,
     Cancel,
@@ -25,7 +26,6 @@ from ..engine.protocol import (
     Submit,
 )
 from ..ipc.child import Child, offline_environment, python_module
-from .interfaces import Progress
 from .stream import Stream
 
 WORKER_COMMAND = python_module("a3s_power_jupyter.engine.main")
@@ -52,7 +52,7 @@ class Worker:
         self._log = log
         self._streams: dict[int, Stream] = {}
         self._last_id = 0
-        self._progress: Progress = lambda _value: None
+        self._progress: ProgressCallback = lambda _value: None
         self._loaded: asyncio.Future[Loaded] = asyncio.get_running_loop().create_future()
         self._stopping = False
         self._child: Child[Command, Reply] = Child(
@@ -101,7 +101,7 @@ class Worker:
             return int(getattr(psutil.Process(self.pid).memory_info(), "shared", 0))
         return 0
 
-    async def load(self, load: Load, progress: Progress) -> Loaded:
+    async def load(self, load: Load, progress: ProgressCallback) -> Loaded:
         """Load the model.
 
         Raises

@@ -10,10 +10,11 @@ from msgspec import UNSET
 
 from ..contract.parameters import DefaultParameters, LoadParameters, parse_keep_alive
 from ..contract.types import Manifest
-from ..convert.conversion_manager import GGML_KINDS, Conversions
+from ..convert.conversion_manager import GGML_KINDS, ConversionManager
+from ..engine.base import ProgressCallback
 from ..engine.protocol import Load
 from ..engine.registry import require_engine
-from ..runtime.interfaces import LoadPlan, Progress
+from ..runtime.interfaces import LoadPlan
 from ..runtime.memory import kv_cache_bytes, needed_bytes
 from ..store.conversions import Conversion
 from ..store.model_store import ModelStore
@@ -23,7 +24,9 @@ from .settings import Settings
 class LoadPlanner:
     """Makes load plans from manifests."""
 
-    def __init__(self, settings: Settings, store: ModelStore, conversions: Conversions) -> None:
+    def __init__(
+        self, settings: Settings, store: ModelStore, conversions: ConversionManager
+    ) -> None:
         self._settings = settings
         self._store = store
         self._conversions = conversions
@@ -52,7 +55,7 @@ class LoadPlanner:
         )
 
     async def _prepare(
-        self, manifest: Manifest, parameters: LoadParameters, progress: Progress
+        self, manifest: Manifest, parameters: LoadParameters, progress: ProgressCallback
     ) -> Load:
         require_engine(manifest.format)
         load = Load(
@@ -65,7 +68,7 @@ class LoadPlanner:
         )
         if manifest.format == "safetensors" and parameters.isq in GGML_KINDS:
             isq = str(parameters.isq)
-            conversion = await self._conversions.find_or_make(manifest, isq, progress)
+            conversion = await self._conversions.find_or_convert(manifest, isq, progress)
             if conversion.refused is None:
                 blob = str(self._store.blobs.path(conversion.sha256))
                 return msgspec.structs.replace(load, format="gguf", paths=(blob,))

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import UNSET
 
 from .. import __version__
-from ..convert.conversion_manager import Conversions
+from ..convert.conversion_manager import ConversionManager
 from ..hub.pull_manager import Listener, Pulls
 from ..remote import Upstreams
 from ..runtime.clock import SystemClock
@@ -57,7 +57,7 @@ class PowerService:
         self._machine = MachineProbe(log)
         changes = Changes()
         store = ModelStore(settings.home)
-        conversions = Conversions(settings.home, store, settings.load_timeout, log)
+        conversions = ConversionManager(settings.home, store, settings.load_timeout, log)
         planner = LoadPlanner(settings, store, conversions)
         self._scheduler = scheduler = Scheduler(
             spawn=lambda name, on_death: Worker.spawn(name, on_death, log),

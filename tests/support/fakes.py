@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 from a3s_power_jupyter.contract.errors import PowerError, WorkerDied
 from a3s_power_jupyter.contract.types import Delta, Finished, Request, Started
+from a3s_power_jupyter.engine.base import ProgressCallback
 from a3s_power_jupyter.engine.protocol import Ended, Load, Loaded
-from a3s_power_jupyter.runtime.interfaces import Progress
 from a3s_power_jupyter.runtime.stream import Stream
 
 
@@ -87,12 +87,12 @@ class FakeWorker:
     on_death: Callable[[WorkerDied], None]
     load_result: asyncio.Future[Loaded] = field(default_factory=asyncio.Future)
     streams: list[Stream] = field(default_factory=list)
-    progress: Progress | None = None
+    progress: ProgressCallback | None = None
     stopped: bool = False
     memory_bytes: int = 0
     mapped_bytes: int = 0
 
-    async def load(self, load: Load, progress: Progress) -> Loaded:
+    async def load(self, load: Load, progress: ProgressCallback) -> Loaded:
         self.progress = progress
         return await self.load_result
 
