@@ -1,4 +1,4 @@
-"""The commands of ``%power``: one function each, from parsed words to what is shown."""
+"""The commands of ``%power``, one function each. `pulling` has the commands for pulls."""
 
 from __future__ import annotations
 
@@ -10,31 +10,30 @@ from IPython.core.error import UsageError
 from IPython.display import display
 from msgspec import UNSET
 
-from ..client import Client
 from ..contract.types import Device, EngineStatus
 from ..display import formatting
 from . import render
-from .live import live
+from .live_text import live_text
 from .render import Output
 from .session import Session
 
-#: Bytes from which on hashing takes long enough to say so.
-BIG_FILE = 500_000_000
+#: Bytes from which hashing takes long enough to announce it.
+LARGE_FILE = 500_000_000
 
 
 def status(session: Session, arguments: argparse.Namespace) -> Output:
-    """``%power``: where the models are, and what can be done next."""
+    """``%power``: show the server, the models in memory and where to find help."""
     client = session.client
-    running = client.ps()
+    loaded = client.ps()
     facts = render.facts(
         (
-            ("Server", f"{client.server.url} ({client.server.found})"),
+            ("Server", session.server_description),
             ("Models", str(len(client.models()))),
-            ("Asked by %%power", session.model or ""),
+            ("Default model", session.model or ""),
         )
     )
-    more = render.note("%power help lists the commands; %%power NAME asks a model.")
-    return render.stack([facts, render.processes(running), more])
+    hint = render.note("%power help lists the commands. %%power NAME sends the cell to a model.")
+    return render.stack([facts, render.processes(loaded), hint])
 
 
 def register(session: Session, arguments: argparse.Namespace) -> Output:
@@ -55,10 +54,10 @@ def register(session: Session, arguments: argparse.Namespace) -> Output:
 
 def _announce_hashing(path: Path) -> None:
     files = path.glob("*.safetensors") if path.is_dir() else [path]
-    count = sum(file.stat().st_size for file in files if file.is_file())
-    if count >= BIG_FILE:
+    size = sum(file.stat().st_size for file in files if file.is_file())
+    if size >= LARGE_FILE:
         display(
-            render.note(f"Hashing {path.name} ({formatting.size(count)}) once; this takes a while.")
+            render.note(f"Hashing {path.name} ({formatting.size(size)}). This may take a while.")
         )
 
 
@@ -75,7 +74,7 @@ def _upstream(arguments: argparse.Namespace) -> dict[str, str] | None:
 
 
 def models(session: Session, arguments: argparse.Namespace) -> Output | None:
-    """The table that lives; in a terminal the one of ``%power list``."""
+    """Show the widget with all models; in a terminal, the same table as ``%power list``."""
     if not session.in_notebook:
         return list_models(session, arguments)
     display(session.client.table())
@@ -95,37 +94,37 @@ def remove(session: Session, arguments: argparse.Namespace) -> Output:
     if session.model == arguments.model:
         session.model = None
     session.conversations.pop(arguments.model, None)
-    what = f"freed {formatting.size(freed)}" if freed else "its file stays where it is"
-    return render.note(f"{arguments.model} is forgotten; {what}.")
+    disk = f"Freed {formatting.size(freed)}." if freed else "Its files were kept."
+    return render.note(f"Deleted {arguments.model}. {disk}")
 
 
 def load(session: Session, arguments: argparse.Namespace) -> None:
-    """Shows the progress, and then the model, in one place."""
+    """Load a model, showing its progress and then the loaded model in one display."""
     name = arguments.model
     started = time.monotonic()
-    with live(session.in_notebook) as place:
+    with live_text(session.in_notebook) as text:
         model = session.client.load(
             name,
             keep_alive=arguments.keep_alive,
-            progress=lambda phase, done: place.update(render.loading(name, phase, done)),
+            progress=lambda phase, fraction: text.update(render.loading(name, phase, fraction)),
             **dict(arguments.parameters),
         )
-        place.update(render.loaded(model, seconds=time.monotonic() - started))
+        text.update(render.loaded(model, seconds=time.monotonic() - started))
 
 
 def unload(session: Session, arguments: argparse.Namespace) -> Output:
     session.client.unload(arguments.model, force=arguments.force)
-    return render.note(f"{arguments.model} is unloaded.")
+    return render.note(f"Unloaded {arguments.model}.")
 
 
 def pin(session: Session, arguments: argparse.Namespace) -> Output:
     session.client.pin(arguments.model)
-    return render.note(f"{arguments.model} is pinned: once loaded, it stays.")
+    return render.note(f"Pinned {arguments.model}. It stays in memory once it is loaded.")
 
 
 def unpin(session: Session, arguments: argparse.Namespace) -> Output:
     session.client.unpin(arguments.model)
-    return render.note(f"{arguments.model} is no longer pinned.")
+    return render.note(f"Unpinned {arguments.model}.")
 
 
 def ps(session: Session, arguments: argparse.Namespace) -> Output:
@@ -135,52 +134,39 @@ def ps(session: Session, arguments: argparse.Namespace) -> Output:
 def use(session: Session, arguments: argparse.Namespace) -> Output:
     if arguments.model:
         session.model = session.client.show(arguments.model).id
-    return render.note(f"%%power asks {session.chat_model(None)}.")
+    return render.note(f"%%power uses {session.chat_model(None)}.")
 
 
 def gc(session: Session, arguments: argparse.Namespace) -> Output:
-    found = session.client.gc(dry_run=not arguments.delete)
-    rows = [(item.kind.replace("_", " "), item.name, formatting.size(item.size)) for item in found]
-    listing = render.table(("Kind", "Name", "Size"), rows, empty="Nothing is left over.")
-    if not found:
-        return listing
-    total = formatting.size(sum(item.size for item in found))
-    done = "are freed" if arguments.delete else "would be freed by %power gc --delete"
-    return render.stack([listing, render.note(f"{total} {done}.")])
+    removable = session.client.gc(dry_run=not arguments.delete)
+    rows = [
+        (item.kind.replace("_", " "), item.name, formatting.size(item.size)) for item in removable
+    ]
+    table = render.table(("Kind", "Name", "Size"), rows, empty="There are no unused files.")
+    if not removable:
+        return table
+    total = formatting.size(sum(item.size for item in removable))
+    result = f"Freed {total}." if arguments.delete else f"%power gc --delete frees {total}."
+    return render.stack([table, render.note(result)])
 
 
 def doctor(session: Session, arguments: argparse.Namespace) -> Output:
-    """How the server does, and what would make it better."""
-    client = session.client
-    health = client.health()
+    """Show the server's setup and how to improve it."""
+    health = session.client.health()
     uptime = formatting.duration(health.uptime_seconds)
-    parts = [
-        render.facts(
-            (
-                *_server(client),
-                (
-                    "Version",
-                    f"{health.version}, up for {uptime}",
-                ),
-                ("Store", health.home),
-                ("Loaded", ", ".join(health.loaded_models) or "nothing"),
-                *((f"Device {device.name}", _device(device)) for device in health.devices),
-                *((f"Engine {name}", _engine(e)) for name, e in health.engines.items()),
-            )
+    facts = render.facts(
+        (
+            ("Server", session.server_description),
+            ("Version", f"{health.version}, up for {uptime}"),
+            ("Store", health.home),
+            ("Loaded", ", ".join(health.loaded_models) or "none"),
+            *((f"Device {device.name}", _device(device)) for device in health.devices),
+            *((f"Engine {name}", _engine(engine)) for name, engine in health.engines.items()),
         )
-    ]
-    parts += [render.note(hint) for hint in health.hints]
-    parts += [
-        render.note(f"The manifest {problem.file} cannot be read: {problem.reason}")
-        for problem in health.problems
-    ]
-    if not health.hints and not health.problems:
-        parts.append(render.note("All is well."))
-    return render.stack(parts)
-
-
-def _server(client: Client) -> tuple[tuple[str, str], ...]:
-    return (("Server", client.server.url), ("Found as", client.server.found))
+    )
+    notes = [*health.hints]
+    notes += [f"Cannot read the manifest {p.file}: {p.reason}" for p in health.problems]
+    return render.stack([facts, *map(render.note, notes or ["No problems found."])])
 
 
 def _device(device: Device) -> str:
@@ -188,7 +174,7 @@ def _device(device: Device) -> str:
     if device.description is not UNSET:
         parts.append(device.description)
     if device.memory_total is not UNSET:
-        parts.append(f"{formatting.size(device.memory_total)} of memory")
+        parts.append(f"{formatting.size(device.memory_total)} memory")
     if device.memory_free is not UNSET:
         parts.append(f"{formatting.size(device.memory_free)} free")
     return ", ".join(parts)
@@ -197,9 +183,9 @@ def _device(device: Device) -> str:
 def _engine(engine: EngineStatus) -> str:
     if not engine.available:
         return "not available" + ("" if engine.reason is UNSET else f": {engine.reason}")
-    parts = ["ready" if engine.version is UNSET else f"version {engine.version}"]
+    parts = ["available" if engine.version is UNSET else f"version {engine.version}"]
     if engine.gpu is not UNSET:
-        parts.append("built for a GPU" if engine.gpu else "built for CPUs only")
+        parts.append("GPU build" if engine.gpu else "CPU-only build")
     if engine.formats:
-        parts.append("runs " + ", ".join(engine.formats))
+        parts.append("formats: " + ", ".join(engine.formats))
     return ", ".join(parts)

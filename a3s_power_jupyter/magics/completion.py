@@ -1,4 +1,4 @@
-"""Tab completion of ``%power`` and ``%%power``: commands, options, model names."""
+"""Tab completion of commands, options and names for ``%power`` and ``%%power``."""
 
 from __future__ import annotations
 
@@ -15,23 +15,26 @@ from IPython.core.completer import (
 )
 
 from ..contract.errors import PowerError
-from . import parser
-from .parser import MagicParser
+from .parser import MagicParser, cell_parser, line_parser
 from .session import Session
 
 _LINE = re.compile(r"(?:^|=)\s*(?P<magic>%%?)power\s+(?P<words>.*)$")
-_NOTHING: dict[str, Any] = {"completions": []}
+_NO_COMPLETIONS: dict[str, Any] = {"completions": []}
 
 
 class Completion:
-    """A matcher for IPython's completer.
+    """Matcher for IPython's completer.
 
-    Names come from the server at most every `FRESH` seconds, and no key press waits for it
-    longer than `PATIENCE`.
+    Attributes
+    ----------
+    MAX_AGE : float
+        Seconds for which the names of models and pulls are cached.
+    TIMEOUT : float
+        Seconds that a key press waits for the server.
     """
 
-    FRESH = 2.0  # seconds
-    PATIENCE = 0.5  # seconds
+    MAX_AGE = 2.0
+    TIMEOUT = 0.5
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -40,33 +43,37 @@ class Completion:
 
     @context_matcher()  # type: ignore[untyped-decorator]
     def match(self, context: CompletionContext) -> dict[str, Any]:
-        """Complete the last word of a line of ours; nothing for other lines.
+        """Complete the last word of a ``%power`` or ``%%power`` line.
 
-        Returns IPython's `SimpleMatcherResult`.
+        Returns
+        -------
+        dict
+            IPython's `SimpleMatcherResult`, without completions for other lines.
         """
         line = _LINE.search(context.text_until_cursor)
         if line is None:
-            return _NOTHING
+            return _NO_COMPLETIONS
         *before, word = re.split(r"\s+", line["words"])
-        tree = parser.cell_parser() if line["magic"] == "%%" else parser.line_parser()
-        fitting = [text for text in self._candidates(tree, before, word) if text.startswith(word)]
-        if not fitting:
-            return _NOTHING
+        parser = cell_parser() if line["magic"] == "%%" else line_parser()
+        candidates = self._candidates(parser, before, word)
+        completions = [text for text in candidates if text.startswith(word)]
+        if not completions:
+            return _NO_COMPLETIONS
         return {
-            "completions": [SimpleCompletion(text) for text in fitting],
-            # The whole word, though IPython ends its own at the ":" or "@" of a name.
+            "completions": [SimpleCompletion(text) for text in completions],
+            # The whole word. IPython's own fragment starts after a ":" or "@" in a name.
             "matched_fragment": word,
             "suppress": True,
         }
 
-    def _candidates(self, tree: MagicParser, before: list[str], word: str) -> list[str]:
-        """What may stand after the words `before`, of which all are whole."""
-        awaiting = _awaited(tree, before)
-        if awaiting is None:
+    def _candidates(self, parser: MagicParser, before: list[str], word: str) -> list[str]:
+        """Return what can follow the complete words `before`."""
+        expected = _expected_argument(parser, before)
+        if expected is None:
             return []
-        tree, argument = awaiting
+        parser, argument = expected
         if word.startswith("-") and not (argument and argument.option_strings):
-            return [o for a in tree.arguments for o in a.option_strings if o.startswith("--")]
+            return [o for a in parser.arguments for o in a.option_strings if o.startswith("--")]
         if argument is None:
             return []
         if argument.dest in ("model", "pull"):
@@ -74,39 +81,42 @@ class Completion:
         return list(argument.choices or ())
 
     def _names_of(self, kind: str) -> list[str]:
-        if time.monotonic() - self._fetched_at.get(kind, -math.inf) > self.FRESH:
+        if time.monotonic() - self._fetched_at.get(kind, -math.inf) > self.MAX_AGE:
             try:
-                self._names[kind] = self._session.names(kind, patience=self.PATIENCE)
+                self._names[kind] = self._session.names(kind, timeout=self.TIMEOUT)
             except PowerError:
-                # A key press is no place for an error; the command will tell.
+                # Completion fails silently. The command itself will show the error.
                 self._names[kind] = []
             self._fetched_at[kind] = time.monotonic()
         return self._names[kind]
 
 
-def _awaited(
-    tree: MagicParser, words: list[str]
+def _expected_argument(
+    parser: MagicParser, words: list[str]
 ) -> tuple[MagicParser, argparse.Action | None] | None:
-    """The parser that `words` lead to, and the argument that comes next, None after the last;
-    None where a word is no command."""
-    positionals = _positionals(tree)
+    """Return the parser of the command in `words` and its next argument.
+
+    The argument is None after the last one. The result is None if a word is not a command.
+    """
+    positionals = _positionals(parser)
     option: argparse.Action | None = None
     for word in words:
         if option is not None:
             option = None
         elif word.startswith("-"):
-            option = next((a for a in tree.arguments if word in a.option_strings), None)
+            option = next((a for a in parser.arguments if word in a.option_strings), None)
             if option is not None and option.nargs == 0:
                 option = None
-        elif positionals and isinstance(positionals[0], argparse._SubParsersAction):
-            if word not in positionals[0].choices:
+        elif positionals and positionals[0].nargs == argparse.PARSER:
+            commands: dict[str, MagicParser] = dict(positionals[0].choices or ())
+            if word not in commands:
                 return None
-            tree = positionals[0].choices[word]
-            positionals = _positionals(tree)
+            parser = commands[word]
+            positionals = _positionals(parser)
         else:
             positionals = positionals[1:]
-    return tree, option or (positionals[0] if positionals else None)
+    return parser, option or (positionals[0] if positionals else None)
 
 
-def _positionals(tree: MagicParser) -> list[argparse.Action]:
-    return [argument for argument in tree.arguments if not argument.option_strings]
+def _positionals(parser: MagicParser) -> list[argparse.Action]:
+    return [argument for argument in parser.arguments if not argument.option_strings]

@@ -1,4 +1,4 @@
-"""The magics themselves: they parse, run the command, and turn our errors into IPython's."""
+"""Register the magics, parse their arguments and run their commands."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class
 from IPython.utils.process import arg_split  # type: ignore[attr-defined]
 
 from ..contract.errors import PowerError
-from . import parser
-from .ask import ask
-from .parser import HelpShown
+from .cell_magic import ask
+from .completion import Completion
+from .parser import HelpShown, cell_parser, line_parser
 from .render import Output
 from .session import Session
 
 
 @magics_class
 class PowerMagics(Magics):
-    """The magics of one shell; `session` is what they remember from cell to cell."""
+    """The ``%power`` and ``%%power`` magics of one shell."""
 
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
@@ -29,30 +29,52 @@ class PowerMagics(Magics):
 
     @line_cell_magic
     def power(self, line: str, cell: str | None = None) -> Output | None:
-        """Local models: ``%power help`` lists the commands and options."""
-        with _mistakes_without_traceback():
+        """Local language models. ``%power help`` lists the commands and options."""
+        with _errors_without_traceback():
             if cell is None:
-                return self._command(line)
-            arguments = parser.cell_parser().parse_args(_words(line))
-            ask(self.session, arguments, cell)
+                return self._run_command(line)
+            ask(self.session, cell_parser().parse_args(_split(line)), cell)
         return None
 
-    def _command(self, line: str) -> Output | None:
-        arguments = parser.line_parser().parse_args(_words(line))
+    def _run_command(self, line: str) -> Output | None:
+        arguments = line_parser().parse_args(_split(line))
         run: Callable[[Session, Any], Output | None] = arguments.run
         return run(self.session, arguments)
 
 
-def _words(line: str) -> list[str]:
+def load(shell: InteractiveShell) -> None:
+    """Register the magics and their completion with `shell`."""
+    magics = PowerMagics(shell)
+    shell.register_magics(magics)
+    _unload_completion(shell)  # of a previous load
+    shell.Completer.custom_matchers.append(Completion(magics.session).match)
+
+
+def unload(shell: InteractiveShell) -> None:
+    """Remove the magics and their completion from `shell`."""
+    _unload_completion(shell)
+    for kind in ("line", "cell"):
+        shell.magics_manager.magics[kind].pop("power", None)
+
+
+def _unload_completion(shell: InteractiveShell) -> None:
+    shell.Completer.custom_matchers[:] = [
+        matcher
+        for matcher in shell.Completer.custom_matchers
+        if not isinstance(getattr(matcher, "__self__", None), Completion)
+    ]
+
+
+def _split(line: str) -> list[str]:
     try:
         words: list[str] = arg_split(line, posix=True)
     except ValueError as error:
-        raise UsageError(f"{error}: put what has spaces or quotes into quotes.") from None
+        raise UsageError(f"{error}. Quote arguments that contain spaces or quotes.") from None
     return words
 
 
 @contextmanager
-def _mistakes_without_traceback() -> Iterator[None]:
+def _errors_without_traceback() -> Iterator[None]:
     try:
         yield
     except HelpShown:
@@ -60,4 +82,4 @@ def _mistakes_without_traceback() -> Iterator[None]:
     except PowerError as error:
         raise UsageError(error.message) from None
     except KeyboardInterrupt:
-        raise UsageError("Stopped.") from None
+        raise UsageError("Interrupted.") from None

@@ -1,6 +1,6 @@
-"""The words after ``%power`` and ``%%power``.
+"""Argument parsers of ``%power`` and ``%%power``.
 
-The two parsers are the only description of the commands: help and completion are made from them.
+Help and tab completion are generated from them.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from .session import write
 
 
 class HelpShown(Exception):
-    """``--help`` was asked for and has been written."""
+    """Raised after ``--help`` was shown."""
 
 
 class MagicParser(argparse.ArgumentParser):
-    """Says what is wrong as a `UsageError`, where argparse would end the process."""
+    """Parser that raises `UsageError` and `HelpShown` where argparse exits the process."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(allow_abbrev=False, **options)
 
     @property
     def arguments(self) -> list[argparse.Action]:
-        """All that it takes, options and positional arguments."""
+        """All options and positional arguments."""
         return self._actions
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message}\n{self.format_usage()}More: {self.prog} --help")
+        raise UsageError(f"{message}\n{self.format_usage()}For help: {self.prog} --help")
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
         raise HelpShown
@@ -41,116 +41,175 @@ class MagicParser(argparse.ArgumentParser):
 
 
 def line_parser() -> MagicParser:
-    """The parser of ``%power COMMAND ...``; the command's function is ``arguments.run``."""
-    parser = MagicParser(prog="%power", description="Local models in this Jupyter server.")
+    """Return the parser of ``%power``. It sets ``run`` to the function of the command."""
+    parser = MagicParser(prog="%power", description="Local language models in Jupyter.")
     parser.set_defaults(run=commands.status)
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND")
     add = subparsers.add_parser
 
-    command = add("help", help="show this, or how a command is used")
+    command = add("help", help="show this help, or the help of a command")
     command.add_argument("command", nargs="?", metavar="COMMAND", choices=subparsers.choices)
     command.set_defaults(run=lambda _, arguments: show_help(arguments.command))
 
-    command = add("register", help="make a model on disk known under a name")
+    command = add("register", help="register a model on disk")
     command.add_argument("name", metavar="NAME")
     command.add_argument("path", metavar="PATH", nargs="?", help="GGUF file or model directory")
     command.add_argument(
-        "--format", choices=("gguf", "safetensors", "vision", "huggingface", "remote")
+        "--format",
+        choices=("gguf", "safetensors", "vision", "huggingface", "remote"),
+        help="detected by default",
     )
-    command.add_argument("--mmproj", metavar="PATH", help="image part of a GGUF model")
-    command.add_argument("--copy", action="store_true", help="copy it into the store")
-    command.add_argument("--overwrite", action="store_true", help="replace another of that name")
-    _add_parameters(command, "a default, as num_ctx=4096 or temperature=0.2; may be repeated")
-    command.add_argument("--upstream-url", metavar="URL", help="API behind a remote model")
-    command.add_argument("--upstream-model", metavar="MODEL", help="its name over there")
-    command.add_argument("--api-key-env", metavar="VARIABLE", help="holds its key in the server")
+    command.add_argument("--mmproj", metavar="PATH", help="vision projector of a GGUF model")
+    command.add_argument("--copy", action="store_true", help="copy the files into the store")
+    command.add_argument(
+        "--overwrite", action="store_true", help="replace a model with the same name"
+    )
+    _add_parameters(command, "default parameter, such as num_ctx=4096; can be repeated")
+    command.add_argument(
+        "--upstream-url", metavar="URL", help="base URL of the API behind a remote model"
+    )
+    command.add_argument(
+        "--upstream-model", metavar="MODEL", help="name of a remote model on that server"
+    )
+    command.add_argument(
+        "--api-key-env",
+        metavar="VARIABLE",
+        help="environment variable of the notebook server with that server's API key",
+    )
     command.set_defaults(run=commands.register)
 
-    _add_pulls(add)
+    _add_pull_commands(add)
 
     command = add("list", help="list the registered models")
     command.set_defaults(run=commands.list_models)
-    command = add("models", help="a table to load, unload, pin, pull and delete models")
+    command = add("models", help="show a table to load, unload, pin, pull and delete models")
     command.set_defaults(run=commands.models)
 
-    _add_model_command(add, "show", commands.show, "tell all that is known of a model")
-    command = _add_model_command(add, "rm", commands.remove, "forget a model")
-    command.add_argument("--force", action="store_true", help="even while it answers")
+    _add_model_command(add, "show", commands.show, "show all details of a model")
+    command = _add_model_command(add, "rm", commands.remove, "delete a model")
+    command.add_argument("--force", action="store_true", help="delete it even while it is busy")
 
     command = _add_model_command(add, "load", commands.load, "load a model now")
-    command.add_argument("--keep-alive", metavar="TIME", help="idle time until it goes: 5m, 0, -1")
-    _add_parameters(command, "a load parameter, as num_ctx=4096; may be repeated")
+    command.add_argument(
+        "--keep-alive", metavar="TIME", help="idle time before it is unloaded: 5m, 0, -1 (never)"
+    )
+    _add_parameters(command, "load parameter, such as num_ctx=4096; can be repeated")
 
-    command = _add_model_command(add, "unload", commands.unload, "take a model out of memory")
-    command.add_argument("--force", action="store_true", help="even while it answers")
-    _add_model_command(add, "pin", commands.pin, "keep a model loaded")
-    _add_model_command(add, "unpin", commands.unpin, "let a pinned model go again")
+    command = _add_model_command(add, "unload", commands.unload, "unload a model from memory")
+    command.add_argument("--force", action="store_true", help="unload it even while it is busy")
+    _add_model_command(add, "pin", commands.pin, "keep a model in memory")
+    _add_model_command(add, "unpin", commands.unpin, "allow a pinned model to be unloaded")
 
-    command = add("ps", help="list what is in memory")
+    command = add("ps", help="list the models in memory")
     command.set_defaults(run=commands.ps)
-    command = add("use", help="choose the model that answers, or tell which does")
+    command = add("use", help="set or show the default model of %%%%power")
     command.add_argument("model", metavar="NAME", nargs="?")
     command.set_defaults(run=commands.use)
-    command = add("doctor", help="say how the server does and what would make it faster")
+    command = add("doctor", help="show the server's setup and how to improve it")
     command.set_defaults(run=commands.doctor)
-    command = add("gc", help="list files that no model needs any more")
-    command.add_argument("--delete", action="store_true", help="and delete them")
+    command = add("gc", help="list files that no model uses")
+    command.add_argument("--delete", action="store_true", help="delete them")
     command.set_defaults(run=commands.gc)
     return parser
 
 
-def _add_pulls(add: Any) -> None:
-    command: MagicParser = add("pull", help="bring a model from the hub; an interrupt pauses it")
+def _add_pull_commands(add: Any) -> None:
+    command: MagicParser = add(
+        "pull", help="download a model from the Hugging Face Hub; an interrupt pauses it"
+    )
     command.add_argument(
         "name", metavar="NAME", help="owner/repo:TAG, owner/repo/path/file.gguf or owner/repo"
     )
     command.add_argument("--revision", metavar="REVISION", help="branch, tag or commit")
     command.add_argument(
-        "--force", action="store_true", help="verify what is here, fetch what is wrong"
+        "--force",
+        action="store_true",
+        help="verify existing files and download those that are damaged or outdated",
     )
-    command.add_argument("--background", action="store_true", help="and do not wait for it")
+    command.add_argument("--background", action="store_true", help="do not wait for the download")
     command.add_argument(
-        "--token", metavar="TOKEN", help="it stays in the notebook: better use %%power login"
+        "--token",
+        metavar="TOKEN",
+        help="Hugging Face token; it is saved with the notebook, so prefer %%power login",
     )
     command.set_defaults(run=pulling.pull)
-    command = add("pulls", help="list the pulls, and how they do")
+    command = add("pulls", help="list the pulls and their status")
     command.set_defaults(run=pulling.pulls)
-    command = add("pause", help="stop a pull; the same pull goes on from there")
+    command = add("pause", help="pause a pull; %%power pull resumes it")
     command.add_argument("pull", metavar="NAME")
     command.set_defaults(run=pulling.pause)
-    command = add("cancel", help="stop a pull and remove what came")
+    command = add("cancel", help="cancel a pull and delete what was downloaded")
     command.add_argument("pull", metavar="NAME")
-    command.add_argument("--keep-partial", action="store_true", help="leave what came")
+    command.add_argument("--keep-partial", action="store_true", help="keep what was downloaded")
     command.set_defaults(run=pulling.cancel)
-    command = add("login", help="store a token of the hub, outside of the notebook")
+    command = add("login", help="store a Hugging Face token outside the notebook")
     command.set_defaults(run=pulling.login)
 
 
 def cell_parser() -> MagicParser:
-    """The parser of the ``%%power`` line of a cell."""
+    """Return the parser of the ``%%power`` line of a cell."""
     parser = MagicParser(
         prog="%%power",
         usage="%%%%power [MODEL] [options]\n<your question>",
-        description="Ask a model; the cell is the question, and {name} in it is filled in.",
+        description="Send the cell to a model. {name} is replaced with the variable's value.",
     )
     parser.add_argument("model", nargs="?", metavar="MODEL", help="default: see %%power use")
     add = parser.add_argument
-    add("--system", metavar="TEXT", help="how the model shall behave")
-    add("--temperature", type=float, metavar="T", help="0 is the likeliest word each time")
-    add("--max-tokens", type=int, metavar="N", help="longest answer")
-    add("--top-p", type=float, metavar="P", help="draw from the likeliest words that sum to P")
-    add("--seed", type=int, metavar="N", help="same seed, same answer")
-    add("--stop", action="append", metavar="TEXT", help="end there; may be repeated")
-    add("--json-schema", metavar="VARIABLE", help="a dict: the answer is JSON of that schema")
-    add("--keep-alive", metavar="TIME", help="idle time until the model goes: 5m, 0, -1")
-    add("--to", metavar="VARIABLE", default="answer", help="keeps the answer (default: answer)")
-    add("--raw", action="store_true", help="leave {braces} as they are")
-    add("--continue", dest="continued", action="store_true", help="go on with the conversation")
+    add("--system", metavar="TEXT", help="system prompt")
+    add(
+        "--temperature",
+        type=float,
+        metavar="T",
+        help="sampling temperature; 0 always picks the most likely token",
+    )
+    add("--max-tokens", type=int, metavar="N", help="maximum number of tokens in the answer")
+    add(
+        "--top-p",
+        type=float,
+        metavar="P",
+        help="sample from the most likely tokens with a total probability of P",
+    )
+    add("--seed", type=int, metavar="N", help="random seed; the same seed gives the same answer")
+    add(
+        "--stop",
+        action="append",
+        metavar="TEXT",
+        help="end the answer before this text; can be repeated",
+    )
+    add(
+        "--json-schema",
+        metavar="VARIABLE",
+        help="dict with a JSON schema that the answer must match",
+    )
+    add(
+        "--keep-alive",
+        metavar="TIME",
+        help="idle time before the model is unloaded: 5m, 0, -1 (never)",
+    )
+    add(
+        "--to",
+        metavar="VARIABLE",
+        default="answer",
+        help="variable for the answer (default: answer)",
+    )
+    add("--raw", action="store_true", help="leave all {braces} unchanged")
+    add(
+        "--continue",
+        dest="continued",
+        action="store_true",
+        help="continue the conversation of the last cell",
+    )
     return parser
 
 
 def show_help(command: str | None) -> None:
-    """Write the help of one command, or of all and of ``%%power``."""
+    """Show the help of one command, or of ``%power`` and ``%%power``.
+
+    Raises
+    ------
+    UsageError
+        If there is no such command.
+    """
     if command is None:
         write(line_parser().format_help() + "\n" + cell_parser().format_help())
         return
@@ -178,7 +237,7 @@ def _add_parameters(command: MagicParser, summary: str) -> None:
 
 
 def _key_value(text: str) -> tuple[str, Any]:
-    """``num_ctx=4096`` -> ``("num_ctx", 4096)``; what is no JSON is a string."""
+    """Parse ``num_ctx=4096`` as ``("num_ctx", 4096)``. A value that is not JSON is a string."""
     key, equals, value = text.partition("=")
     if not equals or not key:
         raise argparse.ArgumentTypeError(f"{text!r} is not of the form KEY=VALUE")

@@ -1,4 +1,4 @@
-"""What commands show, as text for terminals and as Markdown for notebooks."""
+"""Render the results of commands as text for terminals and Markdown for notebooks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..display import formatting
 
 @dataclass(frozen=True)
 class Output:
-    """What a command shows; the front end takes the form it likes best."""
+    """Result of a command, as plain text and as Markdown. The front end selects the form."""
 
     text: str
     markdown: str
@@ -28,12 +28,12 @@ class Output:
 
 
 def note(text: str) -> Output:
-    """One or more plain sentences."""
+    """Render plain text."""
     return Output(text, escape(text))
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str) -> Output:
-    """Rows under headers; the sentence `empty` where there are none."""
+    """Render a table, or the sentence `empty` if there are no rows."""
     if not rows:
         return note(empty)
     lines = [headers, ["---"] * len(headers), *([escape(cell) for cell in row] for row in rows)]
@@ -42,20 +42,20 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str) 
 
 
 def facts(pairs: Iterable[tuple[str, str]]) -> Output:
-    """Names and values, one below the other; pairs without a value are left out.
+    """Render names and values as a table of two columns, without the pairs that have no value.
 
-    The first pair always has one: Markdown's tables need a head.
+    The first pair must have a value, because it is the header of the Markdown table.
     """
-    known = [(name, value) for name, value in pairs if value]
-    width = max(len(name) for name, _ in known)
-    text = "\n".join(f"{name.ljust(width)}  {value}" for name, value in known)
-    rows = [f"| {escape(name)} | {escape(value)} |" for name, value in known]
+    shown = [(name, value) for name, value in pairs if value]
+    width = max(len(name) for name, _ in shown)
+    text = "\n".join(f"{name.ljust(width)}  {value}" for name, value in shown)
+    rows = [f"| {escape(name)} | {escape(value)} |" for name, value in shown]
     markdown = "\n".join([rows[0], "|---|---|", *rows[1:]])
     return Output(text, markdown)
 
 
 def stack(outputs: Iterable[Output]) -> Output:
-    """One below the other."""
+    """Join outputs vertically."""
     parts = list(outputs)
     return Output(
         "\n\n".join(part.text for part in parts), "\n\n".join(part.markdown for part in parts)
@@ -66,16 +66,16 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|~#$])")
 
 
 def escape(text: str) -> str:
-    """`text` as Markdown that shows it as it is, in one table cell too."""
+    """Escape `text` for Markdown, including table cells."""
     return _SPECIAL.sub(r"\\\1", text).replace("\n", " ")
 
 
 def state(model: Model, *, now: float | None = None) -> str:
-    """How a model does, in words: ``loaded, expires in 4 min``. `now` is a unix time."""
-    word = str(model.state)
+    """Describe a model's state: ``loaded, expires in 4 min``. `now` is a Unix time."""
+    name = str(model.state)
     if model.state == "loading" and model.progress is not UNSET:
-        word = f"{word if model.phase is UNSET else model.phase} {model.progress:.0%}"
-    return ", ".join(filter(None, (word, _expiry(model, time.time() if now is None else now))))
+        name = f"{name if model.phase is UNSET else model.phase} {model.progress:.0%}"
+    return ", ".join(filter(None, (name, _expiry(model, time.time() if now is None else now))))
 
 
 def _expiry(model: Model, now: float) -> str:
@@ -88,24 +88,24 @@ def _expiry(model: Model, now: float) -> str:
     return f"expires in {formatting.duration(model.expires_at - now)}"
 
 
-def loading(name: str, phase: LoadPhase, done: float) -> str:
-    """Markdown for a phase of a load that is `done` from 0 to 1."""
+def loading(name: str, phase: LoadPhase, fraction: float) -> str:
+    """Return Markdown for the progress of a load; `fraction` is from 0 to 1."""
     if phase == "converting":
-        return escape(f"Converting {name} to GGUF, this once: {done:.0%}")
-    return escape(f"Loading {name}: {done:.0%}")
+        return escape(f"Converting {name} to GGUF (first load only): {fraction:.0%}")
+    return escape(f"Loading {name}: {fraction:.0%}")
 
 
 def loaded(model: Model, *, seconds: float) -> str:
-    """Markdown for a load that took `seconds`."""
+    """Return Markdown for a model that was loaded in `seconds`."""
     device = "" if model.device is UNSET else f"on {model.device}"
     context = "" if model.num_ctx is UNSET else f"{model.num_ctx} tokens of context"
-    facts = ", ".join(filter(None, (device, context, _expiry(model, time.time()))))
-    text = f"Loaded {model.id} in {seconds:.1f} s: {facts}."
+    details = ", ".join(filter(None, (device, context, _expiry(model, time.time()))))
+    text = f"Loaded {model.id} in {seconds:.1f} s: {details}."
     return escape(" ".join((text, *_notes(model))))
 
 
-def models(found: Sequence[Model]) -> Output:
-    """``%power list``."""
+def models(registered: Sequence[Model]) -> Output:
+    """Render the table of ``%power list``."""
     rows = [
         (
             model.id,
@@ -115,14 +115,14 @@ def models(found: Sequence[Model]) -> Output:
             "" if model.context_length is UNSET else str(model.context_length),
             state(model),
         )
-        for model in found
+        for model in registered
     ]
     headers = ("Name", "Format", "Size", "Parameters", "Context", "State")
-    return table(headers, rows, empty="No models yet. Add one: %power register NAME PATH")
+    return table(headers, rows, empty="No models yet. Add one: %power pull owner/repo:TAG")
 
 
-def processes(found: Sequence[Model]) -> Output:
-    """``%power ps``."""
+def processes(loaded: Sequence[Model]) -> Output:
+    """Render the table of ``%power ps``."""
     rows = [
         (
             model.id,
@@ -131,14 +131,14 @@ def processes(found: Sequence[Model]) -> Output:
             "" if model.device is UNSET else model.device,
             "" if model.num_ctx is UNSET else str(model.num_ctx),
         )
-        for model in found
+        for model in loaded
     ]
     headers = ("Name", "State", "Memory", "Device", "Context")
-    return table(headers, rows, empty="Nothing is in memory; the first question loads its model.")
+    return table(headers, rows, empty="No models are loaded. The first request loads its model.")
 
 
 def details(model: Model) -> Output:
-    """``%power show``."""
+    """Render the details of ``%power show``."""
     defaults = {
         name: getattr(model.default_parameters, name)
         for name in model.default_parameters.__struct_fields__
@@ -156,15 +156,15 @@ def details(model: Model) -> Output:
             ("Parameters", formatting.parameters_of(model)),
             ("Size", formatting.size(model.size_bytes) if model.size_bytes else ""),
             ("Context", _context(model)),
-            ("Can do", ", ".join(model.capabilities)),
+            ("Capabilities", ", ".join(model.capabilities)),
             ("Defaults", ", ".join(f"{name}={value}" for name, value in defaults.items())),
             ("Memory", "" if model.memory_bytes is UNSET else formatting.size(model.memory_bytes)),
             ("Device", "" if model.device is UNSET else model.device),
             ("Engine", "" if model.engine is UNSET else model.engine),
             ("Notes", " ".join(_notes(model))),
             ("File", "" if source.path is UNSET else source.path),
-            ("From", "" if source.reference is UNSET else source.reference),
-            ("Behind it", "" if model.upstream is UNSET else model.upstream.base_url),
+            ("Reference", "" if source.reference is UNSET else source.reference),
+            ("Upstream", "" if model.upstream is UNSET else model.upstream.base_url),
             ("SHA-256", "" if model.sha256 is UNSET else model.sha256),
         )
     )

@@ -1,4 +1,4 @@
-"""What the magics remember between cells: the client, the model in use, the conversations."""
+"""State that the magics keep between cells: the client, the default model, conversations."""
 
 from __future__ import annotations
 
@@ -17,12 +17,16 @@ Conversation = list[dict[str, Any]]
 
 
 class Session:
-    """
+    """State of the magics of one shell.
+
     Attributes
     ----------
-    shell : where variables live.
-    model : the model that ``%power use`` chose.
-    conversations : messages of the last ``%%power`` cell of each model, answers included.
+    shell : InteractiveShell
+        The shell, which holds the user's variables.
+    model : str or None
+        Default model of ``%%power``, set by ``%power use``.
+    conversations : dict of str to list of dict
+        For each model, the messages of its last ``%%power`` cell, including the answer.
     """
 
     def __init__(self, shell: InteractiveShell) -> None:
@@ -33,63 +37,74 @@ class Session:
 
     @property
     def client(self) -> Client:
-        """Connected when first needed, which may start a headless server."""
+        """The client. The first access connects, and may start a headless server."""
         if self._client is None:
             self._client = connect()
         return self._client
 
-    def names(self, kind: str, *, patience: float) -> list[str]:
-        """Names of models, or of pulls if `kind` is ``pull``, for completion: got within
-        about `patience` seconds; it starts no server.
+    @property
+    def server_description(self) -> str:
+        """The URL of the server and how it was found."""
+        server = self.client.server
+        return f"{server.url} ({server.found})"
+
+    def names(self, kind: str, *, timeout: float) -> list[str]:
+        """Return the names of models or pulls for completion. Never starts a server.
+
+        Parameters
+        ----------
+        kind : str
+            ``"model"`` or ``"pull"``.
+        timeout : float
+            Seconds to wait for the server.
 
         Raises
         ------
         PowerError
+            If no server responds in time.
         """
-        server = self._client.server if self._client else find_server(start=False, timeout=patience)
+        server = self._client.server if self._client else find_server(start=False, timeout=timeout)
         with Client(Connection(server)) as client:
             if kind == "pull":
-                return [status.name for status in client.pulls(timeout=patience)]
-            return [model.id for model in client.models(timeout=patience)]
+                return [status.name for status in client.pulls(timeout=timeout)]
+            return [model.id for model in client.models(timeout=timeout)]
 
     @property
     def in_notebook(self) -> bool:
-        """Whether a front end shows Markdown and updates displays; a terminal does neither."""
+        """Whether the front end renders Markdown and updates displays, unlike a terminal."""
         return hasattr(self.shell, "kernel")
 
     def chat_model(self, name: str | None) -> str:
-        """The model to ask: `name`, the one in use, or the only one that chats.
+        """Return `name`, the default model, or the only registered chat model.
 
         Raises
         ------
         UsageError
-            There is none, or several; it lists them.
+            If there is no chat model, or if there are several.
         """
         name = name or self.model
         if name:
             return name
         models = self.client.models()
-        chatting = [m.id for m in models if "chat" in m.capabilities]
-        if len(chatting) == 1:
-            return chatting[0]
-        if chatting:
+        chat_models = [m.id for m in models if "chat" in m.capabilities]
+        if len(chat_models) == 1:
+            return chat_models[0]
+        if chat_models:
             raise UsageError(
-                f"Which model? Say %%power NAME, or once: %power use NAME. "
-                f"There are: {', '.join(chatting)}."
+                f"Several models can chat: {', '.join(chat_models)}. "
+                "Name one: %%power NAME, or set the default: %power use NAME."
             )
         raise UsageError(_no_chat_model(models))
 
 
 def _no_chat_model(models: list[Model]) -> str:
+    add = "Add one: %power pull owner/repo:TAG or %power register NAME PATH"
     if not models:
-        return "There is no model yet. Add one: %power register NAME PATH"
-    return (
-        f"None of the registered models chats ({', '.join(m.id for m in models)}). "
-        "Add one that does: %power register NAME PATH"
-    )
+        return f"No models yet. {add}"
+    return f"None of the registered models can chat ({', '.join(m.id for m in models)}). {add}"
 
 
 def write(text: str) -> None:
-    """Put `text` into the cell's output, now."""
+    """Write `text` to the cell's output without buffering."""
     sys.stdout.write(text)
     sys.stdout.flush()

@@ -41,7 +41,7 @@ def test_quickstart(open_lab: Callable[..., Any], images: Path, theme: str) -> N
     run_all(page)
     expect(status).to_have_text(LOADED, timeout=60 * SECONDS)
     last = cell(page, "%power unload smollm2")
-    expect(last).to_contain_text("Nothing is in memory", timeout=90 * SECONDS)
+    expect(last).to_contain_text("No models are loaded", timeout=90 * SECONDS)
     expect(status).to_be_hidden()
     expect(page.locator("[data-mime-type='application/vnd.jupyter.error']")).to_have_count(0)
     expect(page.locator("[data-mime-type='application/vnd.jupyter.stderr']")).to_have_count(0)

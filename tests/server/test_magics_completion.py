@@ -1,4 +1,4 @@
-"""Tab, in a real shell, with names from a real server."""
+"""Test tab completion in a real shell with names from a real server."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def shell(
 
 
 def tab(shell: InteractiveShell, line: str) -> list[str]:
-    """`line` with each of its completions put in."""
+    """Return `line` with each of its completions applied."""
     with provisionalcompleter():
         found = list(shell.Completer.completions(line, len(line)))
     return [line[: c.start] + c.text + line[c.end :] for c in found]
@@ -95,13 +95,13 @@ def test_model_names_after_the_cell_magic(shell: InteractiveShell, names: tuple[
 @pytest.mark.parametrize(
     "line", ["%power load tab-llama3.2:3b ", "%power nothing ", "%power list x", "power load tab-l"]
 )
-def test_where_no_name_is_due_none_is_given(
+def test_names_are_completed_only_where_they_are_expected(
     shell: InteractiveShell, names: tuple[str, ...], line: str
 ) -> None:
     assert not [text for text in tab(shell, line) if text.endswith(names)]
 
 
-def test_paths_are_ipythons_own(
+def test_paths_are_completed_by_ipython(
     shell: InteractiveShell, tmp_path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "weights.gguf").touch()
@@ -109,7 +109,7 @@ def test_paths_are_ipythons_own(
     assert tab(shell, "%power register w weig") == ["%power register w weights.gguf"]
 
 
-def test_other_lines_are_left_alone(shell: InteractiveShell) -> None:
+def test_other_lines_are_completed_by_ipython(shell: InteractiveShell) -> None:
     shell.user_ns["powerful"] = 1
     assert "powerful" in tab(shell, "powerf")
     assert "%power" in tab(shell, "%powe")
@@ -118,12 +118,12 @@ def test_other_lines_are_left_alone(shell: InteractiveShell) -> None:
 def test_tab_waits_for_a_slow_server_only_briefly(
     shell: InteractiveShell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    late = threading.Event()
-    with StubServer(lambda _request: late.wait(60)) as server:
+    released = threading.Event()
+    with StubServer(lambda _request: released.wait(60)) as server:
         monkeypatch.setenv("A3S_POWER_URL", server.url)
         assert tab(shell, "%power load tab-ll") == []
-        assert not late.is_set()  # the server has not answered yet
-        late.set()
+        assert not released.is_set()  # the server has not answered yet
+        released.set()
 
 
 def test_tab_prints_nothing_when_the_server_is_gone(
@@ -134,7 +134,7 @@ def test_tab_prints_nothing_when_the_server_is_gone(
 ) -> None:
     assert tab(shell, "%power load tab-ll") == [f"%power load {names[0]}"]
     monkeypatch.setenv("A3S_POWER_URL", "http://127.0.0.1:9/")
-    monkeypatch.setattr(Completion, "FRESH", 0.0)
+    monkeypatch.setattr(Completion, "MAX_AGE", 0.0)
     assert tab(shell, "%power load tab-ll") == []
     out, err = capfd.readouterr()
     assert out + err == ""

@@ -123,7 +123,7 @@ def test_pull(hub: HubServer, smollm2_path: Path, start_server: Callable[..., Se
     assert "is here already" in text_of(cells["again-code"])
     assert "Freed 98.4 MB" in text_of(cells["remove-code"])
     assert "is cancelled" in text_of(cells["cancel-code"])
-    assert "Nothing is left over" in text_of(cells["left-over"])
+    assert "There are no unused files" in text_of(cells["left-over"])
     assert names(server) == []
     # Again, from a hub so fast that there is nothing to pause.
     hub.behave()
@@ -202,7 +202,7 @@ def test_memory(start_server: Callable[..., Server]) -> None:
     assert cells["refusal-code"].stdout.startswith("server_busy: All 3 places")
     assert loaded(cells["keep-alive-code"]) == ["chat:long", "chat:short", "minilm"]
     assert loaded(cells["keep-alive-over"]) == ["chat:short", "minilm"]
-    assert "Nothing is in memory" in text_of(cells["keep-alive-zero"])
+    assert "No models are loaded" in text_of(cells["keep-alive-zero"])
     assert_plot(cells["plot-code"], colors=4)
 
 

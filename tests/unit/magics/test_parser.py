@@ -1,4 +1,4 @@
-"""The words after the magics, and the help that is made from them."""
+"""Test the arguments of the magics and the help generated from them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_all_options_of_a_cell() -> None:
     }
 
 
-def test_parameters_are_json_or_words() -> None:
+def test_parameter_values_are_json_or_strings() -> None:
     words = 'register m p -p num_ctx=4096 -p isq=Q4K --param use_mmap=false -p stop=["a","="] -p x='
     assert line_parser().parse_args(words.split()).parameters == [
         ("num_ctx", 4096),
@@ -59,7 +59,7 @@ def test_parameters_are_json_or_words() -> None:
         ("list x", "unrecognized arguments: x"),
     ],
 )
-def test_mistakes_are_usage_errors_that_show_the_usage(words: str, message: str) -> None:
+def test_errors_show_the_usage(words: str, message: str) -> None:
     with pytest.raises(UsageError) as raised:
         line_parser().parse_args(words.split())
     assert message in str(raised.value)
@@ -67,10 +67,10 @@ def test_mistakes_are_usage_errors_that_show_the_usage(words: str, message: str)
 
 
 @pytest.mark.parametrize("words", ["--temperature hot", "--max-tokens 1.5", "a b", "--nope"])
-def test_mistakes_in_a_cell(words: str) -> None:
+def test_errors_in_a_cell(words: str) -> None:
     with pytest.raises(UsageError, match="usage: %%power") as raised:
         cell_parser().parse_args(words.split())
-    assert "More: %%power --help" in str(raised.value)
+    assert "For help: %%power --help" in str(raised.value)
 
 
 def test_help_lists_every_command_and_option(capsys: pytest.CaptureFixture[str]) -> None:

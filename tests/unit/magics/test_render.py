@@ -1,4 +1,4 @@
-"""What commands show, in both forms."""
+"""Test the text and Markdown of command results."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_durations(seconds: float, shown: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "words"),
+    ("changes", "description"),
     [
         ({}, "loaded, expires in 4 min"),
         ({"expires_at": msgspec.UNSET}, "loaded, does not expire"),
@@ -90,12 +90,12 @@ def test_durations(seconds: float, shown: str) -> None:
         ({"state": "failed"}, "failed"),
     ],
 )
-def test_states_are_words(changes: dict[str, object], words: str) -> None:
+def test_states(changes: dict[str, object], description: str) -> None:
     given = {name: value for name, value in changes.items() if value is not msgspec.UNSET}
     shown = model(**given)
     if "expires_at" in changes:
         shown = msgspec.structs.replace(shown, expires_at=msgspec.UNSET)
-    assert render.state(shown, now=NOW) == words
+    assert render.state(shown, now=NOW) == description
 
 
 def test_a_table_is_aligned_text_and_escaped_markdown() -> None:
@@ -107,7 +107,7 @@ def test_a_table_is_aligned_text_and_escaped_markdown() -> None:
     assert pretty(shown) == repr(shown)
 
 
-def test_markdown_shows_what_others_wrote_as_it_is() -> None:
+def test_notes_are_escaped_in_markdown() -> None:
     shown = render.note("<b>x</b> [a](b) $y$ `c` *d*\n# e")
     assert shown.text == "<b>x</b> [a](b) $y$ `c` *d*\n# e"
     assert shown.markdown == r"\<b\>x\</b\> \[a\](b) \$y\$ \`c\` \*d\* \# e"
@@ -115,7 +115,7 @@ def test_markdown_shows_what_others_wrote_as_it_is() -> None:
 
 def test_lists_of_models() -> None:
     assert repr(render.models([])).startswith("No models yet")
-    assert repr(render.processes([])).startswith("Nothing is in memory")
+    assert repr(render.processes([])).startswith("No models are loaded")
     bare = msgspec.json.decode(
         b'{"id":"r","created":1,"format":"remote","size_bytes":0,"size":0,"state":"unloaded",'
         b'"loaded":false,"parameters":{},"default_parameters":{},"capabilities":[],"source":{},'
@@ -130,14 +130,14 @@ def test_lists_of_models() -> None:
     assert process.split() == ["smol_lm|2", "busy", "212", "MB", "cpu", "2048"]
 
 
-def test_details_leave_out_what_is_not_known() -> None:
+def test_details_omit_unknown_values() -> None:
     text = repr(render.details(model(state="failed", error={"message": "Out of memory."})))
     for line in (
-        "Error       Out of memory.",
-        "Parameters  135 M",
-        "Context     8192 tokens trained, 2048 loaded",
-        "Defaults    num_ctx=2048, temperature=0.2",
-        "File        /models/a_b*.gguf",
+        "Error         Out of memory.",
+        "Parameters    135 M",
+        "Context       8192 tokens trained, 2048 loaded",
+        "Defaults      num_ctx=2048, temperature=0.2",
+        "File          /models/a_b*.gguf",
     ):
         assert line in text.splitlines()
     assert "SHA-256" not in text
@@ -145,12 +145,12 @@ def test_details_leave_out_what_is_not_known() -> None:
 
 def test_loading() -> None:
     assert render.loading("a_b", "loading", 0.425) == "Loading a\\_b: 42%"
-    assert render.loading("a", "converting", 0.5) == "Converting a to GGUF, this once: 50%"
+    assert render.loading("a", "converting", 0.5) == r"Converting a to GGUF (first load only): 50%"
     shown = render.loaded(model(pinned=True), seconds=1.26)
     assert shown == "Loaded smol\\_lm\\|2 in 1.3 s: on cpu, 2048 tokens of context, pinned."
 
 
-def test_what_a_model_runs_without_is_said() -> None:
+def test_notes_of_a_model_are_shown() -> None:
     notes = ("It is not converted to GGUF: no such family. It runs on transformers, slower.",)
     assert "no such family" in render.loaded(model(notes=notes), seconds=1.0)
     text = repr(render.details(model(notes=notes, engine="transformers")))

@@ -1,4 +1,4 @@
-"""Braces in the text of a cell."""
+"""Test the replacement of ``{name}`` in cells."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from IPython.core.error import UsageError
 
-from a3s_power_jupyter.magics.variables import fill
+from a3s_power_jupyter.magics.cell_magic import fill
 
 VARIABLES = {
     "name": "Ada",
@@ -31,7 +31,7 @@ VARIABLES = {
         ("{rows}", "[10, 20, 30]"),
     ],
 )
-def test_variables_are_filled(text: str, filled: str) -> None:
+def test_variables_are_replaced(text: str, filled: str) -> None:
     assert fill(text, VARIABLES) == (filled, [])
 
 
@@ -56,11 +56,11 @@ def test_variables_are_filled(text: str, filled: str) -> None:
         "}{",
     ],
 )
-def test_other_braces_stay(text: str) -> None:
+def test_other_braces_are_unchanged(text: str) -> None:
     assert fill(text, VARIABLES) == (text, [])
 
 
-def test_plain_names_that_are_no_variables_stay_and_are_reported_once() -> None:
+def test_undefined_names_are_reported_once() -> None:
     text = "{nobody} {name} {nobody} {who.else} {other}"
     assert fill(text, VARIABLES) == (
         "{nobody} Ada {nobody} {who.else} {other}",
@@ -77,11 +77,11 @@ def test_plain_names_that_are_no_variables_stay_and_are_reported_once() -> None:
         ("{rows[x]}", "TypeError"),
     ],
 )
-def test_a_part_that_is_missing_is_a_mistake(text: str, reason: str) -> None:
+def test_a_missing_attribute_or_key_is_an_error(text: str, reason: str) -> None:
     with pytest.raises(UsageError, match=reason) as raised:
         fill(text, VARIABLES)
     assert "--raw" in str(raised.value)
 
 
-def test_what_a_variable_brings_is_not_filled_again() -> None:
+def test_values_are_not_replaced_again() -> None:
     assert fill("{a}", {"a": "{b}", "b": "no"}) == ("{b}", [])

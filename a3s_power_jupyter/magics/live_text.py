@@ -1,4 +1,4 @@
-"""Text that changes while the cell runs."""
+"""Text that is updated while a cell runs."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from IPython.display import display
 from .session import write
 
 
-class Live(ABC):
-    """One place in the output, for the time of a ``with`` block; its last text stays."""
+class LiveText(ABC):
+    """Markdown text in the output of a cell, updated until the end of a ``with`` block."""
 
     @abstractmethod
     def update(self, text: str) -> None:
-        """Show `text`, Markdown, in the place of what was there."""
+        """Replace the text."""
 
     @abstractmethod
-    def end(self) -> None:
-        """Show what the last `update` brought, if that was not done yet."""
+    def finish(self) -> None:
+        """Show the last text, if it is not shown yet."""
 
-    def __enter__(self) -> Live:
+    def __enter__(self) -> LiveText:
         return self
 
     def __exit__(
@@ -33,13 +33,13 @@ class Live(ABC):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.end()
+        self.finish()
 
 
-class NotebookLive(Live):
-    """One rendered display that is updated at most ten times a second.
+class NotebookText(LiveText):
+    """A display that is updated at most ten times a second.
 
-    Each update carries the whole text; sent for every token they would slow the browser.
+    Each update sends the whole text. An update for each token would slow the browser down.
     """
 
     INTERVAL = 0.1  # seconds
@@ -55,7 +55,7 @@ class NotebookLive(Live):
         if time.monotonic() - self._shown_at >= self.INTERVAL:
             self._show()
 
-    def end(self) -> None:
+    def finish(self) -> None:
         if self._text != self._shown:
             self._show()
 
@@ -69,8 +69,8 @@ class NotebookLive(Live):
         self._shown_at = time.monotonic()
 
 
-class TerminalLive(Live):
-    """Writes what is new; text that does not go on from what is there takes its line."""
+class TerminalText(LiveText):
+    """Terminal output: added text is appended, and any other text replaces the line."""
 
     def __init__(self) -> None:
         self._shown = ""
@@ -82,10 +82,10 @@ class TerminalLive(Live):
             write(("\r\x1b[K" if sys.stdout.isatty() else "\n") + text)
         self._shown = text
 
-    def end(self) -> None:
+    def finish(self) -> None:
         if self._shown:
             write("\n")
 
 
-def live(in_notebook: bool) -> Live:
-    return NotebookLive() if in_notebook else TerminalLive()
+def live_text(in_notebook: bool) -> LiveText:
+    return NotebookText() if in_notebook else TerminalText()

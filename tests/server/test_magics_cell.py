@@ -1,0 +1,157 @@
+"""Test ``%%power`` in a kernel of a server, with a real model."""
+
+from __future__ import annotations
+
+import json
+import time
+from itertools import pairwise
+
+import psutil
+
+from support.kernel_cells import Cell, Kernel
+from support.servers import Server
+
+QUESTION = "What is the capital city of France? Answer in one short English sentence."
+LONG = "Write a very long story about a lighthouse keeper and the sea."
+
+
+def state_of(server: Server, name: str) -> str:
+    with server.api() as api:
+        state: str = api.get(f"v1/models/{name}").json()["state"]
+        return state
+
+
+def wait_for(server: Server, state: str) -> None:
+    """Wait until smollm2 has this state, for much less time than 2000 tokens take."""
+    deadline = time.monotonic() + 5
+    while state_of(server, "smollm2") != state:
+        assert time.monotonic() < deadline, f"smollm2 is {state_of(server, 'smollm2')}"
+        time.sleep(0.02)
+
+
+def test_an_answer_streams_into_one_display_and_a_variable(kernel: Kernel) -> None:
+    kernel.run("country = {'name': 'France'}")
+    question = QUESTION.replace("France", "{country[name]}")
+    cell = kernel.run(f"%%power smollm2 --temperature 0\n{question}")
+    assert cell.status == "ok", cell.stderr
+    kinds = [o["msg_type"] for o in cell.outputs]
+    assert kinds[0] == "display_data"
+    assert set(kinds[1:]) == {"update_display_data"}
+    assert len({o["content"]["transient"]["display_id"] for o in cell.outputs}) == 1
+    shown = cell.texts("text/markdown")
+    assert "Paris" in shown[-1]
+    assert shown == cell.texts("text/plain")
+    printed = kernel.run(
+        "print(answer, answer.finish_reason, answer.usage.completion_tokens, sep='|')"
+    )
+    text, reason, tokens = printed.stdout.strip().split("|")
+    assert text == shown[-1]
+    assert reason == "stop"
+    assert 3 < int(tokens) < 40
+
+
+def test_the_display_is_updated_during_the_generation(kernel: Kernel) -> None:
+    cell = kernel.run(f"%%power smollm2 --max-tokens 60 --seed 1\n{LONG}")
+    shown = cell.texts("text/markdown")
+    assert len(shown) >= 3
+    for before, after in pairwise(shown):
+        assert after.startswith(before)
+        assert after != before
+    assert shown[-1].endswith("*(cut off at the length limit)*")
+    kept = kernel.run("print(repr(answer.text), answer.finish_reason)").stdout
+    assert kept == f"{shown[-1].partition(chr(10) * 2 + '*(cut')[0]!r} length\n"
+
+
+def test_an_interrupt_stops_the_generation_and_keeps_the_text(
+    kernel: Kernel, kernel_server: Server
+) -> None:
+    cell = kernel.start(f"%%power smollm2 --max-tokens 2000 --seed 1 --to story\n{LONG}")
+    result = Cell()
+    for message in kernel.outputs(cell):
+        result.outputs.append(message)
+        if len(result.outputs) == 3:
+            assert state_of(kernel_server, "smollm2") == "busy"
+            kernel.interrupt()
+    result.status = kernel.reply(cell)["content"]["status"]
+    assert result.status == "ok"
+    assert not result.tracebacks
+    assert result.stderr == ""
+    *_, last = result.texts("text/markdown")
+    assert last.endswith("*(stopped)*")
+    kept = kernel.run("print(story.finish_reason, story.usage, len(story))").stdout.split()
+    assert kept[:2] == ["interrupted", "None"]
+    assert int(kept[2]) > 10
+    wait_for(kernel_server, "loaded")
+
+
+def test_interrupting_the_client_stops_the_generation(
+    kernel: Kernel, kernel_server: Server
+) -> None:
+    cell = kernel.start(
+        "import a3s_power_jupyter as power\n"
+        "client = power.connect()\n"
+        f"client.chat('smollm2', {LONG!r}, max_tokens=2000)"
+    )
+    wait_for(kernel_server, "busy")
+    kernel.interrupt()
+    assert kernel.finish(cell).status == "error"
+    wait_for(kernel_server, "loaded")
+    assert kernel.run("print(client.health().status)").stdout == "ok\n"
+
+
+def test_continue_a_conversation(kernel: Kernel) -> None:
+    kernel.run("%%power smollm2 --temperature 0 --max-tokens 8\nMy name is Zebulon. Say hello.")
+    cell = kernel.run(
+        "%%power smollm2 --temperature 0 --max-tokens 16 --continue\nWhat is my name?"
+    )
+    assert "Zebulon" in cell.texts("text/markdown")[-1]
+    cached = kernel.run("print(answer.usage.cached_tokens > 20)")
+    assert cached.stdout == "True\n"
+
+
+def test_options_are_sent_to_the_model(kernel: Kernel) -> None:
+    kernel.run(
+        "schema = {'type': 'object', 'properties': {'n': {'type': 'integer'}},"
+        "'required': ['n'], 'additionalProperties': False}"
+    )
+    cell = kernel.run("%%power --temperature 0 --json-schema schema --to data\nHow much is 1 + 1?")
+    assert cell.status == "ok", cell.stderr
+    assert set(json.loads(kernel.run("print(data)").stdout)) == {"n"}
+    kernel.run("%%power --temperature 0 --stop France --to cut\n" + QUESTION)
+    assert "France" not in kernel.run("print(cut)").stdout
+    same = [
+        kernel.run(f"%%power --seed 7 --max-tokens 12\n{LONG}").texts("text/plain")[-1]
+        for _ in range(2)
+    ]
+    assert same[0] == same[1]
+
+
+def test_undefined_names_are_reported_unless_raw(kernel: Kernel) -> None:
+    kernel.run("name = 'x'")
+    cell = kernel.run('%%power --max-tokens 3\nRepeat {nobody} and {"a": 1}')
+    note = "Not defined in this notebook and left unchanged: {nobody}"
+    assert cell.texts("text/plain")[0] == note
+    raw = kernel.run("%%power --max-tokens 3 --raw\nRepeat {nobody} {name}")
+    assert note not in raw.texts("text/plain")
+
+
+def test_a_killed_worker_is_a_usage_error_and_the_next_cell_works(
+    kernel: Kernel, kernel_server: Server
+) -> None:
+    cell = kernel.start(f"%%power smollm2 --max-tokens 2000 --seed 1\n{LONG}")
+    result = Cell()
+    for message in kernel.outputs(cell):
+        result.outputs.append(message)
+        if len(result.outputs) == 3:
+            workers = [
+                p
+                for p in psutil.Process(kernel_server.pid).children()
+                if "a3s_power_jupyter.engine" in " ".join(p.cmdline())
+            ]
+            assert len(workers) == 1
+            workers[0].kill()
+    assert kernel.reply(cell)["content"]["status"] == "error"
+    assert result.stderr.startswith("UsageError: ")
+    assert "SIGKILL" in result.stderr
+    again = kernel.run(f"%%power smollm2 --temperature 0\n{QUESTION}")
+    assert "Paris" in again.texts("text/markdown")[-1]
