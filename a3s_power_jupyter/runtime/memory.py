@@ -22,6 +22,9 @@ _ISQ_BITS = {"Q4_0": 5.0, "Q4K": 5.5, "Q6K": 7.0, "Q8_0": 8.5, "HQQ4": 5.5, "HQQ
 OVERHEAD_BYTES = 200 * 1024 * 1024
 OVERHEAD_SHARE = 0.05
 
+#: Where a container's limit (cgroup v2) is mounted.
+CGROUP = Path("/sys/fs/cgroup")
+
 
 def kv_cache_bytes(manifest: Manifest, parameters: LoadParameters) -> int:
     """Return the size of the KV cache in bytes, or 0 if the model's geometry is unknown.
@@ -62,11 +65,11 @@ def free_bytes() -> int:
     return free if limit is None else min(free, limit)
 
 
-def _cgroup_free(root: Path = Path("/sys/fs/cgroup")) -> int | None:
+def _cgroup_free() -> int | None:
     """Return what is left of a cgroup v2 limit, counting inactive page cache as free."""
     with suppress(OSError, ValueError):
-        limit = int((root / "memory.max").read_text())
-        used = int((root / "memory.current").read_text())
-        stat = dict(line.split() for line in (root / "memory.stat").read_text().splitlines())
+        limit = int((CGROUP / "memory.max").read_text())
+        used = int((CGROUP / "memory.current").read_text())
+        stat = dict(line.split() for line in (CGROUP / "memory.stat").read_text().splitlines())
         return max(0, limit - used + int(stat.get("inactive_file", 0)))
     return None

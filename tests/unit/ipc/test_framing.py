@@ -22,12 +22,13 @@ class Other(msgspec.Struct, frozen=True, tag="other"):
     pass
 
 
-DECODER: Decoder[Text | Number] = Decoder(Text | Number)  # type: ignore[arg-type]
+Message = Text | Number
+DECODER: Decoder[Message] = Decoder(Message)
 MESSAGES = [Text("ä"), Number(0.5), Text("")]
 STREAM = b"".join(map(encode, MESSAGES))
 
 
-def read(stream: bytes) -> list[Text | Number]:
+def read(stream: bytes) -> list[Message]:
     return [*read_messages(io.BytesIO(stream), DECODER)]
 
 
