@@ -4,7 +4,8 @@
 >>> client = power.connect()
 >>> client.chat("smollm2", "What is a notebook?")
 
-What is heavy is imported when it is first asked for: a notebook server imports this at start.
+Heavy modules are imported on first use, because the notebook server imports this package at
+startup.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def __getattr__(name: str) -> Any:
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
-    """``%load_ext a3s_power_jupyter``: add ``%power`` and ``%%power``."""
+    """Register ``%power`` and ``%%power`` (``%load_ext a3s_power_jupyter``)."""
     from .magics import load
 
     load(shell)
@@ -47,7 +48,7 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
 
 
 def _jupyter_server_extension_points() -> list[dict[str, Any]]:
-    """Where Jupyter Server finds the extension."""
+    """Declare the server extension to Jupyter Server."""
     from .server.extension import PowerApp
 
     return [{"module": "a3s_power_jupyter.server.extension", "app": PowerApp}]

@@ -188,13 +188,13 @@ def test_a_restarted_server_is_found_again() -> None:
             searches.append(1)
             return new
 
-        gone = Connection(Server(url=f"http://127.0.0.1:{free_port()}/", key="old"), find)
-        assert gone.request("GET", "health") == HEALTH
-        assert gone.server is new
+        moved = Connection(Server(url=f"http://127.0.0.1:{free_port()}/", key="old"), find)
+        assert moved.request("GET", "health") == HEALTH
+        assert moved.server is new
         other_key = Connection(Server(url=second.url, key="old"), find)
         assert other_key.request("GET", "health") == HEALTH
         assert len(searches) == 2
-        gone.close()
+        moved.close()
         other_key.close()
 
 

@@ -25,12 +25,12 @@ def test_two_kernels_share_one_server_that_outlives_them(tmp_path: Path) -> None
     with ExitStack() as stack:
         with bare_kernel(environ) as first, bare_kernel(environ) as second:
             cells = [(kernel, kernel.start(CONNECT)) for kernel in (first, second)]
-            found = [json.loads(kernel.finish(cell).stdout) for kernel, cell in cells]
-            (pid, _, home), _ = found
+            servers = [json.loads(kernel.finish(cell).stdout) for kernel, cell in cells]
+            (pid, _, home), _ = servers
             stack.callback(end, pid)
-            assert [server[0] for server in found] == [pid, pid]
+            assert [server[0] for server in servers] == [pid, pid]
             assert home == str(tmp_path / "power")
-            assert "started for this kernel" in found[0][1] + found[1][1]
+            assert "started for this kernel" in servers[0][1] + servers[1][1]
             end(pid)
             # The client of the first kernel starts another server, and the second kernel finds it.
             assert first.run("print(client.health().status)").stdout == "ok\n"

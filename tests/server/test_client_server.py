@@ -32,8 +32,8 @@ def client(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[power.Cl
     monkeypatch.delenv("A3S_POWER_URL", raising=False)
     monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(server.runtime_dir))
     monkeypatch.setenv("JPY_PARENT_PID", str(server.pid))
-    with power.connect(start=False) as found:
-        yield found
+    with power.connect(start=False) as client:
+        yield client
 
 
 @pytest.fixture

@@ -58,8 +58,8 @@ def test_the_display_is_updated_during_the_generation(kernel: Kernel) -> None:
         assert after.startswith(before)
         assert after != before
     assert shown[-1].endswith("*(cut off at the length limit)*")
-    kept = kernel.run("print(repr(answer.text), answer.finish_reason)").stdout
-    assert kept == f"{shown[-1].partition(chr(10) * 2 + '*(cut')[0]!r} length\n"
+    stored = kernel.run("print(repr(answer.text), answer.finish_reason)").stdout
+    assert stored == f"{shown[-1].partition(chr(10) * 2 + '*(cut')[0]!r} length\n"
 
 
 def test_an_interrupt_stops_the_generation_and_keeps_the_text(
@@ -78,9 +78,9 @@ def test_an_interrupt_stops_the_generation_and_keeps_the_text(
     assert result.stderr == ""
     *_, last = result.texts("text/markdown")
     assert last.endswith("*(stopped)*")
-    kept = kernel.run("print(story.finish_reason, story.usage, len(story))").stdout.split()
-    assert kept[:2] == ["interrupted", "None"]
-    assert int(kept[2]) > 10
+    stored = kernel.run("print(story.finish_reason, story.usage, len(story))").stdout.split()
+    assert stored[:2] == ["interrupted", "None"]
+    assert int(stored[2]) > 10
     wait_for(kernel_server, "loaded")
 
 

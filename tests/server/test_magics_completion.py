@@ -46,8 +46,8 @@ def shell(
 def tab(shell: InteractiveShell, line: str) -> list[str]:
     """Return `line` with each of its completions applied."""
     with provisionalcompleter():
-        found = list(shell.Completer.completions(line, len(line)))
-    return [line[: c.start] + c.text + line[c.end :] for c in found]
+        completions = list(shell.Completer.completions(line, len(line)))
+    return [line[: c.start] + c.text + line[c.end :] for c in completions]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The magics in IPython in a real terminal."""
+"""Test the magics in IPython in a terminal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from support.servers import Server, clean_environ
 
-pexpect = pytest.importorskip("pexpect", reason="IPython has it where there are terminals")
+pexpect = pytest.importorskip("pexpect", reason="IPython requires pexpect except on Windows")
 
 PROMPT = r"In \[\d+\]: "
 
@@ -46,27 +46,27 @@ def ask(options: str, question: str) -> str:
     return f"get_ipython().run_cell_magic('power', {options!r}, {question!r})"
 
 
-def test_what_a_terminal_shows(terminal: pexpect.spawn, smollm2: str) -> None:
+def test_commands_and_answers_are_plain_text(terminal: pexpect.spawn, smollm2: str) -> None:
     listing = run(terminal, "%power list")
     assert re.search(r"Name +Format +Size +Parameters +Context +State\n", listing)
     assert re.search(rf"{smollm2} +gguf Q4_1 +98\.4 MB", listing)
-    mistake = run(terminal, "%power show nobody")
-    assert mistake.startswith("UsageError: ")
-    assert "Traceback" not in mistake
+    error = run(terminal, "%power show nobody")
+    assert error.startswith("UsageError: ")
+    assert "Traceback" not in error
     question = "What is the capital city of France? Answer in one short English sentence."
     answer = run(terminal, ask(f"{smollm2} --temperature 0", question))
     assert "Paris" in answer
     assert "<IPython" not in answer
-    kept = run(terminal, "print(answer)").strip()
-    assert answer.rstrip().endswith(kept)
+    stored = run(terminal, "print(answer)").strip()
+    assert answer.rstrip().endswith(stored)
 
 
-def test_pieces_appear_as_they_come_and_control_c_stops(
+def test_an_answer_is_streamed_and_control_c_stops_it(
     terminal: pexpect.spawn, smollm2: str
 ) -> None:
     run(terminal, f"%power load {smollm2}")
     terminal.sendline(ask(f"{smollm2} --max-tokens 2000 --seed 1", "Tell a very long story."))
-    terminal.expect(r"\w+ \w+ \w+")  # some words, long before the end
+    terminal.expect(r"\w+ \w+ \w+")  # a few words, long before the end
     terminal.sendintr()
     terminal.expect(PROMPT, timeout=10)
     assert terminal.before.rstrip().endswith("*(stopped)*")
@@ -74,7 +74,7 @@ def test_pieces_appear_as_they_come_and_control_c_stops(
     assert run(terminal, "print(answer.finish_reason)").strip() == "interrupted"
 
 
-def test_displays_are_text_here(terminal: pexpect.spawn, smollm2: str) -> None:
+def test_widgets_are_plain_text(terminal: pexpect.spawn, smollm2: str) -> None:
     row = rf"\b{smollm2} +gguf Q4_1 +98\.4 MB +135 M\b"
     run(terminal, "import warnings; warnings.simplefilter('always')")
     assert re.search(row, run(terminal, "%power models"))
