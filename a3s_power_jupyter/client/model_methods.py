@@ -150,7 +150,7 @@ class ModelMethods:
         ----------
         keep_alive : str or float, optional
             Time the model stays loaded when idle: a duration such as ``"5m"``, seconds, 0 to unload
-            it after the next request, or -1 to keep it loaded.
+            it as soon as it is idle, or -1 to keep it loaded.
         progress : callable, optional
             Called with the phase, ``"converting"`` or ``"loading"``, and its progress from 0 to 1.
         **parameters

@@ -18,6 +18,18 @@ class Health(msgspec.Struct, frozen=True):
 
     Attributes
     ----------
+    status : str
+        ``"ok"``.
+    version : str
+        Version of a3s-power-jupyter in the server.
+    uptime_seconds : float
+        Seconds since the server started.
+    loaded_models : list of str
+        Names of the models in memory.
+    devices : list of Device
+        The CPU and the GPUs of the server's machine.
+    engines : dict of str to EngineStatus
+        Availability of each engine.
     home : str
         Directory of the model store.
     hints : list of str
@@ -42,6 +54,10 @@ class Usage(msgspec.Struct, frozen=True):
 
     Attributes
     ----------
+    prompt_tokens : int
+        Number of tokens in the prompt.
+    completion_tokens : int
+        Number of generated tokens.
     cached_tokens : int
         Number of prompt tokens that were found in the prefix cache.
     """
