@@ -43,57 +43,7 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
-@dataclass(frozen=True)
-class Lab:
-    """A page that shows JupyterLab, and the server behind it."""
-
-    page: Page
-    server: servers.Server
-
-
-@pytest.fixture
-def open_lab(
-    browser: Browser, start_server: Callable[..., servers.Server], tmp_path: Path
-) -> Iterator[Callable[..., Lab]]:
-    """Open JupyterLab in a theme, on a copy of a notebook if one is given.
-
-    ``environ`` is added to the server's environment; ``settings`` are user settings by plugin.
-    """
-    pages: list[Page] = []
-
-    def open_(
-        theme: str,
-        notebook: Path | None = None,
-        environ: dict[str, str] | None = None,
-        settings: dict[str, dict[str, object]] | None = None,
-    ) -> Lab:
-        config = tmp_path / "config"
-        themes = {"@jupyterlab/apputils-extension/themes": {"theme": f"JupyterLab {theme}"}}
-        for plugin, values in (NO_NEWS | themes | (settings or {})).items():
-            path = config / "lab/user-settings" / f"{plugin}.jupyterlab-settings"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(values))
-        root = tmp_path / "notebooks"
-        root.mkdir()
-        if notebook is not None:
-            shutil.copy(notebook, root)
-        server = start_server(
-            f"--ServerApp.root_dir={root}",
-            environ={"JUPYTER_CONFIG_DIR": str(config), **(environ or {})},
-            lab=True,
-        )
-        page = browser.new_page(viewport={"width": 1280, "height": 900})
-        pages.append(page)
-        tree = "" if notebook is None else f"/tree/{notebook.name}"
-        page.goto(f"{server.url}lab{tree}?token={server.token}")
-        return Lab(page, server)
-
-    yield open_
-    for page in pages:
-        page.close()
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def hub() -> Iterator[HubServer]:
     """A fake hub with one small model, and a sharded one that has invalid files."""
     with run_hub() as server:
@@ -106,7 +56,94 @@ def hub() -> Iterator[HubServer]:
 def hub_environ(hub: HubServer) -> dict[str, str]:
     """Environment of a server that pulls from `hub`, with the faults of earlier tests removed."""
     hub.behave()
+    return environ_of(hub)
+
+
+def environ_of(hub: HubServer) -> dict[str, str]:
     return {"HF_ENDPOINT": hub.url, "HF_HUB_DISABLE_XET": "1", "HF_TOKEN": ""}
+
+
+@pytest.fixture(scope="session")
+def session_server(
+    hub: HubServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[servers.Server]:
+    """A server with JupyterLab and Notebook that pulls from `hub` and loads one model at a time.
+
+    Tests use `lab_server`, which empties it for each of them.
+    """
+    environ = environ_of(hub) | {"A3S_POWER_MAX_MODELS": "1"}
+    folder = tmp_path_factory.mktemp("lab")
+    with servers.run_server(folder, environ=environ, lab=True) as server:
+        yield server
+
+
+@pytest.fixture
+def lab_server(session_server: servers.Server, hub: HubServer) -> Iterator[servers.Server]:
+    """`session_server` without kernels, notebooks, models, pulls, settings and workspaces."""
+    hub.behave()
+    yield session_server
+    with session_server.api() as api:
+        for session in api.get("api/sessions").json():
+            api.delete(f"api/sessions/{session['id']}").raise_for_status()
+    servers.remove_models(session_server)
+    shutil.rmtree(config_of(session_server) / "lab", ignore_errors=True)
+    for path in root_of(session_server).iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def config_of(server: servers.Server) -> Path:
+    return Path(server.environ["JUPYTER_CONFIG_DIR"])
+
+
+def root_of(server: servers.Server) -> Path:
+    """Return the folder that the server's file browser shows."""
+    return config_of(server).parent / "notebooks"
+
+
+@pytest.fixture
+def lab_root(lab_server: servers.Server) -> Path:
+    """The folder that the file browser of `lab_server` shows."""
+    return root_of(lab_server)
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A page that shows JupyterLab, and the server behind it."""
+
+    page: Page
+    server: servers.Server
+
+
+@pytest.fixture
+def open_lab(browser: Browser, lab_server: servers.Server) -> Iterator[Callable[..., Lab]]:
+    """Open JupyterLab in a theme, on a copy of a notebook if one is given.
+
+    ``settings`` are user settings by plugin.
+    """
+    pages: list[Page] = []
+
+    def open_(
+        theme: str,
+        notebook: Path | None = None,
+        settings: dict[str, dict[str, object]] | None = None,
+    ) -> Lab:
+        themes = {"@jupyterlab/apputils-extension/themes": {"theme": f"JupyterLab {theme}"}}
+        for plugin, values in (NO_NEWS | themes | (settings or {})).items():
+            folder = config_of(lab_server) / "lab/user-settings"
+            path = folder / f"{plugin}.jupyterlab-settings"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(values))
+        if notebook is not None:
+            shutil.copy(notebook, root_of(lab_server))
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        pages.append(page)
+        tree = "" if notebook is None else f"/tree/{notebook.name}"
+        page.goto(f"{lab_server.url}lab{tree}?token={lab_server.token}")
+        return Lab(page, lab_server)
+
+    yield open_
+    for page in pages:
+        page.close()
 
 
 @pytest.fixture

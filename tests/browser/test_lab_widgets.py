@@ -43,15 +43,12 @@ CELLS = [
 
 
 @pytest.fixture
-def open_widgets(
-    open_lab: Callable[..., Lab], hub_environ: dict[str, str], tmp_path: Path
-) -> Callable[[str], Lab]:
-    """Open a notebook with the widgets; the server keeps at most one model in memory."""
+def open_widgets(open_lab: Callable[..., Lab], tmp_path: Path) -> Callable[[str], Lab]:
+    """Open JupyterLab on a notebook with the widgets."""
 
     def open_(theme: str) -> Lab:
         notebook = write_notebook(tmp_path / "widgets.ipynb", *CELLS)
-        environ = {**hub_environ, "A3S_POWER_MAX_MODELS": "1"}
-        lab = open_lab(theme, notebook, environ)
+        lab = open_lab(theme, notebook)
         wait_for_kernel(lab.page)
         lab.page.keyboard.press("Control+b")  # hides the file browser
         return lab

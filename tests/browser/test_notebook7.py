@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,18 +39,13 @@ class Notebook:
 
 
 @pytest.fixture
-def notebook(
-    browser: Browser, start_server: Callable[..., Server], tmp_path: Path
-) -> Iterator[Notebook]:
-    root = tmp_path / "notebooks"
-    root.mkdir()
-    write_notebook(root / "models.ipynb", *CELLS)
-    server = start_server(f"--ServerApp.root_dir={root}", lab=True)
+def notebook(browser: Browser, lab_server: Server, lab_root: Path) -> Iterator[Notebook]:
+    write_notebook(lab_root / "models.ipynb", *CELLS)
     page = browser.new_page(viewport={"width": 1280, "height": 900})
-    opened = Notebook(page, server)
+    opened = Notebook(page, lab_server)
     page.on("console", opened.on_console)
     page.on("pageerror", opened.on_error)
-    page.goto(f"{server.url}notebooks/models.ipynb?token={server.token}")
+    page.goto(f"{lab_server.url}notebooks/models.ipynb?token={lab_server.token}")
     wait_for_kernel(page)
     yield opened
     page.close()

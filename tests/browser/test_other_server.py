@@ -20,6 +20,7 @@ pytestmark = pytest.mark.browser
 
 TABLE, PULLING, CHAT = range(3)
 CELLS = [
+    "import os\nos.environ |= {environ}\n"
     "import a3s_power_jupyter as power\nclient = power.connect()\nclient.table()",
     f"client.pull_widget({PULL!r})",
     "client.chat_widget('theirs')",
@@ -33,9 +34,10 @@ def other(start_server: Callable[..., Server], hub_environ: dict[str, str]) -> S
 
 @pytest.fixture
 def lab(open_lab: Callable[..., Lab], other: Server, tmp_path: Path) -> Lab:
-    notebook = write_notebook(tmp_path / "other.ipynb", *CELLS)
     environ = {"A3S_POWER_URL": other.url, "A3S_POWER_TOKEN": other.token}
-    opened = open_lab("Light", notebook, environ)
+    first, *more = CELLS
+    first = first.format(environ=environ)
+    opened = open_lab("Light", write_notebook(tmp_path / "other.ipynb", first, *more))
     wait_for_kernel(opened.page)
     opened.page.keyboard.press("Control+b")  # hides the file browser
     return opened

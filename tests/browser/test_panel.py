@@ -22,12 +22,11 @@ PLUGIN = "a3s-power-jupyter/plugin"
 
 
 @pytest.fixture
-def open_panel(open_lab: Callable[..., Lab], hub_environ: dict[str, str]) -> Callable[..., Lab]:
-    """Open JupyterLab without a notebook; the server keeps at most one model in memory."""
+def open_panel(open_lab: Callable[..., Lab]) -> Callable[..., Lab]:
+    """Open JupyterLab without a notebook, with three models."""
 
     def open_(theme: str, settings: dict[str, Any] | None = None) -> Lab:
-        environ = {**hub_environ, "A3S_POWER_MAX_MODELS": "1"}
-        lab: Lab = open_lab(theme, environ=environ, settings={PLUGIN: settings or {}})
+        lab: Lab = open_lab(theme, settings={PLUGIN: settings or {}})
         with lab.server.api() as api:
             register(api, "smollm2", "other", "third")
         return lab

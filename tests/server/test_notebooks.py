@@ -1,42 +1,62 @@
-"""The notebooks, run top to bottom in a kernel under a real server, with the real model."""
+"""Run each notebook from top to bottom in a kernel of a real server, with the real model."""
 
 from __future__ import annotations
 
 import base64
 import io
+import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
 import pytest
 from PIL import Image
 
-from support.hub_server import HubServer
+from support.hub_server import HubServer, run_hub
 from support.kernel_cells import Cell, Kernel
 from support.paths import NOTEBOOKS
-from support.servers import Server, run_server
+from support.servers import Server, remove_models, run_server
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _fonts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """matplotlib looks for fonts once, here: in a kernel it would say so if that takes long."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MPLCONFIGDIR", str(tmp_path_factory.mktemp("matplotlib")))
-        subprocess.run([sys.executable, "-c", "import matplotlib.font_manager"], check=True)
-        yield
+#: The file that the notebooks pull from the hub: another model of nearly its size.
+REPOSITORY = "bartowski/SmolLM2-135M-Instruct-GGUF"
+FILE = "SmolLM2-135M-Instruct-Q4_K_M.gguf"
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One server for several notebooks, as a person has it."""
-    with run_server(tmp_path_factory.mktemp("notebooks")) as running:
+def hub(smollm2_path: Path) -> Iterator[HubServer]:
+    with run_hub() as running:
+        running.add(REPOSITORY, {FILE: smollm2_path})
         yield running
 
 
+@pytest.fixture(scope="module")
+def shared(hub: HubServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server whose kernels find matplotlib's list of fonts, which takes seconds to make."""
+    folder = tmp_path_factory.mktemp("notebooks")
+    environ = {
+        "HF_ENDPOINT": hub.url,
+        "HF_TOKEN": "",
+        "HF_HUB_DISABLE_XET": "1",
+        "MPLCONFIGDIR": str(folder / "matplotlib"),
+    }
+    command = [sys.executable, "-c", "import matplotlib.font_manager"]
+    subprocess.run(command, check=True, env=os.environ | environ)
+    with run_server(folder, environ=environ) as running:
+        yield running
+
+
+@pytest.fixture
+def server(shared: Server, hub: HubServer) -> Iterator[Server]:
+    """The shared server without models and pulls."""
+    yield shared
+    hub.behave()
+    remove_models(shared)
+
+
 def run_notebook(name: str, server: Server) -> dict[str, Cell]:
-    """The code cells of a notebook after they ran, by their ids."""
+    """Run a notebook and return its code cells by their ids."""
     notebook = nbformat.read(NOTEBOOKS / name, as_version=4)
     done: dict[str, Cell] = {}
     with Kernel(server) as kernel:
@@ -49,24 +69,24 @@ def run_notebook(name: str, server: Server) -> dict[str, Cell]:
 
 
 def text_of(cell: Cell) -> str:
-    """All that is shown under a cell, as text."""
+    """Return the text output of a cell."""
     return "\n".join([cell.stdout, *cell.texts("text/plain")])
 
 
 def loaded(cell: Cell) -> list[str]:
-    """The names in the table of ``%power ps``."""
+    """Return the names in the table of ``%power ps``."""
     _head, *rows = cell.texts("text/plain")[-1].splitlines()
     return [row.split()[0] for row in rows]
 
 
 def names(server: Server) -> list[str]:
-    """The models of a server."""
+    """Return the names of a server's models."""
     with server.api() as api:
         return [model["id"] for model in api.get("v1/models").json()["data"]]
 
 
 def assert_plot(cell: Cell, *, colors: int) -> None:
-    """One picture, in which at least so many colours fill areas beside the white of the paper."""
+    """Check that a cell shows one image in which more than `colors` colours fill areas."""
     (png,) = cell.texts("image/png")
     image = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB")
     assert min(image.size) > 250
@@ -78,7 +98,7 @@ def assert_plot(cell: Cell, *, colors: int) -> None:
 
 
 @pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.name)
-def test_notebooks_are_kept_without_outputs(path: Path) -> None:
+def test_notebooks_have_no_outputs(path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
     for cell in notebook.cells:
@@ -87,8 +107,7 @@ def test_notebooks_are_kept_without_outputs(path: Path) -> None:
             assert cell.execution_count is None
 
 
-def test_quickstart(start_server: Callable[..., Server]) -> None:
-    server = start_server()
+def test_quickstart(server: Server) -> None:
     cells = run_notebook("01_quickstart.ipynb", server)
     assert "Q4_1" in text_of(cells["register-code"])
     assert "smollm2" in text_of(cells["list"])
@@ -103,18 +122,14 @@ def test_quickstart(start_server: Callable[..., Server]) -> None:
     assert server.url in text_of(cells["doctor"])
     with server.api() as api:
         assert api.get("v1/models/smollm2").json()["state"] == "unloaded"
-    # Nothing that it leaves behind keeps it from being run again.
+    # It can be run again with what it left behind.
     assert "Paris" in text_of(run_notebook("01_quickstart.ipynb", server)["ask-code"])
 
 
-def test_pull(hub: HubServer, smollm2_path: Path, start_server: Callable[..., Server]) -> None:
-    file = "SmolLM2-135M-Instruct-Q4_K_M.gguf"
-    hub.add("bartowski/SmolLM2-135M-Instruct-GGUF", {file: smollm2_path})
-    hub.fail(file, times=None, rate=10_000_000)  # so that there is something to pause
-    environ = {"HF_ENDPOINT": hub.url, "HF_TOKEN": "", "HF_HUB_DISABLE_XET": "1"}
-    server = start_server(environ=environ)
+def test_pull(hub: HubServer, server: Server) -> None:
+    hub.fail(FILE, times=None, rate=10_000_000)  # slow enough to be paused
     cells = run_notebook("02_pull.ipynb", server)
-    assert "bartowski/SmolLM2-135M-Instruct-GGUF:Q4_K_M" in text_of(cells["pulls"])
+    assert f"{REPOSITORY}:Q4_K_M" in text_of(cells["pulls"])
     assert "'paused'" in text_of(cells["pause-code"])
     assert " MB of 98.4 MB" in text_of(cells["paused-code"])
     assert "done 100%" in text_of(cells["resume-code"])
@@ -125,13 +140,13 @@ def test_pull(hub: HubServer, smollm2_path: Path, start_server: Callable[..., Se
     assert "is cancelled" in text_of(cells["cancel-code"])
     assert "There are no unused files" in text_of(cells["left-over"])
     assert names(server) == []
-    # Again, from a hub so fast that there is nothing to pause.
+    # Again, from a hub that is too fast for a pause.
     hub.behave()
     assert "Paris" in text_of(run_notebook("02_pull.ipynb", server)["ask-code"])
 
 
-def test_streaming(shared: Server) -> None:
-    cells = run_notebook("03_streaming.ipynb", shared)
+def test_streaming(server: Server) -> None:
+    cells = run_notebook("03_streaming.ipynb", server)
     assert "sea" in cells["stream-code"].stdout
     assert "'interrupted'" in text_of(cells["leave-code"])
     whole, cut, stopped = cells["stop-code"].stdout.splitlines()
@@ -149,8 +164,8 @@ def test_streaming(shared: Server) -> None:
     assert_plot(cells["logprobs-plot"], colors=5)
 
 
-def test_embeddings(shared: Server) -> None:
-    cells = run_notebook("04_embeddings.ipynb", shared)
+def test_embeddings(server: Server) -> None:
+    cells = run_notebook("04_embeddings.ipynb", server)
     assert "huggingface" in text_of(cells["register-code"])
     assert "(25, 384)" in text_of(cells["embed-code"])
     same, others = (
@@ -171,8 +186,8 @@ def test_embeddings(shared: Server) -> None:
     assert_plot(cells["map-plot"], colors=5)
 
 
-def test_formats(shared: Server) -> None:
-    cells = run_notebook("05_formats.ipynb", shared)
+def test_formats(server: Server) -> None:
+    cells = run_notebook("05_formats.ipynb", server)
     assert "model.safetensors" in cells["safetensors-list"].stdout
     engines = dict(line.rsplit(maxsplit=1) for line in cells["measure-code"].stdout.splitlines())
     assert engines == {
@@ -189,12 +204,11 @@ def test_formats(shared: Server) -> None:
     assert distances["HQQ8"] < distances["Q4K"]
     assert_plot(cells["plot"], colors=3)
     freed = int(cells["end-code"].stdout.split()[0])
-    assert freed > 200  # MB: what was made of the safetensors
-    assert not any(name.startswith("formats/") for name in names(shared))
+    assert freed > 200  # MB, of the conversions
+    assert not any(name.startswith("formats/") for name in names(server))
 
 
-def test_memory(start_server: Callable[..., Server]) -> None:
-    server = start_server()
+def test_memory(server: Server) -> None:
     cells = run_notebook("06_memory.ipynb", server)
     assert loaded(cells["load-code"]) == ["chat:medium", "chat:short", "minilm"]
     assert loaded(cells["pin-code"]) == ["chat:long", "chat:short", "minilm"]
@@ -206,9 +220,9 @@ def test_memory(start_server: Callable[..., Server]) -> None:
     assert_plot(cells["plot-code"], colors=4)
 
 
-def test_clients(shared: Server) -> None:
-    cells = run_notebook("07_clients.ipynb", shared)
-    assert shared.url in text_of(cells["address-code"])
+def test_clients(server: Server) -> None:
+    cells = run_notebook("07_clients.ipynb", server)
+    assert server.url in text_of(cells["address-code"])
     assert "Paris" in cells["openai-code"].stdout
     assert "sea" in cells["openai-stream"].stdout
     assert "[384, 384]" in text_of(cells["openai-embeddings"])
@@ -221,15 +235,11 @@ def test_clients(shared: Server) -> None:
     assert "ten" in text_of(cells["rag-chain"])
     assert "Madrid" in cells["http-code"].stdout
     assert cells["http-stream"].stdout.strip() == cells["http-code"].stdout.strip()
-    # The key is in none of the outputs, which are saved with the notebook.
-    assert not any(shared.key in text_of(cell) for cell in cells.values())
+    # No output contains the key: outputs are saved with the notebook.
+    assert not any(server.key in text_of(cell) for cell in cells.values())
 
 
-def test_widgets(hub: HubServer, smollm2_path: Path, start_server: Callable[..., Server]) -> None:
-    file = "SmolLM2-135M-Instruct-Q4_K_M.gguf"
-    hub.add("bartowski/SmolLM2-135M-Instruct-GGUF", {file: smollm2_path})
-    environ = {"HF_ENDPOINT": hub.url, "HF_TOKEN": "", "HF_HUB_DISABLE_XET": "1"}
-    server = start_server(environ=environ)
+def test_widgets(server: Server) -> None:
     cells = run_notebook("08_widgets.ipynb", server)
     for name in ("table-code", "pull-code", "chat-code", "table-again"):
         assert cells[name].texts("application/vnd.jupyter.widget-view+json")
@@ -239,7 +249,7 @@ def test_widgets(hub: HubServer, smollm2_path: Path, start_server: Callable[...,
     assert "done" in text_of(cells["busy-code"])
     assert "Paris" in text_of(cells["chat-set"])
     listed = {line.split()[0] for line in cells["end-code"].stdout.splitlines()}
-    assert listed >= {"smollm2", "bartowski/SmolLM2-135M-Instruct-GGUF:Q4_K_M"}
+    assert listed >= {"smollm2", f"{REPOSITORY}:Q4_K_M"}
     assert "smollm2:long" not in listed
-    # Again, with what the first time has left.
+    # Again, with what the first run left behind.
     assert "Paris" in text_of(run_notebook("08_widgets.ipynb", server)["chat-set"])
