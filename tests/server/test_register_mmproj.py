@@ -86,8 +86,8 @@ def test_mistakes(server: Server, files: tuple[Path, Path], tmp_path: Path) -> N
     cases: list[tuple[Path, dict[str, Any], str, str]] = [
         (alone / "m.gguf", {"format": "vision"}, "file_not_found", "no mmproj file beside"),
         (both / "m.gguf", {"format": "vision"}, "invalid_parameter", "2 mmproj files"),
-        (model, {"mmproj": str(model)}, "unsupported_model_format", "no image part"),
-        (model, {"mmproj": str(audio)}, "unsupported_model_format", "no image part"),
+        (model, {"mmproj": str(model)}, "unsupported_model_format", "not a multimodal projector"),
+        (model, {"mmproj": str(audio)}, "unsupported_model_format", "not a multimodal projector"),
         (model, {"mmproj": "relative.gguf"}, "invalid_parameter", "relative"),
         (model, {"mmproj": str(tmp_path / "no.gguf")}, "file_not_found", "no.gguf"),
         (tmp_path, {"mmproj": str(mmproj)}, "invalid_parameter", "Only a GGUF"),

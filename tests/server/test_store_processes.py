@@ -1,4 +1,4 @@
-"""Several processes on one home, and one that is killed in the middle of a write."""
+"""Several processes on one home, and processes that are killed during a write."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def start(home: Path, folder: Path, number: int, code: str) -> subprocess.Popen[
     )
 
 
-def test_two_processes_do_not_corrupt_each_other(tmp_path: Path) -> None:
+def test_processes_do_not_corrupt_the_store(tmp_path: Path) -> None:
     for length in (128, 256):
         (tmp_path / f"{length}.gguf").write_bytes(gguf(LLAMA | {"llama.context_length": length}))
     code = """
@@ -71,11 +71,11 @@ def test_two_processes_do_not_corrupt_each_other(tmp_path: Path) -> None:
     assert store.collect_garbage(dry_run=True) == []
 
 
-def test_killed_in_the_middle_of_a_copy(tmp_path: Path) -> None:
+def test_a_process_killed_during_a_copy(tmp_path: Path) -> None:
     home = tmp_path / "home"
     path = tmp_path / "model.gguf"
     path.write_bytes(gguf())
-    os.truncate(path, 2 << 30)  # sparse: long enough to be caught in the act
+    os.truncate(path, 2 << 30)  # sparse, and large enough to be killed during the copy
     process = start(home, tmp_path, 0, 'register("a", folder / "model.gguf", True)')
     assert process.stdout is not None
     store = ModelStore(home)
@@ -93,16 +93,16 @@ def test_killed_in_the_middle_of_a_copy(tmp_path: Path) -> None:
 
 
 def wait_for_temporary(home: Path) -> Path:
-    """The temporary of a copy that has begun to write."""
+    """Return the temporary file of a copy that has started."""
     for _ in range(3000):
         for path in (home / "models" / "blobs").glob("tmp-*"):
             if path.stat().st_size:
                 return path
         time.sleep(0.01)
-    raise AssertionError("the copy did not begin")
+    raise AssertionError("the copy did not start")
 
 
-def test_killed_while_it_holds_the_lock(tmp_path: Path) -> None:
+def test_a_process_killed_while_it_holds_the_lock(tmp_path: Path) -> None:
     (tmp_path / "model.gguf").write_bytes(gguf())
     process = start(
         tmp_path / "home",

@@ -1,1 +1,1 @@
-"""Readers of model files: GGUF, safetensors, model directories."""
+"""Read model files: GGUF, safetensors and model directories."""

@@ -1,4 +1,4 @@
-"""A position in a binary file that nobody vouches for; nothing is read beyond its end."""
+"""Read numbers and strings from an untrusted GGUF header, within limits on memory and work."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from io import FileIO
 from ...contract.errors import InvalidGGUF
 from ..files import SourceFile
 
-# Far above the header of any model, and little enough to be refused within a second.
-MAX_KEPT = 16 << 20  # bytes that are kept: keys, names and values
-MAX_READ = 512 << 20  # bytes read in all, what is stepped over within a buffer included
+# Far above the header of any known model, and low enough that a hostile one fails within a second.
+MAX_KEPT = 16 << 20  # bytes of keys, names and values
+MAX_READ = 512 << 20  # bytes read from the file, including those skipped within a buffer
 
 _BUFFER = 1 << 20
 
@@ -19,17 +19,17 @@ _U64 = struct.Struct("<Q")
 
 
 class Cursor:
-    """Reads little-endian numbers and strings, front to back, through a buffer.
+    """A buffered forward reader of little-endian numbers and strings.
 
-    What does not fit in the rest of the file is an `InvalidGGUF` that says where and why.
+    All methods raise `InvalidGGUF` if a value extends beyond the end of the file or a limit.
     """
 
     def __init__(self, file: FileIO, source: SourceFile) -> None:
         self._file = file
         self._source = source
         self._buffer = b""
-        self._start = 0  # of the buffer, in the file
-        self._at = 0  # in the buffer; beyond its end after a long skip
+        self._start = 0  # position of the buffer in the file
+        self._at = 0  # position in the buffer; beyond its end after a long skip
         self._kept_bytes = 0
         self._read_bytes = 0
 
@@ -43,7 +43,7 @@ class Cursor:
 
     def invalid(self, reason: str) -> InvalidGGUF:
         return InvalidGGUF(
-            f"{self._source.path} is no valid GGUF file: {reason} (near byte {self.position}). "
+            f"{self._source.path} is not a valid GGUF file: {reason} (near byte {self.position}). "
             "Download it again, or choose another file.",
             param="path",
         )
@@ -52,15 +52,15 @@ class Cursor:
         self._need(length)
         self._kept_bytes += length
         if self._kept_bytes > MAX_KEPT:
-            raise self.invalid(f"its header has more than {MAX_KEPT >> 20} MiB of names and text")
+            raise self.invalid(f"its header has more than {MAX_KEPT >> 20} MiB of text")
         end = self._at + length
-        taken = self._buffer[self._at : end]
+        value = self._buffer[self._at : end]
         self._at = end
-        return taken
+        return value
 
     def skip(self, length: int) -> None:
         if length > self.left:
-            raise self.invalid(f"{length} bytes should follow, but the file has {self.left}")
+            raise self.invalid(f"{length} bytes should follow, but only {self.left} do")
         self._at += length
 
     def number(self, form: struct.Struct) -> int | float:
@@ -76,11 +76,11 @@ class Cursor:
     def text(self, what: str, limit: int) -> str:
         length = self.u64()
         if length > limit:
-            raise self.invalid(f"{what} of {length} bytes; {limit} are allowed")
+            raise self.invalid(f"{what} of {length} bytes is longer than {limit}")
         return self.read(length).decode("utf-8", errors="replace")
 
     def skip_strings(self, number: int) -> None:
-        """Step over strings without making them: vocabularies have some 100,000."""
+        """Skip strings without creating them, because vocabularies have more than 100,000."""
         buffer, at, unpack = self._buffer, self._at, _U64.unpack_from
         for _ in range(number):
             if at + 8 > len(buffer):
@@ -90,10 +90,10 @@ class Cursor:
             at += 8 + unpack(buffer, at)[0]
         self._at = at
         if self.left < 0:
-            raise self.invalid("a string goes beyond the end of the file")
+            raise self.invalid("a string extends beyond the end of the file")
 
     def _need(self, length: int) -> None:
-        """Have the next `length` bytes in the buffer."""
+        """Make sure that the next `length` bytes are in the buffer."""
         if length > self.left:
             raise self.invalid("it ends in the middle of its header")
         if self._at + length > len(self._buffer):

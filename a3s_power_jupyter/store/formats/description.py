@@ -1,4 +1,4 @@
-"""What is known of a model before it is registered: its files, and what their headers say."""
+"""The description of a model that is not registered yet, from the headers of its files."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from ...contract.types import (
 )
 from ..files import SourceFile, user_path
 
-#: What ``safetensors`` models are quantized to when they are loaded, unless they say otherwise.
+#: Quantization on load of `safetensors` models, if the user chooses none.
 DEFAULT_ISQ = "Q8_0"
 
 
 @dataclass(frozen=True)
 class Description:
-    """The result of inspecting a path; fields are those of `types.Manifest`."""
+    """The result of inspecting a path, with the fields of `Manifest`."""
 
     format: Format
     files: tuple[SourceFile, ...]
@@ -37,7 +37,7 @@ class Description:
     geometry: Geometry | UnsetType = UNSET
 
     def manifest(self, request: RegisterRequest, parameters: DefaultParameters) -> Manifest:
-        """The manifest of the model that `request` registers, still without its files."""
+        """Return the manifest of the model that `request` registers, still without files."""
         if self.format == "safetensors" and parameters.isq is UNSET:
             parameters = msgspec.structs.replace(parameters, isq=DEFAULT_ISQ)
         return Manifest(
@@ -55,7 +55,7 @@ class Description:
 
 
 def positive_int(value: Any) -> int | UnsetType:
-    """A positive 32-bit number, or UNSET: headers are written by anybody."""
+    """Return `value` if it is a positive 32-bit integer, else UNSET."""
     if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**31:
         return value
     return UNSET

@@ -1,9 +1,9 @@
-"""A reader of GGUF headers for files that nobody vouches for.
+"""Read the headers of untrusted GGUF files.
 
-It follows the description of the format in llama.cpp's ``gguf.h``. Nothing in the file is
-believed: each length is compared with what is left of the file before it is used, work and
-memory are bounded, and arrays are stepped over instead of being built. The file is read, not
-mapped, because a mapped file that shrinks kills the process that looks at it.
+The format is described in llama.cpp's gguf.h and in
+https://github.com/ggml-org/ggml/blob/master/docs/gguf.md. Each length is compared with the rest of
+the file before it is used, work and memory are limited, and long arrays are skipped. The file is
+read and not memory-mapped, because access to a mapped file that was truncated kills the process.
 """
 
 from __future__ import annotations
@@ -18,22 +18,23 @@ from .ggml import TENSOR_TYPES
 
 MAGIC = b"GGUF"
 
-# Limits, far above any model there is (the largest have some 10,000 tensors and 1,000,000
-# tokens and merges) and low enough that a hostile header is refused within a second or two.
+# The limits are far above known models, which have up to 10,000 tensors and 1,000,000 tokens and
+# merges, and low enough that a hostile header fails within two seconds. Key length and dimensions
+# are limited by the format: 2**16 - 1 bytes, and GGML_MAX_DIMS.
 MAX_KEYS = 1 << 16
 MAX_TENSORS = 1 << 17
 MAX_STRINGS = 1 << 22
 MAX_KEY = (1 << 16) - 1
 MAX_KEPT_STRING = 1 << 20
 MAX_KEPT_ARRAY = 1 << 12
-MAX_TENSOR_NAME = 64
+MAX_TENSOR_NAME = 64  # GGML_MAX_NAME
 MAX_DIMENSIONS = 4  # GGML_MAX_DIMS
-MAX_ELEMENTS = (1 << 63) - 1  # ggml counts in int64
+MAX_ELEMENTS = (1 << 63) - 1  # ggml counts elements in int64
 
-_DEFAULT_ALIGNMENT = 32
+_DEFAULT_ALIGNMENT = 32  # GGUF_DEFAULT_ALIGNMENT
 
-_STRING, _ARRAY = 8, 9
-#: ``enum gguf_type`` without strings and arrays.
+_STRING, _ARRAY = 8, 9  # of ``enum gguf_type``
+#: The other members of ``enum gguf_type``.
 _SCALARS = {
     number: struct.Struct(f"<{code}")
     for number, code in {
@@ -43,7 +44,7 @@ _SCALARS = {
 
 
 class Omitted(NamedTuple):
-    """A value that was stepped over: a string of `length` bytes or an array of as many elements."""
+    """A value that was skipped: a string of `length` bytes, or an array of `length` elements."""
 
     length: int
 
@@ -52,7 +53,7 @@ Value = int | float | str | list[int | float] | Omitted
 
 
 class Tensor(NamedTuple):
-    """One entry of the tensor table; `type` is a number of ``enum ggml_type``."""
+    """An entry of the tensor table; `type` is a key of `ggml.TENSOR_TYPES` or newer."""
 
     name: str
     elements: int
@@ -61,14 +62,14 @@ class Tensor(NamedTuple):
 
 @dataclass(frozen=True)
 class Header:
-    """What stands before the tensor data of a GGUF file."""
+    """The metadata and the tensor table of a GGUF file."""
 
     version: int
     metadata: dict[str, Value]
     tensors: tuple[Tensor, ...]
 
     def text(self, key: str) -> str:
-        """The string at `key`, or "" where there is none."""
+        """Return the string at `key`, or "" if there is none."""
         value = self.metadata.get(key)
         return value if isinstance(value, str) else ""
 
@@ -79,31 +80,30 @@ def read_header(source: SourceFile) -> Header:
     Raises
     ------
     InvalidGGUF
-        It is no GGUF file, it is cut short, or its header makes no sense; the message says what.
+        If the file is not a GGUF file, is truncated, or has an invalid header.
     FileNotFound, PathUnreadable, FileChanged
+        If the file cannot be read, or changes while it is read.
     """
     with opened(source) as file:
         return _HeaderReader(Cursor(file, source)).read()
 
 
 class _HeaderReader:
-    """Reads one header, front to back."""
-
     def __init__(self, cursor: Cursor) -> None:
         self._cursor = cursor
         self._strings = 0
 
     def read(self) -> Header:
         version = self._version()
-        # The least that an entry takes: a key is 8 bytes of length, 4 of type and 1 of value,
-        # a tensor 8 of length, 4 for its dimensions, 4 of type and 8 of offset.
+        # Minimum size of an entry in bytes. Tensor: length of the name 8, number of dimensions 4,
+        # type 4, offset 8. Key: length 8, type 4, value 1.
         tensors = self._number_of("tensors", MAX_TENSORS, 24)
         keys = self._number_of("keys", MAX_KEYS, 13)
         metadata: dict[str, Value] = {}
         for _ in range(keys):
             key = self._cursor.text("a key", MAX_KEY)
             if key in metadata:
-                raise self._cursor.invalid(f"the key {key[:80]!r} is there twice")
+                raise self._cursor.invalid(f"the key {key[:80]!r} occurs twice")
             metadata[key] = self._value(self._cursor.u32())
         return Header(version, metadata, self._tensors(tensors, self._alignment(metadata)))
 
@@ -112,15 +112,15 @@ class _HeaderReader:
             raise self._cursor.invalid("it does not begin with a GGUF header")
         version = self._cursor.u32()
         if version in (1 << 24, 2 << 24, 3 << 24):
-            raise self._cursor.invalid("it is big-endian, and this machine is not")
+            raise self._cursor.invalid("it is big-endian, and this machine is little-endian")
         if version not in (2, 3):
-            raise self._cursor.invalid(f"its version is {version}; 2 and 3 can be read")
+            raise self._cursor.invalid(f"its version is {version}, but only 2 and 3 are supported")
         return version
 
     def _number_of(self, what: str, limit: int, least_size: int) -> int:
         number = self._cursor.u64()
         if number > limit or number * least_size > self._cursor.left:
-            raise self._cursor.invalid(f"{number} {what} are no sensible number")
+            raise self._cursor.invalid(f"{number} {what} do not fit in the file")
         return number
 
     def _value(self, kind: int) -> Value:
@@ -129,7 +129,7 @@ class _HeaderReader:
         if kind == _ARRAY:
             return self._array()
         if kind not in _SCALARS:
-            raise self._cursor.invalid(f"{kind} is no type of a value")
+            raise self._cursor.invalid(f"{kind} is not a value type")
         return self._cursor.number(_SCALARS[kind])
 
     def _string(self) -> str | Omitted:
@@ -144,8 +144,8 @@ class _HeaderReader:
         if kind == _STRING:
             self._skip_strings(length)
             return Omitted(length)
-        if kind not in _SCALARS:  # arrays of arrays included: llama.cpp refuses them too
-            raise self._cursor.invalid(f"{kind} is no type of an array's elements")
+        if kind not in _SCALARS:  # nested arrays, too, which llama.cpp does not support
+            raise self._cursor.invalid(f"{kind} is not a type of array elements")
         form = _SCALARS[kind]
         if length > MAX_KEPT_ARRAY:
             self._cursor.skip(length * form.size)
@@ -155,13 +155,13 @@ class _HeaderReader:
     def _skip_strings(self, number: int) -> None:
         self._strings += number
         if self._strings > MAX_STRINGS or number * 8 > self._cursor.left:
-            raise self._cursor.invalid(f"an array of {number} strings is no sensible number")
+            raise self._cursor.invalid(f"an array of {number} strings is too long")
         self._cursor.skip_strings(number)
 
     def _alignment(self, metadata: dict[str, Value]) -> int:
         alignment = metadata.get("general.alignment", _DEFAULT_ALIGNMENT)
         if not isinstance(alignment, int) or alignment < 1 or alignment & (alignment - 1):
-            raise self._cursor.invalid("its alignment is no power of two")
+            raise self._cursor.invalid("its alignment is not a power of two")
         return alignment
 
     def _tensors(self, number: int, alignment: int) -> tuple[Tensor, ...]:
@@ -171,7 +171,7 @@ class _HeaderReader:
         for _ in range(number):
             tensor, tensor_end = self._tensor(alignment)
             if tensor.name in names:
-                raise self._cursor.invalid(f"the tensor {tensor.name!r} is there twice")
+                raise self._cursor.invalid(f"the tensor {tensor.name!r} occurs twice")
             names.add(tensor.name)
             tensors.append(tensor)
             end = max(end, tensor_end)
@@ -182,8 +182,8 @@ class _HeaderReader:
         return tuple(tensors)
 
     def _tensor(self, alignment: int) -> tuple[Tensor, int]:
-        """A tensor and where its data ends, counted from the first byte of tensor data."""
-        name = self._cursor.text("a tensor's name", MAX_TENSOR_NAME)
+        """Read a tensor, and return it with the end of its data from the start of all data."""
+        name = self._cursor.text("a tensor name", MAX_TENSOR_NAME)
         dimensions = self._cursor.u32()
         if dimensions > MAX_DIMENSIONS:
             raise self._cursor.invalid(f"the tensor {name!r} has {dimensions} dimensions")
@@ -200,9 +200,9 @@ class _HeaderReader:
 
     def _data_size(self, name: str, shape: list[int], elements: int, kind: int) -> int:
         if kind not in TENSOR_TYPES:
-            return 0  # newer than this table: whether it loads is for llama.cpp to say
+            return 0  # a newer type, which llama.cpp may support
         form = TENSOR_TYPES[kind]
         row = shape[0] if shape else 1
         if row % form.elements:
-            raise self._cursor.invalid(f"rows of {row} in {name!r} cannot be {form.name}")
+            raise self._cursor.invalid(f"rows of {row} elements in {name!r} cannot be {form.name}")
         return elements // form.elements * form.size

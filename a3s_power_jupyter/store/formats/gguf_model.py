@@ -1,4 +1,8 @@
-"""A GGUF model: one file or a set of shards, and what its header says of it."""
+"""Describe a GGUF model, which is one file or a set of shards.
+
+The keys are those of https://github.com/ggml-org/ggml/blob/master/docs/gguf.md, and defaults are
+those of llama.cpp's loader.
+"""
 
 from __future__ import annotations
 
@@ -17,32 +21,36 @@ from .gguf import Header, Tensor, read_header
 
 _SHARD = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<total>\d{5})\.gguf")
 
-#: Architectures of llama.cpp that only encode: they give vectors and write no text.
+#: Encoder architectures of llama.cpp (``LLM_ARCH_NAMES``), which do not generate text.
 _ENCODERS = {
     "bert", "modern-bert", "neo-bert", "eurobert", "nomic-bert", "nomic-bert-moe",
     "jina-bert-v2", "jina-bert-v3", "t5encoder", "gemma-embedding", "llama-embed",
 }  # fmt: skip
 
-#: ``general.type`` of GGUF files that are no model on their own, and what to do with them.
+#: ``general.type`` of GGUF files that are not a model on their own, and what to do with them.
 _NOT_MODELS = {
-    "mmproj": "is the image part (mmproj) of a vision model and belongs beside it. "
-    "Register the model's own file, with this one as its mmproj.",
+    "mmproj": "is the multimodal projector (mmproj) of a vision model. Register the file of the "
+    "model, with this file as its mmproj.",
     "adapter": "is a LoRA adapter, not a model. Merge it into its base model and register that.",
-    "imatrix": "is a table that helps to quantize, not a model.",
+    "imatrix": "is an importance matrix for quantization, not a model. Choose another file.",
 }
 
 
 def describe_gguf(path: Path) -> Description:
-    """Describe the model at `path`, the file itself or the first of its shards.
+    """Describe the model at `path`, which is a whole model or its first shard.
 
     Raises
     ------
-    InvalidGGUF, UnsupportedModelFormat
+    InvalidGGUF
+        If a file is damaged, or has no architecture or no tensors.
+    UnsupportedModelFormat
+        If the file is not a model on its own.
     InvalidParameter
-        It is a shard, but not the first.
+        If the file is a shard, but not the first.
     FileNotFound
-        It, or one of its shards, is not there.
+        If the file or one of its shards does not exist.
     NotAFile, PathUnreadable, FileChanged
+        If a file cannot be read, or changes while it is read.
     """
     first = source_file(path)
     header = read_header(first)
@@ -70,14 +78,14 @@ def _check_is_model(path: Path, header: Header) -> None:
         raise UnsupportedModelFormat(f"{path} {_NOT_MODELS[kind]}", param="path")
     if not architecture and not positive_int(header.metadata.get("split.no")):
         raise InvalidGGUF(
-            f"{path} does not say its architecture (general.architecture), so llama.cpp cannot "
-            "load it. Choose another file.",
+            f"{path} has no general.architecture, so llama.cpp cannot load it. Choose another "
+            "file.",
             param="path",
         )
 
 
 def _other_shards(path: Path, header: Header) -> list[Path]:
-    """The files that follow `path` in its set, found by name as llama.cpp finds them."""
+    """Return the shards that follow `path`, by name as ``llama_split_path`` builds them."""
     total = positive_int(header.metadata.get("split.count"))
     if total is UNSET or total == 1:
         return []
@@ -91,7 +99,7 @@ def _other_shards(path: Path, header: Header) -> list[Path]:
     names = [f"{match['stem']}-{number:05}-of-{total:05}.gguf" for number in range(1, total + 1)]
     if path.name != names[0] or header.metadata.get("split.no", 0) != 0:
         raise InvalidParameter(
-            f"{path} is a shard, and not the first. Register {names[0]}; the others are found "
+            f"{path} is not the first shard. Register {names[0]}, and the other shards are found "
             "beside it.",
             param="path",
         )
@@ -99,7 +107,7 @@ def _other_shards(path: Path, header: Header) -> list[Path]:
     if missing:
         raise FileNotFound(
             f"{len(missing)} of the {total} shards of {path.name} are missing in {path.parent}, "
-            f"the first is {missing[0]}. Download the whole set.",
+            f"starting with {missing[0]}. Download all of them.",
             param="path",
         )
     return [path.parent / name for name in names[1:]]
@@ -109,13 +117,13 @@ def _check_tensors(path: Path, header: Header, tensors: list[Tensor]) -> None:
     expected = header.metadata.get("split.tensors.count", len(tensors))
     if expected != len(tensors):
         raise InvalidGGUF(
-            f"{path} and its shards have {len(tensors)} of {expected} tensors. Download the set "
+            f"{path} and its shards have {len(tensors)} of {expected} tensors. Download them "
             "again.",
             param="path",
         )
     if not tensors:
         raise InvalidGGUF(
-            f"{path} has no tensors: it is a vocabulary, not a model. Choose another file.",
+            f"{path} has no tensors. It is a vocabulary, not a model; choose another file.",
             param="path",
         )
 
@@ -134,7 +142,7 @@ def _details(header: Header, tensors: list[Tensor]) -> ModelDetails:
 
 
 def _quantization(header: Header, tensors: list[Tensor]) -> str | UnsetType:
-    """What the file says it is; else the type that most of its numbers have."""
+    """Return the stated file type, or else the type of most of the elements."""
     stated = header.metadata.get("general.file_type")
     if isinstance(stated, int) and stated & ~FILE_TYPE_GUESSED in FILE_TYPES:
         return FILE_TYPES[stated & ~FILE_TYPE_GUESSED]
@@ -146,7 +154,7 @@ def _quantization(header: Header, tensors: list[Tensor]) -> str | UnsetType:
 
 
 def _capabilities(header: Header) -> tuple[Capability, ...]:
-    """What llama.cpp can do with it; every model that writes text can be pooled to vectors too."""
+    """Return what llama.cpp can do with the model; it can pool any text model for embeddings."""
     pooled = positive_int(_of_architecture(header, "pooling_type")) is not UNSET
     encoder = header.text("general.architecture") in _ENCODERS
     if pooled or encoder or _of_architecture(header, "attention.causal") is False:
@@ -157,9 +165,9 @@ def _capabilities(header: Header) -> tuple[Capability, ...]:
 
 
 def _geometry(header: Header) -> Geometry | UnsetType:
-    """Shape of the KV cache. Keys and their defaults are those of llama.cpp's loader."""
+    """Return the shape of the KV cache."""
     layers = positive_int(_of_architecture(header, "block_count"))
-    heads = _most(_of_architecture(header, "attention.head_count"))
+    heads = _maximum(_of_architecture(header, "attention.head_count"))
     width = positive_int(_of_architecture(header, "embedding_length"))
     if layers is UNSET or heads is UNSET or width is UNSET:
         return UNSET
@@ -174,13 +182,13 @@ def _geometry(header: Header) -> Geometry | UnsetType:
     )
 
 
-def _most(value: object) -> int | UnsetType:
-    """A number, or the largest where it differs from layer to layer."""
+def _maximum(value: object) -> int | UnsetType:
+    """Return a number, or the largest one if it differs between layers."""
     return positive_int(max(value, default=0) if isinstance(value, list) else value)
 
 
 def _kv_heads(value: object, layers: int, default: int) -> int:
-    """Heads of a layer; where layers differ, their mean, rounded up so that memory suffices."""
+    """Return the heads per layer; if layers differ, the mean, rounded up to be on the safe side."""
     if isinstance(value, list):
         total = sum(heads for heads in value if positive_int(heads) is not UNSET)
         return -(-total // layers) if total else default

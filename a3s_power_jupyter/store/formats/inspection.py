@@ -1,4 +1,4 @@
-"""From a request to register to a description of what lies at its path."""
+"""Check a request to register a model, and describe what is at its path."""
 
 from __future__ import annotations
 
@@ -25,25 +25,30 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def inspect(request: RegisterRequest, parameters: DefaultParameters) -> Description:
-    """Find out what a request to register means, before anything is hashed or written.
+    """Describe the model of a request to register, before anything is hashed or written.
 
     Raises
     ------
-    InvalidParameter, InvalidISQ, UnsupportedModelFormat, and what describing a file or a
-    directory raises
+    InvalidParameter
+        If fields are missing or invalid, or do not fit together.
+    InvalidISQ
+        If `isq` is set for a format that is not quantized on load.
+    UnsupportedModelFormat
+        If the format is unknown, or the file is not a model on its own.
+    PowerError
+        As `describe_gguf`, `describe_directory` and `with_mmproj` do.
     """
     if request.format is not None and request.format not in _FORMATS:
         raise UnsupportedModelFormat(
-            f"Unknown format {request.format!r}. Use one of: {', '.join(_FORMATS)}; or leave it "
-            "out, and it is found.",
+            f"Unknown format {request.format!r}. Use one of: {', '.join(_FORMATS)}; or omit it "
+            "to have it detected.",
             param="format",
         )
     description = _remote(request) if _is_remote(request) else _local(request)
     isq = parameters.isq
     if isq not in (UNSET, "none") and description.format in ("gguf", "remote"):
         raise InvalidISQ(
-            f"ISQ quantizes a model while it is loaded, and a {description.format} model is "
-            "loaded as it is. Leave isq out.",
+            f"A {description.format} model cannot be quantized on load. Omit isq.",
             param="default_parameters.isq",
         )
     return description
@@ -54,8 +59,8 @@ def _is_remote(request: RegisterRequest) -> bool:
         return True
     if request.upstream is not None:
         raise InvalidParameter(
-            'Only a model of format "remote" has an upstream. Set that format, or leave the '
-            "upstream out.",
+            'Only a model of format "remote" can have an upstream. Set that format or omit the '
+            "upstream.",
             param="upstream",
         )
     return False
@@ -64,7 +69,7 @@ def _is_remote(request: RegisterRequest) -> bool:
 def _remote(request: RegisterRequest) -> Description:
     if request.path is not None or request.mmproj is not None or request.copy:
         raise InvalidParameter(
-            "A remote model has no files. Leave path, mmproj and copy out.",
+            "A remote model has no files. Omit path, mmproj and copy.",
             param="copy" if request.path is None else "path",
         )
     if request.upstream is None:
@@ -73,34 +78,36 @@ def _remote(request: RegisterRequest) -> Description:
             param="upstream",
         )
     _check_upstream(request.upstream)
-    # Which of its routes an upstream serves is its own to say, so none is refused here.
+    # An upstream rejects the routes that it does not support.
     return Description("remote", (), ModelDetails(), ("completion", "chat", "embeddings"))
 
 
 def _check_upstream(upstream: Upstream) -> None:
     try:
         url = urlsplit(upstream.base_url)
-        right = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
-    except ValueError:  # a port that is no number, brackets that do not close
-        right = False
-    if not right:
+        valid = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+    except ValueError:  # an invalid port, or unbalanced brackets
+        valid = False
+    if not valid:
         raise InvalidParameter(
-            "base_url is no http or https URL. Use for example http://localhost:8000/v1",
+            "base_url is not an http or https URL. Use for example http://localhost:8000/v1",
             param="upstream.base_url",
         )
     if "@" in url.netloc or url.query or url.fragment:
         raise InvalidParameter(
-            "base_url must not carry credentials or a query. Put the key into an environment "
-            "variable of the server, and its name into api_key_env.",
+            "base_url must not contain credentials or a query. Put the key in an environment "
+            "variable of the server, and the name of the variable in api_key_env.",
             param="upstream.base_url",
         )
     if not upstream.model:
-        raise InvalidParameter("The upstream needs the name of a model.", param="upstream.model")
-    if upstream.api_key_env is not UNSET and not _VARIABLE.fullmatch(upstream.api_key_env):
-        # The value is not shown: it may be the key itself.
         raise InvalidParameter(
-            "api_key_env is the name of an environment variable that holds the key, for example "
-            "OPENAI_API_KEY, never the key itself.",
+            "The upstream needs the name of a model in model.", param="upstream.model"
+        )
+    if upstream.api_key_env is not UNSET and not _VARIABLE.fullmatch(upstream.api_key_env):
+        # The message does not show the value, which may be the key.
+        raise InvalidParameter(
+            "api_key_env must be the name of an environment variable that contains the key, for "
+            "example OPENAI_API_KEY, and not the key.",
             param="upstream.api_key_env",
         )
 
@@ -108,7 +115,7 @@ def _check_upstream(upstream: Upstream) -> None:
 def _local(request: RegisterRequest) -> Description:
     if request.path is None:
         raise InvalidParameter(
-            'A model needs the path of its file or directory (or the format "remote").',
+            'Set path to the file or directory of the model, or format to "remote".',
             param="path",
         )
     path = user_path(request.path)
@@ -116,8 +123,7 @@ def _local(request: RegisterRequest) -> Description:
         is_directory = stat.S_ISDIR(path.stat().st_mode)
         if request.mmproj is not None and is_directory:
             raise InvalidParameter(
-                "Only a GGUF file has an mmproj beside it; a directory has all in itself. Leave "
-                "mmproj out.",
+                "Only a GGUF file can have an mmproj; a directory contains its own. Omit mmproj.",
                 param="mmproj",
             )
         match request.format:
@@ -135,17 +141,17 @@ def _gguf(path: Path, mmproj: str | None) -> Description:
     description = describe_gguf(path)
     if mmproj is None:
         return description
-    image_part = user_path(mmproj)
-    with reading(image_part):
-        return with_mmproj(description, image_part)
+    mmproj_path = user_path(mmproj)
+    with reading(mmproj_path):
+        return with_mmproj(description, mmproj_path)
 
 
 def _check_suffix(path: Path) -> None:
-    """A better answer than "no GGUF" for files that are known to be something else."""
+    """Give better advice than "not a GGUF file" for common other files."""
     if path.suffix == ".safetensors":
         raise UnsupportedModelFormat(
-            f"{path} is only the weights of a model. Register its directory, {path.parent}, which "
-            "has config.json and tokenizer too.",
+            f"{path} is only the weights of a model. Register its directory {path.parent}, with "
+            "config.json and tokenizer.",
             param="path",
         )
     if path.suffix in PICKLES:

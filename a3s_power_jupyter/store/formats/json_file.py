@@ -1,4 +1,4 @@
-"""JSON files of models, which are written by anybody."""
+"""Read the untrusted JSON files of models."""
 
 from __future__ import annotations
 
@@ -10,46 +10,44 @@ import msgspec
 from ...contract.errors import InvalidModelDirectory
 from ..files import opened, source_file
 
-#: Bytes; the index of the largest models has some 10 MB.
+#: Bytes; the index of the largest models has about 10 MB.
 MAX_SIZE = 64 << 20
 
 
 def read_object(path: Path) -> dict[str, Any]:
-    """The JSON object in `path`.
+    """Return the JSON object in the file `path`.
 
     Raises
     ------
     InvalidModelDirectory
-        It is no JSON object, or larger than any that belongs to a model.
+        If the file is not a JSON object, or is larger than `MAX_SIZE`.
     FileNotFound, NotAFile, PathUnreadable, FileChanged
+        If the file cannot be read, or changes while it is read.
     """
-    return _as_object(path, _decoded(path))
-
-
-def read_array(path: Path) -> list[Any]:
-    """The JSON array in `path`; raises what `read_object` raises."""
     value = _decoded(path)
-    if not isinstance(value, list):
-        raise _invalid(path, "it is no JSON array")
+    if not isinstance(value, dict):
+        raise _invalid(path, "it is not a JSON object")
     return value
 
 
-def _as_object(path: Path, value: object) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise _invalid(path, "it is no JSON object")
+def read_array(path: Path) -> list[Any]:
+    """Return the JSON array in the file `path`, as `read_object` does for an object."""
+    value = _decoded(path)
+    if not isinstance(value, list):
+        raise _invalid(path, "it is not a JSON array")
     return value
 
 
 def _decoded(path: Path) -> object:
     source = source_file(path)
     if source.size > MAX_SIZE:
-        raise _invalid(path, f"it has more than {MAX_SIZE >> 20} MiB")
+        raise _invalid(path, f"it is larger than {MAX_SIZE >> 20} MiB")
     with opened(source) as file:
         text = file.read()
     try:
         return msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _invalid(path, f"it is no JSON ({error})") from None
+        raise _invalid(path, f"it is not valid JSON ({error})") from None
 
 
 def _invalid(path: Path, reason: str) -> InvalidModelDirectory:

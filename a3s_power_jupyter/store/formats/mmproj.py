@@ -1,4 +1,8 @@
-"""The image part (mmproj) of a vision model in GGUF: a file of its own beside the model."""
+"""Find and check the multimodal projector (mmproj) of a GGUF vision model.
+
+The projector encodes images and is a separate file beside the model. Its architecture and keys are
+those of llama.cpp's mtmd (clip-impl.h).
+"""
 
 from __future__ import annotations
 
@@ -11,56 +15,59 @@ from ..files import reading, source_file
 from .description import Description
 from .gguf import read_header
 
-_NAMED_SO = re.compile(r"(?<![A-Z0-9])mmproj(?![A-Z0-9]).*\.gguf$", re.IGNORECASE)
+_MMPROJ_NAME = re.compile(r"(?<![A-Z0-9])mmproj(?![A-Z0-9]).*\.gguf$", re.IGNORECASE)
 
 
 def with_mmproj(description: Description, path: Path) -> Description:
-    """The model of `description`, with its image part at `path`.
+    """Return `description` with the projector at `path`.
 
     Raises
     ------
-    InvalidGGUF, FileNotFound, NotAFile, PathUnreadable
     UnsupportedModelFormat
-        `path` is another kind of GGUF file.
+        If the file is not a projector for images.
+    InvalidGGUF, FileNotFound, NotAFile, PathUnreadable, FileChanged
+        If the file is damaged, cannot be read, or changes while it is read.
     """
-    part = source_file(path)
-    header = read_header(part)
-    sees = header.metadata.get("clip.has_vision_encoder") is not False
-    if header.text("general.architecture") != "clip" or not sees:
+    mmproj = source_file(path)
+    header = read_header(mmproj)
+    encodes_images = header.metadata.get("clip.has_vision_encoder") is not False
+    if header.text("general.architecture") != "clip" or not encodes_images:
         raise UnsupportedModelFormat(
-            f"{path} is no image part of a model (mmproj). It is published beside the model, and "
-            "its name begins with mmproj.",
+            f"{path} is not a multimodal projector (mmproj) for images. Choose the file beside the "
+            "model whose name starts with mmproj.",
             param="mmproj",
         )
     return with_vision(
         dataclasses.replace(
             description,
-            files=(*description.files, dataclasses.replace(part, role="mmproj")),
+            files=(*description.files, dataclasses.replace(mmproj, role="mmproj")),
         )
     )
 
 
 def with_vision(description: Description) -> Description:
-    """`description` of a model that comes with its image part."""
+    """Return `description` with the capability of a model that has a projector."""
     return dataclasses.replace(description, capabilities=(*description.capabilities, "vision"))
 
 
 def find_mmproj(model: Path) -> Path:
-    """The one mmproj file beside a model.
+    """Return the only mmproj file beside a model.
 
     Raises
     ------
     FileNotFound
-        There is none.
+        If there is none.
     InvalidParameter
-        There are several.
+        If there are several.
+    PathUnreadable
+        If the directory cannot be read.
     """
     with reading(model.parent):
-        found = sorted(path for path in model.parent.iterdir() if _NAMED_SO.search(path.name))
+        found = sorted(path for path in model.parent.iterdir() if _MMPROJ_NAME.search(path.name))
     if not found:
         raise FileNotFound(
-            f"There is no mmproj file beside {model}, and without it the model sees no images. "
-            "Give its path as mmproj, or leave the format out to register the model for text.",
+            f"There is no mmproj file beside {model}, which the model needs for images. Give its "
+            "path as mmproj, or omit the format to register the model for text only.",
             param="mmproj",
         )
     if len(found) > 1:

@@ -1,8 +1,8 @@
-"""A reader of safetensors headers: the table of tensors at the front of a weights file.
+"""Read the headers of untrusted safetensors files.
 
-The format is 8 bytes of length, little-endian, that many bytes of JSON, then the numbers
-(https://huggingface.co/docs/safetensors). As in the reference reader, a header has at most
-100 MB, and the tensors fill the rest of the file without overlap or gap.
+A file is an 8-byte little-endian length, a JSON header of that length, and the data of the tensors
+(https://huggingface.co/docs/safetensors). As in the reference implementation, a header has at most
+100 MB, and the tensors fill the rest of the file without overlaps or gaps.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from msgspec import Meta
 from ...contract.errors import InvalidModelDirectory
 from ..files import SourceFile, opened
 
-MAX_HEADER = 100_000_000
+MAX_HEADER = 100_000_000  # bytes; MAX_HEADER_SIZE of the reference implementation
 MAX_ELEMENTS = (1 << 63) - 1
 
 _LENGTH = struct.Struct("<Q")
 
-#: Bits of one number of each type.
+#: Bits per element, by type (``Dtype`` of the reference implementation).
 _BITS = {
     "F4": 4, "F6_E2M3": 6, "F6_E3M2": 6,
     "BOOL": 8, "U8": 8, "I8": 8, "F8_E5M2": 8, "F8_E4M3": 8, "F8_E8M0": 8,
@@ -41,7 +41,7 @@ class _Entry(msgspec.Struct, frozen=True):
 
 
 class Tensor(NamedTuple):
-    """One tensor of a weights file; `dtype` as the format spells it (``BF16``)."""
+    """A tensor of a weights file; `dtype` is spelled as in the file (``BF16``)."""
 
     name: str
     dtype: str
@@ -49,13 +49,14 @@ class Tensor(NamedTuple):
 
 
 def read_header(source: SourceFile) -> list[Tensor]:
-    """The tensors of a weights file, checked against its size.
+    """Return the tensors of a weights file, checked against its size.
 
     Raises
     ------
     InvalidModelDirectory
-        It is cut short, or its header makes no sense; the message says what.
+        If the file is truncated or has an invalid header.
     FileNotFound, PathUnreadable, FileChanged
+        If the file cannot be read, or changes while it is read.
     """
     with opened(source) as file:
         text = _header_text(file, source)
@@ -74,7 +75,7 @@ def _header_text(file: FileIO, source: SourceFile) -> bytes:
         raise _invalid(source, "it is too short to have a header")
     (length,) = _LENGTH.unpack(length_bytes)
     if length > min(MAX_HEADER, source.size - _LENGTH.size):
-        raise _invalid(source, f"its header would have {length} bytes")
+        raise _invalid(source, f"its header cannot have {length} bytes")
     text = file.read(length)
     if not text.startswith(b"{"):
         raise _invalid(source, "it does not begin with a safetensors header")
@@ -87,15 +88,17 @@ def _checked(source: SourceFile, table: dict[str, _Entry], data_size: int) -> li
     for name, entry in sorted(table.items(), key=lambda item: item[1].data_offsets):
         begin, following = entry.data_offsets
         if begin != end or following < begin:
-            raise _invalid(source, f"the tensor {name[:80]!r} is not where the last one ended")
+            raise _invalid(
+                source, f"the tensor {name[:80]!r} does not start where the last one ends"
+            )
         elements = _elements(source, name, entry)
         bits = _BITS.get(entry.dtype)
         if bits is not None and elements * bits != (following - begin) * 8:
-            raise _invalid(source, f"the tensor {name[:80]!r} has another size than its shape")
+            raise _invalid(source, f"the size of the tensor {name[:80]!r} does not match its shape")
         tensors.append(Tensor(name, entry.dtype, elements))
         end = following
     if end != data_size:
-        raise _invalid(source, f"its tensors take {end} bytes, and the file has {data_size}")
+        raise _invalid(source, f"its tensors have {end} bytes, but the file has {data_size}")
     return tensors
 
 
@@ -110,5 +113,5 @@ def _elements(source: SourceFile, name: str, entry: _Entry) -> int:
 
 def _invalid(source: SourceFile, reason: str) -> InvalidModelDirectory:
     return InvalidModelDirectory(
-        f"{source.path} is no valid safetensors file: {reason}. Download it again.", param="path"
+        f"{source.path} is not a valid safetensors file: {reason}. Download it again.", param="path"
     )

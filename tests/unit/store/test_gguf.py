@@ -1,4 +1,4 @@
-"""The GGUF header reader: the real model, llama.cpp's own reader beside it, and hostile files."""
+"""Read GGUF headers: a real model, a comparison with llama.cpp, and hostile files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from support.model_files import LLAMA, TENSORS, gguf, smollm2, string, value
 
 @pytest.fixture(scope="module")
 def ggml() -> ctypes.CDLL:
-    """The library that llama.cpp itself reads GGUF files with."""
+    """The library that llama.cpp reads GGUF files with."""
     spec = importlib.util.find_spec("llama_cpp")
     assert spec is not None
     assert spec.submodule_search_locations
@@ -103,17 +103,17 @@ def test_values(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
-def test_long_text_is_stepped_over(tmp_path: Path) -> None:
+def test_long_text_is_skipped(tmp_path: Path) -> None:
     header = read(tmp_path, gguf({"long": "x" * (3 << 20), "after": 1}))
     assert header.metadata == {"long": Omitted(3 << 20), "after": 1}
 
 
-def test_strings_across_the_ends_of_the_buffer(tmp_path: Path) -> None:
+def test_strings_across_the_end_of_the_buffer(tmp_path: Path) -> None:
     words = ["x" * length for length in range(1800)]  # 1.6 MB, the buffer has 1 MiB
     assert read(tmp_path, gguf({"words": words, "after": 1})).metadata["after"] == 1
 
 
-def test_a_tensor_type_of_the_future_is_accepted(tmp_path: Path) -> None:
+def test_an_unknown_tensor_type_is_accepted(tmp_path: Path) -> None:
     content = gguf(tensors={"future": (0, (32,))})
     at = content.index(string("future")) + len(string("future")) + 12
     header = read(tmp_path, content[:at] + struct.pack("<I", 999) + content[at + 4 :])
@@ -142,19 +142,19 @@ VALID = gguf()
         (header_of(version=1) + PAD, "version is 1"),
         (header_of(version=4) + PAD, "version is 4"),
         (b"GGUF" + struct.pack(">IQQ", 3, 0, 0) + PAD, "big-endian"),
-        (header_of(tensors=HUGE) + PAD, "tensors are no sensible"),
-        (header_of(keys=HUGE) + PAD, "keys are no sensible"),
-        (header_of(tensors=1 << 14) + PAD, "tensors are no sensible"),
+        (header_of(tensors=HUGE) + PAD, "tensors do not fit"),
+        (header_of(keys=HUGE) + PAD, "keys do not fit"),
+        (header_of(tensors=1 << 14) + PAD, "tensors do not fit"),
         (header_of(keys=1) + struct.pack("<Q", HUGE) + PAD, "a key of"),
         (header_of(keys=1) + struct.pack("<Q", 60000) + PAD, "ends in the middle"),
-        (header_of(keys=1) + string("k") + struct.pack("<I", 13) + PAD, "no type of a value"),
+        (header_of(keys=1) + string("k") + struct.pack("<I", 13) + PAD, "not a value type"),
         (header_of(keys=1) + string("k") + struct.pack("<IQ", 8, HUGE) + PAD, "should follow"),
         (
             header_of(keys=1) + string("k") + struct.pack("<IIQ", 9, 8, HUGE) + PAD,
-            "no sensible number",
+            "is too long",
         ),
         (header_of(keys=1) + string("k") + struct.pack("<IIQ", 9, 4, HUGE) + PAD, "should follow"),
-        (header_of(keys=1) + string("k") + struct.pack("<IIQ", 9, 9, 1) + PAD, "array's elements"),
+        (header_of(keys=1) + string("k") + struct.pack("<IIQ", 9, 9, 1) + PAD, "array elements"),
         (
             header_of(keys=1) + string("k") + struct.pack("<IIQQ", 9, 8, 1, HUGE) + PAD,
             "beyond the end",
@@ -180,7 +180,7 @@ def test_hostile_headers(tmp_path: Path, content: bytes, reason: str) -> None:
     assert caught.value.param == "path"
 
 
-def test_every_truncation_is_noticed(tmp_path: Path) -> None:
+def test_every_truncation_is_detected(tmp_path: Path) -> None:
     for length in range(len(VALID)):
         with pytest.raises(InvalidGGUF):
             read(tmp_path, VALID[:length])
@@ -196,7 +196,7 @@ def test_every_truncation_is_noticed(tmp_path: Path) -> None:
         header_of(tensors=2, keys=1) + string("k") + struct.pack("<IIQ", 9, 8, 1 << 22),
     ],
 )
-def test_a_terabyte_of_nothing_is_refused_soon(tmp_path: Path, start: bytes) -> None:
+def test_a_sparse_terabyte_is_refused_quickly(tmp_path: Path, start: bytes) -> None:
     path = tmp_path / "sparse.gguf"
     path.write_bytes(start)
     os.truncate(path, 1 << 40)
@@ -205,13 +205,13 @@ def test_a_terabyte_of_nothing_is_refused_soon(tmp_path: Path, start: bytes) -> 
 
 
 @pytest.mark.timeout(60)
-def test_strings_that_make_every_step_a_read(tmp_path: Path) -> None:
+def test_strings_that_each_need_a_read(tmp_path: Path) -> None:
     path = tmp_path / "sparse.gguf"
     number, step = 1 << 20, 2 << 20
     path.write_bytes(header_of(keys=1) + string("k") + struct.pack("<IIQ", 9, 8, number))
     with path.open("r+b") as file:
         at = path.stat().st_size
-        for index in range(600):  # more than the reader follows
+        for index in range(600):  # more than the reader reads
             file.seek(at + index * (step + 8))
             file.write(struct.pack("<Q", step))
         file.truncate(number * (step + 8))
@@ -225,7 +225,7 @@ def test_strings_that_make_every_step_a_read(tmp_path: Path) -> None:
     st.integers(0, len(VALID)),
     st.binary(max_size=16),
 )
-def test_no_mutation_does_more_than_be_refused(
+def test_mutations_raise_only_invalid_gguf(
     tmp_path_factory: pytest.TempPathFactory,
     edits: list[tuple[int, int]],
     cut: int,
@@ -245,7 +245,7 @@ def test_no_mutation_does_more_than_be_refused(
     assert all(tensor.elements >= 0 for tensor in header.tensors)
 
 
-def test_the_valid_one_is_valid(tmp_path: Path) -> None:
+def test_the_unmutated_file_is_valid(tmp_path: Path) -> None:
     header = read(tmp_path, VALID)
     assert header.metadata == LLAMA | {"tokenizer.ggml.tokens": Omitted(3)}
     assert [tensor.name for tensor in header.tensors] == list(TENSORS)

@@ -1,4 +1,4 @@
-"""What a GGUF model is: its details, its shards, and files that are no model."""
+"""Describe GGUF models, their shards, and files that are not models."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from support.model_files import F32, LLAMA, Q4_0, TENSORS, gguf, smollm2
 
 
 def describe(tmp_path: Path, **changes: Any) -> Description:
-    """LLAMA with some keys changed; None takes one away, '__' stands for '.'."""
+    """Describe LLAMA with some keys changed; None removes a key, and ``__`` means a dot."""
     edits = {key.replace("__", "."): value for key, value in changes.items()}
     metadata = {key: value for key, value in (LLAMA | edits).items() if value is not None}
     path = tmp_path / "model.gguf"
@@ -60,7 +60,7 @@ def test_encoders_only_embed(tmp_path: Path, changes: dict[str, Any]) -> None:
     assert describe(tmp_path, **changes).capabilities == ("embeddings",)
 
 
-def test_no_pooling_is_no_encoder(tmp_path: Path) -> None:
+def test_a_model_without_pooling_is_not_an_encoder(tmp_path: Path) -> None:
     assert "chat" in describe(tmp_path, llama__pooling_type=0).capabilities
 
 
@@ -73,7 +73,7 @@ def test_quantization(tmp_path: Path, file_type: int | None, quantization: str) 
     assert description.details.quantization == quantization
 
 
-def test_geometry_with_heads_that_differ_by_layer(tmp_path: Path) -> None:
+def test_geometry_if_heads_differ_between_layers(tmp_path: Path) -> None:
     geometry = describe(
         tmp_path,
         llama__attention__head_count=[0, 8],
@@ -101,10 +101,10 @@ def test_unknown_values_stay_unknown(tmp_path: Path) -> None:
         ({"general__architecture": "clip"}, "mmproj"),
         ({"general__type": "mmproj"}, "mmproj"),
         ({"general__type": "adapter"}, "LoRA"),
-        ({"general__type": "imatrix"}, "quantize"),
+        ({"general__type": "imatrix"}, "quantization"),
     ],
 )
-def test_gguf_files_that_are_no_model(tmp_path: Path, changes: dict[str, Any], reason: str) -> None:
+def test_gguf_files_of_other_kinds(tmp_path: Path, changes: dict[str, Any], reason: str) -> None:
     with pytest.raises(UnsupportedModelFormat, match=reason):
         describe(tmp_path, **changes)
 
@@ -118,7 +118,7 @@ def test_no_architecture_and_no_tensors(tmp_path: Path) -> None:
 
 
 def write_shards(folder: Path) -> list[Path]:
-    """Three shards as llama.cpp's splitter writes them: the first holds only metadata."""
+    """Three shards as llama.cpp's splitter writes them: the first has only metadata."""
     split = {"split.count": 3, "split.tensors.count": len(TENSORS)}
     contents = [gguf(LLAMA | split | {"split.no": 0}, {})]
     for number, (name, tensor) in enumerate(TENSORS.items(), 1):
@@ -136,7 +136,7 @@ def test_shards_are_one_model(tmp_path: Path) -> None:
     assert description.details.parameter_count == 64 * 3 + 64
 
 
-def test_shards_that_are_not_whole(tmp_path: Path) -> None:
+def test_incomplete_shards(tmp_path: Path) -> None:
     paths = write_shards(tmp_path)
     with pytest.raises(InvalidParameter, match=paths[0].name):
         describe_gguf(paths[1])
@@ -154,7 +154,7 @@ def test_shards_that_are_not_whole(tmp_path: Path) -> None:
         describe_gguf(renamed)
 
 
-def test_the_type_most_numbers_have(tmp_path: Path) -> None:
+def test_quantization_is_the_type_of_most_elements(tmp_path: Path) -> None:
     path = tmp_path / "model.gguf"
     metadata = {"general.architecture": "llama"}
     path.write_bytes(gguf(metadata, {"a": (F32, (512,)), "b": (Q4_0, (32,))}))

@@ -1,4 +1,4 @@
-"""The lock that downloads, pulls and conversions share."""
+"""The lock between processes that downloads, pulls and conversions use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Models as directories: weights, settings, which files belong, and what is refused."""
+"""Describe model directories: weights, settings, companion files and refusals."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_vision_model(tmp_path: Path) -> None:
     description = describe_directory(path, None)
     assert description.format == "vision"
     assert description.details.family == "llava"
-    assert description.context_length == 64  # that of the language model in it
+    assert description.context_length == 64  # of the language model
     assert "vision" in description.capabilities
 
 
@@ -77,19 +77,19 @@ def test_an_embedding_model(tmp_path: Path, config: dict[str, object]) -> None:
     assert {"2_Dense/model.safetensors", "1_Pooling/config.json", "2_Dense/config.json"} <= found
 
 
-def test_formats_that_do_not_fit(tmp_path: Path) -> None:
+def test_formats_that_do_not_suit_the_model(tmp_path: Path) -> None:
     with pytest.raises(InvalidModelDirectory, match="vision_config"):
         describe_directory(model_directory(tmp_path / "chat"), "vision")
     with pytest.raises(InvalidModelDirectory, match="huggingface"):
         describe_directory(model_directory(tmp_path / "bert", BERT_CONFIG), "safetensors")
 
 
-def test_a_wish_is_kept_where_it_can_be(tmp_path: Path) -> None:
+def test_the_requested_format_is_used(tmp_path: Path) -> None:
     path = model_directory(tmp_path / "m")
     assert describe_directory(path, "huggingface").capabilities == ("embeddings",)
 
 
-def test_only_what_loading_needs(tmp_path: Path) -> None:
+def test_only_files_that_loading_needs(tmp_path: Path) -> None:
     path = model_directory(tmp_path / "m")
     for name in ("README.md", "modeling.py", "pytorch_model.bin", "pytorch_model.bin.index.json"):
         (path / name).write_text("{}")
@@ -183,7 +183,7 @@ def test_no_weights(tmp_path: Path, present: str, advice: str) -> None:
 
 
 @pytest.mark.parametrize("config", ["", "[]", "{", '{"a":' * 100_000, "\xff"])
-def test_settings_that_are_no_object(tmp_path: Path, config: str) -> None:
+def test_settings_that_are_not_an_object(tmp_path: Path, config: str) -> None:
     path = model_directory(tmp_path / "m")
     (path / "config.json").write_text(config, encoding="latin-1")
     with pytest.raises(InvalidModelDirectory, match=r"config\.json"):
@@ -206,14 +206,14 @@ def test_settings_of_odd_types(tmp_path: Path, config: dict[str, object]) -> Non
 
 
 @pytest.mark.parametrize("modules", [["x"], [{}], [{"path": ".."}], [{"path": "a/b"}], {}])
-def test_odd_modules(tmp_path: Path, modules: object) -> None:
+def test_invalid_modules(tmp_path: Path, modules: object) -> None:
     path = model_directory(tmp_path / "m")
     (path / "modules.json").write_text(json.dumps(modules))
     with pytest.raises(InvalidModelDirectory, match=r"modules\.json"):
         describe_directory(path, None)
 
 
-def test_what_is_missing_is_named(tmp_path: Path) -> None:
+def test_missing_parts_are_named(tmp_path: Path) -> None:
     path = model_directory(tmp_path / "m")
     (path / "tokenizer.json").unlink()
     with pytest.raises(InvalidModelDirectory, match="tokenizer"):
@@ -227,7 +227,7 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
         describe_directory(path / "model.safetensors", None)
 
 
-def test_a_directory_in_the_place_of_a_file(tmp_path: Path) -> None:
+def test_a_directory_in_place_of_a_file(tmp_path: Path) -> None:
     path = model_directory(tmp_path / "m")
     (path / "model.safetensors").unlink()
     (path / "model.safetensors").mkdir()

@@ -1,4 +1,4 @@
-"""The registry of models: listing, damaged manifests, garbage, several threads."""
+"""List models, and handle damaged manifests, garbage and several threads."""
 
 from __future__ import annotations
 
@@ -23,17 +23,7 @@ from a3s_power_jupyter.store.files import source_file
 from support.model_files import LLAMA, gguf
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    return tmp_path / "home"
-
-
-@pytest.fixture
-def store(home: Path) -> ModelStore:
-    return ModelStore(home)
-
-
-def model(tmp_path: Path, context_length: int = 128) -> Path:
+def write_model(tmp_path: Path, context_length: int = 128) -> Path:
     path = tmp_path / f"{context_length}.gguf"
     path.write_bytes(gguf(LLAMA | {"llama.context_length": context_length}))
     return path
@@ -58,7 +48,7 @@ def ids(store: ModelStore) -> list[str]:
     return [manifest.name for manifest in store.list()]
 
 
-def test_listed_by_name(store: ModelStore) -> None:
+def test_models_are_sorted_by_name(store: ModelStore) -> None:
     for name in ("b", "a:1", "a/1", "A"):
         store.save(remote(name))
     assert ids(store) == ["A", "a/1", "a:1", "b"]
@@ -66,7 +56,7 @@ def test_listed_by_name(store: ModelStore) -> None:
     assert store.get("a:1").name == "a:1"
 
 
-def test_a_name_that_is_not_there(store: ModelStore) -> None:
+def test_unknown_names_get_suggestions(store: ModelStore) -> None:
     store.save(remote("llama3.2:3b"))
     with pytest.raises(ModelNotFound, match=r"'llama3\.2:3b'"):
         store.get("llama3.2:1b")
@@ -76,7 +66,7 @@ def test_a_name_that_is_not_there(store: ModelStore) -> None:
         store.get("../x")
 
 
-def test_what_another_server_does_is_seen(store: ModelStore, home: Path) -> None:
+def test_changes_of_another_store_are_visible(store: ModelStore, home: Path) -> None:
     other = ModelStore(home)
     other.save(remote("a"))
     assert ids(store) == ["a"]
@@ -86,7 +76,7 @@ def test_what_another_server_does_is_seen(store: ModelStore, home: Path) -> None
     assert ids(store) == []
 
 
-def test_an_edit_by_hand_is_seen(store: ModelStore, home: Path) -> None:
+def test_a_manual_edit_is_visible(store: ModelStore, home: Path) -> None:
     store.save(remote("a"))
     assert ids(store) == ["a"]
     path = manifests(home) / "a.json"
@@ -115,7 +105,7 @@ FILE = {"name": "w", "size": 1, "sha256": "0" * 64}
         json.dumps(GOOD | {"files": [FILE | {"path": "/w"}]}),
     ],
 )
-def test_a_damaged_manifest_hides_no_other(store: ModelStore, home: Path, content: str) -> None:
+def test_a_damaged_manifest_hides_no_others(store: ModelStore, home: Path, content: str) -> None:
     store.save(remote("a"))
     broken = manifests(home) / "broken.json"
     broken.write_text(content, encoding="latin-1")
@@ -125,7 +115,7 @@ def test_a_damaged_manifest_hides_no_other(store: ModelStore, home: Path, conten
     assert problem.reason
     assert broken.read_text(encoding="latin-1") == content
     if "escape" in content:
-        return  # it says to be another model's
+        return  # it claims to belong to another model
     with pytest.raises(ManifestUnreadable, match=r"broken\.json"):
         store.get("broken")
     assert store.delete("broken") == 0
@@ -133,7 +123,7 @@ def test_a_damaged_manifest_hides_no_other(store: ModelStore, home: Path, conten
     assert store.problems() == []
 
 
-def test_odd_things_among_the_manifests(store: ModelStore, home: Path) -> None:
+def test_other_entries_among_the_manifests(store: ModelStore, home: Path) -> None:
     store.save(remote("a"))
     (manifests(home) / "folder.json").mkdir()
     (manifests(home) / "loop.json").symlink_to("loop.json")
@@ -148,7 +138,7 @@ def test_odd_things_among_the_manifests(store: ModelStore, home: Path) -> None:
 def test_an_unreadable_manifest_is_replaced_only_by_overwriting(
     store: ModelStore, home: Path, tmp_path: Path
 ) -> None:
-    path = model(tmp_path)
+    path = write_model(tmp_path)
     register(store, "a", path)
     (manifests(home) / "a.json").write_text("{")
     request = RegisterRequest(name="a", path=str(path))
@@ -158,7 +148,7 @@ def test_an_unreadable_manifest_is_replaced_only_by_overwriting(
     assert [entry.name for entry in manifests(home).iterdir()] == ["a.json"]
 
 
-def test_an_unreadable_manifest_keeps_its_place(store: ModelStore, home: Path) -> None:
+def test_an_unreadable_manifest_keeps_its_file_name(store: ModelStore, home: Path) -> None:
     store.save(remote("a:b"))
     text = (manifests(home) / "a-b.json").read_text()
     (manifests(home) / "a-b.json").write_text(text.replace("remote", "later"))
@@ -168,7 +158,7 @@ def test_an_unreadable_manifest_keeps_its_place(store: ModelStore, home: Path) -
         store.get("a:b")
 
 
-def test_save_wants_its_blobs(store: ModelStore) -> None:
+def test_save_requires_the_blobs(store: ModelStore) -> None:
     file = StoredFile(name="w", size=1, sha256="0" * 64)
     with pytest.raises(FileNotFound):
         store.save(Manifest(name="a", format="gguf", created=1, files=(file,)))
@@ -185,7 +175,7 @@ def put(path: Path, content: str = "x") -> Path:
 
 
 def test_garbage(store: ModelStore, home: Path, tmp_path: Path) -> None:
-    kept = store.resolve(register(store, "a", model(tmp_path), copy=True))
+    kept = store.resolve(register(store, "a", write_model(tmp_path), copy=True))
     blobs = home / "models" / "blobs"
     garbage = [
         put(blobs / f"sha256-{'0' * 64}", "orphan"),
@@ -209,11 +199,11 @@ def test_garbage(store: ModelStore, home: Path, tmp_path: Path) -> None:
     assert store.collect_garbage(dry_run=False) == []
 
 
-def test_blobs_are_safe_while_a_manifest_cannot_be_read(
+def test_blobs_stay_while_a_manifest_is_unreadable(
     store: ModelStore, home: Path, tmp_path: Path
 ) -> None:
-    [hidden] = store.resolve(register(store, "a", model(tmp_path), copy=True))
-    [other] = store.resolve(register(store, "b", model(tmp_path, 256), copy=True))
+    [hidden] = store.resolve(register(store, "a", write_model(tmp_path), copy=True))
+    [other] = store.resolve(register(store, "b", write_model(tmp_path, 256), copy=True))
     good = (manifests(home) / "a.json").read_text()
     (manifests(home) / "a.json").write_text(good[:-5])
     assert store.collect_garbage(dry_run=False) == []
@@ -224,8 +214,8 @@ def test_blobs_are_safe_while_a_manifest_cannot_be_read(
     assert store.resolve(store.get("a")) == [hidden]
 
 
-def test_a_copy_under_way_is_no_garbage(store: ModelStore, tmp_path: Path) -> None:
-    path = model(tmp_path)
+def test_a_copy_in_progress_is_not_garbage(store: ModelStore, tmp_path: Path) -> None:
+    path = write_model(tmp_path)
     with store.blobs.stage([source_file(path)]) as [incoming]:
         assert store.collect_garbage(dry_run=False) == []
         assert incoming.temporary is not None
@@ -237,7 +227,7 @@ def test_a_copy_under_way_is_no_garbage(store: ModelStore, tmp_path: Path) -> No
 
 
 def test_many_threads(store: ModelStore, tmp_path: Path) -> None:
-    paths = [model(tmp_path, 128 + number % 3) for number in range(3)]
+    paths = [write_model(tmp_path, 128 + number % 3) for number in range(3)]
 
     def work(number: int) -> None:
         name = f"m{number % 7}"

@@ -1,4 +1,4 @@
-"""Names of models and of their manifests."""
+"""Model names and manifest file names."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from a3s_power_jupyter.store.names import check_name, manifest_filename
     "name",
     ["a", "llama3.2:3b", "owner/repo:Q4_K_M", "pull", "a+b@c", "..a", "a/...", "-", "x" * 255],
 )
-def test_good_names(name: str) -> None:
+def test_valid_names(name: str) -> None:
     check_name(name)
 
 
@@ -27,19 +27,19 @@ def test_good_names(name: str) -> None:
         "a\\b", "a%2Fb", "a\0", "\ud800",
     ],
 )  # fmt: skip
-def test_bad_names(name: str) -> None:
+def test_invalid_names(name: str) -> None:
     with pytest.raises(InvalidModelName) as caught:
         check_name(name)
     assert caught.value.param == "name"
-    caught.value.message.encode()  # can be sent, whatever the name was
+    caught.value.message.encode()  # the message can be sent for any name
 
 
-def test_filename_of_the_page() -> None:
+def test_file_names_of_the_contract() -> None:
     assert manifest_filename("llama3.2:3b", ()) == "llama3.2-3b.json"
     assert manifest_filename("owner/repo:Q4", ()) == "owner-repo-Q4.json"
 
 
-def test_second_name_on_one_file_gets_eight_digits() -> None:
+def test_a_second_name_for_one_file_gets_eight_digits() -> None:
     second = manifest_filename("a/b", {"a-b.json"})
     assert re.fullmatch(r"a-b-[0-9a-f]{8}\.json", second)
     assert second != manifest_filename("a:b", {"a-b.json"})
@@ -51,7 +51,7 @@ def test_names_that_differ_in_case_do_not_share_a_file() -> None:
     assert first.lower() != second.lower()
 
 
-def test_a_name_made_to_collide_is_refused() -> None:
+def test_a_constructed_collision_is_refused() -> None:
     taken = {"a-b.json"}
     taken.add(manifest_filename("a/b", taken))
     with pytest.raises(ModelAlreadyExists):

@@ -1,11 +1,13 @@
-"""What goes with what in a registration, and what is refused."""
+"""Registrations that are refused, and fields that do not fit together."""
 
 from __future__ import annotations
 
 import errno
 import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -22,33 +24,16 @@ from a3s_power_jupyter.contract.errors import (
     PathUnreadable,
     UnsupportedModelFormat,
 )
-from a3s_power_jupyter.contract.parameters import check_default_parameters
-from a3s_power_jupyter.contract.types import Manifest, RegisterRequest, Upstream
+from a3s_power_jupyter.contract.types import Upstream
 from a3s_power_jupyter.store import ModelStore
+from a3s_power_jupyter.store.files import source_file
 from support.model_files import gguf, model_directory
+from support.registering import register
+
+NOBODY = 65534
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> ModelStore:
-    return ModelStore(tmp_path / "home")
-
-
-@pytest.fixture
-def model(tmp_path: Path) -> Path:
-    path = tmp_path / "model.gguf"
-    path.write_bytes(gguf())
-    return path
-
-
-def register(
-    store: ModelStore, name: str, path: Path | str | None, **more: Any
-) -> tuple[Manifest, bool]:
-    parameters = check_default_parameters(more.get("default_parameters"))
-    text = None if path is None else str(path)
-    return store.register(RegisterRequest(name=name, path=text, **more), parameters)
-
-
-def test_isq(store: ModelStore, model: Path, tmp_path: Path) -> None:
+def test_isq_is_for_directories_only(store: ModelStore, model: Path, tmp_path: Path) -> None:
     path = model_directory(tmp_path / "m")
     assert register(store, "a", path)[0].default_parameters.isq == "Q8_0"
     chosen, _ = register(store, "b", path, default_parameters={"isq": "q4_k"})
@@ -58,7 +43,7 @@ def test_isq(store: ModelStore, model: Path, tmp_path: Path) -> None:
     register(store, "c", model, default_parameters={"isq": "none"})
 
 
-def test_remote(store: ModelStore) -> None:
+def test_a_remote_model(store: ModelStore) -> None:
     upstream = Upstream("http://localhost:8000/v1", "m", api_key_env="KEY")
     manifest, _ = register(store, "a", None, format="remote", upstream=upstream)
     assert store.get("a").upstream == upstream
@@ -95,7 +80,7 @@ def test_upstreams_that_are_refused(
     assert "secret" not in caught.value.message
 
 
-def test_what_does_not_go_together(store: ModelStore, model: Path) -> None:
+def test_fields_that_do_not_fit_together(store: ModelStore, model: Path) -> None:
     upstream = Upstream("http://host/v1", "m")
     for path, more in [
         (None, {}),
@@ -139,8 +124,29 @@ def test_paths_that_are_refused(store: ModelStore, model: Path, tmp_path: Path) 
             register(store, "a", path, format=format_)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_of_somebody_else(store: ModelStore, model: Path) -> None:
-    model.chmod(0)
-    with pytest.raises(PathUnreadable, match=os.strerror(errno.EACCES)):
-        register(store, "a", model)
+@contextmanager
+def without_privileges() -> Iterator[None]:
+    """Run as an ordinary user: the permissions of files do not apply to root."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def test_a_file_without_read_permission(store: ModelStore) -> None:
+    # Not in tmp_path: other users cannot enter its parent directories.
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        model = Path(folder) / "model.gguf"
+        model.write_bytes(gguf())
+        model.chmod(0)
+        with without_privileges():
+            source_file(model)  # the file is found, and only its content is protected
+            with pytest.raises(PathUnreadable, match=os.strerror(errno.EACCES)) as caught:
+                register(store, "a", model)
+    assert str(model) in caught.value.message
+    assert caught.value.param == "path"

@@ -1,4 +1,4 @@
-"""Registering: in place, as copies, again, over another."""
+"""Register models in place, as copies, again, and over other models."""
 
 from __future__ import annotations
 
@@ -21,35 +21,15 @@ from a3s_power_jupyter.contract.errors import (
     ModelAlreadyExists,
     PowerError,
 )
-from a3s_power_jupyter.contract.parameters import check_default_parameters
-from a3s_power_jupyter.contract.types import Manifest, RegisterRequest
+from a3s_power_jupyter.contract.types import Manifest
 from a3s_power_jupyter.store import ModelStore
 from a3s_power_jupyter.store.blobs import copy_hashing
 from a3s_power_jupyter.store.files import source_file
 from support.model_files import LLAMA, gguf, model_directory, smollm2
+from support.registering import register
 
 FULL = Path("/dev/full")
-MEMORY = Path("/dev/shm")  # noqa: S108 - another file system, on which no copy shares blocks
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> ModelStore:
-    return ModelStore(tmp_path / "home")
-
-
-@pytest.fixture
-def model(tmp_path: Path) -> Path:
-    path = tmp_path / "model.gguf"
-    path.write_bytes(gguf())
-    return path
-
-
-def register(
-    store: ModelStore, name: str, path: Path | str | None, **more: Any
-) -> tuple[Manifest, bool]:
-    parameters = check_default_parameters(more.get("default_parameters"))
-    text = None if path is None else str(path)
-    return store.register(RegisterRequest(name=name, path=text, **more), parameters)
+MEMORY = Path("/dev/shm")  # noqa: S108 - another file system, so that no copy is a reflink
 
 
 def blobs(store: ModelStore) -> list[Path]:
@@ -73,7 +53,7 @@ def test_the_real_model_in_place(store: ModelStore) -> None:
     assert smollm2().exists()
 
 
-def test_nothing_is_created_by_looking(store: ModelStore, tmp_path: Path) -> None:
+def test_reading_creates_nothing(store: ModelStore, tmp_path: Path) -> None:
     assert store.list() == []
     assert store.problems() == []
     assert store.collect_garbage(dry_run=False) == []
@@ -86,7 +66,7 @@ def test_nothing_is_created_by_looking(store: ModelStore, tmp_path: Path) -> Non
     assert not (tmp_path / "home").exists()
 
 
-def test_a_name_and_files_as_in_the_contract(
+def test_the_manifest_file_is_as_in_the_contract(
     store: ModelStore, model: Path, tmp_path: Path
 ) -> None:
     manifest, _ = register(store, "llama3.2:3b", model, default_parameters={"num_ctx": 64})
@@ -95,13 +75,13 @@ def test_a_name_and_files_as_in_the_contract(
     assert manifest.default_parameters.num_ctx == 64
 
 
-def test_again_is_no_change(store: ModelStore, model: Path) -> None:
+def test_registering_again_changes_nothing(store: ModelStore, model: Path) -> None:
     first, _ = register(store, "a", model)
     assert register(store, "a", model) == (first, False)
     assert register(store, "a", model, overwrite=True) == (first, False)
 
 
-def test_the_same_content_elsewhere_moves_the_model(
+def test_the_same_content_at_another_path_moves_the_model(
     store: ModelStore, model: Path, tmp_path: Path
 ) -> None:
     first, _ = register(store, "a", model)
@@ -116,7 +96,7 @@ def test_the_same_content_elsewhere_moves_the_model(
     ("change", "more"),
     [("content", {}), ("parameters", {"default_parameters": {"num_ctx": 64}})],
 )
-def test_other_content_needs_overwrite(
+def test_other_content_requires_overwrite(
     store: ModelStore, model: Path, change: str, more: dict[str, Any]
 ) -> None:
     register(store, "a", model)
@@ -129,12 +109,12 @@ def test_other_content_needs_overwrite(
     assert store.get("a") == manifest
 
 
-def test_a_file_that_changed_or_went(store: ModelStore, model: Path) -> None:
+def test_a_file_that_changed_or_was_deleted(store: ModelStore, model: Path) -> None:
     manifest, _ = register(store, "a", model)
     os.utime(model, ns=(1, 1))
     with pytest.raises(FileChanged, match="overwrite"):
         store.resolve(manifest)
-    again, changed = register(store, "a", model)  # the same bytes: no overwrite needed
+    again, changed = register(store, "a", model)  # the same content: no overwrite needed
     assert changed
     assert store.resolve(again) == [model]
     model.unlink()
@@ -142,7 +122,7 @@ def test_a_file_that_changed_or_went(store: ModelStore, model: Path) -> None:
         store.resolve(again)
 
 
-def test_a_file_written_just_now_is_hashed_again(store: ModelStore, model: Path) -> None:
+def test_a_file_that_was_just_written_is_hashed_again(store: ModelStore, model: Path) -> None:
     first, _ = register(store, "a", model)
     before = model.stat()
     model.write_bytes(gguf(LLAMA | {"llama.context_length": 256}))
@@ -155,7 +135,7 @@ def test_a_known_file_is_not_hashed_again(store: ModelStore, model: Path, tmp_pa
     os.utime(model, (1, 1))
     first, _ = register(store, "a", model)
     content = bytearray(model.read_bytes())
-    content[-1] ^= 1  # a change that leaves size and time would only be seen by hashing
+    content[-1] ^= 1  # only hashing would detect this change of the content
     model.write_bytes(content)
     os.utime(model, (1, 1))
     link = tmp_path / "link.gguf"
@@ -165,7 +145,7 @@ def test_a_known_file_is_not_hashed_again(store: ModelStore, model: Path, tmp_pa
     assert second.files[0].path == str(link)
 
 
-def test_home_in_a_path(
+def test_a_path_with_a_tilde(
     store: ModelStore, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -188,7 +168,7 @@ def test_a_copy_does_not_need_the_original(store: ModelStore, model: Path) -> No
     assert manifest.files[0].path is UNSET
 
 
-def test_one_blob_for_two_names_until_the_last_goes(store: ModelStore, model: Path) -> None:
+def test_two_names_share_a_blob_until_both_are_deleted(store: ModelStore, model: Path) -> None:
     register(store, "a", model, copy=True)
     register(store, "b", model, copy=True)
     assert len(blobs(store)) == 1
@@ -205,30 +185,30 @@ def test_overwriting_a_copy_frees_its_blob(store: ModelStore, model: Path) -> No
     second, _ = register(store, "a", model, copy=True, overwrite=True)
     assert blobs(store) == store.resolve(second)
     third, changed = register(store, "a", model)
-    assert (third, changed) == (second, False)  # a copy is kept: it is the safer of the two
+    assert (third, changed) == (second, False)  # the copy stays, because it is safer
     with pytest.raises(FileNotFound):
         store.resolve(first)
 
 
-def test_in_place_becomes_a_copy_when_asked(store: ModelStore, model: Path) -> None:
+def test_a_model_in_place_becomes_a_copy_on_request(store: ModelStore, model: Path) -> None:
     register(store, "a", model)
     manifest, changed = register(store, "a", model, copy=True)
     assert changed
     assert store.resolve(manifest) == blobs(store)
 
 
-def test_a_lost_blob_is_mended_by_registering(store: ModelStore, model: Path) -> None:
+def test_registering_again_restores_a_damaged_blob(store: ModelStore, model: Path) -> None:
     manifest, _ = register(store, "a", model, copy=True)
     [blob] = blobs(store)
     blob.write_bytes(b"")
-    with pytest.raises(FileNotFound, match="lost"):
+    with pytest.raises(FileNotFound, match="missing in the store"):
         store.resolve(manifest)
     _, changed = register(store, "a", model, copy=True)
     assert changed
     assert store.resolve(manifest) == [blob]
 
 
-def test_a_blob_that_goes_while_it_is_found(store: ModelStore, model: Path) -> None:
+def test_a_blob_that_is_removed_after_staging(store: ModelStore, model: Path) -> None:
     register(store, "a", model, copy=True)
     with store.blobs.stage([source_file(model)]) as [incoming]:
         assert incoming.temporary is None
@@ -247,7 +227,7 @@ def test_a_directory_as_a_copy(store: ModelStore, tmp_path: Path) -> None:
         assert blob.read_bytes() == (path / file.name).read_bytes()
 
 
-@pytest.mark.skipif(not MEMORY.exists(), reason="has no /dev/shm")
+@pytest.mark.skipif(not MEMORY.exists(), reason="needs /dev/shm")
 def test_a_copy_that_cannot_fit_is_refused_before_it_begins(
     store: ModelStore, tmp_path: Path
 ) -> None:
@@ -261,8 +241,8 @@ def test_a_copy_that_cannot_fit_is_refused_before_it_begins(
     assert store.list() == []
 
 
-@pytest.mark.skipif(not FULL.exists(), reason="has no /dev/full")
-def test_a_full_disk_is_an_error_of_its_own(store: ModelStore, model: Path) -> None:
+@pytest.mark.skipif(not FULL.exists(), reason="needs /dev/full")
+def test_a_full_disk_raises_insufficient_disk(store: ModelStore, model: Path) -> None:
     with pytest.raises(InsufficientDisk), store.locked(), FULL.open("wb", 0) as full:
         copy_hashing(source_file(model), full)
 
@@ -281,7 +261,7 @@ def test_a_file_that_changes_while_it_is_read(store: ModelStore, model: Path) ->
     assert blobs(store) == []
 
 
-def test_registered_now(store: ModelStore, model: Path) -> None:
+def test_created_is_the_time_of_the_registration(store: ModelStore, model: Path) -> None:
     before = int(time.time())
     created = register(store, "a", model)[0].created
     assert before <= created <= time.time()
