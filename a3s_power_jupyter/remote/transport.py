@@ -35,7 +35,7 @@ class UpstreamTransport:
     Parameters
     ----------
     timeout : float
-        Seconds an upstream may take to send the next byte of a reply.
+        Seconds an upstream may stay silent during a reply.
     """
 
     def __init__(self, timeout: float) -> None:

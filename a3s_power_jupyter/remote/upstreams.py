@@ -29,7 +29,7 @@ class Upstreams:
     Parameters
     ----------
     timeout : float
-        Seconds an upstream may take to send the next byte of a reply.
+        Seconds an upstream may stay silent during a reply.
     changed : callable
         Called with a model's name when the health of its upstream changes.
     """

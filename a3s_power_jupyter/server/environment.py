@@ -1,9 +1,10 @@
-"""The ``A3S_POWER_*`` variables that the server reads."""
+"""Read the ``A3S_POWER_*`` environment variables."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,16 @@ from ..contract.parameters import parse_keep_alive
 def _path(text: str) -> str:
     path = Path(text).expanduser()
     if not path.is_absolute():
-        raise ValueError("give an absolute path")
+        raise ValueError("must be an absolute path")
     return str(path)
 
 
-def _integer(least: int, most: int = 2**31 - 1) -> Callable[[str], int]:
+def _integer(minimum: int, maximum: int = 2**31 - 1) -> Callable[[str], int]:
     def read(text: str) -> int:
-        if not least <= int(text) <= most:
-            raise ValueError(f"give a whole number from {least} to {most}")
-        return int(text)
+        with suppress(ValueError):
+            if minimum <= int(text) <= maximum:
+                return int(text)
+        raise ValueError(f"must be a whole number from {minimum} to {maximum}")
 
     return read
 
@@ -47,11 +49,12 @@ _READERS: dict[str, Callable[[str], Any]] = {
 
 
 class Environment:
-    """The variables as they are at one moment; an empty one is the same as none.
+    """A snapshot of the variables. An empty variable counts as unset.
 
     Attributes
     ----------
-    problems : a sentence for each variable that cannot be used.
+    problems : list of str
+        A message for each variable with an invalid value.
     """
 
     def __init__(self, variables: Mapping[str, str] = os.environ) -> None:
@@ -66,8 +69,8 @@ class Environment:
         try:
             self._values[name] = read(text)
         except (ValueError, PowerError) as error:
-            self.problems.append(f"The variable {name}={text!r} cannot be used: {error}.")
+            self.problems.append(f"The variable {name}={text!r} is invalid: {error}.")
 
     def get(self, name: str, default: Any) -> Any:
-        """The value of the variable, or `default` where it is not set or cannot be used."""
+        """Return the value of a variable, or `default` if it is unset or invalid."""
         return self._values.get(name, default)

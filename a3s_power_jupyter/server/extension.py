@@ -1,21 +1,17 @@
-"""The Jupyter Server extension, and ``jupyter power``, the same without JupyterLab."""
+"""The Jupyter Server extension, and the ``jupyter power`` command that runs it without a lab."""
 
 from __future__ import annotations
 
-import math
 import os
 import secrets
 import socket
 import sys
-import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from logging import Logger
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from jupyter_server.extension.application import ExtensionApp
-from tornado.ioloop import PeriodicCallback
 from traitlets import (
     Bool,
     Float,
@@ -38,6 +34,7 @@ from ..handlers.context import SETTING, Context
 from ..handlers.metrics import RuntimeMetrics
 from ..handlers.routes import ROUTES
 from ..service.settings import Settings
+from .activity import ActivityMonitor
 from .environment import Environment
 from .headless import HeadlessServerApp
 from .runtime_file import remove_runtime_file, remove_stale_files, write_runtime_file
@@ -47,18 +44,15 @@ if TYPE_CHECKING:
 
     from ..service.service import PowerService
 
-#: Seconds between two looks at whether requests run (idle culler) or nobody asks any more.
-ACTIVITY_INTERVAL = 20.0
-
 
 class PowerApp(ExtensionApp):
-    """Local language models: /v1/models and OpenAI's routes in this server."""
+    """Serve local language models at /v1/models and OpenAI's routes."""
 
     name = "a3s_power_jupyter"
     version = __version__
     description = __doc__
     extension_url = "/v1/models"
-    load_other_extensions = False  # concerns ``jupyter power`` alone
+    load_other_extensions = False  # applies to ``jupyter power`` only
     serverapp_class = HeadlessServerApp
 
     aliases = {
@@ -78,7 +72,7 @@ class PowerApp(ExtensionApp):
     flags = {
         "debug": (
             {"Application": {"log_level": "DEBUG"}},
-            "Log everything, requests that succeed included.",
+            "Log at debug level, including successful requests.",
         )
     }
     examples = """
@@ -88,63 +82,64 @@ class PowerApp(ExtensionApp):
         jupyter power --IdentityProvider.token=''   # no authentication: this machine only
     """
 
-    home = Unicode(help="Directory of the models; default: A3S_POWER_HOME, else ~/.a3s/power.").tag(
-        config=True
-    )
+    home = Unicode(
+        help="Directory of the model store. Default: A3S_POWER_HOME, else ~/.a3s/power."
+    ).tag(config=True)
     max_loaded_models = Integer(
         min=0,
-        help="Models in memory at once; 0 is no limit. Default: A3S_POWER_MAX_MODELS, else 3.",
+        help="Models in memory at once; 0 means no limit. Default: A3S_POWER_MAX_MODELS, else 3.",
     ).tag(config=True)
     keep_alive = Union(
         [Float(), Unicode()],
-        help="How long an idle model stays in memory: '5m', '1h30m', or seconds; 0 unloads it "
-        "when its last request ends, a negative one never. Default: A3S_POWER_KEEP_ALIVE, "
-        "else '5m'.",
+        help="How long an idle model stays loaded: '5m', '1h30m', or seconds. 0 unloads it after "
+        "its last request, a negative value keeps it. Default: A3S_POWER_KEEP_ALIVE, else '5m'.",
     ).tag(config=True)
     gpu_layers = Integer(
         min=-1,
         allow_none=True,
-        help="Layers put on the GPU where the model does not say; -1 is all, 0 none. Default: "
-        "A3S_POWER_GPU_LAYERS, else all, where llama.cpp was built for a GPU.",
+        help="Layers on the GPU, unless the model sets them; -1 means all, 0 none. Default: "
+        "A3S_POWER_GPU_LAYERS, else as many as fit.",
     ).tag(config=True)
     load_timeout = Float(
         300.0,
         min=1.0,
-        help="Seconds that a request waits for its model, room made for it included.",
+        help="Seconds that a request waits for memory to become free, and that a load may make "
+        "no progress.",
     ).tag(config=True)
     max_queue = Integer(
-        256, min=0, help="Requests that may wait for one model; 0 is no limit."
+        256, min=0, help="Requests that may wait for one model; 0 means no limit."
     ).tag(config=True)
     memory_limit = Integer(
         0,
         min=0,
-        help="Bytes that all loaded models may take together; 0 is what the machine has free.",
+        help="Bytes that all loaded models may use together; 0 means the free memory of the "
+        "machine.",
     ).tag(config=True)
-    preload = List(Unicode(), help="Names of models that are loaded when the server starts.").tag(
+    preload = List(Unicode(), help="Names of models to load when the server starts.").tag(
         config=True
     )
-    max_pulls = Integer(
-        2, min=0, help="Models that are downloaded at once, the others wait; 0 is no limit."
-    ).tag(config=True)
+    max_pulls = Integer(2, min=0, help="Concurrent pulls, others wait; 0 means no limit.").tag(
+        config=True
+    )
     remote_timeout = Float(
         300.0,
         min=1.0,
-        help="Seconds that the upstream of a remote model may take between two bytes of an answer.",
+        help="Seconds that the upstream of a remote model may stay silent during a reply.",
     ).tag(config=True)
-    max_request_mb = Float(
-        32.0, min=0.001, help="Largest body of a request, in MB of 2**20 bytes."
-    ).tag(config=True)
+    max_request_mb = Float(32.0, min=0.001, help="Maximum size of a request body, in MiB.").tag(
+        config=True
+    )
     idle_exit = Float(
         0.0,
         min=0.0,
-        help="`jupyter power` ends itself after so many seconds without a request and without a "
-        "loaded model; 0 is never.",
+        help="Seconds without a request and without a loaded model after which `jupyter power` "
+        "exits; 0 means never.",
     ).tag(config=True)
     open_browser = Bool(False).tag(config=True)
     service_class = Type(
         "a3s_power_jupyter.service.PowerService",
         klass=object,
-        help="The class behind the routes; tests put another one here.",
+        help="Class that implements the operations behind the routes.",
     ).tag(config=True)
 
     context: Context
@@ -153,7 +148,7 @@ class PowerApp(ExtensionApp):
     def __init__(self, **kwargs: Any) -> None:
         self.environment = Environment()
         super().__init__(**kwargs)
-        self._watch: PeriodicCallback | None = None
+        self._activity: ActivityMonitor | None = None
 
     @default("home")
     def _default_home(self) -> str:
@@ -181,16 +176,16 @@ class PowerApp(ExtensionApp):
             raise TraitError(error.message) from None
         return value
 
-    # ---------------------------------------------------------------- life of the server
+    # ---------------------------------------------------------------- lifecycle
 
     def initialize_settings(self) -> None:
         for problem in self.environment.problems:
-            self.log.error("%s The default is used instead.", problem)
-        make = cast(
+            self.log.error("Power: %s Using the default.", problem)
+        service_class = cast(
             "Callable[[Settings, Logger, RuntimeMetrics], PowerService]", self.service_class
         )
         self.context = Context(
-            service=make(self._service_settings(), self.log, RuntimeMetrics()),
+            service=service_class(self._service_settings(), self.log, RuntimeMetrics()),
             kernel_key=secrets.token_urlsafe(32),
             max_request_bytes=int(self.max_request_mb * 2**20),
             problems=self.environment.problems,
@@ -215,7 +210,7 @@ class PowerApp(ExtensionApp):
         self.handlers.extend(ROUTES)
 
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
-        """Runs when the server listens, so its port is known."""
+        """Start the service. Jupyter Server calls this once its port is known."""
         await self.context.service.start()
         remove_stale_files()
         write_runtime_file(
@@ -230,50 +225,28 @@ class PowerApp(ExtensionApp):
                 sock=_absolute(serverapp.sock),
             )
         )
-        interval = min(ACTIVITY_INTERVAL, self.idle_exit / 4 if self.idle_exit else math.inf)
-        self._watch = PeriodicCallback(self._look_around, interval * 1000)
-        self._watch.start()
+        self._activity = ActivityMonitor(self.name, self.context, serverapp, self.idle_exit)
+        self._activity.start()
 
     async def stop_extension(self) -> None:
-        if self._watch is not None:
-            self._watch.stop()
+        if self._activity is not None:
+            self._activity.stop()
         remove_runtime_file(os.getpid())
         await self.context.service.stop()
 
     def current_activity(self) -> dict[str, int] | None:
-        """What keeps `ServerApp.shutdown_no_activity_timeout` from ending the server."""
+        """Keep `ServerApp.shutdown_no_activity_timeout` from stopping a server with requests."""
         active = self.context.service.active_requests
         return {"active_requests": active} if active else None
 
-    async def _look_around(self) -> None:
-        """Tell the idle culler of requests that run; end a headless server that nobody uses."""
-        if self.context.service.active_requests:
-            self.context.touch()
-            # What /api/status shows, and jupyterhub-idle-culler reads, as last_activity.
-            self.serverapp.web_app.settings["last_activity_times"][self.name] = datetime.now(UTC)
-        elif self._is_headless() and await self._is_idle():
-            self.log.info("Nothing was asked for %g seconds; shutting down.", self.idle_exit)
-            self.serverapp.stop()
-
-    def _is_headless(self) -> bool:
-        return isinstance(self.serverapp, HeadlessServerApp)
-
-    async def _is_idle(self) -> bool:
-        if not self.idle_exit or time.monotonic() - self.context.last_request < self.idle_exit:
-            return False
-        return all(
-            model.state in ("unloaded", "failed")
-            for model in await self.context.service.catalog.models()
-        )
-
 
 def _absolute(path: str) -> str | None:
-    """A kernel has another working directory than its server."""
+    """Return an absolute path, since a kernel's working directory is not the server's."""
     return str(Path(path).absolute()) if path else None
 
 
 def loopback_url(serverapp: ServerApp) -> str:
-    """The URL of `serverapp` for a process of the same machine, base URL and slash included."""
+    """Return the URL of a server for processes on the same machine, with the base URL."""
     scheme = "https" if serverapp.certfile else "http"
     if serverapp.sock:
         return f"{scheme}://localhost{serverapp.base_url}"
@@ -286,7 +259,7 @@ def loopback_url(serverapp: ServerApp) -> str:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """``jupyter power``. Unlike the extension it refuses to start with a bad variable."""
+    """Run ``jupyter power``. Unlike the extension, refuse to start with an invalid variable."""
     problems = Environment().problems
     if problems:
         sys.exit("\n".join(problems))
@@ -294,7 +267,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    # Not this module's main: the server would import PowerApp a second time under its own name.
+    # The server imports this module by its name, not as __main__, and must get the same PowerApp.
     from a3s_power_jupyter.server.extension import main as imported_main
 
     imported_main()

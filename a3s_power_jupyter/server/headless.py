@@ -1,4 +1,4 @@
-"""The server of ``jupyter power``: Jupyter Server with nothing but our routes."""
+"""The server of ``jupyter power``: a Jupyter Server with the routes of this package only."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ DEFAULT_PORT = 11434
 
 
 class HeadlessServerApp(ServerApp):
-    """No kernels, no files, no terminals: who has the token can use models and nothing else.
+    """A server without kernels, files and terminals. Its token grants access to models only.
 
-    Its configuration is ``jupyter_power_config.py``, so that what is set for notebook servers
-    (address, port, origins) does not open this one.
+    It is configured by ``jupyter_power_config.py``, so settings for notebook servers, such as
+    address, port and allowed origins, do not apply.
     """
 
     name = "jupyter-power"
@@ -26,7 +26,7 @@ class HeadlessServerApp(ServerApp):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        # The contents manager adds its route whatever the services are.
+        # The contents manager adds its route even if its service is disabled.
         self.update_config(Config({"ContentsManager": {"files_handler_class": None}}))
 
     @default("port")
@@ -39,17 +39,17 @@ class HeadlessServerApp(ServerApp):
 
     @default("port_retries")
     def _default_no_port_retries(self) -> int:
-        """A client expects this server on its port, and Ollama has the same one."""
+        """Do not try other ports, since clients expect the configured one."""
         return 0
 
     @default("allow_root")
     def _default_allow_root(self) -> bool:
-        """Nothing here runs code for its clients, which is what Jupyter warns root of."""
+        """Allow root, because the server does not run code for its clients."""
         return True
 
     @default("answer_yes")
     def _default_answer_yes(self) -> bool:
-        """Control-C ends the server without asking: there is no notebook to lose."""
+        """Stop on Control-C without a prompt: there are no notebooks to lose."""
         return True
 
     @default("no_browser_open_file")
@@ -57,7 +57,7 @@ class HeadlessServerApp(ServerApp):
         return True
 
     def start_app(self) -> None:
-        """Start, and say how to ask: no login page, no browser."""
+        """Start, and log how to send requests instead of opening a browser."""
         JupyterApp.start(self)
         self.log.info(self.running_server_info(kernel_count=False))
         self.write_server_info_file()
@@ -71,8 +71,8 @@ class HeadlessServerApp(ServerApp):
         model = '{"name": "my-model", "path": "/path/to/model.gguf"}'
         chat = '{"model": "my-model", "messages": [{"role": "user", "content": "Hello"}]}'
         return (
-            f"A3S Power is listening on {url} (Control-C ends it).\n"
-            "Register a model and ask it:\n"
+            f"A3S Power is listening on {url} (stop with Control-C).\n"
+            "Register a model and send a request:\n"
             f"{post}/models -d '{model}'\n"
             f"{post}/chat/completions -d '{chat}'"
         )

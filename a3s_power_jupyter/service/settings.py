@@ -19,10 +19,10 @@ class Settings:
     keep_alive : float
         Seconds an idle model stays loaded; 0 to unload it at once, ``math.inf`` to keep it.
     gpu_layers : int or None
-        Layers on the GPU for models without a setting of their own: -1 for all, 0 for none, None
-        for all if llama.cpp was built with GPU support.
+        Layers on the GPU for models that do not set them: -1 for all, 0 for none, None for as many
+        as fit.
     load_timeout : float
-        Seconds a request waits for its model, including the wait for memory.
+        Seconds a request waits for memory to become free, and a load may make no progress.
     max_queue : int
         Requests that may wait for one model; 0 for no limit.
     memory_limit : int
@@ -30,9 +30,9 @@ class Settings:
     preload : tuple of str
         Models to load at startup.
     max_pulls : int
-        Concurrent downloads; 0 for no limit.
+        Concurrent pulls; 0 for no limit.
     remote_timeout : float
-        Seconds an upstream may take to send the next byte of a reply.
+        Seconds the upstream of a remote model may stay silent during a reply.
     """
 
     home: Path
