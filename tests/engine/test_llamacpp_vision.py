@@ -1,4 +1,4 @@
-"""Images in the llama.cpp engine, compared with transformers on the same tiny weights."""
+"""Images in the llama.cpp engine, compared with transformers on the same weights."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ from a3s_power_jupyter.contract.types import ChatRequest, Delta, Finished, Sampl
 from a3s_power_jupyter.engine.llamacpp import LlamaCppEngine
 from a3s_power_jupyter.engine.protocol import Load
 from support import tiny_mtmd
-from support.tiny_vision import file_of, picture
+from support.engine_runs import run
+from support.tiny_vision import encode, random_image
 
 IMAGE = {"type": "image"}
-#: As large as the model looks at them, so that nobody scales them.
-A, B = picture(1, 28, 28), picture(2, 28, 28)
+#: The size of the model's input, so that neither library scales them.
+A, B = random_image(1, 28, 28), random_image(2, 28, 28)
 
 
 @pytest.fixture(scope="module")
@@ -46,55 +47,47 @@ def engine(files: tuple[Path, Path, Path]) -> LlamaCppEngine:
 def ask(*content: Any, images: tuple[Any, ...] = (), **sampling: Any) -> ChatRequest:
     parts = [{"type": "text", "text": part} if isinstance(part, str) else part for part in content]
     values = {"temperature": 0.0, "max_tokens": 8, "logprobs": 5, **sampling}
-    encoded = [file_of(image) for image in images]
+    encoded = [encode(image) for image in images]
     return ChatRequest([{"role": "user", "content": parts}], Sampling(**values), encoded)
 
 
-def run(engine: LlamaCppEngine, *requests: ChatRequest) -> list[list[Any]]:
-    for id_, request in enumerate(requests):
-        engine.submit(id_, request)
-    outputs: list[Any] = []
-    while not engine.idle:
-        outputs += engine.step()
-    return [[item for at, item in outputs if at == id_] for id_ in range(len(requests))]
-
-
-def scores(items: list[Any]) -> list[float]:
-    """The log-probability of each token that was drawn."""
+def logprobs(items: list[Any]) -> list[float]:
+    """The log-probability of each sampled token."""
     deltas = [item for item in items if isinstance(item, Delta)]
     return [row.logprob for delta in deltas for row in delta.logprobs or []]
 
 
 def expected(directory: Path, text: str, images: list[Any], count: int) -> list[float]:
-    """The same of transformers."""
+    """The log-probabilities that transformers computes."""
     processor = transformers.AutoProcessor.from_pretrained(directory)
     model = transformers.AutoModelForImageTextToText.from_pretrained(directory)
     inputs = processor(text=[text], images=images, return_tensors="pt", add_special_tokens=False)
-    made = model.generate(
+    generated = model.generate(
         **inputs,
         max_new_tokens=count,
         do_sample=False,
         output_logits=True,
         return_dict_in_generate=True,
     )
-    return [torch.log_softmax(logits[0], 0).max().item() for logits in made.logits]
+    return [torch.log_softmax(logits[0], 0).max().item() for logits in generated.logits]
 
 
-def test_as_transformers(engine: LlamaCppEngine, files: tuple[Path, Path, Path]) -> None:
+def test_logprobs_match_transformers(
+    engine: LlamaCppEngine, files: tuple[Path, Path, Path]
+) -> None:
     """One image, and two with text between them."""
     one = ask(IMAGE, "What?", images=(A,))
     two = ask("First", IMAGE, "then", IMAGE, "What?", images=(A, B))
-    got = [scores(run(engine, request)[0]) for request in (one, two)]
+    actual = [logprobs(run(engine, request)[0]) for request in (one, two)]
     texts = ("<image>\nWhat?", "First\n<image>\nthen\n<image>\nWhat?")
-    for values, text, images in zip(got, texts, ([A], [A, B]), strict=True):
+    for values, text, images in zip(actual, texts, ([A], [A, B]), strict=True):
         prompt = f"<s>user\n{text}</s><s>assistant"
-        wanted = expected(files[0], prompt, images, len(values))
-        assert np.abs(np.array(values) - wanted).max() < 5e-3
+        reference = expected(files[0], prompt, images, len(values))
+        assert np.abs(np.array(values) - reference).max() < 5e-3
 
 
-def test_an_image_is_known_again(engine: LlamaCppEngine) -> None:
-    """The same prefix with the same image is not computed twice; with another one, all behind
-    what they share is."""
+def test_an_image_is_cached(engine: LlamaCppEngine) -> None:
+    """With another image, only the prefix before it is cached."""
     first = run(engine, ask(IMAGE, "What?", images=(A,)))[0]
     again = run(engine, ask(IMAGE, "Who?", images=(A,)))[0]
     other = run(engine, ask(IMAGE, "Who?", images=(B,)))[0]
@@ -103,24 +96,25 @@ def test_an_image_is_known_again(engine: LlamaCppEngine) -> None:
     assert started[0] > cached[1] > cached[2] > cached[0] == 0
     assert cached[1] >= cached[2] + 4
     fresh = run(engine, ask(IMAGE, "Who?", images=(B,), seed=1))[0]
-    assert scores(other)[0] == pytest.approx(scores(fresh)[0], abs=1e-4)
+    assert logprobs(other)[0] == pytest.approx(logprobs(fresh)[0], abs=1e-4)
     longer = run(engine, ask(IMAGE, "Who?", IMAGE, "And?", images=(B, A)))[0]
     assert longer[-1].cached_tokens >= cached[2] + 4
 
 
-def test_beside_a_text_that_is_written(files: tuple[Path, Path, Path]) -> None:
-    """Two slots: an image in one changes nothing in the other."""
+def test_an_image_in_one_slot_changes_nothing_in_another(
+    files: tuple[Path, Path, Path],
+) -> None:
     engine = load(files[1], files[2], num_parallel=2)
     text = ask("Tell me", max_tokens=24)
-    seen = ask(IMAGE, "What?", images=(A,))
-    alone = [run(engine, request)[0] for request in (text, seen)]
+    image = ask(IMAGE, "What?", images=(A,))
+    alone = [run(engine, request)[0] for request in (text, image)]
     engine = load(files[1], files[2], num_parallel=2)
-    together = run(engine, text, seen)
+    together = run(engine, text, image)
     for one, other in zip(alone, together, strict=True):
-        assert np.abs(np.array(scores(one)) - scores(other)).max() < 1e-3
+        assert np.abs(np.array(logprobs(one)) - logprobs(other)).max() < 1e-3
 
 
-def test_cancelled_before_and_after_its_image(engine: LlamaCppEngine) -> None:
+def test_a_request_can_be_cancelled_before_and_after_an_image(engine: LlamaCppEngine) -> None:
     request = ask("x" * 100, IMAGE, "What?", IMAGE, "Well?", images=(A, B))
     for steps in range(4):
         engine.submit(1, request)
@@ -131,8 +125,10 @@ def test_cancelled_before_and_after_its_image(engine: LlamaCppEngine) -> None:
     assert isinstance(run(engine, ask(IMAGE, "What?", images=(A,)))[0][-1], Finished)
 
 
-def test_mistakes(engine: LlamaCppEngine, files: tuple[Path, Path, Path]) -> None:
-    broken = ChatRequest([{"role": "user", "content": [IMAGE]}], Sampling(), [file_of(A)[:90]])
+def test_invalid_requests_and_projectors_are_refused(
+    engine: LlamaCppEngine, files: tuple[Path, Path, Path]
+) -> None:
+    broken = ChatRequest([{"role": "user", "content": [IMAGE]}], Sampling(), [encode(A)[:90]])
     with pytest.raises(InvalidParameter, match="Image 1 is broken"):
         engine.submit(1, broken)
     with pytest.raises(ContextLengthExceeded):

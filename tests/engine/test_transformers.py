@@ -1,4 +1,4 @@
-"""The transformers engine, stepped in this process, with tiny random models."""
+"""The transformers engine with tiny random models, stepped in this process."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from a3s_power_jupyter.contract.types import (
     Delta,
     EmbeddingRequest,
     Finished,
-    Request,
     Sampling,
     Started,
 )
 from a3s_power_jupyter.engine.protocol import Load
 from a3s_power_jupyter.engine.transformers import TransformersEngine
+from support.engine_runs import run, text_of
 from support.tiny_models import byte_level, make, spm_bpe
 
 GREEDY = Sampling(temperature=0.0, max_tokens=12)
@@ -66,34 +66,20 @@ def engine(directory: Path) -> TransformersEngine:
     return load(directory)
 
 
-def run(engine: TransformersEngine, *requests: Request) -> list[list[Any]]:
-    """All items of each request, all submitted before the first step."""
-    for id_, request in enumerate(requests):
-        engine.submit(id_, request)
-    outputs = []
-    while not engine.idle:
-        outputs += engine.step()
-    return [[item for at, item in outputs if at == id_] for id_ in range(len(requests))]
-
-
-def text(items: list[Any]) -> str:
-    return "".join(item.text for item in items if isinstance(item, Delta))
-
-
 def complete(prompt: list[int] | str, **sampling: Any) -> CompletionRequest:
     return CompletionRequest(prompt, Sampling(**{"temperature": 0.0, "max_tokens": 12, **sampling}))
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_together_as_alone_and_as_transformers(family: str, tmp_path: Path) -> None:
-    """Prompts of different lengths, some longer than a sliding window, that end at different
+def test_parallel_and_single_requests_match_transformers(family: str, tmp_path: Path) -> None:
+    """With prompts of different lengths, some longer than a sliding window, that end at different
     steps."""
     config, settings = FAMILIES[family]
     directory = make(tmp_path / "model", config, byte_level("gpt-2"), **settings)
     engine = load(directory)
     requests = [complete(p, max_tokens=4 + 4 * at) for at, p in enumerate(PROMPTS)]
     alone = [run(engine, request)[0] for request in requests]
-    assert [text(items) for items in run(engine, *requests)] == [text(a) for a in alone]
+    assert [text_of(items) for items in run(engine, *requests)] == [text_of(a) for a in alone]
     model = transformers.AutoModelForCausalLM.from_pretrained(directory)
     for request, items in zip(requests, alone, strict=True):
         prompt = torch.tensor([request.prompt])
@@ -105,12 +91,12 @@ def test_together_as_alone_and_as_transformers(family: str, tmp_path: Path) -> N
             pad_token_id=0,
         )[0, prompt.shape[1] :].tolist()
         pieces = b"".join(engine._model.token_to_piece(token) for token in expected)
-        assert text(items) == pieces.decode("utf-8", "replace")
+        assert text_of(items) == pieces.decode("utf-8", "replace")
 
 
-def test_requests_join_and_leave_in_the_middle(engine: TransformersEngine) -> None:
+def test_requests_join_and_leave_between_steps(engine: TransformersEngine) -> None:
     requests = [complete(p, max_tokens=16) for p in PROMPTS]
-    alone = [text(run(engine, request)[0]) for request in requests]
+    alone = [text_of(run(engine, request)[0]) for request in requests]
     outputs = []
     for id_, request in enumerate(requests):
         engine.submit(id_, request)
@@ -121,11 +107,11 @@ def test_requests_join_and_leave_in_the_middle(engine: TransformersEngine) -> No
     while not engine.idle:
         outputs += engine.step()
     for id_ in (1, 2, 3):
-        assert text([item for at, item in outputs if at == id_]) == alone[id_]
+        assert text_of([item for at, item in outputs if at == id_]) == alone[id_]
     assert not any(isinstance(item, Finished) for at, item in outputs if at == 0)
 
 
-def test_a_prompt_that_is_being_read_is_cancelled(engine: TransformersEngine) -> None:
+def test_a_request_can_be_cancelled_during_prefill(engine: TransformersEngine) -> None:
     engine.submit(7, complete([1] * 200))
     assert engine.step() == []
     engine.cancel(7)
@@ -133,21 +119,21 @@ def test_a_prompt_that_is_being_read_is_cancelled(engine: TransformersEngine) ->
     assert engine.step() == []
 
 
-def test_counts_and_ends(engine: TransformersEngine) -> None:
+def test_tokens_are_counted(engine: TransformersEngine) -> None:
     [items] = run(engine, complete([1, 5, 9], max_tokens=5))
     assert items[0] == Started(3, 0)
     assert items[-1] == Finished("length", 3, 5, 0)
 
 
-def test_stop_strings_over_borders_of_tokens(engine: TransformersEngine) -> None:
-    whole = text(run(engine, complete([1, 5, 9], max_tokens=30))[0])
+def test_a_stop_string_of_several_tokens_is_cut_off(engine: TransformersEngine) -> None:
+    whole = text_of(run(engine, complete([1, 5, 9], max_tokens=30))[0])
     stop = whole[6:9]
     [items] = run(engine, complete([1, 5, 9], max_tokens=30, stop=(stop,)))
-    assert text(items) == whole[: whole.index(stop)]
+    assert text_of(items) == whole[: whole.index(stop)]
     assert items[-1].finish_reason == "stop"
 
 
-def test_the_template_and_what_it_needs(engine: TransformersEngine, directory: Path) -> None:
+def test_a_chat_needs_a_template(engine: TransformersEngine, directory: Path) -> None:
     chat = ChatRequest([{"role": "user", "content": "hi"}], GREEDY)
     [items] = run(engine, chat)
     rendered = "<s>user\nhi</s><s>assistant"
@@ -158,7 +144,7 @@ def test_the_template_and_what_it_needs(engine: TransformersEngine, directory: P
         bare.submit(1, chat)
 
 
-def test_a_schema_is_kept_to(engine: TransformersEngine) -> None:
+def test_output_follows_a_json_schema(engine: TransformersEngine) -> None:
     schema = {
         "type": "object",
         "properties": {"name": {"type": "string", "maxLength": 5}, "age": {"type": "integer"}},
@@ -171,9 +157,9 @@ def test_a_schema_is_kept_to(engine: TransformersEngine) -> None:
     ]
     for items in run(engine, *requests):
         if items[-1].finish_reason == "stop":
-            assert set(json.loads(text(items))) == {"name", "age"}
-        else:  # an integer may go on for ever
-            assert text(items).lstrip().startswith("{")
+            assert set(json.loads(text_of(items))) == {"name", "age"}
+        else:  # an integer may have any number of digits
+            assert text_of(items).lstrip().startswith("{")
     with pytest.raises(InvalidParameter) as caught:
         engine.submit(1, complete([1], json_schema={"type": "nothing"}))
     assert caught.value.param == "response_format"
@@ -181,7 +167,7 @@ def test_a_schema_is_kept_to(engine: TransformersEngine) -> None:
 
 def test_seeds_and_logprobs(engine: TransformersEngine) -> None:
     sampled = [complete([1, 5], temperature=1.0, seed=s) for s in (3, 3, 4)]
-    first, second, third = (text(run(engine, one)[0]) for one in sampled)
+    first, second, third = (text_of(run(engine, one)[0]) for one in sampled)
     assert first == second != third
     [items] = run(engine, complete([1, 5], max_tokens=1, logprobs=3))
     given = [lp for item in items if isinstance(item, Delta) for lp in item.logprobs or []]
@@ -193,16 +179,16 @@ def test_seeds_and_logprobs(engine: TransformersEngine) -> None:
     )
 
 
-def test_bias_and_penalties(engine: TransformersEngine) -> None:
+def test_logit_bias_and_penalties(engine: TransformersEngine) -> None:
     [items] = run(engine, complete([1, 5], max_tokens=3, logit_bias={70: 1000.0}))
-    assert text(items) == engine._model.token_to_piece(70).decode() * 3
+    assert text_of(items) == engine._model.token_to_piece(70).decode() * 3
     [items] = run(
         engine, complete([1, 5], max_tokens=3, logit_bias={70: 30.0}, repeat_penalty=10.0)
     )
-    assert text(items).count(engine._model.token_to_piece(70).decode()) < 3
+    assert text_of(items).count(engine._model.token_to_piece(70).decode()) < 3
 
 
-def test_mistakes(engine: TransformersEngine) -> None:
+def test_invalid_requests_are_refused(engine: TransformersEngine) -> None:
     for request, error in (
         (complete([1] * 256), ContextLengthExceeded),
         (complete([]), InvalidParameter),
@@ -216,7 +202,7 @@ def test_mistakes(engine: TransformersEngine) -> None:
 
 
 @pytest.mark.parametrize("tokenizer", [byte_level("gpt-2"), spm_bpe(prefix=True)])
-def test_pieces_are_the_text(tokenizer: Tokenizer, tmp_path: Path) -> None:
+def test_pieces_add_up_to_the_text(tokenizer: Tokenizer, tmp_path: Path) -> None:
     engine = load(make(tmp_path / "m", "LlamaConfig", tokenizer))
     words = "Größe 🙂 and\n\ttabs, 你好  spaces"
     tokens = engine._model.tokenizer(words, add_special_tokens=False)["input_ids"]
@@ -224,23 +210,25 @@ def test_pieces_are_the_text(tokenizer: Tokenizer, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("kind", "cosine"), [("HQQ8", 0.999), ("HQQ4", 0.8), ("Q6K", 0.999)])
-def test_hqq_is_near_and_small(directory: Path, kind: str, cosine: float) -> None:
-    plain, packed = load(directory), load(directory, isq=kind)
+def test_hqq_approximates_the_model(directory: Path, kind: str, cosine: float) -> None:
+    plain, quantized = load(directory), load(directory, isq=kind)
     prompt = {"input_ids": torch.tensor([PROMPTS[1]])}
-    want, got = (e._model.model(**prompt).logits[0].detach().numpy() for e in (plain, packed))
-    assert (want * got).sum() / np.linalg.norm(want) / np.linalg.norm(got) > cosine
-    kinds = [type(module).__name__ for module in packed._model.model.modules()]
-    assert kinds.count("HQQLinear") == 12  # of 14: rows of 96 are no multiple of 64
-    assert bool(packed.info.notes) == (kind == "Q6K")
+    expected, actual = (
+        e._model.model(**prompt).logits[0].detach().numpy() for e in (plain, quantized)
+    )
+    assert (expected * actual).sum() / np.linalg.norm(expected) / np.linalg.norm(actual) > cosine
+    kinds = [type(module).__name__ for module in quantized._model.model.modules()]
+    assert kinds.count("HQQLinear") == 12  # of 14; rows of 96 are not a multiple of 64
+    assert bool(quantized.info.notes) == (kind == "Q6K")
 
 
-def test_a_model_that_remembers_otherwise_is_refused(tmp_path: Path) -> None:
+def test_a_recurrent_model_is_refused(tmp_path: Path) -> None:
     directory = make(tmp_path / "model", "MambaConfig", byte_level("gpt-2"), state_size=8)
     with pytest.raises(ModelLoadFailed, match="keys and values"):
         load(directory)
 
 
-def test_code_and_pickles_are_never_run(directory: Path, tmp_path: Path) -> None:
+def test_the_models_own_code_is_never_run(directory: Path, tmp_path: Path) -> None:
     poisoned = tmp_path / "poisoned"
     poisoned.mkdir()
     for path in directory.iterdir():

@@ -1,4 +1,4 @@
-"""The vision engine, stepped in this process, with tiny random models of many families."""
+"""The vision engine with tiny random models of many families, stepped in this process."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from a3s_power_jupyter.contract.parameters import LoadParameters
 from a3s_power_jupyter.contract.types import ChatRequest, CompletionRequest, Delta, Sampling
 from a3s_power_jupyter.engine.protocol import Load
 from a3s_power_jupyter.engine.transformers.vision import VisionEngine, images_only
-from support import tiny_vision
-from support.tiny_vision import file_of, picture
+from support import engine_runs, tiny_vision
+from support.tiny_vision import encode, random_image
 
 GREEDY = Sampling(temperature=0.0, max_tokens=8, logprobs=3)
 IMAGE = {"type": "image"}
@@ -44,18 +44,15 @@ def ask(*content: Any, files: tuple[bytes, ...] = ()) -> ChatRequest:
 
 
 def run(engine: VisionEngine, request: Any) -> tuple[str, list[float]]:
-    """The text, and the log-probabilities of its tokens."""
-    engine.submit(0, request)
-    items = []
-    while not engine.idle:
-        items += [item for _, item in engine.step()]
+    """Return the text and the log-probabilities of its tokens."""
+    [items] = engine_runs.run(engine, request)
     deltas = [item for item in items if isinstance(item, Delta)]
     logprobs = [row.logprob for delta in deltas for row in delta.logprobs or []]
     return "".join(delta.text for delta in deltas), logprobs
 
 
 def expected(directory: Path, text: str, images: list[Any]) -> list[int]:
-    """What transformers itself answers, greedily."""
+    """The tokens that transformers generates greedily."""
     config = transformers.AutoConfig.from_pretrained(directory)
     processor = images_only(PROCESSOR_MAPPING[type(config)]).from_pretrained(directory)
     model = transformers.AutoModelForImageTextToText.from_pretrained(directory)
@@ -66,17 +63,17 @@ def expected(directory: Path, text: str, images: list[Any]) -> list[int]:
     inputs = processor(
         text=[prompt], images=[images], return_tensors="pt", add_special_tokens=False
     )
-    made = model.generate(**inputs, max_new_tokens=8, do_sample=False)
-    return made[0, inputs["input_ids"].shape[1] :].tolist()  # type: ignore[no-any-return]
+    generated = model.generate(**inputs, max_new_tokens=8, do_sample=False)
+    return generated[0, inputs["input_ids"].shape[1] :].tolist()  # type: ignore[no-any-return]
 
 
 @pytest.mark.parametrize("family", tiny_vision.FAMILIES)
-def test_every_family_as_transformers(family: str, tmp_path: Path) -> None:
-    """One image and two, then text only; the image changes the logits, and so does the order."""
+def test_every_family_matches_transformers(family: str, tmp_path: Path) -> None:
+    """With one image, two images and none; the images and their order change the logits."""
     directory = tiny_vision.make(tmp_path / "model", family)
     engine = load(directory)
-    one, two = picture(1), picture(2, 30, 64)
-    a, b = file_of(one), file_of(two)
+    one, two = random_image(1), random_image(2, 30, 64)
+    a, b = encode(one), encode(two)
     for images, files in (([one], (a,)), ([one, two], (a, b))):
         request = ask(*[IMAGE] * len(files), "What is this?", files=files)
         tokens = expected(directory, "What is this?", images)
@@ -96,17 +93,17 @@ def test_every_family_as_transformers(family: str, tmp_path: Path) -> None:
     assert run(engine, CompletionRequest("Hello", GREEDY))[1]
 
 
-def test_formats_give_the_same_answer(llava: VisionEngine) -> None:
-    image = picture(3)
-    png, webp = file_of(image), file_of(image, "WEBP", lossless=True)
+def test_image_formats_give_the_same_answer(llava: VisionEngine) -> None:
+    image = random_image(3)
+    png, webp = encode(image), encode(image, "WEBP", lossless=True)
     assert run(llava, ask(IMAGE, "x", files=(png,))) == run(llava, ask(IMAGE, "x", files=(webp,)))
-    _, jpeg = run(llava, ask(IMAGE, "x", files=(file_of(image, "JPEG", quality=98),)))
+    _, jpeg = run(llava, ask(IMAGE, "x", files=(encode(image, "JPEG", quality=98),)))
     _, first = run(llava, ask(IMAGE, "x", files=(png,)))
     assert np.isclose(jpeg[0], first[0], atol=0.5)
 
 
-def test_mistakes_leave_the_engine_idle(llava: VisionEngine) -> None:
-    png = file_of(picture(1))
+def test_invalid_images_are_refused_and_take_no_slot(llava: VisionEngine) -> None:
+    png = encode(random_image(1))
     with pytest.raises(InvalidParameter, match="Image 2 is broken"):
         llava.submit(0, ask(IMAGE, IMAGE, "x", files=(png, png[: len(png) // 2])))
     with pytest.raises(InvalidParameter, match="processor rejects these images"):
@@ -114,28 +111,27 @@ def test_mistakes_leave_the_engine_idle(llava: VisionEngine) -> None:
     assert llava.idle
 
 
-def test_image_tokens_count(tmp_path: Path) -> None:
+def test_image_tokens_count_towards_the_context(tmp_path: Path) -> None:
     engine = load(tiny_vision.make(tmp_path / "model", "idefics3"), num_ctx=40)
-    png = file_of(picture(1))
+    png = encode(random_image(1))
     run(engine, ask(IMAGE, "x", files=(png,)))
     with pytest.raises(ContextLengthExceeded):
         engine.submit(0, ask(IMAGE, IMAGE, "x", files=(png, png)))
 
 
-def test_a_template_of_strings(llava: VisionEngine, tmp_path: Path) -> None:
-    """It gets the mark of an image in the text."""
+def test_a_template_for_strings_gets_the_image_token(tmp_path: Path) -> None:
     template = "{% for m in messages %}<s>{{ m.role }}: {{ m.content }}{% endfor %}</s>"
     engine = load(tiny_vision.make(tmp_path / "model", "llava"), chat_template=template)
-    png = file_of(picture(1))
+    png = encode(random_image(1))
     tokens, inputs = engine.prompt(ask(IMAGE, "Hi", files=(png,)))
     assert "pixel_values" in inputs
     assert engine._model.tokenizer.decode(tokens).startswith("<s>user: <image>")
 
 
-def test_only_the_language_model_is_packed(tmp_path: Path) -> None:
+def test_only_the_language_model_is_quantized(tmp_path: Path) -> None:
     engine = load(tiny_vision.make(tmp_path / "model", "llava"), isq="HQQ8")
     kinds = {name: type(part).__name__ for name, part in engine._model.model.named_modules()}
-    packed = [name for name, kind in kinds.items() if kind == "HQQLinear"]
-    assert all("language_model" in name for name in packed)
-    png = file_of(picture(1))
+    quantized = [name for name, kind in kinds.items() if kind == "HQQLinear"]
+    assert all("language_model" in name for name in quantized)
+    png = encode(random_image(1))
     assert run(engine, ask(IMAGE, "x", files=(png,)))[1]

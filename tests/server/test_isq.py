@@ -1,4 +1,4 @@
-"""A real chat model as safetensors, under every kind of quantization on load."""
+"""A real chat model in safetensors, with every kind of in-situ quantization (ISQ)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HQQ = ["HQQ4", "HQQ8", "none"]
 
 @pytest.fixture(scope="module")
 def server(smollm2_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server in which the model has a name for each kind; no two share a load."""
+    """A server with the model registered once for each kind."""
     with run_server(tmp_path_factory.mktemp("isq"), headless=True) as running:
         with running.api() as api:
             for kind in [*GGML, *HQQ]:
@@ -52,7 +52,7 @@ def ask(api: Any, name: str, **more: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("kind", [*GGML, *HQQ])
-def test_paris_under_every_kind(server: Server, kind: str) -> None:
+def test_every_kind_answers(server: Server, kind: str) -> None:
     with server.api() as api:
         answer = ask(api, kind)
         model = api.get(f"v1/models/{kind}").json()
@@ -63,8 +63,8 @@ def test_paris_under_every_kind(server: Server, kind: str) -> None:
     assert "notes" not in model
 
 
-def test_the_load_tells_that_it_converts(server: Server, smollm2_directory: Path) -> None:
-    """And the second time finds the conversion, which two names of the same files share."""
+def test_a_load_reports_its_conversion(server: Server, smollm2_directory: Path) -> None:
+    """A second model with the same files uses the existing conversion."""
     headers = {"Accept": "text/event-stream"}
     with server.api() as api:
         register(api, "again", smollm2_directory, isq="Q6K")
@@ -85,7 +85,7 @@ def test_the_load_tells_that_it_converts(server: Server, smollm2_directory: Path
         api.post("v1/models/Q6K/unload")
 
 
-def test_conversions_go_with_the_last_of_their_models(
+def test_a_conversion_is_deleted_with_the_last_of_its_models(
     smollm2_directory: Path, tmp_path: Path
 ) -> None:
     with run_server(tmp_path, headless=True) as server, server.api() as api:
@@ -102,8 +102,10 @@ def test_conversions_go_with_the_last_of_their_models(
         assert [*(server.home / "models/conversions").iterdir()] == []
 
 
-def test_killed_in_the_middle(smollm2_directory: Path, tmp_path: Path) -> None:
-    """The process of a conversion, then the whole server: nothing is left that is trusted."""
+def test_a_killed_conversion_leaves_only_temporary_files(
+    smollm2_directory: Path, tmp_path: Path
+) -> None:
+    """Kill the conversion process, then the server."""
     with run_server(tmp_path, headless=True) as server, server.api() as api:
         register(api, "m", smollm2_directory, isq="Q8_0")
         with api.stream("POST", "v1/models/m/load", json={}, headers=SSE) as reply:
@@ -114,7 +116,7 @@ def test_killed_in_the_middle(smollm2_directory: Path, tmp_path: Path) -> None:
         assert last["error"]["code"] == "model_load_failed"
         assert "SIGKILL" in last["error"]["message"]
         with api.stream("POST", "v1/models/m/load", json={}, headers=SSE) as reply:
-            events = events_of(reply)  # who drops them gives the load up
+            events = events_of(reply)  # dropping the iterator would cancel the load
             next(events)
             child = converter(server)
             wait_until(lambda: any(server.home.glob("models/blobs/tmp-*")))
@@ -126,7 +128,7 @@ def test_killed_in_the_middle(smollm2_directory: Path, tmp_path: Path) -> None:
         assert "Paris" in ask(api, "m")["choices"][0]["message"]["content"]
 
 
-def test_a_load_that_nobody_wants_any_more_ends(smollm2_directory: Path, tmp_path: Path) -> None:
+def test_a_load_without_clients_is_cancelled(smollm2_directory: Path, tmp_path: Path) -> None:
     with run_server(tmp_path, headless=True) as server, server.api() as api:
         register(api, "m", smollm2_directory, isq="Q8_0")
         with api.stream("POST", "v1/models/m/load", json={}, headers=SSE) as reply:
@@ -146,19 +148,19 @@ def blobs(server: Server) -> list[Path]:
     return [*(server.home / "models/blobs").glob("sha256-*")]
 
 
-def wait_until(true: Callable[[], bool]) -> None:
+def wait_until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 30
-    while not true():
+    while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
 
 
 def converter(server: Server) -> psutil.Process:
-    """The process that converts, once there is one."""
+    """Wait for the conversion process and return it."""
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         for child in psutil.Process(server.pid).children():
             if any("convert.main" in part for part in child.cmdline()):
                 return child
         time.sleep(0.02)
-    raise AssertionError("no conversion began")
+    raise AssertionError("no conversion process was started")

@@ -12,7 +12,7 @@ import pytest
 
 from support import tiny_mtmd
 from support.servers import Server
-from support.tiny_vision import file_of, picture
+from support.tiny_vision import encode, random_image
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def register(api: Any, path: Path, **more: Any) -> Any:
 
 
 def look(api: Any, name: str, seed: int) -> float:
-    image = base64.b64encode(file_of(picture(seed))).decode()
+    image = base64.b64encode(encode(random_image(seed))).decode()
     message = {"role": "user", "content": "What?", "images": [image]}
     body = {"model": name, "messages": [message], "max_tokens": 1, "logprobs": True}
     reply = api.post("v1/chat/completions", json={**body, "temperature": 0}, timeout=120)

@@ -11,13 +11,13 @@ import pytest
 
 from support import tiny_vision
 from support.servers import Server
-from support.tiny_vision import file_of, picture
+from support.tiny_vision import encode, random_image
 
 NAME = "llava:7b"
 
 
 def b64(seed: int, **size: int) -> str:
-    return base64.b64encode(file_of(picture(seed, **size))).decode()
+    return base64.b64encode(encode(random_image(seed, **size))).decode()
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +101,7 @@ def test_a_large_photo(server: Server, name: str) -> None:
 
 
 def test_broken_images_are_the_user_s_mistake(server: Server, name: str) -> None:
-    cut = base64.b64encode(file_of(picture(1))[:300]).decode()
+    cut = base64.b64encode(encode(random_image(1))[:300]).decode()
     with server.api() as api:
         for images, says in (
             ([cut], "Image 1 is broken"),

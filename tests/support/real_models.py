@@ -1,6 +1,6 @@
-"""SmolLM2 as a directory of safetensors: ``python real_models.py FILE.gguf DIRECTORY``.
+"""Convert SmolLM2 to safetensors: ``python real_models.py FILE.gguf DIRECTORY``.
 
-A process of its own, since it imports torch and needs the memory of two copies.
+Tests run this in a child process, because it imports torch and holds two copies of the model.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from pathlib import Path
 
 
 def make_safetensors(gguf: Path, directory: Path) -> None:
-    """Write the model of a GGUF file, dequantized to bfloat16, as transformers keeps models."""
+    """Dequantize a GGUF model to bfloat16 and save it with transformers."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     model = AutoModelForCausalLM.from_pretrained(
         gguf.parent, gguf_file=gguf.name, dtype=torch.bfloat16
     )
-    model.hf_quantizer = None  # else it is saved as a quantized model, which it no longer is
+    model.hf_quantizer = None  # or it would be saved as a quantized model
     del model.config.quantization_config
     model.save_pretrained(directory)
     AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name).save_pretrained(directory)

@@ -1,4 +1,4 @@
-"""Tiny random models of many families, with real tokenizers, as directories of safetensors."""
+"""Create directories of tiny random models in safetensors, with trained tokenizers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,13 @@ TEMPLATE = "{% for m in messages %}<s>{{ m.role }}\n{{ m.content }}</s>{% endfor
 
 
 def byte_level(words: str) -> Tokenizer:
-    """A BPE tokenizer of bytes that cuts words as "gpt-2", "smollm", or by a regular expression."""
+    """Train a byte-level BPE tokenizer.
+
+    Parameters
+    ----------
+    words : str
+        How text is split into words: "gpt-2", "smollm" or a regular expression.
+    """
     steps: list[Any] = [pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)]
     if words == "smollm":
         steps = [pre_tokenizers.Digits(individual_digits=True), *steps]
@@ -49,7 +55,7 @@ def byte_level(words: str) -> Tokenizer:
 
 
 def spm_bpe(*, prefix: bool) -> Tokenizer:
-    """SentencePiece's BPE as transformers writes it: byte fallback, spaces as a character."""
+    """Train SentencePiece's BPE as transformers stores it: byte fallback, spaces as a character."""
     parts: list[Any] = [normalizers.Replace(" ", "\u2581")]
     if prefix:
         parts.insert(0, normalizers.Prepend("\u2581"))
@@ -60,11 +66,11 @@ def spm_bpe(*, prefix: bool) -> Tokenizer:
     )
     special = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))]
     trainer = trainers.BpeTrainer(vocab_size=520, special_tokens=special, show_progress=False)
-    # Words are trained apart from each other, but no pre-tokenizer stays.
+    # Split into words for the training only: the tokenizer itself has no pre-tokenizer.
     words = [word for line in TEXT for word in line.replace(" ", " \u2581").split(" ")]
     tokenizer.train_from_iterator(words, trainer)
     state = json.loads(tokenizer.to_str())
-    # Bytes are plain tokens of the vocabulary, not added ones.
+    # Byte tokens belong to the vocabulary, not to the added tokens.
     state["added_tokens"] = [t for t in state["added_tokens"] if not t["content"].startswith("<0x")]
     return Tokenizer.from_str(json.dumps(state))
 
@@ -91,9 +97,16 @@ def make(
     shard: str = "5GB",
     **settings: Any,
 ) -> Path:
-    """Write a random model; `config` is a configuration class of transformers.
+    """Write a random model and its tokenizer, and return the directory.
 
-    Norms and biases are random too, since ones and zeros would hide mistakes.
+    Norms and biases are random too, because ones and zeros would hide mistakes.
+
+    Parameters
+    ----------
+    config : str
+        Name of a configuration class of transformers.
+    **settings
+        Arguments of that class.
     """
     values = {**_SMALL, "vocab_size": tokenizer.get_vocab_size() + 8, **settings}
     configuration = getattr(transformers, config)(**values)
@@ -114,7 +127,7 @@ def make(
 
 
 def logits(directory: Path, tokens: list[int]) -> Any:
-    """transformers' logits of each position, in float32; shape (tokens, vocabulary)."""
+    """Compute all logits with transformers in float32; shape (tokens, vocabulary)."""
     model = transformers.AutoModelForCausalLM.from_pretrained(
         directory, dtype=torch.float32, attn_implementation="eager"
     )
@@ -123,7 +136,7 @@ def logits(directory: Path, tokens: list[int]) -> Any:
 
 
 def llama_logits(model: Path, tokens: list[int]) -> Any:
-    """llama.cpp's logits of each position on the CPU; shape (tokens, vocabulary)."""
+    """Compute all logits with llama.cpp on the CPU; shape (tokens, vocabulary)."""
     params = lc.llama_model_default_params()
     params.n_gpu_layers = 0
     pointer = lc.llama_model_load_from_file(str(model).encode(), params)

@@ -1,7 +1,7 @@
-"""A tiny LLaVA of `tiny_vision` as GGUF: its language model, and its image part as an mmproj.
+"""Convert a tiny LLaVA to a GGUF model and an mmproj.
 
-Its image part has no class token: llama.cpp puts that behind the patches, and then takes the wrong
-rows (`tools/mtmd/models/llava.cpp`), so that transformers would say something else.
+Its vision encoder has no class token. llama.cpp puts the class token after the patches and then
+selects the wrong rows (`tools/mtmd/models/llava.cpp`), so its results differ from transformers'.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ TEMPLATE = "{% for m in messages %}<s>{{ m.role }}\n{{ m.content }}</s>{% endfor
 
 
 def make(directory: Path) -> tuple[Path, Path, Path]:
-    """The directory of the model for transformers, the GGUF file, and its mmproj, in float32."""
+    """Write the model in float32; return its directory, the GGUF file and the mmproj."""
     original = tiny_vision.make(directory / "llava", "llava-siglip")
     model = transformers.AutoModelForImageTextToText.from_pretrained(original)
     _write_text_model(directory / "text", original, model)
@@ -41,8 +41,8 @@ def _write_text_model(directory: Path, original: Path, model: Any) -> None:
 
 
 def write_mmproj(path: Path, original: Path, model: Any) -> None:
-    """Keys and names of tensors are those of llama.cpp's `clip.cpp`."""
-    see = model.config.vision_config
+    """Write the vision encoder with the keys and tensor names of llama.cpp's `clip.cpp`."""
+    vision = model.config.vision_config
     processor = json.loads((original / "processor_config.json").read_text())["image_processor"]
     writer = gguf.GGUFWriter(path, "clip")
     writer.add_type("mmproj")
@@ -51,16 +51,16 @@ def write_mmproj(path: Path, original: Path, model: Any) -> None:
     writer.add_string("clip.projector_type", "mlp")
     writer.add_bool("clip.use_gelu", True)
     for key, value in (
-        ("image_size", see.image_size),
-        ("patch_size", see.patch_size),
-        ("embedding_length", see.hidden_size),
-        ("feed_forward_length", see.intermediate_size),
+        ("image_size", vision.image_size),
+        ("patch_size", vision.patch_size),
+        ("embedding_length", vision.hidden_size),
+        ("feed_forward_length", vision.intermediate_size),
         ("projection_dim", model.config.text_config.hidden_size),
-        ("block_count", see.num_hidden_layers),
-        ("attention.head_count", see.num_attention_heads),
+        ("block_count", vision.num_hidden_layers),
+        ("attention.head_count", vision.num_attention_heads),
     ):
         writer.add_uint32(f"clip.vision.{key}", value)
-    writer.add_float32("clip.vision.attention.layer_norm_epsilon", see.layer_norm_eps)
+    writer.add_float32("clip.vision.attention.layer_norm_epsilon", vision.layer_norm_eps)
     writer.add_array("clip.vision.image_mean", processor["image_mean"])
     writer.add_array("clip.vision.image_std", processor["image_std"])
     for name, tensor in model.state_dict().items():
@@ -91,7 +91,7 @@ _PARTS = {
 
 
 def _name(name: str) -> str | None:
-    """llama.cpp's name of a tensor of the image part; None for the others."""
+    """Return llama.cpp's name for a tensor of the vision encoder, or None for other tensors."""
     name = name.removeprefix("model.")
     if not name.startswith(("vision_tower.", "multi_modal_projector.")):
         return None

@@ -1,4 +1,4 @@
-"""Tiny random vision-language models of several families, with their families' own processors."""
+"""Create tiny random vision-language models of several families, with their processors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from support.tiny_models import byte_level
 
 TEMPLATE = (
     "{% for m in messages %}<s>{{ m.role }}\n{% for p in m.content %}"
-    "{% if p.type == 'text' %}{{ p.text }}{% else %}MARK{% endif %}{% endfor %}</s>{% endfor %}"
+    "{% if p.type == 'text' %}{{ p.text }}{% else %}IMAGE{% endif %}{% endfor %}</s>{% endfor %}"
     "<s>assistant\n"
 )
 _TEXT = {
@@ -33,7 +33,7 @@ _TEXT = {
     "bos_token_id": 1,
     "eos_token_id": 2,
 }
-_SEE = {
+_VISION = {
     "hidden_size": 32,
     "num_hidden_layers": 2,
     "num_attention_heads": 4,
@@ -47,16 +47,17 @@ _QWEN_TOKENS = {
     "vision_start_token_id": "<|vision_start|>",
     "vision_end_token_id": "<|vision_end|>",
 }
-_QWEN_SEE = {"depth": 2, "num_heads": 4, "spatial_merge_size": 2, "temporal_patch_size": 2}
-_QWEN_MARK = "<|vision_start|><|image_pad|><|vision_end|>"
+_QWEN_VISION = {"depth": 2, "num_heads": 4, "spatial_merge_size": 2, "temporal_patch_size": 2}
+_QWEN_IMAGE = "<|vision_start|><|image_pad|><|vision_end|>"
 
-Made = tuple[Any, Any, str]
+#: Configuration, processor, and the text that stands for an image in a prompt.
+Parts = tuple[Any, Any, str]
 
 
 def make(directory: Path, family: str) -> Path:
-    """Write a random model of a family, in float32."""
-    config, processor, mark = FAMILIES[family]()
-    processor.chat_template = TEMPLATE.replace("MARK", mark)
+    """Write a random model of a family in float32, and return the directory."""
+    config, processor, image_text = FAMILIES[family]()
+    processor.chat_template = TEMPLATE.replace("IMAGE", image_text)
     torch.manual_seed(7)
     model = transformers.AutoModelForImageTextToText.from_config(config)
     with torch.no_grad():
@@ -67,12 +68,12 @@ def make(directory: Path, family: str) -> Path:
     return directory
 
 
-def picture(seed: int, width: int = 50, height: int = 40) -> Image.Image:
+def random_image(seed: int, width: int = 50, height: int = 40) -> Image.Image:
     pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
     return Image.fromarray(pixels)
 
 
-def file_of(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
+def encode(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
     file = io.BytesIO()
     image.save(file, kind, **options)
     return file.getvalue()
@@ -88,11 +89,11 @@ def _tokenizer(*special: str, **named: str) -> Any:
     )
 
 
-def _llava() -> Made:
+def _llava() -> Parts:
     tokenizer = _tokenizer("<image>")
     config = transformers.LlavaConfig(
         text_config=transformers.LlamaConfig(**_TEXT),
-        vision_config=transformers.CLIPVisionConfig(**_SEE, projection_dim=32),
+        vision_config=transformers.CLIPVisionConfig(**_VISION, projection_dim=32),
         image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
     )
     processor = transformers.LlavaProcessor(
@@ -108,28 +109,28 @@ def _llava() -> Made:
     return config, processor, "<image>"
 
 
-def _llava_siglip() -> Made:
-    """LLaVA with an image part that has no class token."""
-    config, processor, mark = _llava()
-    see = transformers.SiglipVisionConfig(**_SEE)
+def _llava_siglip() -> Parts:
+    """LLaVA with a vision encoder that has no class token."""
+    config, processor, image_text = _llava()
+    vision = transformers.SiglipVisionConfig(**_VISION)
     config = transformers.LlavaConfig(
         text_config=config.text_config,
-        vision_config=see,
+        vision_config=vision,
         image_token_index=config.image_token_index,
         vision_feature_select_strategy="full",
     )
     processor.vision_feature_select_strategy = "full"
     processor.num_additional_image_tokens = 0
-    return config, processor, mark
+    return config, processor, image_text
 
 
-def _qwen(kind: str, patch: int, **see: Any) -> Callable[[], Made]:
-    def made() -> Made:
+def _qwen(kind: str, patch: int, **vision: Any) -> Callable[[], Parts]:
+    def parts() -> Parts:
         tokenizer = _tokenizer(*_QWEN_TOKENS.values())
         rope = {"rope_type": "default", "mrope_section": [1, 1, 2], "rope_theta": 10000.0}
         config = getattr(transformers, f"{kind}Config")(
             text_config={**_TEXT, "rope_parameters": rope},
-            vision_config={**_QWEN_SEE, "patch_size": patch, **see},
+            vision_config={**_QWEN_VISION, "patch_size": patch, **vision},
             **{k: tokenizer.convert_tokens_to_ids(token) for k, token in _QWEN_TOKENS.items()},
         )
         processor = images_only(PROCESSOR_MAPPING[type(config)])(
@@ -138,20 +139,20 @@ def _qwen(kind: str, patch: int, **see: Any) -> Callable[[], Made]:
             ),
             tokenizer=tokenizer,
         )
-        return config, processor, _QWEN_MARK
+        return config, processor, _QWEN_IMAGE
 
-    return made
+    return parts
 
 
-def _idefics3() -> Made:
-    """SmolVLM's family, too: an image is cut into a grid of tiles."""
+def _idefics3() -> Parts:
+    """Idefics3 and SmolVLM, which cut an image into a grid of tiles."""
     grid = [f"<row_{row}_col_{column}>" for row in (1, 2) for column in (1, 2)]
     tokenizer = _tokenizer(
         "<image>", "<fake_token_around_image>", "<global-img>", "<end_of_utterance>", *grid
     )
     config = transformers.Idefics3Config(
         text_config=transformers.LlamaConfig(**_TEXT),
-        vision_config=dict(_SEE),
+        vision_config=dict(_VISION),
         image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
         scale_factor=2,
     )
@@ -165,11 +166,11 @@ def _idefics3() -> Made:
     return config, processor, "<image>"
 
 
-def _idefics2() -> Made:
+def _idefics2() -> Parts:
     tokenizer = _tokenizer("<image>", "<fake_token_around_image>", "<end_of_utterance>")
     config = transformers.Idefics2Config(
         text_config=transformers.MistralConfig(**_TEXT),
-        vision_config=dict(_SEE),
+        vision_config=dict(_VISION),
         image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
         perceiver_config={
             "hidden_size": 32,
@@ -190,7 +191,7 @@ def _idefics2() -> Made:
     return config, processor, "<image>"
 
 
-def _gemma3() -> Made:
+def _gemma3() -> Parts:
     names = {
         "image_token": "<image_soft_token>",
         "boi_token": "<start_of_image>",
@@ -200,7 +201,7 @@ def _gemma3() -> Made:
     ids = {name: tokenizer.convert_tokens_to_ids(token) for name, token in names.items()}
     config = transformers.Gemma3Config(
         text_config={**_TEXT, "head_dim": 8, "sliding_window": 16, "query_pre_attn_scalar": 8},
-        vision_config=dict(_SEE),
+        vision_config=dict(_VISION),
         mm_tokens_per_image=4,
         image_token_index=ids["image_token"],
         boi_token_index=ids["boi_token"],
@@ -214,7 +215,7 @@ def _gemma3() -> Made:
     return config, processor, "<start_of_image>"
 
 
-FAMILIES: dict[str, Callable[[], Made]] = {
+FAMILIES: dict[str, Callable[[], Parts]] = {
     "llava": _llava,
     "llava-siglip": _llava_siglip,
     "qwen2-vl": _qwen("Qwen2VL", 14, embed_dim=32, hidden_size=32, mlp_ratio=2),
