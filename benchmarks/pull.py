@@ -29,7 +29,6 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from a3s_power_jupyter.hub.protocol import Done, Planned
 from support.hub_fetching import clean_environ, pulling
 from support.hub_server import run_hub
 
@@ -81,10 +80,10 @@ def model_file(folder: Path, size: int) -> Path:
 
 def ours(hub: Hub, folder: Path) -> float:
     with pulling(hub, folder / "home", f"{REPO}:q4_1") as puller:  # type: ignore[arg-type]
-        for event in puller.events:
-            if isinstance(event, Planned):
+        for status in puller.statuses:
+            if status.phase == "resolving" and status.revision:
                 planned = time.perf_counter()
-        assert isinstance(event, Done), event
+        assert status.status == "done", status
         puller.process.wait()
     return planned
 

@@ -85,11 +85,11 @@ def start_server(
 
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[HubServer]:
-    """A stand-in for the Hugging Face Hub, and no token of the user."""
+    """A test hub that holds back bytes that were not read; the user's token is hidden."""
     for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
-    with run_hub() as running:
+    with run_hub(send_buffer=64 << 10) as running:
         yield running
 
 

@@ -1,4 +1,4 @@
-"""One pull under way: its turn, its process, its watchers, its state on disk."""
+"""Run one pull: its slot, its process, its watchers and its state on disk."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import logging
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 from msgspec import UNSET
@@ -15,263 +15,237 @@ from msgspec import UNSET
 from ..contract.errors import InvalidReference, PowerError, ServerBusy, WorkerDied, from_wire
 from ..contract.types import PullStatus
 from ..ipc.child import Child, child_environment
-from . import protocol, pulled_files
-from .states import PullState, PullStates, stopped_status
-from .watchers import Event, Watchers
+from .events import Event, Watchers, received_bytes, wire_event
+from .protocol import STATUS_DECODER, Command, Pause, StartPull
+from .states import PullState, PullStates
 
-#: Seconds between two writes of the state while bytes come. The bytes have states of their own,
-#: so this is only how old a number may be after a restart.
+#: Seconds between two writes of the state during a download. The bytes have states of their own,
+#: so this only limits how old the numbers are after a restart.
 SAVE_INTERVAL = 2.0
-#: Seconds that the process has to stop at a point of its choice when it is to pause.
+#: Seconds that the process has to stop by itself when it is paused.
 PAUSE_GRACE = 5.0
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class PullCallbacks:
+    """Functions that are called when something happens to a pull.
+
+    Attributes
+    ----------
+    on_registered : callable
+        Awaited with the name of a model that was registered, before its pull ends, and with
+        whether it replaced other files.
+    on_change : callable
+        Called with the name of a model when the status of its pull has changed.
+    on_received : callable
+        Called with a number of bytes that have arrived.
+    """
+
+    on_registered: Callable[[str, bool], Awaitable[None]]
+    on_change: Callable[[str], None]
+    on_received: Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class PullContext:
     """What all pulls of a server share.
 
     Attributes
     ----------
-    command : starts the process of a pull (`hub.process.main`).
-    turns : as many as pulls may run at once.
-    changed : told the name whenever the status changed.
-    received : told how many bytes came.
+    command : sequence of str
+        Command line of the process of a pull (`hub.process.main`).
+    states : PullStates
+        The states on disk.
+    slots : asyncio.Semaphore
+        Limits the pulls that run at once.
+    callbacks : PullCallbacks
+        Called on changes.
+    log : logging.Logger
+        The server's log.
     """
 
     command: Sequence[str]
     states: PullStates
-    turns: asyncio.Semaphore
-    changed: Callable[[str], None]
-    received: Callable[[int], None]
+    slots: asyncio.Semaphore
+    callbacks: PullCallbacks
     log: logging.Logger
 
 
 class Pull:
-    """From the request to the last event, whoever watches. It runs when this is made.
-
-    Attributes
-    ----------
-    is_saved : False where the disk did not take how it ended.
+    """One pull, which starts at once and runs whether or not it is watched.
 
     Parameters
     ----------
-    state : what is known at the beginning.
-    registered : awaited when the process has registered the model, before anybody is told.
+    request : StartPull
+        Sent to the process.
+    state : PullState
+        State at the start.
+    on_registered : callable
+        Awaited when the process has registered the model, before the last event.
+    context : PullContext
+        Shared by all pulls.
+
+    Attributes
+    ----------
+    is_saved : bool
+        False if the final state could not be written to disk.
     """
 
     def __init__(
         self,
-        request: protocol.PullRequest,
+        request: StartPull,
         state: PullState,
-        registered: Callable[[], Awaitable[None]],
-        around: Surroundings,
+        on_registered: Callable[[], Awaitable[None]],
+        context: PullContext,
     ) -> None:
         self.is_saved = True
         self._request = request
         self._state = state
-        self._registered = registered
-        self._around = around
-        self._lock = around.states.lock(request.name)
+        self._on_registered = on_registered
+        self._context = context
+        self._lock = context.states.lock(self.name)
         self._watchers = Watchers()
-        self._child: Child[protocol.Command, protocol.Event] | None = None
+        self._child: Child[Command, PullStatus] | None = None
         self._exited = asyncio.Event()
-        self._last: protocol.Event | None = None
-        self._counted = 0
+        self._outcome: PullStatus | None = None
         self._stopping: Literal["paused", "cancelled"] | None = None
         self._unsaved = asyncio.Event()
-        self._one_writer = threading.Lock()
+        self._saving = threading.Lock()
         self._closed = False
-        self._working = asyncio.ensure_future(self._work())
+        self._running = asyncio.ensure_future(self._run())
         self._ending = asyncio.ensure_future(self._end())
 
     @property
     def name(self) -> str:
-        return self._request.name
+        return self._request.reference.name
 
     @property
     def status(self) -> PullStatus:
         return self._state.status
 
     def watch(self) -> AsyncGenerator[Event, None]:
-        """The latest event, then every event up to the last; closing it stops nothing."""
+        """Yield the latest event, and then every event up to the last."""
         return self._watchers.watch()
 
     def when_ended(self, callback: Callable[[], object]) -> None:
-        """Call `callback` when nothing of it runs and the last event was told."""
+        """Call `callback` after the last event."""
         self._ending.add_done_callback(lambda _task: callback())
 
     async def stop(self, how: Literal["paused", "cancelled"]) -> None:
-        """End it, keeping what it downloaded. What was done before that is done."""
+        """Stop the pull and keep its bytes, unless it is done before that."""
         self._stopping = how
         if self._child is None:
-            self._working.cancel()
+            self._running.cancel()
         else:
-            self._child.send(protocol.Pause())
-            await asyncio.wait({self._working}, timeout=PAUSE_GRACE)
+            self._child.send(Pause())
+            await asyncio.wait({self._running}, timeout=PAUSE_GRACE)
             await self._child.stop()
         await asyncio.wait({self._ending})
 
-    # ------------------------------------------------------------ from the beginning to the end
+    # ------------------------------------------------------------ process
 
-    async def _work(self) -> None:
-        """Raises `PowerError` where the pull fails; returns when it is done, or stopped."""
+    async def _run(self) -> None:
+        """Wait for a slot and run the process.
+
+        Raises
+        ------
+        PowerError
+            If the pull fails.
+        """
         await asyncio.to_thread(self._save)
         saving = asyncio.ensure_future(self._keep_saving())
         try:
-            if self._around.turns.locked():
-                note = "Other pulls run; this one begins when one of them ends."
-                self._update({"status": "waiting", "note": note}, phase="waiting")
-            async with self._around.turns:
+            if self._context.slots.locked():
+                note = "This pull starts when one of the running pulls has ended."
+                waiting = msgspec.structs.replace(self.status, phase="waiting", note=note)
+                self._update(waiting)
+            async with self._context.slots:
                 await self._run_process()
         finally:
             saving.cancel()
-        if isinstance(self._last, protocol.Failed):
-            raise from_wire(self._last.error)
-        if isinstance(self._last, protocol.Done):
-            await self._registered()
+        if self._outcome is None:
+            return
+        if self._outcome.error is not UNSET:
+            raise from_wire(self._outcome.error)
+        if self._outcome.status == "done":
+            await self._on_registered()
 
     async def _run_process(self) -> None:
         try:
             self._child = Child(
                 f"the pull of {self.name}",
-                self._around.command,
+                self._context.command,
                 child_environment(),
-                protocol.EVENT_DECODER,
-                self._on_event,
+                STATUS_DECODER,
+                self._on_status,
                 self._exited.set,
-                self._around.log,
+                self._context.log,
             )
         except OSError as error:
-            raise ServerBusy(f"No process could be started for a pull: {error}.") from None
-        self._child.lower_priority()  # hashing must not slow the notebook down
+            raise ServerBusy(f"The process of the pull could not be started: {error}.") from None
+        self._child.lower_priority()  # keep the notebook responsive while the process hashes
         self._child.send(self._request)
         await self._exited.wait()
-        ends = (protocol.Done, protocol.Failed, protocol.Paused)
-        if not isinstance(self._last, ends) and not self._stopping:
+        if self._outcome is None and not self._stopping:
             raise WorkerDied(
-                f"The process of the pull ended: {self._child.exit_reason()}. Pull {self.name} "
-                "again: it goes on from where it stopped."
+                f"The process of the pull ended unexpectedly: {self._child.exit_reason()}. Pull "
+                f"{self.name} again to resume."
             )
 
+    def _on_status(self, status: PullStatus) -> None:
+        if status.status != "pulling":
+            self._outcome = status
+            return
+        self._context.callbacks.on_received(received_bytes(self.status, status))
+        if status.revision is not UNSET:
+            self._state = msgspec.structs.replace(self._state, commit=status.revision)
+        self._update(status)
+
+    def _update(self, status: PullStatus) -> None:
+        event = wire_event(self.status, status)
+        self._state = msgspec.structs.replace(self._state, status=status)
+        self._unsaved.set()
+        self._watchers.publish(event)
+        self._context.callbacks.on_change(self.name)
+
+    # ------------------------------------------------------------ end
+
     async def _end(self) -> None:
-        """Wait for `_work`, and say how it went: to the disk first, then to the watchers."""
-        await asyncio.wait({self._working})
-        error = None if self._working.cancelled() else self._working.exception()
-        status, event = self._outcome(error)
-        # Where the hub no longer has the commit, the next attempt asks what there is now.
+        """Wait for the end of the process, save the final state and publish the last event."""
+        await asyncio.wait({self._running})
+        error = None if self._running.cancelled() else self._running.exception()
+        status = self._final_status(error)
+        # If the hub no longer has the commit, the next attempt resolves the reference again.
         commit = None if isinstance(error, InvalidReference) else self._state.commit
+        event = wire_event(self.status, status)
         self._state = msgspec.structs.replace(self._state, status=status, commit=commit)
         try:
             await asyncio.to_thread(self._save, last=True)
         except PowerError as raised:
             self.is_saved = False
-            self._around.log.error(
-                "Power: how the pull of %s ended is not on disk: %s", self.name, raised.message
+            self._context.log.error(
+                "Power: could not save the final state of the pull of %s: %s",
+                self.name,
+                raised.message,
             )
-        self._watchers.tell(event, last=True)
-        self._around.changed(self.name)
+        self._watchers.publish(event, last=True)
+        self._context.callbacks.on_change(self.name)
 
-    def _outcome(self, error: BaseException | None) -> tuple[PullStatus, Event]:
-        done = isinstance(self._last, protocol.Done)
-        if self._stopping == "cancelled" and not done:
-            return stopped_status(self.status, "cancelled"), {
-                "status": "cancelled",
-                "name": self.name,
-            }
+    def _final_status(self, error: BaseException | None) -> PullStatus:
+        outcome = self._outcome or self.status
+        if self._stopping == "cancelled" and outcome.status != "done":
+            return outcome.ended("cancelled")
         if error is not None:
-            wire = self._as_power_error(error).to_wire()
-            return stopped_status(self.status, "failed", wire), {"status": "error", "error": wire}
-        if isinstance(self._last, protocol.Done):
-            return stopped_status(self.status, "done"), {
-                "status": "success",
-                "id": self.name,
-                "object": "model",
-                "created": self._last.created,
-            }
-        status = stopped_status(self.status, "paused")
-        return status, {"status": "paused", "name": self.name, "completed": status.completed}
+            return outcome.ended("failed", error=self._as_power_error(error).to_wire())
+        return outcome if outcome.status == "done" else outcome.ended("paused")
 
     def _as_power_error(self, error: BaseException) -> PowerError:
         if isinstance(error, PowerError):
             return error
-        self._around.log.error("Power: the pull of %s broke", self.name, exc_info=error)
-        return PowerError("The server made a mistake; its log says more.")
+        self._context.log.error("Power: the pull of %s failed", self.name, exc_info=error)
+        return PowerError("Internal error. See the notebook server's log for details.")
 
-    # ------------------------------------------------------------ what the process says
-
-    def _on_event(self, event: protocol.Event) -> None:
-        self._last = event
-        if isinstance(event, protocol.Resolving):
-            self._update(_wire(event), phase="resolving")
-        elif isinstance(event, protocol.Planned):
-            self._on_plan(event)
-        elif isinstance(event, protocol.Resuming):
-            self._counted = event.offset
-            files = pulled_files.so_far(self.status.files, event.files)
-            self._update(_wire(event), completed=event.offset, total=event.total, files=files)
-        elif isinstance(event, protocol.Waiting):
-            self._counted = event.completed
-            wire = _wire(event) | {"note": "Another pull fetches the same file."}
-            self._update(wire, phase="waiting", completed=event.completed, total=event.total)
-        elif isinstance(event, protocol.Downloading):
-            self._on_progress(event)
-        elif isinstance(event, protocol.Verifying):
-            self._on_whole(event)
-        elif isinstance(event, protocol.Paused) and event.total:
-            paused = msgspec.structs.replace(
-                self.status, completed=event.completed, total=event.total
-            )
-            self._state = msgspec.structs.replace(self._state, status=paused)
-
-    def _on_plan(self, event: protocol.Planned) -> None:
-        plan = event.plan
-        wire = {
-            "status": "planned",
-            "revision": plan.revision,
-            "files": len(plan.files),
-            "total": plan.size,
-        }
-        if plan.note is not UNSET:
-            wire["note"] = plan.note
-        self._state = msgspec.structs.replace(self._state, commit=plan.revision)
-        self._update(wire, total=plan.size, note=plan.note, files=pulled_files.planned(plan))
-
-    def _on_progress(self, event: protocol.Downloading) -> None:
-        self._around.received(max(0, event.completed - self._counted))
-        self._counted = event.completed
-        self._update(
-            _wire(event),
-            phase="downloading",
-            completed=event.completed,
-            total=event.total,
-            bytes_per_second=event.bytes_per_second,
-            eta_seconds=UNSET if event.eta_seconds is None else event.eta_seconds,
-            files=pulled_files.so_far(self.status.files, event.files),
-        )
-
-    def _on_whole(self, event: protocol.Verifying) -> None:
-        total = self.status.total
-        completed = self.status.completed if total is UNSET else total
-        if self.status.phase == "downloading":
-            self._around.received(max(0, completed - self._counted))
-        self._update(
-            _wire(event),
-            phase="verifying",
-            files=pulled_files.whole(self.status.files),
-            completed=completed,
-            bytes_per_second=UNSET,
-            eta_seconds=UNSET,
-        )
-
-    def _update(self, event: Event, **status: Any) -> None:
-        """Change the status, and tell everybody `event`."""
-        changed = msgspec.structs.replace(self.status, **status)
-        self._state = msgspec.structs.replace(self._state, status=changed)
-        self._unsaved.set()
-        self._watchers.tell(event)
-        self._around.changed(self.name)
-
-    # ------------------------------------------------------------ its state on disk
+    # ------------------------------------------------------------ state on disk
 
     async def _keep_saving(self) -> None:
         while True:
@@ -280,26 +254,20 @@ class Pull:
             try:
                 await asyncio.to_thread(self._save)
             except PowerError as error:
-                # The bytes go to the same disk: the process will say so, or has room again.
-                self._around.log.warning("Power: %s", error.message)
+                # The process writes to the same disk and fails, too, unless space is freed.
+                self._context.log.warning("Power: %s", error.message)
             await asyncio.sleep(SAVE_INTERVAL)
 
     def _save(self, *, last: bool = False) -> None:
-        # A thread goes on when the task that waits for it is cancelled: what it has to write
-        # must not come after the last.
-        with self._one_writer:
+        # The thread continues when the task that awaits it is cancelled, and must not write after
+        # the final state.
+        with self._saving:
             if self._closed:
                 return
             self._closed = last
             try:
-                self._around.states.write_locked(self._state, self._lock)
+                # If another server on this home runs the same pull, that server keeps the state.
+                self._context.states.write_locked(self._state, self._lock)
             finally:
                 if last:
                     self._lock.release()
-
-
-def _wire(event: protocol.Event) -> Event:
-    """As the contract has it: the tags are its statuses. What each file has is in the status."""
-    fields: Event = msgspec.to_builtins(event)
-    fields.pop("files", None)
-    return {"status": fields.pop("type"), **fields}

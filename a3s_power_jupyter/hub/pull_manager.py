@@ -1,6 +1,7 @@
-"""The pulls of a server: at most one for a name, a limited number at once, the others in line.
+"""Manage the pulls of a server: at most one per model, and a limited number at once.
 
-Each is a process of its own (`hub.process.main`): neither hashing nor TLS holds up the event loop.
+Each pull runs in a process (`hub.process.main`), so that hashing and TLS do not block the event
+loop.
 """
 
 from __future__ import annotations
@@ -8,8 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Callable
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -20,41 +20,35 @@ from ..contract.errors import InvalidModelName, InvalidReference, ModelBusy, Pul
 from ..contract.types import Manifest, PullRequest, PullStatus
 from ..ipc.child import python_module
 from ..store.model_store import ModelStore
-from . import protocol
-from .existing import Found, look
-from .pull import Pull, Surroundings
+from .events import Event
+from .protocol import StartPull
+from .pull import Pull, PullCallbacks, PullContext
 from .resolve.reference import parse
-from .states import PullState, PullStates, first_state, stopped_status
-from .transfer.discard import discard
-from .watchers import Event
+from .states import Existing, PullStates, find_existing, initial_state
+from .transfer.partial_state import discard
 
 PULL_COMMAND = tuple(python_module("a3s_power_jupyter.hub.process.main"))
 
 
-@dataclass(frozen=True)
-class Listener:
-    """Who is told of the pulls.
-
-    Attributes
-    ----------
-    registered : awaited when a model came, before anybody else is told; the flag says whether
-        it replaced other files.
-    changed : the pull of that name changed.
-    received : so many bytes came.
-    """
-
-    registered: Callable[[str, bool], Awaitable[None]]
-    changed: Callable[[str], None]
-    received: Callable[[int], None]
-
-
 class Pulls:
-    """Methods are called on the event loop and do not block it.
+    """The pulls of a server. The methods run on the event loop and do not block it.
 
     Parameters
     ----------
-    limit : pulls that download at once; 0 is no limit.
-    memory_bytes : what a model may take here, to choose a quantization.
+    home : Path
+        Home of the store.
+    store : ModelStore
+        The store on that home.
+    limit : int
+        Pulls that download at once; 0 means no limit.
+    memory_bytes : callable
+        Returns the memory available to a model, used to choose a quantization.
+    callbacks : PullCallbacks
+        Called on changes.
+    log : logging.Logger
+        The server's log.
+    command : tuple of str
+        Command line of the process of a pull.
     """
 
     def __init__(
@@ -63,126 +57,127 @@ class Pulls:
         store: ModelStore,
         limit: int,
         memory_bytes: Callable[[], int],
-        listener: Listener,
+        callbacks: PullCallbacks,
         log: logging.Logger,
         command: tuple[str, ...] = PULL_COMMAND,
     ) -> None:
         self._home = home
         self._store = store
         self._memory_bytes = memory_bytes
-        self._listener = listener
+        self._callbacks = callbacks
         self._states = PullStates(home, log)
-        self._around = Surroundings(
+        self._context = PullContext(
             command=command,
             states=self._states,
-            turns=asyncio.Semaphore(limit or sys.maxsize),
-            changed=listener.changed,
-            received=listener.received,
+            slots=asyncio.Semaphore(limit or sys.maxsize),
+            callbacks=callbacks,
             log=log,
         )
         self._running: dict[str, Pull] = {}
-        self._unsaved: dict[str, PullStatus] = {}  # the disk had no room for how they ended
+        self._unsaved: dict[str, PullStatus] = {}  # final states that could not be written
 
     @property
     def active(self) -> int:
-        """Pulls that run or wait for their turn."""
+        """Pulls that run or wait for a slot."""
         return len(self._running)
 
-    # ------------------------------------------------------------ pulling
+    # ------------------------------------------------------------ start
 
     async def pull(self, request: PullRequest) -> AsyncGenerator[Event, None]:
-        """Begin, join or take up a pull, and tell its events (contract, "Pull").
+        """Start, join or resume a pull and yield its events (contract, "Pull").
 
-        Closing the generator stops nothing.
+        The pull continues if the generator is closed.
 
         Raises
         ------
-        InvalidReference, InvalidModelName, ManifestUnreadable
+        InvalidReference, InvalidModelName
+            If the request does not name a model on the hub.
+        ManifestUnreadable
+            If there is a model of this name but its manifest cannot be read.
         """
-        begun = await self._begin(request)
-        if isinstance(begun, Manifest):
-            yield {"status": "already_exists", "name": begun.name}
+        started = await self._start(request)
+        if isinstance(started, Manifest):
+            yield {"status": "already_exists", "name": started.name}
             return
-        pull, is_new = begun
+        pull, is_new = started
         if not is_new:
             yield {"status": "already_pulling", "name": pull.name}
         async for event in pull.watch():
             yield event
 
     async def pull_in_background(self, request: PullRequest) -> PullStatus:
-        """As `pull`, but nobody waits for it."""
-        begun = await self._begin(request)
-        if isinstance(begun, Manifest):
-            size, created = begun.size_bytes, begun.created
-            return PullStatus(begun.name, "done", created, size, size, finished_at=created)
-        return begun[0].status
+        """Start, join or resume a pull and return its status; raises the errors of `pull`."""
+        started = await self._start(request)
+        if isinstance(started, Manifest):
+            size, created = started.size_bytes, started.created
+            return PullStatus(started.name, "done", created, size, size, finished_at=created)
+        return started[0].status
 
-    async def _begin(self, asked: PullRequest) -> Manifest | tuple[Pull, bool]:
-        """The model that is there already; or its pull, and whether that is new."""
-        reference = parse(asked.name, asked.revision)
+    async def _start(self, request: PullRequest) -> Manifest | tuple[Pull, bool]:
+        """Return the existing model, or its pull and whether the pull is new."""
+        reference = parse(request.name, request.revision)
         name = reference.name
-        found = await asyncio.to_thread(look, self._store, self._states, name)
-        running = self._running.get(name)
-        if running is not None:
-            return running, False
-        if found.manifest is not None and found.usable and not asked.force:
-            return found.manifest
-        request = protocol.PullRequest(
-            name=name,
-            reference=asked.name,
+        existing = await asyncio.to_thread(find_existing, self._store, self._states, name)
+        if name in self._running:
+            return self._running[name], False
+        if existing.manifest is not None and existing.is_usable and not request.force:
+            return existing.manifest
+        state = initial_state(name, request, existing.state)
+        if state.commit is not None:
+            # The bytes on disk belong to this commit; the branch may have moved since.
+            reference = msgspec.structs.replace(reference, revision=state.commit)
+        command = StartPull(
+            reference=reference,
+            status=state.status,
             home=str(self._home),
-            revision=asked.revision,
-            token=asked.token,
-            force=asked.force,
+            token=request.token,
+            force=request.force,
             memory_bytes=self._memory_bytes(),
         )
-        state = first_state(request, found.state if _goes_on(request, found.state) else None)
-        if state.commit is not None:
-            # What is here is of that commit; the branch may have moved on meanwhile.
-            request = msgspec.structs.replace(
-                request, reference=reference.without_revision, revision=state.commit
-            )
-        registered = partial(self._registered, name, found)
-        pull = self._running[name] = Pull(request, state, registered, self._around)
+        on_registered = partial(self._on_registered, name, existing)
+        pull = self._running[name] = Pull(command, state, on_registered, self._context)
         self._unsaved.pop(name, None)
-        pull.when_ended(lambda: self._ended(pull))
+        pull.when_ended(lambda: self._on_ended(pull))
         return pull, True
 
-    def _ended(self, pull: Pull) -> None:
+    def _on_ended(self, pull: Pull) -> None:
         del self._running[pull.name]
         if not pull.is_saved:
             self._unsaved[pull.name] = pull.status
 
-    async def _registered(self, name: str, before: Found) -> None:
-        """The process says that the model is there: look, and tell who has the old one.
+    async def _on_registered(self, name: str, existing: Existing) -> None:
+        """Check that the model is registered and call the callback.
 
         Raises
         ------
         PowerError
-            It is not, or no longer.
+            If it is not registered, or no longer.
         """
         manifest = await asyncio.to_thread(self._store.get, name)
-        old = before.manifest
-        replaced = old is not None and (old.files != manifest.files or not before.usable)
-        await self._listener.registered(name, replaced)
+        old = existing.manifest
+        replaced = old is not None and (old.files != manifest.files or not existing.is_usable)
+        await self._callbacks.on_registered(name, replaced)
 
-    # ------------------------------------------------------------ looking on
+    # ------------------------------------------------------------ status
 
     async def all(self) -> list[PullStatus]:
-        """All pulls that are known, by name."""
+        """Return the status of all known pulls, sorted by name."""
         stored = await asyncio.to_thread(self._states.read_all)
-        found = {state.status.name: state.status for state in stored} | self._unsaved
-        found |= {name: pull.status for name, pull in self._running.items()}
-        return [found[name] for name in sorted(found)]
+        known = {state.status.name: state.status for state in stored} | self._unsaved
+        known |= {name: pull.status for name, pull in self._running.items()}
+        return [known[name] for name in sorted(known)]
 
     async def status(self, reference: str) -> PullStatus:
-        """How a pull does, or ended.
+        """Return the status of a pull, which may have ended.
 
         Raises
         ------
         PullStateNotFound
+            If there was no pull of this model.
         """
-        name = _name_of(reference)
+        return await self._status(_name_of(reference))
+
+    async def _status(self, name: str) -> PullStatus:
         stored = None
         if name not in self._running and name not in self._unsaved:
             stored = await asyncio.to_thread(self._states.read, name)
@@ -192,51 +187,60 @@ class Pulls:
             return self._unsaved[name]
         if stored is not None:
             return stored.status
-        raise PullStateNotFound(f"Nothing was pulled as {name!r}.", param="name")
+        raise PullStateNotFound(f"There is no pull of {name!r}.", param="name")
 
-    # ------------------------------------------------------------ stopping
+    # ------------------------------------------------------------ stop
 
     async def pause(self, reference: str) -> PullStatus:
-        """Stop a pull such that it can go on; one that does not run stays as it is.
+        """Stop a pull so that it can be resumed; does nothing if it is not running.
 
         Raises
         ------
-        PullStateNotFound, ModelBusy
+        PullStateNotFound
+            If there was no pull of this model.
+        ModelBusy
+            If another server runs the pull.
         """
         return await self._stop(_name_of(reference), "paused")
 
     async def cancel(self, reference: str, *, keep_partial: bool) -> PullStatus:
-        """Stop a pull for good; one that is done stays as it is.
+        """Stop a pull and discard its progress; does nothing if it is done.
 
         Parameters
         ----------
-        keep_partial
-            Whether what was downloaded stays, for another pull of the same files.
+        reference : str
+            Reference or name of the model.
+        keep_partial : bool
+            Keep the downloaded bytes for another pull of the same files.
 
         Raises
         ------
-        PullStateNotFound, ModelBusy
+        PullStateNotFound
+            If there was no pull of this model.
+        ModelBusy
+            If another server runs the pull.
         """
         name = _name_of(reference)
         status = await self._stop(name, "cancelled")
         if status.status == "done":
             return status
-        status = await asyncio.to_thread(self._put_away, status, keep_partial)
+        status = await asyncio.to_thread(self._discard, status, keep_partial)
         self._unsaved.pop(name, None)
-        self._listener.changed(name)
+        self._callbacks.on_change(name)
         return status
 
     async def forget(self, name: str) -> int | None:
-        """Cancel the pull of a model that is to be deleted, and know nothing of it any more.
+        """Cancel the pull of a model that is being deleted, and remove its state.
 
         Returns
         -------
         int or None
-            Bytes of its partial files, now gone; None where nothing was being pulled.
+            Bytes of the partial files that were removed; None if there was no unfinished pull.
 
         Raises
         ------
         ModelBusy
+            If another server runs the pull.
         """
         try:
             status = await self._stop(name, "cancelled")
@@ -245,11 +249,11 @@ class Pulls:
         freed = await asyncio.to_thread(discard, self._home, name)
         await asyncio.to_thread(self._states.remove, name)
         self._unsaved.pop(name, None)
-        self._listener.changed(name)
+        self._callbacks.on_change(name)
         return None if status.status == "done" else freed
 
     async def stop(self) -> None:
-        """Pause all, because the server ends."""
+        """Pause all pulls, because the server is stopping."""
         await asyncio.gather(*(pull.stop("paused") for pull in [*self._running.values()]))
 
     async def _stop(self, name: str, how: Literal["paused", "cancelled"]) -> PullStatus:
@@ -257,16 +261,16 @@ class Pulls:
         if running is not None:
             await running.stop(how)
             return running.status
-        status = await self.status(name)
+        status = await self._status(name)
         if status.status == "pulling":
             raise ModelBusy(
-                f"Another server on this home pulls {name}; pause or cancel it there.",
+                f"Another server on this home is pulling {name}; pause or cancel it there.",
                 param="name",
             )
         return status
 
-    def _put_away(self, status: PullStatus, keep_partial: bool) -> PullStatus:
-        status = stopped_status(status, "cancelled")
+    def _discard(self, status: PullStatus, keep_partial: bool) -> PullStatus:
+        status = status.ended("cancelled")
         if not keep_partial:
             discard(self._home, status.name)
             status = msgspec.structs.replace(status, completed=0)
@@ -277,18 +281,8 @@ class Pulls:
         return status
 
 
-def _goes_on(request: protocol.PullRequest, before: PullState | None) -> bool:
-    """Whether `request` takes up what an earlier pull left."""
-    return (
-        before is not None
-        and before.status.status != "done"
-        and before.revision == request.revision
-        and not request.force
-    )
-
-
 def _name_of(reference: str) -> str:
-    """The name of the model; what is no reference may still be one that does not exist."""
+    """Return the name of the model; an invalid reference may be the name of a registered model."""
     try:
         return parse(reference).name
     except (InvalidReference, InvalidModelName):

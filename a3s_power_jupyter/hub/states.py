@@ -1,7 +1,7 @@
-"""What is kept of pulls: one file each, beside the states of the files they download.
+"""Read and write the state of each pull on disk.
 
-A pull that runs holds a lock for its name, which ends with its process. So a state that says
-``pulling``, and that nobody holds, was left by a server that died: the pull is paused.
+The server that runs a pull holds the lock of its state file. A state that says ``pulling`` and is
+not locked was left by a server that was killed: that pull is paused.
 """
 
 from __future__ import annotations
@@ -10,34 +10,36 @@ import hashlib
 import logging
 import time
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 
-from ..contract.errors import FileNotFound
-from ..contract.types import PullStatus
+from ..contract.errors import FileChanged, FileNotFound, ModelNotFound
+from ..contract.types import Manifest, PullRequest, PullStatus
 from ..store.files import reading, write_atomically, writing
 from ..store.garbage import PULLS
 from ..store.locks import ProcessLock, is_locked
-from .protocol import PullRequest
-from .transfer.partial import PartialState, bytes_on_disk
+from ..store.model_store import ModelStore
+from .transfer.partial_state import PartialState, bytes_on_disk
 
 S = TypeVar("S")
 
 
 class PullState(msgspec.Struct, frozen=True, tag_field="kind", tag="pull"):
-    """What a pull needs to go on after a restart; the token is not kept.
+    """What is needed to resume a pull after a restart, without the token.
 
     Attributes
     ----------
-    reference : as it was asked for.
-    revision : as it was asked for.
-    commit : what that stood for, once the hub said so.
+    status : PullStatus
+        Last known status.
+    revision : str or None
+        Revision of the request.
+    commit : str or None
+        The commit that the downloaded bytes belong to, once known.
     """
 
     status: PullStatus
-    reference: str
     revision: str | None = None
     commit: str | None = None
 
@@ -47,19 +49,21 @@ class _AnyState(msgspec.Struct, frozen=True):
 
 
 class PullStates:
-    """The states of one home. Methods are synchronous, and raise what `store.files.writing`
-    raises where the home cannot be written."""
+    """The states of all pulls of a home. The methods block.
+
+    Methods that write raise the errors of `store.files.writing`.
+    """
 
     def __init__(self, home: Path, log: logging.Logger) -> None:
         self._home = home
         self._log = log
 
     def read(self, name: str) -> PullState | None:
-        """The state of the pull of `name`, as it is now; None where there was none."""
+        """Return the state of the pull of a model; None if there is none."""
         return self._read(self._path(name))
 
     def read_all(self) -> list[PullState]:
-        """All of them, by name."""
+        """Return all states, sorted by name."""
         states = map(self._read, self._paths())
         return sorted(filter(None, states), key=lambda state: state.status.name)
 
@@ -83,10 +87,20 @@ class PullStates:
 
     def _read(self, path: Path) -> PullState | None:
         state = self._decode(path, PullState)
-        return None if state is None else self._as_it_is(state)
+        if state is None or state.status.status != "pulling":
+            return state
+        name = state.status.name
+        if is_locked(self._lock_path(name)):
+            return state
+        # The partial files are newer than the state.
+        on_disk = sum(bytes_on_disk(self._home, url) for url in self._partial_urls(name))
+        paused = msgspec.structs.replace(
+            state.status.ended("paused"), completed=max(state.status.completed, on_disk)
+        )
+        return msgspec.structs.replace(state, status=paused)
 
     def _decode(self, path: Path, kind: type[S]) -> S | None:
-        """What is in `path`, if it is of that kind."""
+        """Return the content of `path` if it is of this kind."""
         try:
             with reading(path):
                 text = path.read_bytes()
@@ -95,21 +109,11 @@ class PullStates:
         except FileNotFound:
             return None
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            self._log.warning("Power: %s is no state of a pull: %s", path, error)
+            self._log.warning("Power: %s is not a valid state of a pull: %s", path, error)
             return None
 
-    def _as_it_is(self, state: PullState) -> PullState:
-        status = state.status
-        if status.status != "pulling" or is_locked(self._lock_path(status.name)):
-            return state
-        status = stopped_status(status, "paused")
-        # The state is older than what came last.
-        here = sum(bytes_on_disk(self._home, url) for url in self._partials(status.name))
-        status = msgspec.structs.replace(status, completed=max(status.completed, here))
-        return msgspec.structs.replace(state, status=status)
-
-    def _partials(self, name: str) -> list[str]:
-        """URLs of the files that are downloaded for the model `name` and not complete."""
+    def _partial_urls(self, name: str) -> list[str]:
+        """Return the URLs of the incomplete files of a model."""
         states = (self._decode(path, PartialState) for path in self._paths())
         return [state.url for state in states if state is not None and name in state.names]
 
@@ -123,32 +127,47 @@ class PullStates:
         return self._path(name).with_suffix(".lock")
 
 
-def first_state(request: PullRequest, before: PullState | None) -> PullState:
-    """The state of a pull that begins, or takes up the one `before`."""
-    status = PullStatus(name=request.name, status="pulling", started_at=time.time())
-    if before is None:
-        return PullState(status, request.reference, request.revision)
-    old = before.status
+def initial_state(name: str, request: PullRequest, earlier: PullState | None) -> PullState:
+    """Return the state at the start of a pull, which resumes an earlier one if it can."""
+    status = PullStatus(name=name, status="pulling", started_at=time.time())
+    if (
+        earlier is None
+        or earlier.status.status == "done"
+        or earlier.revision != request.revision
+        or request.force
+    ):
+        return PullState(status, request.revision)
+    old = earlier.status
     status = msgspec.structs.replace(
         status, completed=old.completed, total=old.total, note=old.note, files=old.files
     )
-    return PullState(status, request.reference, request.revision, before.commit)
+    return PullState(status, request.revision, earlier.commit)
 
 
-def stopped_status(
-    status: PullStatus,
-    how: Literal["done", "failed", "paused", "cancelled"],
-    error: dict[str, Any] | UnsetType = UNSET,
-) -> PullStatus:
-    """`status` of a pull that no longer runs: without what is only true of one that does."""
-    return PullStatus(
-        name=status.name,
-        status=how,
-        started_at=status.started_at,
-        completed=status.completed if how != "done" or status.total is UNSET else status.total,
-        total=status.total,
-        note=status.note,
-        files=status.files,
-        error=error,
-        finished_at=UNSET if how == "paused" else time.time(),
-    )
+class Existing(NamedTuple):
+    """What is on disk for a name: its model, whether that is usable, and its last pull."""
+
+    manifest: Manifest | None
+    is_usable: bool
+    state: PullState | None
+
+
+def find_existing(store: ModelStore, states: PullStates, name: str) -> Existing:
+    """Return what is on disk for a name.
+
+    Raises
+    ------
+    ManifestUnreadable
+        If the model's manifest cannot be read.
+    """
+    state = states.read(name)
+    try:
+        manifest = store.get(name)
+    except ModelNotFound:
+        return Existing(None, False, state)
+    try:
+        store.resolve(manifest)
+    except (FileNotFound, FileChanged):
+        # A pull repairs a model that was pulled. A model that the user registered stays as it is.
+        return Existing(manifest, manifest.source.reference is UNSET, state)
+    return Existing(manifest, True, state)

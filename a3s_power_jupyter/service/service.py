@@ -12,7 +12,8 @@ from msgspec import UNSET
 
 from .. import __version__
 from ..convert.conversion_manager import ConversionManager
-from ..hub.pull_manager import Listener, Pulls
+from ..hub.pull import PullCallbacks
+from ..hub.pull_manager import Pulls
 from ..remote import Upstreams
 from ..runtime.clock import SystemClock
 from ..runtime.interfaces import Limits
@@ -80,10 +81,10 @@ class PowerService:
             store,
             settings.max_pulls,
             self._memory_of_one_model,
-            Listener(
-                registered=lambda name, replaced: self.catalog.pulled(name, replaced),
-                changed=lambda name: changes.publish(Change("pull", name)),
-                received=metrics.pulled,
+            PullCallbacks(
+                on_registered=lambda name, replaced: self.catalog.pulled(name, replaced),
+                on_change=lambda name: changes.publish(Change("pull", name)),
+                on_received=metrics.pulled,
             ),
             log,
         )

@@ -1,4 +1,4 @@
-"""Files fetched from the stand-in hub, in this process or as whole pulls in processes."""
+"""Fetch files from the test hub in this process, or run whole pulls in child processes."""
 
 from __future__ import annotations
 
@@ -11,14 +11,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from a3s_power_jupyter.hub.protocol import EVENT_DECODER, Event, Pause, PullRequest
-from a3s_power_jupyter.hub.resolve.hub_api import HubApi
-from a3s_power_jupyter.hub.resolve.plan import RemoteFile
+import msgspec
+
+from a3s_power_jupyter.contract.types import PullStatus
+from a3s_power_jupyter.hub.protocol import STATUS_DECODER, Command, Pause, StartPull
+from a3s_power_jupyter.hub.resolve.hub_api import HubApi, RemoteFile
+from a3s_power_jupyter.hub.resolve.reference import parse
 from a3s_power_jupyter.hub.transfer.download import Policy, Throttle
 from a3s_power_jupyter.hub.transfer.fetch import Fetcher
 from a3s_power_jupyter.hub.transfer.http_client import Client, origin_of
-from a3s_power_jupyter.hub.transfer.partial import PartialPaths
+from a3s_power_jupyter.hub.transfer.partial_state import PartialPaths
 from a3s_power_jupyter.hub.transfer.progress import Progress
 from a3s_power_jupyter.ipc.child import python_module
 from a3s_power_jupyter.ipc.framing import encode, read_messages
@@ -30,7 +34,7 @@ REPO = "ada/model"
 PATH = "model.gguf"
 SIZE = 12 * MIB + 345
 
-#: As patient as tests can be.
+#: Short timeouts for tests.
 POLICY = Policy(stall=0.5, first_wait=0.01, longest_wait=0.05, attempts=6, checkpoint=0.05)
 
 
@@ -41,7 +45,7 @@ def random_bytes(size: int, seed: int = 1) -> bytes:
 def publish(
     hub: HubServer, content: bytes | Path, path: str = PATH, repo: str = REPO
 ) -> RemoteFile:
-    """A repository with one file, as its listing has it."""
+    """Add a repository with one file, and return the file as the hub lists it."""
     hub.add(repo, {path: content})
     return listed(hub, path, repo)
 
@@ -50,18 +54,20 @@ def listed(
     hub: HubServer, path: str = PATH, repo: str = REPO, token: str | None = None
 ) -> RemoteFile:
     api = HubApi(hub.url, token)
-    [file] = [file for file in api.files(api.info(repo, "main")) if file.path == path]
+    [file] = [file for file in api.files(api.repository(repo, "main")) if file.path == path]
     return file
 
 
 @dataclass
 class Fetching:
-    """One home into which files are fetched.
+    """Fetches files into one home.
 
     Attributes
     ----------
-    stop : set it to pause.
-    progress : of the last file.
+    stop : threading.Event
+        Set it to pause.
+    progress : Progress
+        Progress of the last file.
     """
 
     hub: HubServer
@@ -95,26 +101,33 @@ class Fetching:
         return PartialPaths(self.home, file.url).bytes
 
     def check(self, file: RemoteFile, content: bytes) -> None:
-        """Fetch it, and see that it is whole, verified and accounted for."""
+        """Fetch a file and check its content, hash and progress."""
         assert self.fetch(file) == hashlib.sha256(content).hexdigest()
         assert self.partial(file).read_bytes() == content
         assert self.progress.completed == len(content)
 
 
 def data_requests(hub: HubServer, path: str = PATH) -> list[tuple[str, int]]:
-    """Ranges asked for, and the bytes served."""
+    """Return the requested ranges and the bytes served for each."""
     found = [r for r in hub.requests if r.method == "GET" and r.path.endswith(path)]
     return [(r.range or "", r.sent) for r in found if r.status in (200, 206)]
 
 
-class Puller:
-    """A pull in a process of its own, as the server runs it."""
+def start_pull(
+    hub: HubServer, home: Path, text: str, name: str | None = None, **more: Any
+) -> StartPull:
+    """Return the command that pulls a reference, under another name if one is given."""
+    reference = parse(text)
+    if name is not None:
+        reference = msgspec.structs.replace(reference, name=name)
+    status = PullStatus(reference.name, "pulling", started_at=0.0)
+    return StartPull(reference, status, str(home), endpoint=hub.url, **more)
 
-    def __init__(self, hub: HubServer, home: Path, reference: str, **more: object) -> None:
-        request = PullRequest(
-            **{"name": reference, "reference": reference, "home": str(home), "endpoint": hub.url}
-            | more  # type: ignore[arg-type]
-        )
+
+class Puller:
+    """A pull in its own process, as the server runs it."""
+
+    def __init__(self, hub: HubServer, home: Path, reference: str, **more: Any) -> None:
         self.process = subprocess.Popen(
             python_module("a3s_power_jupyter.hub.process.main"),
             stdin=subprocess.PIPE,
@@ -122,12 +135,12 @@ class Puller:
             stderr=subprocess.PIPE,
             env=clean_environ(home),
         )
-        self._send(request)
+        self._send(start_pull(hub, home, reference, **more))
 
     @property
-    def events(self) -> Iterator[Event]:
+    def statuses(self) -> Iterator[PullStatus]:
         assert self.process.stdout is not None
-        return read_messages(self.process.stdout, EVENT_DECODER)
+        return read_messages(self.process.stdout, STATUS_DECODER)
 
     def pause(self) -> None:
         self._send(Pause())
@@ -137,33 +150,33 @@ class Puller:
         self.process.wait()
 
     def hang_up(self) -> None:
-        """Close its stdin, as the death of the server does."""
+        """Close stdin, which also happens when the server is killed."""
         assert self.process.stdin is not None
         self.process.stdin.close()
 
     def log(self) -> str:
-        """Wait for its end; what it wrote to stderr."""
+        """Wait for the end of the process and return its stderr."""
         assert self.process.stderr is not None
         return self.process.stderr.read().decode()
 
-    def _send(self, command: PullRequest | Pause) -> None:
+    def _send(self, command: Command) -> None:
         assert self.process.stdin is not None
         self.process.stdin.write(encode(command))
         self.process.stdin.flush()
 
 
 @contextmanager
-def pulling(hub: HubServer, home: Path, reference: str, **more: object) -> Iterator[Puller]:
+def pulling(hub: HubServer, home: Path, reference: str, **more: Any) -> Iterator[Puller]:
     puller = Puller(hub, home, reference, **more)
     try:
         yield puller
     finally:
-        with puller.process as process:  # which waits, and closes its pipes
+        with puller.process as process:  # waits and closes the pipes
             process.kill()
 
 
 def clean_environ(home: Path) -> dict[str, str]:
-    """This process's environment without tokens, proxies and caches of its user."""
+    """Return the environment of this process without its user's tokens and caches."""
     hidden = ("HF_", "HUGGING", "JUPYTER", "A3S_POWER_")
     env = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
     return env | {"HF_HOME": str(home.parent / "hf")}

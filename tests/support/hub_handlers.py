@@ -1,4 +1,4 @@
-"""How the stand-in hub answers: metadata and redirects on one host, large files on the other."""
+"""Request handlers of the test hub: metadata and redirects on one host, large files on another."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
-from support.hub_faults import Fault, Record, Stage
+from support.hub_failures import Failure, Record, Stage
 from support.hub_repository import Blob, Repository, blob
 from support.hub_sending import Body, send
 
 if TYPE_CHECKING:
-    from support.hub_server import Listener
+    from support.hub_server import HostServer
 
 
 class Request(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     host: Literal["hub", "cdn"]
-    server: Listener
+    server: HostServer
 
     def do_GET(self) -> None:
         url = urlsplit(self.path)
         self.hub = self.server.hub
-        self.place = url.path
+        self.url_path = url.path
         self.query = dict(parse_qsl(url.query))
         self.segments = [unquote(segment) for segment in url.path.split("/")[1:]]
         self.record = Record(
@@ -37,24 +37,24 @@ class Request(BaseHTTPRequestHandler):
             headers=dict(self.headers),
         )
         self.hub.requests.append(self.record)
-        self.answer()
+        self.respond()
 
     do_HEAD = do_GET  # noqa: N815  # http.server's name
 
-    def answer(self) -> None:
+    def respond(self) -> None:
         raise NotImplementedError
 
     def stage(self, of_get: Stage) -> Stage:
         return "head" if self.command == "HEAD" else of_get
 
-    def failed(self, stage: Stage, path: str) -> Fault | None:
-        """Go wrong as ordered; None if that was the whole answer."""
-        fault = self.hub.take(stage, path)
-        if fault.delay is not None:
-            self.hub.stopping.wait(fault.delay)
-        if fault.status is None:
-            return fault
-        self.reply(fault.status, b"on order", **(fault.headers or {}))
+    def simulate(self, stage: Stage, path: str) -> Failure | None:
+        """Simulate a failure; return None if that was the whole reply."""
+        failure = self.hub.failure(stage, path)
+        if failure.delay is not None:
+            self.hub.stopping.wait(failure.delay)
+        if failure.status is None:
+            return failure
+        self.reply(failure.status, b"simulated", **(failure.headers or {}))
         return None
 
     def reply(self, status: int, body: bytes = b"", **headers: str) -> None:
@@ -71,11 +71,11 @@ class Request(BaseHTTPRequestHandler):
     def reply_json(self, value: object, **headers: str) -> None:
         self.reply(200, json.dumps(value).encode(), Content_Type="application/json", **headers)
 
-    def reply_file(self, one: Blob, fault: Fault, etag: str, **headers: str) -> None:
-        if fault.content is not None:
-            one = blob(self.record.path, fault.content)
+    def reply_file(self, one: Blob, failure: Failure, etag: str, **headers: str) -> None:
+        if failure.content is not None:
+            one = blob(self.record.path, failure.content)
             etag = one.etag
-        send(self, one, Body(fault, fault.etag or etag, headers))
+        send(self, one, Body(failure, failure.etag or etag, headers))
 
     def address_string(self) -> str:
         return self.host
@@ -85,29 +85,29 @@ class Request(BaseHTTPRequestHandler):
 
 
 class Cdn(Request):
-    """Serves whoever has a link that is good."""
+    """Serves files to clients with a valid link."""
 
     host = "cdn"
 
-    def answer(self) -> None:
+    def respond(self) -> None:
         owner, name, commit, *segments = self.segments
         path = self.record.path = "/".join(segments)
-        if not self.hub.is_good_link(self.place, self.query):
+        if not self.hub.is_valid_link(self.url_path, self.query):
             self.reply(403, b"<Error><Code>AccessDenied</Code></Error>")
             return
-        fault = self.failed(self.stage("bytes"), path)
-        if fault is not None:
+        failure = self.simulate(self.stage("bytes"), path)
+        if failure is not None:
             one = self.hub.repositories[f"{owner}/{name}"].commits[commit][path]
-            # Not the hash of the content: a storage service has ETags of its own.
-            self.reply_file(one, fault, hashlib.md5(one.sha256.encode()).hexdigest())  # noqa: S324
+            # A storage service has ETags that are not the hash of the content.
+            self.reply_file(one, failure, hashlib.md5(one.sha256.encode()).hexdigest())  # noqa: S324
 
 
 class Hub(Request):
-    """Metadata, and where the files are."""
+    """Serves metadata, and redirects to the files."""
 
     host = "hub"
 
-    def answer(self) -> None:
+    def respond(self) -> None:
         match self.segments:
             case ["api", "whoami-v2"]:
                 self.whoami()
@@ -115,7 +115,7 @@ class Hub(Request):
                 if repository := self.readable(f"{owner}/{name}", files=True):
                     self.small_file(repository, commit, "/".join(path))
             case ["api", "models", owner, name, *action]:
-                if self.failed("api", self.record.path) and (
+                if self.simulate("api", self.record.path) and (
                     repository := self.readable(f"{owner}/{name}", files=action == ["auth-check"])
                 ):
                     self.metadata(repository, action)
@@ -144,17 +144,17 @@ class Hub(Request):
         self.reply_json({"type": "user", "name": "ada", "orgs": [], "auth": auth})
 
     def readable(self, name: str, *, files: bool) -> Repository | None:
-        """The repository, if the token may see it, and its `files`; else None, and answered."""
+        """Return the repository if the token gives access to it, or else reply and return None."""
         if name in self.hub.renamed:
-            place = self.path.replace(f"/{name}", f"/{self.hub.renamed[name]}", 1)
-            self.reply(307, Location=place)
+            location = self.path.replace(f"/{name}", f"/{self.hub.renamed[name]}", 1)
+            self.reply(307, Location=location)
             return None
         repository = self.hub.repositories.get(name)
         reader = repository is not None and self.token in repository.readers
         if self.token is not None and self.token not in self.hub.tokens:
             self.refuse(401, "", "Invalid credentials in Authorization header")
         elif repository is None or (repository.private and not reader):
-            # The hub does not tell strangers whether a private repository exists.
+            # The hub does not reveal whether a private repository exists.
             status = 401 if self.token is None else 404
             self.refuse(status, "RepoNotFound", "Repository not found")
         elif repository.gated and files and not reader:
@@ -195,7 +195,7 @@ class Hub(Request):
         headers = {}
         if end < len(entries):
             query = urlencode(self.query | {"cursor": str(end)})
-            headers["Link"] = f'<{self.hub.url}{self.place}?{query}>; rel="next"'
+            headers["Link"] = f'<{self.hub.url}{self.url_path}?{query}>; rel="next"'
         self.reply_json(entries[start:end], **headers)
 
     def file(self, repository: Repository, revision: str, path: str) -> None:
@@ -206,14 +206,14 @@ class Hub(Request):
         if one is None:
             self.refuse(404, "EntryNotFound", "Entry not found")
             return
-        fault = self.failed(self.stage("redirect"), path)
-        if fault is None:
+        failure = self.simulate(self.stage("redirect"), path)
+        if failure is None:
             return
         if not one.lfs:
-            place = f"/api/resolve-cache/models/{repository.name}/{commit}/{quote(path)}"
-            self.reply(307, Location=place, X_Repo_Commit=commit)
+            location = f"/api/resolve-cache/models/{repository.name}/{commit}/{quote(path)}"
+            self.reply(307, Location=location, X_Repo_Commit=commit)
             return
-        etag = fault.etag or one.etag
+        etag = failure.etag or one.etag
         self.reply(
             302,
             Location=self.hub.link(repository, path, commit),
@@ -224,7 +224,7 @@ class Hub(Request):
         )
 
     def small_file(self, repository: Repository, commit: str, path: str) -> None:
-        fault = self.failed(self.stage("bytes"), path)
-        if fault is not None:
+        failure = self.simulate(self.stage("bytes"), path)
+        if failure is not None:
             one = repository.commits[commit][path]
-            self.reply_file(one, fault, one.etag, X_Repo_Commit=commit)
+            self.reply_file(one, failure, one.etag, X_Repo_Commit=commit)

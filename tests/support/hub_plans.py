@@ -1,4 +1,4 @@
-"""Repositories on the stand-in hub, and the plans made for references to them."""
+"""Create repositories on the test hub and plan pulls of them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import json
 from pathlib import Path
 
 from a3s_power_jupyter.hub.resolve.hub_api import HubApi
-from a3s_power_jupyter.hub.resolve.listing import make_plan
-from a3s_power_jupyter.hub.resolve.plan import Plan
+from a3s_power_jupyter.hub.resolve.plan import Plan, make_plan
 from a3s_power_jupyter.hub.resolve.reference import parse
 from support import model_files
 from support.hub_server import HubServer
@@ -16,15 +15,15 @@ REPO = "ada/Model-GGUF"
 
 
 def add(hub: HubServer, *paths: str, repo: str = REPO) -> None:
-    """A repository of small files."""
+    """Add a repository of small files."""
     hub.add(repo, {path: b"x" * size for size, path in enumerate(paths, 100)})
 
 
 def plan(hub: HubServer, text: str, memory: int | None = None, token: str | None = None) -> Plan:
-    return make_plan(parse(text), HubApi(hub.url, token), name=text, memory_bytes=memory)
+    return make_plan(parse(text), HubApi(hub.url, token), memory_bytes=memory)
 
 
-def taken(found: Plan) -> list[str]:
+def paths_of(found: Plan) -> list[str]:
     return [file.path for file in found.files]
 
 
@@ -34,7 +33,7 @@ def index(folder: Path, placed: dict[str, str]) -> None:
 
 
 def sharded(folder: Path) -> Path:
-    """A model of transformers whose weights are in two files."""
+    """Write a Transformers model with two files of weights."""
     model_files.model_directory(folder)
     (folder / "model.safetensors").unlink()
     placed = {}

@@ -1,10 +1,11 @@
-"""A stand-in for the Hugging Face Hub on loopback, as honest as huggingface_hub's own client.
+"""A test double of the Hugging Face Hub on loopback.
 
-Files in LFS are redirected, as there, to another host under a signed link that expires; small
-ones to a path of the same host. What goes wrong goes wrong on order (`HubServer.fail`).
+As on the real hub, requests for LFS files are redirected to another host, with a signed link that
+expires, and requests for small files to a path of the same host. `HubServer.fail` simulates
+failures.
 
-The protocol is what huggingface_hub 2.4 sends and reads; X-headers are in its
-``constants.py``, error codes in ``utils/_http.py``.
+The protocol is the one of huggingface_hub 2.4: its ``constants.py`` defines the X-headers and
+``utils/_http.py`` the error codes.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from http.server import ThreadingHTTPServer
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from support.hub_faults import Fault, Faults, Record, Stage
+from support.hub_failures import Failure, Failures, Record, Stage
 from support.hub_handlers import Cdn, Hub, Request
 from support.hub_repository import Files, Repository
 
@@ -31,14 +32,18 @@ LINK_SECONDS = 3600.0
 
 
 class HubServer:
-    """Two servers on loopback: the hub (``127.0.0.1``) and where it redirects (``localhost``).
+    """Two servers on loopback: the hub (``127.0.0.1``) and its redirect target (``localhost``).
 
     Attributes
     ----------
-    requests : every request so far, in the order they came.
-    page : entries of one page of a listing.
-    link_seconds : for how long a signed link is good.
-    tokens : those that are known at all.
+    requests : list of Record
+        Every request so far, in order.
+    page : int
+        Entries per page of a listing.
+    link_seconds : float
+        Lifetime of a signed link.
+    tokens : set of str
+        All valid tokens.
     """
 
     def __init__(self, *, send_buffer: int | None = None) -> None:
@@ -50,9 +55,9 @@ class HubServer:
         self.renamed: dict[str, str] = {}
         self.stopping = threading.Event()
         self.errors: list[BaseException] = []
-        self._faults = Faults()
+        self._failures = Failures()
         self._key = secrets.token_bytes(16)
-        self._servers = [Listener(self, Hub, send_buffer), Listener(self, Cdn, send_buffer)]
+        self._servers = [HostServer(self, Hub, send_buffer), HostServer(self, Cdn, send_buffer)]
         self.url = f"http://127.0.0.1:{self._servers[0].server_port}"
         self.cdn_url = f"http://localhost:{self._servers[1].server_port}"
 
@@ -65,7 +70,7 @@ class HubServer:
         private: bool = False,
         readers: tuple[str, ...] = (),
     ) -> Repository:
-        """Make a repository with one commit on ``main``; `readers` are tokens."""
+        """Create a repository with one commit on ``main``; `readers` are tokens."""
         self.tokens.update(readers)
         repository = Repository(name, gated, private, frozenset(readers))
         repository.commit(files)
@@ -73,39 +78,39 @@ class HubServer:
         return repository
 
     def rename(self, old: str, new: str) -> None:
-        """The hub redirects from the old name of a repository for ever."""
+        """Rename a repository; the hub redirects from its old name."""
         self.repositories[new] = self.repositories.pop(old)
         self.repositories[new].name = new
         self.renamed[old] = new
 
-    def fail(self, path: str = "", **fault: Any) -> None:
-        """Order a `Fault`."""
-        self._faults.order(Fault(path, **fault))
+    def fail(self, path: str = "", **failure: Any) -> None:
+        """Simulate a `Failure`."""
+        self._failures.add(Failure(path, **failure))
 
     def behave(self) -> None:
-        """Take back all faults."""
-        self._faults.clear()
+        """Stop all simulated failures."""
+        self._failures.clear()
 
-    def take(self, stage: Stage, path: str) -> Fault:
-        return self._faults.take(stage, path)
+    def failure(self, stage: Stage, path: str) -> Failure:
+        return self._failures.find(stage, path)
 
     def served(self, path: str = "") -> int:
-        """Bytes of files handed to the network, for those whose path ends so."""
-        found = [r for r in self.requests if r.method == "GET" and r.path.endswith(path)]
-        return sum(r.sent for r in found if r.status in (200, 206) and "/api/models/" not in r.path)
+        """Return the bytes sent of files with a path that ends with `path`."""
+        gets = [r for r in self.requests if r.method == "GET" and r.path.endswith(path)]
+        return sum(r.sent for r in gets if r.status in (200, 206) and "/api/models/" not in r.path)
 
     def link(self, repository: Repository, path: str, commit: str) -> str:
-        """A signed link to a file on the other host."""
+        """Return a signed link to a file on the other host."""
         expires = repr(time.time() + self.link_seconds)
         place = f"/{repository.name}/{commit}/{quote(path)}"
         signature = self._sign(place, expires)
         return f"{self.cdn_url}{place}?{urlencode({'Expires': expires, 'Signature': signature})}"
 
     def expire_links(self) -> None:
-        """No link that was given until now is good any more."""
+        """Invalidate all links."""
         self._key = secrets.token_bytes(16)
 
-    def is_good_link(self, place: str, query: dict[str, str]) -> bool:
+    def is_valid_link(self, place: str, query: dict[str, str]) -> bool:
         expires = query.get("Expires", "0")
         right = hmac.compare_digest(self._sign(place, expires), query.get("Signature", ""))
         return right and time.time() < float(expires)
@@ -126,13 +131,12 @@ class HubServer:
 
 @contextmanager
 def run_hub(*, send_buffer: int | None = None) -> Iterator[HubServer]:
-    """A hub until the block ends; a bug in it fails the test.
+    """Run a hub until the block ends; an unexpected error in it fails the test.
 
     Parameters
     ----------
-    send_buffer
-        Bytes the system may take from a connection before the client reads (``SO_SNDBUF``), so
-        that `HubServer.served` says nearly what arrived.
+    send_buffer : int or None
+        Size of ``SO_SNDBUF``. With a small one, `HubServer.served` is close to what has arrived.
     """
     hub = HubServer(send_buffer=send_buffer)
     hub.start()
@@ -144,7 +148,7 @@ def run_hub(*, send_buffer: int | None = None) -> Iterator[HubServer]:
         raise hub.errors[0]
 
 
-class Listener(ThreadingHTTPServer):
+class HostServer(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
     request_queue_size = 64
@@ -158,5 +162,5 @@ class Listener(ThreadingHTTPServer):
     def handle_error(self, request: object, client_address: object) -> None:
         error = sys.exc_info()[1]
         assert error is not None
-        if not isinstance(error, ConnectionError):  # clients may go away
+        if not isinstance(error, ConnectionError):  # clients may disconnect
             self.hub.errors.append(error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any, Literal
 
 import msgspec
@@ -46,7 +47,7 @@ class PulledFile(msgspec.Struct, frozen=True):
 
 
 class PullStatus(SparseStruct, frozen=True):
-    """The state of a pull that is running or has ended.
+    """The status of a pull that is running or has ended.
 
     Attributes
     ----------
@@ -70,6 +71,12 @@ class PullStatus(SparseStruct, frozen=True):
         Unix time.
     files : tuple of PulledFile
         Set if the model has more than one file.
+    resumed_from : int
+        Bytes that were on disk when the download started.
+    revision : str
+        The commit, once the hub has resolved the reference.
+    created : int
+        Unix time in the model's manifest, once the pull is done.
     """
 
     name: str
@@ -84,3 +91,26 @@ class PullStatus(SparseStruct, frozen=True):
     error: dict[str, Any] | UnsetType = UNSET
     finished_at: float | UnsetType = UNSET
     files: tuple[PulledFile, ...] | UnsetType = UNSET
+    resumed_from: int | UnsetType = UNSET
+    revision: str | UnsetType = UNSET
+    created: int | UnsetType = UNSET
+
+    def ended(
+        self,
+        status: Literal["done", "failed", "paused", "cancelled"],
+        *,
+        error: dict[str, Any] | UnsetType = UNSET,
+        created: int | UnsetType = UNSET,
+    ) -> PullStatus:
+        """Return the status after the pull has ended, without the values of a running pull."""
+        return msgspec.structs.replace(
+            self,
+            status=status,
+            phase=UNSET,
+            bytes_per_second=UNSET,
+            eta_seconds=UNSET,
+            note=UNSET if self.phase == "waiting" else self.note,
+            error=error,
+            created=created,
+            finished_at=UNSET if status == "paused" else time.time(),
+        )

@@ -1,12 +1,11 @@
-"""A whole pull, in a process of its own: from the reference to the registered model."""
+"""Run one pull, from the reference to the registered model."""
 
 from __future__ import annotations
 
 import errno
-import re
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -22,24 +21,18 @@ from ...store.blobs import BLOBS, HEADROOM
 from ...store.files import writing
 from ...store.formats.mmproj import with_vision
 from ...store.staging import describe_staged
-from ..protocol import Event, Planned, PullRequest, Resolving, Resuming
-from ..resolve.hub_api import HubApi, hub_token
-from ..resolve.listing import make_plan
-from ..resolve.plan import Plan, RemoteFile
-from ..resolve.reference import parse
-from ..transfer.discard import discard
+from ..protocol import StartPull
+from ..resolve.hub_api import HubApi, RemoteFile, hub_token
+from ..resolve.plan import Plan, make_plan
 from ..transfer.download import Policy, Throttle
 from ..transfer.exceptions import ContentChanged
-from ..transfer.fetch import Fetcher
+from ..transfer.fetch import Fetcher, local_copies
 from ..transfer.http_client import Client, origin_of
-from ..transfer.local_copies import donors
-from ..transfer.partial import PartialPaths, bytes_on_disk
-from ..transfer.progress import Progress
+from ..transfer.partial_state import PartialPaths, bytes_on_disk, discard
+from ..transfer.progress import Progress, Reporter
 
-#: How often the hub is asked anew when it changes files while they are fetched.
-ATTEMPTS = 3
-
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+#: How often to plan again if files at the hub change during the download.
+MAX_PLANS = 3
 
 
 class Job:
@@ -47,26 +40,30 @@ class Job:
 
     Parameters
     ----------
-    send : tells the server an event.
-    stop : set when the pull is to pause.
+    request : StartPull
+        What to pull.
+    reporter : Reporter
+        Receives each step and the progress.
+    stop : threading.Event
+        Set to pause the pull.
+    policy : Policy or None
+        Retries and timeouts of downloads.
     """
 
     def __init__(
         self,
-        request: PullRequest,
-        send: Callable[[Event], None],
+        request: StartPull,
+        reporter: Reporter,
         stop: threading.Event,
         policy: Policy | None = None,
     ) -> None:
         self._request = request
-        self._send = send
+        self._reporter = reporter
         self._stop = stop
         self._policy = policy or Policy()
         self._throttle = Throttle(self._policy.connections)
         self._home = Path(request.home)
         self._store = ModelStore(self._home)
-        #: None until the hub was asked.
-        self.progress: Progress | None = None
 
     def run(self) -> Manifest:
         """Pull the model and register it.
@@ -74,26 +71,29 @@ class Job:
         Raises
         ------
         Stopped
+            If the pull is paused.
         PowerError
+            If the pull fails.
         """
-        self._parameters()  # a name that is none, or a damaged manifest, is told at once
-        reference = parse(self._request.reference, self._request.revision)
+        self._parameters()  # raises early if the name is invalid or the manifest unreadable
+        reference = self._request.reference
         hub = HubApi(self._request.endpoint, self._request.token)
-        for _ in range(ATTEMPTS):
-            self._send(Resolving())
-            memory = self._request.memory_bytes
-            plan = make_plan(reference, hub, name=self._request.name, memory_bytes=memory)
-            _check(plan)
-            self._send(Planned(plan))
+        for _ in range(MAX_PLANS):
+            self._reporter.resolving()
+            plan = make_plan(reference, hub, memory_bytes=self._request.memory_bytes)
+            plan.check()
+            self._reporter.planned(plan)
             try:
-                return self._carry_out(plan, hub.endpoint)
+                return self._execute(plan, hub.endpoint)
             except ContentChanged:
                 continue
-        raise HubError(f"The files of {reference.repo} change while they are fetched. Try later.")
+        raise HubError(
+            f"The files of {reference.repo} changed during the download. Try again later."
+        )
 
-    def _carry_out(self, plan: Plan, endpoint: str) -> Manifest:
+    def _execute(self, plan: Plan, endpoint: str) -> Manifest:
         token, hub = hub_token(self._request.token), origin_of(endpoint)
-        self.progress = progress = Progress(plan.files)
+        progress = Progress(plan.files)
         fetcher = Fetcher(
             home=self._home,
             name=plan.name,
@@ -105,62 +105,69 @@ class Job:
             throttle=self._throttle,
             force=self._request.force,
         )
-        with self._writing(plan):
-            self._begin(plan, fetcher)
+        with self._explaining_full_disk(plan, progress):
+            self._prepare(plan, fetcher)
+            self._reporter.downloading(progress)
             while True:
                 hashes = {file.path: fetcher.fetch(file) for file in plan.files}
                 manifest = self._register(plan, hashes)
                 if manifest is not None:
                     return manifest
 
-    def _begin(self, plan: Plan, fetcher: Fetcher) -> None:
-        """Find what is here, and see that the rest fits on the disk."""
+    def _prepare(self, plan: Plan, fetcher: Fetcher) -> None:
+        """Find the bytes on disk, and check that the missing ones fit.
+
+        Raises
+        ------
+        InsufficientDisk
+            If they do not.
+        """
         (self._home / BLOBS).mkdir(parents=True, exist_ok=True)
-        needed = 0
+        missing = 0
         for file in plan.files:
-            here = file.size if fetcher.has_blob(file) else bytes_on_disk(self._home, file.url)
-            fetcher.progress.set(file, here)
+            present = file.size if fetcher.has_blob(file) else bytes_on_disk(self._home, file.url)
+            fetcher.progress.set(file, present)
             if not self._can_be_shared(file):
-                needed += file.size - here
+                missing += file.size - present
         free = shutil.disk_usage(self._home).free
-        if needed and needed + HEADROOM > free:
+        if missing and missing + HEADROOM > free:
             raise InsufficientDisk(
-                f"{plan.name} needs {needed:,} bytes more, with {HEADROOM:,} to stay free, and the "
-                f"disk of {self._home} has {free:,}. Free some, and pull again."
+                f"{plan.name} needs {missing:,} more bytes, plus {HEADROOM:,} that stay free, but "
+                f"the disk of {self._home} has {free:,} free. Free some space, then pull again."
             )
-        progress = fetcher.progress
-        if offset := progress.completed:
-            self._send(Resuming(offset, progress.total, progress.files))
 
     def _can_be_shared(self, file: RemoteFile) -> bool:
-        """Whether it is on the same volume already, and takes no more space."""
+        """Return whether a local copy can be used without taking up space."""
         volume = self._home.stat().st_dev
-        return any(donor.stat().st_dev == volume for donor in donors(self._home, file))
+        return any(copy.stat().st_dev == volume for copy in local_copies(self._home, file))
 
     @contextmanager
-    def _writing(self, plan: Plan) -> Iterator[None]:
-        """Say in words why the disk does not take the files."""
+    def _explaining_full_disk(self, plan: Plan, progress: Progress) -> Iterator[None]:
+        """Convert errors of the disk to errors that say what to do."""
         with writing(self._home):
             try:
                 yield
             except OSError as error:
-                if error.errno not in (errno.ENOSPC, errno.EDQUOT) or self.progress is None:
+                if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                     raise
-                missing = self.progress.total - self.progress.completed
+                missing = progress.total - progress.completed
                 free = shutil.disk_usage(self._home).free
                 raise InsufficientDisk(
-                    f"The disk of {self._home} is full: {plan.name} needs {missing:,} bytes more, "
-                    f"and {free:,} are free. What came is kept. Free some, and pull again."
+                    f"The disk of {self._home} is full: {plan.name} needs {missing:,} more bytes, "
+                    f"but {free:,} are free. The downloaded bytes are kept. Free some space, then "
+                    "pull again."
                 ) from None
 
     def _register(self, plan: Plan, hashes: Mapping[str, str]) -> Manifest | None:
-        """Make blobs of the files and save the manifest that names them; None if one of them was
-        taken away meanwhile, by whoever cancelled another pull of it."""
-        paths = {file.path: self._place(file, hashes[file.path]) for file in plan.files}
+        """Turn the files into blobs and save the manifest.
+
+        Returns None if a file has disappeared, because another server cancelled a pull of it.
+        """
+        paths = {file.path: self._path(file, hashes[file.path]) for file in plan.files}
         try:
             manifest = self._describe(plan, hashes, paths)
         except BadRequest:
-            discard(self._home, plan.name)  # it would be no better the next time
+            discard(self._home, plan.name)  # another attempt would fail, too
             raise
         with self._store.locked():
             for path, sha256 in hashes.items():
@@ -171,7 +178,7 @@ class Job:
         discard(self._home, plan.name)
         return manifest
 
-    def _place(self, file: RemoteFile, sha256: str) -> Path:
+    def _path(self, file: RemoteFile, sha256: str) -> Path:
         partial = PartialPaths(self._home, file.url).bytes
         return partial if partial.exists() else self._store.blobs.path(sha256)
 
@@ -184,43 +191,31 @@ class Job:
         sizes = {file.path: file.size for file in plan.files}
 
         def stored(path: str, role: Literal["mmproj"] | UnsetType = UNSET) -> StoredFile:
-            # Where a GGUF file is in its repository says nothing of the model.
+            # The folder of a GGUF file in the repository does not matter for the model.
             name = path if first is None else PurePosixPath(path).name
             return StoredFile(name, sizes[path], hashes[path], role=role)
 
         files = [stored(path) for path in described]
-        if isinstance(plan.mmproj, str):
+        if plan.mmproj is not None:
             description = with_vision(description)
             files.append(stored(plan.mmproj, "mmproj"))
         return msgspec.structs.replace(
             description.manifest(request, self._parameters()),
             files=tuple(files),
-            source=Source(reference=self._request.reference, revision=plan.revision),
+            source=Source(reference=plan.name, revision=plan.revision),
         )
 
     def _parameters(self) -> DefaultParameters:
-        """What the user chose for a model of this name, which stays.
+        """Return the default parameters that the user has set for this name.
 
         Raises
         ------
-        InvalidModelName, ManifestUnreadable
+        InvalidModelName
+            If the name is invalid.
+        ManifestUnreadable
+            If there is a manifest that cannot be read.
         """
         try:
-            return self._store.get(self._request.name).default_parameters
+            return self._store.get(self._request.reference.name).default_parameters
         except ModelNotFound:
             return DefaultParameters()
-
-
-def _check(plan: Plan) -> None:
-    """Refuse names and hashes that would lead out of the store: they become paths.
-
-    Raises
-    ------
-    HubError
-    """
-    for file in plan.files:
-        path = PurePosixPath(file.path)
-        safe = path.parts and not path.is_absolute() and ".." not in path.parts
-        hashed = not isinstance(file.sha256, str) or _SHA256.fullmatch(file.sha256)
-        if not safe or "\\" in file.path or not hashed or file.size < 0:
-            raise HubError(f"The hub lists {file.path[:80]!r}, which is no file of a model.")

@@ -1,4 +1,4 @@
-"""Which files of a repository are a model as transformers keeps it."""
+"""Choose the files of a repository that make up a Transformers model."""
 
 from __future__ import annotations
 
@@ -10,31 +10,36 @@ import msgspec
 from ...contract.errors import InvalidModelDirectory
 from ...store.formats.model_directory import TEMPLATES, TOKENIZERS, is_companion
 from ...store.formats.weights import INDEX, SINGLE, no_weights
-from .plan import RemoteFile
+from .hub_api import RemoteFile
 
 
 def has_weights(files: Container[str]) -> bool:
-    """Whether it is a safetensors repository."""
+    """Return whether a repository with these files has safetensors weights."""
     return SINGLE in files or INDEX in files
 
 
 def directory_files(
     repo: str, files: Mapping[str, RemoteFile], read: Callable[[RemoteFile], Any]
 ) -> tuple[RemoteFile, ...]:
-    """Weights, settings, tokenizer, chat templates, and modules of sentence-transformers: what
-    loading needs. Pickles, code, documents and the same weights in other formats are left out.
+    """Return the files that loading needs.
+
+    These are weights, configuration, tokenizer, chat templates and modules of
+    sentence-transformers. Pickles, code, documents and the same weights in other formats are left
+    out.
 
     Parameters
     ----------
-    files
-        By path.
-    read
+    repo : str
+        ``owner/repo``, for error messages.
+    files : mapping of str to RemoteFile
+        All files of the repository by path.
+    read : callable
         Fetches and decodes a JSON file.
 
     Raises
     ------
     InvalidModelDirectory
-        It is no model, has only pickled weights, or is not complete.
+        If the repository has no model, only pickled weights, or an incomplete model.
     """
     if not has_weights(files):
         raise no_weights(repo, files, "name")
@@ -43,8 +48,8 @@ def directory_files(
         missing = f"tokenizer ({', '.join(TOKENIZERS)})"
     if missing:
         raise InvalidModelDirectory(
-            f"{repo} has safetensors weights, but no {missing}, so it cannot be loaded as a model "
-            "of transformers. Choose another repository.",
+            f"{repo} has safetensors weights but no {missing}, so Transformers cannot load it. "
+            "Choose another repository.",
             param="name",
         )
     modules = _modules(repo, files, read)
@@ -61,7 +66,7 @@ def directory_files(
 def _weights(
     repo: str, prefix: str, files: Mapping[str, RemoteFile], read: Callable[[RemoteFile], Any]
 ) -> list[RemoteFile]:
-    """The weights in the folder `prefix`, in the order in which transformers looks for them."""
+    """Return the weights in the folder `prefix`, with the precedence that Transformers uses."""
     if prefix + SINGLE in files:
         return [files[prefix + SINGLE]]
     if prefix + INDEX not in files:
@@ -75,11 +80,11 @@ def _weights(
     wrong = [name for name in names if "/" in name or not name.endswith(".safetensors")]
     missing = [name for name in names if prefix + name not in files]
     if not names or wrong or missing:
-        names_ = (
-            f"names {(wrong or missing)[0][:80]!r}, which is not there" if names else "is empty"
-        )
+        problem = "is empty"
+        if names:
+            problem = f"names {(wrong or missing)[0][:80]!r}, which is not in the repository"
         raise InvalidModelDirectory(
-            f"{prefix}{INDEX} of {repo} {names_}. Choose another repository or revision.",
+            f"{prefix}{INDEX} of {repo} {problem}. Choose another repository or revision.",
             param="name",
         )
     return [files[prefix + name] for name in names]
@@ -88,7 +93,7 @@ def _weights(
 def _modules(
     repo: str, files: Mapping[str, RemoteFile], read: Callable[[RemoteFile], Any]
 ) -> list[str]:
-    """Folders of a sentence-transformers pipeline, in its order."""
+    """Return the folders of a sentence-transformers pipeline, in its order."""
     if "modules.json" not in files:
         return []
     try:
@@ -96,7 +101,7 @@ def _modules(
         folders = [msgspec.convert(module.get("path"), str) for module in modules]
     except msgspec.ValidationError:
         raise InvalidModelDirectory(
-            f"modules.json of {repo} is no list of modules with a path each. Choose another "
+            f"modules.json of {repo} is not a list of modules with a path each. Choose another "
             "repository or revision.",
             param="name",
         ) from None

@@ -1,4 +1,4 @@
-"""Which files of a repository are a GGUF model, and which model is meant."""
+"""Find the GGUF models of a repository and choose the one that a reference means."""
 
 from __future__ import annotations
 
@@ -12,39 +12,42 @@ from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from ...contract.errors import AmbiguousReference, InsufficientMemory, InvalidReference
-from .plan import RemoteFile
+from .hub_api import RemoteFile
 from .reference import Reference
 
-#: Share of the memory that weights may take; the rest is for the KV cache and the buffers, whose
-#: size is not known before the file's header is here.
+#: Share of the memory that weights may take. The rest is left for the KV cache and the buffers,
+#: because their size is unknown until the file's header is downloaded.
 WEIGHTS_SHARE = 0.8
 
-_SHOWN = 40  # candidates in a message
+_MAX_LISTED = 40  # candidates in an error message
 
 _SHARD = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<total>\d{5})", re.IGNORECASE)
-#: A quantization as llama.cpp names it, with the "UD-" of mixed ones: a whole token, but that an
-#: underscore may stand before it (``model_Q4_K_M``).
+#: A quantization in llama.cpp's notation, with the "UD-" of mixed ones: a whole token that an
+#: underscore may precede (``model_Q4_K_M``).
 _QUANTIZATION = re.compile(
     r"(?<![A-Z0-9])(?:UD-)?(?:(?:I?Q|TQ)\d(?:_[A-Z0-9]+)*|MXFP4(?:_MOE)?|NVFP4|BF16|FP?16|FP?32)"
     r"(?![A-Z0-9_])",
     re.IGNORECASE,
 )
-_HALVES = ("F16", "FP16", "BF16")
-_WHOLES = ("F32", "FP32")
-#: GGUF files that are no model on their own.
-_PART = re.compile(r"(?<![A-Z0-9])(?:mmproj|imatrix)(?![A-Z0-9])", re.IGNORECASE)
+_HALF_PRECISION = ("F16", "FP16", "BF16")
+_FULL_PRECISION = ("F32", "FP32")
+#: GGUF files that cannot be used on their own.
+_AUXILIARY = re.compile(r"(?<![A-Z0-9])(?:mmproj|imatrix)(?![A-Z0-9])", re.IGNORECASE)
 _MMPROJ = re.compile(r"(?<![A-Z0-9])mmproj(?![A-Z0-9])", re.IGNORECASE)
-#: The best first: F16 loses nothing that shows and runs everywhere, BF16 not on every GPU.
+#: Best first: F16 has no visible loss and runs everywhere, BF16 does not run on every GPU.
 _MMPROJ_ORDER = ("F16", "FP16", "BF16", "F32", "FP32", "Q8_0")
 
 
 @dataclass(frozen=True)
 class GGUF:
-    """A model: one file, or its shards in order.
+    """A GGUF model: one file, or its shards in order.
 
     Attributes
     ----------
-    stem : name of the file, or what the names of its shards begin with, without the folder.
+    files : tuple of RemoteFile
+        The file or the shards.
+    stem : str
+        Name of the file without suffix, or common prefix of the shards' names.
     """
 
     files: tuple[RemoteFile, ...]
@@ -52,7 +55,7 @@ class GGUF:
 
     @property
     def path(self) -> str:
-        """Of the file or of the first shard: what names it among others."""
+        """Path of the file or of the first shard."""
         return self.files[0].path
 
     @property
@@ -61,81 +64,81 @@ class GGUF:
 
     @property
     def quantization(self) -> str | None:
-        """The last one in its name, in capitals."""
-        found = _QUANTIZATION.findall(self.stem)
-        return found[-1].upper() if found else None
+        """The last quantization in the name, in upper case; None if there is none."""
+        matches = _QUANTIZATION.findall(self.stem)
+        return matches[-1].upper() if matches else None
 
     @property
     def family(self) -> str:
-        """Its name without the quantization, in lower case: the same for all sizes of a model."""
+        """The name without quantization, in lower case; the same for all sizes of a model."""
         return re.sub(r"[._-]+", "-", _QUANTIZATION.sub("", self.stem).lower()).strip("-")
 
     def has_token(self, tag: str) -> bool:
-        """Whether `tag` is a whole token of the name, or several of them, without case."""
+        """Return whether `tag` is one or more whole tokens of the name, ignoring case."""
         before = "[A-Z0-9]" if _QUANTIZATION.fullmatch(tag) else "[A-Z0-9_]"
         pattern = rf"(?<!{before}){re.escape(tag)}(?![A-Z0-9_])"
         return re.search(pattern, self.stem, re.IGNORECASE) is not None
 
 
 def models(files: Iterable[RemoteFile]) -> list[GGUF]:
-    """The GGUF models among `files`, by path; incomplete sets of shards are none."""
+    """Return the GGUF models among `files`, sorted by path, without incomplete sets of shards."""
     sets: dict[tuple[str, str, int], dict[int, RemoteFile]] = defaultdict(dict)
     for file in files:
         path = PurePosixPath(file.path)
-        if path.suffix.lower() != ".gguf" or _PART.search(path.name):
+        if path.suffix.lower() != ".gguf" or _AUXILIARY.search(path.name):
             continue
         shard = _SHARD.fullmatch(path.stem)
         if shard is None:
             sets[str(path.parent), path.stem, 1][1] = file
         else:
-            of_set = sets[str(path.parent), shard["stem"], int(shard["total"])]
-            of_set[int(shard["number"])] = file
-    found = [
+            shards = sets[str(path.parent), shard["stem"], int(shard["total"])]
+            shards[int(shard["number"])] = file
+    complete = [
         GGUF(tuple(shards[number] for number in sorted(shards)), stem)
         for (_, stem, total), shards in sets.items()
         if set(shards) == set(range(1, total + 1))
     ]
-    return sorted(found, key=lambda model: model.path)
+    return sorted(complete, key=lambda model: model.path)
 
 
 def by_path(reference: Reference, path: str, files: Sequence[RemoteFile]) -> GGUF:
-    """The model that the file at `path` is, or is a shard of.
+    """Return the model that consists of the file at `path` or has it as a shard.
 
     Raises
     ------
     InvalidReference
+        If there is no such file, or if it is not a model or not a complete one.
     """
-    found = models(files)
-    for model in found:
+    candidates = models(files)
+    for model in candidates:
         if any(file.path == path for file in model.files):
             return model
     if any(file.path == path for file in files):
-        if _PART.search(PurePosixPath(path).name):
-            why = "is no model on its own. Pull the model's own file; an mmproj comes with it."
+        if _AUXILIARY.search(PurePosixPath(path).name):
+            reason = "is not a model. Pull the model's own file; its mmproj is pulled with it."
         else:
-            why = "is one shard of a set that is not complete there."
-        raise InvalidReference(f"{path} of {reference.repo} {why}", param="name")
-    near = difflib.get_close_matches(path, [model.path for model in found], n=1)
-    hint = f"Did you mean {reference.repository}/{near[0]}?" if near else _listed(found)
+            reason = "is one shard of a set that is not complete in the repository."
+        raise InvalidReference(f"{path} of {reference.repo} {reason}", param="name")
+    near = difflib.get_close_matches(path, [model.path for model in candidates], n=1)
+    hint = f"Did you mean {reference.repository}/{near[0]}?" if near else _available(candidates)
     raise InvalidReference(f"{reference.repo} has no file {path}. {hint}", param="name")
 
 
 def by_tag(reference: Reference, tag: str, files: Sequence[RemoteFile]) -> GGUF:
-    """The one model that has the token `tag` in its name.
+    """Return the only model with the token `tag` in its name.
 
     Raises
     ------
     InvalidReference
-        None has.
+        If no name contains it.
     AmbiguousReference
-        Several have.
+        If several names contain it.
     """
-    found = models(files)
-    matching = [model for model in found if model.has_token(tag)]
+    candidates = models(files)
+    matching = [model for model in candidates if model.has_token(tag)]
     if not matching:
         raise InvalidReference(
-            f"{reference.repo} has no GGUF file with {tag!r} as a whole word of its name. "
-            + _listed(found),
+            f"No GGUF file of {reference.repo} matches {tag!r}. " + _available(candidates),
             param="name",
         )
     if len(matching) > 1:
@@ -146,25 +149,25 @@ def by_tag(reference: Reference, tag: str, files: Sequence[RemoteFile]) -> GGUF:
 def best(
     reference: Reference, files: Sequence[RemoteFile], memory: int | None
 ) -> tuple[GGUF, str | None]:
-    """The largest quantization whose weights fit in `memory` bytes, and a note that says so.
+    """Return the largest quantization that fits in `memory` bytes, and a note that names it.
 
-    Unquantized weights are for those who ask: Q8_0 loses next to nothing, at half the size. Where
-    there is only one model there is nothing to choose, and it is taken as it is.
+    Unquantized weights have to be requested by tag: Q8_0 is nearly lossless at half their size.
+    The only model of a repository is returned without a note, whether it fits or not.
 
     Raises
     ------
     AmbiguousReference
-        The repository has several models, or names that do not say what they are.
+        If the repository has several models, or names without a quantization.
     InsufficientMemory
-        None fits.
+        If no quantization fits.
     """
-    found = models(files)
-    if len(found) == 1:
-        return found[0], None
-    known = [model for model in found if model.quantization]
+    candidates = models(files)
+    if len(candidates) == 1:
+        return candidates[0], None
+    known = [model for model in candidates if model.quantization]
     if len({model.family for model in known}) != 1:
-        raise _ambiguous(reference, f"{reference.repo} has several models.", known or found)
-    pool = _worth_having(known)
+        raise _ambiguous(reference, f"{reference.repo} has several models.", known or candidates)
+    pool = _preferred(known)
     sizes = {model.path: model.size + _size_of(mmproj(model, files)) for model in pool}
     pool.sort(key=lambda model: (sizes[model.path], model.path))
     fitting = [m for m in pool if memory is None or sizes[m.path] <= memory * WEIGHTS_SHARE]
@@ -173,37 +176,37 @@ def best(
         raise InsufficientMemory(
             f"No quantization of {reference.repo} fits: the smallest, {least.quantization}, has "
             f"{_gb(sizes[least.path])} of weights, and {_gb(memory or 0)} of memory is free. Free "
-            f"some, choose a smaller model, or pull {reference.name}:{least.quantization} to have "
-            "it anyway."
+            f"some memory, choose a smaller model, or pull {reference.name}:{least.quantization} "
+            "to have it anyway."
         )
     chosen = fitting[-1]
     limit = "" if memory is None else f" that fits in {_gb(memory)} of free memory"
     note = (
         f"Of {len(pool)} quantizations, {chosen.quantization} ({_gb(sizes[chosen.path])}) is "
-        f"the best{limit}. For another one, pull {reference.name}:TAG."
+        f"the best{limit}. To get another one, pull {reference.name}:TAG."
     )
     return chosen, note
 
 
-def _worth_having(known: Sequence[GGUF]) -> list[GGUF]:
-    """The quantized ones; where there are none those of 16 bits, and else those of 32."""
-    for without in ((*_HALVES, *_WHOLES), _WHOLES):
+def _preferred(known: Sequence[GGUF]) -> list[GGUF]:
+    """Return the quantized models, or else those of 16 bits, or else those of 32 bits."""
+    for without in ((*_HALF_PRECISION, *_FULL_PRECISION), _FULL_PRECISION):
         if pool := [model for model in known if model.quantization not in without]:
             return pool
     return [*known]
 
 
 def mmproj(model: GGUF, files: Sequence[RemoteFile]) -> RemoteFile | None:
-    """The image part that belongs to `model`: the nearest one, and of these the F16.
+    """Return the nearest mmproj of `model`, preferably in F16; None if there is none.
 
-    Nearest is what shares most of the model's folders; there, one with the model's name goes
-    before one without a name, and that before one with another name, which is taken only where
-    there is no other model for it to belong to.
+    The nearest one shares most of the model's folders. Among these, one with the model's name
+    ranks before one without a name, and that before one with another name, which is only used if
+    the repository has no other model.
     """
-    alone = len({other.family for other in models(files)}) == 1
-    parts = [file for file in files if _is_mmproj(PurePosixPath(file.path))]
-    ranked = [(_distance(model, PurePosixPath(file.path)), file) for file in parts]
-    fitting = [(rank, file) for rank, file in ranked if alone or rank.name < _OTHER_NAME]
+    only_model = len({other.family for other in models(files)}) == 1
+    candidates = [file for file in files if _is_mmproj(PurePosixPath(file.path))]
+    ranked = [(_distance(model, PurePosixPath(file.path)), file) for file in candidates]
+    fitting = [(rank, file) for rank, file in ranked if only_model or rank.name < _OTHER_NAME]
     return min(fitting, default=(None, None), key=lambda pair: pair[0])[1]
 
 
@@ -212,7 +215,7 @@ def _is_mmproj(path: PurePosixPath) -> bool:
 
 
 class _Distance(NamedTuple):
-    """How far an image part is from a model; compared field by field."""
+    """Rank of an mmproj for a model, compared field by field; lower is better."""
 
     folders: int
     name: int
@@ -225,12 +228,12 @@ _SAME_NAME, _NO_NAME, _OTHER_NAME = range(3)
 
 def _distance(model: GGUF, path: PurePosixPath) -> _Distance:
     common = posixpath.commonpath([PurePosixPath(model.path).parent, path.parent])
-    part = GGUF((), _MMPROJ.sub("", path.stem))
-    name = _NO_NAME if not part.family else _OTHER_NAME
-    if part.family == model.family:
+    projector = GGUF((), _MMPROJ.sub("", path.stem))
+    name = _NO_NAME if not projector.family else _OTHER_NAME
+    if projector.family == model.family:
         name = _SAME_NAME
-    known = part.quantization in _MMPROJ_ORDER
-    precision = _MMPROJ_ORDER.index(part.quantization) if known else len(_MMPROJ_ORDER)
+    known = projector.quantization in _MMPROJ_ORDER
+    precision = _MMPROJ_ORDER.index(projector.quantization) if known else len(_MMPROJ_ORDER)
     return _Distance(-len(PurePosixPath(common).parts), name, precision, str(path))
 
 
@@ -238,23 +241,21 @@ def _size_of(file: RemoteFile | None) -> int:
     return 0 if file is None else file.size
 
 
-def _ambiguous(reference: Reference, why: str, found: Sequence[GGUF]) -> AmbiguousReference:
-    return AmbiguousReference(
-        f"{why} Pull one by its path: " + _paths(reference, found), param="name"
-    )
+def _ambiguous(reference: Reference, reason: str, candidates: Sequence[GGUF]) -> AmbiguousReference:
+    paths = [f"{reference.repository}/{model.path}" for model in candidates]
+    return AmbiguousReference(f"{reason} Pull one by its path: {_join(paths)}", param="name")
 
 
-def _paths(reference: Reference, found: Sequence[GGUF]) -> str:
-    shown = [f"{reference.repository}/{model.path}" for model in found[:_SHOWN]]
-    return ", ".join(shown) + (" ..." if len(found) > _SHOWN else "")
-
-
-def _listed(found: Sequence[GGUF]) -> str:
-    """What there is, by quantization where the names say it."""
-    if not found:
+def _available(candidates: Sequence[GGUF]) -> str:
+    """List the models by quantization, or by path if a name contains none."""
+    if not candidates:
         return "It has no GGUF models."
-    names = list(dict.fromkeys(model.quantization or model.path for model in found))
-    return "It has: " + ", ".join(names[:_SHOWN]) + (" ..." if len(names) > _SHOWN else ".")
+    names = list(dict.fromkeys(model.quantization or model.path for model in candidates))
+    return f"It has: {_join(names)}" + ("" if len(names) > _MAX_LISTED else ".")
+
+
+def _join(names: Sequence[str]) -> str:
+    return ", ".join(names[:_MAX_LISTED]) + (" ..." if len(names) > _MAX_LISTED else "")
 
 
 def _gb(size: int) -> str:

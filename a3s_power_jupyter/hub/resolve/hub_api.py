@@ -1,6 +1,6 @@
-"""What the hub says of a repository, through huggingface_hub's session, retries and errors.
+"""Query the hub's metadata API with huggingface_hub's session, retries and errors.
 
-Imported only in the process of a pull: huggingface_hub is no guest of the notebook server.
+Only the pull process imports this module, to keep huggingface_hub out of the notebook server.
 """
 
 from __future__ import annotations
@@ -22,40 +22,73 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 from huggingface_hub.utils import hf_raise_for_status, http_backoff
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from ...contract.errors import HubError, HubUnauthorized, InvalidReference, PowerError
-from .plan import RemoteFile
 from .reference import REPO
 
-TIMEOUT = 30.0  # seconds without a byte; huggingface_hub itself would wait for ever
-RETRIES = 3  # after 1, 2 and 4 seconds, or what Retry-After says
+TIMEOUT = 30.0  # seconds without a byte; huggingface_hub has no limit of its own
+RETRIES = 3  # after 1, 2 and 4 seconds, or after Retry-After
 
-#: An index of weights has a line a tensor: a few MB for the largest models there are.
+#: Largest JSON file to read, in bytes. A weights index has one line per tensor: a few MB at most.
 MAX_JSON = 64 << 20
 
 T = TypeVar("T")
 
 
 def hub_token(token: str | None) -> str | None:
-    """The token to use: `token`, else ``HF_TOKEN``, else what ``hf auth login`` stored."""
+    """Return `token`, or ``HF_TOKEN``, or the token that ``hf auth login`` stored."""
     return token or get_token()
 
 
-# A hub may be anybody's (HF_ENDPOINT), and these become names of files.
+# HF_ENDPOINT may point to any server, and these values become file names.
 _GitId = Annotated[str, Meta(pattern="^[0-9a-f]{40}$")]
 _SHA256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 _Size = Annotated[int, Meta(ge=0)]
 
 
-class Info(msgspec.Struct, frozen=True):
-    """A repository at a revision.
+class RemoteFile(msgspec.Struct, frozen=True):
+    """One file of a repository at one commit.
+
+    The hub states exactly one hash of the content: `sha256` of a large file (LFS), `blob_id` of
+    a small one.
 
     Attributes
     ----------
-    repo : its name now; an old name still leads to it.
-    commit : 40 hex digits.
-    gated : files are only for those whom the author let in.
+    path : str
+        Path in the repository, with slashes.
+    size : int
+        Bytes.
+    url : str
+        The hub's resolve URL, which contains the commit. It may redirect to another host.
+    etag : str
+        The stated hash, which the hub also sends as ``X-Linked-Etag`` or ``ETag``. The host that
+        it redirects to has ETags of its own format.
+    sha256 : str, optional
+        SHA-256 of the content, in hex.
+    blob_id : str, optional
+        Id of the git blob in hex: the SHA-1 of ``blob <size>\\0`` and the content.
+    """
+
+    path: str
+    size: int
+    url: str
+    etag: str
+    sha256: str | UnsetType = UNSET
+    blob_id: str | UnsetType = UNSET
+
+
+class Repository(msgspec.Struct, frozen=True):
+    """A repository at one commit.
+
+    Attributes
+    ----------
+    repo : str
+        Current name; the hub redirects from former names.
+    commit : str
+        40 hex digits.
+    gated : bool or str
+        Whether the author must grant access to the files.
     """
 
     repo: Annotated[str, Meta(pattern=f"^{REPO}$")] = msgspec.field(name="id")
@@ -77,61 +110,71 @@ class _Entry(msgspec.Struct):
 
 
 class HubApi:
-    """Metadata of one hub.
-
-    All methods raise HubError (cannot be reached, or answers as no hub does), HubUnauthorized
-    (wrong token, private or gated repository) and InvalidReference (no such thing there).
+    """Client of one hub's metadata API.
 
     Parameters
     ----------
-    endpoint
-        URL of the hub; None is ``HF_ENDPOINT`` or the default one.
-    token
-        As `hub_token` takes it. It goes to the hub's host and to no other.
+    endpoint : str or None
+        URL of the hub; default: ``HF_ENDPOINT``, or huggingface.co.
+    token : str or None
+        See `hub_token`. It is only sent to the hub's host.
+
+    Raises
+    ------
+    HubError
+        By every method, if the hub cannot be reached or its reply is not valid.
+    HubUnauthorized
+        By every method, if the token is wrong, or the repository is private or gated.
+    InvalidReference
+        By every method, if the repository or the revision does not exist.
     """
 
     def __init__(self, endpoint: str | None = None, token: str | None = None) -> None:
         self.endpoint = (endpoint or constants.ENDPOINT).rstrip("/")
         self._token = hub_token(token)
 
-    def info(self, repo: str, revision: str) -> Info:
+    def repository(self, repo: str, revision: str) -> Repository:
+        """Return the repository, with the commit that `revision` refers to now."""
         url = f"{self.endpoint}/api/models/{repo}/revision/{quote(revision, safe='')}"
         with self._errors(repo, revision):
-            return _decoded(self._get(url), Info)
+            return _decode(self._get(url), Repository)
 
-    def files(self, info: Info) -> list[RemoteFile]:
-        """All files, of all folders and pages, but those with a path that could be dangerous."""
-        url = f"{self.endpoint}/api/models/{info.repo}/tree/{info.commit}"
+    def files(self, repository: Repository) -> list[RemoteFile]:
+        """Return all files, from all folders and pages, except those with an unsafe path."""
+        url = f"{self.endpoint}/api/models/{repository.repo}/tree/{repository.commit}"
         entries: list[_Entry] = []
         query = {"recursive": "true"}
-        with self._errors(info.repo, info.commit):
+        with self._errors(repository.repo, repository.commit):
             while query:
                 reply = self._get(url, params=query)
-                entries += _decoded(reply, list[_Entry])
-                # Of the link only the query: a mirror may pass on one to another host, and the
-                # token must not go there.
+                entries += _decode(reply, list[_Entry])
+                # Take only the query of the link: a mirror may forward links to another host,
+                # which must not receive the token.
                 next_url = reply.links.get("next", {}).get("url", "")
                 query = dict(parse_qsl(urlsplit(next_url).query))
         return [
-            self._file(info, entry)
+            self._file(repository, entry)
             for entry in entries
             if entry.type == "file" and _is_relative(entry.path)
         ]
 
-    def check_access(self, info: Info, file: RemoteFile) -> None:
-        """Make sure that the token may have the files of a gated repository."""
-        with self._errors(info.repo, info.commit):
+    def check_access(self, repository: Repository, file: RemoteFile) -> None:
+        """Check that the token has access to the files of a gated repository."""
+        with self._errors(repository.repo, repository.commit):
             self._request("HEAD", file.url, follow_redirects=False)
 
-    def json(self, info: Info, file: RemoteFile) -> Any:
-        """The content of a small JSON file."""
+    def json(self, repository: Repository, file: RemoteFile) -> Any:
+        """Return the content of a small JSON file."""
         if file.size > MAX_JSON:
-            raise HubError(f"{info.repo}/{file.path} is {file.size:,} bytes, too many to be right.")
-        with self._errors(info.repo, info.commit):
-            return _decoded(self._get(file.url), object)
+            raise HubError(
+                f"{repository.repo}/{file.path} has {file.size:,} bytes, too many for a JSON file "
+                "of a model."
+            )
+        with self._errors(repository.repo, repository.commit):
+            return _decode(self._get(file.url), object)
 
-    def _file(self, info: Info, entry: _Entry) -> RemoteFile:
-        url = f"{self.endpoint}/{info.repo}/resolve/{info.commit}/{quote(entry.path)}"
+    def _file(self, repository: Repository, entry: _Entry) -> RemoteFile:
+        url = f"{self.endpoint}/{repository.repo}/resolve/{repository.commit}/{quote(entry.path)}"
         if entry.lfs is None:
             return RemoteFile(entry.path, entry.size, url, entry.oid, blob_id=entry.oid)
         oid = entry.lfs.oid
@@ -141,7 +184,7 @@ class HubApi:
         return self._request("GET", url, params=params)
 
     def _request(self, method: Literal["GET", "HEAD"], url: str, **options: Any) -> httpx2.Response:
-        # Not build_hf_headers: it asks the hub for a list of coding agents first.
+        # build_hf_headers would request a list of coding agents from the hub first.
         headers = {} if self._token is None else {"Authorization": f"Bearer {self._token}"}
         reply = http_backoff(
             method, url, headers=headers, timeout=TIMEOUT, max_retries=RETRIES, **options
@@ -151,27 +194,28 @@ class HubApi:
 
     @contextmanager
     def _errors(self, repo: str, revision: str) -> Iterator[None]:
-        """Raise what huggingface_hub and its HTTP client raise as errors of the contract."""
+        """Convert exceptions of huggingface_hub and its HTTP client to errors of the contract."""
         try:
             yield
         except OfflineModeIsEnabled:
             raise HubError(
-                "The hub is switched off for this server: HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE "
-                "is set. Start it without them, or register a model that is on disk."
+                "This server is offline: HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE is set. Start it "
+                "without them, or register a model that is on disk."
             ) from None
         except HfHubHTTPError as error:
-            raise self._refusal(error, repo, revision) from None
+            raise self._convert(error, repo, revision) from None
         except httpx2.HTTPError as error:
             raise HubError(
                 f"The hub at {self._host} cannot be reached: {str(error) or type(error).__name__}. "
-                "Check the network, HF_ENDPOINT and the proxy."
+                "Check the network, HF_ENDPOINT and the proxy settings."
             ) from None
         except msgspec.DecodeError:
             raise HubError(
-                f"{self._host} does not answer as the hub does. Check HF_ENDPOINT and the proxy."
+                f"The reply of {self._host} is not a reply of the hub. Check HF_ENDPOINT and the "
+                "proxy settings."
             ) from None
 
-    def _refusal(self, error: HfHubHTTPError, repo: str, revision: str) -> PowerError:
+    def _convert(self, error: HfHubHTTPError, repo: str, revision: str) -> PowerError:
         status = error.response.status_code
         match error:
             case GatedRepoError():
@@ -181,13 +225,13 @@ class HubApi:
             case RevisionNotFoundError():
                 return InvalidReference(f"{repo} has no revision {revision!r}.", param="revision")
             case EntryNotFoundError():
-                return HubError(f"The hub lists a file of {repo} that it does not have. Try later.")
+                return HubError(f"The hub lists a file of {repo} but does not have it. Try later.")
         if status in (401, 403):
             return HubUnauthorized(
-                "The hub refuses the token. Give another one, or log in again with %power login."
+                "The hub rejected the token. Pass another one, or log in again with %power login."
             )
         return HubError(
-            f"The hub at {self._host} answers with status {status}. Try later.",
+            f"The hub at {self._host} replied with status {status}. Try later.",
             retry_after=_retry_after(error.response),
         )
 
@@ -195,35 +239,35 @@ class HubApi:
         page = f"{self.endpoint}/{repo}"
         if self._token is None:
             return (
-                f"{repo} is gated: its files are given to those whom its author let in. Ask for "
-                f"access at {page}, then pull with the token of your account."
+                f"{repo} is gated: its author grants access to the files. Request access at "
+                f"{page}, then pull with the token of your account."
             )
-        return f"{repo} is gated, and this token has no access to it. Ask for it at {page}."
+        return f"{repo} is gated, and this token has no access to it. Request access at {page}."
 
     def _no_repository(self, repo: str) -> PowerError:
-        if self._token is None:  # the hub does not tell strangers which
+        if self._token is None:  # the hub does not reveal whether a private repository exists
             return HubUnauthorized(
-                f"The hub has no public model {repo!r}. Check the spelling; if it is private, give "
-                "a token that may read it."
+                f"The hub has no public model {repo!r}. Check the spelling; if it is private, pass "
+                "a token with read access."
             )
         return InvalidReference(
-            f"The hub has no model {repo!r} that this token may read. Check the spelling.",
+            f"The hub has no model {repo!r} that this token can read. Check the spelling.",
             param="name",
         )
 
     @property
     def _host(self) -> str:
-        """Without what may stand before an @ in the endpoint."""
+        """Host and port of the endpoint, without credentials."""
         return urlsplit(self.endpoint).netloc.rpartition("@")[2]
 
 
 def _is_relative(path: str) -> bool:
-    """Whether `path` stays below the directory it is joined to, on every system."""
+    """Return whether `path` stays below the directory it is joined to, on every system."""
     outside = any(part in ("", ".", "..") for part in path.split("/"))
     return path.isprintable() and not outside and not set(path) & set(":\\")
 
 
-def _decoded(reply: httpx2.Response, type_: type[T]) -> T:
+def _decode(reply: httpx2.Response, type_: type[T]) -> T:
     return msgspec.json.decode(reply.content, type=type_)
 
 

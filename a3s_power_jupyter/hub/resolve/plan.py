@@ -1,51 +1,43 @@
-"""What a pull will fetch: found by `listing`, sent to the server, worked on by `download`."""
+"""Plan a pull: ask the hub for a repository and choose the files that a reference means."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Literal
 
-import msgspec
-from msgspec import UNSET, UnsetType
+from ...contract.errors import HubError
+from . import gguf_files
+from .directory_files import directory_files, has_weights
+from .gguf_files import GGUF
+from .hub_api import HubApi, RemoteFile, Repository
+from .reference import Reference
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-class RemoteFile(msgspec.Struct, frozen=True):
-    """One file of a repository at one commit.
-
-    The hub states exactly one hash of the content: `sha256` of a large file (LFS), `blob_id` of
-    a small one.
-
-    Attributes
-    ----------
-    path : in the repository, with slashes.
-    size : bytes.
-    url : the hub's resolve URL, with the commit in it; it may redirect to another host.
-    etag : that hash, which the hub gives as ``X-Linked-Etag``, or else as ``ETag``. The host it
-        redirects to has an ETag of its own.
-    sha256 : hex SHA-256 of the content.
-    blob_id : hex id of the git blob, SHA-1 of ``blob <size>\\0`` and the content.
-    """
-
-    path: str
-    size: int
-    url: str
-    etag: str
-    sha256: str | UnsetType = UNSET
-    blob_id: str | UnsetType = UNSET
-
-
-class Plan(msgspec.Struct, frozen=True):
-    """The files of one model, in the order in which its manifest will have them.
+@dataclass(frozen=True)
+class Plan:
+    """The files of one model, in the order of its manifest.
 
     Attributes
     ----------
-    name : what the model will be called.
-    repo : ``owner/repo``.
-    revision : the commit, 40 hex digits, that the branch or tag stood for when asked.
-    kind : ``gguf``: `files` are the model or its shards in order, then the mmproj if it has
-        one. ``directory``: a model as transformers keeps it, with `path` relative to the
-        directory; the format of its manifest shows when the files are there.
-    mmproj : path of the image part of a GGUF, which is the last of `files`.
-    note : a sentence for the user about a choice that was made for them.
+    name : str
+        Name of the model.
+    repo : str
+        ``owner/repo``.
+    revision : str
+        Commit, 40 hex digits.
+    kind : str
+        ``gguf``: `files` are the model or its shards in order, then the mmproj if there is one.
+        ``directory``: a Transformers model; `RemoteFile.path` is relative to its directory, and
+        its format is known once the files are on disk.
+    mmproj : str or None
+        Path of the mmproj, the last of `files`.
+    note : str or None
+        A sentence for the user about a choice that was made automatically.
     """
 
     name: str
@@ -53,10 +45,123 @@ class Plan(msgspec.Struct, frozen=True):
     revision: str
     kind: Literal["gguf", "directory"]
     files: tuple[RemoteFile, ...]
-    mmproj: str | UnsetType = UNSET
-    note: str | UnsetType = UNSET
+    mmproj: str | None = None
+    note: str | None = None
 
     @property
     def size(self) -> int:
         """Bytes of all files."""
         return sum(file.size for file in self.files)
+
+    def check(self) -> None:
+        """Reject paths and hashes that would lead outside the store.
+
+        Raises
+        ------
+        HubError
+            If the hub lists such a file.
+        """
+        for file in self.files:
+            path = PurePosixPath(file.path)
+            safe = path.parts and not path.is_absolute() and ".." not in path.parts
+            hashed = not isinstance(file.sha256, str) or _SHA256.fullmatch(file.sha256)
+            if not safe or "\\" in file.path or not hashed or file.size < 0:
+                raise HubError(f"The hub lists {file.path[:80]!r}, which cannot be a model file.")
+
+
+def make_plan(reference: Reference, hub: HubApi, *, memory_bytes: int | None = None) -> Plan:
+    """Choose the files to fetch for a reference, at one commit.
+
+    If the whole repository is requested and it contains both a Transformers model and GGUF files,
+    the plan takes the Transformers model, and its note says how to get the GGUF files.
+
+    Parameters
+    ----------
+    reference : Reference
+        The model to pull.
+    hub : HubApi
+        The hub to ask.
+    memory_bytes : int or None
+        Memory available to the model including its context, used to choose a quantization if the
+        reference names none; None if unknown.
+
+    Raises
+    ------
+    InvalidReference, AmbiguousReference
+        If the reference matches no model or several; the message lists the candidates.
+    InsufficientMemory
+        If the reference names no quantization and none fits.
+    InvalidModelDirectory
+        If the repository contains no model that can be loaded.
+    HubError, HubUnauthorized
+        If the hub cannot be reached or refuses access.
+    """
+    repository = hub.repository(reference.repo, reference.revision)
+    files = hub.files(repository)
+    if reference.tag is None and reference.path is None and _is_directory(files):
+        plan = _directory_plan(reference.name, hub, repository, files)
+    else:
+        model, note = _choose(reference, files, memory_bytes)
+        plan = _gguf_plan(reference.name, repository, files, model, note)
+    if repository.gated:  # its listing is public, so check access before the first byte
+        hub.check_access(repository, plan.files[0])
+    return plan
+
+
+def _is_directory(files: Sequence[RemoteFile]) -> bool:
+    """Return whether to treat the repository as a Transformers model.
+
+    This includes a repository without any model, so that the error says what is missing.
+    """
+    paths = {file.path for file in files}
+    return ("config.json" in paths and has_weights(paths)) or not gguf_files.models(files)
+
+
+def _choose(
+    reference: Reference, files: Sequence[RemoteFile], memory_bytes: int | None
+) -> tuple[GGUF, str | None]:
+    """Return the GGUF model, and a note if it was chosen automatically."""
+    if reference.path is not None:
+        return gguf_files.by_path(reference, reference.path, files), None
+    if reference.tag is not None:
+        return gguf_files.by_tag(reference, reference.tag, files), None
+    return gguf_files.best(reference, files, memory_bytes)
+
+
+def _gguf_plan(
+    name: str,
+    repository: Repository,
+    files: Sequence[RemoteFile],
+    model: GGUF,
+    note: str | None,
+) -> Plan:
+    mmproj = gguf_files.mmproj(model, files)
+    return Plan(
+        name=name,
+        repo=repository.repo,
+        revision=repository.commit,
+        kind="gguf",
+        files=model.files if mmproj is None else (*model.files, mmproj),
+        mmproj=None if mmproj is None else mmproj.path,
+        note=note,
+    )
+
+
+def _directory_plan(
+    name: str, hub: HubApi, repository: Repository, files: Sequence[RemoteFile]
+) -> Plan:
+    by_path = {file.path: file for file in files}
+    repo, note = repository.repo, None
+    if ggufs := gguf_files.models(files):
+        note = (
+            f"Pulling the safetensors model. {repo} also has GGUF files; to get one, pull it by "
+            f"its path, for example {repo}/{ggufs[0].path}."
+        )
+    return Plan(
+        name=name,
+        repo=repo,
+        revision=repository.commit,
+        kind="directory",
+        files=directory_files(repo, by_path, lambda file: hub.json(repository, file)),
+        note=note,
+    )

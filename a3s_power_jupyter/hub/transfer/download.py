@@ -1,4 +1,4 @@
-"""Fetches what is missing of one file, over several connections, until all of it is here."""
+"""Download the missing bytes of one file over several connections."""
 
 from __future__ import annotations
 
@@ -14,30 +14,36 @@ from .http_client import Client
 from .parts import SMALLEST, Part, Parts
 from .source import Body, Source
 
-#: Bytes taken from the network at once; a killed process loses them.
-READ = 256 << 10
-#: Seconds between two looks of whoever waits for others.
-LOOK = 0.1
-#: What the disk is left behind at most.
+#: Bytes read from the network at once; a killed process loses them.
+READ_SIZE = 256 << 10
+#: Seconds between two checks of a waiting thread.
+POLL = 0.1
+#: Unsynced bytes after which a checkpoint is due.
 CHECKPOINT_BYTES = 128 << 20
-#: Seconds in which several refusals count as one.
-CROWD_SECONDS = 5.0
+#: Seconds within which several refusals reduce the connections only once.
+NARROW_INTERVAL = 5.0
 
 
 @dataclass(frozen=True)
 class Policy:
-    """How patient a download is. Times are seconds.
+    """Retries and timeouts of a download, in seconds.
 
     Attributes
     ----------
-    connections : at once, for one file.
-    stall : without a byte, after which a connection is made anew.
-    attempts : of one connection, in a row and without a byte, before it gives up.
-    first_wait, longest_wait : between two attempts. It doubles each time, and is blurred, so
-        that connections do not return together.
-    longest_retry_after : that the other side may ask for; more is an error that says so.
-    checkpoint : between two moments at which what is here is made to survive a loss of power;
-        it comes earlier after `CHECKPOINT_BYTES`, so that the disk works meanwhile.
+    connections : int
+        Simultaneous connections for one file.
+    stall : float
+        Time without a byte after which a connection is closed.
+    attempts : int
+        Consecutive attempts of one connection without a byte before it gives up.
+    first_wait, longest_wait : float
+        Wait between two attempts. It doubles each time, with jitter, so that connections do not
+        retry simultaneously.
+    longest_retry_after : float
+        Longest ``Retry-After`` to wait for; a longer one raises an error.
+    checkpoint : float
+        Time between two checkpoints; one is also due after `CHECKPOINT_BYTES`, to keep the disk
+        busy.
     """
 
     connections: int = 4
@@ -49,41 +55,46 @@ class Policy:
     checkpoint: float = 5.0
 
     def wait(self, failures: int) -> float:
-        """Seconds to wait after so many failures in a row."""
+        """Return the seconds to wait after a number of consecutive failures."""
         doubled: float = self.first_wait * 2.0 ** (failures - 1)
         return min(doubled, self.longest_wait) * random.uniform(0.5, 1.0)  # noqa: S311
 
 
 class Throttle:
-    """How many connections the other side bears, and from when on; kept from file to file."""
+    """Limits that the other side imposed, for all files of a pull.
+
+    `connections` may be open at once; no request is sent before `not_before` (monotonic seconds).
+    """
 
     def __init__(self, connections: int) -> None:
         self.connections = connections
-        self.not_before = 0.0  # monotonic seconds
-        self._narrowed = -CROWD_SECONDS
+        self.not_before = 0.0
+        self._narrowed = -NARROW_INTERVAL
         self._lock = threading.Lock()
 
     def narrow(self) -> None:
-        """Halve the connections, once for refusals that come together."""
+        """Halve the connections, once per `NARROW_INTERVAL`."""
         with self._lock:
             now = time.monotonic()
-            if now - self._narrowed >= CROWD_SECONDS:
+            if now - self._narrowed >= NARROW_INTERVAL:
                 self._narrowed = now
                 self.connections = max(1, self.connections // 2)
 
     def hold(self, seconds: float) -> None:
+        """Send no request for `seconds`."""
         with self._lock:
             self.not_before = max(self.not_before, time.monotonic() + seconds)
 
 
 class Download:
-    """One file on its way.
+    """The download of the missing `parts` of one file.
 
     Parameters
     ----------
-    parts : what is here; the download ends when that is all.
-    write : puts bytes at the position of a part.
-    new_client : makes a client for each connection.
+    write : callable
+        Writes bytes at the position of a part.
+    new_client : callable
+        Creates a client for each connection.
     """
 
     def __init__(
@@ -101,25 +112,28 @@ class Download:
         self.throttle = throttle
         self.policy = policy
         self.ending = threading.Event()
-        #: Held by the one connection that is sent the whole file.
-        self.whole = threading.Lock()
+        #: Held by the only connection that receives the whole file.
+        self.whole_file = threading.Lock()
         self._lock = threading.Lock()
         self._error: BaseException | None = None
         useful = max(1, (parts.size - parts.completed) // SMALLEST)
-        number = min(throttle.connections, useful)
-        self._connections = [_Connection(self, new_client()) for _ in range(number)]
-        self._working = number
+        count = min(throttle.connections, useful)
+        self._connections = [_Connection(self, new_client()) for _ in range(count)]
+        self._active = count
 
     def run(self, stop: threading.Event, checkpoint: Callable[[], None]) -> None:
-        """Return when all is here; `checkpoint` is called now and then, and at the end.
+        """Download until the file is complete, calling `checkpoint` regularly and at the end.
 
         Raises
         ------
         Stopped
-            `stop` was set.
-        HubError, HubUnauthorized, ContentChanged
+            If `stop` is set.
+        HubError, HubUnauthorized
+            If the hub cannot be reached, gives up or refuses access.
+        ContentChanged
+            If the hub has other content than it listed.
         OSError
-            The disk does not take more.
+            If the disk cannot be written.
         """
         if self.parts.complete:
             return
@@ -134,10 +148,10 @@ class Download:
         finally:
             self.ending.set()
             for connection in self._connections:
-                connection.abort()
+                connection.client.abort()
             for thread in threads:
                 thread.join()
-        if not isinstance(self._error, OSError):  # which the disk may repeat
+        if not isinstance(self._error, OSError):  # the disk would fail again
             checkpoint()
         if self._error is not None:
             raise self._error
@@ -150,14 +164,16 @@ class Download:
             self._error = self._error or error
         self.ending.set()
 
-    def leave(self, *, if_crowded: bool = False) -> bool:
-        """Take leave of the other connections, which the last one cannot, and `if_crowded` only
-        those that are too many; whether that was granted."""
+    def retire(self, *, if_throttled: bool = False) -> bool:
+        """Let a connection end, unless it is the last one; return whether it may.
+
+        With `if_throttled` it may only end if there are more connections than the throttle allows.
+        """
         with self._lock:
-            enough = self.throttle.connections if if_crowded else 1
-            if self._working <= enough:
+            needed = self.throttle.connections if if_throttled else 1
+            if self._active <= needed:
                 return False
-            self._working -= 1
+            self._active -= 1
             return True
 
     def _watch(
@@ -166,30 +182,27 @@ class Download:
         stop: threading.Event,
         checkpoint: Callable[[], None],
     ) -> None:
-        due, enough = self._next_checkpoint()
+        due_time, due_bytes = self._next_checkpoint()
         while any(thread.is_alive() for thread in threads) and not self.ending.is_set():
             if stop.is_set():
                 return
-            self.ending.wait(LOOK)
-            if time.monotonic() >= due or self.parts.completed >= enough:
+            self.ending.wait(POLL)
+            if time.monotonic() >= due_time or self.parts.completed >= due_bytes:
                 checkpoint()
-                due, enough = self._next_checkpoint()
+                due_time, due_bytes = self._next_checkpoint()
 
     def _next_checkpoint(self) -> tuple[float, int]:
-        """The time and the bytes at which it is due, whichever comes first."""
+        """Return the time and the bytes at which it is due, whichever is reached first."""
         return time.monotonic() + self.policy.checkpoint, self.parts.completed + CHECKPOINT_BYTES
 
 
 class _Connection:
-    """One of the connections of a download; `run` is the target of its thread."""
+    """One connection of a download."""
 
     def __init__(self, download: Download, client: Client) -> None:
         self._download = download
-        self._client = client
-        self._failures = 0  # in a row, without a byte
-
-    def abort(self) -> None:
-        self._client.abort()
+        self.client = client
+        self._failures = 0  # consecutive, without a byte
 
     def run(self) -> None:
         try:
@@ -197,80 +210,80 @@ class _Connection:
         except BaseException as error:
             self._download.fail(error)
         finally:
-            self._client.close()
+            self.client.close()
 
     def _fetch_parts(self) -> None:
         download = self._download
-        while not download.ending.is_set() and not download.leave(if_crowded=True):
+        while not download.ending.is_set() and not download.retire(if_throttled=True):
             download.ending.wait(download.throttle.not_before - time.monotonic())
-            part = download.parts.claim(download.throttle.connections)
-            part = part or download.parts.relieve(time.monotonic())
-            if part is None:  # for now: another connection may fail, or turn out to be slow
-                download.ending.wait(LOOK)
+            part = download.parts.assign(download.throttle.connections)
+            part = part or download.parts.reassign(time.monotonic())
+            if part is None:  # another connection may still fail or become slow
+                download.ending.wait(POLL)
                 continue
             try:
                 self._fetch(part)
-            except Transient as fault:
-                download.parts.release(part)  # others may have it while we wait
-                if download.ending.is_set() or not self._bear(fault):
+            except Transient as error:
+                download.parts.release(part)  # other connections may fetch it during the wait
+                if download.ending.is_set() or not self._should_retry(error):
                     return
             finally:
                 download.parts.release(part)
             if download.parts.complete:
                 download.ending.set()
 
-    def _bear(self, fault: Transient) -> bool:
-        """Wait until it is time for another attempt; False where others do better without us.
+    def _should_retry(self, error: Transient) -> bool:
+        """Wait for the next attempt; return False if this connection should end instead.
 
         Raises
         ------
         HubError
-            There is no other, or the wait would be too long.
+            If this is the last connection, or if the wait would be too long.
         """
         download, policy = self._download, self._download.policy
         self._failures += 1
-        # The first refusal of a link that may be too old says nothing about a crowd.
-        if fault.crowded and (not fault.stale or self._failures > 1):
+        # The first refusal of a link may only mean that it has expired.
+        if error.overloaded and (not error.stale or self._failures > 1):
             download.throttle.narrow()
         if self._failures >= policy.attempts:
-            if download.leave():
+            if download.retire():
                 return False
-            raise self._given_up(fault)
-        if fault.wait is None:
+            raise self._give_up(error)
+        if error.wait is None:
             download.ending.wait(policy.wait(self._failures))
-        elif fault.wait <= policy.longest_retry_after:
-            download.throttle.hold(fault.wait)
+        elif error.wait <= policy.longest_retry_after:
+            download.throttle.hold(error.wait)
         else:
-            raise self._given_up(fault)
+            raise self._give_up(error)
         return True
 
     def _fetch(self, part: Part) -> None:
         download = self._download
-        start, end = part.start, part.end  # which may move down to the start
+        start, end = part.start, part.end  # `end` may decrease to `start`
         if start == end or download.ending.is_set():
             return
-        body = download.source.open(self._client, start, end)
+        body = download.source.open(self.client, start, end)
         if body.ranged or part.left == download.parts.size:
             self._copy(body, part)
             return
         download.throttle.connections = 1
         download.parts.release(part)
-        if download.whole.acquire(blocking=False):
+        if download.whole_file.acquire(blocking=False):
             try:
                 self._fetch_whole(body)
             finally:
-                download.whole.release()
+                download.whole_file.release()
 
     def _fetch_whole(self, body: Body) -> None:
-        """The other side knows no ranges and sends all: step over what is here."""
+        """Read the whole file from a server that ignores ranges, and skip what is on disk."""
         download = self._download
         while not download.ending.is_set():
-            part = download.parts.claim_rest(body.position)
+            part = download.parts.assign_from(body.position)
             if part is None:
                 return
             try:
                 while body.position < part.start and not download.ending.is_set():
-                    body.read(min(READ, part.start - body.position))
+                    body.read(min(READ_SIZE, part.start - body.position))
                 self._copy(body, part)
             finally:
                 download.parts.release(part)
@@ -278,13 +291,13 @@ class _Connection:
     def _copy(self, body: Body, part: Part) -> None:
         download = self._download
         while part.left and not download.ending.is_set():
-            download.write(part, body.read(min(READ, part.left)))
+            download.write(part, body.read(min(READ_SIZE, part.left)))
             self._failures = 0
 
-    def _given_up(self, fault: Transient) -> HubError:
+    def _give_up(self, error: Transient) -> HubError:
         parts = self._download.parts
         return HubError(
-            f"The download does not go on: {fault.reason}. {parts.completed:,} of {parts.size:,} "
-            "bytes of the file are kept; pull again to go on from there.",
-            retry_after=None if fault.wait is None else int(fault.wait),
+            f"The download failed: {error.reason}. {parts.completed:,} of {parts.size:,} bytes of "
+            "the file are kept; pull again to resume.",
+            retry_after=None if error.wait is None else int(error.wait),
         )

@@ -1,17 +1,21 @@
-"""What may go wrong between us and the hub and is not the user's to mend."""
+"""Exceptions of a transfer that the user does not see."""
 
 from __future__ import annotations
 
 
 class Transient(Exception):
-    """A request failed, and another one may not.
+    """A request failed but may succeed if repeated.
 
     Parameters
     ----------
-    reason : for people; it holds no URL, since a signed one opens a file to whoever has it.
-    wait : seconds after which the other side wants to be asked again.
-    crowded : the other side may mean that there are too many connections.
-    stale : the link may be too old.
+    reason : str
+        Shown to the user. It contains no URL, because a signed URL gives access to the file.
+    wait : float or None
+        Seconds to wait before the next attempt, as the other side requested.
+    overloaded : bool
+        Whether the other side may have received too many connections.
+    stale : bool
+        Whether the link may have expired.
     """
 
     def __init__(
@@ -19,19 +23,19 @@ class Transient(Exception):
         reason: str,
         *,
         wait: float | None = None,
-        crowded: bool = False,
+        overloaded: bool = False,
         stale: bool = False,
     ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.wait = wait
-        self.crowded = crowded
+        self.overloaded = overloaded
         self.stale = stale
 
 
 class ContentChanged(Exception):
-    """The hub has another content at this URL than its listing said: it must be asked anew."""
+    """The content at the hub differs from its listing, which has to be requested again."""
 
 
 class Stopped(Exception):
-    """The pull is to pause."""
+    """The pull is being paused."""

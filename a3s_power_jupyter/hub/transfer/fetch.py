@@ -1,41 +1,57 @@
-"""One file of the hub, from wherever it can be had, until it is here and is the right one."""
+"""Fetch and verify one file: from a local copy if there is one, or from the hub."""
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from huggingface_hub import constants
+
 from ...contract.errors import ChecksumMismatch
 from ...store import ModelStore
 from ...store.files import sha256_of, source_file
-from ..resolve.plan import RemoteFile
-from .download import READ, Download, Policy, Throttle
+from ..resolve.hub_api import RemoteFile
+from .download import READ_SIZE, Download, Policy, Throttle
 from .exceptions import Stopped
-from .hasher import Digest, Hasher
 from .http_client import Client
-from .local_copies import donors
-from .partial import Partial, bytes_on_disk, content_lock
+from .partial import Digest, Hasher, Partial
+from .partial_state import PartialPaths, bytes_on_disk, content_lock, read_states
 from .parts import Part, Parts
 from .progress import Progress
 from .source import Source
 
-#: Seconds between two looks of whoever waits.
-LOOK = 0.2
+#: Seconds between two checks of a waiting thread.
+POLL = 0.2
+
+_HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
 class Fetcher:
-    """Fetches the files of one pull, one after the other.
+    """Fetch the files of one pull, one after another.
 
     Attributes
     ----------
-    name : the model that wants them.
-    new_client : makes a client for each connection.
-    stop : set when the pull is to pause.
-    force : do not trust a blob that is there: hash it.
+    home : Path
+        Home of the store.
+    name : str
+        Name of the model.
+    store : ModelStore
+        The store on that home.
+    progress : Progress
+        Updated while a file is fetched.
+    new_client : callable
+        Creates a client for each connection.
+    stop : threading.Event
+        Set to pause the pull.
+    policy, throttle
+        Retries and limits of downloads.
+    force : bool
+        Hash existing blobs instead of trusting them.
     """
 
     home: Path
@@ -47,26 +63,28 @@ class Fetcher:
     policy: Policy = field(default_factory=Policy)
     throttle: Throttle = field(default_factory=lambda: Throttle(Policy.connections))
     force: bool = False
-    _right: set[str] = field(default_factory=set)  # blobs that were hashed
+    _checked: set[str] = field(default_factory=set)  # blobs with the right hash
 
     def fetch(self, file: RemoteFile) -> str:
-        """Have `file` as a blob of the store, or as a partial that is verified.
+        """Provide `file` as a blob of the store or as a verified partial.
 
         Returns
         -------
         str
-            Its SHA-256.
+            SHA-256 of the file.
 
         Raises
         ------
         Stopped
+            If the pull is paused.
         ChecksumMismatch
-            Twice other bytes came than the hub states; they were removed.
+            If the content did not match the hub's hash twice; the bytes are removed.
         HubError, HubUnauthorized, ContentChanged
+            If the download fails.
         OSError
-            The disk does not take it.
+            If the disk cannot be written.
         """
-        with self._held(file):
+        with self._locked(file):
             if self.has_blob(file):
                 self.progress.set(file, file.size)
                 return str(file.sha256)
@@ -79,45 +97,45 @@ class Fetcher:
             return sha256
 
     def has_blob(self, file: RemoteFile) -> bool:
-        """Whether the store has it."""
+        """Return whether the store has the file."""
         if not isinstance(file.sha256, str):
             return False
         path = self.store.blobs.path(file.sha256)
         if not path.exists() or path.stat().st_size != file.size:
             return False
-        if self.force and file.sha256 not in self._right:
+        if self.force and file.sha256 not in self._checked:
             if sha256_of(source_file(path)) != file.sha256:
                 return False
-            self._right.add(file.sha256)
+            self._checked.add(file.sha256)
         return True
 
     @contextmanager
-    def _held(self, file: RemoteFile) -> Iterator[None]:
-        """Hold the lock of a file; meanwhile show how far the one is who has it."""
+    def _locked(self, file: RemoteFile) -> Iterator[None]:
+        """Hold the lock of a file; while another process has it, show that one's progress."""
         lock = content_lock(self.home, file.url, file.sha256)
         while not lock.acquire():
             self.progress.phase = "waiting"
             self.progress.set(file, bytes_on_disk(self.home, file.url))
-            if self.stop.wait(LOOK):
+            if self.stop.wait(POLL):
                 raise Stopped
-        self.progress.phase = "working"
+        self.progress.phase = "downloading"
         try:
             yield
         finally:
             lock.release()
 
     def _fill(self, partial: Partial, file: RemoteFile) -> str:
-        """Complete a partial and verify it; its SHA-256."""
-        self._take_from_donor(partial, file)
+        """Complete and verify a partial; return its SHA-256."""
+        self._use_local_copy(partial, file)
         digest = self._download(partial, file, partial.parts, partial.write)
-        if not digest.is_right:
+        if not digest.matches:
             digest = self._download_again(partial, file)
-        if not digest.is_right:
+        if not digest.matches:
             partial.clear()
             raise ChecksumMismatch(
-                f"{file.path} arrived twice with other content than the hub states, and was "
-                "removed. Something between the hub and here changes it; try again later, or "
-                "from another network."
+                f"The content of {file.path} did not match the hub's checksum twice, and was "
+                "removed. Something on the network may modify it; try again later, or from "
+                "another network."
             )
         partial.set_verified(digest.sha256)
         return digest.sha256
@@ -129,7 +147,7 @@ class Fetcher:
         parts: Parts,
         write: Callable[[Part, bytes], None],
     ) -> Digest:
-        """Fetch what is missing in `parts`, and hash all of the file meanwhile."""
+        """Download the missing parts, and hash the whole file meanwhile."""
         self.progress.follow(file, partial.parts)
         hasher = Hasher(file, parts, partial.read)
         try:
@@ -137,7 +155,7 @@ class Fetcher:
                 Source(file), parts, write, self.new_client, self.throttle, self.policy
             )
             download.run(self.stop, partial.checkpoint)
-            while not hasher.wait(LOOK):
+            while not hasher.wait(POLL):
                 if self.stop.is_set():
                     raise Stopped
             return hasher.result()
@@ -145,39 +163,68 @@ class Fetcher:
             hasher.stop()
 
     def _download_again(self, partial: Partial, file: RemoteFile) -> Digest:
-        """All bytes are here and some are wrong: fetch again, and write those that differ.
+        """Download a complete file with wrong bytes again, and write those that differ.
 
-        Which ones they are cannot be told before: the hub states no hashes of ranges.
+        The hub states no hashes of ranges, so the wrong bytes are not known in advance.
         """
-        if partial.is_linked:  # to a file that is not ours to change
+        if partial.is_linked:  # the linked file must not be changed
             partial.clear()
             return self._download(partial, file, partial.parts, partial.write)
         parts = Parts(file.size)
 
         def write(part: Part, data: bytes) -> None:
-            partial.mend(data, part.position)
+            partial.overwrite(data, part.position)
             parts.advance(part, len(data))
 
         return self._download(partial, file, parts, write)
 
-    def _take_from_donor(self, partial: Partial, file: RemoteFile) -> None:
-        """Fill a partial with a file of this machine that is said to have the same content."""
+    def _use_local_copy(self, partial: Partial, file: RemoteFile) -> None:
+        """Fill a partial from a file on this machine that should have the same content."""
         if partial.parts.complete:
             return
-        for donor in donors(self.home, file):
-            if partial.borrow(donor):
-                return
-            self.progress.follow(file, partial.parts)
-            _copy(donor, partial, self.stop)
+        for copy in local_copies(self.home, file):
+            if not partial.adopt(copy):
+                self.progress.follow(file, partial.parts)
+                _copy(copy, partial, self.stop)
             return
 
 
-def _copy(donor: Path, partial: Partial, stop: threading.Event) -> None:
-    with donor.open("rb", buffering=0) as source:
-        while (part := partial.parts.claim_rest(0)) is not None:
+def _copy(path: Path, partial: Partial, stop: threading.Event) -> None:
+    with path.open("rb", buffering=0) as source:
+        while (part := partial.parts.assign_from(0)) is not None:
             source.seek(part.start)
             while part.left:
                 if stop.is_set():
                     raise Stopped
-                partial.write(part, source.read(min(READ, part.left)))
+                partial.write(part, source.read(min(READ_SIZE, part.left)))
             partial.parts.release(part)
+
+
+def local_copies(home: Path, file: RemoteFile) -> Iterator[Path]:
+    """Yield complete files on this machine that should have the content of `file`.
+
+    They have to be hashed before use. They come from the Hugging Face cache, where
+    ``models--owner--repo/blobs/<hash>`` is named after the hub's hash, and from other pulls that
+    are not registered yet.
+    """
+    candidates = (*_cached(file), *_pulled(home, file))
+    yield from (path for path in candidates if _has_size(path, file.size))
+
+
+def _cached(file: RemoteFile) -> Iterator[Path]:
+    if _HASH.fullmatch(file.etag):
+        yield from Path(constants.HF_HUB_CACHE).glob(f"models--*/blobs/{file.etag}")
+
+
+def _pulled(home: Path, file: RemoteFile) -> Iterator[Path]:
+    for state in read_states(home):
+        same = isinstance(state.verified, str) and state.verified == file.sha256
+        if same and state.url != file.url:
+            yield PartialPaths(home, state.url).bytes
+
+
+def _has_size(path: Path, size: int) -> bool:
+    try:
+        return path.is_file() and path.stat().st_size == size
+    except OSError:  # not readable, or just removed
+        return False

@@ -1,4 +1,4 @@
-"""Which bytes of a file are here, and who fetches the others."""
+"""Track which bytes of a file are on disk and assign the missing ones to connections."""
 
 from __future__ import annotations
 
@@ -11,31 +11,39 @@ from dataclasses import dataclass, field
 #: Bytes ``[start, end)``.
 Range = tuple[int, int]
 
-#: Bytes that one request asks for. Less, and the time between two requests shows; more, and a
-#: slow connection holds up the hash, which goes in order.
+#: Bytes of one request. With smaller requests the time between two of them becomes noticeable;
+#: with larger ones a slow connection delays the hash, which proceeds in order.
 SMALLEST = 2 << 20
 LARGEST = 64 << 20
 
-#: Seconds: a connection that needs longer for its rest than `SLOW` gives half of it away, if
-#: that is `WORTH` a request, and one that was silent for `SILENT` gives all.
-SLOW, SILENT = 2.0, 5.0
-WORTH = 512 << 10
+#: Seconds. If a connection is expected to need more than `SLOW` for the rest of its part, half of
+#: the rest is reassigned, unless that is less than `MIN_REASSIGNED` bytes. If it received nothing
+#: for `STALLED`, all of the rest is.
+SLOW, STALLED = 2.0, 5.0
+MIN_REASSIGNED = 512 << 10
 
 
 @dataclass(eq=False)
 class Part:
-    """Bytes that one connection fetches in order; those before `position` are on disk.
+    """Bytes that one connection fetches in order.
 
-    `slot` numbers the parts of a file. `end` moves down when another connection takes over
-    the rest. `begun` and `heard` are monotonic seconds: of the claim, and of the last bytes.
+    Attributes
+    ----------
+    slot : int
+        Number of the part within its file.
+    start, position, end : int
+        Offsets in the file; the bytes before `position` are on disk. `end` decreases when the
+        rest is reassigned to another connection.
+    started_at, received_at : float
+        Monotonic seconds of the assignment and of the last bytes.
     """
 
     slot: int
     start: int
     position: int
     end: int
-    begun: float = field(default_factory=time.monotonic)
-    heard: float = field(default_factory=time.monotonic)
+    started_at: float = field(default_factory=time.monotonic)
+    received_at: float = field(default_factory=time.monotonic)
 
     @property
     def left(self) -> int:
@@ -43,12 +51,14 @@ class Part:
 
 
 class Parts:
-    """The parts of one file, shared by its connections and its hasher. Safe among threads.
+    """The parts of one file, shared by the threads of its connections and its hasher.
 
     Parameters
     ----------
-    size : bytes of the file.
-    present : ranges that are on disk; they may touch and overlap.
+    size : int
+        Bytes of the file.
+    present : iterable of Range
+        Ranges on disk; they may touch and overlap.
     """
 
     def __init__(self, size: int, present: Iterable[Range] = ()) -> None:
@@ -58,7 +68,7 @@ class Parts:
         self._active: set[Part] = set()
         self._slots = len(self._present)
         self._completed = sum(end - start for start, end in self._present)
-        self._awaited = size  # the frontier that a `wait_beyond` waits for
+        self._awaited = size  # the offset that `wait_beyond` waits for
 
     @property
     def completed(self) -> int:
@@ -70,85 +80,91 @@ class Parts:
         return self._completed == self.size
 
     def present(self) -> list[Range]:
-        """What is on disk, in order, as few ranges as can be."""
+        """Return the ranges on disk, merged and in order."""
         with self._changed:
             return self._on_disk()
 
-    def claim(self, connections: int) -> Part | None:
-        """A part to fetch; None when all were handed out.
+    def assign(self, connections: int) -> Part | None:
+        """Return a part to fetch; None if nothing is unassigned.
 
-        They are handed out front to back, so that the hash can follow, and get smaller towards
-        the end, so that `connections` of equal speed end together.
+        Parts are assigned front to back, so that the hash can follow, and get smaller towards the
+        end, so that `connections` of equal speed finish together.
         """
         with self._changed:
             gaps = self._gaps()
-            unclaimed = sum(end - start for start, end in gaps)
-            wanted = min(max(unclaimed // (2 * connections), SMALLEST), LARGEST)
+            unassigned = sum(end - start for start, end in gaps)
+            wanted = min(max(unassigned // (2 * connections), SMALLEST), LARGEST)
             if not gaps:
                 return None
             start, end = gaps[0]
-            # What would remain must be worth a request of its own.
+            # Leave no rest that is too small for a request.
             stop = end if end - start < wanted + SMALLEST // 2 else start + wanted
-            return self._hand_out(start, stop)
+            return self._add(start, stop)
 
-    def relieve(self, now: float) -> Part | None:
-        """What a slow or silent connection should not have to fetch; None if there is no such.
+    def reassign(self, now: float) -> Part | None:
+        """Take a part from the slowest connection; None if no connection is slow.
 
         Parameters
         ----------
-        now : monotonic seconds.
+        now : float
+            Monotonic seconds.
         """
         with self._changed:
             slowest = max(self._active, key=lambda part: _expected(part, now), default=None)
             if slowest is None or _expected(slowest, now) < SLOW:
                 return None
-            if now - slowest.heard > SILENT:
+            if now - slowest.received_at > STALLED:
                 start = slowest.position
-            elif slowest.left >= 2 * WORTH:
+            elif slowest.left >= 2 * MIN_REASSIGNED:
                 start = slowest.position + slowest.left // 2
             else:
                 return None
             end, slowest.end = slowest.end, start
-            return self._hand_out(start, end)
+            return self._add(start, end)
 
-    def claim_rest(self, start: int) -> Part | None:
-        """The first stretch at or after `start` that is nobody's: for a server that ignores
-        ranges, and sends everything."""
+    def assign_from(self, start: int) -> Part | None:
+        """Return the first unassigned gap that begins at or after `start`.
+
+        For a server that ignores ranges and sends the whole file.
+        """
         with self._changed:
             for gap_start, gap_end in self._gaps():
                 if gap_start >= start:
-                    return self._hand_out(gap_start, gap_end)
+                    return self._add(gap_start, gap_end)
             return None
 
     def release(self, part: Part) -> None:
-        """Whoever fetched `part` is done with it; what it did not fetch is free again."""
+        """End an assignment; the bytes that were not fetched become unassigned."""
         with self._changed:
             self._active.discard(part)
             self._present = merged([*self._present, (part.start, part.position)])
 
-    def advance(self, part: Part, number: int) -> None:
-        """`number` more bytes of `part` are on disk. Those beyond its end, which moved while they
-        were on their way, are another's to count."""
+    def advance(self, part: Part, count: int) -> None:
+        """Record `count` more bytes of `part` on disk.
+
+        Bytes after the part's end, which may have decreased meanwhile, are not counted: they
+        belong to another part.
+        """
         with self._changed:
-            number = min(number, part.left)
-            part.heard = time.monotonic()
-            part.position += number
-            self._completed += number
-            if self._frontier() >= self._awaited:
+            count = min(count, part.left)
+            part.received_at = time.monotonic()
+            part.position += count
+            self._completed += count
+            if self._contiguous() >= self._awaited:
                 self._changed.notify_all()
 
     def wait_beyond(self, position: int, step: int, timeout: float) -> int:
-        """The end of what is on disk without a gap from 0 on.
+        """Return the number of contiguous bytes on disk from the start of the file.
 
-        Waits up to `timeout` seconds for it to be `step` beyond `position`, or at the end. For
-        one thread only.
+        Waits up to `timeout` seconds until it exceeds `position` by `step` bytes or reaches the
+        end of the file. Only one thread may wait.
         """
         with self._changed:
             self._awaited = min(position + step, self.size)
-            self._changed.wait_for(lambda: self._frontier() >= self._awaited, timeout)
-            return self._frontier()
+            self._changed.wait_for(lambda: self._contiguous() >= self._awaited, timeout)
+            return self._contiguous()
 
-    def _hand_out(self, start: int, end: int) -> Part:
+    def _add(self, start: int, end: int) -> Part:
         part = Part(self._slots, start, start, end)
         self._slots += 1
         self._active.add(part)
@@ -157,32 +173,34 @@ class Parts:
     def _on_disk(self) -> list[Range]:
         return merged([*self._present, *((part.start, part.position) for part in self._active)])
 
-    def _frontier(self) -> int:
+    def _contiguous(self) -> int:
         start, end = next(iter(self._on_disk()), (0, 0))
         return end if start == 0 else 0
 
     def _gaps(self) -> list[Range]:
-        """What is neither on disk nor being fetched, in order."""
-        gaps, at = [], 0
-        taken = [*self._present, *((part.start, part.end) for part in self._active)]
-        for start, end in merged(taken):
-            if start > at:
-                gaps.append((at, start))
-            at = end
-        return gaps if at >= self.size else [*gaps, (at, self.size)]
+        """Return the ranges that are neither on disk nor assigned, in order."""
+        gaps, offset = [], 0
+        assigned = [(part.start, part.end) for part in self._active]
+        for start, end in merged([*self._present, *assigned]):
+            if start > offset:
+                gaps.append((offset, start))
+            offset = end
+        return gaps if offset >= self.size else [*gaps, (offset, self.size)]
 
 
 def _expected(part: Part, now: float) -> float:
-    """Seconds until a part is whole, if it goes on as it went; a part needs time to show."""
-    elapsed = now - part.begun
+    """Return the seconds until a part is complete at its present rate; 0 for a new part."""
+    elapsed = now - part.started_at
     if elapsed < SLOW / 2 or not part.left:
         return 0.0
-    done = part.position - part.start
-    return part.left * elapsed / done if done and now - part.heard <= SILENT else math.inf
+    received = part.position - part.start
+    if not received or now - part.received_at > STALLED:
+        return math.inf
+    return part.left * elapsed / received
 
 
 def merged(ranges: Iterable[Range]) -> list[Range]:
-    """`ranges` in order, with those joined that touch or overlap, and empty ones left out."""
+    """Return `ranges` in order, joining adjacent and overlapping ones and dropping empty ones."""
     result: list[Range] = []
     for start, end in sorted(ranges):
         if start >= end:

@@ -1,108 +1,200 @@
-"""How far a pull is, and how the server is told."""
+"""Measure the progress of a pull and report its status to the server."""
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Literal
 
-from ..protocol import Downloading, Event, Verifying, Waiting
-from ..resolve.plan import RemoteFile
+import msgspec
+from msgspec import UNSET
+
+from ...contract.types import PulledFile, PullStatus
+from ..resolve.hub_api import RemoteFile
+from ..resolve.plan import Plan
 from .parts import Parts
 
-#: Seconds over which the rate is taken. So long after the last byte it is 0.
-WINDOW = 3.0
-#: Seconds between two reports while bytes come, and while none do.
-OFTEN, SELDOM = 0.1, 1.0
-
-Phase = Literal["waiting", "working"]
+#: Seconds over which the rate is averaged. So long after the last byte it is 0.
+RATE_WINDOW = 3.0
+#: Seconds between two reports while bytes arrive, and while the download is stalled.
+INTERVAL, STALLED_INTERVAL = 0.1, 1.0
 
 
 class Progress:
-    """Written by the thread that pulls, read by the one that reports.
+    """The bytes on disk; written by the thread that pulls and read by the one that reports.
 
     Attributes
     ----------
-    phase : whether another process is at it, or this one.
-    total : bytes of all files.
+    phase : str
+        ``waiting`` while another process fetches the current file.
+    total : int
+        Bytes of all files.
     """
 
     def __init__(self, files: Iterable[RemoteFile]) -> None:
-        self.phase: Phase = "working"
-        self._here = {file.url: 0 for file in files}
+        self.phase: Literal["waiting", "downloading"] = "downloading"
+        self._by_url = {file.url: 0 for file in files}
         self.total = sum(file.size for file in files)
         self._current: tuple[str, Parts] | None = None
-        self._most = 0
+        self._highest = 0
 
     @property
     def completed(self) -> int:
-        """Bytes that are here; never less than it was."""
-        self._most = max(self._most, min(sum(self.files), self.total))
-        return self._most
+        """Bytes on disk; never decreases."""
+        self._highest = max(self._highest, min(sum(self.files), self.total))
+        return self._highest
 
     @property
     def files(self) -> tuple[int, ...]:
-        """Bytes that are here of each file."""
-        here = self._here
+        """Bytes on disk of each file."""
+        by_url = self._by_url
         if self._current is not None:
             url, parts = self._current
-            here = here | {url: parts.completed}
-        return tuple(here.values())
+            by_url = by_url | {url: parts.completed}
+        return tuple(by_url.values())
 
-    def set(self, file: RemoteFile, number: int) -> None:
-        """So many bytes of a file that is not being fetched are here."""
-        self._here = self._here | {file.url: number}
+    def set(self, file: RemoteFile, completed: int) -> None:
+        """Record the bytes of a file that this process is not fetching."""
+        self._by_url = self._by_url | {file.url: completed}
         self._current = None
 
     def follow(self, file: RemoteFile, parts: Parts) -> None:
-        """A file is being fetched."""
+        """Count the bytes of the file that is being fetched."""
         self._current = (file.url, parts)
 
 
 class Reporter:
-    """Turns progress into events; `tick` is called every `OFTEN` seconds.
+    """Emit the status of a pull whenever it changes.
 
-    Attributes
+    The thread that pulls reports each step; another thread calls `tick` every `INTERVAL` seconds.
+
+    Parameters
     ----------
-    verifying : all bytes are here, and that was told.
+    status : PullStatus
+        Status at the start of the pull.
+    emit : callable
+        Sends a status to the server.
+    clock : callable
+        Monotonic seconds.
     """
 
     def __init__(
         self,
-        progress: Progress,
-        send: Callable[[Event], None],
+        status: PullStatus,
+        emit: Callable[[PullStatus], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.progress = progress
-        self._send = send
+        self._status = status
+        self._note = status.note
+        self._emit = emit
         self._clock = clock
-        self._points = deque([(clock(), progress.completed)])
-        self._last: tuple[float, int] | None = None
-        self.verifying = False
+        self._lock = threading.RLock()
+        self._progress: Progress | None = None
+        self._points: deque[tuple[float, int]] = deque()
+        self._reported_at = 0.0
+        self._ended = False
+
+    def resolving(self) -> None:
+        """Report that the hub is being asked for the files."""
+        with self._lock:
+            self._progress = None
+            self._report(phase="resolving", revision=UNSET, resumed_from=UNSET)
+
+    def planned(self, plan: Plan) -> None:
+        """Report the files to fetch."""
+        files = tuple(PulledFile(file.path, file.size) for file in plan.files)
+        with self._lock:
+            self._note = UNSET if plan.note is None else plan.note
+            self._report(
+                phase="resolving",
+                revision=plan.revision,
+                total=plan.size,
+                files=files if len(files) > 1 else UNSET,
+            )
+
+    def downloading(self, progress: Progress) -> None:
+        """Follow the progress, and report the bytes that are already on disk, if any."""
+        with self._lock:
+            self._progress = progress
+            completed = progress.completed
+            self._points = deque([(self._clock(), completed)])
+            self._reported_at = float("-inf")
+            if completed:
+                self._report_bytes(phase="downloading", resumed_from=completed)
 
     def tick(self) -> None:
-        if self.verifying:
-            return
-        now, completed = self._clock(), self.progress.completed
-        self._points.append((now, completed))
-        while len(self._points) > 2 and now - self._points[0][0] > WINDOW:
-            self._points.popleft()
-        if self._last is not None and now - self._last[0] < SELDOM and completed == self._last[1]:
-            return
-        self._last = now, completed
-        self._send(self._event(completed))
+        """Report the bytes on disk if their number has changed or the last report is old."""
+        with self._lock:
+            progress = self._progress
+            if self._ended or progress is None or self._status.phase == "verifying":
+                return
+            now, completed = self._clock(), progress.completed
+            self._points.append((now, completed))
+            while len(self._points) > 2 and now - self._points[0][0] > RATE_WINDOW:
+                self._points.popleft()
+            age = now - self._reported_at
+            if age < STALLED_INTERVAL and completed == self._status.completed:
+                return
+            self._reported_at = now
+            if completed == progress.total:
+                self._report_bytes(phase="verifying")
+            elif progress.phase == "waiting":
+                note = "Another pull is downloading the same file."
+                self._report_bytes(phase="waiting", note=note)
+            else:
+                rate = self._rate()
+                eta = (progress.total - completed) / rate if rate else UNSET
+                self._report_bytes(phase="downloading", bytes_per_second=rate, eta_seconds=eta)
 
-    def _event(self, completed: int) -> Event:
-        total = self.progress.total
-        if completed == total:
-            self.verifying = True
-            return Verifying()
-        if self.progress.phase == "waiting":
-            return Waiting(completed, total)
-        rate = self._rate()
-        eta = (total - completed) / rate if rate else None
-        return Downloading(completed, total, rate, eta, self.progress.files)
+    def done(self, created: int) -> None:
+        """Report that the model is registered; `created` is the time in its manifest."""
+        with self._lock:
+            if self._status.phase != "verifying":  # the job ended between two ticks
+                self._report_bytes(phase="verifying")
+            self._end(self._status.ended("done", created=created))
+
+    def failed(self, error: dict[str, object]) -> None:
+        """Report an error, as `PowerError.to_wire` returns it."""
+        with self._lock:
+            self._end(self._status.ended("failed", error=error))
+
+    def paused(self) -> None:
+        with self._lock:
+            self._end(self._measured().ended("paused"))
+
+    def _end(self, status: PullStatus) -> None:
+        """Emit the last status, unless there was one before."""
+        self._send(status)
+        self._ended = True
+
+    def _send(self, status: PullStatus) -> None:
+        if not self._ended:
+            self._emit(status)
+
+    def _report_bytes(self, **changes: object) -> None:
+        self._status = self._measured()
+        self._report(**changes)
+
+    def _report(self, **changes: object) -> None:
+        """Emit the status with `changes`; a rate, a time and a note are valid for one report."""
+        momentary = {"bytes_per_second": UNSET, "eta_seconds": UNSET, "note": self._note}
+        self._status = msgspec.structs.replace(self._status, **momentary | changes)
+        self._send(self._status)
+
+    def _measured(self) -> PullStatus:
+        """Return the status with the bytes on disk."""
+        status, progress = self._status, self._progress
+        if progress is None:
+            return status
+        files = status.files
+        if files is not UNSET:
+            pairs = zip(files, progress.files, strict=True)
+            files = tuple(PulledFile(file.name, file.size, count) for file, count in pairs)
+        return msgspec.structs.replace(
+            status, completed=progress.completed, total=progress.total, files=files
+        )
 
     def _rate(self) -> float:
         (then, before), (now, after) = self._points[0], self._points[-1]

@@ -1,4 +1,4 @@
-"""Where the bytes of one file come from: the hub, or the host that it redirects to."""
+"""Request ranges of one file from the hub, or from the host that it redirects to."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from http import HTTPStatus
 from urllib.parse import urljoin
 
 from ...contract.errors import HubError, HubUnauthorized
-from ..resolve.plan import RemoteFile
+from ..resolve.hub_api import RemoteFile
 from .exceptions import ContentChanged, Transient
-from .http_client import Client, Origin, failed, origin_of
+from .http_client import Client, Origin, origin_of, to_transient
 
-#: Redirects within the hub before it counts as a loop.
+#: More redirects than this count as a loop.
 MAX_REDIRECTS = 5
 
 _REDIRECTS = (301, 302, 303, 307, 308)
-_CROWDED = (403, 429, 503)
+_OVERLOADED = (403, 429, 503)
 _HASH = re.compile(r'(?:W/)?"?([0-9a-f]{64}|[0-9a-f]{40})"?')
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 
 
 class Source:
-    """One file at the hub. Safe among threads, each with a `Client` of its own.
+    """One file at the hub, for several threads with one `Client` each.
 
-    The hub is asked once where the file is, with the token; its answer is used until the host
-    it named refuses it, as hosts do when a signed link is too old.
+    The hub is asked once, with the token, for the link to the file. The link is used until its
+    host refuses it, as hosts do when a signed link has expired.
     """
 
     def __init__(self, file: RemoteFile) -> None:
@@ -38,17 +38,22 @@ class Source:
         self._lock = threading.Lock()
 
     def open(self, client: Client, start: int, end: int) -> Body:
-        """Ask for the bytes ``[start, end)``.
+        """Request the bytes ``[start, end)``.
 
         Raises
         ------
-        Transient, ContentChanged, HubError, HubUnauthorized
+        Transient
+            If the request failed and may be repeated.
+        ContentChanged
+            If the hub's hash of the file differs from its listing.
+        HubError, HubUnauthorized
+            If the hub no longer has the file or refuses access.
         """
-        link = self._find(client)
+        link = self._get_link(client)
         try:
             return self._body(self._get(client, link, start, end), start, end)
-        except Transient as fault:
-            if fault.stale:
+        except Transient as error:
+            if error.stale:
                 self._forget(link)
             raise
 
@@ -59,10 +64,10 @@ class Source:
                 return response
             response.read()
             url = _target(url, response)
-        raise Transient("the redirects lead in circles", stale=True)
+        raise Transient("too many redirects", stale=True)
 
-    def _find(self, client: Client) -> str:
-        with self._lock:  # one asks, the others wait for the answer
+    def _get_link(self, client: Client) -> str:
+        with self._lock:  # one thread asks the hub, the other ones wait for its reply
             if self._link is None:
                 self._link = self._resolve(client)
             return self._link
@@ -73,7 +78,7 @@ class Source:
                 self._link = None
 
     def _resolve(self, client: Client) -> str:
-        """Follow the hub's redirects up to the first that leads elsewhere."""
+        """Follow the hub's redirects up to the first one to another host."""
         url = self._file.url
         for _ in range(MAX_REDIRECTS):
             response = client.request("HEAD", url, {})
@@ -82,38 +87,47 @@ class Source:
             if response.status not in _REDIRECTS:
                 if response.status == HTTPStatus.OK:
                     return url
-                raise _refusal(response, by_hub=True)
+                raise _refused(response, from_hub=True)
             url = _target(url, response)
             if origin_of(url) != self._hub:
                 return url
-        raise Transient("the redirects lead in circles")
+        raise Transient("too many redirects")
 
     def _check_identity(self, response: http.client.HTTPResponse) -> None:
-        """The hub's ETag is the hash of the content; what another server between makes of it is
-        none, and says nothing."""
+        """Compare the hash in the hub's ETag with the listing; ignore ETags of other formats."""
         etag = response.headers["X-Linked-Etag"]
         if etag is None and response.status == HTTPStatus.OK:
             etag = response.headers["ETag"]
-        found = _HASH.fullmatch(etag or "")
-        if found and found[1] != self._file.etag:
+        match = _HASH.fullmatch(etag or "")
+        if match and match[1] != self._file.etag:
             raise ContentChanged
 
     def _body(self, response: http.client.HTTPResponse, start: int, end: int) -> Body:
         if response.status == HTTPStatus.PARTIAL_CONTENT:
             match = _CONTENT_RANGE.fullmatch(response.headers["Content-Range"] or "")
             if match is None or [*map(int, match.groups())] != [start, end - 1, self._file.size]:
-                raise Transient("other bytes were sent than were asked for", stale=True)
+                raise Transient("the server sent another range than requested", stale=True)
             return Body(response, start, ranged=True)
         if response.status == HTTPStatus.OK:
             length = response.headers["Content-Length"]
             if length is not None and length != str(self._file.size):
-                raise Transient(f"{length} bytes and not {self._file.size} were sent", stale=True)
+                raise Transient(
+                    f"the server sent {length} bytes instead of {self._file.size}", stale=True
+                )
             return Body(response, 0, ranged=False)
-        raise _refusal(response, by_hub=False)
+        raise _refused(response, from_hub=False)
 
 
 class Body:
-    """Bytes that come, from `position` on; `ranged` is False where all are sent, unasked."""
+    """The body of a reply.
+
+    Attributes
+    ----------
+    position : int
+        Offset in the file of the next byte.
+    ranged : bool
+        False if the server ignored the range and sends the whole file.
+    """
 
     def __init__(self, response: http.client.HTTPResponse, position: int, *, ranged: bool) -> None:
         self.position = position
@@ -121,52 +135,56 @@ class Body:
         self._response = response
 
     def read(self, limit: int) -> bytes:
-        """What has come, up to `limit` bytes, and at least one.
+        """Return the bytes that have arrived, at least one and up to `limit`.
 
         Raises
         ------
         Transient
-            The connection ended, or nothing came for too long.
+            If the connection ended or stalled.
         """
         try:
             data = self._response.read1(limit)
         except (OSError, http.client.HTTPException) as error:
-            raise failed(error) from None
+            raise to_transient(error) from None
         if not data:
-            raise Transient("the connection was closed in the middle")
+            raise Transient("the connection was closed early")
         self.position += len(data)
         return data
 
 
 def _target(url: str, response: http.client.HTTPResponse) -> str:
-    """Where a redirect leads."""
+    """Return the target of a redirect."""
     location: str = response.headers["Location"] or ""
     return urljoin(url, location)
 
 
-def _refusal(
-    response: http.client.HTTPResponse, *, by_hub: bool
+def _refused(
+    response: http.client.HTTPResponse, *, from_hub: bool
 ) -> Transient | HubError | HubUnauthorized:
-    """What an answer without the file means. A refusal by the host behind a link is no word of
-    the hub: the link may be too old."""
+    """Return the error for a reply without the file.
+
+    If the host behind a link refuses it, the link may have expired; only a refusal by the hub is
+    final.
+    """
     status = response.status
-    if by_hub and status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+    if from_hub and status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         return HubUnauthorized(
-            f"The hub refuses the file (status {status}). Ask for access on the model's page, and "
-            "give a token that has it: in the request, as HF_TOKEN, or with `hf auth login`."
+            f"The hub refuses access to the file (status {status}). Request access on the model's "
+            "page, and use a token that has it: in the request, in HF_TOKEN, or with "
+            "`hf auth login`."
         )
-    if by_hub and status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
-        return HubError("The hub has the file no more. Pull the model again.")
+    if from_hub and status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
+        return HubError("The hub no longer has the file. Pull the model again.")
     return Transient(
         f"status {status}",
         wait=_retry_after(response),
-        crowded=status in _CROWDED,
+        overloaded=status in _OVERLOADED,
         stale=status < HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.TOO_MANY_REQUESTS,
     )
 
 
 def _retry_after(response: http.client.HTTPResponse) -> float | None:
-    """Seconds of ``Retry-After``, which is a number or a date (RFC 9110, 10.2.3)."""
+    """Return the seconds of ``Retry-After``, a number or a date (RFC 9110, section 10.2.3)."""
     value = response.headers["Retry-After"]
     if value is None:
         return None

@@ -1,4 +1,4 @@
-"""Models of transformers on the hub: what is taken of a repository, and what is refused."""
+"""Test which files of a repository are pulled for a Transformers model, and which are rejected."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from a3s_power_jupyter.contract.errors import InvalidModelDirectory
 from a3s_power_jupyter.hub.resolve.plan import Plan
 from a3s_power_jupyter.store.formats.model_directory import describe_directory
 from support import hub_repository, model_files
-from support.hub_plans import index, plan, sharded, taken
+from support.hub_plans import index, paths_of, plan, sharded
 from support.hub_server import HubServer
 
 JUNK = {
@@ -24,11 +24,11 @@ JUNK = {
 
 
 def check_like_the_store(hub: HubServer, folder: Path, repo: str = "ada/m") -> Plan:
-    """The plan has what the store would register of the same directory, in the same order."""
+    """Check that the plan has the files that the store would register, in the same order."""
     hub.add(repo, hub_repository.files_of(folder))
     found = plan(hub, repo)
     described = describe_directory(folder, None)
-    assert taken(found) == [file.name for file in described.files]
+    assert paths_of(found) == [file.name for file in described.files]
     assert found.kind == "directory"
     return found
 
@@ -43,7 +43,7 @@ def test_a_directory_without_junk(hub: HubServer, tmp_path: Path) -> None:
     folder = model_files.model_directory(tmp_path / "m")
     write(folder, JUNK | {"additional_chat_templates/rag.jinja": b"x", "chat_template.jinja": b"x"})
     found = check_like_the_store(hub, folder)
-    assert taken(found) == [
+    assert paths_of(found) == [
         "model.safetensors", "chat_template.jinja", "config.json", "tokenizer.json",
         "tokenizer_config.json", "additional_chat_templates/rag.jinja",
     ]  # fmt: skip
@@ -58,8 +58,8 @@ def test_a_directory_of_shards(hub: HubServer, tmp_path: Path) -> None:
     folder = sharded(tmp_path / "m")
     write(folder, {"model-00003-of-00003.safetensors": b"left over"})
     found = check_like_the_store(hub, folder)
-    assert taken(found)[:2] == [f"model-0000{n}-of-00002.safetensors" for n in (1, 2)]
-    assert "model.safetensors.index.json" in taken(found)
+    assert paths_of(found)[:2] == [f"model-0000{n}-of-00002.safetensors" for n in (1, 2)]
+    assert "model.safetensors.index.json" in paths_of(found)
 
 
 def test_a_pipeline_of_sentence_transformers(hub: HubServer, tmp_path: Path) -> None:
@@ -73,8 +73,8 @@ def test_a_pipeline_of_sentence_transformers(hub: HubServer, tmp_path: Path) -> 
     }  # fmt: skip
     write(folder, files)
     found = check_like_the_store(hub, folder)
-    assert "2_Dense/model.safetensors" in taken(found)
-    assert "1_Pooling/config.json" in taken(found)
+    assert "2_Dense/model.safetensors" in paths_of(found)
+    assert "1_Pooling/config.json" in paths_of(found)
     (folder / "2_Dense/model.safetensors").unlink()
     hub.add("ada/pickled", hub_repository.files_of(folder))
     with pytest.raises(
@@ -88,9 +88,9 @@ def test_a_repository_with_both(hub: HubServer, tmp_path: Path) -> None:
     write(folder, {"M-Q4_0.gguf": b"x", "M-Q8_0.gguf": b"x"})
     found = check_like_the_store(hub, folder)
     assert "pull it by its path, for example ada/m/M-Q4_0.gguf" in str(found.note)
-    assert taken(plan(hub, "ada/m:Q8_0")) == ["M-Q8_0.gguf"]
+    assert paths_of(plan(hub, "ada/m:Q8_0")) == ["M-Q8_0.gguf"]
     hub.add("ada/gguf", {"M-Q4_0.gguf": b"x", "config.json": b"{}", "extra.safetensors": b"x"})
-    assert taken(plan(hub, "ada/gguf")) == ["M-Q4_0.gguf"]
+    assert paths_of(plan(hub, "ada/gguf")) == ["M-Q4_0.gguf"]
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_a_repository_with_both(hub: HubServer, tmp_path: Path) -> None:
         ({"model.safetensors", "config.json"}, "no tokenizer"),
     ],
 )
-def test_what_is_no_model(hub: HubServer, files: set[str], why: str) -> None:
+def test_repositories_without_a_model(hub: HubServer, files: set[str], why: str) -> None:
     hub.add("ada/m", dict.fromkeys(files, b"x"))
     with pytest.raises(InvalidModelDirectory, match=why):
         plan(hub, "ada/m")
@@ -114,9 +114,9 @@ def test_what_is_no_model(hub: HubServer, files: set[str], why: str) -> None:
 @pytest.mark.parametrize(
     ("placed", "why"),
     [
-        ({"t": "gone.safetensors"}, r"'gone\.safetensors', which is not there"),
-        ({"t": "../model.safetensors"}, "which is not there"),
-        ({"t": "config.json"}, "which is not there"),
+        ({"t": "gone.safetensors"}, r"'gone\.safetensors', which is not in the repository"),
+        ({"t": "../model.safetensors"}, "which is not in the repository"),
+        ({"t": "config.json"}, "which is not in the repository"),
         ({}, "is empty"),
         ({"t": 1}, "is empty"),
     ],

@@ -1,4 +1,4 @@
-"""Disks that are full before a pull, or become so in the middle of it: a real, small tmpfs."""
+"""Test pulls to a disk that is full before the pull or becomes full during it, on a small tmpfs."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from pathlib import Path
 import pytest
 
 from a3s_power_jupyter.contract.errors import InsufficientDisk
+from a3s_power_jupyter.contract.types import PullStatus
 from a3s_power_jupyter.hub.process import job
 from a3s_power_jupyter.hub.process.job import Job
-from a3s_power_jupyter.hub.protocol import Event, PullRequest, Resuming
+from a3s_power_jupyter.hub.transfer.progress import Reporter
 from a3s_power_jupyter.store import ModelStore
 from a3s_power_jupyter.store.blobs import HEADROOM
-from support.hub_fetching import MIB, REPO, random_bytes
+from support.hub_fetching import MIB, REPO, random_bytes, start_pull
 from support.hub_server import HubServer, run_hub
 from support.model_files import gguf
 
@@ -55,22 +56,22 @@ def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         subprocess.run(unmount, check=True)
 
 
-def pull(hub: HubServer, home: Path) -> list[Event]:
-    events: list[Event] = []
-    request = PullRequest("m", f"{REPO}:q4_0", str(home), endpoint=hub.url)
-    Job(request, events.append, threading.Event()).run()
-    return events
+def pull(hub: HubServer, home: Path, name: str = "m") -> list[PullStatus]:
+    emitted: list[PullStatus] = []
+    request = start_pull(hub, home, f"{REPO}:q4_0", name)
+    Job(request, Reporter(request.status, emitted.append), threading.Event()).run()
+    return emitted
 
 
-def test_too_little_space_is_told_before_the_first_byte(hub: HubServer, disk: Path) -> None:
+def test_insufficient_space_is_reported_before_the_first_byte(hub: HubServer, disk: Path) -> None:
     with pytest.raises(InsufficientDisk) as caught:
         pull(hub, disk / "home")
-    assert f"needs {SIZE:,} bytes" in caught.value.message
-    assert f"{HEADROOM:,} to stay free" in caught.value.message
+    assert f"needs {SIZE:,} more bytes" in caught.value.message
+    assert f"{HEADROOM:,} that stay free" in caught.value.message
     assert hub.served(PATH) == 0
 
 
-def test_full_in_the_middle_and_on_after_space_was_made(
+def test_a_disk_that_becomes_full_and_has_space_again(
     hub: HubServer, disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(job, "HEADROOM", 0)
@@ -84,30 +85,30 @@ def test_full_in_the_middle_and_on_after_space_was_made(
 
     filling = threading.Thread(target=fill)
     filling.start()
-    with pytest.raises(InsufficientDisk, match="What came is kept") as caught:
+    with pytest.raises(InsufficientDisk, match="downloaded bytes are kept") as caught:
         pull(hub, disk / "home")
     filling.join()
-    assert "bytes more, and" in caught.value.message
+    assert "more bytes, but" in caught.value.message
 
     filler.unlink()
     hub.behave()
     hub.requests.clear()
-    [resuming] = [event for event in pull(hub, disk / "home") if isinstance(event, Resuming)]
-    assert 6 * MIB < resuming.offset < 9 * MIB
-    assert hub.served(PATH) == SIZE - resuming.offset
+    resumed_from = pull(hub, disk / "home")[-1].resumed_from
+    assert isinstance(resumed_from, int)
+    assert 6 * MIB < resumed_from < 9 * MIB
+    assert hub.served(PATH) == SIZE - resumed_from
     store = ModelStore(disk / "home")
     [blob] = store.resolve(store.get("m"))
     assert blob.read_bytes() == CONTENT
 
 
-def test_room_for_what_remains_is_enough(
+def test_space_for_the_missing_bytes_is_enough(
     hub: HubServer, disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is here already needs no space any more."""
+    """Bytes that are already on disk do not count."""
     monkeypatch.setattr(job, "HEADROOM", 0)
     store = ModelStore(disk / "home")
     pull(hub, disk / "home")
     (disk / "filler").write_bytes(b"x" * (7 * MIB))
-    request = PullRequest("again", f"{REPO}:q4_0", str(disk / "home"), endpoint=hub.url)
-    Job(request, lambda _event: None, threading.Event()).run()
+    pull(hub, disk / "home", "again")
     assert store.get("again").files == store.get("m").files

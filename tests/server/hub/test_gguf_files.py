@@ -1,4 +1,4 @@
-"""GGUF models of a repository: which one a reference means, and what belongs to it."""
+"""Test which GGUF model of a repository a reference means, and which files belong to it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from a3s_power_jupyter.contract.errors import (
 )
 from a3s_power_jupyter.hub.resolve.gguf_files import GGUF
 from a3s_power_jupyter.store.formats.ggml import FILE_TYPES
-from support.hub_plans import REPO, add, plan, taken
+from support.hub_plans import REPO, add, paths_of, plan
 from support.hub_server import HubServer
 
 QUANTIZATIONS = ("Q2_K", "Q4_0", "Q4_1", "Q4_K_S", "Q4_K_M", "Q4_K_L", "Q8_0", "F16", "BF16", "F32")
@@ -39,7 +39,7 @@ def test_of_all_quantizations_a_tag_matches_its_own(separator: str) -> None:
 def test_a_tag_is_a_whole_word(hub: HubServer, tag: str) -> None:
     add(hub, *ggufs(QUANTIZATIONS), "mmproj-model-f16.gguf.txt")
     for text in (tag, tag.lower()):
-        assert taken(plan(hub, f"{REPO}:{text}")) == [f"Model-{tag}.gguf"]
+        assert paths_of(plan(hub, f"{REPO}:{text}")) == [f"Model-{tag}.gguf"]
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_a_tag_is_a_whole_word(hub: HubServer, tag: str) -> None:
 )
 def test_tags_of_other_spellings(hub: HubServer, file: str, tag: str) -> None:
     add(hub, file, "Other-Q3_K_S.gguf")
-    assert taken(plan(hub, f"{REPO}:{tag}")) == [file]
+    assert paths_of(plan(hub, f"{REPO}:{tag}")) == [file]
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_tags_of_other_spellings(hub: HubServer, file: str, tag: str) -> None:
         ("Model-Q8_0-00001-of-00001.gguf", "00001"),
     ],
 )
-def test_a_part_of_a_word_is_no_match(hub: HubServer, file: str, tag: str) -> None:
+def test_a_part_of_a_token_does_not_match(hub: HubServer, file: str, tag: str) -> None:
     add(hub, file)
     with pytest.raises(InvalidReference, match=r"It has: I?B?[QF]\d"):
         plan(hub, f"{REPO}:{tag}")
@@ -88,13 +88,13 @@ def test_through_folders_and_pages(hub: HubServer) -> None:
     names = [f"{q}/Model-{q}.gguf" for q in QUANTIZATIONS]
     add(hub, *names, *(f"notes/{number:03}.txt" for number in range(40)))
     hub.page = 7
-    assert taken(plan(hub, f"{REPO}:q8_0")) == ["Q8_0/Model-Q8_0.gguf"]
+    assert paths_of(plan(hub, f"{REPO}:q8_0")) == ["Q8_0/Model-Q8_0.gguf"]
     assert len([r for r in hub.requests if "/tree/" in r.path]) == -(-(50 + 11) // 7)
 
 
-def test_an_image_part_is_no_match(hub: HubServer) -> None:
+def test_an_mmproj_does_not_match(hub: HubServer) -> None:
     add(hub, "Model-F16.gguf", "mmproj-Model-F16.gguf", "Model.mmproj-f16.gguf", "imatrix.gguf")
-    assert taken(plan(hub, f"{REPO}:F16"))[0] == "Model-F16.gguf"
+    assert paths_of(plan(hub, f"{REPO}:F16"))[0] == "Model-F16.gguf"
 
 
 def test_several_matches_are_listed(hub: HubServer) -> None:
@@ -103,7 +103,7 @@ def test_several_matches_are_listed(hub: HubServer) -> None:
         plan(hub, f"{REPO}@main:Q4_0")
     assert f"{REPO}/a/Small-Q4_0.gguf, {REPO}/b/Large-Q4_0.gguf" in caught.value.message
     assert "Q8_0" not in caught.value.message
-    assert taken(plan(hub, f"{REPO}/b/Large-Q4_0.gguf")) == ["b/Large-Q4_0.gguf"]
+    assert paths_of(plan(hub, f"{REPO}/b/Large-Q4_0.gguf")) == ["b/Large-Q4_0.gguf"]
 
 
 def test_candidates_keep_the_revision(hub: HubServer) -> None:
@@ -115,7 +115,7 @@ def test_candidates_keep_the_revision(hub: HubServer) -> None:
         plan(hub, f"{REPO}@refs/pr/1/a-q4_0.gguf")
 
 
-def test_a_missing_tag_is_answered_with_what_there_is(hub: HubServer) -> None:
+def test_the_error_for_a_missing_tag_lists_the_quantizations(hub: HubServer) -> None:
     add(hub, *ggufs(("Q4_K_M", "Q8_0")))
     with pytest.raises(InvalidReference, match=r"'Q5_K_M'.* It has: Q4_K_M, Q8_0\."):
         plan(hub, f"{REPO}:Q5_K_M")
@@ -131,11 +131,11 @@ def shards(stem: str, total: int) -> list[str]:
     return [f"{stem}-{number:05}-of-{total:05}.gguf" for number in range(1, total + 1)]
 
 
-def test_shards_come_together_and_in_order(hub: HubServer) -> None:
+def test_all_shards_are_pulled_in_order(hub: HubServer) -> None:
     large = shards("Q8_0/Model-Q8_0", 12)
     add(hub, *reversed(large), *shards("Q4_0/Model-Q4_0", 2), "Model-F16.gguf")
-    assert taken(plan(hub, f"{REPO}:Q8_0")) == large
-    assert taken(plan(hub, f"{REPO}/{large[4]}")) == large
+    assert paths_of(plan(hub, f"{REPO}:Q8_0")) == large
+    assert paths_of(plan(hub, f"{REPO}/{large[4]}")) == large
 
 
 def test_a_set_of_shards_that_is_not_complete(hub: HubServer) -> None:
@@ -146,7 +146,7 @@ def test_a_set_of_shards_that_is_not_complete(hub: HubServer) -> None:
         plan(hub, f"{REPO}/{shards('Model-Q8_0', 3)[0]}")
 
 
-def test_a_path_that_is_no_model(hub: HubServer) -> None:
+def test_a_path_that_is_not_a_model(hub: HubServer) -> None:
     add(hub, "Model-Q4_K_M.gguf", "mmproj-F16.gguf")
     with pytest.raises(InvalidReference, match=f"Did you mean {REPO}/Model-Q4_K_M.gguf"):
         plan(hub, f"{REPO}/Model-Q4_K_S.gguf")
@@ -156,7 +156,7 @@ def test_a_path_that_is_no_model(hub: HubServer) -> None:
         plan(hub, f"{REPO}/mmproj-F16.gguf")
 
 
-# ---------------------------------------------------------------- image parts
+# ---------------------------------------------------------------- mmproj
 
 
 @pytest.mark.parametrize(
@@ -172,20 +172,18 @@ def test_a_path_that_is_no_model(hub: HubServer) -> None:
         (["a/x/mmproj-F16.gguf", "mmproj-F16.gguf"], "a/x/mmproj-F16.gguf"),
     ],
 )
-def test_the_image_part_that_belongs_to_a_model(
-    hub: HubServer, parts: list[str], expected: str
-) -> None:
+def test_the_mmproj_of_a_model(hub: HubServer, parts: list[str], expected: str) -> None:
     add(hub, "a/Model-Q4_0.gguf", "a/Model-Q8_0.gguf", *parts)
     for text in (f"{REPO}:Q4_0", f"{REPO}/a/Model-Q4_0.gguf"):
         found = plan(hub, text)
-        assert taken(found) == ["a/Model-Q4_0.gguf", expected]
+        assert paths_of(found) == ["a/Model-Q4_0.gguf", expected]
         assert found.mmproj == expected
 
 
-def test_the_image_part_of_another_model(hub: HubServer) -> None:
+def test_the_mmproj_of_another_model(hub: HubServer) -> None:
     add(hub, "Text-Q4_0.gguf", "Vision-Q8_0.gguf", "mmproj-Vision-F16.gguf")
-    assert taken(plan(hub, f"{REPO}:Q4_0")) == ["Text-Q4_0.gguf"]
-    assert taken(plan(hub, f"{REPO}:Q8_0")) == ["Vision-Q8_0.gguf", "mmproj-Vision-F16.gguf"]
+    assert paths_of(plan(hub, f"{REPO}:Q4_0")) == ["Text-Q4_0.gguf"]
+    assert paths_of(plan(hub, f"{REPO}:Q8_0")) == ["Vision-Q8_0.gguf", "mmproj-Vision-F16.gguf"]
 
 
 # ---------------------------------------------------------------- the best that fits
@@ -205,16 +203,16 @@ SIZES = {"M-Q2_K.gguf": 200, "M-Q4_K_M.gguf": 400, "M-Q8_0.gguf": 800, "M-F16.gg
 def test_the_best_quantization_that_fits(hub: HubServer, memory: int | None, expected: str) -> None:
     sized(hub, SIZES)
     found = plan(hub, REPO, memory)
-    assert taken(found) == [f"M-{expected}.gguf"]
+    assert paths_of(found) == [f"M-{expected}.gguf"]
     assert f"Of 3 quantizations, {expected} (" in str(found.note)
     assert ("free memory" in str(found.note)) == (memory is not None)
 
 
-def test_shards_and_the_image_part_count(hub: HubServer) -> None:
+def test_shards_and_mmproj_count_towards_the_memory(hub: HubServer) -> None:
     first, second = shards("M-Q8_0", 2)
     sized(hub, {first: 300, second: 300, "M-Q4_0.gguf": 300, "mmproj-F16.gguf": 200})
-    assert taken(plan(hub, REPO, 1000)) == [first, second, "mmproj-F16.gguf"]
-    assert taken(plan(hub, REPO, 999)) == ["M-Q4_0.gguf", "mmproj-F16.gguf"]
+    assert paths_of(plan(hub, REPO, 1000)) == [first, second, "mmproj-F16.gguf"]
+    assert paths_of(plan(hub, REPO, 999)) == ["M-Q4_0.gguf", "mmproj-F16.gguf"]
 
 
 def test_none_fits(hub: HubServer) -> None:
@@ -223,17 +221,17 @@ def test_none_fits(hub: HubServer) -> None:
         plan(hub, REPO, 249)
 
 
-def test_unquantized_where_there_is_nothing_else(hub: HubServer) -> None:
+def test_unquantized_models_if_there_is_nothing_else(hub: HubServer) -> None:
     sized(hub, {"M-F16.gguf": 100, "M-F32.gguf": 200})
-    assert taken(plan(hub, REPO, 1000)) == ["M-F16.gguf"]
+    assert paths_of(plan(hub, REPO, 1000)) == ["M-F16.gguf"]
     sized(hub, {"M-F32.gguf": 100, "M-fp32-00001-of-00001.gguf": 200})
-    assert taken(plan(hub, REPO, 200)) == ["M-F32.gguf"]
+    assert paths_of(plan(hub, REPO, 200)) == ["M-F32.gguf"]
 
 
-def test_a_single_model_is_taken_as_it_is(hub: HubServer) -> None:
+def test_a_single_model_is_always_chosen(hub: HubServer) -> None:
     sized(hub, {"whatever.gguf": 1000, "README.md": 1})
     found = plan(hub, REPO, 10)
-    assert taken(found) == ["whatever.gguf"]
+    assert paths_of(found) == ["whatever.gguf"]
     assert not found.note
 
 

@@ -1,10 +1,9 @@
-"""Whole pulls in this process: what is registered, and what is told on the way."""
+"""Test whole pulls in this process: the registered models and the reported steps."""
 
 from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,49 +13,40 @@ import pytest
 
 from a3s_power_jupyter.contract.errors import HubError, InsufficientDisk, InvalidModelName
 from a3s_power_jupyter.contract.parameters import DefaultParameters
-from a3s_power_jupyter.contract.types import Manifest, RegisterRequest
+from a3s_power_jupyter.contract.types import Manifest, PullStatus, RegisterRequest
 from a3s_power_jupyter.hub.process import job
 from a3s_power_jupyter.hub.process.job import Job
-from a3s_power_jupyter.hub.protocol import (
-    Downloading,
-    Event,
-    Planned,
-    PullRequest,
-    Resolving,
-    Resuming,
-    Verifying,
-    Waiting,
-)
-from a3s_power_jupyter.hub.resolve.plan import Plan, RemoteFile
-from a3s_power_jupyter.hub.transfer.parts import Parts
-from a3s_power_jupyter.hub.transfer.progress import Progress, Reporter
+from a3s_power_jupyter.hub.resolve.hub_api import RemoteFile
+from a3s_power_jupyter.hub.resolve.plan import Plan
+from a3s_power_jupyter.hub.transfer.progress import Reporter
 from a3s_power_jupyter.store import ModelStore
-from support.hub_fetching import MIB, POLICY, REPO, random_bytes
+from support.hub_fetching import MIB, POLICY, REPO, random_bytes, start_pull
 from support.hub_repository import files_of
-from support.hub_server import HubServer, run_hub
+from support.hub_server import HubServer
 from support.model_files import gguf, model_directory
 
 PATH = "model.Q4_0.gguf"
 CONTENT = gguf() + random_bytes(5 * MIB)
 
 
-@pytest.fixture
-def hub() -> Iterator[HubServer]:
-    with run_hub() as running:
-        yield running
-
-
 @dataclass
 class Home:
     hub: HubServer
     path: Path
-    events: list[Event] = field(default_factory=list)
+    emitted: list[PullStatus] = field(default_factory=list)
 
     def pull(self, reference: str = f"{REPO}:q4_0", **more: Any) -> Manifest:
-        self.events.clear()
-        asked = {"name": reference, "reference": reference, "home": str(self.path)}
-        request = PullRequest(**asked | {"endpoint": self.hub.url} | more)
-        return Job(request, self.events.append, threading.Event(), POLICY).run()
+        self.emitted.clear()
+        request = start_pull(self.hub, self.path, reference, **more)
+        reporter = Reporter(request.status, self.emitted.append)
+        return Job(request, reporter, threading.Event(), POLICY).run()
+
+    def steps(self) -> list[str]:
+        """Return the phase of each status, and ``planned`` for ``resolving`` with a revision."""
+        return [
+            "planned" if status.phase == "resolving" and status.revision else str(status.phase)
+            for status in self.emitted
+        ]
 
     @property
     def store(self) -> ModelStore:
@@ -64,8 +54,7 @@ class Home:
 
 
 @pytest.fixture
-def home(hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+def home(hub: HubServer, tmp_path: Path, hf_cache: Path) -> Home:
     return Home(hub, tmp_path / "home")
 
 
@@ -80,10 +69,10 @@ def test_a_gguf_model(hub: HubServer, home: Home) -> None:
     assert file.sha256 == hashlib.sha256(CONTENT).hexdigest()
     assert manifest.source.reference == f"{REPO}:q4_0"
     assert manifest.source.revision == hub.repositories[REPO].refs["main"]
-    assert [type(event) for event in home.events] == [Resolving, Planned]
+    assert home.steps() == ["resolving", "planned"]
 
 
-def test_shards_and_the_image_part(hub: HubServer, home: Home) -> None:
+def test_shards_and_the_mmproj(hub: HubServer, home: Home) -> None:
     shards = {
         f"Q4_0/m-Q4_0-{number + 1:05}-of-00002.gguf": gguf(
             {"general.architecture": "llama", "split.no": number, "split.count": 2}
@@ -112,7 +101,7 @@ def test_a_directory_model(hub: HubServer, home: Home, tmp_path: Path) -> None:
     for file, path in zip(manifest.files, home.store.resolve(manifest), strict=True):
         assert path.read_bytes() == (folder / file.name).read_bytes()
     hub.requests.clear()
-    home.pull(REPO, name="second")  # small files have no hash to look for: fetched again
+    home.pull(REPO, name="second")  # small files have no SHA-256, so they are fetched again
     assert hub.served("model.safetensors") == 0
     assert len(list((home.path / "models" / "blobs").iterdir())) == len(files)
 
@@ -122,7 +111,8 @@ def test_pulled_again(hub: HubServer, home: Home) -> None:
     first = home.pull()
     again = home.pull()
     assert again.files == first.files
-    assert Resuming(len(CONTENT), len(CONTENT), (len(CONTENT),)) in home.events
+    assert home.steps() == ["resolving", "planned", "downloading"]
+    assert home.emitted[-1].resumed_from == home.emitted[-1].total == len(CONTENT)
     assert hub.served(PATH) == len(CONTENT)
 
 
@@ -137,7 +127,7 @@ def test_a_new_commit_replaces_the_old_blob(hub: HubServer, home: Home) -> None:
     assert blob.read_bytes() == other
 
 
-def test_force_mends_a_blob(hub: HubServer, home: Home) -> None:
+def test_force_repairs_a_blob(hub: HubServer, home: Home) -> None:
     hub.add(REPO, {PATH: CONTENT})
     [blob] = home.store.resolve(home.pull())
     blob.write_bytes(b"x" * len(CONTENT))
@@ -145,14 +135,14 @@ def test_force_mends_a_blob(hub: HubServer, home: Home) -> None:
     assert blob.read_bytes() == CONTENT
 
 
-def test_a_bad_name_is_told_before_the_first_byte(hub: HubServer, home: Home) -> None:
+def test_an_invalid_name_is_rejected_before_the_first_byte(hub: HubServer, home: Home) -> None:
     hub.add(REPO, {PATH: CONTENT})
     with pytest.raises(InvalidModelName):
         home.pull(name="no name")
     assert not hub.requests
 
 
-def test_the_users_parameters_stay(hub: HubServer, home: Home, tmp_path: Path) -> None:
+def test_default_parameters_are_kept(hub: HubServer, home: Home, tmp_path: Path) -> None:
     hub.add(REPO, {PATH: CONTENT})
     (tmp_path / "own.gguf").write_bytes(gguf())
     own = RegisterRequest("m", str(tmp_path / "own.gguf"))
@@ -160,39 +150,39 @@ def test_the_users_parameters_stay(hub: HubServer, home: Home, tmp_path: Path) -
     assert home.pull(name="m").default_parameters.num_ctx == 64
 
 
-def test_the_hub_is_asked_anew_when_it_changed_the_file(hub: HubServer, home: Home) -> None:
+def test_a_new_plan_if_the_hub_changes_the_file(hub: HubServer, home: Home) -> None:
     hub.add(REPO, {PATH: CONTENT})
     hub.fail(PATH, stage="head", etag="f" * 64, times=1)
     home.pull()
-    assert [type(event) for event in home.events] == [Resolving, Planned] * 2
+    assert home.steps() == ["resolving", "planned"] * 2
 
 
-def test_a_hub_that_changes_the_file_all_the_time(hub: HubServer, home: Home) -> None:
+def test_a_hub_that_keeps_changing_the_file(hub: HubServer, home: Home) -> None:
     hub.add(REPO, {PATH: CONTENT})
     hub.fail(PATH, stage="head", etag="f" * 64, times=None)
-    with pytest.raises(HubError, match="change while"):
+    with pytest.raises(HubError, match="changed during"):
         home.pull()
 
 
-def test_a_partial_taken_away_before_it_is_registered(
+def test_a_partial_that_is_removed_before_it_is_registered(
     hub: HubServer, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As by a second server that cancels a pull of the same file."""
+    """For example by a second server that cancels a pull of the same file."""
     hub.add(REPO, {PATH: CONTENT})
     describe = job.describe_staged
-    taken = []
+    removed = []
 
-    def describe_and_lose(name: str, files: dict[str, Path], first: str | None) -> Any:
+    def describe_and_remove(name: str, files: dict[str, Path], first: str | None) -> Any:
         found = describe(name, files, first)
-        if not taken:
-            taken.extend(files.values())
-            taken[0].unlink()
+        if not removed:
+            removed.extend(files.values())
+            removed[0].unlink()
         return found
 
-    monkeypatch.setattr(job, "describe_staged", describe_and_lose)
+    monkeypatch.setattr(job, "describe_staged", describe_and_remove)
     [blob] = home.store.resolve(home.pull())
     assert blob.read_bytes() == CONTENT
-    assert taken
+    assert removed
     assert hub.served(PATH) == 2 * len(CONTENT)
 
 
@@ -212,12 +202,12 @@ def file(path: str = PATH, size: int = 100, **more: Any) -> RemoteFile:
         file(size=-1),
     ],
 )
-def test_a_hub_that_lies_about_names_and_hashes(
+def test_unsafe_names_and_hashes_of_the_hub(
     hub: HubServer, home: Home, monkeypatch: pytest.MonkeyPatch, bad: RemoteFile
 ) -> None:
     plan = Plan(REPO, REPO, "c" * 40, "gguf", (bad,))
     monkeypatch.setattr(job, "make_plan", lambda *_args, **_more: plan)
-    with pytest.raises(HubError, match="no file of a model"):
+    with pytest.raises(HubError, match="cannot be a model file"):
         home.pull()
     assert not home.path.exists()
 
@@ -230,72 +220,3 @@ def test_a_file_larger_than_the_disk(
     monkeypatch.setattr(job, "make_plan", lambda *_args, **_more: plan)
     with pytest.raises(InsufficientDisk, match=f"{size:,}"):
         home.pull()
-
-
-# ---------------------------------------------------------------- what is told
-
-
-@dataclass
-class Told:
-    """A progress and what its reporter says, under a clock of our own."""
-
-    now: float = 100.0
-    said: list[Event] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.file = file(size=1000)
-        self.progress = Progress([self.file, file("small", 24)])
-        self.parts = Parts(1000)
-        self.part = self.parts.claim_rest(0)
-        self.progress.follow(self.file, self.parts)
-        self.reporter = Reporter(self.progress, self.said.append, lambda: self.now)
-
-    def tick(self, seconds: float, number: int = 0) -> list[Event]:
-        """What is said when `number` bytes came in the last `seconds`."""
-        assert self.part is not None
-        self.said.clear()
-        self.now += seconds
-        self.parts.advance(self.part, number)
-        self.reporter.tick()
-        return [*self.said]
-
-
-@pytest.fixture
-def told() -> Told:
-    return Told()
-
-
-def test_rate_and_eta(told: Told) -> None:
-    assert told.tick(0) == [Downloading(0, 1024, 0.0, None, (0, 0))]
-    rate, eta = pytest.approx(100.0), pytest.approx(10.14)
-    assert told.tick(0.1, 10) == [Downloading(10, 1024, rate, eta, (10, 0))]
-
-
-def test_little_is_said_while_nothing_comes_and_the_rate_falls_to_nothing(told: Told) -> None:
-    told.tick(0.1, 500)
-    said = [event for _ in range(60) for event in told.tick(0.1)]
-    assert 5 <= len(said) <= 7
-    last = said[-1]
-    assert isinstance(last, Downloading)
-    assert (last.bytes_per_second, last.eta_seconds) == (0.0, None)
-
-
-def test_completed_never_falls(told: Told) -> None:
-    told.tick(0.1, 600)
-    told.progress.set(told.file, 0)  # it has to be fetched again
-    assert told.progress.completed == 600
-
-
-def test_waiting_for_another_process(told: Told) -> None:
-    told.progress.phase = "waiting"
-    told.progress.set(told.file, 300)
-    assert told.tick(0.1) == [Waiting(300, 1024)]
-
-
-@pytest.mark.parametrize("more", [lambda told: told.tick(0.1), lambda told: told.tick(5)])
-def test_verifying_is_said_once(told: Told, more: Callable[[Told], list[Event]]) -> None:
-    told.tick(0.1, 1000)
-    told.progress.set(told.file, 1000)
-    told.progress.set(file("small", 24), 24)
-    assert told.tick(0.1) == [Verifying()]
-    assert more(told) == []

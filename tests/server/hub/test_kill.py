@@ -1,21 +1,19 @@
-"""Pulls in processes of their own, which are killed, paused, doubled, and left behind."""
+"""Test pulls in their own processes, which are killed, paused, duplicated and abandoned."""
 
 from __future__ import annotations
 
 import hashlib
 import random
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
-from a3s_power_jupyter.contract.types import Manifest
-from a3s_power_jupyter.hub.protocol import Done, Downloading, Failed, Paused, Resuming, Verifying
+from a3s_power_jupyter.contract.types import Manifest, PullStatus
 from a3s_power_jupyter.store import ModelStore
 from support.hub_fetching import MIB, REPO, Puller, pulling, random_bytes
-from support.hub_server import HubServer, run_hub
+from support.hub_server import HubServer
 
 TOKEN = "hf_of-the-tests"
 PATH = "model.Q4_1.gguf"
@@ -23,26 +21,25 @@ REFERENCE = f"{REPO}:q4_1"
 KILLS = 20
 
 
-@pytest.fixture
-def hub() -> Iterator[HubServer]:
-    with run_hub(send_buffer=64 << 10) as running:
-        yield running
-
-
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory, smollm2_path: Path) -> Path:
-    """The real model, with bytes behind its tensors that make it more than 100 MB."""
+    """The real model, padded to more than 100 MB."""
     path = tmp_path_factory.mktemp("large") / PATH
     path.write_bytes(smollm2_path.read_bytes() + random_bytes(8 * MIB))
     return path
 
 
-def last_event(puller: Puller) -> object:
-    return [*puller.events][-1]
+def last_status(puller: Puller) -> PullStatus:
+    return [*puller.statuses][-1]
+
+
+def first_bytes(puller: Puller, at_least: int = 1) -> None:
+    """Wait until bytes have arrived, or the pull is done."""
+    next(s for s in puller.statuses if s.status == "done" or s.completed >= at_least)
 
 
 def registered(home: Path, file: Path) -> Manifest:
-    """The model, once its blob was seen to be the file, and nothing else to be left."""
+    """Check that the blob is the file and that no other files are left; return the model."""
     store = ModelStore(home)
     manifest = store.get(REFERENCE)
     [blob] = store.resolve(manifest)
@@ -56,13 +53,13 @@ def test_a_pull_from_end_to_end(hub: HubServer, tmp_path: Path, large: Path) -> 
     hub.add(REPO, {PATH: large}, private=True, readers=(TOKEN,))
     hub.fail(PATH, rate=20e6, times=None)
     with pulling(hub, tmp_path / "home", REFERENCE, token=TOKEN) as puller:
-        events = [*puller.events]
+        statuses = [*puller.statuses]
         log = puller.log()
-    assert isinstance(events[-1], Done), events[-1]
-    completed = [event.completed for event in events if isinstance(event, Downloading)]
+    assert statuses[-1].status == "done", statuses[-1]
+    completed = [status.completed for status in statuses if status.phase == "downloading"]
     assert completed == sorted(completed)
     assert len(completed) > 3
-    assert len([event for event in events if isinstance(event, Verifying)]) == 1
+    assert len([status for status in statuses if status.phase == "verifying"]) == 1
     manifest = registered(tmp_path / "home", large)
     assert manifest.source.revision == hub.repositories[REPO].refs["main"]
     assert manifest.details.family == "llama"
@@ -71,54 +68,52 @@ def test_a_pull_from_end_to_end(hub: HubServer, tmp_path: Path, large: Path) -> 
     assert {r.authorization for r in hub.requests if r.host == "cdn"} == {None}
 
 
-def test_killed_again_and_again(hub: HubServer, tmp_path: Path, large: Path) -> None:
+def test_a_pull_that_is_killed_repeatedly(hub: HubServer, tmp_path: Path, large: Path) -> None:
     hub.add(REPO, {PATH: large})
     hub.fail(PATH, rate=6e6, times=None)
     chance = random.Random(7)  # noqa: S311
     for _ in range(KILLS):
         with pulling(hub, tmp_path / "home", REFERENCE) as puller:
             if chance.random() < 0.8:
-                next(event for event in puller.events if isinstance(event, (Downloading, Done)))
+                first_bytes(puller)
             time.sleep(chance.uniform(0, 0.25))
             puller.kill()
     hub.behave()
     with pulling(hub, tmp_path / "home", REFERENCE) as puller:
-        events = [*puller.events]
-    assert isinstance(events[-1], Done), events[-1]
-    assert any(isinstance(event, Resuming) for event in events)
+        last = last_status(puller)
+    assert last.status == "done", last
+    assert last.resumed_from
     registered(tmp_path / "home", large)
     size = large.stat().st_size
     assert size <= hub.served(PATH) <= size + KILLS * 4 * MIB
 
 
-def test_paused_and_taken_up(hub: HubServer, tmp_path: Path, large: Path) -> None:
+def test_pause_and_resume(hub: HubServer, tmp_path: Path, large: Path) -> None:
     hub.add(REPO, {PATH: large})
     hub.fail(PATH, rate=6e6, times=None)
     with pulling(hub, tmp_path / "home", REFERENCE) as puller:
-        next(e for e in puller.events if isinstance(e, Downloading) and e.completed > 2 * MIB)
+        first_bytes(puller, at_least=2 * MIB + 1)
         puller.pause()
-        paused = last_event(puller)
-    assert isinstance(paused, Paused)
+        paused = last_status(puller)
+    assert paused.status == "paused"
     assert 2 * MIB < paused.completed < large.stat().st_size
     hub.behave()
     with pulling(hub, tmp_path / "home", REFERENCE) as puller:
-        events = [*puller.events]
-    [resuming] = [event for event in events if isinstance(event, Resuming)]
-    assert resuming.offset == paused.completed
-    assert isinstance(events[-1], Done)
+        last = last_status(puller)
+    assert (last.status, last.resumed_from) == ("done", paused.completed)
     registered(tmp_path / "home", large)
 
 
-def test_it_ends_with_the_server(hub: HubServer, tmp_path: Path, large: Path) -> None:
+def test_a_pull_ends_with_its_server(hub: HubServer, tmp_path: Path, large: Path) -> None:
     hub.add(REPO, {PATH: large})
-    hub.fail(PATH, silent_after=MIB, silent_for=60.0, times=None)
+    hub.fail(PATH, stall_after=MIB, stall_for=60.0, times=None)
     with pulling(hub, tmp_path / "home", REFERENCE) as puller:
-        next(event for event in puller.events if isinstance(event, Downloading))
+        first_bytes(puller)
         puller.hang_up()
         assert puller.process.wait(timeout=5) == 0
 
 
-def test_two_processes_fetch_once(hub: HubServer, tmp_path: Path, large: Path) -> None:
+def test_two_processes_download_a_file_once(hub: HubServer, tmp_path: Path, large: Path) -> None:
     hub.add(REPO, {PATH: large})
     hub.fail(PATH, rate=20e6, times=None)
     home = tmp_path / "home"
@@ -126,46 +121,47 @@ def test_two_processes_fetch_once(hub: HubServer, tmp_path: Path, large: Path) -
         pulling(hub, home, REFERENCE) as first,
         pulling(hub, home, REFERENCE, name="another") as second,
     ):
-        ends = [last_event(first), last_event(second)]
-    assert all(isinstance(event, Done) for event in ends), ends
+        ends = [last_status(first), last_status(second)]
+    assert [status.status for status in ends] == ["done", "done"], ends
     assert hub.served(PATH) == large.stat().st_size
     registered(home, large)
     assert ModelStore(home).get("another").files == ModelStore(home).get(REFERENCE).files
 
 
-def test_the_second_takes_over_from_a_first_that_is_killed(
+def test_a_second_process_continues_for_a_killed_one(
     hub: HubServer, tmp_path: Path, large: Path
 ) -> None:
     hub.add(REPO, {PATH: large})
     hub.fail(PATH, rate=10e6, times=None)
     home = tmp_path / "home"
     with pulling(hub, home, REFERENCE) as first:
-        next(event for event in first.events if isinstance(event, Downloading))
+        first_bytes(first)
         with pulling(hub, home, REFERENCE) as second:
             time.sleep(1)
             first.kill()
-            assert isinstance(last_event(second), Done)
+            assert last_status(second).status == "done"
     registered(home, large)
     assert hub.served(PATH) <= large.stat().st_size + 4 * MIB
 
 
-def test_a_file_that_is_no_model_is_not_registered(hub: HubServer, tmp_path: Path) -> None:
+def test_an_invalid_file_is_not_registered(hub: HubServer, tmp_path: Path) -> None:
     hub.add(REPO, {PATH: b"no GGUF at all" * 1000})
     with pulling(hub, tmp_path / "home", REFERENCE) as puller:
-        failed = last_event(puller)
-    assert isinstance(failed, Failed)
+        failed = last_status(puller)
+    assert failed.status == "failed"
+    assert isinstance(failed.error, dict)
     assert failed.error["code"] == "invalid_gguf"
     assert REPO in failed.error["message"]
     assert not [*(tmp_path / "home" / "models" / "blobs").iterdir()]
 
 
-def test_the_request_is_in_no_argument_and_no_environment(
+def test_the_token_is_not_in_arguments_or_environment(
     hub: HubServer, tmp_path: Path, large: Path
 ) -> None:
     hub.add(REPO, {PATH: large})
     hub.fail(PATH, rate=1e6, times=None)
     with pulling(hub, tmp_path / "home", REFERENCE, token=TOKEN) as puller:
-        next(iter(puller.events))
+        next(puller.statuses)
         process = psutil.Process(puller.process.pid)
         assert TOKEN not in " ".join(process.cmdline())
         assert TOKEN not in process.environ().values()

@@ -1,4 +1,4 @@
-"""Parts of a file: every byte is handed out once, and the end of the beginning is known."""
+"""Test `Parts`: assignment of bytes to connections, and the contiguous bytes on disk."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def test_merged_has_the_same_bytes(given_ranges: list[tuple[int, int]]) -> None:
 def test_every_byte_is_fetched_once(
     size: int, connections: int, present: list[tuple[int, int]], chance: random.Random
 ) -> None:
-    """Connections take, fetch, fail and return in any order; the file becomes whole."""
+    """Connections start, fetch, fail and retry in any order until the file is complete."""
     here = [(min(a * 3 * MIB, size), min(b * 3 * MIB, size)) for a, b in present]
     parts = Parts(size, here)
     fetched = merged(here)
     active = []
     while not parts.complete:
-        if len(active) < connections and (part := parts.claim(connections)) is not None:
+        if len(active) < connections and (part := parts.assign(connections)) is not None:
             active.append(part)
             continue
         part = chance.choice(active)
@@ -55,7 +55,7 @@ def test_every_byte_is_fetched_once(
 def test_parts_get_smaller_towards_the_end() -> None:
     parts = Parts(1000 * MIB)
     sizes = []
-    while (part := parts.claim(4)) is not None and len(sizes) < 1000:
+    while (part := parts.assign(4)) is not None and len(sizes) < 1000:
         sizes.append(part.left)
         parts.advance(part, part.left)
         parts.release(part)
@@ -67,63 +67,63 @@ def test_parts_get_smaller_towards_the_end() -> None:
 
 @pytest.fixture
 def busy() -> tuple[Parts, Part]:
-    """A file of 10 MiB whose one connection has fetched 2 MiB in as many seconds."""
+    """A file of 10 MiB with one connection, which fetched 2 MiB in two seconds."""
     parts = Parts(10 * MIB)
-    part = parts.claim_rest(0)
+    part = parts.assign_from(0)
     assert part is not None
-    part.begun = 100.0
+    part.started_at = 100.0
     parts.advance(part, 2 * MIB)
-    part.heard = 102.0
+    part.received_at = 102.0
     return parts, part
 
 
-def test_a_slow_connection_gives_half_of_its_rest(busy: tuple[Parts, Part]) -> None:
+def test_half_of_the_rest_of_a_slow_connection_is_reassigned(busy: tuple[Parts, Part]) -> None:
     parts, slow = busy
-    assert parts.claim(4) is None
-    quick = parts.relieve(102.0)
-    assert quick is not None
-    assert (slow.end, quick.start, quick.end) == (6 * MIB, 6 * MIB, 10 * MIB)
-    parts.advance(quick, quick.left)
-    parts.release(quick)
+    assert parts.assign(4) is None
+    other = parts.reassign(102.0)
+    assert other is not None
+    assert (slow.end, other.start, other.end) == (6 * MIB, 6 * MIB, 10 * MIB)
+    parts.advance(other, other.left)
+    parts.release(other)
     parts.advance(slow, 7 * MIB // 2)
-    assert parts.relieve(105.5) is None  # it is quick enough for what it has left
+    assert parts.reassign(105.5) is None  # it is fast enough for the rest
 
 
-def test_a_silent_connection_gives_all_of_its_rest(busy: tuple[Parts, Part]) -> None:
-    parts, silent = busy
-    parts.advance(silent, 7 * MIB)
-    silent.heard = 109.0
-    assert parts.relieve(113.0) is None
-    other = parts.relieve(115.0)
+def test_all_of_the_rest_of_a_stalled_connection_is_reassigned(busy: tuple[Parts, Part]) -> None:
+    parts, stalled = busy
+    parts.advance(stalled, 7 * MIB)
+    stalled.received_at = 109.0
+    assert parts.reassign(113.0) is None
+    other = parts.reassign(115.0)
     assert other is not None
     assert (other.start, other.end) == (9 * MIB, 10 * MIB)
-    parts.advance(silent, MIB)  # its bytes come after all, and are the other one's to count
+    parts.advance(stalled, MIB)  # late bytes count for the other connection
     assert parts.completed == 9 * MIB
     parts.advance(other, MIB)
     assert parts.complete
 
 
-def test_a_connection_that_has_just_begun_is_not_slow() -> None:
+def test_a_new_connection_is_not_slow() -> None:
     parts = Parts(10 * MIB)
-    part = parts.claim_rest(0)
+    part = parts.assign_from(0)
     assert part is not None
-    assert parts.relieve(part.begun + 0.5) is None
+    assert parts.reassign(part.started_at + 0.5) is None
 
 
 @pytest.mark.parametrize("position", [0, 3 * MIB, 5 * MIB])
-def test_the_rest_for_a_server_without_ranges(position: int) -> None:
+def test_the_next_gap_for_a_server_without_ranges(position: int) -> None:
     parts = Parts(10 * MIB, [(2 * MIB, 4 * MIB)])
-    part = parts.claim_rest(position)
+    part = parts.assign_from(position)
     if position == 5 * MIB:
-        assert part is None  # the gap began before what is sent now
+        assert part is None  # the gap begins before the bytes being sent
         return
     assert part is not None
     assert (part.start, part.end) == ((0, 2 * MIB) if position == 0 else (4 * MIB, 10 * MIB))
 
 
-def test_waiting_for_the_frontier() -> None:
+def test_waiting_for_contiguous_bytes() -> None:
     parts = Parts(4 * MIB)
-    first, second = parts.claim(2), parts.claim(2)
+    first, second = parts.assign(2), parts.assign(2)
     assert first is not None
     assert second is not None
     parts.advance(second, second.left)

@@ -1,4 +1,4 @@
-"""References: every form that people type or paste, and what is none."""
+"""Test parsing of references, in every form that people type or paste."""
 
 from __future__ import annotations
 
@@ -85,13 +85,13 @@ def test_pages_of_the_web_site(page: str, expected: Reference) -> None:
         "https://huggingface.co/a/b/blob/feature%2Fx/m.gguf", "hf_abcdefgh", "\0/\0", "a/b\n:Q4_0",
     ],
 )  # fmt: skip
-def test_what_is_no_reference(text: str) -> None:
+def test_invalid_references(text: str) -> None:
     with pytest.raises(InvalidReference, match=r"owner/repo:TAG, owner/repo/path/file\.gguf"):
         parse(text)
 
 
 @pytest.mark.parametrize("path", ["My Model.gguf", "../x.gguf", "a//x.gguf", "ü.gguf", "./x.gguf"])
-def test_a_reference_that_could_be_no_name(path: str) -> None:
+def test_a_reference_that_is_not_a_valid_name(path: str) -> None:
     with pytest.raises(InvalidModelName):
         parse(f"a/b/{path}")
 
@@ -103,14 +103,14 @@ def test_no_secret_in_the_message() -> None:
         assert "hf_secret" not in caught.value.message
 
 
-def test_revision_given_apart() -> None:
+def test_a_separate_revision() -> None:
     assert parse("a/b:Q4_0", "v1") == Reference("a/b:Q4_0", "a/b", "v1", "Q4_0")
     assert parse("a/b", "feature/x").revision == "feature/x"
     assert parse("a/b@v1", "v1") == Reference("a/b@v1", "a/b", "v1")
-    with pytest.raises(InvalidReference, match="Leave one of them out"):
+    with pytest.raises(InvalidReference, match="Remove one of them"):
         parse("a/b@v1", "v2")
     for wrong in ("", "..", "a/../b", "/a", "a b", "a?b"):
-        with pytest.raises(InvalidReference, match="is no revision"):
+        with pytest.raises(InvalidReference, match="is not a revision"):
             parse("a/b", wrong)
 
 
@@ -121,7 +121,7 @@ FILES = st.lists(SEGMENT, min_size=1, max_size=4).map(lambda parts: "/".join(par
 
 
 @given(SEGMENT, SEGMENT, st.none() | REVISION, st.none() | TAG, st.none() | FILES)
-def test_a_reference_is_read_as_it_is_written(
+def test_parsing_reverses_writing(
     owner: str, name: str, revision: str | None, tag: str | None, path: str | None
 ) -> None:
     text = f"{owner}/{name}" + (f"@{revision}" if revision else "")
@@ -138,7 +138,7 @@ def test_a_reference_is_read_as_it_is_written(
 
 
 @given(st.text(max_size=60) | st.text("ab/:@.-%?#gufhco", max_size=40))
-def test_any_text_is_a_reference_or_refused(text: str) -> None:
+def test_any_text_is_parsed_or_rejected(text: str) -> None:
     try:
         found = parse(text)
     except (InvalidReference, InvalidModelName):

@@ -1,4 +1,4 @@
-"""From references to plans: commits, tokens, and a hub in trouble."""
+"""Test planning: commits, tokens, and failures of the hub."""
 
 from __future__ import annotations
 
@@ -14,21 +14,22 @@ import pytest
 from a3s_power_jupyter.contract.errors import HubError, HubUnauthorized, InvalidReference
 from a3s_power_jupyter.hub.resolve import hub_api
 from a3s_power_jupyter.hub.resolve.hub_api import HubApi
-from a3s_power_jupyter.hub.resolve.listing import make_plan
+from a3s_power_jupyter.hub.resolve.plan import make_plan
 from a3s_power_jupyter.hub.resolve.reference import parse
 from support import hub_repository
-from support.hub_plans import REPO, add, plan, sharded, taken
+from support.hub_plans import REPO, add, paths_of, plan, sharded
 from support.hub_server import HubServer
 
 # ---------------------------------------------------------------- the plan
 
 
-def test_the_plan_is_of_one_commit(hub: HubServer) -> None:
+def test_a_plan_refers_to_one_commit(hub: HubServer) -> None:
     repository = hub.add(REPO, {"a b/M-Q4_0.gguf": b"1", "x.txt": b"2"})
     commit = repository.refs["main"]
-    found = make_plan(parse(f"{REPO}:Q4_0"), HubApi(f"{hub.url}/"), name="mine")
+    found = make_plan(parse(f"{REPO}:Q4_0"), HubApi(f"{hub.url}/"))
     [file] = found.files
-    assert (found.name, found.repo, found.revision, found.kind) == ("mine", REPO, commit, "gguf")
+    assert (found.name, found.kind) == (f"{REPO}:Q4_0", "gguf")
+    assert (found.repo, found.revision) == (REPO, commit)
     assert file.url == f"{hub.url}/{REPO}/resolve/{commit}/a%20b/M-Q4_0.gguf"
     assert (file.size, found.size) == (1, 1)
     assert file.etag == file.sha256 == hub_repository.blob("a.gguf", b"1").sha256
@@ -42,8 +43,8 @@ def test_revisions(hub: HubServer) -> None:
     branch = repository.commit({"M-Q8_0.gguf": b"branch"}, ref="feature/x")
     assert plan(hub, f"{REPO}:Q4_0").revision == new
     assert plan(hub, f"{REPO}@{old}:Q4_0").files[0].size == 3
-    found = make_plan(parse(REPO, "feature/x"), HubApi(hub.url), name=REPO)
-    assert (found.revision, taken(found)) == (branch, ["M-Q8_0.gguf"])
+    found = make_plan(parse(REPO, "feature/x"), HubApi(hub.url))
+    assert (found.revision, paths_of(found)) == (branch, ["M-Q8_0.gguf"])
     with pytest.raises(InvalidReference, match="has no revision 'v9'"):
         plan(hub, f"{REPO}@v9:Q4_0")
 
@@ -56,17 +57,17 @@ def test_a_renamed_repository(hub: HubServer) -> None:
     assert "/ada/new/resolve/" in found.files[0].url
 
 
-# ---------------------------------------------------------------- who may
+# ---------------------------------------------------------------- access
 
 
 def test_gated(hub: HubServer) -> None:
     hub.add(REPO, {"M-Q4_0.gguf": b"x"}, gated=True, readers=("hf_good",))
     hub.tokens.add("hf_other")
-    with pytest.raises(HubUnauthorized, match=f"Ask for access at {hub.url}/{REPO}, then pull"):
+    with pytest.raises(HubUnauthorized, match=f"Request access at {hub.url}/{REPO}, then"):
         plan(hub, f"{REPO}:Q4_0")
-    with pytest.raises(HubUnauthorized, match=f"no access to it. Ask for it at {hub.url}/{REPO}"):
+    with pytest.raises(HubUnauthorized, match=f"no access to it. Request .* {hub.url}/{REPO}"):
         plan(hub, f"{REPO}:Q4_0", token="hf_other")
-    assert taken(plan(hub, f"{REPO}:Q4_0", token="hf_good")) == ["M-Q4_0.gguf"]
+    assert paths_of(plan(hub, f"{REPO}:Q4_0", token="hf_good")) == ["M-Q4_0.gguf"]
     assert {record.host for record in hub.requests} == {"hub"}
 
 
@@ -76,19 +77,19 @@ def test_private_and_missing(hub: HubServer) -> None:
     for repo in (REPO, "ada/none"):
         with pytest.raises(HubUnauthorized, match="no public model"):
             plan(hub, repo)
-        with pytest.raises(InvalidReference, match="that this token may read"):
+        with pytest.raises(InvalidReference, match="that this token can read"):
             plan(hub, repo, token="hf_other")
-    assert taken(plan(hub, REPO, token="hf_good")) == ["M-Q4_0.gguf"]
+    assert paths_of(plan(hub, REPO, token="hf_good")) == ["M-Q4_0.gguf"]
 
 
 def test_a_wrong_token(hub: HubServer) -> None:
     add(hub, "M-Q4_0.gguf")
-    with pytest.raises(HubUnauthorized, match="refuses the token") as caught:
+    with pytest.raises(HubUnauthorized, match="rejected the token") as caught:
         plan(hub, REPO, token="hf_wrong")
     assert "hf_wrong" not in caught.value.message
 
 
-def test_where_a_token_comes_from(
+def test_sources_of_the_token(
     hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hub.add(REPO, {"M-Q4_0.gguf": b"x"}, readers=("hf_stored", "hf_environ", "hf_request"))
@@ -102,7 +103,7 @@ def test_where_a_token_comes_from(
     assert hub.requests[-1].authorization == "Bearer hf_request"
 
 
-def test_the_token_stays_with_the_hub(
+def test_the_token_is_only_sent_to_the_hub(
     hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hub_repository, "LFS_SIZE", 1)  # the index is redirected to the other host
@@ -122,19 +123,19 @@ def test_a_next_page_on_another_host(hub: HubServer) -> None:
     hub.page = 2
     own = hub.url
     hub.url = hub.cdn_url  # the base of the links
-    found = make_plan(parse(REPO), HubApi(own, "hf_good"), name=REPO)
-    assert taken(found) == ["M-Q4_0.gguf"]
+    found = make_plan(parse(REPO), HubApi(own, "hf_good"))
+    assert paths_of(found) == ["M-Q4_0.gguf"]
     assert {record.host for record in hub.requests} == {"hub"}
 
 
-# ---------------------------------------------------------------- a hub in trouble
+# ---------------------------------------------------------------- failures of the hub
 
 
-def test_trouble_that_passes(hub: HubServer) -> None:
+def test_temporary_failures(hub: HubServer) -> None:
     add(hub, "M-Q4_0.gguf")
     hub.fail("/main", stage="api", status=503)
     hub.fail("", stage="api", skip=2, status=429, headers={"Retry_After": "0"})
-    assert taken(plan(hub, REPO)) == ["M-Q4_0.gguf"]
+    assert paths_of(plan(hub, REPO)) == ["M-Q4_0.gguf"]
 
 
 @pytest.fixture
@@ -144,7 +145,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("impatient")
-def test_trouble_that_stays(hub: HubServer) -> None:
+def test_permanent_failures(hub: HubServer) -> None:
     add(hub, "M-Q4_0.gguf")
     hub.fail(stage="api", status=503, headers={"Retry_After": "17"})
     with pytest.raises(HubError, match="status 503") as caught:
@@ -154,29 +155,29 @@ def test_trouble_that_stays(hub: HubServer) -> None:
     with pytest.raises(HubError, match=r"127\.0\.0\.1:\d+ cannot be reached"):
         plan(hub, REPO)
     hub.fail(stage="api", status=200)
-    with pytest.raises(HubError, match="does not answer as the hub does"):
+    with pytest.raises(HubError, match="is not a reply of the hub"):
         plan(hub, REPO)
 
 
 @pytest.mark.usefixtures("impatient")
-def test_no_hub_there() -> None:
+def test_an_unreachable_hub() -> None:
     with pytest.raises(HubError, match=r"127\.0\.0\.1:1 cannot be reached") as caught:
-        make_plan(parse(REPO), HubApi("http://ada:secret@127.0.0.1:1"), name=REPO)
+        make_plan(parse(REPO), HubApi("http://ada:secret@127.0.0.1:1"))
     assert "secret" not in caught.value.message
 
 
 @pytest.mark.parametrize("path", ["../M.gguf", "/M.gguf", "a//M.gguf", "a\\M.gguf", "c:M.gguf"])
-def test_paths_that_lead_out_of_the_repository(hub: HubServer, path: str) -> None:
+def test_paths_that_lead_outside_the_repository(hub: HubServer, path: str) -> None:
     add(hub, path, "M-Q4_0.gguf")
-    assert taken(plan(hub, REPO)) == ["M-Q4_0.gguf"]
+    assert paths_of(plan(hub, REPO)) == ["M-Q4_0.gguf"]
 
 
 @pytest.mark.parametrize("wrong", [{"sha256": "../x"}, {"oid": "0"}, {"size": -1}])
-def test_hashes_and_sizes_that_are_none(hub: HubServer, wrong: dict[str, Any]) -> None:
+def test_invalid_hashes_and_sizes(hub: HubServer, wrong: dict[str, Any]) -> None:
     add(hub, "M-Q4_0.gguf")
     [commit] = hub.repositories[REPO].commits.values()
     commit["M-Q4_0.gguf"] = replace(commit["M-Q4_0.gguf"], **wrong)
-    with pytest.raises(HubError, match="does not answer as the hub does"):
+    with pytest.raises(HubError, match="is not a reply of the hub"):
         plan(hub, REPO)
 
 
@@ -185,17 +186,17 @@ def test_an_index_that_is_too_large(
 ) -> None:
     monkeypatch.setattr(hub_api, "MAX_JSON", 10)
     hub.add("ada/m", hub_repository.files_of(sharded(tmp_path / "m")))
-    with pytest.raises(HubError, match="too many to be right"):
+    with pytest.raises(HubError, match="too many for a JSON file"):
         plan(hub, "ada/m")
 
 
 CODE = """
-from a3s_power_jupyter.errors import PowerError
-from a3s_power_jupyter.hub.hub_api import HubApi
-from a3s_power_jupyter.hub.listing import make_plan
-from a3s_power_jupyter.hub.reference import parse
+from a3s_power_jupyter.contract.errors import PowerError
+from a3s_power_jupyter.hub.resolve.hub_api import HubApi
+from a3s_power_jupyter.hub.resolve.plan import make_plan
+from a3s_power_jupyter.hub.resolve.reference import parse
 try:
-    print(make_plan(parse("ada/Model-GGUF"), HubApi(), name="m").files[0].path)
+    print(make_plan(parse("ada/Model-GGUF"), HubApi()).files[0].path)
 except PowerError as error:
     print(error.code, error.message)
 """
@@ -219,13 +220,13 @@ def test_endpoint_of_the_environment(hub: HubServer) -> None:
 
 def test_offline(hub: HubServer) -> None:
     add(hub, "M-Q4_0.gguf")
-    said = in_a_process(HF_ENDPOINT=hub.url, HF_HUB_OFFLINE="1")
-    assert said.startswith("hub_error The hub is switched off for this server: HF_HUB_OFFLINE")
+    output = in_a_process(HF_ENDPOINT=hub.url, HF_HUB_OFFLINE="1")
+    assert output.startswith("hub_error This server is offline: HF_HUB_OFFLINE")
     assert hub.requests == []
 
 
 def test_through_a_proxy(hub: HubServer) -> None:
-    """The stand-in is the proxy too: it answers for any host."""
+    """The test hub is also the proxy: it replies for any host."""
     add(hub, "M-Q4_0.gguf")
     assert in_a_process(HF_ENDPOINT="http://hub.invalid", HTTP_PROXY=hub.url) == "M-Q4_0.gguf"
     assert hub.requests[0].headers["Host"] == "hub.invalid"

@@ -1,11 +1,9 @@
-"""What goes wrong on the way, on order: the file arrives all the same, or the error is clear."""
+"""Test downloads with network failures: they complete, or fail with a clear error."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -19,7 +17,7 @@ from a3s_power_jupyter.contract.errors import (
 )
 from a3s_power_jupyter.hub.transfer.download import Policy
 from a3s_power_jupyter.hub.transfer.exceptions import ContentChanged
-from a3s_power_jupyter.hub.transfer.partial import bytes_on_disk
+from a3s_power_jupyter.hub.transfer.partial_state import bytes_on_disk
 from support.hub_fetching import (
     MIB,
     PATH,
@@ -38,68 +36,56 @@ CONTENT = random_bytes(SIZE)
 TOKEN = "hf_of-the-tests"
 
 
-@pytest.fixture
-def hub() -> Iterator[HubServer]:
-    with run_hub(send_buffer=64 << 10) as running:
-        yield running
-
-
-@pytest.fixture
-def fetching(hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fetching:
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
-    return Fetching(hub, tmp_path / "home")
-
-
-#: Faults that a download bears, and how many bytes more than the file it may be served for it.
-BORNE: dict[str, tuple[dict[str, Any], int]] = {
+#: Failures that a download recovers from, and the bytes that may be sent in addition to the file.
+RECOVERABLE: dict[str, tuple[dict[str, Any], int]] = {
     "cut at once": ({"cut_after": 0, "times": 3}, 0),
     "cut in the middle": ({"cut_after": MIB, "times": 3}, 0),
-    "cut again and again": ({"cut_after": MIB // 2, "times": None}, 0),
-    "silence": ({"silent_after": MIB // 2, "silent_for": 60.0, "times": 2}, 0),
-    "silence before the first byte": ({"delay": 60.0, "times": 1}, 0),
+    "cut repeatedly": ({"cut_after": MIB // 2, "times": None}, 0),
+    "stalled": ({"stall_after": MIB // 2, "stall_for": 60.0, "times": 2}, 0),
+    "stalled before the first byte": ({"delay": 60.0, "times": 1}, 0),
     "one 403": ({"status": 403}, 0),
     "416": ({"status": 416, "times": 2}, 0),
     "429": ({"status": 429, "headers": {"Retry_After": "0"}, "times": 3}, 0),
     "500": ({"status": 500, "times": 3}, 0),
     "503": ({"status": 503, "times": 3}, 0),
-    "a strange status": ({"status": 204, "times": 2}, 0),
+    "an unexpected status": ({"status": 204, "times": 2}, 0),
     "no ranges": ({"ignore_ranges": True, "times": None}, SIZE),
-    "no ranges at first": ({"ignore_ranges": True, "times": 2}, SIZE),
+    "no ranges, initially": ({"ignore_ranges": True, "times": 2}, SIZE),
     "no ranges, and cut": ({"ignore_ranges": True, "cut_after": 7 * MIB, "times": 1}, SIZE),
-    "shorter for once": ({"content": CONTENT[: SIZE // 2], "times": 1}, SIZE),
+    "too short, once": ({"content": CONTENT[: SIZE // 2], "times": 1}, SIZE),
     "another ETag of the other host": ({"etag": "another", "times": 2}, 0),
     "one slow connection": ({"rate": MIB / 4, "times": 1}, MIB),
     "a wrong byte, once": ({"wrong_at": 5 * MIB, "times": 1}, SIZE),
 }
 
 
-@pytest.mark.parametrize("case", BORNE)
-def test_borne(fetching: Fetching, hub: HubServer, case: str) -> None:
-    fault, more = BORNE[case]
+@pytest.mark.parametrize("case", RECOVERABLE)
+def test_recoverable_failures(fetching: Fetching, hub: HubServer, case: str) -> None:
+    failure, more = RECOVERABLE[case]
     file = publish(hub, CONTENT)
-    hub.fail(PATH, **fault)
+    hub.fail(PATH, **failure)
     fetching.check(file, CONTENT)
     buffers = 4 * (128 << 10) if more else 0
     assert SIZE <= hub.served(PATH) <= SIZE + more + buffers
 
 
 @pytest.mark.parametrize(
-    "fault",
+    "failure",
     [
         {"status": 500, "times": 3},
         {"status": 429, "headers": {"Retry_After": "0"}, "times": 2},
         {"delay": 60.0, "times": 1},
     ],
 )
-def test_borne_when_the_hub_is_asked_where_the_file_is(
-    fetching: Fetching, hub: HubServer, fault: dict[str, Any]
+def test_recoverable_failures_of_the_redirect(
+    fetching: Fetching, hub: HubServer, failure: dict[str, Any]
 ) -> None:
     file = publish(hub, CONTENT)
-    hub.fail(PATH, stage="head", **fault)
+    hub.fail(PATH, stage="head", **failure)
     fetching.check(file, CONTENT)
 
 
-def test_an_expired_link_is_asked_for_again(fetching: Fetching, hub: HubServer) -> None:
+def test_an_expired_link_is_replaced(fetching: Fetching, hub: HubServer) -> None:
     file = publish(hub, CONTENT)
     hub.link_seconds = 0.2
     hub.fail(PATH, rate=6 * MIB, times=None)
@@ -107,31 +93,31 @@ def test_an_expired_link_is_asked_for_again(fetching: Fetching, hub: HubServer) 
     refused = [record for record in hub.requests if record.status == 403]
     assert refused
     assert hub.served(PATH) == SIZE
-    assert fetching.throttle.connections == 4  # an old link says nothing of a crowd
+    assert fetching.throttle.connections == 4  # an expired link does not mean overload
 
 
-def test_fewer_connections_where_they_are_too_many(fetching: Fetching, hub: HubServer) -> None:
+def test_fewer_connections_if_the_host_is_overloaded(fetching: Fetching, hub: HubServer) -> None:
     file = publish(hub, CONTENT)
     hub.fail(PATH, status=429, times=2)
     fetching.check(file, CONTENT)
     assert fetching.throttle.connections == 2
 
 
-def test_one_connection_where_ranges_are_unknown(fetching: Fetching, hub: HubServer) -> None:
+def test_one_connection_if_ranges_are_not_supported(fetching: Fetching, hub: HubServer) -> None:
     file = publish(hub, CONTENT)
     hub.fail(PATH, ignore_ranges=True, times=None)
     fetching.check(file, CONTENT)
     assert fetching.throttle.connections == 1
 
 
-def test_retry_after_is_waited_for(fetching: Fetching, hub: HubServer) -> None:
+def test_retry_after_is_respected(fetching: Fetching, hub: HubServer) -> None:
     file = publish(hub, CONTENT)
     hub.fail(PATH, status=429, headers={"Retry_After": "1"})
     fetching.check(file, CONTENT)
     assert 0 < fetching.throttle.not_before <= time.monotonic()
 
 
-def test_a_long_retry_after_is_told(fetching: Fetching, hub: HubServer) -> None:
+def test_a_long_retry_after_is_reported(fetching: Fetching, hub: HubServer) -> None:
     file = publish(hub, CONTENT)
     hub.fail(PATH, status=503, headers={"Retry_After": "7200"}, times=None)
     with pytest.raises(HubError) as caught:
@@ -139,9 +125,7 @@ def test_a_long_retry_after_is_told(fetching: Fetching, hub: HubServer) -> None:
     assert caught.value.retry_after == 7200
 
 
-def test_a_hub_that_is_away_ends_the_download_and_keeps_what_came(
-    fetching: Fetching, hub: HubServer
-) -> None:
+def test_a_failed_download_keeps_its_bytes(fetching: Fetching, hub: HubServer) -> None:
     file = publish(hub, CONTENT)
     hub.fail(PATH, cut_after=MIB, times=4)
     hub.fail(PATH, status=500, skip=4, times=None)
@@ -156,7 +140,7 @@ def test_a_hub_that_is_away_ends_the_download_and_keeps_what_came(
     assert hub.served(PATH) == SIZE - here
 
 
-def test_nobody_listens(fetching: Fetching, hub: HubServer) -> None:
+def test_connection_refused(fetching: Fetching, hub: HubServer) -> None:
     file = publish(hub, CONTENT)
     with run_hub() as gone:
         address = gone.url
@@ -168,10 +152,10 @@ def test_nobody_listens(fetching: Fetching, hub: HubServer) -> None:
 # ---------------------------------------------------------------- wrong content
 
 
-@pytest.mark.parametrize("fault", [{"wrong_at": 9 * MIB}, {"content": random_bytes(SIZE, 2)}])
-def test_wrong_bytes_every_time(fetching: Fetching, hub: HubServer, fault: dict[str, Any]) -> None:
+@pytest.mark.parametrize("failure", [{"wrong_at": 9 * MIB}, {"content": random_bytes(SIZE, 2)}])
+def test_wrong_bytes_each_time(fetching: Fetching, hub: HubServer, failure: dict[str, Any]) -> None:
     file = publish(hub, CONTENT)
-    hub.fail(PATH, times=None, **fault)
+    hub.fail(PATH, times=None, **failure)
     with pytest.raises(ChecksumMismatch, match="twice"):
         fetching.fetch(file)
     assert SIZE * 2 <= hub.served(PATH) <= SIZE * 2 + MIB
@@ -188,14 +172,14 @@ def test_a_wrong_small_file(fetching: Fetching, hub: HubServer) -> None:
 
 
 @pytest.mark.parametrize("size", [SIZE - 1, SIZE + 1])
-def test_a_wrong_length_every_time(fetching: Fetching, hub: HubServer, size: int) -> None:
+def test_a_wrong_length_each_time(fetching: Fetching, hub: HubServer, size: int) -> None:
     file = publish(hub, CONTENT)
     hub.fail(PATH, content=random_bytes(size), times=None)
     with pytest.raises(HubError):
         fetching.fetch(file)
 
 
-def test_the_hub_itself_says_that_the_content_changed(fetching: Fetching, hub: HubServer) -> None:
+def test_a_changed_hash_at_the_hub(fetching: Fetching, hub: HubServer) -> None:
     file = publish(hub, CONTENT)
     hub.fail(PATH, stage="head", etag="f" * 64, times=None)
     with pytest.raises(ContentChanged):
@@ -203,8 +187,8 @@ def test_the_hub_itself_says_that_the_content_changed(fetching: Fetching, hub: H
     assert not data_requests(hub)
 
 
-def test_an_etag_that_is_no_hash_says_nothing(fetching: Fetching, hub: HubServer) -> None:
-    """As of a mirror that has ETags of its own."""
+def test_an_etag_that_is_not_a_hash_is_ignored(fetching: Fetching, hub: HubServer) -> None:
+    """For example from a mirror with its own ETags."""
     file = publish(hub, CONTENT)
     hub.fail(PATH, stage="head", etag="5f3-62a1b2c3", times=None)
     fetching.check(file, CONTENT)
@@ -221,7 +205,7 @@ def requests_with_token(hub: HubServer) -> tuple[set[str | None], set[str | None
 
 
 @pytest.mark.parametrize("path", [PATH, "config.json"])
-def test_the_token_goes_to_the_hub_only(hub: HubServer, fetching: Fetching, path: str) -> None:
+def test_the_token_is_only_sent_to_the_hub(hub: HubServer, fetching: Fetching, path: str) -> None:
     content = CONTENT if path == PATH else b"{}"
     hub.add(REPO, {path: content}, private=True, readers=(TOKEN,))
     fetching.token = TOKEN
@@ -235,7 +219,7 @@ def test_the_token_goes_to_the_hub_only(hub: HubServer, fetching: Fetching, path
         assert not found.is_file() or TOKEN.encode() not in found.read_bytes()
 
 
-def test_access_that_was_taken_away(hub: HubServer, fetching: Fetching) -> None:
+def test_revoked_access(hub: HubServer, fetching: Fetching) -> None:
     hub.add(REPO, {PATH: CONTENT}, private=True, readers=(TOKEN,))
     file = listed(hub, token=TOKEN)
     fetching.token = "hf_another"
@@ -244,8 +228,8 @@ def test_access_that_was_taken_away(hub: HubServer, fetching: Fetching) -> None:
     assert "hf_another" not in str(caught.value)
 
 
-def test_a_redirect_to_another_scheme_gets_no_token(hub: HubServer, fetching: Fetching) -> None:
-    """The origin is scheme, host and port: another port of the same host is another server."""
+def test_a_redirect_to_another_origin_gets_no_token(hub: HubServer, fetching: Fetching) -> None:
+    """Another port of the same host is another origin."""
     hub.cdn_url = hub.cdn_url.replace("localhost", "127.0.0.1")
     hub.add(REPO, {PATH: CONTENT}, private=True, readers=(TOKEN,))
     fetching.token = TOKEN
@@ -253,7 +237,7 @@ def test_a_redirect_to_another_scheme_gets_no_token(hub: HubServer, fetching: Fe
     assert requests_with_token(hub)[1] == {None}
 
 
-def test_errors_name_no_signed_link(hub: HubServer, fetching: Fetching) -> None:
+def test_errors_contain_no_signed_link(hub: HubServer, fetching: Fetching) -> None:
     file = publish(hub, CONTENT)
     hub.fail(PATH, status=403, times=None)
     with pytest.raises(PowerError) as caught:
@@ -263,7 +247,7 @@ def test_errors_name_no_signed_link(hub: HubServer, fetching: Fetching) -> None:
         assert not found.is_file() or b"Signature" not in found.read_bytes()
 
 
-def test_waits_double_and_are_blurred() -> None:
+def test_waits_double_with_jitter() -> None:
     policy = Policy(first_wait=1.0, longest_wait=10.0)
     for failures, most in ((1, 1), (2, 2), (3, 4), (4, 8), (5, 10), (50, 10)):
         waits = {policy.wait(failures) for _ in range(50)}
@@ -271,7 +255,7 @@ def test_waits_double_and_are_blurred() -> None:
         assert all(most / 2 <= wait <= most for wait in waits)
 
 
-def test_patience_has_no_end_while_bytes_come(fetching: Fetching, hub: HubServer) -> None:
+def test_retries_are_unlimited_while_bytes_arrive(fetching: Fetching, hub: HubServer) -> None:
     """Many more failures than `attempts`, each after some bytes."""
     fetching.policy = replace(POLICY, attempts=2)
     file = publish(hub, CONTENT)
