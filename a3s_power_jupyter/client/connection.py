@@ -138,8 +138,6 @@ class Connection:
 
     Parameters
     ----------
-    server : Server
-        Where to send the requests.
     find : callable, optional
         Returns the server's new address and key. It is called if the server does not respond or
         refuses the key, as after a restart. None for a server chosen by the user.
@@ -160,14 +158,12 @@ class Connection:
         body: object = None,
         timeout: float | None = DEFAULT_TIMEOUT,
     ) -> bytes:
-        """Send a request and return the body of the reply.
+        """Send a request, with `body` as JSON, and return the body of the reply.
 
         Parameters
         ----------
         path : str
             Path below ``v1/``, percent-encoded.
-        body : object, optional
-            Sent as JSON.
         timeout : float or None
             Seconds without a byte from the server; None waits forever.
 

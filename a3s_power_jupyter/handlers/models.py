@@ -13,7 +13,7 @@ from ..contract.parameters import LoadParameters, canonical_isq, check, parse_ke
 from ..contract.types import RegisterRequest
 from .auth import allowed
 from .base import PowerHandler
-from .sse import EventStreamHandler
+from .event_stream import EventStreamHandler
 
 
 class ModelsHandler(PowerHandler):

@@ -9,8 +9,8 @@ from ..contract.parameters import check
 from ..contract.types import PullRequest
 from .auth import allowed
 from .base import PowerHandler
+from .event_stream import EventStreamHandler
 from .models import ModelHandler
-from .sse import EventStreamHandler
 
 
 class PullsHandler(ModelHandler, EventStreamHandler):

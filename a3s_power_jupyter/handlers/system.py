@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..contract.errors import RouteNotFound
 from .auth import allowed
 from .base import PowerHandler
-from .sse import EventStreamHandler
+from .event_stream import EventStreamHandler
 
 
 class HealthHandler(PowerHandler):

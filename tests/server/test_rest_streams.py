@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import httpx2
 import pytest
 
-from a3s_power_jupyter.handlers import sse
+from a3s_power_jupyter.handlers import event_stream
 from support import fake_service
 from support.servers import Server
 
@@ -95,7 +95,7 @@ def stands_still(count: Callable[[], int]) -> bool:
 
 def test_comments_fill_a_silence(start_server: Callable[..., Server]) -> None:
     """Comments come before the first event and between two events."""
-    assert sse.KEEP_ALIVE == 15.0  # as docs/rest.md says; shorter in this server
+    assert event_stream.KEEP_ALIVE == 15.0  # as docs/rest.md says; shorter in this server
     server = start_server(fake="ImpatientService")
     body = {"model": "silent", "stream": True, **CHAT}
     with server.api() as api, api.stream("POST", "v1/chat/completions", json=body) as response:

@@ -37,7 +37,7 @@ from a3s_power_jupyter.contract.types import (
     Source,
     Started,
 )
-from a3s_power_jupyter.handlers import sse
+from a3s_power_jupyter.handlers import event_stream
 
 NAMES = ["a/load", "bug", "busy", "dies", "endless", "gc", "org/repo:Q4_K_M", "pull", "silent"]
 
@@ -232,4 +232,4 @@ class ImpatientService(FakeService):
 
     def __init__(self, settings: object, log: object, metrics: object) -> None:
         super().__init__(settings, log, metrics)
-        sse.HEAD_DELAY = sse.KEEP_ALIVE = 0.1
+        event_stream.HEAD_DELAY = event_stream.KEEP_ALIVE = 0.1

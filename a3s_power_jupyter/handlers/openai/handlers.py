@@ -12,7 +12,7 @@ from ...contract.errors import InvalidParameter
 from ...contract.types import Delta, Finished, Manifest, Route
 from .. import metrics
 from ..auth import allowed
-from ..sse import EventStreamHandler
+from ..event_stream import EventStreamHandler
 from .replies import ChatReply, CompletionReply, GenerationItem, GenerationReply, embedding_reply
 from .requests import EmbeddingCall, GenerationCall, read_chat, read_completion, read_embedding
 
