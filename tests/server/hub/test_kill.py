@@ -64,6 +64,7 @@ def test_a_pull_from_end_to_end(hub: HubServer, tmp_path: Path, large: Path) -> 
     assert manifest.source.revision == hub.repositories[REPO].refs["main"]
     assert manifest.details.family == "llama"
     assert TOKEN not in log
+    assert "Signature" not in log  # of a signed link
     assert not [f for f in tmp_path.rglob("*") if f.is_file() and TOKEN.encode() in f.read_bytes()]
     assert {r.authorization for r in hub.requests if r.host == "cdn"} == {None}
 
