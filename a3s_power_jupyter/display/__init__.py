@@ -1,1 +1,1 @@
-"""Text and HTML that magics, widgets and errors show."""
+"""Format text and HTML for magics, widgets and errors."""

@@ -1,4 +1,4 @@
-"""Sizes, counts, durations and what a model is, in words."""
+"""Format sizes, counts, durations and properties of models as text."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from ..contract.types import Model
 
 
 def size(count: int) -> str:
-    """Bytes in powers of 1000, as file managers show them: ``98.1 MB``."""
+    """Format bytes in powers of 1000, as file managers do: ``98.1 MB``."""
     return _scaled(count, ("bytes", "kB", "MB", "GB", "TB"))
 
 
 def parameter_count(count: int) -> str:
-    """``135 M``"""
+    """Format a number of parameters: ``135 M``."""
     return _scaled(count, ("", "k", "M", "B", "T"))
 
 
@@ -31,7 +31,7 @@ def _scaled(count: int, units: Sequence[str]) -> str:
 
 
 def duration(seconds: float) -> str:
-    """The largest unit that fits, rounded: ``4 min``."""
+    """Format a duration in its largest unit, rounded: ``4 min``."""
     for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= length * 0.995:
             return f"{seconds / length:.0f} {unit}"
@@ -39,7 +39,7 @@ def duration(seconds: float) -> str:
 
 
 def columns(rows: Sequence[Sequence[str]]) -> str:
-    """Rows of cells as lines of text, the cells of each column below each other."""
+    """Format rows of cells as lines of text with aligned columns."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -48,12 +48,12 @@ def columns(rows: Sequence[Sequence[str]]) -> str:
 
 
 def format_of(model: Model) -> str:
-    """``gguf Q4_1``"""
+    """Return the format and quantization of a model: ``gguf Q4_1``."""
     quantization = model.parameters.quantization
     return model.format if quantization is UNSET else f"{model.format} {quantization}"
 
 
 def parameters_of(model: Model) -> str:
-    """``135 M``; empty where it is not known."""
+    """Return the number of parameters of a model, or "" if unknown: ``135 M``."""
     count = model.parameters.parameter_count
     return "" if count is UNSET else parameter_count(count)

@@ -1,4 +1,4 @@
-"""The errors that this package raises, for ``except`` clauses."""
+"""The exceptions that the package raises."""
 
 from __future__ import annotations
 
