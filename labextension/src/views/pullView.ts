@@ -3,7 +3,14 @@
 import { messageOf, pullPath, type Transport } from '../api/transport.js';
 import type { Pull, PulledFile } from '../api/types.js';
 import { button, h, setText } from './dom.js';
-import { actions, facts, fileFacts, fraction, type PullAction, word } from './pulls.js';
+import {
+  availableActions,
+  fileProgressText,
+  fraction,
+  progressText,
+  type PullAction,
+  statusText
+} from './pulls.js';
 
 const ACTIONS: readonly { readonly action: PullAction; readonly label: string }[] = [
   { action: 'start', label: 'Pull' },
@@ -39,9 +46,9 @@ export class PullView {
     this.element = h('div', { class: 'a3s-pull' }, title, row, this.note, this.error, this.details);
   }
 
-  /** Show a pull, or undefined for a name that the server has no pull of. */
+  /** Show a pull, or undefined for a pull unknown to the server. */
   update(pull: Pull | undefined): void {
-    this.showButtons(actions(pull));
+    this.showButtons(availableActions(pull));
     if (pull === undefined) {
       this.bar.hidden = this.details.hidden = true;
       setText(this.status, 'not pulled');
@@ -56,7 +63,10 @@ export class PullView {
       this.bar.value = done;
     }
     const percent = done === null || pull.status === 'done' ? '' : ` ${Math.floor(done * 100)} %`;
-    setText(this.status, [word(pull) + percent, facts(pull)].filter(Boolean).join(', '));
+    setText(
+      this.status,
+      [statusText(pull) + percent, progressText(pull)].filter(Boolean).join(', ')
+    );
     setText(this.note, pull.note ?? '');
     setText(this.error, pull.status === 'failed' ? (pull.error?.message ?? '') : '');
     this.showFiles(pull.files ?? []);
@@ -87,7 +97,7 @@ export class PullView {
     }
     files.forEach((file, i) => {
       const item = this.files.children[i] ?? this.files.appendChild(h('li'));
-      setText(item, fileFacts(file));
+      setText(item, fileProgressText(file));
     });
   }
 
