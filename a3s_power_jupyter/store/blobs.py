@@ -80,7 +80,7 @@ class BlobStore:
         return self._directory / f"{BLOB_PREFIX}{sha256}"
 
     @contextmanager
-    def stage(self, sources: Sequence[SourceFile]) -> Iterator[list[Incoming]]:
+    def import_files(self, sources: Sequence[SourceFile]) -> Iterator[list[Incoming]]:
         """Copy files to temporary files, for `adopt` to make them blobs within the context.
 
         On exit, the remaining temporary files are removed. If the file system supports reflinks, a
@@ -107,12 +107,12 @@ class BlobStore:
             yield incoming
 
     def adopt(self, incoming: Incoming) -> None:
-        """Make a staged file a blob. The caller holds the store's lock.
+        """Make an imported file a blob. The caller holds the store's lock.
 
         Raises
         ------
         InsufficientDisk, FileChanged, FileNotFound, PathUnreadable
-            If a blob with this content existed at staging but was removed since, and the file
+            If a blob with this content existed during the import, was removed since, and the file
             cannot be copied now.
         """
         blob = self.path(incoming.sha256)

@@ -94,7 +94,7 @@ class ModelStore:
         description = inspect(request, parameters)
         manifest = description.manifest(request, parameters)
         if request.copy:
-            with writing(self._home), self.blobs.stage(description.files) as incoming:
+            with writing(self._home), self.blobs.import_files(description.files) as incoming:
                 files = tuple(_blob_file(one) for one in incoming)
                 manifest = msgspec.structs.replace(manifest, files=files)
                 return self._commit(manifest, overwrite=request.overwrite, incoming=incoming)

@@ -111,24 +111,24 @@ def _check_tensors(directory: Path, weight_map: dict[str, str], names: dict[str,
             )
 
 
-def no_weights(place: str, files: Iterable[str], param: str) -> InvalidModelDirectory:
+def no_weights(location: str, files: Iterable[str], param: str) -> InvalidModelDirectory:
     """Return the error for a directory or repository without weights, with advice.
 
     Parameters
     ----------
-    place : str
+    location : str
         The directory or repository, for the message.
     files : iterable of str
-        Paths in `place`, with slashes.
+        Paths in `location`, with slashes.
     param : str
-        Request field that named `place`.
+        Request field that named `location`.
     """
     names = sorted(files)
     ggufs = [name for name in names if name.endswith(".gguf")]
     safetensors = [name for name in names if name.endswith(".safetensors")]
     pickles = [name for name in names if name.endswith(PICKLES)]
     if ggufs:
-        advice = f"It has a GGUF file: use {place}/{ggufs[0]} instead"
+        advice = f"It has a GGUF file: use {location}/{ggufs[0]} instead"
     elif any(name.endswith("adapter_model.safetensors") for name in names):
         advice = "It is a LoRA adapter: merge it into its base model and use the result"
     elif "model_index.json" in names:
@@ -145,4 +145,4 @@ def no_weights(place: str, files: Iterable[str], param: str) -> InvalidModelDire
         )
     else:
         advice = f"Weights must be called {SINGLE} or be listed in {INDEX}, or be a GGUF file"
-    return InvalidModelDirectory(f"{place} has no safetensors weights. {advice}.", param=param)
+    return InvalidModelDirectory(f"{location} has no safetensors weights. {advice}.", param=param)

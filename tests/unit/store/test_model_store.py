@@ -216,7 +216,7 @@ def test_blobs_stay_while_a_manifest_is_unreadable(
 
 def test_a_copy_in_progress_is_not_garbage(store: ModelStore, tmp_path: Path) -> None:
     path = write_model(tmp_path)
-    with store.blobs.stage([source_file(path)]) as [incoming]:
+    with store.blobs.import_files([source_file(path)]) as [incoming]:
         assert store.collect_garbage(dry_run=False) == []
         assert incoming.temporary is not None
         assert incoming.temporary.read_bytes() == path.read_bytes()

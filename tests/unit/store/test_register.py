@@ -208,9 +208,9 @@ def test_registering_again_restores_a_damaged_blob(store: ModelStore, model: Pat
     assert store.resolve(manifest) == [blob]
 
 
-def test_a_blob_that_is_removed_after_staging(store: ModelStore, model: Path) -> None:
+def test_a_blob_that_is_removed_after_the_import(store: ModelStore, model: Path) -> None:
     register(store, "a", model, copy=True)
-    with store.blobs.stage([source_file(model)]) as [incoming]:
+    with store.blobs.import_files([source_file(model)]) as [incoming]:
         assert incoming.temporary is None
         store.delete("a")
         with store.locked():
@@ -256,7 +256,7 @@ def test_a_store_that_cannot_be_written(tmp_path: Path, model: Path) -> None:
 def test_a_file_that_changes_while_it_is_read(store: ModelStore, model: Path) -> None:
     source = source_file(model)
     model.write_bytes(gguf() + b"\0")
-    with pytest.raises(FileChanged), store.blobs.stage([source]):
+    with pytest.raises(FileChanged), store.blobs.import_files([source]):
         pass
     assert blobs(store) == []
 
