@@ -3,14 +3,7 @@
 import { messageOf, pullPath, type Transport } from '../api/transport.js';
 import type { Pull, PulledFile } from '../api/types.js';
 import { button, h, setText } from './dom.js';
-import {
-  availableActions,
-  fileProgressText,
-  fraction,
-  progressText,
-  type PullAction,
-  statusText
-} from './pulls.js';
+import { actions, facts, fileFacts, fraction, type PullAction, word } from './pulls.js';
 
 const ACTIONS: readonly { readonly action: PullAction; readonly label: string }[] = [
   { action: 'start', label: 'Pull' },
@@ -46,9 +39,9 @@ export class PullView {
     this.element = h('div', { class: 'a3s-pull' }, title, row, this.note, this.error, this.details);
   }
 
-  /** Show a pull, or undefined for a pull unknown to the server. */
+  /** Show a pull, or undefined for a name that the server has no pull of. */
   update(pull: Pull | undefined): void {
-    this.showButtons(availableActions(pull));
+    this.showButtons(actions(pull));
     if (pull === undefined) {
       this.bar.hidden = this.details.hidden = true;
       setText(this.status, 'not pulled');
@@ -63,10 +56,7 @@ export class PullView {
       this.bar.value = done;
     }
     const percent = done === null || pull.status === 'done' ? '' : ` ${Math.floor(done * 100)} %`;
-    setText(
-      this.status,
-      [statusText(pull) + percent, progressText(pull)].filter(Boolean).join(', ')
-    );
+    setText(this.status, [word(pull) + percent, facts(pull)].filter(Boolean).join(', '));
     setText(this.note, pull.note ?? '');
     setText(this.error, pull.status === 'failed' ? (pull.error?.message ?? '') : '');
     this.showFiles(pull.files ?? []);
@@ -97,7 +87,7 @@ export class PullView {
     }
     files.forEach((file, i) => {
       const item = this.files.children[i] ?? this.files.appendChild(h('li'));
-      setText(item, fileProgressText(file));
+      setText(item, fileFacts(file));
     });
   }
 

@@ -1,17 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import {
-  availableActions,
-  fileProgressText,
-  fraction,
-  progressText,
-  statusText
-} from '../../lib/views/pulls.js';
+import { actions, facts, fileFacts, fraction, word } from '../../lib/views/pulls.js';
 
 const pull = changes => ({ name: 'p', status: 'pulling', ...changes });
 
-test('a running pull has a size, rate and time left', () => {
+test('facts of a pull under way', () => {
   const running = pull({
     phase: 'downloading',
     completed: 49_200_000,
@@ -19,47 +13,47 @@ test('a running pull has a size, rate and time left', () => {
     bytes_per_second: 12e6,
     eta_seconds: 4.1
   });
-  assert.equal(statusText(running), 'downloading');
+  assert.equal(word(running), 'downloading');
   assert.equal(fraction(running), 0.5);
-  assert.equal(progressText(running), '49.2 MB of 98.4 MB, 12.0 MB/s, 4 s left');
+  assert.equal(facts(running), '49.2 MB of 98.4 MB, 12.0 MB/s, 4 s left');
 });
 
-test('a pull without data is stalled', () => {
+test('a pull that stalls says so', () => {
   assert.equal(
-    progressText(pull({ completed: 1, total: 4, bytes_per_second: 0 })),
-    '1 B of 4 B, stalled'
+    facts(pull({ completed: 1, total: 4, bytes_per_second: 0 })),
+    '1 B of 4 B, nothing arrives'
   );
 });
 
-test('the fraction is null while the size is unknown', () => {
+test('before the size is known there is no fraction', () => {
   assert.equal(fraction(pull({ phase: 'resolving' })), null);
-  assert.equal(statusText(pull({})), 'resolving');
-  assert.equal(progressText(pull({})), '');
+  assert.equal(word(pull({})), 'asking the hub');
+  assert.equal(facts(pull({})), '');
 });
 
-test('a finished pull has a size and no rate', () => {
+test('a pull that is over has a size and no rate', () => {
   const done = pull({ status: 'done', completed: 4, total: 4, bytes_per_second: 9 });
-  assert.equal(progressText(done), '4 B');
+  assert.equal(facts(done), '4 B');
   assert.equal(fraction(done), 1);
 });
 
-test('a cancelled pull has no progress', () => {
+test('a pull that was cancelled has nothing to show', () => {
   const cancelled = pull({ status: 'cancelled', completed: 3, total: 4 });
   assert.equal(fraction(cancelled), null);
-  assert.equal(progressText(cancelled), '');
+  assert.equal(facts(cancelled), '');
 });
 
-test('the available actions depend on the status', () => {
-  assert.deepEqual(availableActions(pull({})), ['pause', 'cancel']);
-  assert.deepEqual(availableActions(pull({ status: 'paused' })), ['resume', 'cancel']);
-  assert.deepEqual(availableActions(pull({ status: 'failed' })), ['resume', 'cancel']);
-  assert.deepEqual(availableActions(pull({ status: 'done' })), []);
-  assert.deepEqual(availableActions(pull({ status: 'cancelled' })), ['start']);
-  assert.deepEqual(availableActions(undefined), ['start']);
+test('what can be done depends on how it is', () => {
+  assert.deepEqual(actions(pull({})), ['pause', 'cancel']);
+  assert.deepEqual(actions(pull({ status: 'paused' })), ['resume', 'cancel']);
+  assert.deepEqual(actions(pull({ status: 'failed' })), ['resume', 'cancel']);
+  assert.deepEqual(actions(pull({ status: 'done' })), []);
+  assert.deepEqual(actions(pull({ status: 'cancelled' })), ['start']);
+  assert.deepEqual(actions(undefined), ['start']);
 });
 
-test('a file has its progress until it is complete', () => {
+test('a file says how much of it is here, until it is whole', () => {
   const file = { name: 'a.gguf', size: 2_000_000 };
-  assert.equal(fileProgressText({ ...file, completed: 500_000 }), 'a.gguf: 500 kB of 2.0 MB');
-  assert.equal(fileProgressText({ ...file, completed: 2_000_000 }), 'a.gguf: 2.0 MB');
+  assert.equal(fileFacts({ ...file, completed: 500_000 }), 'a.gguf: 500 kB of 2.0 MB');
+  assert.equal(fileFacts({ ...file, completed: 2_000_000 }), 'a.gguf: 2.0 MB');
 });
