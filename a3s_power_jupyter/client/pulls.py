@@ -1,4 +1,4 @@
-"""The pulls of a server as methods of the client."""
+"""Methods of the client that start, show and stop pulls."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .connection import Connection, EventStream
 
 
 class PullMethods:
-    """What `Client` can do about pulls; it has the `_connection`."""
+    """Methods of `Client` for pulls."""
 
     _connection: Connection
 
@@ -24,24 +24,33 @@ class PullMethods:
         force: bool = False,
         revision: str | None = None,
     ) -> EventStream:
-        """Pull a model from the hub, and give its events as they come::
+        """Pull a model from the hub and yield its events::
 
             for event in client.pull("bartowski/Llama-3.2-3B-Instruct-GGUF:Q4_K_M"):
                 print(event["status"], event.get("completed"))
 
-        The last has the status ``success``, ``already_exists``, ``paused`` or ``cancelled``; a
-        failure is raised. Who stops to look on stops nothing: that is what `pause_pull` and
-        `cancel_pull` are for. A pull that was paused, or whose server ended, goes on.
+        A paused or interrupted pull is resumed. The last event has the status ``success``,
+        ``already_exists``, ``paused`` or ``cancelled``. The member ``pull`` of an event is the
+        `PullStatus` as a dict. The pull continues if the iteration stops; use `pause_pull` or
+        `cancel_pull` to stop it.
 
         Parameters
         ----------
-        name
-            ``owner/repo:TAG``, ``owner/repo/path/file.gguf`` or ``owner/repo``, with
-            ``@revision`` behind the repo if need be.
-        token
-            For a private or gated repository; default: the server's own, see ``%power login``.
-        force
-            Verify what is there, and fetch what is newer or wrong.
+        name : str
+            ``owner/repo:TAG``, ``owner/repo/path/file.gguf`` or ``owner/repo``, optionally with
+            ``@revision`` after the repository.
+        token : str or None
+            Token for a private or gated repository; default: the server's token, which
+            ``%power login`` stores.
+        force : bool
+            Verify an existing model, and download files that are outdated or wrong.
+        revision : str or None
+            Branch, tag or commit.
+
+        Raises
+        ------
+        PowerError
+            If the request is invalid, or during the iteration if the pull fails.
         """
         body = _body(name, token, force, revision)
         return self._connection.stream("POST", "models/pull", body=body)
@@ -54,25 +63,53 @@ class PullMethods:
         force: bool = False,
         revision: str | None = None,
     ) -> PullStatus:
-        """As `pull`, but do not wait for it."""
+        """Start a pull like `pull`, and return its status without waiting."""
         body = _body(name, token, force, revision) | {"background": True}
         return self._status("POST", "models/pull", body)
 
     def pulls(self, *, timeout: float | None = 60.0) -> list[PullStatus]:
-        """All pulls that are known, also those that ended, by name; `timeout` in seconds."""
+        """Return all known pulls, including those that have ended, sorted by name.
+
+        Parameters
+        ----------
+        timeout : float or None
+            Seconds to wait for the server.
+        """
         reply = self._connection.request("GET", "models/pull", timeout=timeout)
         return msgspec.convert(msgspec.json.decode(reply)["data"], list[PullStatus])
 
     def pull_status(self, name: str) -> PullStatus:
-        """How one pull does, or how it ended."""
+        """Return the status of a pull.
+
+        Raises
+        ------
+        PullStateNotFound
+            If there was no pull of this model.
+        """
         return self._status("GET", _path(name) + "/status")
 
     def pause_pull(self, name: str) -> PullStatus:
-        """Stop a pull such that the same pull goes on from there."""
+        """Pause a pull; pulling the same model again resumes it.
+
+        Raises
+        ------
+        PullStateNotFound
+            If there was no pull of this model.
+        ModelBusy
+            If another server runs the pull.
+        """
         return self._status("POST", _path(name) + "/pause")
 
     def cancel_pull(self, name: str, *, keep_partial: bool = False) -> PullStatus:
-        """Stop a pull for good, and remove what came unless `keep_partial`."""
+        """Cancel a pull, and remove its partial files unless `keep_partial` is true.
+
+        Raises
+        ------
+        PullStateNotFound
+            If there was no pull of this model.
+        ModelBusy
+            If another server runs the pull.
+        """
         query = "?keep_partial=true" if keep_partial else ""
         return self._status("DELETE", _path(name) + query)
 

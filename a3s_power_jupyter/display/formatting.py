@@ -1,7 +1,11 @@
-"""Format sizes, counts, durations and properties of models as text."""
+"""Format sizes, counts and durations, and describe models.
+
+`labextension/src/views/format.ts` formats sizes and durations in the same way.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from msgspec import UNSET
@@ -10,12 +14,12 @@ from ..contract.types import Model
 
 
 def size(count: int) -> str:
-    """Format bytes in powers of 1000, as file managers do: ``98.1 MB``."""
-    return _scaled(count, ("bytes", "kB", "MB", "GB", "TB"))
+    """Format bytes in powers of 1000, for example ``98.1 MB``."""
+    return _scaled(count, ("B", "kB", "MB", "GB", "TB"))
 
 
 def parameter_count(count: int) -> str:
-    """Format a number of parameters: ``135 M``."""
+    """Format a number of parameters, for example ``135 M``."""
     return _scaled(count, ("", "k", "M", "B", "T"))
 
 
@@ -31,11 +35,12 @@ def _scaled(count: int, units: Sequence[str]) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Format a duration in its largest unit, rounded: ``4 min``."""
-    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= length * 0.995:
-            return f"{seconds / length:.0f} {unit}"
-    return f"{max(seconds, 0):.0f} s"
+    """Format seconds in the largest unit, rounded, for example ``4 min``."""
+    for unit, length, limit in (("s", 1, 60), ("min", 60, 60), ("h", 3600, 24)):
+        rounded = math.floor(max(seconds, 0) / length + 0.5)
+        if rounded < limit:
+            return f"{rounded} {unit}"
+    return f"{math.floor(seconds / 86400 + 0.5)} d"
 
 
 def columns(rows: Sequence[Sequence[str]]) -> str:
@@ -48,12 +53,12 @@ def columns(rows: Sequence[Sequence[str]]) -> str:
 
 
 def format_of(model: Model) -> str:
-    """Return the format and quantization of a model: ``gguf Q4_1``."""
+    """Return format and quantization, for example ``gguf Q4_1``."""
     quantization = model.parameters.quantization
     return model.format if quantization is UNSET else f"{model.format} {quantization}"
 
 
 def parameters_of(model: Model) -> str:
-    """Return the number of parameters of a model, or "" if unknown: ``135 M``."""
+    """Return the number of parameters, for example ``135 M``; empty if unknown."""
     count = model.parameters.parameter_count
     return "" if count is UNSET else parameter_count(count)

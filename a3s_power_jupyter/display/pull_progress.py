@@ -1,8 +1,13 @@
-"""How a pull does, in words: for a line of text, and as HTML."""
+"""Describe the status of a pull as text and as HTML.
+
+`labextension/src/views/pulls.ts` has the same functions for the browser; both are tested with
+`tests/support/pull_display_cases.json`.
+"""
 
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Iterator
 
 from msgspec import UNSET
@@ -10,66 +15,66 @@ from msgspec import UNSET
 from ..contract.types import PullStatus
 from . import formatting
 
-_PHASES = {
-    "waiting": "waiting",
-    "resolving": "asking the hub",
-    "downloading": "downloading",
-    "verifying": "checking",
-}
-
 
 def fraction(status: PullStatus) -> float | None:
-    """0 to 1; None while the size is not known."""
+    """Return the progress from 0 to 1; None if the size is unknown or the pull was cancelled."""
     if status.status == "done":
         return 1.0
-    return None if not status.total else status.completed / status.total
+    if status.status == "cancelled" or not status.total:
+        return None
+    return min(1.0, status.completed / status.total)
 
 
-def word(status: PullStatus) -> str:
-    """``downloading``, ``paused``, ..."""
+def label(status: PullStatus) -> str:
+    """Return one word, for example ``downloading`` or ``paused``."""
     if status.status != "pulling":
         return status.status
-    return _PHASES["resolving" if status.phase is UNSET else status.phase]
+    return "resolving" if status.phase is UNSET else status.phase
 
 
 def facts(status: PullStatus) -> str:
-    """``49.2 MB of 98.4 MB, 12.0 MB/s, 4 s left``"""
+    """Return for example ``49.2 MB of 98.4 MB, 12.0 MB/s, 4 s left``."""
     return ", ".join(_facts(status))
 
 
 def _facts(status: PullStatus) -> Iterator[str]:
-    if status.total:
-        whole = formatting.size(status.total)
-        yield (
-            whole if status.status == "done" else f"{formatting.size(status.completed)} of {whole}"
-        )
+    if status.total and status.status != "cancelled":
+        total = formatting.size(status.total)
+        completed = formatting.size(status.completed)
+        yield total if status.status == "done" else f"{completed} of {total}"
     if status.status != "pulling":
         return
     if status.bytes_per_second is not UNSET:
         rate = status.bytes_per_second
-        yield f"{formatting.size(round(rate))}/s" if rate else "nothing arrives"
+        yield f"{formatting.size(round(rate))}/s" if rate else "stalled"
     if status.eta_seconds is not UNSET:
         yield f"{formatting.duration(status.eta_seconds)} left"
 
 
-def text(status: PullStatus) -> str:
-    """One line."""
+def summary(status: PullStatus) -> str:
+    """Return label, percentage and facts."""
     done = fraction(status)
-    percent = "" if done is None else f" {done:.0%}"
-    return ", ".join(filter(None, (f"{status.name}: {word(status)}{percent}", facts(status))))
+    hidden = done is None or status.status == "done"
+    percent = "" if hidden else f" {math.floor((done or 0) * 100)}%"
+    return ", ".join(filter(None, (label(status) + percent, facts(status))))
+
+
+def text(status: PullStatus) -> str:
+    """Return one line."""
+    return f"{status.name}: {summary(status)}"
 
 
 def markup(status: PullStatus) -> str:
-    """HTML with a native progress bar; what it shows is also said in words."""
+    """Return HTML with a progress bar; the text has the same information."""
     name = html.escape(status.name, quote=True)
     done = fraction(status)
     value = "" if done is None else f' value="{done:.4f}" max="1"'
     bar = f'<progress aria-label="Pull of {name}"{value} style="width: 20em"></progress> '
     if not value and status.status != "pulling":
-        bar = ""  # one without a value would go on moving
-    said = html.escape(", ".join(filter(None, (word(status), facts(status)))))
+        bar = ""  # a bar without a value is animated
     notes = "".join(f"<br><small>{html.escape(note)}</small>" for note in _notes(status))
-    return f"<div><strong>{name}</strong><br>{bar}{said}{notes}</div>"
+    line = html.escape(summary(status))
+    return f"<div><strong>{name}</strong><br>{bar}{line}{notes}</div>"
 
 
 def _notes(status: PullStatus) -> Iterator[str]:

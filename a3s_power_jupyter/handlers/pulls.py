@@ -1,4 +1,4 @@
-"""Pulls: models that come from the hub."""
+"""Handlers of ``/v1/models/pull``."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from .models import ModelHandler
 
 
 class PullsHandler(ModelHandler, EventStreamHandler):
-    """``/v1/models/pull``; DELETE is about a model that is called ``pull``."""
+    """``/v1/models/pull``. DELETE, which `ModelHandler` defines, deletes a model named ``pull``."""
 
     @allowed("read")
     async def get(self, name: str) -> None:
-        """All pulls, by name."""
+        """List all pulls, sorted by name."""
         self.finish_json({"object": "list", "data": await self.service.pulls.all()})
 
     @allowed("write")
     async def post(self, name: str) -> None:
-        """Pull a model: a stream of events, or, with `background`, the status at once."""
+        """Pull a model and stream its events, or reply with its status if `background` is set."""
         request = check(self.json_body(), PullRequest)
         if request.background:
             self.finish_json(await self.service.pulls.pull_in_background(request), status=202)
@@ -37,12 +37,12 @@ class PullsHandler(ModelHandler, EventStreamHandler):
 class PullHandler(PowerHandler):
     @allowed("read")
     async def get(self, name: str) -> None:
-        """A model whose name begins with ``pull/``; the pull has ``/status``."""
+        """Show a model with a name that begins with ``pull/``."""
         self.finish_json(await self.service.catalog.model(f"pull/{name}"))
 
     @allowed("write")
     async def delete(self, name: str) -> None:
-        """Cancel a pull; ``?keep_partial=true`` keeps what was downloaded."""
+        """Cancel a pull; ``?keep_partial=true`` keeps the downloaded bytes."""
         keep = self.flag("keep_partial")
         self.finish_json(await self.service.pulls.cancel(name, keep_partial=keep))
 
@@ -56,5 +56,5 @@ class PullStatusHandler(PowerHandler):
 class PausePullHandler(PowerHandler):
     @allowed("write")
     async def post(self, name: str) -> None:
-        """Stop a pull; the same pull takes it up again."""
+        """Pause a pull; the same pull request resumes it."""
         self.finish_json(await self.service.pulls.pause(name))

@@ -1,126 +1,217 @@
-"""The commands of ``%power`` that are about pulls and the hub."""
+"""Commands of ``%power`` for pulls and the Hugging Face Hub."""
 
 from __future__ import annotations
 
 import argparse
 import getpass
+import shutil
+import sys
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
+import msgspec
 from IPython.core.error import StdinNotImplementedError, UsageError
 from IPython.display import display
 from msgspec import UNSET
 
+from ..client import Client
 from ..contract.errors import PowerError
 from ..contract.types import PullStatus
 from ..display import pull_progress
 from . import render
-from .pull_display import after, place
 from .render import Output
-from .session import Session
+from .session import Session, write
+
+if TYPE_CHECKING:
+    from ..widgets import PullProgress
 
 
 def pull(session: Session, arguments: argparse.Namespace) -> Output | None:
-    """Pulls, and shows how that goes. An interrupt pauses the pull.
+    """Pull a model and show its progress. An interrupt pauses the pull.
 
     Raises
     ------
     PowerError
+        If the pull fails.
     """
     if arguments.token:
         display(
             render.note(
-                "The token is now in this notebook and its history. Remove it, and use "
-                "%power login, which stores it outside."
+                "The token is now in this notebook and its history. Remove it and use "
+                "%power login, which stores it elsewhere."
             )
         )
     options = {name: getattr(arguments, name) for name in ("token", "force", "revision")}
     if arguments.background:
         status = session.client.pull_in_background(arguments.name, **options)
-        return render.note(f"{_state(status)}. %power pulls shows how it does.")
-    _follow(session, arguments.name, options)
+        return render.note(f"{_describe(status)}. %power pulls shows its progress.")
+    _pull_and_show(session, arguments.name, options)
     return None
 
 
-def _follow(session: Session, name: str, options: dict[str, Any]) -> None:
+def _pull_and_show(session: Session, name: str, options: dict[str, Any]) -> None:
     client = session.client
-    status = PullStatus(name=name, status="pulling", started_at=time.time())
-    with place(client, in_notebook=session.in_notebook) as show:
+    status: PullStatus | None = None
+    with _pull_display(client, in_notebook=session.in_notebook) as show:
         try:
             for event in client.pull(name, **options):
                 if event["status"] == "already_exists":
-                    display(render.note(f"{name} is here already; --force verifies it."))
+                    display(render.note(f"{name} already exists. Use --force to verify it."))
                     return
-                status = after(status, event)
-                show(status)
+                if "pull" in event:
+                    status = msgspec.convert(event["pull"], PullStatus)
+                    show(status)
         except KeyboardInterrupt:
             status = client.pause_pull(name)
             show(status)
-        except PowerError:
-            show(after(status, {"status": "failed"}))
+        except PowerError as error:
+            if status is not None:
+                show(status.ended("failed", error=error.to_wire()))
             raise
-    if status.status == "paused":
-        hint = f"Run this again to go on, or %power cancel {name} to remove what is here."
+    if status is not None and status.status == "paused":
+        hint = (
+            f"Run this cell again to resume, or %power cancel {name} to delete the partial files."
+        )
         display(render.note(hint))
 
 
 def pulls(session: Session, arguments: argparse.Namespace) -> Output:
+    """List the known pulls."""
     return table(session.client.pulls())
 
 
 def pause(session: Session, arguments: argparse.Namespace) -> Output:
+    """Pause a pull."""
     status = session.client.pause_pull(arguments.pull)
-    more = f" %power pull {status.name} goes on." if status.status == "paused" else ""
-    return render.note(f"{_state(status)}.{more}")
+    hint = f" Use %power pull {status.name} to resume." if status.status == "paused" else ""
+    return render.note(f"{_describe(status)}.{hint}")
 
 
 def cancel(session: Session, arguments: argparse.Namespace) -> Output:
+    """Cancel a pull."""
     status = session.client.cancel_pull(arguments.pull, keep_partial=arguments.keep_partial)
-    return render.note(f"{_state(status)}.")
+    return render.note(f"{_describe(status)}.")
 
 
 def login(session: Session, arguments: argparse.Namespace) -> Output:
-    """Store a token of the hub where huggingface_hub keeps it; it never gets into the notebook."""
+    """Store a hub token where huggingface_hub keeps it, outside the notebook.
+
+    Raises
+    ------
+    UsageError
+        If the front end has no input, no token is entered, or the hub rejects the token.
+    """
     import huggingface_hub
 
     try:
         token = getpass.getpass("Token of the Hugging Face Hub: ").strip()
     except StdinNotImplementedError:
         raise UsageError(
-            "Nobody can be asked for a token here. Run `hf auth login` in a terminal, or set "
+            "This front end does not support input. Run `hf auth login` in a terminal, or set "
             "HF_TOKEN for the server."
         ) from None
     if not token:
-        raise UsageError("No token was given. Make one: https://huggingface.co/settings/tokens")
+        raise UsageError("No token entered. Create one: https://huggingface.co/settings/tokens")
     try:
         huggingface_hub.login(token, skip_if_logged_in=False)
-    except (ValueError, OSError) as error:  # refused; the hub cannot be reached
+    except (ValueError, OSError) as error:  # the token was rejected, or the hub is unreachable
         reason = str(error).replace(token, "...").partition("\n")[0]
-        raise UsageError(f"The hub did not take the token: {reason}") from None
+        raise UsageError(f"The hub did not accept the token: {reason}") from None
     path = huggingface_hub.constants.HF_TOKEN_PATH
-    return render.note(f"The hub takes the token. It is stored in {path}, for all pulls.")
+    return render.note(f"Login successful. The token is stored in {path} and used for all pulls.")
 
 
-def table(found: Sequence[PullStatus]) -> Output:
-    """``%power pulls``."""
+def table(statuses: Sequence[PullStatus]) -> Output:
+    """Render a table of pulls."""
     rows = [
-        (status.name, pull_progress.word(status), pull_progress.facts(status), _more(status))
-        for status in found
+        (status.name, pull_progress.label(status), pull_progress.facts(status), _details(status))
+        for status in statuses
     ]
     return render.table(
-        ("Name", "Status", "Progress", "More"),
+        ("Name", "Status", "Progress", "Details"),
         rows,
-        empty="Nothing was pulled yet. Pull a model: %power pull owner/repo:TAG",
+        empty="No pulls yet. Pull a model: %power pull owner/repo:TAG",
     )
 
 
-def _state(status: PullStatus) -> str:
+def _describe(status: PullStatus) -> str:
     facts = pull_progress.facts(status)
-    return f"{status.name} is {pull_progress.word(status)}" + (f" ({facts})" if facts else "")
+    return f"{status.name} is {pull_progress.label(status)}" + (f" ({facts})" if facts else "")
 
 
-def _more(status: PullStatus) -> str:
+def _details(status: PullStatus) -> str:
     if status.error is not UNSET:
         return str(status.error.get("message", ""))
     return "" if status.note is UNSET else status.note
+
+
+class NotebookDisplay:
+    """Show a pull with its widget; a saved notebook keeps the last status.
+
+    The widget also receives the status from this cell, for front ends in which it cannot reach
+    the server while the cell is running.
+    """
+
+    INTERVAL = 0.2  # seconds between two updates
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._widget: PullProgress | None = None
+        self._handle: Any = None
+        self._shown: tuple[object, object] = (None, None)
+        self._shown_at = float("-inf")
+
+    def show(self, status: PullStatus) -> None:
+        now = time.monotonic()
+        step = status.status, status.phase
+        if step == self._shown and now - self._shown_at < self.INTERVAL:
+            return
+        self._shown, self._shown_at = step, now
+        if self._widget is None:
+            self._widget = self._client.pull_widget(status.name)
+        self._widget.status = msgspec.to_builtins(status)
+        if self._handle is None:
+            self._handle = display(self._widget, display_id=True)
+
+    def close(self) -> None:
+        if self._handle is not None:
+            self._handle.update(self._widget)
+
+
+class TerminalDisplay:
+    """Show a pull in one line that is overwritten.
+
+    If the output is not a terminal, write a line for each step and each tenth of the progress.
+    """
+
+    def __init__(self) -> None:
+        self._is_tty = sys.stdout.isatty()
+        self._shown: tuple[str, int] | None = None
+
+    def show(self, status: PullStatus) -> None:
+        if self._is_tty:
+            # A line that wraps cannot be overwritten.
+            line = pull_progress.text(status)[: shutil.get_terminal_size().columns - 1]
+            write("\r\x1b[K" + line)
+            return
+        tenth = int(10 * (pull_progress.fraction(status) or 0))
+        step = pull_progress.label(status), tenth
+        if step != self._shown:
+            self._shown = step
+            write(pull_progress.text(status) + "\n")
+
+    def close(self) -> None:
+        if self._is_tty:
+            write("\n")
+
+
+@contextmanager
+def _pull_display(client: Client, *, in_notebook: bool) -> Iterator[Callable[[PullStatus], None]]:
+    """Return a function that shows a status; the last one remains in the output."""
+    chosen = NotebookDisplay(client) if in_notebook else TerminalDisplay()
+    try:
+        yield chosen.show
+    finally:
+        chosen.close()

@@ -1,4 +1,4 @@
-"""``%power pull`` and its like: in a real kernel and a terminal, with the stand-in hub."""
+"""Test ``%power pull`` and related commands in a kernel and a terminal, with the test hub."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def kernel(server: Server) -> Iterator[Kernel]:
 
 
 @pytest.fixture(autouse=True)
-def _nothing_is_here(hub: HubServer, server: Server) -> Iterator[None]:
+def _clean(hub: HubServer, server: Server) -> Iterator[None]:
     yield
     hub.behave()
     with server.api() as api:
@@ -54,8 +54,8 @@ def _nothing_is_here(hub: HubServer, server: Server) -> Iterator[None]:
         api.delete(f"v1/models/{NAME}?force=true")
 
 
-def told(messages: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """How the pull did, as the widget was told each time."""
+def widget_statuses(messages: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield the statuses of the pull that the widget received."""
     for message in messages:
         content = message["content"]
         if message["msg_type"] == "comm_msg" and content["data"]["method"] == "update":
@@ -64,7 +64,7 @@ def told(messages: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
                 yield status
 
 
-def test_one_widget_from_the_first_byte_to_the_last(hub: HubServer, kernel: Kernel) -> None:
+def test_one_widget_shows_the_whole_pull(hub: HubServer, kernel: Kernel) -> None:
     hub.fail("model-Q4_1.gguf", times=None, rate=20_000_000)
     cell = kernel.run(f"%power pull {NAME}")
     assert cell.status == "ok", cell.stderr
@@ -72,27 +72,27 @@ def test_one_widget_from_the_first_byte_to_the_last(hub: HubServer, kernel: Kern
     assert [o["msg_type"] for o in displays] == ["display_data", "update_display_data"]
     assert len({o["content"]["transient"]["display_id"] for o in displays}) == 1
     assert len({view["model_id"] for view in cell.texts(WIDGET)}) == 1
-    statuses = [*told(cell.outputs)]
+    statuses = [*widget_statuses(cell.outputs)]
     assert any(s["phase"] == "downloading" and s["bytes_per_second"] > 0 for s in statuses)
     assert statuses[-1]["status"] == "done"
-    # What a saved notebook has of it.
-    last, words = cell.texts("text/html")[-1], cell.texts("text/plain")[-1]
+    # The output in a saved notebook.
+    last, line = cell.texts("text/html")[-1], cell.texts("text/plain")[-1]
     assert f"<strong>{NAME}</strong>" in last
     assert '<progress aria-label="Pull of ' in last
-    assert words == f"{NAME}: done 100%, 98.4 MB"
+    assert line == f"{NAME}: done, 98.4 MB"
     again = kernel.run(f"%power pull {NAME}")
-    (said,) = again.texts("text/plain")
-    assert "--force verifies it" in said
+    (output,) = again.texts("text/plain")
+    assert "Use --force to verify it" in output
     (table,) = kernel.run("%power pulls").texts("text/plain")
     assert table.splitlines()[1].split()[:2] == [NAME, "done"]
 
 
-def test_an_interrupt_pauses_and_the_same_cell_goes_on(
+def test_an_interrupt_pauses_and_the_same_cell_resumes(
     hub: HubServer, kernel: Kernel, server: Server
 ) -> None:
     hub.fail("model-Q4_1.gguf", times=None, rate=4_000_000)
     running = kernel.start(f"%power pull {NAME}")
-    for status in told(kernel.outputs(running)):
+    for status in widget_statuses(kernel.outputs(running)):
         if status.get("phase") == "downloading" and status["completed"]:
             break
     kernel.interrupt()
@@ -101,46 +101,46 @@ def test_an_interrupt_pauses_and_the_same_cell_goes_on(
     assert cell.tracebacks == []
     *_, last, hint = cell.texts("text/plain")
     assert f"{NAME}: paused" in last
-    assert f"Run this again to go on, or %power cancel {NAME}" in hint
+    assert f"Run this cell again to resume, or %power cancel {NAME}" in hint
     with server.api() as api:
         paused = api.get(f"v1/models/pull/{NAME}/status").json()
     assert (paused["status"], paused["completed"] > 0) == ("paused", True)
     hub.behave()
     cell = kernel.run(f"%power pull {NAME}")
     assert cell.status == "ok", cell.stderr
-    assert ": done 100%" in cell.texts("text/plain")[-1]
+    assert ": done, " in cell.texts("text/plain")[-1]
 
 
 def test_background_pulls_pause_and_cancel(hub: HubServer, kernel: Kernel) -> None:
     hub.fail("model-Q4_1.gguf", times=None, rate=2_000_000)
-    (said,) = kernel.run(f"%power pull {NAME} --background").texts("text/plain")
-    assert said.startswith(f"{NAME} is asking the hub")
+    (output,) = kernel.run(f"%power pull {NAME} --background").texts("text/plain")
+    assert output.startswith(f"{NAME} is resolving")
     deadline = time.monotonic() + 30
     while "downloading" not in (table := kernel.run("%power pulls").texts("text/plain")[0]):
         assert time.monotonic() < deadline, table
-    (said,) = kernel.run(f"%power pause {NAME}").texts("text/plain")
-    assert f"{NAME} is paused (" in said
-    assert f"%power pull {NAME} goes on." in said
+    (output,) = kernel.run(f"%power pause {NAME}").texts("text/plain")
+    assert f"{NAME} is paused (" in output
+    assert f"Use %power pull {NAME} to resume." in output
     assert kernel.complete("%power cancel tests/") == [f"%power cancel {NAME}"]
-    (said,) = kernel.run(f"%power cancel {NAME}").texts("text/plain")
-    assert f"{NAME} is cancelled" in said
-    assert "Nothing was pulled" in kernel.run("%power pause tests/other").stderr
+    (output,) = kernel.run(f"%power cancel {NAME}").texts("text/plain")
+    assert f"{NAME} is cancelled" in output
+    assert "There is no pull of" in kernel.run("%power pause tests/other").stderr
 
 
 def test_failures_and_tokens(kernel: Kernel) -> None:
     cell = kernel.run("%power pull tests/Model-GGUF:Q8_0")
     assert cell.stderr.startswith("UsageError: ")
-    assert "Q4_1" in cell.stderr  # what there is
+    assert "Q4_1" in cell.stderr  # the available quantization
     assert cell.tracebacks == []
     assert "failed" in cell.texts("text/plain")[-1]
     assert "UsageError" in kernel.run("%power pull tests/Gated-GGUF:Q4_1").stderr
     cell = kernel.run(f"%power pull tests/Gated-GGUF:Q4_1 --token {TOKEN}")
     assert "The token is now in this notebook" in cell.texts("text/plain")[0]
-    assert "GGUF" in cell.stderr  # it was let in, and found no model
+    assert "GGUF" in cell.stderr  # the token gives access, but the file is not a model
     assert TOKEN not in cell.stderr
 
 
-def test_login_asks_for_no_token_where_nobody_is(kernel: Kernel) -> None:
+def test_login_without_input(kernel: Kernel) -> None:
     cell = kernel.run("get_ipython().kernel._allow_stdin = False\n%power login")
     assert "hf auth login" in cell.stderr
 
@@ -174,7 +174,7 @@ def test_in_a_terminal(terminal: pexpect.spawn, hub: HubServer) -> None:
     lines = terminal.before.split("\r\x1b[K")
     assert all("\n" not in line.rstrip("\r\n") for line in lines[1:])
     assert all(len(line.rstrip("\r\n")) < 70 for line in lines[1:])
-    assert lines[-1].startswith(f"{NAME}: done 100%")
+    assert lines[-1].startswith(f"{NAME}: done, ")
     assert any(f"{NAME}: downloading" in line for line in lines)
 
 
@@ -183,13 +183,13 @@ def test_login_in_a_terminal(terminal: pexpect.spawn, tmp_path: Path) -> None:
     terminal.expect("Token of the Hugging Face Hub: ")
     terminal.sendline("hf_wrong")
     terminal.expect(PROMPT)
-    assert "UsageError: The hub did not take the token" in terminal.before
+    assert "UsageError: The hub did not accept the token" in terminal.before
     assert "hf_wrong" not in terminal.before
     terminal.sendline("%power login")
     terminal.expect("Token of the Hugging Face Hub: ")
     terminal.sendline(TOKEN)
     terminal.expect(PROMPT)
-    assert "The hub takes the token." in terminal.before
+    assert "Login successful." in terminal.before
     assert TOKEN not in terminal.before
     assert (tmp_path / "hf" / "token").read_text() == TOKEN
     history = tmp_path / "ipython" / "profile_default" / "history.sqlite"

@@ -83,7 +83,7 @@ def test_every_widget_has_a_view_html_and_text(client: Client) -> None:
 def test_the_table(client: Client) -> None:
     table = client.table()
     shown = table.fallback()
-    assert '<th scope="row">org/repo:Q4_K_M</th><td>gguf</td><td>1 bytes</td>' in shown["text/html"]
+    assert '<th scope="row">org/repo:Q4_K_M</th><td>gguf</td><td>1 B</td>' in shown["text/html"]
     assert shown["text/html"].count("<tr>") == 1 + len(client.models())
     assert ["org/repo:Q4_K_M", "gguf", "1", "bytes", "unloaded"] in [
         line.split() for line in shown["text/plain"].splitlines()
@@ -107,9 +107,9 @@ def test_rows_omit_unknown_values() -> None:
 def test_a_pull_with_and_without_a_status(client: Client) -> None:
     widget = client.pull_widget(PULL)
     assert widget.status is None
-    assert widget.fallback()["text/plain"].startswith(f"{PULL}: downloading 50%, 5 bytes of 10")
+    assert widget.fallback()["text/plain"].startswith(f"{PULL}: downloading 50%, 5 B of 10")
     widget.status = STATUS
-    assert widget.fallback()["text/plain"].startswith(f"{PULL}: paused 25%, 25 bytes of 100")
+    assert widget.fallback()["text/plain"].startswith(f"{PULL}: paused 25%, 25 B of 100")
     widget.close()
 
 
@@ -224,5 +224,5 @@ def test_a_status_set_in_the_kernel_is_sent_to_the_page(kernel: Kernel) -> None:
     cell = kernel.run(f"pull.status = {STATUS}\npull")
     updates = [o["content"]["data"] for o in cell.outputs if o["msg_type"] == "comm_msg"]
     assert [update["state"] for update in updates] == [{"status": STATUS}]
-    assert cell.texts("text/plain")[-1] == f"{PULL}: paused 25%, 25 bytes of 100 bytes"
+    assert cell.texts("text/plain")[-1] == f"{PULL}: paused 25%, 25 B of 100 B"
     kernel.run("pull.close()")

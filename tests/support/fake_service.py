@@ -133,7 +133,7 @@ class FakePulls:
 
     async def status(self, name: str) -> PullStatus:
         if name not in ("gc", "org/repo:Q4_K_M"):
-            raise PullStateNotFound(f"Nothing was pulled as {name!r}.", param="name")
+            raise PullStateNotFound(f"There is no pull of {name!r}.", param="name")
         return pull(name)
 
     async def pause(self, name: str) -> PullStatus:

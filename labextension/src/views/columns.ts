@@ -1,6 +1,6 @@
 /** The columns of the model table: their text and sort order. */
 
-import { formatBytes, formatCount, formatDuration } from './format.js';
+import { formatBytes, formatCount, formatDuration, formatPercent } from './format.js';
 import type { Model } from '../api/types.js';
 
 export type ColumnKey =
@@ -81,10 +81,10 @@ function contextText({ num_ctx, context_length }: Model): string {
   return String(num_ctx ?? context_length ?? '');
 }
 
-/** The state of a model: "loaded, 4 min left", "converting 40 %". */
+/** The state of a model: "loaded, 4 min left", "converting 40%". */
 export function stateText(model: Model, now: number): string {
   if (model.state === 'loading') {
-    const percent = model.progress === undefined ? '' : ` ${Math.floor(model.progress * 100)} %`;
+    const percent = model.progress === undefined ? '' : ` ${formatPercent(model.progress)}`;
     return `${model.phase ?? 'loading'}${percent}`;
   }
   if (model.pinned) {

@@ -1,4 +1,4 @@
-/** Format sizes, counts and durations. */
+/** Format sizes, counts, shares and durations, as `a3s_power_jupyter/display/formatting.py` does. */
 
 const UNITS = ['B', 'kB', 'MB', 'GB', 'TB'];
 
@@ -26,14 +26,24 @@ export function formatCount(count: number | undefined): string {
   return `${value.toFixed(digits)} ${['', 'k', 'M', 'B', 'T'][power] ?? ''}`.trim();
 }
 
+/** Format a number from 0 to 1: "42%"; 100% only if it is complete. */
+export function formatPercent(fraction: number): string {
+  return `${Math.floor(fraction * 100)}%`;
+}
+
+const DURATIONS = [
+  { unit: 's', length: 1, limit: 60 },
+  { unit: 'min', length: 60, limit: 60 },
+  { unit: 'h', length: 3600, limit: 24 }
+];
+
 /** Format seconds in the largest unit, rounded: "45 s", "4 min", "2 h", "3 d". */
 export function formatDuration(seconds: number): string {
-  const whole = Math.max(0, Math.round(seconds));
-  if (whole < 60) {
-    return `${whole} s`;
+  for (const { unit, length, limit } of DURATIONS) {
+    const rounded = Math.round(Math.max(0, seconds) / length);
+    if (rounded < limit) {
+      return `${rounded} ${unit}`;
+    }
   }
-  if (whole < 3600) {
-    return `${Math.round(whole / 60)} min`;
-  }
-  return whole < 86400 ? `${Math.round(whole / 3600)} h` : `${Math.round(whole / 86400)} d`;
+  return `${Math.round(seconds / 86400)} d`;
 }

@@ -3,7 +3,7 @@
 import { messageOf, pullPath, type Transport } from '../api/transport.js';
 import type { Pull, PulledFile } from '../api/types.js';
 import { button, h, setText } from './dom.js';
-import { actions, facts, fileFacts, fraction, type PullAction, word } from './pulls.js';
+import { actions, fileFacts, fraction, type PullAction, summary } from './pulls.js';
 
 const ACTIONS: readonly { readonly action: PullAction; readonly label: string }[] = [
   { action: 'start', label: 'Pull' },
@@ -55,8 +55,7 @@ export class PullView {
     } else {
       this.bar.value = done;
     }
-    const percent = done === null || pull.status === 'done' ? '' : ` ${Math.floor(done * 100)} %`;
-    setText(this.status, [word(pull) + percent, facts(pull)].filter(Boolean).join(', '));
+    setText(this.status, summary(pull));
     setText(this.note, pull.note ?? '');
     setText(this.error, pull.status === 'failed' ? (pull.error?.message ?? '') : '');
     this.showFiles(pull.files ?? []);

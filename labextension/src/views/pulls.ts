@@ -1,41 +1,39 @@
-/** Pulls in words and numbers. */
+/**
+ * Describe the status of a pull as text.
+ *
+ * `a3s_power_jupyter/display/pull_progress.py` has the same functions for magics and saved
+ * notebooks; both are tested with `tests/support/pull_display_cases.json`.
+ */
 
-import { formatBytes, formatDuration } from './format.js';
 import type { Pull, PulledFile } from '../api/types.js';
+import { formatBytes, formatDuration, formatPercent } from './format.js';
 
-const PHASES = {
-  waiting: 'waiting for its turn',
-  resolving: 'asking the hub',
-  downloading: 'downloading',
-  verifying: 'checking'
-};
-
-/** 0 to 1; null while the size is not known, and where nothing is kept. */
+/** The progress from 0 to 1; null if the size is unknown or the pull was cancelled. */
 export function fraction(pull: Pull): number | null {
   if (pull.status === 'done') {
     return 1;
   }
-  if (pull.status === 'cancelled') {
+  if (pull.status === 'cancelled' || !pull.total) {
     return null;
   }
-  return pull.total ? Math.min(1, (pull.completed ?? 0) / pull.total) : null;
+  return Math.min(1, (pull.completed ?? 0) / pull.total);
 }
 
-/** "downloading", "paused", ... */
-export function word(pull: Pull): string {
-  return pull.status === 'pulling' ? PHASES[pull.phase ?? 'resolving'] : pull.status;
+/** One word: "downloading", "paused", ... */
+export function label(pull: Pull): string {
+  return pull.status === 'pulling' ? (pull.phase ?? 'resolving') : pull.status;
 }
 
 /** "49.2 MB of 98.4 MB, 12.0 MB/s, 4 s left" */
 export function facts(pull: Pull): string {
   const parts = [];
   if (pull.total && pull.status !== 'cancelled') {
-    const whole = formatBytes(pull.total);
-    parts.push(pull.status === 'done' ? whole : `${formatBytes(pull.completed ?? 0)} of ${whole}`);
+    const total = formatBytes(pull.total);
+    parts.push(pull.status === 'done' ? total : `${formatBytes(pull.completed ?? 0)} of ${total}`);
   }
   if (pull.status === 'pulling' && pull.bytes_per_second !== undefined) {
     const rate = pull.bytes_per_second;
-    parts.push(rate > 0 ? `${formatBytes(rate)}/s` : 'nothing arrives');
+    parts.push(rate > 0 ? `${formatBytes(rate)}/s` : 'stalled');
   }
   if (pull.status === 'pulling' && pull.eta_seconds !== undefined) {
     parts.push(`${formatDuration(pull.eta_seconds)} left`);
@@ -43,7 +41,14 @@ export function facts(pull: Pull): string {
   return parts.join(', ');
 }
 
-/** "model.safetensors: 12.0 MB of 269 MB"; of a file that is whole, only its size. */
+/** Label, percentage and facts: "downloading 50%, 49.2 MB of 98.4 MB, 12.0 MB/s, 4 s left" */
+export function summary(pull: Pull): string {
+  const done = fraction(pull);
+  const percent = done === null || pull.status === 'done' ? '' : ` ${formatPercent(done)}`;
+  return [label(pull) + percent, facts(pull)].filter(Boolean).join(', ');
+}
+
+/** "model.safetensors: 12.0 MB of 269 MB"; only the size of a complete file. */
 export function fileFacts({ name, size, completed }: PulledFile): string {
   const part = completed < size ? `${formatBytes(completed)} of ` : '';
   return `${name}: ${part}${formatBytes(size)}`;
@@ -51,7 +56,7 @@ export function fileFacts({ name, size, completed }: PulledFile): string {
 
 export type PullAction = 'start' | 'pause' | 'resume' | 'cancel';
 
-/** What can be done with a pull; undefined is one that the server does not know. */
+/** The possible actions; undefined stands for a pull that the server does not know. */
 export function actions(pull: Pull | undefined): PullAction[] {
   switch (pull?.status) {
     case 'pulling':

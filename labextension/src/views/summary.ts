@@ -2,7 +2,7 @@
 
 import type { Model, Pull } from '../api/types.js';
 import { loadedModels, loadingModels, type Models, type State } from '../state/state.js';
-import { formatBytes, formatDuration } from './format.js';
+import { formatBytes, formatDuration, formatPercent } from './format.js';
 import { fraction } from './pulls.js';
 
 /** Return the text of the status bar item; empty if no model is loaded, loading or pulled. */
@@ -18,11 +18,11 @@ export function statusBarText({ models, pulls }: State): string {
 
 function pullText(pull: Pull): string {
   const part = fraction(pull);
-  return `pulling ${pull.name}${part === null ? '' : ` ${Math.floor(part * 100)} %`}`;
+  return `pulling ${pull.name}${part === null ? '' : ` ${formatPercent(part)}`}`;
 }
 
 function loadingText(model: Model): string {
-  const percent = model.progress === undefined ? '' : ` ${Math.floor(model.progress * 100)} %`;
+  const percent = model.progress === undefined ? '' : ` ${formatPercent(model.progress)}`;
   return `${model.phase ?? 'loading'} ${model.id}${percent}`;
 }
 

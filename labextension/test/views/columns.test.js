@@ -33,8 +33,8 @@ test('every word of a filter must match the name, format or state', () => {
 
 test('the state includes progress and time left', () => {
   const state = model => stateText({ id: 'm', pinned: false, ...model }, NOW);
-  assert.equal(state({ state: 'loading', progress: 0.425 }), 'loading 42 %');
-  assert.equal(state({ state: 'loading', phase: 'converting', progress: 0 }), 'converting 0 %');
+  assert.equal(state({ state: 'loading', progress: 0.425 }), 'loading 42%');
+  assert.equal(state({ state: 'loading', phase: 'converting', progress: 0 }), 'converting 0%');
   assert.equal(state({ state: 'loaded', expires_at: NOW + 240 }), 'loaded, 4 min left');
   assert.equal(state({ state: 'loaded', pinned: true }), 'loaded, pinned');
   assert.equal(state({ state: 'unloaded', pinned: true }), 'pinned, unloaded');

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { formatBytes, formatCount, formatDuration } from '../../lib/views/format.js';
+import { formatBytes, formatCount, formatDuration, formatPercent } from '../../lib/views/format.js';
 
 test('sizes below 100 have one decimal, and none has four digits', () => {
   const sizes = { 0: '0 B', 999: '999 B', 1000: '1.0 kB', 98_120_000: '98.1 MB' };
@@ -19,7 +19,9 @@ test('durations use the largest unit', () => {
   assert.equal(formatDuration(59.4), '59 s');
   assert.equal(formatDuration(59.6), '1 min');
   assert.equal(formatDuration(290), '5 min');
+  assert.equal(formatDuration(3590), '1 h');
   assert.equal(formatDuration(7200), '2 h');
+  assert.equal(formatDuration(86_300), '1 d');
   assert.equal(formatDuration(3 * 86400), '3 d');
 });
 
@@ -29,4 +31,11 @@ test('parameter counts are abbreviated', () => {
     assert.equal(formatCount(Number(count)), text);
   }
   assert.equal(formatCount(undefined), '');
+});
+
+test('percentages are rounded down', () => {
+  assert.equal(formatPercent(0), '0%');
+  assert.equal(formatPercent(0.425), '42%');
+  assert.equal(formatPercent(0.999), '99%');
+  assert.equal(formatPercent(1), '100%');
 });

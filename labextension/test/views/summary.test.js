@@ -22,11 +22,11 @@ test('the status bar text names one model or counts several, and shows loads', (
   const loading = { id: 'qwen', state: 'loading', progress: 0.409 };
   assert.equal(statusBarText(models(loaded)), 'Power: smollm2 · 120 MB');
   assert.equal(statusBarText(models({ id: 'far', state: 'loaded' })), 'Power: far');
-  assert.equal(statusBarText(models(loading)), 'Power: loading qwen 40 %');
+  assert.equal(statusBarText(models(loading)), 'Power: loading qwen 40%');
   assert.equal(statusBarText(models({ id: 'qwen', state: 'loading' })), 'Power: loading qwen');
   assert.equal(
     statusBarText(models(loaded, busy, loading)),
-    'Power: loading qwen 40 %, 2 models · 360 MB · busy'
+    'Power: loading qwen 40%, 2 models · 360 MB · busy'
   );
 });
 
@@ -44,7 +44,7 @@ test('the status bar text shows conversions and running pulls', () => {
   const state = models({ id: 'a', state: 'loading', phase: 'converting', progress: 0.5 });
   state.pulls.set('p', { name: 'p', status: 'pulling', completed: 1, total: 4 });
   state.pulls.set('q', { name: 'q', status: 'paused', completed: 1, total: 4 });
-  assert.equal(statusBarText(state), 'Power: pulling p 25 %, converting a 50 %');
+  assert.equal(statusBarText(state), 'Power: pulling p 25%, converting a 50%');
 });
 
 test('the memory summary counts the models in memory', () => {

@@ -41,8 +41,8 @@ def model(**changes: object) -> Model:
 @pytest.mark.parametrize(
     ("count", "shown"),
     [
-        (0, "0 bytes"),
-        (999, "999 bytes"),
+        (0, "0 B"),
+        (999, "999 B"),
         (1000, "1.0 kB"),
         (98_100_000, "98.1 MB"),
         (999_600, "1.0 MB"),
@@ -67,10 +67,12 @@ def test_parameter_counts(count: int, shown: str) -> None:
     [
         (-5, "0 s"),
         (0.4, "0 s"),
-        (59, "59 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min"),
         (60, "1 min"),
         (299.9, "5 min"),
-        (3600, "1 h"),
+        (3590, "1 h"),
+        (86300, "1 d"),
         (2e5, "2 d"),
     ],
 )
