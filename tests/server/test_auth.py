@@ -1,4 +1,4 @@
-"""Who gets in: every route and verb, with every kind of credentials."""
+"""Authentication and authorization of every route and verb, with every kind of credentials."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PASSWORD = "open sesame"
 EVIL = "https://evil.example"
 WRITES = {"POST", "PUT", "PATCH", "DELETE"}
 
-#: Every verb of every route, and others that are nobody's.
+#: Every verb of every route, and requests that match no route or verb.
 CALLS = [
     (verb, template.lstrip("/").replace("{name}", "gc"))
     for _, handler, options in ROUTES
@@ -25,7 +25,7 @@ CALLS = [
 
 
 def ask(client: httpx2.Client, verb: str, path: str, **headers: str) -> httpx2.Response:
-    """The head of the reply; some bodies have no end."""
+    """Send a request and return the head of the reply, since some bodies are endless."""
     json = {} if verb == "POST" else None
     with client.stream(verb, path, json=json, headers=headers) as response:
         if response.status_code >= 400:
@@ -38,19 +38,19 @@ def code(response: httpx2.Response) -> str:
     return str(response.json()["error"]["code"])
 
 
-def is_let_in(response: httpx2.Response) -> bool:
+def is_allowed(response: httpx2.Response) -> bool:
     return response.status_code not in (301, 302, 401, 403)
 
 
 @pytest.fixture
-def nobody(fake_server: Server) -> Iterator[httpx2.Client]:
+def anonymous(fake_server: Server) -> Iterator[httpx2.Client]:
     with fake_server.client() as client:
         yield client
 
 
 @pytest.fixture
 def browser(fake_server: Server) -> Iterator[httpx2.Client]:
-    """Logged in: it has the login cookie and the _xsrf cookie."""
+    """A client with the login cookie and the _xsrf cookie."""
     with fake_server.client() as client:
         log_in(client, fake_server.token)
         yield client
@@ -62,14 +62,14 @@ def log_in(client: httpx2.Client, password: str) -> None:
     assert client.post("login", data=form).status_code == 302
 
 
-def test_every_verb_is_walked() -> None:
+def test_every_verb_is_covered() -> None:
     assert len(CALLS) > 25
     assert ("POST", "v1/models/gc/load") in CALLS
 
 
 @pytest.mark.parametrize(("verb", "path"), CALLS)
-def test_without_credentials(nobody: httpx2.Client, verb: str, path: str) -> None:
-    response = ask(nobody, verb, path)
+def test_without_credentials(anonymous: httpx2.Client, verb: str, path: str) -> None:
+    response = ask(anonymous, verb, path)
     assert response.status_code == 403
     assert "Location" not in response.headers
     if verb != "HEAD":
@@ -77,10 +77,10 @@ def test_without_credentials(nobody: httpx2.Client, verb: str, path: str) -> Non
 
 
 @pytest.mark.parametrize(("verb", "path"), CALLS)
-def test_with_a_wrong_key(nobody: httpx2.Client, verb: str, path: str) -> None:
+def test_with_invalid_credentials(anonymous: httpx2.Client, verb: str, path: str) -> None:
     for scheme in ("Bearer", "token"):
-        assert ask(nobody, verb, path, Authorization=f"{scheme} wrong").status_code == 403
-    assert ask(nobody, verb, f"{path}?token=wrong").status_code == 403
+        assert ask(anonymous, verb, path, Authorization=f"{scheme} wrong").status_code == 403
+    assert ask(anonymous, verb, f"{path}?token=wrong").status_code == 403
 
 
 @pytest.mark.parametrize(("verb", "path"), CALLS)
@@ -88,9 +88,9 @@ def test_with_the_token_or_the_key(fake_server: Server, verb: str, path: str) ->
     for secret in (fake_server.token, fake_server.key):
         for scheme in ("Bearer", "token", "bearer"):
             with fake_server.client() as client:
-                assert is_let_in(ask(client, verb, path, Authorization=f"{scheme} {secret}"))
+                assert is_allowed(ask(client, verb, path, Authorization=f"{scheme} {secret}"))
     with fake_server.client() as client:
-        assert is_let_in(ask(client, verb, f"{path}?token={fake_server.token}"))
+        assert is_allowed(ask(client, verb, f"{path}?token={fake_server.token}"))
 
 
 @pytest.mark.parametrize(("verb", "path"), CALLS)
@@ -99,13 +99,13 @@ def test_with_a_cookie_and_no_xsrf_token(browser: httpx2.Client, verb: str, path
     if verb in WRITES:
         assert (response.status_code, code(response)) == (403, "forbidden")
     else:
-        assert is_let_in(response)
+        assert is_allowed(response)
 
 
 @pytest.mark.parametrize(("verb", "path"), CALLS)
 def test_with_a_cookie_and_the_xsrf_token(browser: httpx2.Client, verb: str, path: str) -> None:
     token = browser.cookies["_xsrf"]
-    assert is_let_in(ask(browser, verb, path, **{"X-XSRFToken": token}))
+    assert is_allowed(ask(browser, verb, path, **{"X-XSRFToken": token}))
 
 
 @pytest.mark.parametrize(("verb", "path"), CALLS)
@@ -117,13 +117,13 @@ def test_pages_of_other_origins(browser: httpx2.Client, verb: str, path: str) ->
         assert "Access-Control-Allow-Origin" not in response.headers
 
 
-def test_the_own_origin(browser: httpx2.Client, fake_server: Server) -> None:
+def test_pages_of_the_same_origin(browser: httpx2.Client, fake_server: Server) -> None:
     origin = fake_server.url.rstrip("/")
     headers = {"Origin": origin, "X-XSRFToken": browser.cookies["_xsrf"]}
     assert ask(browser, "POST", "v1/models/gc/pin", **headers).status_code == 200
 
 
-def test_no_other_origin_reads_what_the_token_brings(fake_server: Server) -> None:
+def test_pages_of_other_origins_cannot_read_replies(fake_server: Server) -> None:
     with fake_server.api() as api:
         for path in ("v1/models", "v1/models/nope"):
             response = ask(api, "GET", path, Origin=EVIL)
@@ -132,24 +132,26 @@ def test_no_other_origin_reads_what_the_token_brings(fake_server: Server) -> Non
         assert "Access-Control-Allow-Origin" not in preflight.headers
 
 
-def test_the_key_opens_nothing_else(nobody: httpx2.Client, fake_server: Server) -> None:
+def test_the_kernel_key_is_refused_by_other_routes(
+    anonymous: httpx2.Client, fake_server: Server
+) -> None:
     for path in ("api/contents", "api/kernels", "api/sessions", "api/terminals", "metrics"):
-        response = ask(nobody, "GET", path, Authorization=f"Bearer {fake_server.key}")
+        response = ask(anonymous, "GET", path, Authorization=f"Bearer {fake_server.key}")
         assert response.status_code in (302, 403), path
 
 
-def test_the_key_is_no_part_of_a_url(nobody: httpx2.Client, fake_server: Server) -> None:
-    assert ask(nobody, "GET", f"v1/models?token={fake_server.key}").status_code == 403
+def test_the_kernel_key_is_refused_in_urls(anonymous: httpx2.Client, fake_server: Server) -> None:
+    assert ask(anonymous, "GET", f"v1/models?token={fake_server.key}").status_code == 403
 
 
-def test_another_host_name(nobody: httpx2.Client, fake_server: Server) -> None:
-    """DNS rebinding: a page's own host name that points at this machine."""
+def test_another_host_name(anonymous: httpx2.Client, fake_server: Server) -> None:
+    """DNS rebinding: a foreign host name that resolves to this machine."""
     authorization = f"Bearer {fake_server.token}"
-    response = ask(nobody, "GET", "v1/models", Host="evil.example", Authorization=authorization)
+    response = ask(anonymous, "GET", "v1/models", Host="evil.example", Authorization=authorization)
     assert (response.status_code, code(response)) == (403, "forbidden")
 
 
-def test_an_origin_that_the_administrator_named(start_server: Callable[..., Server]) -> None:
+def test_an_allowed_origin(start_server: Callable[..., Server]) -> None:
     lab = "https://lab.example"
     server = start_server(f"--ServerApp.allow_origin={lab}", fake=True)
     with server.api() as api:
@@ -160,14 +162,14 @@ def test_an_origin_that_the_administrator_named(start_server: Callable[..., Serv
         assert (
             "Access-Control-Allow-Origin" not in ask(api, "GET", "v1/models", Origin=EVIL).headers
         )
-    with server.client() as nobody:
-        preflight = ask(nobody, "OPTIONS", "v1/models", Origin=lab)
+    with server.client() as anonymous:
+        preflight = ask(anonymous, "OPTIONS", "v1/models", Origin=lab)
         assert preflight.status_code == 204
         assert preflight.headers["Access-Control-Allow-Origin"] == lab
         assert "POST" in preflight.headers["Access-Control-Allow-Methods"]
 
 
-def test_a_wildcard_for_the_server_is_none_for_us(start_server: Callable[..., Server]) -> None:
+def test_a_wildcard_origin_is_ignored(start_server: Callable[..., Server]) -> None:
     server = start_server("--ServerApp.allow_origin=*", fake=True)
     with server.api() as api:
         response = ask(api, "GET", "v1/models", Origin=EVIL)
@@ -181,12 +183,12 @@ def test_a_wildcard_for_the_server_is_none_for_us(start_server: Callable[..., Se
 def test_under_a_base_url(start_server: Callable[..., Server]) -> None:
     server = start_server("--ServerApp.base_url=/user/ada/", fake=True)
     assert server.url.endswith("/user/ada/")
-    with server.client() as nobody:
-        assert code(ask(nobody, "GET", "v1/models")) == "unauthorized"
-        assert code(ask(nobody, "POST", "v1/models/gc/pin")) == "unauthorized"
+    with server.client() as anonymous:
+        assert code(ask(anonymous, "GET", "v1/models")) == "unauthorized"
+        assert code(ask(anonymous, "POST", "v1/models/gc/pin")) == "unauthorized"
         for secret in (server.token, server.key):
             headers = {"Authorization": f"Bearer {secret}"}
-            assert ask(nobody, "POST", "v1/models/gc/pin", **headers).status_code == 200
+            assert ask(anonymous, "POST", "v1/models/gc/pin", **headers).status_code == 200
     with server.client() as browser:
         log_in(browser, server.token)
         assert ask(browser, "GET", "v1/models").status_code == 200
@@ -215,8 +217,8 @@ def test_with_a_password(start_server: Callable[..., Server]) -> None:
         assert ask(client, "POST", "v1/models/gc/pin", **xsrf).status_code == 200
 
 
-def test_with_authentication_switched_off(start_server: Callable[..., Server]) -> None:
-    """The curl lines of the documentation work as they are, and pages elsewhere still do not."""
+def test_with_authentication_disabled(start_server: Callable[..., Server]) -> None:
+    """Plain curl works, and pages of other origins are still refused."""
     server = start_server("--IdentityProvider.token=", fake=True, token="")
     with server.client() as client:
         assert ask(client, "POST", "v1/models/gc/pin").status_code == 200
@@ -230,7 +232,7 @@ from jupyter_server.auth import Authorizer, IdentityProvider
 
 
 class DenyingProvider(IdentityProvider):
-    """As JupyterHub's for a request without its cookies, which it answers with a redirect."""
+    """Knows no user, like JupyterHub's provider for a request without its cookies."""
 
     async def get_user(self, handler):
         handler.get_login_url = lambda: "https://hub.example/login"
@@ -238,7 +240,7 @@ class DenyingProvider(IdentityProvider):
 
 
 class OneAction(Authorizer):
-    """Allows what is called like a file of its folder."""
+    """Allows an action if the home directory has a file named after it."""
 
     def is_authorized(self, handler, user, action, resource):
         if resource != "a3s_power":
@@ -291,6 +293,6 @@ def test_the_authorizer_decides(
             for action, (verb, path) in actions.items():
                 response = ask(client, verb, path)
                 if action == allowed:
-                    assert is_let_in(response)
+                    assert is_allowed(response)
                 else:
                     assert (response.status_code, code(response)) == (403, "forbidden")

@@ -1,4 +1,4 @@
-"""Without the extra `transformers`: its models are registered, and loading says what is missing."""
+"""Without the extra `transformers`, its models can be registered, but not loaded."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.mark.parametrize("kind", ["Q4K", "HQQ4", "none"])
-def test_loading_names_the_pip_line(bare: Server, tmp_path: Path, kind: str) -> None:
+def test_loading_names_the_missing_packages(bare: Server, tmp_path: Path, kind: str) -> None:
     path = model_files.model_directory(tmp_path / "model")
     with bare.api() as api:
         body = {"name": kind, "path": str(path), "default_parameters": {"isq": kind}}
@@ -37,7 +37,7 @@ def test_loading_names_the_pip_line(bare: Server, tmp_path: Path, kind: str) -> 
         assert api.get(f"v1/models/{kind}").json()["state"] == "failed"
 
 
-def test_health_says_so_too(bare: Server) -> None:
+def test_health_reports_the_missing_packages(bare: Server) -> None:
     with bare.api() as api:
         engine = api.get("v1/health").json()["engines"]["transformers"]
     assert engine["available"] is False

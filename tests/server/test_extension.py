@@ -1,4 +1,4 @@
-"""The extension's life in a server: runtime file, settings, activity; and ``jupyter power``."""
+"""The extension in a server: runtime file, settings and activity; and ``jupyter power``."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_the_runtime_file(server: Server) -> None:
     assert server.key not in server.log.read_text()
 
 
-def test_the_runtime_file_goes_with_its_server(start_server: Start) -> None:
+def test_the_runtime_file_is_removed_at_exit(start_server: Start) -> None:
     server = start_server(fake=True)
     assert server.runtime_file.exists()
     servers.stop(server.process)
@@ -133,18 +133,18 @@ def test_settings_from_variables_and_traits(start_server: Start) -> None:
         "--PowerApp.preload=a",
         "--PowerApp.preload=b",
     ]
-    wanted = {
+    expected = {
         "max_loaded_models": "2",
         "keep_alive": "inf",
         "gpu_layers": "-1",
         "load_timeout": "60.0",
         "preload": "('a', 'b')",
     }
-    found = settings_of(start_server(*traits, fake=True, environ=variables))
-    assert {name: found[name] for name in wanted} == wanted
+    settings = settings_of(start_server(*traits, fake=True, environ=variables))
+    assert {name: settings[name] for name in expected} == expected
 
 
-def test_a_bad_variable_is_told_and_the_server_lives(start_server: Start) -> None:
+def test_an_invalid_variable_is_reported_and_ignored(start_server: Start) -> None:
     server = start_server(fake=True, environ={"A3S_POWER_KEEP_ALIVE": "soon"})
     assert settings_of(server)["keep_alive"] == "300.0"
     with server.api() as api:
@@ -164,12 +164,12 @@ def test_a_bad_variable_is_told_and_the_server_lives(start_server: Start) -> Non
         {"A3S_POWER_PORT": "65536"},
     ],
 )
-def test_bad_variables_are_named(variables: Mapping[str, str]) -> None:
+def test_invalid_variables_are_named(variables: Mapping[str, str]) -> None:
     (problem,) = Environment(variables).problems
     assert next(iter(variables)) in problem
 
 
-def test_a_bad_trait_is_refused() -> None:
+def test_an_invalid_trait_is_refused() -> None:
     from traitlets import TraitError
 
     with pytest.raises(TraitError, match="5m"):
@@ -179,21 +179,21 @@ def test_a_bad_trait_is_refused() -> None:
 # ---------------------------------------------------------------- activity
 
 
-def test_a_request_that_runs_keeps_the_server_from_being_culled(start_server: Start) -> None:
+def test_a_request_in_progress_prevents_culling(start_server: Start) -> None:
     server = start_server("--PowerApp.idle_exit=1", fake=True)
     body = {"model": "endless", "stream": True, "messages": [{"role": "user", "content": "x"}]}
     with server.api() as api, api.stream("POST", "v1/chat/completions", json=body):
         first = api.get("api/status?no_track_activity=1").json()["last_activity"]
         time.sleep(1)
         assert api.get("api/status?no_track_activity=1").json()["last_activity"] > first
-    assert server.process.poll() is None  # idle_exit is for `jupyter power` alone
+    assert server.process.poll() is None  # idle_exit applies to `jupyter power` only
 
 
 # ---------------------------------------------------------------- jupyter power
 
 
 def power(folder: Path, *argv: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run ``jupyter power`` where it is expected to end by itself."""
+    """Run ``jupyter power`` until it exits by itself."""
     return subprocess.run(
         [sys.executable, "-m", "a3s_power_jupyter.server.extension", *argv],
         env=clean_environ(folder, folder / "power", folder / "runtime") | variables,
@@ -203,7 +203,7 @@ def power(folder: Path, *argv: str, **variables: str) -> subprocess.CompletedPro
     )
 
 
-def test_headless_serves_models_and_nothing_else(start_server: Start) -> None:
+def test_headless_serves_models_only(start_server: Start) -> None:
     server = start_server(headless=True, fake=True)
     assert json.loads(server.runtime_file.read_text())["headless"] is True
     with server.api() as api:
@@ -213,7 +213,7 @@ def test_headless_serves_models_and_nothing_else(start_server: Start) -> None:
         assert api.post("api/kernels").status_code in (403, 404)
 
 
-def test_headless_says_how_to_begin(start_server: Start) -> None:
+def test_headless_logs_how_to_send_requests(start_server: Start) -> None:
     server = start_server(headless=True, fake=True, environ={"JUPYTER_TOKEN": ""})
     log = server.log.read_text()
     lines = [line.strip() for line in log.splitlines() if line.strip().startswith("curl ")]
@@ -223,7 +223,7 @@ def test_headless_says_how_to_begin(start_server: Start) -> None:
     assert json.loads(done.stdout)["id"] == "my-model"
 
 
-def test_headless_ends_when_nobody_asks(start_server: Start) -> None:
+def test_headless_exits_when_idle(start_server: Start) -> None:
     server = start_server("--PowerApp.idle_exit=2", headless=True, fake=True)
     with server.api() as api:
         for _ in range(5):
@@ -233,7 +233,7 @@ def test_headless_ends_when_nobody_asks(start_server: Start) -> None:
     assert not server.runtime_file.exists()
 
 
-def test_headless_says_which_port_is_taken(tmp_path: Path) -> None:
+def test_headless_names_the_port_in_use(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         done = power(tmp_path, A3S_POWER_PORT=port, A3S_POWER_HOST="127.0.0.1")
@@ -241,7 +241,7 @@ def test_headless_says_which_port_is_taken(tmp_path: Path) -> None:
     assert f"port {port} is not available" in done.stderr
 
 
-def test_headless_refuses_a_bad_variable(tmp_path: Path) -> None:
+def test_headless_refuses_an_invalid_variable(tmp_path: Path) -> None:
     done = power(tmp_path, A3S_POWER_MAX_MODELS="many")
     assert done.returncode == 1
     assert "A3S_POWER_MAX_MODELS='many' is invalid" in done.stderr
@@ -251,13 +251,13 @@ def test_headless_refuses_a_bad_variable(tmp_path: Path) -> None:
 def test_help(tmp_path: Path) -> None:
     done = power(tmp_path, "--help")
     assert done.returncode == 0
-    for words in ("--keep-alive", "--max-models", "A3S_POWER_HOME", "jupyter power"):
-        assert words in done.stdout
+    for text in ("--keep-alive", "--max-models", "A3S_POWER_HOME", "jupyter power"):
+        assert text in done.stdout
     assert "11434" in done.stdout
 
 
-def test_starting_costs_little() -> None:
-    """What the extension imports beyond what Jupyter Server has anyway."""
+def test_the_extension_imports_little() -> None:
+    """The extension imports few packages that Jupyter Server has not imported already."""
     code = (
         "import sys, jupyter_server.serverapp, jupyter_server.extension.application\n"
         "before = set(sys.modules)\n"

@@ -1,4 +1,4 @@
-"""Workers and servers that are killed, with real signals, while idle, loading and streaming."""
+"""Workers and servers killed by signals while idle, loading and streaming."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 from support.servers import Server, events_of, run_server
 
-#: An answer that does not end by itself: the tokens that would end it are forbidden.
+#: A request for a long answer. The end-of-text tokens are suppressed.
 LONG = {
     "model": "smollm2",
     "messages": [{"role": "user", "content": "Count from one to one thousand, in words."}],
@@ -29,7 +29,7 @@ SOON = 15.0
 
 @pytest.fixture(scope="module")
 def fragile(tmp_path_factory: pytest.TempPathFactory, smollm2_path: Path) -> Iterator[Server]:
-    """A server whose workers may be killed."""
+    """A server with workers to kill."""
     with run_server(tmp_path_factory.mktemp("fragile"), headless=True) as server:
         register(server, smollm2_path)
         yield server
@@ -48,15 +48,12 @@ def register(server: Server, path: Path) -> None:
 
 
 def workers(pid: int) -> list[psutil.Process]:
-    found = []
-    for child in psutil.Process(pid).children():
-        if "a3s_power_jupyter.engine.main" in child.cmdline():
-            found.append(child)
-    return found
+    children = psutil.Process(pid).children()
+    return [child for child in children if "a3s_power_jupyter.engine.main" in child.cmdline()]
 
 
 def eventually(condition: Callable[[], Any]) -> Any:
-    """The first true value of `condition`."""
+    """Wait for `condition` to return a true value, and return it."""
     deadline = time.monotonic() + SOON
     while time.monotonic() < deadline:
         if value := condition():
@@ -123,7 +120,7 @@ def test_killed_while_loading(fragile: Server, api: httpx2.Client, killer: signa
     assert ask(api).status_code == 200
 
 
-def test_a_client_that_leaves_stops_the_generation(api: httpx2.Client) -> None:
+def test_a_disconnect_stops_the_generation(api: httpx2.Client) -> None:
     with api.stream("POST", "v1/chat/completions", json=LONG) as reply:
         events = events_of(reply)
         for _ in range(5):
@@ -132,7 +129,7 @@ def test_a_client_that_leaves_stops_the_generation(api: httpx2.Client) -> None:
     eventually(lambda: state(api) == "loaded")
 
 
-def test_a_client_that_leaves_without_streaming_stops_it_too(fragile: Server) -> None:
+def test_a_disconnect_before_a_json_reply_stops_the_generation(fragile: Server) -> None:
     with fragile.api() as impatient, pytest.raises(httpx2.ReadTimeout):
         impatient.post("v1/chat/completions", json=LONG | {"stream": False}, timeout=2.0)
     with fragile.api() as api:
@@ -140,7 +137,7 @@ def test_a_client_that_leaves_without_streaming_stops_it_too(fragile: Server) ->
 
 
 @pytest.mark.parametrize("moment", ["idle", "loading", "streaming"])
-def test_no_worker_outlives_a_server_that_is_killed(
+def test_workers_exit_with_a_killed_server(
     moment: str, start_server: Callable[..., Server], smollm2_path: Path
 ) -> None:
     server = start_server(headless=True)
@@ -163,7 +160,7 @@ def test_no_worker_outlives_a_server_that_is_killed(
     assert psutil.wait_procs([worker], timeout=SOON)[1] == []
 
 
-def test_a_server_that_is_asked_to_end_ends_its_workers(
+def test_a_terminated_server_stops_its_workers(
     start_server: Callable[..., Server], smollm2_path: Path
 ) -> None:
     server = start_server(headless=True)

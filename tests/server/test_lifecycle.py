@@ -1,4 +1,4 @@
-"""Load, idle, evict, pin, events and copies over REST, with real workers of the real model."""
+"""Loads, idle unloading, eviction, pins, events and copies over REST, with a real model."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def ask(api: httpx2.Client, name: str, **more: Any) -> None:
 
 
 def states(api: httpx2.Client) -> str:
-    """The first letters of a, b and c's states: "lul" is loaded, unloaded, loaded."""
+    """Return the first letters of the states of a, b and c: "lul" is loaded, unloaded, loaded."""
     return "".join(model["state"][0] for model in api.get("v1/models").json()["data"])
 
 
@@ -53,7 +53,7 @@ def eventually(condition: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def test_the_least_recently_used_model_makes_room_and_a_pinned_one_stays(
+def test_the_least_recently_used_model_is_evicted_unless_it_is_pinned(
     api: httpx2.Client,
 ) -> None:
     for name in "aba":
@@ -74,7 +74,7 @@ def test_the_least_recently_used_model_makes_room_and_a_pinned_one_stays(
     assert states(api) == "lul"
 
 
-def test_keep_alive_of_a_request_and_the_clock_that_starts_at_its_end(api: httpx2.Client) -> None:
+def test_keep_alive_of_a_request_starts_at_its_end(api: httpx2.Client) -> None:
     ask(api, "a", keep_alive=0)
     eventually(lambda: states(api)[0] == "u")
     ask(api, "a", keep_alive="1s")
@@ -87,7 +87,7 @@ def test_keep_alive_of_a_request_and_the_clock_that_starts_at_its_end(api: httpx
     assert (bad.status_code, bad.json()["error"]["code"]) == (400, "invalid_keep_alive")
 
 
-def test_load_parameters_belong_to_load(api: httpx2.Client) -> None:
+def test_only_load_changes_load_parameters(api: httpx2.Client) -> None:
     ask(api, "a")
     assert api.get("v1/models/a").json()["num_ctx"] == 256
     loaded = api.post("v1/models/a/load", json={"num_ctx": 512, "keep_alive": "1h"}).json()
@@ -97,7 +97,7 @@ def test_load_parameters_belong_to_load(api: httpx2.Client) -> None:
     assert api.get("v1/models/a").json()["num_ctx"] == 512
 
 
-def test_two_requests_load_once(api: httpx2.Client) -> None:
+def test_concurrent_requests_load_a_model_once(api: httpx2.Client) -> None:
     def loads() -> float:
         for line in api.get("metrics").text.splitlines():
             if line.startswith("power_model_load_duration_seconds_count"):
@@ -113,7 +113,7 @@ def test_two_requests_load_once(api: httpx2.Client) -> None:
     assert loads() == before + 1
 
 
-def test_a_busy_model_is_neither_unloaded_nor_deleted_without_force(api: httpx2.Client) -> None:
+def test_unloading_and_deleting_a_busy_model_requires_force(api: httpx2.Client) -> None:
     body = {"model": "a", "prompt": "x", "max_tokens": 200, "stream": True}
     body["logit_bias"] = {"0": -100, "2": -100, "4": -100}
     with api.stream("POST", "v1/completions", json=body) as reply:
@@ -127,7 +127,7 @@ def test_a_busy_model_is_neither_unloaded_nor_deleted_without_force(api: httpx2.
     assert api.get("v1/models/a").status_code == 404
 
 
-def test_events_tell_every_change_after_a_snapshot(api: httpx2.Client) -> None:
+def test_events_report_every_change_after_a_snapshot(api: httpx2.Client) -> None:
     seen: list[dict[str, Any]] = []
     started = threading.Event()
 
@@ -148,14 +148,16 @@ def test_events_tell_every_change_after_a_snapshot(api: httpx2.Client) -> None:
     follower.join(20)
     assert not follower.is_alive()
     assert [model["id"] for model in seen[0]["models"]] == ["a", "b", "c"]
-    told = [event["model"]["state"] for event in seen if event["type"] == "model"]
-    assert [s for s in told if s in ("loading", "busy", "loaded", "unloading", "unloaded")] == told
-    assert told.index("loading") < told.index("busy") < told.index("loaded")
-    assert told[-1] == "unloaded"
+    states_seen = [event["model"]["state"] for event in seen if event["type"] == "model"]
+    assert [
+        s for s in states_seen if s in ("loading", "busy", "loaded", "unloading", "unloaded")
+    ] == states_seen
+    assert states_seen.index("loading") < states_seen.index("busy") < states_seen.index("loaded")
+    assert states_seen[-1] == "unloaded"
     assert seen[-1] == {"type": "model_deleted", "id": "a"}
 
 
-def test_copies_are_kept_once_and_go_with_their_last_name(
+def test_copies_are_stored_once_and_removed_with_their_last_model(
     start_server: Callable[..., Server], smollm2_path: Path
 ) -> None:
     server = start_server(headless=True)
@@ -189,9 +191,7 @@ def test_two_servers_share_a_home(start_server: Callable[..., Server], smollm2_p
         assert first.get("v1/models").json()["data"] == []
 
 
-def test_preload_and_other_conditions_of_a_server(
-    start_server: Callable[..., Server], smollm2_path: Path
-) -> None:
+def test_preload(start_server: Callable[..., Server], smollm2_path: Path) -> None:
     first = start_server(headless=True)
     with first.api() as api:
         body = {"name": "early", "path": str(smollm2_path)}

@@ -1,4 +1,4 @@
-"""What users and hostile files do wrong, on the real server: a clear error, and nothing is lost."""
+"""Mistakes of users and hostile files on a real server: a clear error, and no other effect."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ FILES: list[tuple[str, Make, str]] = [
 
 
 @pytest.mark.parametrize(("make", "code"), [f[1:] for f in FILES], ids=[f[0] for f in FILES])
-def test_files_that_are_no_models(
+def test_files_that_are_not_models(
     api: httpx2.Client, tmp_path: Path, make: Make, code: str
 ) -> None:
     before = api.get("v1/models").json()
@@ -115,7 +115,7 @@ REQUESTS: list[tuple[str, dict[str, Any], int, str]] = [
 @pytest.mark.parametrize(
     ("body", "status", "code"), [r[1:] for r in REQUESTS], ids=[r[0] for r in REQUESTS]
 )
-def test_registrations_that_are_wrong(
+def test_invalid_registrations(
     api: httpx2.Client, body: dict[str, Any], status: int, code: str
 ) -> None:
     reply = api.post("v1/models", json=body)
@@ -123,7 +123,7 @@ def test_registrations_that_are_wrong(
     assert reply.json()["error"]["code"] == (code if code != "?" else "unsupported_model_format")
 
 
-def test_a_file_that_changed_is_not_loaded_and_says_what_to_do(
+def test_a_changed_file_is_refused_until_it_is_registered_again(
     api: httpx2.Client, tmp_path: Path
 ) -> None:
     path = tmp_path / "model.gguf"
@@ -134,7 +134,7 @@ def test_a_file_that_changed_is_not_loaded_and_says_what_to_do(
     ask = {"model": "changing", "prompt": "x", "max_tokens": 1}
     reply = api.post("v1/completions", json=ask)
     assert (reply.status_code, reply.json()["error"]["code"]) == (409, "file_changed")
-    assert api.post("v1/models", json=body).status_code == 201  # the same content, seen anew
+    assert api.post("v1/models", json=body).status_code == 201  # same content, new times
     assert api.post("v1/completions", json=ask).status_code == 200
     path.unlink()
     api.post("v1/models/changing/unload").raise_for_status()
@@ -143,7 +143,7 @@ def test_a_file_that_changed_is_not_loaded_and_says_what_to_do(
     assert api.delete("v1/models/changing").json()["deleted"] is True
 
 
-def test_a_well_formed_file_that_no_engine_can_load_ends_nothing(
+def test_a_well_formed_file_without_weights_fails_to_load(
     api: httpx2.Client, tmp_path: Path
 ) -> None:
     path = tmp_path / "hollow.gguf"
@@ -157,10 +157,8 @@ def test_a_well_formed_file_that_no_engine_can_load_ends_nothing(
     api.delete("v1/models/hollow").raise_for_status()
 
 
-def test_a_model_that_only_looks_like_one_says_why_it_does_not_load(
-    api: httpx2.Client, tmp_path: Path
-) -> None:
-    """Its headers are right and its family is nobody's: no conversion, and no transformers."""
+def test_a_model_of_an_unknown_family_fails_to_load(api: httpx2.Client, tmp_path: Path) -> None:
+    """The headers are valid, but neither the converter nor transformers knows the family."""
     path = model_files.model_directory(tmp_path / "model")
     made = api.post("v1/models", json={"name": "hull", "path": str(path)})
     assert (made.status_code, made.json()["format"]) == (201, "safetensors")
@@ -182,11 +180,11 @@ def test_the_same_mistakes_in_python(server: Server, tmp_path: Path) -> None:
             client.register("bad", path)
         assert caught.value.code == "invalid_gguf"
         with pytest.raises(power.PowerError) as caught:
-            client.chat("nobody", "hello")
+            client.chat("unknown", "hello")
         assert caught.value.code == "model_not_found"
 
 
-def test_a_damaged_manifest_is_named_and_hides_no_other_model(
+def test_a_damaged_manifest_is_reported_and_other_models_work(
     start_server: Callable[..., Server], smollm2_path: Path
 ) -> None:
     server = start_server(headless=True)

@@ -1,4 +1,4 @@
-"""The ``openai`` package against a real server with the real model."""
+"""The ``openai`` package with a real server and a real model."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from openai import OpenAI
 from support.model_files import PNG
 from support.servers import Server
 
-#: Every build of the model answers it in English.
+#: Every build of the model answers this in English.
 QUESTION = "What is the capital city of France? Answer in one short English sentence."
 
 
@@ -44,7 +44,7 @@ def test_chat(client: OpenAI, smollm2: str) -> None:
     assert 5 <= reply.usage.completion_tokens <= 30
 
 
-def test_stream_is_the_same_text(client: OpenAI, smollm2: str) -> None:
+def test_streaming_returns_the_same_text(client: OpenAI, smollm2: str) -> None:
     def ask(stream: bool) -> str:
         reply = client.chat.completions.create(
             model=smollm2,
@@ -151,13 +151,13 @@ def test_embeddings(client: OpenAI, smollm2: str) -> None:
     short = client.embeddings.create(model=smollm2, input=texts[0], dimensions=64)
     assert sum(x * x for x in short.data[0].embedding) == pytest.approx(1, abs=1e-5)
 
-    def likeness(a: int, b: int) -> float:
+    def similarity(a: int, b: int) -> float:
         return sum(x * y for x, y in zip(vectors[a], vectors[b], strict=True))
 
-    assert likeness(0, 1) > likeness(0, 2)
+    assert similarity(0, 1) > similarity(0, 2)
 
 
-def test_errors_are_those_of_openai(client: OpenAI, smollm2: str) -> None:
+def test_errors_have_the_types_of_openai(client: OpenAI, smollm2: str) -> None:
     hello = [{"role": "user", "content": "x"}]
     with pytest.raises(openai.NotFoundError) as missing:
         client.chat.completions.create(model="nope", messages=hello)  # type: ignore[arg-type]
@@ -181,7 +181,7 @@ def test_errors_are_those_of_openai(client: OpenAI, smollm2: str) -> None:
     assert long.value.code == "context_length_exceeded"
 
 
-def test_the_kernels_key(server: Server, smollm2: str) -> None:
+def test_the_kernel_key(server: Server, smollm2: str) -> None:
     with openai_client(server, server.key) as client:
         assert smollm2 in [model.id for model in client.models.list()]
         reply = client.completions.create(model=smollm2, prompt="1, 2,", max_tokens=1)

@@ -1,4 +1,4 @@
-"""GGUF models with an image part: registered, copied, asked, and what can go wrong."""
+"""GGUF models with an mmproj file: registration, copies, requests and mistakes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def register(api: Any, path: Path, **more: Any) -> Any:
     return api.post("v1/models", json={"name": "sees", "path": str(path), **more})
 
 
-def look(api: Any, name: str, seed: int) -> float:
+def logprob(api: Any, name: str, seed: int) -> float:
     image = base64.b64encode(encode(random_image(seed))).decode()
     message = {"role": "user", "content": "What?", "images": [image]}
     body = {"model": name, "messages": [message], "max_tokens": 1, "logprobs": True}
@@ -35,12 +35,12 @@ def look(api: Any, name: str, seed: int) -> float:
     return value
 
 
-@pytest.mark.parametrize("how", ["named", "found", "copied"])
-def test_registered_and_asked(server: Server, files: tuple[Path, Path], how: str) -> None:
+@pytest.mark.parametrize("how", ["named", "automatic", "copied"])
+def test_register_and_send_an_image(server: Server, files: tuple[Path, Path], how: str) -> None:
     model, mmproj = files
     given: dict[str, Any] = {
         "named": {"mmproj": str(mmproj)},
-        "found": {"format": "vision"},
+        "automatic": {"format": "vision"},
         "copied": {"mmproj": str(mmproj), "copy": True},
     }[how]
     with server.api() as api:
@@ -49,12 +49,12 @@ def test_registered_and_asked(server: Server, files: tuple[Path, Path], how: str
         assert made.json()["format"] == "gguf"
         assert "vision" in made.json()["capabilities"]
         assert made.json()["size_bytes"] == model.stat().st_size + mmproj.stat().st_size
-        assert look(api, "sees", 1) != look(api, "sees", 2)
+        assert logprob(api, "sees", 1) != logprob(api, "sees", 2)
         api.delete("v1/models/sees").raise_for_status()
 
 
-def test_an_image_part_that_went_away(server: Server, files: tuple[Path, Path]) -> None:
-    """It is missed like the weights, and the model is loaded again when it is back."""
+def test_a_missing_mmproj_file(server: Server, files: tuple[Path, Path]) -> None:
+    """Loading fails as if the weights were missing, and works again once the file is back."""
     model, mmproj = files
     away = mmproj.with_suffix(".away")
     with server.api() as api:
@@ -64,7 +64,7 @@ def test_an_image_part_that_went_away(server: Server, files: tuple[Path, Path]) 
         assert reply.status_code >= 400
         assert mmproj.name in reply.json()["error"]["message"]
         away.rename(mmproj)
-        assert look(api, "sees", 1)
+        assert logprob(api, "sees", 1)
         api.delete("v1/models/sees").raise_for_status()
 
 
@@ -94,6 +94,6 @@ def test_mistakes(server: Server, files: tuple[Path, Path], tmp_path: Path) -> N
         (mmproj, {}, "unsupported_model_format", "as its mmproj"),
     ]
     with server.api() as api:
-        for path, given, code, says in cases:
+        for path, given, code, message in cases:
             error = register(api, path, **given).json()["error"]
-            assert (error["code"], says in error["message"]) == (code, True), error
+            assert (error["code"], message in error["message"]) == (code, True), error

@@ -1,4 +1,4 @@
-"""Models behind another server: a stand-in that misbehaves on order, and a real second server."""
+"""Remote models: with a fake upstream that fails on demand, and with a real second server."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def upstream() -> Iterator[Upstream]:
 
 @pytest.fixture(scope="module")
 def front(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server that has each model of the stand-in under its own name, behind ``far/``."""
+    """A server with every model of the fake upstream, under the prefix ``far/``."""
     environ = {"UPSTREAM_KEY": KEY, "WRONG_KEY": "sk-other"}
     folder = tmp_path_factory.mktemp("front")
     argv = ("--PowerApp.remote_timeout=1.5",)
@@ -65,7 +65,7 @@ def stream(server: Server, model: str) -> list[dict[str, Any]]:
     return [*events_of(reply)]  # type: ignore[list-item]
 
 
-def test_the_body_goes_through_and_the_answer_comes_back(front: Server, upstream: Upstream) -> None:
+def test_a_request_and_its_reply_are_forwarded(front: Server, upstream: Upstream) -> None:
     tools = [{"type": "function", "function": {"name": "weather", "parameters": {}}}]
     reply = ask(front, "echo", tools=tools, keep_alive="5m", top_k=3, own_field=1).json()
     assert reply["model"] == "far/echo"
@@ -81,7 +81,7 @@ def test_the_body_goes_through_and_the_answer_comes_back(front: Server, upstream
     assert upstream.keys[-1] == f"Bearer {KEY}"
 
 
-def test_defaults_of_the_model_fill_what_is_open(front: Server, upstream: Upstream) -> None:
+def test_default_parameters_fill_unset_fields(front: Server, upstream: Upstream) -> None:
     defaults = {"temperature": 0.1, "max_tokens": 9, "system": "Be brief."}
     register(front, upstream.url, "echo", default_parameters=defaults, overwrite=True)
     ask(front, "echo", temperature=0.7, max_completion_tokens=5)
@@ -92,8 +92,8 @@ def test_defaults_of_the_model_fill_what_is_open(front: Server, upstream: Upstre
     register(front, upstream.url, "echo", overwrite=True)
 
 
-def test_each_event_passes_as_it_comes(front: Server, upstream: Upstream) -> None:
-    """The upstream sends its second event only when the first one was seen at the other end."""
+def test_each_event_is_forwarded_as_it_arrives(front: Server, upstream: Upstream) -> None:
+    """The upstream sends its second event only after the client has received the first one."""
     upstream.first_seen.clear()
     body = {"model": "far/waits", "messages": MESSAGES, "stream": True}
     with front.api() as api, api.stream("POST", "v1/chat/completions", json=body) as reply:
@@ -103,7 +103,9 @@ def test_each_event_passes_as_it_comes(front: Server, upstream: Upstream) -> Non
         assert next(events)["choices"][0]["delta"] == {"content": "second"}  # type: ignore[index]
 
 
-def test_a_client_that_goes_away_ends_the_request_there(front: Server, upstream: Upstream) -> None:
+def test_a_disconnected_client_aborts_the_request_to_the_upstream(
+    front: Server, upstream: Upstream
+) -> None:
     upstream.gone.clear()
     body = {"model": "far/endless", "messages": MESSAGES, "stream": True}
     with front.api() as api, api.stream("POST", "v1/chat/completions", json=body) as reply:
@@ -121,7 +123,7 @@ def test_a_broken_stream_ends_in_an_error(front: Server, model: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "status", "code", "says"),
+    ("model", "status", "code", "message"),
     [
         ("busy", 503, "server_busy", "Rate limit"),
         ("html", 502, "upstream_error", "502"),
@@ -133,36 +135,36 @@ def test_a_broken_stream_ends_in_an_error(front: Server, model: str) -> None:
     ],
 )
 @pytest.mark.parametrize("streaming", [False, True])
-def test_errors_are_those_of_the_contract(
-    front: Server, model: str, status: int, code: str, says: str, streaming: bool
+def test_errors_of_the_upstream(
+    front: Server, model: str, status: int, code: str, message: str, streaming: bool
 ) -> None:
     reply = ask(front, model, stream=streaming)
     assert (reply.status_code, reply.json()["error"]["code"]) == (status, code)
-    assert says in reply.json()["error"]["message"]
+    assert message in reply.json()["error"]["message"]
     if model == "busy":
         assert reply.headers["Retry-After"] == "7"
 
 
-def test_keys(front: Server, upstream: Upstream) -> None:
-    for variable, says in (("WRONG_KEY", "Incorrect API key"), ("NO_KEY", "NO_KEY is not set")):
+def test_missing_and_wrong_keys(front: Server, upstream: Upstream) -> None:
+    for variable, message in (("WRONG_KEY", "Incorrect API key"), ("NO_KEY", "NO_KEY is not set")):
         target = {"base_url": upstream.url, "model": "echo", "api_key_env": variable}
         register(front, upstream.url, "keyless", upstream=target, overwrite=True)
         error = ask(front, "keyless").json()["error"]
         assert error["code"] == "upstream_unauthorized"
-        assert says in error["message"]
+        assert message in error["message"]
     kept = b"".join(path.read_bytes() for path in front.home.rglob("*.json"))
     seen = front.log.read_bytes() + kept
     assert KEY.encode() not in seen
     assert b"sk-other" not in seen
 
 
-def test_nothing_there(front: Server) -> None:
+def test_an_unreachable_upstream(front: Server) -> None:
     register(front, "http://127.0.0.1:9/v1", "nowhere")
     reply = ask(front, "nowhere")
     assert (reply.status_code, reply.json()["error"]["code"]) == (502, "upstream_unreachable")
 
 
-def test_loaded_is_what_answers(front: Server) -> None:
+def test_a_remote_model_is_loaded_if_its_upstream_answers(front: Server) -> None:
     with front.api() as api:
         loaded = api.post("v1/models/far/echo/load", json={}).json()
         assert (loaded["state"], loaded["loaded"], loaded["engine"]) == ("loaded", True, "remote")
@@ -175,7 +177,7 @@ def test_loaded_is_what_answers(front: Server) -> None:
         assert api.post("v1/models/far/echo/unload").json()["state"] == "unloaded"
 
 
-def test_the_list_finds_out_and_tells(front: Server) -> None:
+def test_events_report_whether_upstreams_answer(front: Server) -> None:
     with front.api() as api, api.stream("GET", "v1/events") as reply:
         events = events_of(reply)
         snapshot: Any = next(events)
@@ -199,7 +201,7 @@ def test_openai_streams_reasoning(front: Server) -> None:
 def chain(
     start_server: Callable[..., Server], smollm2_path: Path
 ) -> Callable[[], tuple[Server, Server]]:
-    """Two real servers: the first one's model is the second one's SmolLM2."""
+    """Two real servers, the second one with SmolLM2, the first one forwarding to it."""
 
     def start() -> tuple[Server, Server]:
         back = start_server(headless=True, token="token-behind")
@@ -213,7 +215,7 @@ def chain(
     return start
 
 
-def test_a_second_server_behind_the_first(chain: Callable[[], tuple[Server, Server]]) -> None:
+def test_a_second_server_as_the_upstream(chain: Callable[[], tuple[Server, Server]]) -> None:
     front, back = chain()
     with a3s_power_jupyter.connect(front.url, token=front.token) as client:
         reply = client.chat("far/smollm2", QUESTION, temperature=0)

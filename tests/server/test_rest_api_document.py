@@ -1,4 +1,4 @@
-"""rest-api.yml: valid, and neither more nor less than what the server does."""
+"""rest-api.yml is valid and describes exactly the routes and fields of the server."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ def document() -> dict[str, Any]:
 
 
 def properties(document: dict[str, Any], name: str) -> set[str]:
-    """The fields of a schema, those of its parts included."""
+    """Return the fields of a schema, including those of its parts."""
     schema = document["components"]["schemas"][name]
-    found = set(schema.get("properties", {}))
+    names = set(schema.get("properties", {}))
     for part in schema.get("allOf", []):
-        found |= properties(document, part["$ref"].rpartition("/")[2])
-    return found
+        names |= properties(document, part["$ref"].rpartition("/")[2])
+    return names
 
 
-def test_it_is_valid(document: dict[str, Any]) -> None:
+def test_the_document_is_valid(document: dict[str, Any]) -> None:
     validate(document)
     assert document["info"]["version"] == a3s_power_jupyter.__version__
 
 
-def test_it_has_every_verb_of_every_route(document: dict[str, Any]) -> None:
+def test_the_document_has_every_verb_of_every_route(document: dict[str, Any]) -> None:
     verbs = {"get", "post", "put", "patch", "delete"}
     documented = {(path, v) for path, item in document["paths"].items() for v in verbs & set(item)}
     served = {
@@ -67,12 +67,14 @@ def test_it_has_every_verb_of_every_route(document: dict[str, Any]) -> None:
         ("EmbeddingRequest", openai_fields.EmbeddingFields),
     ],
 )
-def test_its_fields_are_ours(document: dict[str, Any], name: str, type_: type) -> None:
+def test_the_document_has_the_fields_of_the_types(
+    document: dict[str, Any], name: str, type_: type
+) -> None:
     ours = {field.encode_name for field in msgspec.structs.fields(type_)}
     assert properties(document, name) == ours
 
 
-def test_real_replies_are_as_it_says(
+def test_real_replies_match_the_document(
     document: dict[str, Any], server: Server, smollm2: str
 ) -> None:
     def check(name: str, value: Any) -> None:

@@ -1,4 +1,4 @@
-"""Requests and replies of the REST API, on a real server with the service of `fake_service`."""
+"""Requests and replies of the REST API, on a real server with `FakeService`."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_names_in_paths(api: httpx2.Client, path: str, name: str) -> None:
     assert api.post(f"v1/models/{path}/pin").json()["id"] == name
 
 
-def test_an_action_wins_over_a_name_that_ends_like_it(api: httpx2.Client) -> None:
+def test_an_action_takes_precedence_over_a_name(api: httpx2.Client) -> None:
     assert error(api.get("v1/models/a/load")) == (405, "method_not_allowed", None)
     assert error(api.post("v1/models/a/load")) == (404, "model_not_found", "model")
 
@@ -101,7 +101,7 @@ def test_load_waits_or_streams(api: httpx2.Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "wanted"),
+    ("body", "expected"),
     [
         ({"isq": "Q9"}, (400, "invalid_isq", "isq")),
         ({"num_ctx": 1}, (400, "invalid_parameter", "num_ctx")),
@@ -110,8 +110,8 @@ def test_load_waits_or_streams(api: httpx2.Client) -> None:
         ({"keep_alive": [1]}, (400, "invalid_keep_alive", "keep_alive")),
     ],
 )
-def test_bad_load(api: httpx2.Client, body: dict[str, Any], wanted: Any) -> None:
-    assert error(api.post("v1/models/gc/load", json=body)) == wanted
+def test_invalid_loads(api: httpx2.Client, body: dict[str, Any], expected: Any) -> None:
+    assert error(api.post("v1/models/gc/load", json=body)) == expected
 
 
 def test_a_load_that_fails_late(api: httpx2.Client) -> None:
@@ -127,13 +127,13 @@ def test_a_load_that_fails_late(api: httpx2.Client) -> None:
 
 
 @pytest.mark.parametrize("body", [b"{", b'{"name": "a",}', b"\xff", b"[" * 100_000, b"[1]", b"3"])
-def test_bodies_that_are_no_json_object(api: httpx2.Client, body: bytes) -> None:
+def test_bodies_that_are_not_json_objects(api: httpx2.Client, body: bytes) -> None:
     headers = {"Content-Type": "application/json"}
     response = api.post("v1/models", content=body, headers=headers)
     assert error(response) == (400, "invalid_json", None)
 
 
-def test_the_place_of_bad_json_is_told(api: httpx2.Client) -> None:
+def test_the_position_of_a_syntax_error_is_reported(api: httpx2.Client) -> None:
     headers = {"Content-Type": "application/json"}
     response = api.post("v1/models", content=b'{"name": "a",}', headers=headers)
     assert "byte 13" in response.json()["error"]["message"]
@@ -155,7 +155,7 @@ def test_other_content_types(api: httpx2.Client, headers: dict[str, str]) -> Non
     assert error(response) == (415, "unsupported_media_type", None)
 
 
-def test_too_large_a_body_is_refused_before_it_is_sent(fake_server: Server) -> None:
+def test_a_body_that_is_too_large_is_refused_before_it_is_sent(fake_server: Server) -> None:
     address = urlsplit(fake_server.url)
     head = (
         "POST /v1/models HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
@@ -168,7 +168,7 @@ def test_too_large_a_body_is_refused_before_it_is_sent(fake_server: Server) -> N
     assert '"body_too_large"' in answer
 
 
-def test_too_large_a_body_in_chunks(api: httpx2.Client) -> None:
+def test_a_chunked_body_that_is_too_large(api: httpx2.Client) -> None:
     def chunks() -> Any:
         yield from (b" " * 2**20 for _ in range(33))
 
@@ -211,7 +211,9 @@ def test_errors_of_the_service(api: httpx2.Client) -> None:
     assert busy.headers["Retry-After"] == "7"
 
 
-def test_a_bug_tells_the_client_nothing(api: httpx2.Client, fake_server: Server) -> None:
+def test_a_bug_is_logged_and_not_shown_to_the_client(
+    api: httpx2.Client, fake_server: Server
+) -> None:
     response = chat(api, "bug")
     assert error(response) == (500, "internal_error", None)
     assert "secret" not in response.text
@@ -256,7 +258,7 @@ def test_completions_and_embeddings(api: httpx2.Client) -> None:
     assert embedding["data"][0]["embedding"] == [1.0, 0.0]
 
 
-def test_an_image_needs_vision(api: httpx2.Client) -> None:
+def test_an_image_requires_vision(api: httpx2.Client) -> None:
     response = chat(api, "gc", images=[PNG])
     assert error(response) == (400, "invalid_parameter", "messages")
     assert "does not support images" in response.json()["error"]["message"]
@@ -265,7 +267,7 @@ def test_an_image_needs_vision(api: httpx2.Client) -> None:
 # ---------------------------------------------------------------- documentation
 
 
-def test_metrics_have_templates_for_paths(api: httpx2.Client) -> None:
+def test_metrics_are_labelled_with_route_templates(api: httpx2.Client) -> None:
     api.get("v1/models/org/repo:Q4_K_M")
     chat(api, "gc")
     text = api.get("metrics").text

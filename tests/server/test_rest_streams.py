@@ -1,4 +1,4 @@
-"""Event streams: their head, their comments, readers that are slow and readers that leave."""
+"""Event streams: headers, keep-alive comments, slow clients and disconnecting clients."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def active(api: httpx2.Client) -> int:
     return int(api.get("v1/health").json()["active"])
 
 
-def test_a_reader_that_leaves_stops_the_generation(api: httpx2.Client) -> None:
+def test_a_disconnect_stops_the_generation(api: httpx2.Client) -> None:
     body = {"model": "endless", "stream": True, **CHAT}
     with api.stream("POST", "v1/chat/completions", json=body) as response:
         lines = response.iter_lines()
@@ -46,13 +46,13 @@ def test_a_reader_that_leaves_stops_the_generation(api: httpx2.Client) -> None:
 
 
 @pytest.mark.parametrize("n", [1, 3])
-def test_a_client_that_leaves_before_its_json_stops_it_too(api: httpx2.Client, n: int) -> None:
+def test_a_disconnect_before_a_json_reply_stops_the_generation(api: httpx2.Client, n: int) -> None:
     with pytest.raises(httpx2.ReadTimeout):
         api.post("v1/chat/completions", json={"model": "endless", "n": n, **CHAT}, timeout=0.5)
     until(lambda: active(api) == 0)
 
 
-def test_leaving_is_no_error_in_the_log(api: httpx2.Client, fake_server: Server) -> None:
+def test_a_disconnect_is_not_logged_as_an_error(api: httpx2.Client, fake_server: Server) -> None:
     before = len(fake_server.log.read_text())
     with api.stream("GET", "v1/events") as response:
         assert "snapshot" in next(response.iter_lines())
@@ -64,7 +64,7 @@ def test_leaving_is_no_error_in_the_log(api: httpx2.Client, fake_server: Server)
     assert "Exception" not in log
 
 
-def test_a_slow_reader_holds_the_stream_back(api: httpx2.Client, fake_server: Server) -> None:
+def test_a_slow_client_pauses_the_generation(api: httpx2.Client, fake_server: Server) -> None:
     """The model stops generating once the buffers of the connection are full."""
     body = b'{"model": "endless", "stream": true, "messages": [{"role": "user", "content": "x"}]}'
     head = (
@@ -76,7 +76,7 @@ def test_a_slow_reader_holds_the_stream_back(api: httpx2.Client, fake_server: Se
     with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
         connection.sendall(head.encode() + body)
         until(lambda: generated(api) > 0)
-        until(lambda: stands_still(lambda: generated(api)), seconds=60)
+        until(lambda: is_constant(lambda: generated(api)), seconds=60)
         assert active(api) == 1
     until(lambda: active(api) == 0)
 
@@ -86,16 +86,16 @@ def generated(api: httpx2.Client) -> int:
     return int(api.get("v1/health").json()["generated_bytes"])
 
 
-def stands_still(count: Callable[[], int]) -> bool:
+def is_constant(count: Callable[[], int]) -> bool:
     """Return whether `count` stays the same while the endless model would generate 2 MB."""
     before = count()
     time.sleep(0.5)
     return count() == before
 
 
-def test_comments_fill_a_silence(start_server: Callable[..., Server]) -> None:
-    """Comments come before the first event and between two events."""
-    assert event_stream.KEEP_ALIVE == 15.0  # as docs/rest.md says; shorter in this server
+def test_comments_keep_an_idle_stream_alive(start_server: Callable[..., Server]) -> None:
+    """Comments are sent before the first event and between two events."""
+    assert event_stream.KEEP_ALIVE == 15.0  # as in docs/rest.md; shorter in this server
     server = start_server(fake="ImpatientService")
     body = {"model": "silent", "stream": True, **CHAT}
     with server.api() as api, api.stream("POST", "v1/chat/completions", json=body) as response:
@@ -108,7 +108,7 @@ def test_comments_fill_a_silence(start_server: Callable[..., Server]) -> None:
             assert [line[:6] for line in islice(data, 2)] == ["data: "] * 2
 
 
-def test_events_begin_with_a_snapshot(api: httpx2.Client) -> None:
+def test_events_start_with_a_snapshot(api: httpx2.Client) -> None:
     with api.stream("GET", "v1/events") as response:
         assert response.headers["Content-Type"] == "text/event-stream"
         first = next(response.iter_lines())

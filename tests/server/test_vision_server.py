@@ -1,4 +1,4 @@
-"""A vision model in a real server: registered as on the page, asked in all the ways there are."""
+"""A vision model on a real server, with every way to send an image."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def first(reply: Any) -> float:
 
 
 def test_three_ways_to_send_an_image(server: Server, name: str) -> None:
-    """They are the same; and another image is another answer."""
+    """All ways give the same answer, and another image gives another one."""
     url = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{b64(1)}"}}
     with server.api() as api:
         part = ask(api, {"content": [url, {"type": "text", "text": "What?"}]})
@@ -66,7 +66,7 @@ def test_three_ways_to_send_an_image(server: Server, name: str) -> None:
     assert model["engine"] == "transformers"
 
 
-def test_openai_s_client_streams(server: Server, name: str) -> None:
+def test_streaming_with_the_openai_package(server: Server, name: str) -> None:
     content: list[Any] = [
         {"type": "text", "text": "Compare"},
         *(
@@ -86,31 +86,31 @@ def test_openai_s_client_streams(server: Server, name: str) -> None:
     assert chunks[-1].choices[0].finish_reason in ("stop", "length")
 
 
-def test_several_at_once_wait_in_line(server: Server, name: str) -> None:
+def test_several_choices(server: Server, name: str) -> None:
     with server.api() as api:
         choices = ask(api, {"content": "Hi", "images": [b64(1)]}, n=3).json()["choices"]
         assert len({choice["logprobs"]["content"][0]["logprob"] for choice in choices}) == 1
 
 
 def test_a_large_photo(server: Server, name: str) -> None:
-    """Megabytes of base64, read without holding the server up."""
+    """More than 10 MB of base64."""
     with server.api() as api:
         large = b64(5, width=2400, height=1600)
         assert len(large) > 10e6
         assert first(ask(api, {"content": "What?", "images": [large]}))
 
 
-def test_broken_images_are_the_user_s_mistake(server: Server, name: str) -> None:
+def test_broken_images_are_user_errors(server: Server, name: str) -> None:
     cut = base64.b64encode(encode(random_image(1))[:300]).decode()
     with server.api() as api:
-        for images, says in (
+        for images, message in (
             ([cut], "Image 1 is broken"),
             (["AAAA"], "neither"),
             (["%"], "base64"),
         ):
             reply = ask(api, {"content": "x", "images": images})
             assert (reply.status_code, reply.json()["error"]["code"]) == (400, "invalid_parameter")
-            assert says in reply.json()["error"]["message"]
+            assert message in reply.json()["error"]["message"]
         streamed = ask(api, {"content": "x"}, stream=True, images=[cut])
         assert streamed.status_code == 400
         assert "Image 1 is broken" in streamed.text

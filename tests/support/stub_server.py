@@ -1,4 +1,4 @@
-"""A small HTTP server that misbehaves as told, for what a real server never does on order."""
+"""A small HTTP server that fails on demand."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HEALTH = (
 
 
 class Request(BaseHTTPRequestHandler):
-    """One request. A test's function answers it with `send`, or by writing to `wfile`."""
+    """One request, answered by a function of the test with `send` or by writing to `wfile`."""
 
     protocol_version = "HTTP/1.1"
     answer: Callable[[Request], None]
@@ -39,7 +39,7 @@ class Request(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def send_chunks(self, chunks: Iterable[bytes], *, whole: bool = True) -> None:
-        """A chunked reply; unless `whole`, the connection breaks before its end."""
+        """Send a chunked reply, and break the connection before its end unless `whole`."""
         self.send_response(200)
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
@@ -62,7 +62,7 @@ class _UnixServer(ThreadingMixIn, UnixStreamServer):
 
 
 class StubServer:
-    """Serves in a thread, for the time of a ``with`` block; `url` is where."""
+    """Serves at `url` in a thread, for the duration of a ``with`` block."""
 
     def __init__(
         self,
@@ -96,7 +96,7 @@ class StubServer:
 
 
 def health(key: str) -> Callable[[Request], None]:
-    """A server that is well, for those who have the key."""
+    """Reply to ``GET /v1/health`` if the request has the key."""
 
     def answer(request: Request) -> None:
         if request.bearer != key:

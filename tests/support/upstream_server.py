@@ -1,4 +1,4 @@
-"""A stand-in for an OpenAI-compatible server that does on order what real ones do on bad days."""
+"""A fake OpenAI-compatible server that fails on demand."""
 
 from __future__ import annotations
 
@@ -23,14 +23,18 @@ WEATHER = {
 
 
 class Upstream:
-    """A running stand-in; the model asked for says how it answers.
+    """A running server. The model of a request selects how it is answered.
 
     Attributes
     ----------
-    bodies : the requests it got, with their model's name as it has it.
-    keys : their Authorization headers.
-    first_seen : set by the test; only then does the model ``waits`` send its second event.
-    gone : set when a client went away in the middle of a stream.
+    bodies : list of dict
+        The bodies of all requests.
+    keys : list of str or None
+        Their Authorization headers.
+    first_seen : threading.Event
+        Set by the test to make the model ``waits`` send its second event.
+    gone : threading.Event
+        Set when a client disconnects during a stream.
     """
 
     def __init__(self) -> None:
@@ -173,7 +177,7 @@ _ANSWERS = {
 
 @contextmanager
 def run_upstream() -> Iterator[Upstream]:
-    """Serve on a thread of its own until the block ends."""
+    """Run the server in a thread for the duration of the block."""
     upstream = Upstream()
     started, loop = threading.Event(), asyncio.new_event_loop()
 

@@ -1,4 +1,4 @@
-"""Our tables of OpenAI's fields, against the types of the ``openai`` package."""
+"""Compare the fields of requests with the types of the ``openai`` package."""
 
 from __future__ import annotations
 

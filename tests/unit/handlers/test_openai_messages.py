@@ -1,4 +1,4 @@
-"""The messages of a chat request: images in parts, in messages and beside them."""
+"""Images in a chat request: in parts, in messages, and in the field ``images``."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def test_parts_keep_their_order() -> None:
     assert request.images == [PNG, JPEG]
 
 
-def test_a_plain_url_and_any_case_of_the_scheme() -> None:
+def test_image_url_as_a_string_and_in_uppercase() -> None:
     url = f"DATA:image/webp;BASE64,{b64(WEBP)}"
     request = read([{"role": "user", "content": [{"type": "image_url", "image_url": url}]}])
     assert request.images == [WEBP]
 
 
-def test_images_of_a_message_and_beside_the_messages() -> None:
-    """They come before the text; those beside belong to the last message of the user."""
+def test_images_of_a_message_and_of_the_request() -> None:
+    """Images precede the text. Those of the request belong to the last message of the user."""
     messages = [
         {"role": "user", "content": "one", "images": [b64(PNG)]},
         {"role": "assistant", "content": "yes"},
@@ -58,7 +58,7 @@ def test_images_of_a_message_and_beside_the_messages() -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "says"),
+    ("content", "message"),
     [
         ([{"type": "image_url", "image_url": {"url": "https://x.example/a.png"}}], "fetches"),
         ([{"type": "image_url", "image_url": {"url": "file:///etc/passwd"}}], "fetches"),
@@ -70,8 +70,8 @@ def test_images_of_a_message_and_beside_the_messages() -> None:
         ([part(image_file("GIF"))], "neither"),
     ],
 )
-def test_mistakes_name_the_part(content: list[Any], says: str) -> None:
-    with pytest.raises(InvalidParameter, match=says) as raised:
+def test_mistakes_name_the_part(content: list[Any], message: str) -> None:
+    with pytest.raises(InvalidParameter, match=message) as raised:
         read([{"role": "user", "content": content}])
     assert raised.value.param == "messages[0].content[0]"
 
@@ -95,7 +95,7 @@ def test_limits() -> None:
         {"messages": [{"role": "user", "content": "x", "images": [b64(PNG)]}]},
     ],
 )
-def test_images_are_noticed(fields: dict[str, Any]) -> None:
+def test_has_images(fields: dict[str, Any]) -> None:
     body = {"model": "m", "messages": [{"role": "user", "content": "x"}]}
     assert not read_chat(body).has_images
     assert read_chat({**body, **fields}).has_images

@@ -1,4 +1,4 @@
-"""What the engine gave, as OpenAI's replies: read back with the types of the ``openai`` package."""
+"""OpenAI's replies, validated with the types of the ``openai`` package."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_chat_chunks() -> None:
     assert all(chunk.usage is None for chunk in chunks)
 
 
-def test_the_chunk_without_choices() -> None:
+def test_the_usage_chunk() -> None:
     reply = chat_reply(stream=True, stream_options={"include_usage": True})
     assert all(chunk["usage"] is None for chunk in feed(reply))
     last = ChatCompletionChunk.model_validate(reply.usage_chunk())
@@ -78,7 +78,7 @@ def test_the_chunk_without_choices() -> None:
     assert last.usage.total_tokens == 9
 
 
-def test_a_prompt_counts_once_however_many_choices() -> None:
+def test_a_prompt_is_counted_once_for_all_choices() -> None:
     reply = chat_reply(n=2)
     feed(reply, choices=2)
     read = ChatCompletion.model_validate(reply.result())
@@ -87,7 +87,7 @@ def test_a_prompt_counts_once_however_many_choices() -> None:
     assert (read.usage.prompt_tokens, read.usage.completion_tokens) == (7, 4)
 
 
-def test_every_prompt_counts() -> None:
+def test_every_prompt_is_counted() -> None:
     reply = completion_reply(prompt=["a", "b"], n=2)
     feed(reply, choices=4)
     usage = reply.usage()
@@ -148,6 +148,6 @@ def test_fewer_dimensions_are_normalised_again(encoding: str) -> None:
     assert rows[1] == [1.0, 0.0]
 
 
-def test_more_dimensions_than_there_are() -> None:
+def test_more_dimensions_than_the_model_has() -> None:
     with pytest.raises(InvalidParameter, match="4 dimensions"):
         embed(dimensions=5)

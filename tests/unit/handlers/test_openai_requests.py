@@ -1,4 +1,4 @@
-"""OpenAI's requests in our types, and what is refused."""
+"""Reading OpenAI's requests, and refusing invalid ones."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_a_minimal_chat_sets_nothing() -> None:
     assert (call.n, call.stream, call.include_usage, call.keep_alive) == (1, False, False, None)
 
 
-def test_every_sampling_field_arrives() -> None:
+def test_every_sampling_field_is_read() -> None:
     given = {
         "temperature": 0.5,
         "top_p": 0.9,
@@ -46,7 +46,7 @@ def test_every_sampling_field_arrives() -> None:
     assert {name: getattr(sampling, name) for name in given} == given
 
 
-def test_null_is_the_same_as_left_out() -> None:
+def test_null_means_unset() -> None:
     nothing = dict.fromkeys(("temperature", "stop", "tools", "response_format", "user", "n"))
     assert read_chat(chat(**nothing)) == read_chat(chat())
 
@@ -56,12 +56,12 @@ def test_stop(given: Any, read: Any) -> None:
     assert read_chat(chat(stop=given)).requests[0].sampling.stop == read
 
 
-def test_max_completion_tokens_is_the_newer_name() -> None:
+def test_max_completion_tokens_takes_precedence() -> None:
     call = read_chat(chat(max_tokens=1, max_completion_tokens=2))
     assert call.requests[0].sampling.max_tokens == 2
 
 
-def test_logit_bias_has_ids_for_keys() -> None:
+def test_logit_bias_keys_become_token_ids() -> None:
     assert read_chat(chat(logit_bias={"50": -100})).requests[0].sampling.logit_bias == {50: -100}
 
 
@@ -107,7 +107,7 @@ def test_response_format(given: Any, schema: Any) -> None:
         {"type": "json_schema", "json_schema": {"schema": 1}},
     ],
 )
-def test_bad_response_format(given: Any) -> None:
+def test_invalid_response_format(given: Any) -> None:
     with pytest.raises(InvalidParameter, match="json_schema") as caught:
         read_chat(chat(response_format=given))
     assert caught.value.param == "response_format"
@@ -161,7 +161,7 @@ def test_messages_become_strings() -> None:
         ({"seed": 2**63}, "seed"),
     ],
 )
-def test_wrong_fields_are_named(fields: dict[str, Any], param: str) -> None:
+def test_invalid_fields_are_named(fields: dict[str, Any], param: str) -> None:
     with pytest.raises(InvalidParameter) as caught:
         read_chat(chat(**fields))
     assert caught.value.param == param
@@ -190,7 +190,7 @@ def test_unsupported_fields_are_named(fields: dict[str, Any], param: str) -> Non
     assert caught.value.param == param
 
 
-def test_a_misspelt_field_gets_the_right_one_proposed() -> None:
+def test_a_misspelt_field_gets_a_suggestion() -> None:
     with pytest.raises(UnsupportedRequestFields, match="Did you mean 'temperature'"):
         read_chat(chat(temprature=1))
 
@@ -207,7 +207,7 @@ def test_keep_alive(given: Any, seconds: Any) -> None:
     assert read_embedding({"model": "m", "input": "x", "keep_alive": given}).keep_alive == seconds
 
 
-def test_bad_keep_alive() -> None:
+def test_invalid_keep_alive() -> None:
     with pytest.raises(InvalidKeepAlive):
         read_chat(chat(keep_alive="soon"))
 
@@ -224,21 +224,21 @@ def test_bad_keep_alive() -> None:
 )
 def test_prompts(given: Any, read: Any) -> None:
     call = read_completion({"model": "m", "prompt": given, "n": 2, "echo": True, "logprobs": 0})
-    wanted = [prompt for prompt in read for _ in range(2)]
-    assert [request.prompt for request in call.requests] == wanted  # type: ignore[union-attr]
+    expected = [prompt for prompt in read for _ in range(2)]
+    assert [request.prompt for request in call.requests] == expected  # type: ignore[union-attr]
     first = call.requests[0]
     assert isinstance(first, CompletionRequest)
     assert (first.echo, first.sampling.logprobs) == (True, 0)
 
 
 @pytest.mark.parametrize("prompt", [[], [[]], [1, "a"], [-1], [True], {"a": 1}, 5, [[1], [2.5]]])
-def test_bad_prompts(prompt: Any) -> None:
+def test_invalid_prompts(prompt: Any) -> None:
     with pytest.raises(InvalidParameter) as caught:
         read_completion({"model": "m", "prompt": prompt})
     assert caught.value.param == "prompt"
 
 
-def test_no_more_choices_than_anybody_wants() -> None:
+def test_too_many_choices() -> None:
     with pytest.raises(InvalidParameter, match="choices"):
         read_completion({"model": "m", "prompt": ["x"] * 100, "n": 100})
 
@@ -262,7 +262,7 @@ def test_embedding() -> None:
         ({"inputs": "a"}, "inputs"),
     ],
 )
-def test_bad_embeddings(fields: dict[str, Any], param: str) -> None:
+def test_invalid_embeddings(fields: dict[str, Any], param: str) -> None:
     with pytest.raises(PowerError) as caught:
         read_embedding({"model": "m", "input": "a"} | fields)
     assert (caught.value.status, caught.value.param) == (400, param)

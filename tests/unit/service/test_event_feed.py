@@ -1,4 +1,4 @@
-"""What subscribers to the events of a service get, and what that costs with many models."""
+"""Changes and the event feed, also with many models."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from a3s_power_jupyter.store.model_store import ModelStore
 from support import model_files
 
 
-async def test_a_change_is_seen_once_by_each_who_subscribed() -> None:
+async def test_each_subscriber_gets_a_change_once() -> None:
     changes = Changes()
     a, b, c = (Change("model", name) for name in "abc")
     changes.publish(c)
@@ -41,15 +41,15 @@ async def service(tmp_path: Path) -> AsyncIterator[PowerService]:
     await running.stop()
 
 
-async def test_events_of_many_models_look_at_the_store_once(
+async def test_events_of_many_models_read_the_store_once(
     service: PowerService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looks: list[ModelStore] = []
-    look = ModelStore.list
+    reads: list[ModelStore] = []
+    read = ModelStore.list
 
     def counted(store: ModelStore) -> list[Manifest]:
-        looks.append(store)
-        return look(store)
+        reads.append(store)
+        return read(store)
 
     monkeypatch.setattr(ModelStore, "list", counted)
     path = tmp_path / "model.gguf"
@@ -63,12 +63,12 @@ async def test_events_of_many_models_look_at_the_store_once(
     for name in names:
         await service.loading.pin(name, True)
     await service.catalog.delete("m07")
-    await service.loading.pin("m03", False)  # its event tells how it is now
-    looks.clear()
-    told = [msgspec.to_builtins(await anext(events)) for _ in names]
-    assert len(looks) == 1
-    assert [event.get("id") or event["model"]["id"] for event in told] == names
-    assert told[7] == {"type": "model_deleted", "id": "m07"}
-    unpinned = [e["model"]["id"] for e in told if "model" in e and not e["model"]["pinned"]]
+    await service.loading.pin("m03", False)  # its event has the latest state
+    reads.clear()
+    received = [msgspec.to_builtins(await anext(events)) for _ in names]
+    assert len(reads) == 1
+    assert [event.get("id") or event["model"]["id"] for event in received] == names
+    assert received[7] == {"type": "model_deleted", "id": "m07"}
+    unpinned = [e["model"]["id"] for e in received if "model" in e and not e["model"]["pinned"]]
     assert unpinned == ["m03"]
     await events.aclose()
