@@ -36,6 +36,8 @@ def convert(directory: Path, target: Path, progress: Callable[[float], None]) ->
     ------
     CannotConvert
         If the model's family, a setting, a tensor or the tokenizer is not supported.
+    InvalidModelDirectory
+        If the weights are damaged.
     """
     config = Config(read_json(directory / "config.json"))
     family = family_of(config)

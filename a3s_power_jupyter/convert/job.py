@@ -41,7 +41,7 @@ def run(request: Convert, progress: ProgressCallback) -> Conversion:
     Raises
     ------
     PowerError
-        If the disk is full or the store cannot be written.
+        If the weights are damaged, the disk is full or the store cannot be written.
     """
     store = ModelStore(Path(request.home))
     conversion = conversion_of(request.manifest, request.kind)

@@ -1,4 +1,4 @@
-"""Find the engine for a format, and check what the engines need."""
+"""Find the engine for a format, and check that its packages are installed."""
 
 from __future__ import annotations
 

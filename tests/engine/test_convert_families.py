@@ -87,10 +87,10 @@ def quiet() -> None:
 
 def converted(directory: Path, tmp_path: Path) -> Path:
     target = tmp_path / "model.gguf"
-    seen: list[float] = []
-    convert(directory, target, seen.append)
-    assert seen == sorted(seen)
-    assert seen[-1] == 1.0
+    reported: list[float] = []
+    convert(directory, target, reported.append)
+    assert reported == sorted(reported)
+    assert reported[-1] == 1.0
     return target
 
 

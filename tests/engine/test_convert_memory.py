@@ -60,13 +60,13 @@ def wide(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def shapes(vocabulary: int) -> dict[str, tuple[int, ...]]:
-    found: dict[str, tuple[int, ...]] = {"model.embed_tokens.weight": (vocabulary, WIDTH)}
+    tensors: dict[str, tuple[int, ...]] = {"model.embed_tokens.weight": (vocabulary, WIDTH)}
     for layer in range(LAYERS):
         start = f"model.layers.{layer}"
-        found |= {f"{start}.{name}.weight": shape for name, shape in MATRICES.items()}
+        tensors |= {f"{start}.{name}.weight": shape for name, shape in MATRICES.items()}
         for norm in ("input_layernorm", "post_attention_layernorm"):
-            found[f"{start}.{norm}.weight"] = (WIDTH,)
-    return found | {"model.norm.weight": (WIDTH,)}
+            tensors[f"{start}.{norm}.weight"] = (WIDTH,)
+    return tensors | {"model.norm.weight": (WIDTH,)}
 
 
 def write_shards(directory: Path, tensors: dict[str, tuple[int, ...]]) -> None:
@@ -113,8 +113,8 @@ def peak_of(request: Convert) -> int:
     while process.poll() is None:
         with suppress(OSError):  # the process has ended
             status = Path(f"/proc/{process.pid}/status").read_text()
-            found = re.search(r"RssAnon:\s+(\d+) kB", status)
-            peak = max(peak, int(found[1]) * 1024 if found else 0)
+            match = re.search(r"RssAnon:\s+(\d+) kB", status)
+            peak = max(peak, int(match[1]) * 1024 if match else 0)
         time.sleep(0.01)
     output, _ = process.communicate()
     assert [*read_messages(io.BytesIO(output), EVENT_DECODER)][-1] == Done()

@@ -12,7 +12,7 @@ from a3s_power_jupyter.contract.parameters import LoadParameters
 from a3s_power_jupyter.contract.types import ChatRequest, Delta, Sampling
 from a3s_power_jupyter.engine.llamacpp import LlamaCppEngine
 from a3s_power_jupyter.engine.protocol import Load
-from support.engine_runs import finished, run, text_of
+from support.engine_runs import chat, finished, run, text_of
 
 QUESTION = "What is the capital city of France? Answer in one short English sentence."
 
@@ -21,13 +21,6 @@ QUESTION = "What is the capital city of France? Answer in one short English sent
 def engine(smollm2_path: Path) -> LlamaCppEngine:
     load = Load("gguf", (str(smollm2_path),), LoadParameters(num_ctx=1024))
     return LlamaCppEngine.load(load, lambda _value: None)
-
-
-def chat(content: str, **sampling: object) -> ChatRequest:
-    return ChatRequest(
-        [{"role": "user", "content": content}],
-        Sampling(**{"temperature": 0.0, **sampling}),  # type: ignore[arg-type]
-    )
 
 
 def test_a_seed_gives_the_same_answer_whatever_is_cached(engine: LlamaCppEngine) -> None:

@@ -34,8 +34,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
 
 
 def load(model: Path, mmproj: Path | None, **parameters: Any) -> LlamaCppEngine:
-    given = LoadParameters(num_thread=1, **{"num_ctx": 256, **parameters})
-    message = Load("gguf", (str(model),), given, mmproj=str(mmproj) if mmproj else None)
+    load_parameters = LoadParameters(num_thread=1, **{"num_ctx": 256, **parameters})
+    message = Load("gguf", (str(model),), load_parameters, mmproj=str(mmproj) if mmproj else None)
     return LlamaCppEngine.load(message, lambda _value: None)
 
 

@@ -1,11 +1,17 @@
-"""Step an engine in this process until its requests are finished."""
+"""Run requests on an engine in this process."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from a3s_power_jupyter.contract.types import Delta, Finished, Request
+from a3s_power_jupyter.contract.types import ChatRequest, Delta, Finished, Request, Sampling
 from a3s_power_jupyter.engine.base import Engine
+
+
+def chat(content: str, **sampling: Any) -> ChatRequest:
+    """Return a chat request with greedy sampling, unless a temperature is given."""
+    messages = [{"role": "user", "content": content}]
+    return ChatRequest(messages, Sampling(**{"temperature": 0.0, **sampling}))
 
 
 def run(engine: Engine, *requests: Request) -> list[list[Any]]:

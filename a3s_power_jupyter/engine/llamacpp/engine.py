@@ -140,10 +140,10 @@ class LlamaCppEngine(Engine):
 
     def _encode_image(self, slots: SlotPool) -> list[StepOutput]:
         """Encode the next image of one prompt. Encoding is slow, so a step encodes one."""
-        found = slots.next_image()
-        if found is None or self._projector is None:
+        pending = slots.next_image()
+        if pending is None or self._projector is None:
             return []
-        slot, generation, image = found
+        slot, generation, image = pending
         start = generation.num_computed_tokens
         end = start + image.n_tokens
         try:
@@ -201,7 +201,7 @@ def _load_template(model: LlamaModel) -> ChatTemplate | None:
 def _load_projector(mmproj: str | None, model: LlamaModel) -> Projector | None:
     if mmproj is None:
         return None
-    # Imported on first use, because some builds of llama-cpp-python come without mtmd.
+    # Imported on first use, because llama-cpp-python can be built without mtmd (LLAVA_BUILD=OFF).
     from .vision import Projector
 
     return Projector(mmproj, model.pointer, n_threads=model.n_threads, gpu=model.gpu_layers != 0)

@@ -7,6 +7,7 @@ A file is an 8-byte little-endian length, a JSON header of that length, and the 
 
 from __future__ import annotations
 
+import math
 import struct
 from io import FileIO
 from typing import Annotated, NamedTuple
@@ -41,11 +42,24 @@ class _Entry(msgspec.Struct, frozen=True):
 
 
 class Tensor(NamedTuple):
-    """A tensor of a weights file; `dtype` is spelled as in the file (``BF16``)."""
+    """A tensor of a weights file.
+
+    Attributes
+    ----------
+    dtype : str
+        Spelled as in the file (``BF16``).
+    offset : int
+        Position of the first byte in the file.
+    """
 
     name: str
     dtype: str
-    elements: int
+    shape: tuple[int, ...]
+    offset: int
+
+    @property
+    def elements(self) -> int:
+        return math.prod(self.shape)
 
 
 def read_header(source: SourceFile) -> list[Tensor]:
@@ -83,6 +97,7 @@ def _header_text(file: FileIO, source: SourceFile) -> bytes:
 
 
 def _checked(source: SourceFile, table: dict[str, _Entry], data_size: int) -> list[Tensor]:
+    start = source.size - data_size
     tensors = []
     end = 0
     for name, entry in sorted(table.items(), key=lambda item: item[1].data_offsets):
@@ -95,7 +110,7 @@ def _checked(source: SourceFile, table: dict[str, _Entry], data_size: int) -> li
         bits = _BITS.get(entry.dtype)
         if bits is not None and elements * bits != (following - begin) * 8:
             raise _invalid(source, f"the size of the tensor {name[:80]!r} does not match its shape")
-        tensors.append(Tensor(name, entry.dtype, elements))
+        tensors.append(Tensor(name, entry.dtype, tuple(entry.shape), start + begin))
         end = following
     if end != data_size:
         raise _invalid(source, f"its tensors have {end} bytes, but the file has {data_size}")

@@ -22,7 +22,7 @@ def pixels(data: bytes) -> Any:
     return np.asarray(image)
 
 
-def test_the_three_formats() -> None:
+def test_png_jpeg_and_webp_are_decoded() -> None:
     for data in (PNG, JPEG, WEBP):
         assert pixels(data).shape == (6, 8, 3)
 
@@ -39,17 +39,17 @@ def test_the_three_formats() -> None:
         (image_file(mode="1", color=1), (255, 255, 255)),
     ],
 )
-def test_every_mode_as_rgb(data: bytes, expected: tuple[int, ...]) -> None:
+def test_every_mode_becomes_rgb(data: bytes, expected: tuple[int, ...]) -> None:
     assert np.abs(pixels(data)[0, 0].astype(int) - expected).max() <= 2
 
 
-def test_upright_as_a_camera_says() -> None:
+def test_the_exif_orientation_is_applied() -> None:
     exif = Image.Exif()
-    exif[0x0112] = 6  # turned by 90 degrees
+    exif[0x0112] = 6  # rotated by 90 degrees
     assert pixels(image_file("JPEG", exif=exif)).shape == (8, 6, 3)
 
 
-def test_the_first_of_an_animation() -> None:
+def test_an_animation_becomes_its_first_frame() -> None:
     file = io.BytesIO()
     frames = [Image.new("RGB", (8, 6), color) for color in ("red", "blue")]
     frames[0].save(file, "WEBP", save_all=True, append_images=frames[1:], lossless=True)
@@ -57,7 +57,7 @@ def test_the_first_of_an_animation() -> None:
 
 
 def bomb(width: int, height: int) -> bytes:
-    """A PNG that says how large it is and holds next to nothing."""
+    """A PNG file of a few bytes with these dimensions in its header."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         crc = struct.pack(">I", zlib.crc32(kind + data))
@@ -69,7 +69,7 @@ def bomb(width: int, height: int) -> bytes:
 
 
 @pytest.mark.parametrize("size", [(10_000, 5_000), (60_000, 60_000), (2**31 - 1, 2**31 - 1)])
-def test_bombs_are_not_unfolded(size: tuple[int, int]) -> None:
+def test_decompression_bombs_are_not_decoded(size: tuple[int, int]) -> None:
     assert size[0] * size[1] > MAX_PIXELS
     with pytest.raises(InvalidParameter, match="pixels"):
         decode([bomb(*size)])
@@ -88,6 +88,6 @@ def test_bombs_are_not_unfolded(size: tuple[int, int]) -> None:
         image_file("GIF"),
     ],
 )
-def test_broken_ones_are_named(data: bytes) -> None:
+def test_a_broken_image_is_named_by_its_number(data: bytes) -> None:
     with pytest.raises(InvalidParameter, match="Image 2 is broken"):
         decode([PNG, data])
