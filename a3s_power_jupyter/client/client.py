@@ -13,7 +13,7 @@ from ..contract.errors import BackendUnavailable, InvalidParameter
 from .connection import Connection, Server, http_options
 from .discovery import find_server, server_at
 from .model_methods import ModelMethods
-from .pulls import PullMethods
+from .pull_methods import PullMethods
 from .results import ChatStream, Health, Reply
 
 if TYPE_CHECKING:

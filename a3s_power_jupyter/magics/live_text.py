@@ -10,8 +10,6 @@ from typing import Any
 
 from IPython.display import display
 
-from .session import write
-
 
 class LiveText(ABC):
     """Markdown text in the output of a cell, updated until the end of a ``with`` block."""
@@ -89,3 +87,9 @@ class TerminalText(LiveText):
 
 def live_text(in_notebook: bool) -> LiveText:
     return NotebookText() if in_notebook else TerminalText()
+
+
+def write(text: str) -> None:
+    """Write `text` to the cell's output without buffering."""
+    sys.stdout.write(text)
+    sys.stdout.flush()

@@ -12,7 +12,7 @@ import msgspec
 from IPython.core.error import UsageError
 
 from . import commands, pulling
-from .session import write
+from .live_text import write
 
 
 class HelpShown(Exception):

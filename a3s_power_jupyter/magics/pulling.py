@@ -21,8 +21,9 @@ from ..contract.errors import PowerError
 from ..contract.types import PullStatus
 from ..display import pull_progress
 from . import render
+from .live_text import write
 from .render import Output
-from .session import Session, write
+from .session import Session
 
 if TYPE_CHECKING:
     from ..widgets import PullProgress

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 from IPython.core.error import UsageError
@@ -102,9 +101,3 @@ def _no_chat_model(models: list[Model]) -> str:
     if not models:
         return f"No models yet. {add}"
     return f"None of the registered models can chat ({', '.join(m.id for m in models)}). {add}"
-
-
-def write(text: str) -> None:
-    """Write `text` to the cell's output without buffering."""
-    sys.stdout.write(text)
-    sys.stdout.flush()
