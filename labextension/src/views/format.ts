@@ -1,4 +1,4 @@
-/** Format sizes, counts, shares and durations, as `a3s_power_jupyter/display/formatting.py` does. */
+/** Format sizes, counts, percentages and durations, as `a3s_power_jupyter/display/formatting.py` does. */
 
 const UNITS = ['B', 'kB', 'MB', 'GB', 'TB'];
 

@@ -39,7 +39,7 @@ export class PullView {
     this.element = h('div', { class: 'a3s-pull' }, title, row, this.note, this.error, this.details);
   }
 
-  /** Show a pull, or undefined for a name that the server has no pull of. */
+  /** Show a pull, or undefined for a pull unknown to the server. */
   update(pull: Pull | undefined): void {
     this.showButtons(actions(pull));
     if (pull === undefined) {

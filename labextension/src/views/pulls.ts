@@ -8,7 +8,7 @@
 import type { Pull, PulledFile } from '../api/types.js';
 import { formatBytes, formatDuration, formatPercent } from './format.js';
 
-/** The progress from 0 to 1; null if the size is unknown or the pull was cancelled. */
+/** Return the progress from 0 to 1; null if the size is unknown or the pull was cancelled. */
 export function fraction(pull: Pull): number | null {
   if (pull.status === 'done') {
     return 1;
@@ -19,12 +19,12 @@ export function fraction(pull: Pull): number | null {
   return Math.min(1, (pull.completed ?? 0) / pull.total);
 }
 
-/** One word: "downloading", "paused", ... */
+/** Return the phase of a running pull, or the status of any other: "downloading", "paused", ... */
 export function label(pull: Pull): string {
   return pull.status === 'pulling' ? (pull.phase ?? 'resolving') : pull.status;
 }
 
-/** "49.2 MB of 98.4 MB, 12.0 MB/s, 4 s left" */
+/** Return the size, rate and time left: "49.2 MB of 98.4 MB, 12.0 MB/s, 4 s left". */
 export function facts(pull: Pull): string {
   const parts = [];
   if (pull.total && pull.status !== 'cancelled') {
@@ -41,14 +41,14 @@ export function facts(pull: Pull): string {
   return parts.join(', ');
 }
 
-/** Label, percentage and facts: "downloading 50%, 49.2 MB of 98.4 MB, 12.0 MB/s, 4 s left" */
+/** Return label, percentage and facts: "downloading 50%, 49.2 MB of 98.4 MB, 12.0 MB/s". */
 export function summary(pull: Pull): string {
   const done = fraction(pull);
   const percent = done === null || pull.status === 'done' ? '' : ` ${formatPercent(done)}`;
   return [label(pull) + percent, facts(pull)].filter(Boolean).join(', ');
 }
 
-/** "model.safetensors: 12.0 MB of 269 MB"; only the size of a complete file. */
+/** Return the progress of a file, "a.gguf: 12.0 MB of 269 MB", or the size of a complete one. */
 export function fileFacts({ name, size, completed }: PulledFile): string {
   const part = completed < size ? `${formatBytes(completed)} of ` : '';
   return `${name}: ${part}${formatBytes(size)}`;
@@ -56,7 +56,7 @@ export function fileFacts({ name, size, completed }: PulledFile): string {
 
 export type PullAction = 'start' | 'pause' | 'resume' | 'cancel';
 
-/** The possible actions; undefined stands for a pull that the server does not know. */
+/** Return the actions that a pull allows; undefined is a pull unknown to the server. */
 export function actions(pull: Pull | undefined): PullAction[] {
   switch (pull?.status) {
     case 'pulling':
