@@ -1,8 +1,8 @@
 """Uses of other packages' private APIs. No other module touches one.
 
-The upper bounds in ``pyproject.toml`` hold these packages to releases that have these
-names. The libraries are imported by their callers or inside the
-functions, because both the notebook server and the workers import this module.
+The upper bounds in ``pyproject.toml`` hold these packages to releases that have these names. The
+libraries are imported by their callers or inside the functions, because both the notebook server
+and the workers import this module.
 """
 
 from __future__ import annotations
