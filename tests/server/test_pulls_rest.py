@@ -1,4 +1,4 @@
-"""The routes of pulls, on a real server with the service of `fake_service`."""
+"""Test the routes of pulls on a server with the service of `fake_service`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def error(response: httpx2.Response) -> tuple[int, str]:
     return response.status_code, response.json()["error"]["code"]
 
 
-def test_events_as_the_contract_writes_them(api: httpx2.Client) -> None:
+def test_events_have_the_format_of_the_contract(api: httpx2.Client) -> None:
     with api.stream("POST", "v1/models/pull", json={"name": REFERENCE}) as response:
         body = response.read().decode()
     assert response.headers["Content-Type"] == "text/event-stream"
@@ -62,7 +62,7 @@ def test_in_the_background(api: httpx2.Client) -> None:
     "body",
     [{}, {"name": 1}, {"name": REFERENCE, "force": "yes"}, {"name": REFERENCE, "tokn": "t"}],
 )
-def test_a_bad_body(api: httpx2.Client, body: dict[str, Any]) -> None:
+def test_an_invalid_body(api: httpx2.Client, body: dict[str, Any]) -> None:
     response = api.post("v1/models/pull", json=body)
     assert error(response) == (400, "invalid_parameter")
 
@@ -81,7 +81,7 @@ def test_names_in_paths(api: httpx2.Client, path: str) -> None:
     assert status(kept) == ("cancelled", 5)
 
 
-def test_nothing_was_pulled(api: httpx2.Client) -> None:
+def test_unknown_pulls(api: httpx2.Client) -> None:
     calls = [
         api.get("v1/models/pull/org/other/status"),
         api.post("v1/models/pull/org/other/pause"),
@@ -91,7 +91,7 @@ def test_nothing_was_pulled(api: httpx2.Client) -> None:
     assert error(api.delete(f"v1/models/pull/{REFERENCE}?keep_partial=x"))[0] == 400
 
 
-def test_all_pulls_and_a_model_that_is_called_pull(api: httpx2.Client) -> None:
+def test_all_pulls_and_a_model_named_pull(api: httpx2.Client) -> None:
     pulls = api.get("v1/models/pull").json()
     assert pulls["object"] == "list"
     assert [pull["name"] for pull in pulls["data"]] == [REFERENCE]

@@ -1,4 +1,4 @@
-"""Pulls through a real server: its process, the child that downloads, and the stand-in hub."""
+"""Test pulls with a server, their processes and the test hub."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from support.hub_server import HubServer, run_hub
 from support.servers import Server, events_of, run_server
 
 TOKEN = "hf_secret_of_the_tests"
-RATE = 4_000_000  # bytes a second of each connection, where a pull shall take a while
+RATE = 4_000_000  # bytes per second of each connection, for pulls that take a while
 QUESTION = "What is the capital city of France? Answer in one short English sentence."
 
 
 @pytest.fixture(scope="module")
 def hub(smollm2_path: Path) -> Iterator[HubServer]:
-    """It has the real model under several names."""
+    """A hub with the real model under several names."""
     with run_hub(send_buffer=64 * 1024) as running:
         for name in ("Chat", "Paused", "Killed", "Events", "Deleted", "Shared"):
             running.add(f"tests/{name}-GGUF", {"model-Q4_1.gguf": smollm2_path})
@@ -35,7 +35,7 @@ def hub(smollm2_path: Path) -> Iterator[HubServer]:
 
 
 @pytest.fixture(autouse=True)
-def _well(hub: HubServer) -> Iterator[None]:
+def _no_failures(hub: HubServer) -> Iterator[None]:
     yield
     hub.behave()
 
@@ -72,8 +72,8 @@ def status_of(server: Server, name: str) -> dict[str, Any]:
         return status
 
 
-def begin(server: Server, name: str, at_least: int = 1, **fields: Any) -> None:
-    """Pull in the background until `at_least` bytes are here."""
+def start(server: Server, name: str, at_least: int = 1, **fields: Any) -> None:
+    """Pull in the background until `at_least` bytes are on disk."""
     with server.api() as api:
         body = {"name": name, "background": True, **fields}
         assert api.post("v1/models/pull", json=body).status_code == 202
@@ -89,12 +89,12 @@ def partials(server: Server) -> list[Path]:
 
 def test_from_the_hub_to_an_answer(hub: HubServer, server: Server, smollm2_path: Path) -> None:
     name, size = name_of("Chat"), smollm2_path.stat().st_size
-    told = pull(server, name)
-    statuses = [event["status"] for event in told]
+    events = pull(server, name)
+    statuses = [event["status"] for event in events]
     assert statuses[0] == "resolving"
     assert statuses[-1] == "success"
     assert {"downloading", "verifying"} <= set(statuses)
-    progress = [event for event in told if event["status"] == "downloading"]
+    progress = [event for event in events if event["status"] == "downloading"]
     completed = [event["completed"] for event in progress]
     assert completed == sorted(completed)
     assert {event["total"] for event in progress} == {size}
@@ -103,7 +103,7 @@ def test_from_the_hub_to_an_answer(hub: HubServer, server: Server, smollm2_path:
         model = api.get(f"v1/models/{name}").json()
         assert model["source"]["reference"] == name
         assert re.fullmatch("[0-9a-f]{40}", model["source"]["revision"])
-        assert (model["size"], model["created"]) == (size, told[-1]["created"])
+        assert (model["size"], model["created"]) == (size, events[-1]["created"])
         messages = [{"role": "user", "content": QUESTION}]
         body = {"model": name, "messages": messages, "temperature": 0, "max_tokens": 24}
         answer = api.post("v1/chat/completions", json=body).json()
@@ -118,7 +118,7 @@ def test_from_the_hub_to_an_answer(hub: HubServer, server: Server, smollm2_path:
     assert pull(server, name) == [{"status": "already_exists", "name": name}]
     by_file = "tests/Chat-GGUF/model-Q4_1.gguf"
     assert pull(server, by_file)[-1]["id"] == by_file
-    assert hub.served() == served  # the blob was there
+    assert hub.served() == served  # the blob existed
     with server.api() as api:
         api.post(f"v1/models/{name}/unload")
     (blob,) = (server.home / "models" / "blobs").glob("sha256-*")
@@ -130,7 +130,7 @@ def test_from_the_hub_to_an_answer(hub: HubServer, server: Server, smollm2_path:
     assert blob.read_bytes() == smollm2_path.read_bytes()
 
 
-def test_mistakes(hub: HubServer, server: Server) -> None:
+def test_invalid_requests(hub: HubServer, server: Server) -> None:
     with server.api() as api:
         bad = api.post("v1/models/pull", json={"name": "no reference"})
         assert (bad.status_code, bad.json()["error"]["code"]) == (400, "invalid_reference")
@@ -142,7 +142,7 @@ def test_mistakes(hub: HubServer, server: Server) -> None:
     assert last["error"]["code"] == "hub_unauthorized"
 
 
-def test_the_token_goes_to_the_hub_and_nowhere_else(hub: HubServer, server: Server) -> None:
+def test_the_token_is_only_sent_to_the_hub(hub: HubServer, server: Server) -> None:
     before = len(hub.requests)
     assert pull(server, name_of("Gated"), token=TOKEN)[-1]["status"] == "success"
     requests = [r for r in hub.requests[before:] if "Gated" in r.path or r.host == "cdn"]
@@ -160,33 +160,33 @@ def test_the_token_goes_to_the_hub_and_nowhere_else(hub: HubServer, server: Serv
         assert TOKEN not in api.get("v1/models/pull").text
 
 
-def test_pause_go_on_and_cancel(hub: HubServer, server: Server, smollm2_path: Path) -> None:
+def test_pause_resume_and_cancel(hub: HubServer, server: Server, smollm2_path: Path) -> None:
     name, size = name_of("Paused"), smollm2_path.stat().st_size
-    with server.api() as api:  # or the blob of another test would be taken
+    with server.api() as api:  # otherwise the blob of another test would be used
         for model in api.get("v1/models").json()["data"]:
             api.delete(f"v1/models/{model['id']}?force=true")
     hub.fail("model-Q4_1.gguf", times=None, rate=RATE)
-    begin(server, name, at_least=3_000_000)
+    start(server, name, at_least=3_000_000)
     with server.api() as api:
         paused = api.post(f"v1/models/pull/{name}/pause").json()
         assert paused["status"] == "paused"
         assert 3_000_000 <= paused["completed"] < size
         assert api.get(f"v1/models/pull/{name}/status").json() == paused
         assert len(partials(server)) == 1
-        begin(server, name, at_least=paused["completed"] + 1)
+        start(server, name, at_least=paused["completed"] + 1)
         cancelled = api.delete(f"v1/models/pull/{name}?keep_partial=true").json()
         assert (cancelled["status"], len(partials(server))) == ("cancelled", 1)
-        begin(server, name, at_least=cancelled["completed"] + 1)
+        start(server, name, at_least=cancelled["completed"] + 1)
         cancelled = api.delete(f"v1/models/pull/{name}").json()
         assert (cancelled["status"], cancelled["completed"]) == ("cancelled", 0)
         assert partials(server) == []
         assert api.post("v1/models/gc", json={"dry_run": True}).json()["removed"] == []
 
 
-def test_delete_cancels_the_pull(hub: HubServer, server: Server) -> None:
+def test_deleting_a_model_cancels_its_pull(hub: HubServer, server: Server) -> None:
     name = name_of("Deleted")
     hub.fail("model-Q4_1.gguf", times=None, rate=RATE)
-    begin(server, name, at_least=1_000_000)
+    start(server, name, at_least=1_000_000)
     with server.api() as api:
         deleted = api.delete(f"v1/models/{name}").json()
         assert deleted["deleted"] is True
@@ -214,7 +214,7 @@ def test_events_and_activity(hub: HubServer, server: Server) -> None:
     watcher.start()
     assert subscribed.wait(20)
     hub.fail("model-Q4_1.gguf", times=None, rate=RATE)
-    begin(server, name, at_least=1_000_000)
+    start(server, name, at_least=1_000_000)
     with server.api() as api:
         api.delete(f"v1/models/pull/{name}")
     watcher.join(30)
@@ -226,8 +226,8 @@ def test_events_and_activity(hub: HubServer, server: Server) -> None:
     assert {"resolving", "downloading"} <= {state.get("phase") for state in states}
 
 
-@pytest.mark.timeout(900)  # it starts a server twenty-one times
-def test_a_killed_server_and_the_next_one(
+@pytest.mark.timeout(900)  # starts 21 servers
+def test_servers_that_are_killed(
     hub: HubServer, start_on_hub: Callable[..., Server], tmp_path: Path, smollm2_path: Path
 ) -> None:
     name, size, home = name_of("Killed"), smollm2_path.stat().st_size, tmp_path / "home"
@@ -237,7 +237,7 @@ def test_a_killed_server_and_the_next_one(
     for _ in range(kills):
         server = start_on_hub(home=home)
         before = status_of(server, name).get("completed", 0)
-        begin(server, name, at_least=before + 1_500_000)
+        start(server, name, at_least=before + 1_500_000)
         children = psutil.Process(server.pid).children(recursive=True)
         os.kill(server.pid, signal.SIGKILL)
         _, alive = psutil.wait_procs(children, timeout=10)
@@ -247,9 +247,9 @@ def test_a_killed_server_and_the_next_one(
     status = status_of(server, name)
     assert status["status"] == "paused"
     assert 15_000_000 <= status["completed"] < size
-    told = pull(server, name)
-    assert told[-1]["status"] == "success"
-    resuming = next(event for event in told if event["status"] == "resuming")
+    events = pull(server, name)
+    assert events[-1]["status"] == "success"
+    resuming = next(event for event in events if event["status"] == "resuming")
     assert resuming["offset"] >= status["completed"]
     assert hub.served() - served <= size + kills * (4 << 20)
 
@@ -261,13 +261,13 @@ def test_two_servers_on_one_home(
     hub.fail("model-Q4_1.gguf", times=None, rate=5 * RATE)
     served = hub.served()
     first, second = (start_on_hub(home=home) for _ in range(2))
-    begin(first, name, at_least=1_000_000)
+    start(first, name, at_least=1_000_000)
     assert status_of(second, name)["status"] == "pulling"
     with second.api() as api:
         refused = api.post(f"v1/models/pull/{name}/pause")
         assert (refused.status_code, refused.json()["error"]["code"]) == (409, "model_busy")
-    told = pull(second, name)
-    assert told[-1]["status"] == "success"
+    events = pull(second, name)
+    assert events[-1]["status"] == "success"
     assert [event["status"] for event in pull(first, name)][-1] in ("success", "already_exists")
     assert hub.served() - served == size
 
@@ -278,7 +278,7 @@ def test_a_stopped_server_pauses(
     name, home = name_of("Chat"), tmp_path / "home"
     hub.fail("model-Q4_1.gguf", times=None, rate=RATE)
     server = start_on_hub(home=home)
-    begin(server, name, at_least=1_000_000)
+    start(server, name, at_least=1_000_000)
     last: list[dict[str, Any]] = []
     watcher = threading.Thread(target=lambda: last.extend(pull(server, name)))
     watcher.start()

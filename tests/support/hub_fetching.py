@@ -109,8 +109,8 @@ class Fetching:
 
 def data_requests(hub: HubServer, path: str = PATH) -> list[tuple[str, int]]:
     """Return the requested ranges and the bytes served for each."""
-    found = [r for r in hub.requests if r.method == "GET" and r.path.endswith(path)]
-    return [(r.range or "", r.sent) for r in found if r.status in (200, 206)]
+    gets = [r for r in hub.requests if r.method == "GET" and r.path.endswith(path)]
+    return [(r.range or "", r.sent) for r in gets if r.status in (200, 206)]
 
 
 def start_pull(

@@ -23,8 +23,8 @@ def plan(hub: HubServer, text: str, memory: int | None = None, token: str | None
     return make_plan(parse(text), HubApi(hub.url, token), memory_bytes=memory)
 
 
-def paths_of(found: Plan) -> list[str]:
-    return [file.path for file in found.files]
+def paths_of(planned: Plan) -> list[str]:
+    return [file.path for file in planned.files]
 
 
 def index(folder: Path, placed: dict[str, str]) -> None:

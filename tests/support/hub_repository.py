@@ -1,4 +1,4 @@
-"""Repositories of the stand-in hub: commits, files, and the hashes a hub states."""
+"""Repositories of the test hub: commits, files and their hashes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-#: Ends of names that the hub keeps in LFS whatever their size.
+#: Suffixes of files that the hub keeps in LFS regardless of their size.
 LFS_SUFFIXES = (".gguf", ".safetensors", ".bin", ".onnx", ".pt", ".h5", ".msgpack", ".model")
 LFS_SIZE = 10 << 20
 
@@ -20,7 +20,8 @@ class Blob:
 
     Attributes
     ----------
-    oid : id of the git blob: of the content, or of the pointer to it if it is in LFS.
+    oid : str
+        Id of the git blob with the content, or with the LFS pointer to it.
     """
 
     content: bytes | Path
@@ -51,7 +52,7 @@ def git_blob_id(content: bytes) -> str:
 
 
 def _pointer(sha256: str, size: int) -> bytes:
-    """The text that git has in place of a file in LFS."""
+    """Return the text that git stores for a file in LFS."""
     return (
         f"version https://git-lfs.github.com/spec/v1\noid sha256:{sha256}\nsize {size}\n".encode()
     )
@@ -75,9 +76,9 @@ Files = Mapping[str, "bytes | Path"]
 
 
 def files_of(directory: Path) -> dict[str, bytes | Path]:
-    """All files below `directory`, by their path in it."""
-    found = sorted(path for path in directory.rglob("*") if path.is_file())
-    return {path.relative_to(directory).as_posix(): path for path in found}
+    """Return all files below `directory` by relative path."""
+    files = sorted(path for path in directory.rglob("*") if path.is_file())
+    return {path.relative_to(directory).as_posix(): path for path in files}
 
 
 @dataclass
@@ -86,11 +87,16 @@ class Repository:
 
     Attributes
     ----------
-    gated : listings are public, files only for `readers`.
-    private : unknown to all but `readers`.
-    readers : tokens that may read it.
-    commits : files by path, by commit id.
-    refs : commit ids by branch, tag, or ``refs/pr/1``.
+    gated : bool
+        Whether only `readers` have access to files; listings are public.
+    private : bool
+        Whether only `readers` can see the repository.
+    readers : frozenset of str
+        Tokens.
+    commits : dict of str to dict
+        Files by path, by commit id.
+    refs : dict of str to str
+        Commit ids by branch, tag or pull request (``refs/pr/1``).
     """
 
     name: str
@@ -101,7 +107,7 @@ class Repository:
     refs: dict[str, str] = field(default_factory=dict)
 
     def commit(self, files: Files, ref: str = "main") -> str:
-        """Make `files` the whole content of `ref`; the commit's id."""
+        """Make `files` the whole content of `ref`; return the id of the commit."""
         blobs = {path: blob(path, content) for path, content in sorted(files.items())}
         tree = json.dumps([self.name, *((path, one.etag) for path, one in blobs.items())])
         commit = hashlib.sha1(tree.encode(), usedforsecurity=False).hexdigest()
@@ -110,11 +116,11 @@ class Repository:
         return commit
 
     def find(self, revision: str) -> str | None:
-        """The commit that `revision` names."""
+        """Return the commit of a revision."""
         return self.refs.get(revision) or (revision if revision in self.commits else None)
 
     def info(self, commit: str, *, detailed: bool) -> dict[str, Any]:
-        """The reply of ``/api/models/{repo}``; `detailed` gives sizes and hashes of files."""
+        """Return the reply of ``/api/models/{repo}``, with sizes and hashes if `detailed`."""
         blobs = self.commits[commit]
         return {
             "_id": commit[:24],
@@ -134,7 +140,7 @@ class Repository:
         }
 
     def tree(self, commit: str, folder: str, *, recursive: bool) -> list[dict[str, Any]] | None:
-        """The reply of ``/api/models/{repo}/tree``, all pages; None if there is no such folder."""
+        """Return all pages of ``/api/models/{repo}/tree``; None if there is no such folder."""
         prefix = f"{folder}/" if folder else ""
         below = {p: one for p, one in self.commits[commit].items() if p.startswith(prefix)}
         folders = {
@@ -156,18 +162,18 @@ def _slashes(path: str) -> list[int]:
 
 
 def _sibling(one: Blob) -> dict[str, Any]:
-    found: dict[str, Any] = {"blobId": one.oid, "size": one.size}
+    entry: dict[str, Any] = {"blobId": one.oid, "size": one.size}
     if one.lfs:
-        found["lfs"] = {
+        entry["lfs"] = {
             "sha256": one.sha256,
             "size": one.size,
             "pointerSize": one.pointer_size,
         }
-    return found
+    return entry
 
 
 def _entry(path: str, one: Blob) -> dict[str, Any]:
-    found: dict[str, Any] = {"type": "file", "oid": one.oid, "size": one.size, "path": path}
+    entry: dict[str, Any] = {"type": "file", "oid": one.oid, "size": one.size, "path": path}
     if one.lfs:
-        found["lfs"] = {"oid": one.sha256, "size": one.size, "pointerSize": one.pointer_size}
-    return found
+        entry["lfs"] = {"oid": one.sha256, "size": one.size, "pointerSize": one.pointer_size}
+    return entry

@@ -42,8 +42,7 @@ class Policy:
     longest_retry_after : float
         Longest ``Retry-After`` to wait for; a longer one raises an error.
     checkpoint : float
-        Time between two checkpoints; one is also due after `CHECKPOINT_BYTES`, to keep the disk
-        busy.
+        Time between two checkpoints; one is also due after `CHECKPOINT_BYTES`.
     """
 
     connections: int = 4
@@ -128,10 +127,8 @@ class Download:
         ------
         Stopped
             If `stop` is set.
-        HubError, HubUnauthorized
-            If the hub cannot be reached, gives up or refuses access.
-        ContentChanged
-            If the hub has other content than it listed.
+        HubError, HubUnauthorized, ContentChanged
+            If the hub cannot be reached, refuses access or has other content than it listed.
         OSError
             If the disk cannot be written.
         """

@@ -26,11 +26,11 @@ JUNK = {
 def check_like_the_store(hub: HubServer, folder: Path, repo: str = "ada/m") -> Plan:
     """Check that the plan has the files that the store would register, in the same order."""
     hub.add(repo, hub_repository.files_of(folder))
-    found = plan(hub, repo)
+    planned = plan(hub, repo)
     described = describe_directory(folder, None)
-    assert paths_of(found) == [file.name for file in described.files]
-    assert found.kind == "directory"
-    return found
+    assert paths_of(planned) == [file.name for file in described.files]
+    assert planned.kind == "directory"
+    return planned
 
 
 def write(folder: Path, files: dict[str, bytes]) -> None:
@@ -42,12 +42,12 @@ def write(folder: Path, files: dict[str, bytes]) -> None:
 def test_a_directory_without_junk(hub: HubServer, tmp_path: Path) -> None:
     folder = model_files.model_directory(tmp_path / "m")
     write(folder, JUNK | {"additional_chat_templates/rag.jinja": b"x", "chat_template.jinja": b"x"})
-    found = check_like_the_store(hub, folder)
-    assert paths_of(found) == [
+    planned = check_like_the_store(hub, folder)
+    assert paths_of(planned) == [
         "model.safetensors", "chat_template.jinja", "config.json", "tokenizer.json",
         "tokenizer_config.json", "additional_chat_templates/rag.jinja",
     ]  # fmt: skip
-    by_path = {file.path: file for file in found.files}
+    by_path = {file.path: file for file in planned.files}
     assert by_path["model.safetensors"].sha256
     assert by_path["config.json"].blob_id == hub_repository.git_blob_id(
         (folder / "config.json").read_bytes()
@@ -57,9 +57,9 @@ def test_a_directory_without_junk(hub: HubServer, tmp_path: Path) -> None:
 def test_a_directory_of_shards(hub: HubServer, tmp_path: Path) -> None:
     folder = sharded(tmp_path / "m")
     write(folder, {"model-00003-of-00003.safetensors": b"left over"})
-    found = check_like_the_store(hub, folder)
-    assert paths_of(found)[:2] == [f"model-0000{n}-of-00002.safetensors" for n in (1, 2)]
-    assert "model.safetensors.index.json" in paths_of(found)
+    planned = check_like_the_store(hub, folder)
+    assert paths_of(planned)[:2] == [f"model-0000{n}-of-00002.safetensors" for n in (1, 2)]
+    assert "model.safetensors.index.json" in paths_of(planned)
 
 
 def test_a_pipeline_of_sentence_transformers(hub: HubServer, tmp_path: Path) -> None:
@@ -72,9 +72,9 @@ def test_a_pipeline_of_sentence_transformers(hub: HubServer, tmp_path: Path) -> 
         "2_Dense/pytorch_model.bin": b"x", "4_Other/config.json": b"{}",
     }  # fmt: skip
     write(folder, files)
-    found = check_like_the_store(hub, folder)
-    assert "2_Dense/model.safetensors" in paths_of(found)
-    assert "1_Pooling/config.json" in paths_of(found)
+    planned = check_like_the_store(hub, folder)
+    assert "2_Dense/model.safetensors" in paths_of(planned)
+    assert "1_Pooling/config.json" in paths_of(planned)
     (folder / "2_Dense/model.safetensors").unlink()
     hub.add("ada/pickled", hub_repository.files_of(folder))
     with pytest.raises(
@@ -86,8 +86,8 @@ def test_a_pipeline_of_sentence_transformers(hub: HubServer, tmp_path: Path) -> 
 def test_a_repository_with_both(hub: HubServer, tmp_path: Path) -> None:
     folder = model_files.model_directory(tmp_path / "m")
     write(folder, {"M-Q4_0.gguf": b"x", "M-Q8_0.gguf": b"x"})
-    found = check_like_the_store(hub, folder)
-    assert "pull it by its path, for example ada/m/M-Q4_0.gguf" in str(found.note)
+    planned = check_like_the_store(hub, folder)
+    assert "pull it by its path, for example ada/m/M-Q4_0.gguf" in str(planned.note)
     assert paths_of(plan(hub, "ada/m:Q8_0")) == ["M-Q8_0.gguf"]
     hub.add("ada/gguf", {"M-Q4_0.gguf": b"x", "config.json": b"{}", "extra.safetensors": b"x"})
     assert paths_of(plan(hub, "ada/gguf")) == ["M-Q4_0.gguf"]

@@ -215,8 +215,8 @@ def test_the_token_is_only_sent_to_the_hub(hub: HubServer, fetching: Fetching, p
     at_hub, elsewhere = requests_with_token(hub)
     assert at_hub == {f"Bearer {TOKEN}"}
     assert elsewhere == ({None} if path == PATH else set())
-    for found in fetching.home.rglob("*"):
-        assert not found.is_file() or TOKEN.encode() not in found.read_bytes()
+    for path in fetching.home.rglob("*"):
+        assert not path.is_file() or TOKEN.encode() not in path.read_bytes()
 
 
 def test_revoked_access(hub: HubServer, fetching: Fetching) -> None:
@@ -243,8 +243,8 @@ def test_errors_contain_no_signed_link(hub: HubServer, fetching: Fetching) -> No
     with pytest.raises(PowerError) as caught:
         fetching.fetch(file)
     assert "Signature" not in str(caught.value)
-    for found in fetching.home.rglob("*"):
-        assert not found.is_file() or b"Signature" not in found.read_bytes()
+    for path in fetching.home.rglob("*"):
+        assert not path.is_file() or b"Signature" not in path.read_bytes()
 
 
 def test_waits_double_with_jitter() -> None:

@@ -175,9 +175,9 @@ def test_a_path_that_is_not_a_model(hub: HubServer) -> None:
 def test_the_mmproj_of_a_model(hub: HubServer, parts: list[str], expected: str) -> None:
     add(hub, "a/Model-Q4_0.gguf", "a/Model-Q8_0.gguf", *parts)
     for text in (f"{REPO}:Q4_0", f"{REPO}/a/Model-Q4_0.gguf"):
-        found = plan(hub, text)
-        assert paths_of(found) == ["a/Model-Q4_0.gguf", expected]
-        assert found.mmproj == expected
+        planned = plan(hub, text)
+        assert paths_of(planned) == ["a/Model-Q4_0.gguf", expected]
+        assert planned.mmproj == expected
 
 
 def test_the_mmproj_of_another_model(hub: HubServer) -> None:
@@ -202,10 +202,10 @@ SIZES = {"M-Q2_K.gguf": 200, "M-Q4_K_M.gguf": 400, "M-Q8_0.gguf": 800, "M-F16.gg
 )
 def test_the_best_quantization_that_fits(hub: HubServer, memory: int | None, expected: str) -> None:
     sized(hub, SIZES)
-    found = plan(hub, REPO, memory)
-    assert paths_of(found) == [f"M-{expected}.gguf"]
-    assert f"Of 3 quantizations, {expected} (" in str(found.note)
-    assert ("free memory" in str(found.note)) == (memory is not None)
+    planned = plan(hub, REPO, memory)
+    assert paths_of(planned) == [f"M-{expected}.gguf"]
+    assert f"Of 3 quantizations, {expected} (" in str(planned.note)
+    assert ("free memory" in str(planned.note)) == (memory is not None)
 
 
 def test_shards_and_mmproj_count_towards_the_memory(hub: HubServer) -> None:
@@ -230,9 +230,9 @@ def test_unquantized_models_if_there_is_nothing_else(hub: HubServer) -> None:
 
 def test_a_single_model_is_always_chosen(hub: HubServer) -> None:
     sized(hub, {"whatever.gguf": 1000, "README.md": 1})
-    found = plan(hub, REPO, 10)
-    assert paths_of(found) == ["whatever.gguf"]
-    assert not found.note
+    planned = plan(hub, REPO, 10)
+    assert paths_of(planned) == ["whatever.gguf"]
+    assert not planned.note
 
 
 @pytest.mark.parametrize("paths", [["a-Q4_0.gguf", "b-Q8_0.gguf"], ["a.gguf", "b.gguf"]])

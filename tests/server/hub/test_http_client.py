@@ -1,4 +1,4 @@
-"""Connections for large bodies: kept alive, through proxies, over TLS."""
+"""Test the HTTP client for large bodies: keep-alive, proxies and TLS."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from a3s_power_jupyter.contract.errors import HubError
-from a3s_power_jupyter.hub.transfer import http_client as connection
+from a3s_power_jupyter.hub.transfer import http_client
 from a3s_power_jupyter.hub.transfer.exceptions import Transient
 from a3s_power_jupyter.hub.transfer.http_client import Client, origin_of
 
@@ -26,15 +26,15 @@ BODY = b"x" * 100_000
 
 
 class Echo(BaseHTTPRequestHandler):
-    """Answers with what it was asked; ``/large`` with `BODY`."""
+    """Replies with the request as JSON, and to ``/large`` with `BODY`."""
 
     protocol_version = "HTTP/1.1"
     peers: list[int]
 
     def do_GET(self) -> None:
         self.peers.append(self.client_address[1])
-        told = {"line": self.requestline, "headers": dict(self.headers)}
-        body = BODY if self.path.endswith("/large") else json.dumps(told).encode()
+        request = {"line": self.requestline, "headers": dict(self.headers)}
+        body = BODY if self.path.endswith("/large") else json.dumps(request).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -45,30 +45,30 @@ class Echo(BaseHTTPRequestHandler):
 
 
 class Tunnel(Echo):
-    """A proxy: echoes plain requests, and passes bytes on for CONNECT."""
+    """A proxy that echoes plain requests and forwards bytes for CONNECT."""
 
-    asked: list[tuple[str, dict[str, str]]]
+    targets: list[tuple[str, dict[str, str]]]
 
     def do_CONNECT(self) -> None:
-        self.asked.append((self.path, dict(self.headers)))
+        self.targets.append((self.path, dict(self.headers)))
         host, _, port = self.path.partition(":")
-        with socket.create_connection((host, int(port))) as far:
+        with socket.create_connection((host, int(port))) as remote:
             self.send_response(200)
             self.end_headers()
-            back = threading.Thread(target=pass_on, args=(far, self.connection), daemon=True)
+            back = threading.Thread(target=forward, args=(remote, self.connection), daemon=True)
             back.start()
-            pass_on(self.connection, far)
+            forward(self.connection, remote)
             back.join(5)
         self.close_connection = True
 
 
-def pass_on(source: socket.socket, target: socket.socket) -> None:
+def forward(source: socket.socket, target: socket.socket) -> None:
     try:
         while data := source.recv(65536):
             target.sendall(data)
         target.shutdown(socket.SHUT_WR)
     except OSError:
-        return  # one of them ended: so does the tunnel
+        return  # either end closes the tunnel
 
 
 @contextmanager
@@ -84,13 +84,13 @@ def serving(handler: type[Echo], context: ssl.SSLContext | None = None) -> Itera
 
 
 @pytest.fixture(autouse=True)
-def no_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for scheme in ("http", "https", "all", "no"):
         monkeypatch.delenv(f"{scheme}_proxy", raising=False)
         monkeypatch.delenv(f"{scheme}_proxy".upper(), raising=False)
-    connection._certificates.cache_clear()
+    http_client._certificates.cache_clear()
     yield
-    connection._certificates.cache_clear()
+    http_client._certificates.cache_clear()
 
 
 @pytest.fixture
@@ -110,56 +110,57 @@ def client(server: Any) -> Iterator[Client]:
     client.close()
 
 
-def told(client: Client, url: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(client.request("GET", url, {}).read())
-    return found
+def echo(client: Client, url: str) -> dict[str, Any]:
+    """Return the request that the server received."""
+    request: dict[str, Any] = json.loads(client.request("GET", url, {}).read())
+    return request
 
 
 def test_one_connection_for_requests_to_one_origin(server: Any, client: Client) -> None:
     for _ in range(3):
-        assert told(client, f"{address(server)}/a?b=c")["line"] == "GET /a?b=c HTTP/1.1"
+        assert echo(client, f"{address(server)}/a?b=c")["line"] == "GET /a?b=c HTTP/1.1"
     response = client.request("GET", f"{address(server)}/large", {})
     while response.length:
         response.read1(1000)
-    told(client, address(server))
+    echo(client, address(server))
     assert len(set(Echo.peers)) == 1
 
 
-def test_a_body_that_was_not_read_ends_the_connection(server: Any, client: Client) -> None:
+def test_an_unread_body_closes_the_connection(server: Any, client: Client) -> None:
     client.request("GET", f"{address(server)}/large", {}).read1(10)
-    assert told(client, address(server))["line"] == "GET / HTTP/1.1"
+    assert echo(client, address(server))["line"] == "GET / HTTP/1.1"
     assert len(set(Echo.peers)) == 2
 
 
-def test_a_connection_that_died_while_it_was_idle(server: Any, client: Client) -> None:
-    told(client, address(server))
+def test_an_idle_connection_that_was_closed(server: Any, client: Client) -> None:
+    echo(client, address(server))
     assert client._socket is not None
     client._socket.shutdown(socket.SHUT_RDWR)
-    told(client, address(server))
+    echo(client, address(server))
 
 
-def test_the_token_is_for_one_origin(server: Any, client: Client) -> None:
-    assert told(client, address(server))["headers"]["Authorization"] == f"Bearer {TOKEN}"
-    assert "Authorization" not in told(client, address(server, host="localhost"))["headers"]
+def test_the_token_is_sent_to_one_origin(server: Any, client: Client) -> None:
+    assert echo(client, address(server))["headers"]["Authorization"] == f"Bearer {TOKEN}"
+    assert "Authorization" not in echo(client, address(server, host="localhost"))["headers"]
 
 
 @pytest.mark.parametrize("url", ["ftp://example.org/", "file:///etc/passwd", "http://", "/path"])
-def test_what_is_no_url_of_ours(client: Client, url: str) -> None:
+def test_other_urls(client: Client, url: str) -> None:
     with pytest.raises(Transient, match="not an http"):
         client.request("GET", url, {})
 
 
-def test_abort_ends_a_wait(server: Any, client: Client) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+def test_abort_ends_a_request(server: Any, client: Client) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
         threading.Timer(0.1, client.abort).start()
         with pytest.raises(Transient):
             client.request("GET", url, {})
 
 
-def test_silence_is_a_stall() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+def test_a_stalled_connection() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
         client = Client(0.1, origin_of(url), None)
         with pytest.raises(Transient, match="stalled"):
             client.request("GET", url, {})
@@ -169,17 +170,17 @@ def test_silence_is_a_stall() -> None:
 # ---------------------------------------------------------------- proxies
 
 
-def test_a_proxy_is_asked_for_the_whole_url(
+def test_a_proxy_receives_the_whole_url(
     server: Any, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with serving(Tunnel) as proxy:
         monkeypatch.setenv("http_proxy", f"http://ada:a%20secret@127.0.0.1:{proxy.server_port}")
-        found = told(client, "http://hub.example/a?b=c")
-        assert found["line"] == "GET http://hub.example/a?b=c HTTP/1.1"
-        assert found["headers"]["Proxy-Authorization"] == "Basic YWRhOmEgc2VjcmV0"
-        assert "Authorization" not in found["headers"]
+        request = echo(client, "http://hub.example/a?b=c")
+        assert request["line"] == "GET http://hub.example/a?b=c HTTP/1.1"
+        assert request["headers"]["Proxy-Authorization"] == "Basic YWRhOmEgc2VjcmV0"
+        assert "Authorization" not in request["headers"]
         monkeypatch.setenv("no_proxy", "127.0.0.1")
-        assert told(client, f"{address(server)}/a")["line"] == "GET /a HTTP/1.1"
+        assert echo(client, f"{address(server)}/a")["line"] == "GET /a HTTP/1.1"
 
 
 @pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1080", "http://127.0.0.1:port"])
@@ -196,10 +197,10 @@ def test_a_proxy_that_cannot_be_used(
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate of localhost that only who is told so trusts, with its key."""
+    """A self-signed certificate of localhost and its key."""
     openssl = shutil.which("openssl")
     if openssl is None:
-        pytest.skip("openssl is not installed, which makes the certificate")
+        pytest.skip("openssl is not installed, so there is no certificate.")
     folder = tmp_path_factory.mktemp("tls")
     make = [
         openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
@@ -224,7 +225,7 @@ def test_tls(
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate / "certificate.pem"))
     url = address(secure, "https", "localhost")
     assert client.request("GET", f"{url}/large", {}).read() == BODY
-    assert "Authorization" not in told(client, url)["headers"]
+    assert "Authorization" not in echo(client, url)["headers"]
     assert len(set(Echo.peers)) == 1
 
 
@@ -232,18 +233,18 @@ def test_tls_through_a_proxy(
     secure: Any, client: Client, certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate / "certificate.pem"))
-    Tunnel.asked = []
+    Tunnel.targets = []
     with serving(Tunnel) as proxy:
         monkeypatch.setenv("https_proxy", f"http://ada:secret@127.0.0.1:{proxy.server_port}")
         url = address(secure, "https", "localhost")
-        assert told(client, f"{url}/a")["line"] == "GET /a HTTP/1.1"
+        assert echo(client, f"{url}/a")["line"] == "GET /a HTTP/1.1"
         assert client.request("GET", f"{url}/large", {}).read() == BODY
         client.close()
-    [(target, headers)] = Tunnel.asked
+    [(target, headers)] = Tunnel.targets
     assert target == f"localhost:{secure.server_port}"
     assert headers["Proxy-Authorization"] == "Basic YWRhOnNlY3JldA=="
 
 
-def test_a_certificate_that_nobody_vouches_for(secure: Any, client: Client) -> None:
+def test_an_untrusted_certificate(secure: Any, client: Client) -> None:
     with pytest.raises(HubError, match="SSL_CERT_FILE"):
         client.request("GET", address(secure, "https", "localhost"), {})

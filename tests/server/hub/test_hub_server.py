@@ -1,4 +1,4 @@
-"""The stand-in hub: huggingface_hub's own client takes it for the real one."""
+"""Test the test hub with huggingface_hub's own client."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ def url(hub: HubServer, path: str = GGUF) -> str:
 
 
 def python(hub: HubServer, folder: Path, code: str) -> str:
-    """Run `code` with huggingface_hub as a user's process has it."""
+    """Run `code` with huggingface_hub in a process that uses the test hub."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
     env |= {"HF_ENDPOINT": hub.url, "HF_HOME": str(folder / "hf"), "HF_HUB_DISABLE_XET": "1"}
-    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
+    result = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    return result.stdout.strip()
 
 
 def test_hf_hub_download(hub: HubServer, tmp_path: Path) -> None:
@@ -72,11 +72,10 @@ def test_snapshot_download_with_pages(hub: HubServer, tmp_path: Path) -> None:
     hub.page = 2
     code = f"from huggingface_hub import snapshot_download; print(snapshot_download({REPO!r}))"
     folder = Path(python(hub, tmp_path, code))
-    found = {path: (folder / path).read_bytes() for path in FILES}
-    assert found == FILES
+    assert {path: (folder / path).read_bytes() for path in FILES} == FILES
 
 
-def test_download_of_a_private_repository_keeps_the_token_at_home(
+def test_the_token_of_a_private_repository_is_only_sent_to_the_hub(
     hub: HubServer, tmp_path: Path
 ) -> None:
     hub.add(REPO, FILES, private=True, readers=("hf_good",))
@@ -84,9 +83,9 @@ def test_download_of_a_private_repository_keeps_the_token_at_home(
     for path in (GGUF, "config.json"):
         assert Path(python(hub, tmp_path, code.format(REPO, path))).read_bytes() == FILES[path]
     requests = [record for record in hub.requests if record.path != "/api/agent-harnesses"]
-    at_home = [record.authorization for record in requests if record.host == "hub"]
+    at_hub = [record.authorization for record in requests if record.host == "hub"]
     elsewhere = [record.authorization for record in requests if record.host == "cdn"]
-    assert set(at_home) == {"Bearer hf_good"}
+    assert set(at_hub) == {"Bearer hf_good"}
     assert elsewhere == [None]
 
 
@@ -183,7 +182,7 @@ def test_renamed_repository(hub: HubServer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "expected"),
+    ("requested", "expected"),
     [
         ("bytes=0-", WEIGHTS),
         ("bytes=10-19", WEIGHTS[10:20]),
@@ -196,22 +195,22 @@ def test_ranges(
     hub: HubServer,
     client: httpx2.Client,
     tmp_path: Path,
-    asked: str,
+    requested: str,
     expected: bytes,
     on_disk: bool,
 ) -> None:
     (tmp_path / "weights").write_bytes(WEIGHTS)
     hub.add(REPO, {GGUF: tmp_path / "weights" if on_disk else WEIGHTS})
-    reply = client.get(url(hub), headers={"Range": asked})
+    reply = client.get(url(hub), headers={"Range": requested})
     assert reply.status_code == 206
     assert reply.content == expected
     start = WEIGHTS.index(expected) if len(expected) > 5 else len(WEIGHTS) - 5
     shown = f"bytes {start}-{start + len(expected) - 1}/{len(WEIGHTS)}"
     assert reply.headers["Content-Range"] == shown
-    assert hub.requests[-1].range == asked
+    assert hub.requests[-1].range == requested
 
 
-def test_range_behind_the_end(hub: HubServer, client: httpx2.Client) -> None:
+def test_a_range_after_the_end(hub: HubServer, client: httpx2.Client) -> None:
     hub.add(REPO, FILES)
     reply = client.get(url(hub), headers={"Range": f"bytes={len(WEIGHTS)}-"})
     assert reply.status_code == 416

@@ -173,11 +173,11 @@ def test_a_partial_that_is_removed_before_it_is_registered(
     removed = []
 
     def describe_and_remove(name: str, files: dict[str, Path], first: str | None) -> Any:
-        found = describe(name, files, first)
+        described = describe(name, files, first)
         if not removed:
             removed.extend(files.values())
             removed[0].unlink()
-        return found
+        return described
 
     monkeypatch.setattr(job, "describe_staged", describe_and_remove)
     [blob] = home.store.resolve(home.pull())

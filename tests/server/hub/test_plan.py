@@ -26,12 +26,12 @@ from support.hub_server import HubServer
 def test_a_plan_refers_to_one_commit(hub: HubServer) -> None:
     repository = hub.add(REPO, {"a b/M-Q4_0.gguf": b"1", "x.txt": b"2"})
     commit = repository.refs["main"]
-    found = make_plan(parse(f"{REPO}:Q4_0"), HubApi(f"{hub.url}/"))
-    [file] = found.files
-    assert (found.name, found.kind) == (f"{REPO}:Q4_0", "gguf")
-    assert (found.repo, found.revision) == (REPO, commit)
+    planned = make_plan(parse(f"{REPO}:Q4_0"), HubApi(f"{hub.url}/"))
+    [file] = planned.files
+    assert (planned.name, planned.kind) == (f"{REPO}:Q4_0", "gguf")
+    assert (planned.repo, planned.revision) == (REPO, commit)
     assert file.url == f"{hub.url}/{REPO}/resolve/{commit}/a%20b/M-Q4_0.gguf"
-    assert (file.size, found.size) == (1, 1)
+    assert (file.size, planned.size) == (1, 1)
     assert file.etag == file.sha256 == hub_repository.blob("a.gguf", b"1").sha256
     assert not file.blob_id
 
@@ -43,8 +43,8 @@ def test_revisions(hub: HubServer) -> None:
     branch = repository.commit({"M-Q8_0.gguf": b"branch"}, ref="feature/x")
     assert plan(hub, f"{REPO}:Q4_0").revision == new
     assert plan(hub, f"{REPO}@{old}:Q4_0").files[0].size == 3
-    found = make_plan(parse(REPO, "feature/x"), HubApi(hub.url))
-    assert (found.revision, paths_of(found)) == (branch, ["M-Q8_0.gguf"])
+    planned = make_plan(parse(REPO, "feature/x"), HubApi(hub.url))
+    assert (planned.revision, paths_of(planned)) == (branch, ["M-Q8_0.gguf"])
     with pytest.raises(InvalidReference, match="has no revision 'v9'"):
         plan(hub, f"{REPO}@v9:Q4_0")
 
@@ -52,9 +52,9 @@ def test_revisions(hub: HubServer) -> None:
 def test_a_renamed_repository(hub: HubServer) -> None:
     add(hub, "M-Q4_0.gguf", repo="ada/old")
     hub.rename("ada/old", "ada/new")
-    found = plan(hub, "ada/old:Q4_0")
-    assert found.repo == "ada/new"
-    assert "/ada/new/resolve/" in found.files[0].url
+    planned = plan(hub, "ada/old:Q4_0")
+    assert planned.repo == "ada/new"
+    assert "/ada/new/resolve/" in planned.files[0].url
 
 
 # ---------------------------------------------------------------- access
@@ -123,8 +123,8 @@ def test_a_next_page_on_another_host(hub: HubServer) -> None:
     hub.page = 2
     own = hub.url
     hub.url = hub.cdn_url  # the base of the links
-    found = make_plan(parse(REPO), HubApi(own, "hf_good"))
-    assert paths_of(found) == ["M-Q4_0.gguf"]
+    planned = make_plan(parse(REPO), HubApi(own, "hf_good"))
+    assert paths_of(planned) == ["M-Q4_0.gguf"]
     assert {record.host for record in hub.requests} == {"hub"}
 
 

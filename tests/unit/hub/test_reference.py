@@ -130,17 +130,17 @@ def test_parsing_reverses_writing(
         text += f":{tag}"
     elif path:
         text += f"/{path}"
-    found = parse(text)
-    assert (found.repo, found.tag, found.path) == (f"{owner}/{name}", tag, path)
-    assert found.revision == (revision or "main")
-    assert parse(found.name) == found
-    assert parse(f"hf.co/{text}").repo == found.repo
+    parsed = parse(text)
+    assert (parsed.repo, parsed.tag, parsed.path) == (f"{owner}/{name}", tag, path)
+    assert parsed.revision == (revision or "main")
+    assert parse(parsed.name) == parsed
+    assert parse(f"hf.co/{text}").repo == parsed.repo
 
 
 @given(st.text(max_size=60) | st.text("ab/:@.-%?#gufhco", max_size=40))
 def test_any_text_is_parsed_or_rejected(text: str) -> None:
     try:
-        found = parse(text)
+        parsed = parse(text)
     except (InvalidReference, InvalidModelName):
         return
-    assert parse(found.name) == found
+    assert parse(parsed.name) == parsed
