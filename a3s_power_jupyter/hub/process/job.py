@@ -82,18 +82,18 @@ class Job:
             self._reporter.resolving()
             plan = make_plan(reference, hub, memory_bytes=self._request.memory_bytes)
             plan.check()
-            self._reporter.planned(plan)
+            progress = Progress(plan.files)
+            self._reporter.planned(plan, progress)
             try:
-                return self._execute(plan, hub.endpoint)
+                return self._execute(plan, progress, hub.endpoint)
             except ContentChanged:
                 continue
         raise HubError(
             f"The files of {reference.repo} changed during the download. Try again later."
         )
 
-    def _execute(self, plan: Plan, endpoint: str) -> Manifest:
+    def _execute(self, plan: Plan, progress: Progress, endpoint: str) -> Manifest:
         token, hub = hub_token(self._request.token), origin_of(endpoint)
-        progress = Progress(plan.files)
         fetcher = Fetcher(
             home=self._home,
             name=plan.name,
@@ -107,7 +107,7 @@ class Job:
         )
         with self._explaining_full_disk(plan, progress):
             self._prepare(plan, fetcher)
-            self._reporter.downloading(progress)
+            self._reporter.resuming()
             while True:
                 hashes = {file.path: fetcher.fetch(file) for file in plan.files}
                 manifest = self._register(plan, hashes)

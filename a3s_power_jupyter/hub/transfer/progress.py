@@ -102,10 +102,13 @@ class Reporter:
             self._progress = None
             self._report(phase="resolving", revision=UNSET, resumed_from=UNSET)
 
-    def planned(self, plan: Plan) -> None:
-        """Report the files to fetch."""
+    def planned(self, plan: Plan, progress: Progress) -> None:
+        """Report the files to fetch, and follow their progress."""
         files = tuple(PulledFile(file.path, file.size) for file in plan.files)
         with self._lock:
+            self._progress = progress
+            self._points = deque([(self._clock(), progress.completed)])
+            self._reported_at = float("-inf")
             self._note = UNSET if plan.note is None else plan.note
             self._report(
                 phase="resolving",
@@ -114,14 +117,12 @@ class Reporter:
                 files=files if len(files) > 1 else UNSET,
             )
 
-    def downloading(self, progress: Progress) -> None:
-        """Follow the progress, and report the bytes that are already on disk, if any."""
+    def resuming(self) -> None:
+        """Report the bytes that are already on disk, if any."""
         with self._lock:
-            self._progress = progress
-            completed = progress.completed
-            self._points = deque([(self._clock(), completed)])
-            self._reported_at = float("-inf")
+            completed = 0 if self._progress is None else self._progress.completed
             if completed:
+                self._points = deque([(self._clock(), completed)])
                 self._report_bytes(phase="downloading", resumed_from=completed)
 
     def tick(self) -> None:

@@ -131,13 +131,13 @@ def test_a_failed_download_keeps_its_bytes(fetching: Fetching, hub: HubServer) -
     hub.fail(PATH, status=500, skip=4, times=None)
     with pytest.raises(HubError, match="pull again") as caught:
         fetching.fetch(file)
-    here = bytes_on_disk(fetching.home, file.url)
-    assert here == 4 * MIB
-    assert f"{here:,} of {SIZE:,} bytes" in caught.value.message
+    present = bytes_on_disk(fetching.home, file.url)
+    assert present == 4 * MIB
+    assert f"{present:,} of {SIZE:,} bytes" in caught.value.message
     hub.behave()
     hub.requests.clear()
     fetching.check(file, CONTENT)
-    assert hub.served(PATH) == SIZE - here
+    assert hub.served(PATH) == SIZE - present
 
 
 def test_connection_refused(fetching: Fetching, hub: HubServer) -> None:

@@ -32,9 +32,9 @@ def test_every_byte_is_fetched_once(
     size: int, connections: int, present: list[tuple[int, int]], chance: random.Random
 ) -> None:
     """Connections start, fetch, fail and retry in any order until the file is complete."""
-    here = [(min(a * 3 * MIB, size), min(b * 3 * MIB, size)) for a, b in present]
-    parts = Parts(size, here)
-    fetched = merged(here)
+    on_disk = [(min(a * 3 * MIB, size), min(b * 3 * MIB, size)) for a, b in present]
+    parts = Parts(size, on_disk)
+    fetched = merged(on_disk)
     active = []
     while not parts.complete:
         if len(active) < connections and (part := parts.assign(connections)) is not None:

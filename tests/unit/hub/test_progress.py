@@ -36,8 +36,8 @@ class Reporting:
         start = PullStatus("x/y", "pulling", started_at=1.0)
         self.reporter = Reporter(start, self.emitted.append, lambda: self.now)
         self.reporter.resolving()
-        self.reporter.planned(PLAN)
-        self.reporter.downloading(self.progress)
+        self.reporter.planned(PLAN, self.progress)
+        self.reporter.resuming()
         self.part = self.parts.assign_from(0)
 
     def tick(self, seconds: float, received: int = 0) -> list[PullStatus]:
