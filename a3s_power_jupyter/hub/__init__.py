@@ -1,1 +1,1 @@
-"""Models from the Hugging Face Hub: references, listings, downloads, pulls."""
+"""Pull models from the Hugging Face Hub; this level runs in the notebook server."""

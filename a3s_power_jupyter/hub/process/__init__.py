@@ -1,1 +1,1 @@
-"""The process that runs one pull."""
+"""Run one pull in its own process."""

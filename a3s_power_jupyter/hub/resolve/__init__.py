@@ -1,1 +1,1 @@
-"""From a reference to the list of files it names."""
+"""Resolve a reference to the files to fetch."""

@@ -1,1 +1,1 @@
-"""From a list of files to blobs on disk."""
+"""Transfer files to the disk and verify them."""

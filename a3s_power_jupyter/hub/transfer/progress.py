@@ -159,7 +159,7 @@ class Reporter:
     def failed(self, error: dict[str, object]) -> None:
         """Report an error, as `PowerError.to_wire` returns it."""
         with self._lock:
-            self._end(self._status.ended("failed", error=error))
+            self._end(self._measured().ended("failed", error=error))
 
     def paused(self) -> None:
         with self._lock:
