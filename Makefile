@@ -1,4 +1,4 @@
-# Each target makes what it needs first. `make help` lists them.
+# Each target first makes what it needs. `make help` lists the targets.
 
 PYTHON ?= python3
 VENV := .venv
@@ -8,53 +8,67 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 
 LAB_SOURCES := $(shell find labextension/src labextension/style labextension/schema -type f) labextension/package.json
+# Processes that run tests at once. Each loads models and may need 4 GB of memory.
+WORKERS ?= 2
+# The tests of a file share servers, so they run in one process; files start in alphabetical order.
+PYTEST_PARALLEL := pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+
 JUPYTER_ARGS := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .NOTPARALLEL:
-.PHONY: help lab test venv lint types js chromium py browser packaging docs bench dist clean
+.PHONY: help lab test unit engine server browser packaging py js lint types venv chromium docs bench dist clean
 
-help: ## this list
+help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
 
-lab: $(VENV)/.demo ## JupyterLab on the quickstart notebook
+lab: $(VENV)/.demo ## open the quickstart notebook in JupyterLab
 	jupyter lab $(JUPYTER_ARGS) notebooks/01_quickstart.ipynb
 
-test: lint types js chromium ## every check; what continuous integration runs
-	pytest
+test: lint types js chromium ## run all checks and tests, as continuous integration does
+	$(PYTEST_PARALLEL)
 
-venv: $(VENV)/.test ## the environment of the tests, in .venv
+unit: $(VENV)/.test ## test the logic in seconds, without processes or network
+	pytest tests/unit tests/test_architecture.py
 
-lint: $(VENV)/.test labextension/node_modules/.package-lock.json ## style of Python and TypeScript
+engine: $(VENV)/.test ## test the engines and the conversion with small models
+	pytest tests/engine
+
+server: $(VENV)/.test ## test servers, kernels, pulls and notebooks
+	$(PYTEST_PARALLEL) tests/server
+
+browser: $(VENV)/.test chromium ## test JupyterLab and Notebook in Chromium
+	pytest tests/browser
+
+packaging: $(VENV)/.test ## test the documentation, the distributions and their installation
+	pytest tests/packaging
+
+py: $(VENV)/.test ## test everything but tests/browser and tests/packaging
+	$(PYTEST_PARALLEL) tests/engine tests/server tests/unit tests/test_architecture.py
+
+js: labextension/node_modules/.package-lock.json ## test the logic of the JupyterLab extension
+	cd labextension && npm test
+
+lint: $(VENV)/.test labextension/node_modules/.package-lock.json ## check the style of Python and TypeScript
 	ruff check .
 	ruff format --check .
 	cd labextension && npm run check
 
-types: $(VENV)/.test ## mypy, strict
+types: $(VENV)/.test ## check types with mypy
 	mypy
 
-js: labextension/node_modules/.package-lock.json ## tests of the JupyterLab extension's logic
-	cd labextension && npm test
+venv: $(VENV)/.test ## make the environment of the tests, .venv
 
-py: $(VENV)/.test ## Python tests, without browser and packaging
-	pytest -m "not browser and not packaging"
-
-browser: $(VENV)/.test chromium ## JupyterLab in a real browser
-	pytest -m browser
-
-packaging: $(VENV)/.test ## builds the distributions and installs the wheel elsewhere
-	pytest -m packaging
-
-docs: $(VENV)/.test ## the documentation as a site, in build/docs
+docs: $(VENV)/.test ## build the documentation, in build/docs
 	sphinx-build -W --keep-going -b html docs build/docs
 
-bench: $(VENV)/.test ## what the server costs over bare llama.cpp
+bench: $(VENV)/.test ## compare the server with bare llama.cpp
 	python benchmarks/overhead.py
 
-dist: $(VENV)/.test ## sdist and wheel, in dist/
+dist: $(VENV)/.test ## build sdist and wheel, in dist
 	rm -rf dist a3s_power_jupyter/labextension a3s_power_jupyter/widgets/static
 	python -m build
 
-clean: ## removes the environment and everything that was built
+clean: ## remove the environment and everything that was built
 	rm -rf $(VENV) build dist a3s_power_jupyter/labextension a3s_power_jupyter/widgets/static labextension/lib labextension/node_modules
 
 $(BIN)/python:

@@ -78,7 +78,7 @@ def test_wheel_has_all_that_runs_and_nothing_else(wheel: Path) -> None:
     stem = f"a3s_power_jupyter-{VERSION}"
     data = f"{stem}.data/data"
     assert {
-        "a3s_power_jupyter/extension.py",
+        "a3s_power_jupyter/server/extension.py",
         "a3s_power_jupyter/handlers/rest-api.yml",
         *(f"a3s_power_jupyter/widgets/static/{name}" for name in WIDGETS),
         f"{stem}.dist-info/licenses/LICENSE",
@@ -104,7 +104,7 @@ def test_sdist_has_the_sources_and_the_built_extension(distributions: Path) -> N
         "a3s_power_jupyter/labextension/package.json",
         "labextension/package-lock.json",
         "labextension/src/index.ts",
-        "tests/test_packaging.py",
+        "tests/packaging/test_distributions.py",
     } <= names
     assert not [name for name in names if "node_modules" in name or name.startswith(".venv")]
 
