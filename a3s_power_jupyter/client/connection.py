@@ -33,7 +33,7 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     key : str or None
         Bearer token: the key in the runtime file, or a Jupyter token.
     pid, hostname, version, certfile, sock, headless
-        As in `contract.runtime_file.RuntimeInfo`; None if the server was given by its URL.
+        As in `contract.runtime_info.RuntimeInfo`; None if the server was given by its URL.
     found : str
         Description of how the server was found.
     """

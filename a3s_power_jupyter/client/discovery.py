@@ -12,7 +12,7 @@ import psutil
 from jupyter_core.paths import jupyter_runtime_dir
 
 from ..contract.errors import InvalidParameter, ServerNotFound
-from ..contract.runtime_file import runtime_file
+from ..contract.runtime_info import runtime_file
 from .connection import Server
 from .launcher import shared_server
 from .running_servers import find_running_server, read_server

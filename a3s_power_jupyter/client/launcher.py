@@ -17,7 +17,7 @@ import filelock
 import psutil
 
 from ..contract.errors import PowerError, ServerNotFound
-from ..contract.runtime_file import runtime_file
+from ..contract.runtime_info import runtime_file
 from .connection import Server
 from .running_servers import check_health, find_running_server, read_server
 

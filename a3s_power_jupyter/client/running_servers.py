@@ -1,4 +1,4 @@
-"""Find running servers of this user by their runtime files (`contract.runtime_file`)."""
+"""Find running servers of this user by their runtime files (`contract.runtime_info`)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import msgspec
 import psutil
 
 from ..contract.errors import PowerError, ServerNotFound
-from ..contract.runtime_file import FILE_PATTERN, RuntimeInfo
+from ..contract.runtime_info import FILE_PATTERN, RuntimeInfo
 from .connection import Connection, Server
 
 

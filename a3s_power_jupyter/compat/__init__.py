@@ -1,8 +1,8 @@
-"""Uses of other packages' private APIs. No other module touches one.
+"""Uses of other packages' private APIs. No other module uses one.
 
 The upper bounds in ``pyproject.toml`` hold these packages to releases that have these names. The
-libraries are imported by their callers or inside the functions, because both the notebook server
-and the workers import this module.
+libraries are imported inside the functions, because both the notebook server and the workers import
+this module.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 # ---------------------------------------------------------------- jupyter_server
 
-# `JupyterHandler.prepare` sets `_jupyter_current_user` beside tornado's `current_user`, and the
-# identity provider, the XSRF check and the activity tracking all read it. There is no public way
-# to authenticate a request without the identity provider, or to ask whether it has been asked.
+# `JupyterHandler.prepare` sets `_jupyter_current_user` in addition to tornado's `current_user`. The
+# identity provider, the XSRF check and the activity tracking read it. There is no public way to
+# authenticate a request without the identity provider, or to tell whether it has run.
 
 
 async def prepare_without_redirect(handler: JupyterHandler) -> None:
@@ -37,12 +37,12 @@ def authenticate(handler: JupyterHandler, user: User) -> None:
 
 
 def is_identified(handler: JupyterHandler) -> bool:
-    """Whether the identity provider has been asked about the request, whatever the answer."""
+    """Whether the identity provider has run for the request, with or without success."""
     return hasattr(handler, "_jupyter_current_user")
 
 
 def is_authenticated(handler: JupyterHandler) -> bool:
-    """Whether the request has a known user. Unlike ``current_user``, never asks for one."""
+    """Whether the request has a known user. Unlike ``current_user``, runs no identity provider."""
     return getattr(handler, "_jupyter_current_user", None) is not None
 
 

@@ -47,7 +47,8 @@ class UpstreamHealth(msgspec.Struct):
         return time.monotonic() - self.checked < FRESH
 
     @property
-    def _status(self) -> tuple[bool | None, str | None]:
+    def status(self) -> tuple[bool | None, str | None]:
+        """`answers` and the message of `error`, to compare by value."""
         return self.answers, None if self.error is None else self.error.message
 
 
@@ -104,7 +105,7 @@ class HealthTracker:
             In place of `TimeoutError`.
         """
         health = self.get(manifest)
-        before = health._status
+        before = health.status
         try:
             yield
         except TimeoutError:
@@ -119,5 +120,5 @@ class HealthTracker:
             health.answers, health.error = True, None
         finally:
             health.checked = time.monotonic()
-            if before != health._status:
+            if before != health.status:
                 self._changed(manifest.name)

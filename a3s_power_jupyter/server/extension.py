@@ -29,7 +29,7 @@ from traitlets.utils.bunch import Bunch
 from .. import __version__
 from ..contract.errors import InvalidKeepAlive
 from ..contract.parameters import parse_keep_alive
-from ..contract.runtime_file import RuntimeInfo
+from ..contract.runtime_info import RuntimeInfo
 from ..handlers.context import SETTING, Context
 from ..handlers.metrics import RuntimeMetrics
 from ..handlers.routes import ROUTES

@@ -1,4 +1,4 @@
-"""Write and remove the runtime files of servers (`contract.runtime_file`)."""
+"""Write and remove the runtime files of servers (`contract.runtime_info`)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import msgspec
 import psutil
 from jupyter_core.paths import jupyter_runtime_dir
 
-from ..contract.runtime_file import FILE_MODE, FILE_PATTERN, RuntimeInfo, runtime_file
+from ..contract.runtime_info import FILE_MODE, FILE_PATTERN, RuntimeInfo, runtime_file
 
 
 def write_runtime_file(info: RuntimeInfo) -> Path:

@@ -31,18 +31,18 @@ class LoadPlanner:
         self._store = store
         self._conversions = conversions
 
-    def plan(self, manifest: Manifest, asked: LoadParameters | None = None) -> LoadPlan:
+    def plan(self, manifest: Manifest, requested: LoadParameters | None = None) -> LoadPlan:
         """Return the plan to load a model.
 
         The model's files are checked when the plan is carried out, not here.
 
         Parameters
         ----------
-        asked : LoadParameters or None
+        requested : LoadParameters or None
             Parameters that take precedence over the model's defaults.
         """
         defaults = manifest.default_parameters
-        parameters = load_parameters(defaults, asked)
+        parameters = load_parameters(defaults, requested)
         keep_alive = self._settings.keep_alive
         if defaults.keep_alive is not UNSET:
             keep_alive = parse_keep_alive(defaults.keep_alive)
@@ -76,12 +76,14 @@ class LoadPlanner:
         return _with_files(load, manifest, await asyncio.to_thread(self._store.resolve, manifest))
 
 
-def load_parameters(defaults: DefaultParameters, asked: LoadParameters | None) -> LoadParameters:
-    """Return the parameters of `asked`, with those it leaves unset taken from `defaults`."""
-    asked = asked or LoadParameters()
+def load_parameters(
+    defaults: DefaultParameters, requested: LoadParameters | None
+) -> LoadParameters:
+    """Return the parameters of `requested`, with those it leaves unset taken from `defaults`."""
+    requested = requested or LoadParameters()
     values = {}
     for field in LoadParameters.__struct_fields__:
-        value = getattr(asked, field)
+        value = getattr(requested, field)
         values[field] = getattr(defaults, field) if value is UNSET else value
     return LoadParameters(**values)
 

@@ -17,7 +17,7 @@ import pytest
 from a3s_power_jupyter.client import connect
 from a3s_power_jupyter.client.discovery import find_server, server_at
 from a3s_power_jupyter.contract.errors import InvalidParameter, ServerNotFound
-from a3s_power_jupyter.contract.runtime_file import runtime_file
+from a3s_power_jupyter.contract.runtime_info import runtime_file
 from support.stub_server import StubServer, free_port, health
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="checks owners and modes of files")

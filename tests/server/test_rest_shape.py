@@ -258,6 +258,20 @@ def test_completions_and_embeddings(api: httpx2.Client) -> None:
     assert embedding["data"][0]["embedding"] == [1.0, 0.0]
 
 
+def test_the_manifest_of_a_request_is_looked_up_once(api: httpx2.Client) -> None:
+    def lookups() -> int:
+        return int(api.get("v1/health").json()["lookups"])
+
+    before = lookups()
+    assert chat(api, "gc", n=3).status_code == 200
+    assert lookups() == before + 1
+
+
+@pytest.mark.parametrize("name", [None, "", 3])
+def test_a_request_must_name_a_model(api: httpx2.Client, name: Any) -> None:
+    assert error(chat(api, name)) == (400, "invalid_parameter", "model")
+
+
 def test_an_image_requires_vision(api: httpx2.Client) -> None:
     response = chat(api, "gc", images=[PNG])
     assert error(response) == (400, "invalid_parameter", "messages")

@@ -87,6 +87,7 @@ class FakeService:
             "status": "ok",
             "hints": [],
             "calls": self.calls,
+            "lookups": self.catalog.lookups,
             "active": self.active_requests,
             "generated_bytes": self.inference.generated_bytes,
             "settings": {key: str(value) for key, value in vars(self.settings).items()},
@@ -94,7 +95,11 @@ class FakeService:
 
 
 class FakeCatalog:
+    def __init__(self) -> None:
+        self.lookups = 0
+
     async def manifest(self, name: str) -> Manifest:
+        self.lookups += 1
         if name not in NAMES:
             raise ModelNotFound(f"There is no model {name!r}.", param="model")
         return Manifest(name, "gguf", created=1, capabilities=("completion", "chat"))

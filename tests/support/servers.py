@@ -16,7 +16,7 @@ import httpx2
 import psutil
 
 from a3s_power_jupyter.contract import sse
-from a3s_power_jupyter.contract.runtime_file import runtime_file
+from a3s_power_jupyter.contract.runtime_info import runtime_file
 
 from .paths import TESTS
 

@@ -1,0 +1,41 @@
+"""Load plans: parameters and keep-alive from the load, the model and the settings."""
+
+from __future__ import annotations
+
+import logging
+import math
+from pathlib import Path
+
+import pytest
+
+from a3s_power_jupyter.contract.parameters import DefaultParameters, LoadParameters
+from a3s_power_jupyter.contract.types import Manifest
+from a3s_power_jupyter.convert.conversion_manager import ConversionManager
+from a3s_power_jupyter.service.load_plan import LoadPlanner
+from a3s_power_jupyter.service.settings import Settings
+from a3s_power_jupyter.store.model_store import ModelStore
+
+
+@pytest.fixture
+def planner(tmp_path: Path) -> LoadPlanner:
+    store = ModelStore(tmp_path)
+    conversions = ConversionManager(tmp_path, store, 1.0, logging.getLogger("tests"))
+    return LoadPlanner(Settings(tmp_path, keep_alive=300.0), store, conversions)
+
+
+def manifest(**defaults: object) -> Manifest:
+    parameters = DefaultParameters(**defaults)  # type: ignore[arg-type]
+    return Manifest("m", "gguf", created=1, default_parameters=parameters)
+
+
+def test_parameters_of_a_load_precede_those_of_the_model(planner: LoadPlanner) -> None:
+    model = manifest(num_ctx=512, num_batch=64)
+    assert planner.plan(model).parameters == LoadParameters(num_ctx=512, num_batch=64)
+    plan = planner.plan(model, LoadParameters(num_ctx=1024))
+    assert plan.parameters == LoadParameters(num_ctx=1024, num_batch=64)
+
+
+def test_keep_alive_of_the_model_precedes_the_setting(planner: LoadPlanner) -> None:
+    assert planner.plan(manifest()).keep_alive == 300.0
+    assert planner.plan(manifest(keep_alive="1h")).keep_alive == 3600.0
+    assert planner.plan(manifest(keep_alive=-1)).keep_alive == math.inf
