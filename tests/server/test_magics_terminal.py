@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,8 @@ def terminal(server: Server, smollm2: str, tmp_path: Path) -> Iterator[pexpect.s
         timeout=120,
         encoding="utf-8",
         echo=False,
+        # Without job control, a shell starts background jobs with SIGINT ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     child.expect(PROMPT)
     child.sendline("%load_ext a3s_power_jupyter")
