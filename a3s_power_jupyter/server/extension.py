@@ -78,7 +78,7 @@ class PowerApp(ExtensionApp):
     examples = """
         jupyter power                               # http://localhost:11434/v1
         jupyter power --port=8080 --keep-alive=30m
-        A3S_POWER_HOST=0.0.0.0 jupyter power        # for other machines too
+        A3S_POWER_HOST=0.0.0.0 jupyter power        # on all interfaces
         jupyter power --IdentityProvider.token=''   # no authentication: this machine only
     """
 
