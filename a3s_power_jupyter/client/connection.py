@@ -286,7 +286,7 @@ class Connection:
 def _error_of(response: httpx2.Response, url: str) -> PowerError:
     try:
         wire = msgspec.json.decode(response.content)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         wire = None
     if isinstance(wire, dict) and isinstance(wire.get("error"), dict):
         return from_wire(wire["error"])

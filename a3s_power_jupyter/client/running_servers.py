@@ -46,7 +46,7 @@ def read_server(path: Path) -> Server:
             )
     try:
         info = msgspec.json.decode(content, type=RuntimeInfo)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ServerNotFound(f"{path} was ignored: it is not a runtime file ({error}).") from None
     # Home directories are shared in clusters, and a process id is only valid on its machine.
     if info.hostname != socket.gethostname():

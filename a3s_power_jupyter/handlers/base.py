@@ -238,7 +238,7 @@ def decode_object(body: bytes) -> dict[str, Any]:
     """
     try:
         value = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidJSON(f"The body is not valid JSON: {error}.") from None
     if not isinstance(value, dict):
         raise InvalidJSON(f"The body must be a JSON object, not {_json_kind(value)}.")

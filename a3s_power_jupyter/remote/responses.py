@@ -150,7 +150,7 @@ def _bad_request(reply: dict[str, Any], message: str) -> PowerError:
 def _json_object(body: bytes) -> dict[str, Any] | None:
     try:
         value = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
 

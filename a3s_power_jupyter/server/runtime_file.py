@@ -45,7 +45,7 @@ def remove_stale_files() -> None:
     """
     for path in Path(jupyter_runtime_dir()).glob(FILE_PATTERN):
         # Another server may remove the file first. A file with other content is kept.
-        with contextlib.suppress(OSError, msgspec.DecodeError):
+        with contextlib.suppress(OSError, msgspec.DecodeError, UnicodeDecodeError):
             info = msgspec.json.decode(path.read_bytes(), type=RuntimeInfo)
             if info.hostname == socket.gethostname() and not psutil.pid_exists(info.pid):
                 path.unlink(missing_ok=True)

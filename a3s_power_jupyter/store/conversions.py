@@ -74,7 +74,7 @@ class ConversionDirectory:
 
     def get(self, key: str) -> Conversion | None:
         """Return a record, or None if it does not exist or cannot be read."""
-        with suppress(OSError, msgspec.MsgspecError):
+        with suppress(OSError, msgspec.DecodeError, UnicodeDecodeError):
             return msgspec.json.decode(self.path(key).read_bytes(), type=Conversion)
         return None
 

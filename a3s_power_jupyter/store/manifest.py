@@ -137,7 +137,7 @@ class ManifestDirectory:
             return decode(path.read_bytes())
         except OSError as error:
             return Unreadable(file, error.strerror or str(error), None)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             return Unreadable(file, str(error), _name_in(path))
 
 
@@ -202,7 +202,7 @@ def _name_in(path: Path) -> str | None:
     """Return the name in a JSON file that is not a valid manifest of this version."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=_Named).name
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 

@@ -209,7 +209,7 @@ class HubApi:
                 f"The hub at {self._host} cannot be reached: {str(error) or type(error).__name__}. "
                 "Check the network, HF_ENDPOINT and the proxy settings."
             ) from None
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError):
             raise HubError(
                 f"The reply of {self._host} is not a reply of the hub. Check HF_ENDPOINT and the "
                 "proxy settings."
