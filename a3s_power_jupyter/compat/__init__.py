@@ -1,7 +1,7 @@
-"""Uses of other packages' private APIs. No other module uses one.
+"""Access to private APIs of other packages. No other module uses private APIs.
 
-The upper bounds in ``pyproject.toml`` hold these packages to releases that have these names. The
-libraries are imported inside the functions, because both the notebook server and the workers import
+The upper bounds in ``pyproject.toml`` limit these packages to releases that have these names. The
+packages are imported inside the functions, because both the notebook server and the workers import
 this module.
 """
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 # ---------------------------------------------------------------- jupyter_server
 
-# `JupyterHandler.prepare` sets `_jupyter_current_user` in addition to tornado's `current_user`. The
-# identity provider, the XSRF check and the activity tracking read it. There is no public way to
-# authenticate a request without the identity provider, or to tell whether it has run.
+# `JupyterHandler.prepare` sets `_jupyter_current_user` in addition to tornado's `current_user`, and
+# the identity provider, the XSRF check and the activity tracking all read it. There is no public
+# way to authenticate a request without the identity provider, or to check whether it has run.
 
 
 async def prepare_without_redirect(handler: JupyterHandler) -> None:
@@ -37,12 +37,12 @@ def authenticate(handler: JupyterHandler, user: User) -> None:
 
 
 def is_identified(handler: JupyterHandler) -> bool:
-    """Whether the identity provider has run for the request, with or without success."""
+    """Return whether the identity provider has run for the request, with any result."""
     return hasattr(handler, "_jupyter_current_user")
 
 
 def is_authenticated(handler: JupyterHandler) -> bool:
-    """Whether the request has a known user. Unlike ``current_user``, runs no identity provider."""
+    """Return whether the request has a known user, without running the identity provider."""
     return getattr(handler, "_jupyter_current_user", None) is not None
 
 

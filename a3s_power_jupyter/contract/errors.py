@@ -1,13 +1,13 @@
-"""The errors of this package, each with its HTTP status and code.
+"""Exceptions with their HTTP status and error code.
 
-A `PowerError` is raised where the problem is detected. It passes unchanged through the service, the
-pipe of a worker and the REST reply, and the client raises it again: `PowerError.to_wire` and
-`from_wire` convert it. Programs match on the class or the code, never on the message.
+A `PowerError` is raised where the problem is detected. It crosses the pipe of a worker and the REST
+API unchanged, and the client raises it again; `PowerError.to_wire` and `from_wire` convert it to
+and from JSON. Match on the class or the code, never on the message.
 
-A message says what is wrong and what to do. It never contains a token, a prompt or a traceback.
+A message states what is wrong and what to do. It never contains a token, a prompt or a traceback.
 
-This module is longer than 300 lines because it is the table of all codes: `from_wire` needs all
-classes to be defined, and docs/errors.md lists them in one place, too.
+This module exceeds 300 lines because it defines every code: `from_wire` needs all classes, and
+docs/errors.md lists the codes in one table.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 
 
 class PowerError(Exception):
-    """Base class of all errors, and the error for unexpected failures.
+    """Base class of all errors; raised directly for unexpected failures.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ class PowerError(Exception):
     param : str, optional
         The request field that caused the error, as a dotted path (``default_parameters.num_ctx``).
     retry_after : int, optional
-        Seconds after which the same request may succeed; sent as ``Retry-After``.
+        Seconds after which the same request may succeed; sent in the ``Retry-After`` header.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ class PowerError(Exception):
     code : str
         Stable identifier of the error.
     type : str
-        Category, as in errors of the OpenAI API.
+        Category of the error, as in the OpenAI API.
     """
 
     status: ClassVar[int] = 500
@@ -51,7 +51,7 @@ class PowerError(Exception):
         self.retry_after = retry_after
 
     def to_wire(self) -> dict[str, Any]:
-        """Return the `error` member of an error reply (contract, "Errors")."""
+        """Return the ``error`` member of an error reply."""
         wire: dict[str, Any] = {"message": self.message, "type": self.type, "code": self.code}
         if self.param is not None:
             wire["param"] = self.param
@@ -61,11 +61,10 @@ class PowerError(Exception):
 
 
 def from_wire(wire: dict[str, Any]) -> PowerError:
-    """Return the error that `PowerError.to_wire` described; a `PowerError` if the code is
-    unknown."""
+    """Undo `PowerError.to_wire`; an unknown code becomes a plain `PowerError`."""
     cls = BY_CODE.get(str(wire.get("code")), PowerError)
     return cls(
-        str(wire.get("message", "unknown error")),
+        str(wire.get("message", "Unknown error.")),
         param=wire.get("param"),
         retry_after=wire.get("retry_after"),
     )
@@ -89,7 +88,7 @@ class InvalidJSON(BadRequest):
 
 
 class InvalidParameter(BadRequest):
-    """A field is missing, unknown, of the wrong type, out of range, or does not fit the others."""
+    """A field is missing, unknown, of the wrong type, out of range, or in conflict with another."""
 
     code = "invalid_parameter"
 
@@ -107,7 +106,7 @@ class InvalidKeepAlive(BadRequest):
 
 
 class InvalidISQ(BadRequest):
-    """`isq` is not a kind of quantization on load, or the model does not support one."""
+    """`isq` is not a supported quantization, or the model cannot be quantized on load."""
 
     code = "invalid_isq"
 
@@ -202,7 +201,7 @@ class ModelAlreadyExists(BadRequest):
 
 
 class ModelBusy(BadRequest):
-    """The model is in use, by requests or by a pull of another server."""
+    """The model is in use by a request, or another server is pulling it."""
 
     status = 409
     code = "model_busy"
@@ -271,7 +270,7 @@ class ManifestUnreadable(PowerError):
 
 
 class InsufficientDisk(PowerError):
-    """The disk is full or too small; the message has the numbers."""
+    """The disk has too little free space; the message gives the sizes."""
 
     status = 507
     code = "insufficient_disk"
@@ -288,7 +287,7 @@ class BackendUnavailable(PowerError):
 
 
 class InsufficientMemory(PowerError):
-    """The model does not fit in memory; the message has the numbers."""
+    """The model does not fit in memory; the message gives the sizes."""
 
     status = 503
     code = "insufficient_memory"
@@ -302,7 +301,7 @@ class ModelLoadFailed(PowerError):
 
 
 class WorkerDied(PowerError):
-    """The process of a model or a pull exited; the message has the reason."""
+    """The process of a model or a pull exited unexpectedly; the message gives the reason."""
 
     status = 503
     code = "worker_died"
@@ -326,7 +325,7 @@ class HubError(PowerError):
 
 
 class HubUnauthorized(PowerError):
-    """The hub requires a token, or the user's consent to a license."""
+    """The hub requires a valid token, or the user's consent to a license."""
 
     status = 401
     code = "hub_unauthorized"
@@ -370,7 +369,7 @@ class UpstreamTimeout(UpstreamError):
 
 
 class ServerNotFound(PowerError):
-    """The client found no server with the extension."""
+    """No server with the extension was found, or it does not accept connections."""
 
     status = 503
     code = "server_not_found"

@@ -1,8 +1,8 @@
-"""Parameters to register, load and query a model with, and their checks.
+"""Parameters for loading and querying models, and their validation.
 
 Names and meanings follow Ollama's Modelfile parameters and llama.cpp's options. The range of the
-penalties is that of the OpenAI API. Upper limits are far above any useful value; they turn a typing
-mistake into an error instead of a failed allocation.
+penalties is that of the OpenAI API. Upper limits are far above any useful value; they turn a typo
+into an error instead of a failed allocation.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ NaturalInt = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 Penalty = Annotated[float, Meta(ge=-2.0, le=2.0)]
 Probability = Annotated[float, Meta(ge=0.0, le=1.0)]
 
-#: Kinds of in-situ quantization (ISQ), spelled as A3S Power spells them. `canonical_isq` also
-#: accepts other cases, and ``_K`` in place of ``K``.
+#: Kinds of in-situ quantization (ISQ), in A3S Power's spelling. `canonical_isq` also accepts other
+#: cases, and ``_K`` in place of ``K``.
 ISQ_KINDS = ("Q4_0", "Q4K", "Q6K", "Q8_0", "HQQ4", "HQQ8", "none")
 
-#: Types of the KV cache that llama.cpp supports. Quantized values need flash attention.
+#: Element types of llama.cpp's KV cache. Quantized types need flash attention.
 KVCacheType = Literal["f32", "f16", "bf16", "q8_0", "q4_0"]
 
-#: Tokens of context if neither the user nor the model sets fewer. The KV cache is allocated in full
-#: when a model is loaded, and the 128 k that models are trained for would take gigabytes.
+#: Default context length in tokens, unless the model supports fewer. The KV cache is allocated in
+#: full when a model is loaded, and the 128 k of recent models would take gigabytes.
 DEFAULT_NUM_CTX = 8192
 
 
 class SparseStruct(msgspec.Struct, frozen=True):
-    """A struct that leaves fields that are UNSET out of its repr, as msgspec does in JSON."""
+    """A struct with a repr that omits UNSET fields, as msgspec does in JSON."""
 
     def __repr__(self) -> str:
         fields = ((name, getattr(self, name)) for name in self.__struct_fields__)
@@ -46,20 +46,20 @@ class SparseStruct(msgspec.Struct, frozen=True):
 
 
 class LoadParameters(SparseStruct, frozen=True, forbid_unknown_fields=True):
-    """Parameters that are fixed when a model is loaded (contract, "Lifecycle").
+    """Parameters that are fixed when a model is loaded.
 
     Attributes
     ----------
     isq : str
         One of `ISQ_KINDS`.
     num_ctx : int
-        Tokens of context of each request. Default: the trained length, at most 8192.
+        Context length of each request, in tokens. Default: the trained length, at most 8192.
     num_gpu : int
         Layers on the GPU; -1 for all, 0 for none. Default: -1 if llama.cpp has a GPU.
     main_gpu : int
         Index of the GPU that holds small tensors.
     tensor_split : list of float
-        Share of each GPU, normalised by the sum.
+        Share of each GPU, normalized by the sum.
     num_batch : int
         Tokens per step while a prompt is processed.
     num_thread : int
@@ -88,15 +88,17 @@ class LoadParameters(SparseStruct, frozen=True, forbid_unknown_fields=True):
     chat_template: str | UnsetType = UNSET
 
     def context_length(self, trained: int) -> int:
-        """Return `num_ctx`, or its default for a model that was trained with `trained` tokens of
-        context (0 if unknown)."""
+        """Return `num_ctx`, or the default for a model with `trained` tokens of context.
+
+        `trained` is 0 if the model does not state its context length.
+        """
         if self.num_ctx is not UNSET:
             return self.num_ctx
         return min(trained or DEFAULT_NUM_CTX, DEFAULT_NUM_CTX)
 
 
 class DefaultParameters(LoadParameters, frozen=True, forbid_unknown_fields=True):
-    """The `default_parameters` of a registered model: load parameters and defaults of requests.
+    """The `default_parameters` of a model: load parameters, and defaults for its requests.
 
     Attributes
     ----------
@@ -126,9 +128,11 @@ def check(value: Any, type_: type[T], *, at: str = "") -> T:
     Parameters
     ----------
     value : object
+        Decoded JSON.
     type_ : type
+        Struct to convert to.
     at : str
-        Path of `value` in the request (``"default_parameters"``), to prefix `param` with.
+        Path of `value` in the request, such as ``"default_parameters"``; a prefix of `param`.
 
     Raises
     ------
@@ -161,7 +165,7 @@ def _check_names(value: dict[Any, Any], type_: type, at: str) -> None:
 
 
 def check_default_parameters(value: Any) -> DefaultParameters:
-    """Check the `default_parameters` of a registration and spell `isq` canonically.
+    """Check the `default_parameters` of a registration, and normalize `isq`.
 
     Raises
     ------
@@ -184,7 +188,7 @@ def check_default_parameters(value: Any) -> DefaultParameters:
 
 
 def canonical_isq(kind: str, *, param: str = "default_parameters.isq") -> str:
-    """Return `kind` as `ISQ_KINDS` spells it: ``"Q4K"`` for ``"q4_k"``.
+    """Return the spelling of `kind` in `ISQ_KINDS`: ``"Q4K"`` for ``"q4_k"``.
 
     Raises
     ------
@@ -236,7 +240,7 @@ def parse_keep_alive(value: str | int | float, *, param: str = "keep_alive") -> 
 
 def _invalid_keep_alive(value: object, param: str) -> InvalidKeepAlive:
     return InvalidKeepAlive(
-        f"keep_alive {value!r} is not a duration. Use for example '5m', '1h30m', 300 (seconds), "
-        "0 (unload when the request ends) or -1 (never unload).",
+        f"keep_alive {value!r} is not a duration. Use a value such as '5m', '1h30m', 300 "
+        "(seconds), 0 (unload when the request ends) or -1 (never unload).",
         param=param,
     )

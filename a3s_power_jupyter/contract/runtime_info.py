@@ -1,4 +1,4 @@
-"""Format of the runtime file, which gives a kernel its server's address and key.
+"""Format of the runtime file, which contains the server's address and key for kernels.
 
 The server writes ``a3s-power-<pid>.json`` to the Jupyter runtime directory, and kernels of the
 same user read it::
@@ -30,7 +30,7 @@ class RuntimeInfo(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
     headless : bool
         Whether the server was started without JupyterLab, by ``jupyter power``.
     certfile : str or None
-        TLS certificate of the server; None over HTTP.
+        TLS certificate of the server; None for HTTP.
     sock : str or None
         Path of the Unix socket that the server listens on; None for TCP.
     """

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator
 class EventParser:
     """Split a stream of bytes into the data of its events.
 
-    Lines end at line feeds only: JSON may contain U+2028 or U+0085, where `str.splitlines` splits.
-    Comments and fields other than ``data`` are skipped, and an event cut off by the end of the
-    stream is dropped, as in https://html.spec.whatwg.org/multipage/server-sent-events.html.
+    Lines end at line feeds only, because JSON may contain U+2028 and U+0085, which
+    `str.splitlines` treats as line ends. Comments and fields other than ``data`` are skipped, and
+    an incomplete event at the end of the stream is dropped. Format:
+    https://html.spec.whatwg.org/multipage/server-sent-events.html.
     """
 
     def __init__(self) -> None:
@@ -19,11 +20,11 @@ class EventParser:
 
     @property
     def pending_bytes(self) -> int:
-        """Number of bytes received of an event that is not complete yet."""
+        """Number of bytes received of the incomplete last event."""
         return len(self._partial_line) + sum(map(len, self._data))
 
     def feed(self, chunk: bytes) -> list[bytes]:
-        """Add the next bytes of the stream and return the data of each event they complete."""
+        """Parse the next bytes of the stream, and return the data of each completed event."""
         self._partial_line += chunk
         if b"\n" not in chunk:
             return []

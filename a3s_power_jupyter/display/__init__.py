@@ -1,1 +1,1 @@
-"""Format text and HTML for magics, widgets and errors."""
+"""Format sizes, durations and pulls as text and HTML."""

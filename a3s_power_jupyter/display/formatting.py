@@ -1,6 +1,6 @@
 """Format sizes, counts and durations, and describe models.
 
-`labextension/src/views/format.ts` formats sizes and durations in the same way.
+`labextension/src/views/format.ts` formats sizes and durations identically.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ..contract.types import Model
 
 
 def size(count: int) -> str:
-    """Format bytes in powers of 1000, for example ``98.1 MB``."""
+    """Format a number of bytes in powers of 1000, for example ``98.1 MB``."""
     return _scaled(count, ("B", "kB", "MB", "GB", "TB"))
 
 
@@ -35,7 +35,7 @@ def _scaled(count: int, units: Sequence[str]) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Format seconds in the largest unit, rounded, for example ``4 min``."""
+    """Format seconds, rounded to the largest unit, for example ``4 min``."""
     for unit, length, limit in (("s", 1, 60), ("min", 60, 60), ("h", 3600, 24)):
         rounded = math.floor(max(seconds, 0) / length + 0.5)
         if rounded < limit:
@@ -53,7 +53,7 @@ def columns(rows: Sequence[Sequence[str]]) -> str:
 
 
 def format_of(model: Model) -> str:
-    """Return format and quantization, for example ``gguf Q4_1``."""
+    """Return the format and quantization, for example ``gguf Q4_1``."""
     quantization = model.parameters.quantization
     return model.format if quantization is UNSET else f"{model.format} {quantization}"
 

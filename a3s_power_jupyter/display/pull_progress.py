@@ -1,7 +1,7 @@
 """Describe the status of a pull as text and as HTML.
 
-`labextension/src/views/pulls.ts` has the same functions for the browser; both are tested with
-`tests/support/pull_display_cases.json`.
+`labextension/src/views/pulls.ts` has the same functions for the browser. Both are tested with the
+cases in `tests/support/pull_display_cases.json`.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ def fraction(status: PullStatus) -> float | None:
 
 
 def label(status: PullStatus) -> str:
-    """Return one word, for example ``downloading`` or ``paused``."""
+    """Return the state in one word, for example ``downloading`` or ``paused``."""
     if status.status != "pulling":
         return status.status
     return "resolving" if status.phase is UNSET else status.phase
 
 
 def facts(status: PullStatus) -> str:
-    """Return for example ``49.2 MB of 98.4 MB, 12.0 MB/s, 4 s left``."""
+    """Return the size, rate and time left: ``49.2 MB of 98.4 MB, 12.0 MB/s, 4 s left``."""
     return ", ".join(_facts(status))
 
 
@@ -52,7 +52,7 @@ def _facts(status: PullStatus) -> Iterator[str]:
 
 
 def summary(status: PullStatus) -> str:
-    """Return label, percentage and facts."""
+    """Return the label, the percentage and the facts."""
     done = fraction(status)
     hidden = done is None or status.status == "done"
     percent = "" if hidden else f" {math.floor((done or 0) * 100)}%"
@@ -60,12 +60,12 @@ def summary(status: PullStatus) -> str:
 
 
 def text(status: PullStatus) -> str:
-    """Return one line."""
+    """Return the name and the summary in one line."""
     return f"{status.name}: {summary(status)}"
 
 
 def markup(status: PullStatus) -> str:
-    """Return HTML with a progress bar; the text has the same information."""
+    """Return HTML with a progress bar, and with the name, the summary and any note or error."""
     name = html.escape(status.name, quote=True)
     done = fraction(status)
     value = "" if done is None else f' value="{done:.4f}" max="1"'

@@ -1,4 +1,4 @@
-"""The exceptions that the package raises."""
+"""Exceptions raised by the client, the widgets and the magics."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Child processes of the notebook server and the messages on their pipes."""
+"""Run child processes of the notebook server and exchange messages with them."""

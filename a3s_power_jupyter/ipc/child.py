@@ -1,7 +1,7 @@
 """Start a child process of the server and exchange messages with it.
 
 The child runs `ipc.harness.run`: commands go to its stdin, messages come from its stdout, and its
-stderr is logged. Closing stdin ends the child, so it never outlives the server.
+stderr is logged. The child exits when its stdin is closed, so it never outlives the server.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from .framing import encode, read_messages
 Command = TypeVar("Command", bound=msgspec.Struct)
 Message = TypeVar("Message")
 
-#: Seconds that a child has to exit after its stdin is closed, before it is killed.
+#: Seconds between closing a child's stdin and killing it.
 STOP_GRACE = 2.0
 
-#: Niceness (on Windows, the priority class) of processes that may be slowed down by all others.
+#: Niceness of background work; on Windows, its priority class.
 if sys.platform == "win32":
     BACKGROUND_NICE = psutil.BELOW_NORMAL_PRIORITY_CLASS
 else:
     BACKGROUND_NICE = 10
 
-#: Secrets of the server that are hidden from every child.
+#: Secrets of the server that no child inherits.
 _SECRET_VARIABLES = ("JUPYTER_TOKEN", "JPY_API_TOKEN", "JUPYTERHUB_API_TOKEN")
 
 
@@ -46,12 +46,12 @@ def python_module(name: str) -> list[str]:
 
 
 def offline_environment() -> dict[str, str]:
-    """Return the `child_environment` of a process that must not contact the hub."""
+    """Return the environment of a child that must not contact the hub."""
     return {**child_environment("HF_TOKEN"), "HF_HUB_OFFLINE": "1"}
 
 
 def child_environment(*secrets: str) -> dict[str, str]:
-    """Return the server's environment without its secrets and the variables `secrets`.
+    """Return the server's environment without its secrets and without the variables `secrets`.
 
     The working directory is kept off `sys.path`, because a notebook folder may contain a module
     that shadows one of the standard library.
@@ -65,8 +65,8 @@ def child_environment(*secrets: str) -> dict[str, str]:
 class Child(Generic[Command, Message]):
     """A running child process.
 
-    The constructor starts the process on the event loop instead of in a thread: starting takes a
-    millisecond or two, and a cancelled task cannot leave a process without an owner.
+    The constructor starts the process on the event loop, not in a thread, so that a cancelled task
+    cannot leave a process behind. This takes a millisecond or two.
 
     Parameters
     ----------
@@ -75,11 +75,11 @@ class Child(Generic[Command, Message]):
     command : sequence of str
         Command line, usually from `python_module`.
     environment : dict of str to str
-        Environment variables.
+        All environment variables of the process.
     decoder : msgspec.msgpack.Decoder
         Decodes the messages that the child sends.
     on_message, on_exit : callable
-        Called on the event loop, with each message and once after the last one.
+        Called on the event loop, with each message and once after the process has exited.
     log : logging.Logger
         Receives the child's stderr at level DEBUG.
 
@@ -129,16 +129,16 @@ class Child(Generic[Command, Message]):
         return self._exited.is_set()
 
     def lower_priority(self) -> None:
-        """Yield the CPU to other processes.
+        """Give the process a lower CPU priority.
 
-        Call this right after the start: on Linux, existing threads keep their niceness.
+        Call this right after the start: on Linux, threads that exist already keep their niceness.
         """
         with contextlib.suppress(psutil.Error):  # the process has exited
             process = psutil.Process(self.pid)
             process.nice(max(process.nice(), BACKGROUND_NICE))
 
     def send(self, command: Command) -> None:
-        """Queue a command; commands to a process that has exited are dropped.
+        """Queue a command. Commands for a process that has exited are dropped.
 
         Raises
         ------
@@ -148,7 +148,7 @@ class Child(Generic[Command, Message]):
         self._outbox.put(encode(command))
 
     async def stop(self, grace: float = STOP_GRACE) -> None:
-        """Close stdin, kill the process if it runs longer than `grace` seconds, and wait."""
+        """Close stdin, kill the process after `grace` seconds, and wait until it has exited."""
         self._outbox.put(None)
         try:
             await asyncio.wait_for(self._exited.wait(), grace)
@@ -157,7 +157,7 @@ class Child(Generic[Command, Message]):
             await self._exited.wait()
 
     def exit_reason(self) -> str:
-        """Return the exit status and the end of the log, as a phrase for an error message."""
+        """Return the exit status and the last log lines, as a phrase for an error message."""
         # Tracebacks belong in the server's log only.
         lines = [line for line in self._log_tail if not line.startswith((" ", "Traceback", "#"))]
         tail = f"; last lines of its log: {' | '.join(lines[-2:])}" if lines else ""
@@ -212,7 +212,7 @@ class Child(Generic[Command, Message]):
 
 
 def describe_returncode(returncode: int | None) -> str:
-    """Return for example ``exit status 1`` or ``SIGSEGV``."""
+    """Describe how a process ended, for example ``exit status 1`` or ``SIGSEGV``."""
     if returncode is None or returncode >= 0:
         return f"exit status {returncode}"
     try:

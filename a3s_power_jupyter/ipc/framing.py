@@ -13,7 +13,7 @@ import msgspec
 
 Message = TypeVar("Message")
 
-#: Largest body of a frame. A longer length means that the stream is not made of frames.
+#: Largest body of a frame. A greater length means that the stream does not consist of frames.
 MAX_FRAME_BYTES = 512 * 1024 * 1024
 
 _LENGTH = struct.Struct("<I")
@@ -40,8 +40,8 @@ def read_messages(
     Raises
     ------
     ValueError
-        If a length exceeds `MAX_FRAME_BYTES`, or if a body does not decode
-        (`msgspec.MsgspecError`).
+        If a length exceeds `MAX_FRAME_BYTES`, or if a body cannot be decoded
+        (`msgspec.DecodeError`).
     """
     while len(head := stream.read(_LENGTH.size)) == _LENGTH.size:
         (size,) = _LENGTH.unpack(head)

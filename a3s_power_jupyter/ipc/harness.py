@@ -1,4 +1,4 @@
-"""Run the main function of a child process: its pipes, its log and its exit.
+"""Run the main function of a child process, and set up its pipes, log and exit.
 
 Commands arrive on stdin, messages leave on stdout, and the log goes to stderr. The process exits
 when stdin reaches end of file, so it never outlives the server, even if the server is killed.
@@ -28,7 +28,7 @@ log = logging.getLogger("a3s_power_jupyter.child")
 
 
 class Channel(Generic[Command]):
-    """A child's end of the pipes. A thread reads the commands and ends the process at their end."""
+    """The child's end of the pipes. A thread reads commands and ends the process at end of file."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class Channel(Generic[Command]):
 
     @property
     def pending(self) -> bool:
-        """Whether `receive` returns without waiting."""
+        """Whether a command is available, so that `receive` does not wait."""
         return not self._inbox.empty()
 
     def receive(self) -> Command:
@@ -102,13 +102,13 @@ def _take_over_stdio() -> tuple[BinaryIO, BinaryIO]:
 
 
 def _prefer_for_oom_killer() -> None:
-    """Have the kernel end this process before the notebook server when memory runs out."""
+    """Have the kernel kill this process, not the notebook server, when memory runs out."""
     with suppress(OSError):  # not Linux, or not permitted
         Path("/proc/self/oom_score_adj").write_text("600")
 
 
 def _disable_core_dumps() -> None:
-    """Write no core file: it would contain prompts or tokens, and a copy of the weights."""
+    """Disable core files, which would contain prompts, tokens and a copy of the weights."""
     if sys.platform != "win32":
         import resource
 
@@ -116,7 +116,7 @@ def _disable_core_dumps() -> None:
 
 
 def _exit(status: int) -> NoReturn:
-    """End the process now. `sys.exit` would wait for native calls and for other threads."""
+    """Exit at once. `sys.exit` would wait for native calls and for other threads."""
     with suppress(OSError):
         sys.stderr.flush()
     os._exit(status)

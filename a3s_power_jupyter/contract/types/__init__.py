@@ -1,7 +1,7 @@
-"""The data that crosses the wire, the disk, or the pipe to a child process.
+"""Data of the REST API, the store, and the messages between processes.
 
 All types are frozen msgspec structs. An unknown value is `msgspec.UNSET`, which is left out of the
-JSON. Sizes are in bytes, times in Unix seconds, and lengths of text in tokens.
+JSON. Sizes are in bytes, times in Unix seconds, and text lengths in tokens.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Hardware and engines of the server."""
+"""Devices and engines of the server's machine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Device(SparseStruct, frozen=True):
     memory_total : int
         Bytes.
     memory_free : int
-        Bytes, when the device was queried.
+        Bytes, as of the query.
     """
 
     name: str
@@ -34,11 +34,11 @@ class EngineStatus(SparseStruct, frozen=True):
     Attributes
     ----------
     gpu : bool
-        Whether the engine finds a GPU.
+        Whether the engine can use a GPU.
     reason : str
         Why the engine is not available.
     hint : str
-        Command that installs the engine or a better build of it.
+        Command that installs the engine, or a build of it for the GPU.
     """
 
     available: bool

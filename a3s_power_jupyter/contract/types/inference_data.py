@@ -1,4 +1,4 @@
-"""Inference: requests to an engine, and the items of its replies."""
+"""Requests to an engine and the items of its replies."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FinishReason = Literal["stop", "length", "tool_calls"]
 class Sampling(msgspec.Struct, frozen=True):
     """Sampling parameters of a request.
 
-    An unset field takes its value from the model's `default_parameters`, then from the engine.
+    An unset field takes its value from the model's `default_parameters`, or else from the engine.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class Sampling(msgspec.Struct, frozen=True):
 
 
 class ChatRequest(msgspec.Struct, frozen=True, tag="chat"):
-    """A chat to continue.
+    """A conversation to continue.
 
     Attributes
     ----------
@@ -47,8 +47,9 @@ class ChatRequest(msgspec.Struct, frozen=True, tag="chat"):
         ``{"role": str, "content": str}``. The content of a message with images is a list of
         ``{"type": "text", "text": str}`` and ``{"type": "image"}`` parts.
     sampling : Sampling
+        Sampling parameters.
     images : list of bytes
-        Files (JPEG, PNG, WebP) of the image parts, in the same order.
+        JPEG, PNG or WebP file of each image part, in order.
     """
 
     messages: list[dict[str, Any]]
@@ -65,7 +66,7 @@ class CompletionRequest(msgspec.Struct, frozen=True, tag="completion"):
     Attributes
     ----------
     echo : bool
-        Return the prompt as part of the text.
+        Whether to return the prompt as part of the text.
     """
 
     prompt: str | list[int]
@@ -79,8 +80,8 @@ class EmbeddingRequest(msgspec.Struct, frozen=True, tag="embedding"):
     Attributes
     ----------
     prompt_name : str
-        One of the prompts that the model's files define for its tasks; None for the default
-        prompt, if the model has one.
+        Name of one of the prompts in the model's files; None for the default prompt, if the model
+        has one.
     """
 
     inputs: list[str | list[int]]
@@ -91,14 +92,12 @@ Request = ChatRequest | CompletionRequest | EmbeddingRequest
 
 
 class TokenLogprob(msgspec.Struct, frozen=True):
-    """A token with its natural-log probability and the most likely alternatives.
+    """A token with its log probability (natural logarithm) and the most likely alternatives.
 
     Attributes
     ----------
-    token : str
     bytes : list of int
-        UTF-8 bytes of the token, which may be a part of a character.
-    logprob : float
+        UTF-8 bytes of the token, which may be part of a character.
     top : list of tuple
         Text, bytes and log probability of each alternative.
     """
@@ -114,7 +113,6 @@ class Started(msgspec.Struct, frozen=True, tag="started"):
 
     Attributes
     ----------
-    prompt_tokens : int
     cached_tokens : int
         Tokens of the prompt that were in the prefix cache.
     """
@@ -124,7 +122,7 @@ class Started(msgspec.Struct, frozen=True, tag="started"):
 
 
 class Delta(msgspec.Struct, frozen=True, tag="delta"):
-    """More text, in whole characters and without any part of a stop string."""
+    """Generated text: whole characters, without any part of a stop string."""
 
     text: str
     logprobs: list[TokenLogprob] | None = None
@@ -140,13 +138,12 @@ class Finished(msgspec.Struct, frozen=True, tag="finished"):
 
 
 class Embedded(msgspec.Struct, frozen=True, tag="embedded"):
-    """The only item of an embedding.
+    """The only item of an embedding request.
 
     Attributes
     ----------
     vectors : bytes
         Little-endian float32 array of shape (inputs, dimensions) in C order; rows have L2 norm 1.
-    dimensions : int
     prompt_tokens : int
         Tokens of all inputs.
     """

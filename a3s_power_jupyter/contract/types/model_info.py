@@ -1,4 +1,4 @@
-"""Registered models: requests to register, manifests on disk, and the Model object."""
+"""Registered models: registration requests, manifests, and the Model object of the REST API."""
 
 from __future__ import annotations
 
@@ -21,8 +21,7 @@ class ModelDetails(SparseStruct, frozen=True):
     Attributes
     ----------
     family : str
-        Architecture, as the model's files name it (``llama``).
-    parameter_count : int
+        Architecture, as named in the model's files (``llama``).
     quantization : str
         Type of most of the weights (``Q4_K_M``, ``BF16``).
     embedding_length : int
@@ -53,8 +52,9 @@ class Source(SparseStruct, frozen=True):
     Attributes
     ----------
     path : str
+        Path of a registered model.
     reference : str
-        As it was requested.
+        Hub reference, as requested.
     revision : str
         Commit that was pulled.
     """
@@ -70,11 +70,11 @@ class Upstream(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes
     ----------
     base_url : str
-        URL of the API, which the routes are appended to (``http://localhost:8000/v1``).
+        URL of the API without a route (``http://localhost:8000/v1``).
     model : str
         Name of the model on the upstream.
     api_key_env : str
-        Environment variable of the server process that holds the API key. The key is not stored.
+        Name of the server's environment variable with the API key. The key itself is not stored.
     """
 
     base_url: str
@@ -83,7 +83,7 @@ class Upstream(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class StoredFile(msgspec.Struct, frozen=True):
-    """One file of a model, registered in place or kept as the blob ``sha256-<sha256>``.
+    """One file of a model, registered in place or stored as the blob ``sha256-<sha256>``.
 
     Attributes
     ----------
@@ -96,7 +96,7 @@ class StoredFile(msgspec.Struct, frozen=True):
     path : str
         Absolute path of a file that was registered in place; unset for a blob.
     mtime_ns : int
-        Modification time of that file. It shows, with `size`, whether the file changed.
+        Modification time of that file. With `size`, it shows whether the file has changed.
     role : {"mmproj"}
         Set for the multimodal projector of a GGUF model.
     """
@@ -110,16 +110,16 @@ class StoredFile(msgspec.Struct, frozen=True):
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    """A registered model, as its JSON file in ``models/manifests/`` describes it.
+    """A registered model; the content of its JSON file in ``models/manifests/``.
 
     Attributes
     ----------
     created : int
         Unix time of the registration.
     files : tuple of StoredFile
-        In the order in which the engine gets them, the first shard first.
+        In the order for the engine: the first shard first, the mmproj last.
     context_length : int
-        Tokens of context that the model was trained with.
+        Context length of the training, in tokens.
     schema : int
         Version of the file format.
     """
@@ -148,6 +148,7 @@ class RegisterRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes
     ----------
     name : str
+        Name to register the model under.
     path : str
         File or directory of the model; absent for a `remote` model.
     mmproj : str
@@ -194,15 +195,15 @@ class Model(SparseStruct, frozen=True):
     sha256 : str
         Digest of a model that is one file.
     context_length : int
-        Tokens of context that the model was trained with.
+        Context length of the training, in tokens.
     expires_at : float
         Unix time at which the model is unloaded if it stays idle.
     last_used_at : float
         Unix time of the last request.
     memory_bytes : int
-        Memory of the worker process, including GPU memory.
+        Memory of the worker process, including GPU memory; set while the model is loaded.
     num_ctx : int
-        Tokens of context that each request may use, while the model is loaded.
+        Context length of each request, in tokens; set while the model is loaded.
     phase : {"converting", "loading"}
         Current step of a load.
     progress : float
@@ -210,9 +211,9 @@ class Model(SparseStruct, frozen=True):
     engine : str
         Name of the engine that runs the model.
     notes : tuple of str
-        Sentences about how the model runs differently from what was asked for.
+        Differences between the requested and the actual settings, as sentences.
     error : dict
-        Why the last load or the worker failed, as `PowerError.to_wire` returns it.
+        Error of the last load or of the worker, as returned by `PowerError.to_wire`.
     """
 
     id: str
@@ -253,7 +254,7 @@ class Removable(msgspec.Struct, frozen=True):
 
 
 class ManifestProblem(msgspec.Struct, frozen=True):
-    """A manifest that cannot be read: its file name and the reason."""
+    """The file name of a manifest that cannot be read, and the reason."""
 
     file: str
     reason: str

@@ -1,4 +1,4 @@
-"""Pulls: requests to pull a model, and their status."""
+"""Requests to pull a model, and the status of pulls."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class PullRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     token : str
         Hub token. It is never stored, logged or sent back.
     force : bool
-        Pull a model that is already present again.
+        Whether to verify and update a model that is already present.
     revision : str
         Branch, tag or commit.
     background : bool
-        Reply with the status at once instead of streaming events.
+        Whether to reply with the status at once, instead of streaming events.
     """
 
     name: str
@@ -39,7 +39,7 @@ class PullRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PulledFile(msgspec.Struct, frozen=True):
-    """One file of a pull: its size and how many bytes are on disk."""
+    """One file of a pull, with its size and the number of bytes on disk."""
 
     name: str
     size: int
@@ -47,7 +47,7 @@ class PulledFile(msgspec.Struct, frozen=True):
 
 
 class PullStatus(SparseStruct, frozen=True):
-    """The status of a pull that is running or has ended.
+    """The status of a pull, running or not.
 
     Attributes
     ----------
@@ -64,19 +64,19 @@ class PullStatus(SparseStruct, frozen=True):
     eta_seconds : float
         Time left at that rate.
     note : str
-        A sentence about which files were chosen, or what the pull waits for.
+        A sentence about the chosen files, or about what the pull is waiting for.
     error : dict
-        Why the pull failed, as `PowerError.to_wire` returns it.
+        Reason of the failure, as returned by `PowerError.to_wire`.
     finished_at : float
         Unix time.
     files : tuple of PulledFile
-        Set if the model has more than one file.
+        Progress of each file; set if the model has more than one.
     resumed_from : int
         Bytes that were on disk when the download started.
     revision : str
-        The commit, once the hub has resolved the reference.
+        Commit of the reference, once it is resolved.
     created : int
-        Unix time in the model's manifest, once the pull is done.
+        Unix time of the registration, once the pull is done.
     """
 
     name: str
@@ -102,7 +102,7 @@ class PullStatus(SparseStruct, frozen=True):
         error: dict[str, Any] | UnsetType = UNSET,
         created: int | UnsetType = UNSET,
     ) -> PullStatus:
-        """Return the status after the pull has ended, without the values of a running pull."""
+        """Return the final status, without the fields that only a running pull has."""
         return msgspec.structs.replace(
             self,
             status=status,
