@@ -85,7 +85,7 @@ def test_the_table(client: Client) -> None:
     shown = table.fallback()
     assert '<th scope="row">org/repo:Q4_K_M</th><td>gguf</td><td>1 B</td>' in shown["text/html"]
     assert shown["text/html"].count("<tr>") == 1 + len(client.models())
-    assert ["org/repo:Q4_K_M", "gguf", "1", "bytes", "unloaded"] in [
+    assert ["org/repo:Q4_K_M", "gguf", "1", "B", "unloaded"] in [
         line.split() for line in shown["text/plain"].splitlines()
     ]
     table.close()
@@ -99,7 +99,7 @@ def test_rows_omit_unknown_values() -> None:
     shown = fallback.models([model])
     assert "gguf &lt;script&gt;" in shown["text/html"]
     assert "<script>" not in shown["text/html"]
-    cells = ["m", "gguf", "<script>", "1", "bytes", "135", "M", "loaded", "2.0", "GB"]
+    cells = ["m", "gguf", "<script>", "1", "B", "135", "M", "loaded", "2.0", "GB"]
     assert shown["text/plain"].splitlines()[1].split() == cells
     assert fallback.models([])["text/plain"] == "No models yet."
 
