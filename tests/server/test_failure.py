@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import signal
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx2
 import psutil
 import pytest
 
 from support.servers import Server, events_of, run_server
+from support.waiting import wait_until
 
 #: A request for a long answer. The end-of-text tokens are suppressed.
 LONG = {
@@ -52,16 +51,6 @@ def workers(pid: int) -> list[psutil.Process]:
     return [child for child in children if "a3s_power_jupyter.engine.main" in child.cmdline()]
 
 
-def eventually(condition: Callable[[], Any]) -> Any:
-    """Wait for `condition` to return a true value, and return it."""
-    deadline = time.monotonic() + SOON
-    while time.monotonic() < deadline:
-        if value := condition():
-            return value
-        time.sleep(0.01)
-    raise AssertionError(f"not within {SOON} seconds: {condition}")
-
-
 def ask(api: httpx2.Client) -> httpx2.Response:
     return api.post("v1/completions", json=SHORT)
 
@@ -78,7 +67,7 @@ def test_killed_while_idle(fragile: Server, api: httpx2.Client, killer: signal.S
     assert ask(api).status_code == 200
     (worker,) = workers(fragile.pid)
     worker.send_signal(killer)
-    eventually(lambda: state(api) == "failed")
+    wait_until(lambda: state(api) == "failed")
     error = api.get("v1/models/smollm2").json()["error"]
     assert error["code"] == "worker_died"
     assert killer.name in error["message"]
@@ -112,7 +101,7 @@ def test_killed_while_loading(fragile: Server, api: httpx2.Client, killer: signa
     with api.stream(
         "POST", "v1/models/smollm2/load", headers={"Accept": "text/event-stream"}, json={}
     ) as reply:
-        (worker,) = eventually(lambda: workers(fragile.pid))
+        (worker,) = wait_until(lambda: workers(fragile.pid))
         worker.send_signal(killer)
         body = reply.read().decode()
     assert "worker_died" in body
@@ -126,14 +115,14 @@ def test_a_disconnect_stops_the_generation(api: httpx2.Client) -> None:
         for _ in range(5):
             next(events)
         assert state(api) == "busy"
-    eventually(lambda: state(api) == "loaded")
+    wait_until(lambda: state(api) == "loaded")
 
 
 def test_a_disconnect_before_a_json_reply_stops_the_generation(fragile: Server) -> None:
     with fragile.api() as impatient, pytest.raises(httpx2.ReadTimeout):
         impatient.post("v1/chat/completions", json=LONG | {"stream": False}, timeout=2.0)
     with fragile.api() as api:
-        eventually(lambda: state(api) == "loaded")
+        wait_until(lambda: state(api) == "loaded")
 
 
 @pytest.mark.parametrize("moment", ["idle", "loading", "streaming"])
@@ -152,7 +141,7 @@ def test_workers_exit_with_a_killed_server(
             headers = {"Accept": "text/event-stream"}
             body = {} if moment == "loading" else LONG
             with api.stream("POST", path, headers=headers, json=body) as reply:
-                (worker,) = eventually(lambda: workers(server.pid))
+                (worker,) = wait_until(lambda: workers(server.pid))
                 if moment == "streaming":
                     next(events_of(reply))
                 server.process.kill()

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import psutil
 import pytest
 
 from support.servers import Server, events_of, run_server
+from support.waiting import wait_until
 
 QUESTION = "What is the capital city of France? Answer in one short English sentence."
 GGML = ["Q4_0", "Q4K", "Q6K", "Q8_0"]
@@ -148,19 +148,11 @@ def blobs(server: Server) -> list[Path]:
     return [*(server.home / "models/blobs").glob("sha256-*")]
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def converter(server: Server) -> psutil.Process:
     """Wait for the conversion process and return it."""
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        for child in psutil.Process(server.pid).children():
-            if any("convert.main" in part for part in child.cmdline()):
-                return child
-        time.sleep(0.02)
-    raise AssertionError("no conversion process was started")
+
+    def converters() -> list[psutil.Process]:
+        children = psutil.Process(server.pid).children()
+        return [c for c in children if any("convert.main" in part for part in c.cmdline())]
+
+    return wait_until(converters)[0]

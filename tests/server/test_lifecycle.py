@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import httpx2
 import pytest
 
 from support.servers import Server, events_of, remove_models, run_server
+from support.waiting import wait_until
 
 SMALL = {"num_ctx": 256}  # keeps three of them in little memory
 
@@ -46,13 +46,6 @@ def states(api: httpx2.Client) -> str:
     return "".join(model["state"][0] for model in api.get("v1/models").json()["data"])
 
 
-def eventually(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def test_the_least_recently_used_model_is_evicted_unless_it_is_pinned(
     api: httpx2.Client,
 ) -> None:
@@ -76,11 +69,11 @@ def test_the_least_recently_used_model_is_evicted_unless_it_is_pinned(
 
 def test_keep_alive_of_a_request_starts_at_its_end(api: httpx2.Client) -> None:
     ask(api, "a", keep_alive=0)
-    eventually(lambda: states(api)[0] == "u")
+    wait_until(lambda: states(api)[0] == "u")
     ask(api, "a", keep_alive="1s")
     model = api.get("v1/models/a").json()
     assert model["expires_at"] - model["last_used_at"] == pytest.approx(1.0, abs=0.01)
-    eventually(lambda: states(api)[0] == "u")
+    wait_until(lambda: states(api)[0] == "u")
     ask(api, "a", keep_alive=-1)
     assert "expires_at" not in api.get("v1/models/a").json()
     bad = api.post("v1/completions", json={"model": "a", "prompt": "x", "keep_alive": "later"})
@@ -199,5 +192,5 @@ def test_preload(start_server: Callable[..., Server], smollm2_path: Path) -> Non
     options = ["--PowerApp.preload=early", "--PowerApp.preload=missing"]
     second = start_server(*options, headless=True, home=first.home)
     with second.api() as api:
-        eventually(lambda: api.get("v1/models/early").json()["state"] == "loaded")
+        wait_until(lambda: api.get("v1/models/early").json()["state"] == "loaded")
     assert "could not preload missing" in second.log.read_text()

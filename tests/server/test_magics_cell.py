@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
 from itertools import pairwise
 
 import psutil
 
 from support.kernel_cells import Cell, Kernel
 from support.servers import Server
+from support.waiting import wait_until
 
 QUESTION = "What is the capital city of France? Answer in one short English sentence."
 LONG = "Write a very long story about a lighthouse keeper and the sea."
@@ -23,10 +23,7 @@ def state_of(server: Server, name: str) -> str:
 
 def wait_for(server: Server, state: str) -> None:
     """Wait until smollm2 has this state, for much less time than 2000 tokens take."""
-    deadline = time.monotonic() + 5
-    while state_of(server, "smollm2") != state:
-        assert time.monotonic() < deadline, f"smollm2 is {state_of(server, 'smollm2')}"
-        time.sleep(0.02)
+    wait_until(lambda: state_of(server, "smollm2") == state, 10)
 
 
 def test_an_answer_streams_into_one_display_and_a_variable(kernel: Kernel) -> None:

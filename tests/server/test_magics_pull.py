@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import pytest
 from support.hub_server import HubServer, run_hub
 from support.kernel_cells import Kernel
 from support.servers import Server, clean_environ, run_server
+from support.waiting import wait_until
 
 pexpect = pytest.importorskip("pexpect", reason="IPython has it where there are terminals")
 
@@ -115,9 +115,7 @@ def test_background_pulls_pause_and_cancel(hub: HubServer, kernel: Kernel) -> No
     hub.fail("model-Q4_1.gguf", times=None, rate=2_000_000)
     (output,) = kernel.run(f"%power pull {NAME} --background").texts("text/plain")
     assert output.startswith(f"{NAME} is resolving")
-    deadline = time.monotonic() + 30
-    while "downloading" not in (table := kernel.run("%power pulls").texts("text/plain")[0]):
-        assert time.monotonic() < deadline, table
+    wait_until(lambda: "downloading" in kernel.run("%power pulls").texts("text/plain")[0])
     (output,) = kernel.run(f"%power pause {NAME}").texts("text/plain")
     assert f"{NAME} is paused (" in output
     assert f"Use %power pull {NAME} to resume." in output

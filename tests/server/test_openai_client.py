@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 
 import httpx2
@@ -13,6 +12,7 @@ from openai import OpenAI
 
 from support.model_files import PNG
 from support.servers import Server
+from support.waiting import wait_until
 
 #: Every build of the model answers this in English.
 QUESTION = "What is the capital city of France? Answer in one short English sentence."
@@ -214,10 +214,7 @@ def test_closing_the_stream_stops_the_model(client: OpenAI, server: Server, smol
     with server.api() as api:
         assert state(api, smollm2) == "busy"
         stream.close()
-        deadline = time.monotonic() + 10
-        while state(api, smollm2) != "loaded":
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        wait_until(lambda: state(api, smollm2) == "loaded", 10)
 
 
 def state(api: httpx2.Client, name: str) -> str:

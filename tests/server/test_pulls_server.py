@@ -16,6 +16,7 @@ import pytest
 
 from support.hub_server import HubServer, run_hub
 from support.servers import Server, events_of, run_server
+from support.waiting import wait_until
 
 TOKEN = "hf_secret_of_the_tests"
 RATE = 4_000_000  # bytes per second of each connection, for pulls that take a while
@@ -77,10 +78,8 @@ def start(server: Server, name: str, at_least: int = 1, **fields: Any) -> None:
     with server.api() as api:
         body = {"name": name, "background": True, **fields}
         assert api.post("v1/models/pull", json=body).status_code == 202
-    deadline = time.monotonic() + 60
-    while (status := status_of(server, name))["completed"] < at_least:
-        assert (status["status"], time.monotonic() < deadline) == ("pulling", True), status
-        time.sleep(0.02)
+    wait_until(lambda: status_of(server, name)["completed"] >= at_least, 60)
+    assert status_of(server, name)["status"] == "pulling"
 
 
 def partials(server: Server) -> list[Path]:

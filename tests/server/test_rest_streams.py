@@ -15,6 +15,7 @@ import pytest
 from a3s_power_jupyter.handlers import event_stream
 from support import fake_service
 from support.servers import Server
+from support.waiting import wait_until
 
 CHAT = {"messages": [{"role": "user", "content": "Hi"}]}
 
@@ -23,13 +24,6 @@ CHAT = {"messages": [{"role": "user", "content": "Hi"}]}
 def api(fake_server: Server) -> Iterator[httpx2.Client]:
     with fake_server.api() as client:
         yield client
-
-
-def until(condition: Callable[[], bool], seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.02)
 
 
 def active(api: httpx2.Client) -> int:
@@ -42,14 +36,14 @@ def test_a_disconnect_stops_the_generation(api: httpx2.Client) -> None:
         lines = response.iter_lines()
         assert next(lines).startswith("data: ")
         assert active(api) == 1
-    until(lambda: active(api) == 0)
+    wait_until(lambda: active(api) == 0)
 
 
 @pytest.mark.parametrize("n", [1, 3])
 def test_a_disconnect_before_a_json_reply_stops_the_generation(api: httpx2.Client, n: int) -> None:
     with pytest.raises(httpx2.ReadTimeout):
         api.post("v1/chat/completions", json={"model": "endless", "n": n, **CHAT}, timeout=0.5)
-    until(lambda: active(api) == 0)
+    wait_until(lambda: active(api) == 0)
 
 
 def test_a_disconnect_is_not_logged_as_an_error(api: httpx2.Client, fake_server: Server) -> None:
@@ -58,7 +52,7 @@ def test_a_disconnect_is_not_logged_as_an_error(api: httpx2.Client, fake_server:
         assert "snapshot" in next(response.iter_lines())
     with pytest.raises(httpx2.ReadTimeout):
         api.post("v1/chat/completions", json={"model": "endless", **CHAT}, timeout=0.5)
-    until(lambda: 'status="499"' in api.get("metrics").text)
+    wait_until(lambda: 'status="499"' in api.get("metrics").text)
     log = fake_server.log.read_text()[before:]
     assert "Traceback" not in log
     assert "Exception" not in log
@@ -75,10 +69,10 @@ def test_a_slow_client_pauses_the_generation(api: httpx2.Client, fake_server: Se
     address = urlsplit(fake_server.url)
     with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
         connection.sendall(head.encode() + body)
-        until(lambda: generated(api) > 0)
-        until(lambda: is_constant(lambda: generated(api)), seconds=60)
+        wait_until(lambda: generated(api) > 0)
+        wait_until(lambda: is_constant(lambda: generated(api)), seconds=60)
         assert active(api) == 1
-    until(lambda: active(api) == 0)
+    wait_until(lambda: active(api) == 0)
 
 
 def generated(api: httpx2.Client) -> int:

@@ -16,9 +16,10 @@ from a3s_power_jupyter.client.connection import Server as Address
 from a3s_power_jupyter.contract.types import ModelDetails
 from a3s_power_jupyter.widgets import PowerWidget, fallback
 from support import fake_service
-from support.bridge_ends import CHAT, closed_streams, wait_until
+from support.bridge_ends import CHAT, closed_streams
 from support.kernel_cells import Cell, Kernel
 from support.servers import Server
+from support.waiting import wait_until
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 PULL = "org/repo:Q4_K_M"

@@ -18,10 +18,10 @@ from support.bridge_ends import (
     View,
     closed_streams,
     wait_for_threads,
-    wait_until,
 )
 from support.servers import Server
 from support.stub_server import StubServer
+from support.waiting import wait_until
 
 
 @pytest.fixture

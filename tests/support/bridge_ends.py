@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from queue import Queue
 from typing import Any
@@ -102,13 +101,6 @@ class Clock:
             self._feed.queue.put(event)
         if events and None not in events:
             self._feed.queue.join()
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + TIMEOUT
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def closed_streams(server: Server) -> int:
