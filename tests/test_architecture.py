@@ -53,8 +53,11 @@ LIBRARIES = {
     "transformers": {"engine"},
 }
 
-#: What the server process must not hold: an engine, or its memory.
-HEAVY = {"anywidget", "gguf", "llama_cpp", "torch", "transformers", "numpy", "IPython"}
+#: Libraries that the server process must not import.
+HEAVY = {
+    "anywidget", "gguf", "huggingface_hub", "llama_cpp", "numpy", "torch", "transformers",
+    "IPython",
+}  # fmt: skip
 
 
 def part_of(module: Path) -> str:

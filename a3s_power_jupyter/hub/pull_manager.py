@@ -175,9 +175,10 @@ class Pulls:
         PullStateNotFound
             If there was no pull of this model.
         """
-        return await self._status(_name_of(reference))
+        return await self.status_of(_name_of(reference))
 
-    async def _status(self, name: str) -> PullStatus:
+    async def status_of(self, name: str) -> PullStatus:
+        """Return the status of the pull of a model; raises the errors of `status`."""
         stored = None
         if name not in self._running and name not in self._unsaved:
             stored = await asyncio.to_thread(self._states.read, name)
@@ -261,7 +262,7 @@ class Pulls:
         if running is not None:
             await running.stop(how)
             return running.status
-        status = await self._status(name)
+        status = await self.status_of(name)
         if status.status == "pulling":
             raise ModelBusy(
                 f"Another server on this home is pulling {name}; pause or cancel it there.",

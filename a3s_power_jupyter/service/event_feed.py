@@ -63,6 +63,6 @@ class EventFeed:
                 return {"type": "model_deleted", "id": change.name}
             return {"type": "model", "model": self._catalog.describe(manifest)}
         try:
-            return {"type": "pull", "pull": await self._pulls.status(change.name)}
+            return {"type": "pull", "pull": await self._pulls.status_of(change.name)}
         except PullStateNotFound:
             return {"type": "pull_deleted", "name": change.name}
