@@ -18,13 +18,13 @@ class Admission:
     Parameters
     ----------
     runners : callable
-        Return all current runners.
+        Returns all current runners.
     pinned : callable
-        Return whether the named model is pinned.
+        Returns whether the named model is pinned.
     unload : callable
-        Stop the worker of an idle model, for the given reason.
+        Stops the worker of an idle model. Receives the runner and the reason.
     free_bytes : callable
-        Return the bytes of memory that the system reports as available.
+        Returns the bytes of memory that the system reports as available.
     clock : Clock
         Measures `Limits.load_timeout`.
     limits : Limits
@@ -51,7 +51,7 @@ class Admission:
         self._waiting: set[asyncio.Future[None]] = set()
 
     def notify(self) -> None:
-        """Have waiting newcomers check again, because the state of a model changed."""
+        """Make waiting newcomers check again after the state of a model has changed."""
         for future in self._waiting:
             wake(future)
 
@@ -86,7 +86,7 @@ class Admission:
         The system counts pages that workers map from files as available, and models that are
         still loading have not used their memory yet. Both are subtracted.
         """
-        admitted = self._admitted_besides(newcomer)
+        admitted = self._others_admitted(newcomer)
         mapped = sum(r.worker.mapped_bytes for r in admitted if r.worker is not None)
         reserved = sum(r.plan.need for r in admitted if r.worker is None or r.info is None)
         free = self._free_bytes() - mapped - reserved
@@ -94,7 +94,7 @@ class Admission:
             free = min(free, self._limits.memory - sum(r.plan.need for r in admitted))
         return free
 
-    def _admitted_besides(self, newcomer: Runner) -> list[Runner]:
+    def _others_admitted(self, newcomer: Runner) -> list[Runner]:
         return [r for r in self._runners() if r is not newcomer and r.admitted]
 
     def _decide(self, newcomer: Runner) -> policy.Decision:
@@ -106,7 +106,7 @@ class Admission:
                 busy=r.in_use or not r.ready,
                 pinned=self._pinned(r.name),
             )
-            for r in self._admitted_besides(newcomer)
+            for r in self._others_admitted(newcomer)
         ]
         return policy.decide(
             candidates,
@@ -127,7 +127,7 @@ class Admission:
             raise ServerBusy(
                 f"Could not make room for the model {name!r} within "
                 f"{self._limits.load_timeout:g} seconds because all loaded models are in use. "
-                "Try again later, or raise max_loaded_models.",
+                "Try again later, or raise max_loaded_models if there is enough memory.",
                 retry_after=30,
             )
         change: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -143,12 +143,12 @@ class Admission:
         if decision.out_of_memory:
             return InsufficientMemory(
                 f"The model {newcomer.name!r} needs about {_gib(newcomer.plan.need)} of memory, "
-                f"but only {_gib(max(0, self.free(newcomer)))} are free. Load it with a smaller "
+                f"but only {_gib(max(0, self.free(newcomer)))} is free. Load it with a smaller "
                 "num_ctx, choose a smaller quantization, or free some memory."
             )
         return ServerBusy(
-            f"{self._limits.max_models} models (max_loaded_models) are loaded, and all of them "
-            "are pinned. Unpin one of them.",
+            f"max_loaded_models is {self._limits.max_models}, and all loaded models are pinned. "
+            "Unpin one of them, or raise max_loaded_models.",
             retry_after=60,
         )
 

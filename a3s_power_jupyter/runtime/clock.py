@@ -1,4 +1,4 @@
-"""The clock of the runtime, replaced in tests so that they need not sleep."""
+"""Clock and timers of the runtime. Tests replace them to avoid waiting."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class TimerHandle(Protocol):
 
 class Clock(Protocol):
     def monotonic(self) -> float:
-        """Return the seconds of a clock that never goes backwards."""
+        """Return a time in seconds that never decreases."""
 
     def wall(self) -> float:
         """Return the Unix time in seconds."""
@@ -37,6 +37,6 @@ class SystemClock:
 
 
 def wake(future: asyncio.Future[None]) -> None:
-    """Resolve a future that a coroutine waits for, unless it is done or cancelled."""
+    """Complete a future that a coroutine awaits, unless it is done or cancelled."""
     if not future.done():
         future.set_result(None)

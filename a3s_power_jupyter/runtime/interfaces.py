@@ -1,4 +1,4 @@
-"""Protocols and data that connect the runtime's parts with each other and with the service."""
+"""Protocols and data shared by the parts of the runtime and the service."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .stream import Stream
 
 
 class WorkerHandle(Protocol):
-    """What the scheduler needs of a worker process (`worker.Worker`; tests use a fake)."""
+    """The part of `worker.Worker` that the scheduler uses."""
 
     @property
     def memory_bytes(self) -> int:
@@ -30,7 +30,7 @@ class WorkerHandle(Protocol):
     def submit(self, request: Request) -> Stream: ...
 
     async def stop(self) -> None:
-        """Return once the process has exited and its memory is free."""
+        """Stop the process, and wait until it has exited and its memory is free."""
 
 
 #: Starts a worker for the named model; the callback is called if the worker dies.
@@ -48,8 +48,8 @@ class LoadPlan:
     parameters : LoadParameters
         Compared with those of the loaded model to decide whether a reload is needed.
     prepare : callable
-        Check the model's files, convert them if necessary, and return the `Load` command.
-        Receives a progress callback for the conversion and may raise a `PowerError`.
+        Checks the model's files, converts them if necessary, and returns the `Load` command.
+        Receives a progress callback for the conversion, and may raise a `PowerError`.
     need : int
         Estimated size in memory, in bytes.
     keep_alive : float
@@ -74,7 +74,7 @@ class Limits:
     max_queue : int
         Largest number of requests waiting for one model; 0 means no limit.
     load_timeout : float
-        Seconds that a newcomer waits for room, and that a load may make no progress.
+        Seconds that a newcomer waits for room, and that a load may stall.
     memory : int
         Bytes that all models together may use; 0 means the memory of the machine.
     """
@@ -86,13 +86,13 @@ class Limits:
 
 
 class Observer(Protocol):
-    """Receives the runtime's events on the event loop; the methods must not block."""
+    """Receives the runtime's events on the event loop. The methods must not block."""
 
     def changed(self, name: str) -> None:
         """The state or the progress of a model changed."""
 
     def loaded(self, name: str, seconds: float) -> None:
-        """A model was loaded in so many seconds."""
+        """A model was loaded, which took `seconds`."""
 
     def evicted(self, name: str, reason: str) -> None:
         """A loaded model was unloaded.

@@ -63,7 +63,7 @@ async def load_into(
         if not loading.done():
             raise ModelLoadFailed(
                 f"Loading {name!r} was stopped because it made no progress for "
-                f"{stall_timeout:g} seconds."
+                f"{stall_timeout:g} seconds. Try again, or raise load_timeout."
             )
         return loading.result()
     except BaseException:

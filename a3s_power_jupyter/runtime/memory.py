@@ -22,7 +22,7 @@ _ISQ_BITS = {"Q4_0": 5.0, "Q4K": 5.5, "Q6K": 7.0, "Q8_0": 8.5, "HQQ4": 5.5, "HQQ
 OVERHEAD_BYTES = 200 * 1024 * 1024
 OVERHEAD_SHARE = 0.05
 
-#: Where a container's limit (cgroup v2) is mounted.
+#: Mount point of cgroup v2, which limits the memory of a container.
 CGROUP = Path("/sys/fs/cgroup")
 
 
@@ -50,7 +50,7 @@ def needed_bytes(manifest: Manifest, parameters: LoadParameters) -> int:
 
 
 def weight_bytes(manifest: Manifest, parameters: LoadParameters) -> int:
-    """Return the size of the loaded weights in bytes: as on disk, or as quantized on loading."""
+    """Return the size of the loaded weights in bytes: as on disk, or after quantization on load."""
     count = manifest.details.parameter_count
     bits = _ISQ_BITS.get(str(parameters.isq))
     if bits is None or count is UNSET or manifest.format == "gguf":
@@ -59,14 +59,14 @@ def weight_bytes(manifest: Manifest, parameters: LoadParameters) -> int:
 
 
 def free_bytes() -> int:
-    """Return the bytes available without swapping, within the limit of a container."""
+    """Return the bytes available without swapping, within the limit of the container if any."""
     free = int(psutil.virtual_memory().available)
     limit = _cgroup_free()
     return free if limit is None else min(free, limit)
 
 
 def _cgroup_free() -> int | None:
-    """Return what is left of a cgroup v2 limit, counting inactive page cache as free."""
+    """Return the bytes left of the cgroup v2 limit, counting inactive page cache as free."""
     with suppress(OSError, ValueError):
         limit = int((CGROUP / "memory.max").read_text())
         used = int((CGROUP / "memory.current").read_text())

@@ -1,4 +1,4 @@
-"""Choose the models to evict, as a pure function of what is loaded."""
+"""Choose the models to evict. A pure function decides, given the loaded models."""
 
 from __future__ import annotations
 
@@ -17,10 +17,9 @@ class Candidate:
     memory : int
         Estimated size in memory, in bytes.
     last_used : float
-        Time of the last use, in seconds of any clock.
+        Time of the last use, in seconds on any clock.
     busy : bool
-        Whether the model cannot be evicted now: requests use it or wait for it, or it is not
-        ready.
+        Whether the model cannot be evicted now, because it has requests or is not ready.
     pinned : bool
         Whether the model must never be evicted.
     """
@@ -51,7 +50,13 @@ class Wait:
 
 @dataclass(frozen=True)
 class Refuse:
-    """The newcomer can never be loaded: memory is too small, or all models are pinned."""
+    """The newcomer cannot be loaded.
+
+    Attributes
+    ----------
+    out_of_memory : bool
+        True if there is too little memory, False if all models are pinned.
+    """
 
     out_of_memory: bool
 
@@ -62,13 +67,13 @@ Decision = Fits | Evict | Wait | Refuse
 def decide(candidates: Iterable[Candidate], *, need: int, free: int, max_models: int) -> Decision:
     """Decide how to make room for a newcomer.
 
-    Idle models are evicted before busy ones, and the least recently used first. No model is
-    evicted as long as the newcomer would have to wait for a busy one anyway.
+    The least recently used models are evicted first. No idle model is evicted while the newcomer
+    would have to wait for a busy one as well.
 
     Parameters
     ----------
     candidates : iterable of Candidate
-        All other models.
+        All models except the newcomer.
     need : int
         Bytes that the newcomer needs.
     free : int

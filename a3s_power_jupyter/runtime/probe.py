@@ -1,4 +1,4 @@
-"""Find out which engines and devices this machine has, once, in a worker process."""
+"""Detect the engines and devices of this machine in a worker process."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from ..engine.protocol import REPLY_DECODER, Command, Probe, Probed, Reply
 from ..ipc.child import Child, offline_environment
 from .worker import WORKER_COMMAND
 
-#: Seconds; importing a GPU build of an engine from a cold disk takes a while.
+#: Seconds to wait for the worker. Importing a GPU build of an engine from a cold disk is slow.
 PROBE_TIMEOUT = 120.0
 
 
 class MachineProbe:
-    """Probe on first use and keep the result, because a machine's devices do not change."""
+    """Probes the machine on first use and caches the result, because devices do not change."""
 
     def __init__(self, log: logging.Logger) -> None:
         self._log = log
         self._probing: asyncio.Task[Probed] | None = None
 
     async def get(self) -> Probed:
-        """Return the engines and devices; a failed probe is reported as the engine's status."""
+        """Return the engines and devices. A failed probe is reported in the engine's status."""
         if self._probing is None:
             self._probing = asyncio.ensure_future(_probe(self._log))
         return await asyncio.shield(self._probing)

@@ -45,7 +45,7 @@ class Runner:
     unloading : bool
         Whether the worker is being stopped or has died.
     loading : asyncio.Task
-        The load; finished without an exception once the model is ready.
+        Task of the load, which ends without an exception once the model is ready.
     exited : asyncio.Event
         Set when the worker has exited.
     worker : WorkerHandle or None
@@ -103,7 +103,7 @@ class Runner:
         return math.isinf(self.keep_alive)
 
     def check_queue(self, max_queue: int) -> None:
-        """Refuse a request if `max_queue` requests are waiting; 0 means no limit.
+        """Check that fewer than `max_queue` requests are waiting; 0 means no limit.
 
         Raises
         ------
@@ -119,7 +119,7 @@ class Runner:
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[WorkerHandle]:
-        """Wait for a free slot of the engine; requests get slots in their order."""
+        """Wait for a free slot of the engine. Slots are assigned in the order of the requests."""
         if self.worker is None or self._slots is None:
             raise RuntimeError(f"{self.name} is not loaded")
         async with self._slots:

@@ -84,6 +84,11 @@ class Scheduler:
         Load the model if necessary, or join the load in progress. `keep_alive`, unless None,
         replaces the number of seconds that the model stays loaded without leases.
 
+        Yields
+        ------
+        WorkerHandle
+            The worker of the model.
+
         Raises
         ------
         ServerBusy
@@ -99,7 +104,7 @@ class Scheduler:
             self._release(runner, keep_alive)
 
     async def load(self, plan: LoadPlan, keep_alive: float | None = None) -> None:
-        """Load a model and leave it idle. Raises the errors of `lease`."""
+        """Load a model without a request. Raises as `lease` does."""
         self._release(await self._acquire(plan, keep_alive), keep_alive)
 
     async def unload(self, name: str, *, force: bool = False, reason: str = "asked") -> None:
@@ -123,7 +128,7 @@ class Scheduler:
         await self._unload(runner, reason)
 
     def pin(self, name: str, pinned: bool) -> None:
-        """Pin or unpin a model. Pinned models are neither evicted nor unloaded when idle."""
+        """Pin or unpin a model. A pinned model is neither evicted nor unloaded when idle."""
         if pinned:
             self._pinned.add(name)
         else:
@@ -134,7 +139,7 @@ class Scheduler:
         self._changed(name)
 
     def forget(self, name: str) -> None:
-        """Forget the pin and the failure of a model that was deleted or replaced."""
+        """Discard the pin and the failure of a model that was deleted or replaced."""
         self._pinned.discard(name)
         self._failures.pop(name, None)
 
@@ -144,7 +149,7 @@ class Scheduler:
         await asyncio.gather(*self._background_tasks)
 
     async def _acquire(self, plan: LoadPlan, keep_alive: float | None) -> Runner:
-        """Wait until the model is ready, and return it with the lease counted."""
+        """Count a lease, wait until the model is ready, and return its runner."""
         while True:
             runner = self._runners.get(plan.name)
             if runner is not None and runner.unloading:

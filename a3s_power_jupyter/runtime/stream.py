@@ -1,4 +1,4 @@
-"""The result of one request, streamed from a worker."""
+"""Stream the result of one request from a worker."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Stream:
     Raises
     ------
     PowerError
-        On iteration, if the request fails.
+        If the request fails; raised by the iteration.
     """
 
     def __init__(self, cancel: Callable[[], None]) -> None:

@@ -116,7 +116,7 @@ class Worker:
     def submit(self, request: Request) -> Stream:
         """Submit a request and return its stream.
 
-        The caller submits at most `Loaded.slots` requests at a time and closes each stream.
+        The caller must submit at most `Loaded.slots` requests at a time and close each stream.
         """
         self._last_id += 1
         id_ = self._last_id
@@ -165,11 +165,14 @@ class Worker:
     def _fail_load(self, error: PowerError) -> None:
         if not self._loaded.done():
             self._loaded.set_exception(error)
-            self._loaded.exception()  # mark as retrieved: the load may have no waiters any more
+            self._loaded.exception()  # mark as retrieved; the load may have no waiter
 
     def _death(self) -> WorkerDied:
         if self._stopping:
-            return WorkerDied(f"The model {self._name!r} was unloaded while it was in use.")
+            return WorkerDied(
+                f"The model {self._name!r} was unloaded while it was in use. The next request "
+                "loads it again."
+            )
         return WorkerDied(
             f"The worker process of the model {self._name!r} exited: "
             f"{self._child.exit_reason()}. The next request loads the model again."

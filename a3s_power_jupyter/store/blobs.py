@@ -1,10 +1,10 @@
-"""Store files by content as ``blobs/sha256-<hex>``, shared by all models.
+"""Store files under the hashes of their contents, as ``blobs/sha256-<hex>`` shared by all models.
 
-A file is copied to a temporary file beside the blobs and hashed meanwhile. Renaming it makes it a
-blob. The rename happens under the store's lock, together with writing the manifest that refers to
-the blob, so a blob is always complete, and a blob without a manifest is garbage. The writer of a
-temporary file holds a lock on it that ends with its process. A temporary file without a lock was
-left by a crash.
+A file is copied to a temporary file next to the blobs, hashed on the way, and then renamed. The
+rename happens under the store's lock, together with writing the manifest that refers to the blob,
+so a blob is always complete, and a blob without a manifest is garbage. The writer of a temporary
+file holds a lock on it, which the operating system releases when the process exits. A temporary
+file without a lock was therefore left by a crash.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ BLOBS = Path("models/blobs")
 BLOB_PREFIX = "sha256-"
 PARTIAL_PREFIX = "partial-"
 
-#: Bytes that stay free on the disk, so that the notebook server can still save notebooks.
+#: Bytes to leave free on the disk, so that notebooks can still be saved.
 HEADROOM = 256 << 20
 
 _FICLONE = 0x40049409  # _IOW(0x94, 9, int) of linux/fs.h: share the blocks of another file
@@ -59,7 +59,9 @@ class Incoming:
     Attributes
     ----------
     source : SourceFile
+        The original.
     sha256 : str
+        Hex digest of the content.
     temporary : Path or None
         The copy; None if a blob with this content already existed.
     """
@@ -81,15 +83,15 @@ class BlobStore:
 
     @contextmanager
     def import_files(self, sources: Sequence[SourceFile]) -> Iterator[list[Incoming]]:
-        """Copy files to temporary files, for `adopt` to make them blobs within the context.
+        """Copy files to temporary files, which `adopt` turns into blobs within the context.
 
-        On exit, the remaining temporary files are removed. If the file system supports reflinks, a
+        The remaining temporary files are removed on exit. If the file system supports reflinks, a
         copy shares its blocks with the source and takes no space.
 
         Raises
         ------
         InsufficientDisk
-            If the files do not fit on the disk; raised before the copy begins.
+            If the files do not fit on the disk; raised before the first byte is copied.
         FileChanged, FileNotFound, PathUnreadable
             If a source cannot be read, or changes while it is read.
         """
@@ -107,12 +109,12 @@ class BlobStore:
             yield incoming
 
     def adopt(self, incoming: Incoming) -> None:
-        """Make an imported file a blob. The caller holds the store's lock.
+        """Turn an imported file into a blob. The caller must hold the store's lock.
 
         Raises
         ------
         InsufficientDisk, FileChanged, FileNotFound, PathUnreadable
-            If a blob with this content existed during the import, was removed since, and the file
+            If the import found a blob with this content that was removed since, and the file
             cannot be copied now.
         """
         blob = self.path(incoming.sha256)
@@ -125,10 +127,10 @@ class BlobStore:
         sync_directory(self._directory)
 
     def adopt_file(self, path: Path, sha256: str) -> None:
-        """Make a file on the same volume a blob. The caller holds the store's lock.
+        """Turn a file on the same volume into a blob. The caller must hold the store's lock.
 
-        The file is complete, hashed and synced. A missing file is ignored, because another process
-        may have made it a blob.
+        The file must be complete and synced. A missing file is ignored, because another process may
+        have turned it into a blob.
         """
         blob = self.path(sha256)
         if path != blob and path.exists():
@@ -137,7 +139,7 @@ class BlobStore:
             sync_directory(self._directory)
 
     def remove(self, sha256s: Collection[str]) -> int:
-        """Remove blobs and return the bytes freed. The caller holds the store's lock."""
+        """Remove blobs and return the bytes freed. The caller must hold the store's lock."""
         freed = 0
         for path in map(self.path, sha256s):
             if path.exists():
@@ -147,17 +149,17 @@ class BlobStore:
             sync_directory(self._directory)
         return freed
 
-    def orphans(self, named: Collection[str]) -> list[Path]:
-        """Return the blobs that are not in `named`. The caller holds the store's lock."""
-        keep = {f"{BLOB_PREFIX}{sha256}" for sha256 in named}
+    def orphans(self, referenced: Collection[str]) -> list[Path]:
+        """Return the blobs that are not in `referenced`. The caller must hold the store's lock."""
+        keep = {f"{BLOB_PREFIX}{sha256}" for sha256 in referenced}
         return [path for path in self._paths(BLOB_PREFIX) if path.name not in keep]
 
     def partials(self) -> list[Path]:
-        """Return the incomplete downloads. The caller holds the store's lock."""
+        """Return the incomplete downloads. The caller must hold the store's lock."""
         return self._paths(PARTIAL_PREFIX)
 
     def abandoned(self) -> list[Path]:
-        """Return the temporary files without a writer. The caller holds the store's lock."""
+        """Return the temporary files without a writer. The caller must hold the store's lock."""
         return [path for path in self._paths(TEMPORARY_PREFIX) if not _has_writer(path)]
 
     def _paths(self, prefix: str) -> list[Path]:
@@ -166,7 +168,7 @@ class BlobStore:
     def _existing(self, source: SourceFile) -> str | None:
         """Return the hash of `source` if there is a blob with its content, else None.
 
-        The file is read only if a blob has the same size.
+        The file is hashed only if a blob has the same size.
         """
         if all(blob.stat().st_size != source.size for blob in self._paths(BLOB_PREFIX)):
             return None
@@ -176,14 +178,14 @@ class BlobStore:
 
     @contextmanager
     def temporary(self) -> Iterator[Path]:
-        """Create an empty file beside the blobs, and remove it on exit unless it was renamed."""
+        """Create an empty file next to the blobs, and remove it on exit unless it was renamed."""
         self._directory.mkdir(parents=True, exist_ok=True)
         path = temporary_path(self._directory)
         with ExitStack() as stack:
             with self._lock:  # keep garbage collection from finding the file before it is locked
                 path.touch(exist_ok=False)
-                stack.callback(path.unlink, missing_ok=True)
                 stack.enter_context(_locked(path))
+                stack.callback(path.unlink, missing_ok=True)  # before it is unlocked
             yield path
 
     def _copy(self, source: SourceFile, target: Path, left: int) -> str:
@@ -206,21 +208,22 @@ class BlobStore:
         Parameters
         ----------
         needed : int
+            Bytes.
         what : str
-            What needs the space, as the subject of the message.
+            Subject of the error message, such as ``"The copy"``.
         otherwise : str
-            What to do instead of freeing space.
+            Alternative to freeing space, such as ``"register without copy"``.
 
         Raises
         ------
         InsufficientDisk
-            If they do not fit.
+            If there is too little space.
         """
         free = shutil.disk_usage(self._directory).free
         if needed + HEADROOM > free:
             raise InsufficientDisk(
-                f"{what} needs {needed:,} bytes, and {HEADROOM:,} more must stay free, but the "
-                f"disk of {self._directory} has {free:,} bytes free. Free some space, or "
+                f"{what} needs {needed:,} bytes, and {HEADROOM:,} more must stay free, but only "
+                f"{free:,} bytes are free on the disk of {self._directory}. Free some space, or "
                 f"{otherwise}."
             )
 
@@ -262,11 +265,11 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def _has_writer(path: Path) -> bool:
-    if sys.platform == "win32":  # no flock: assume that a file is written within a day
+    if sys.platform == "win32":  # no flock; assume that writing a file takes less than a day
         return time.time() - path.stat().st_mtime < 24 * 3600
-    with path.open("rb") as file:
-        try:
+    try:
+        with path.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
+    except (BlockingIOError, FileNotFoundError):  # locked, or just removed by its writer
+        return True
     return False

@@ -1,7 +1,7 @@
-"""Records of conversions to GGUF: ``models/conversions/<key>.json``, each for one blob.
+"""Store records of conversions to GGUF as ``models/conversions/<key>.json``.
 
-A conversion belongs to the files that it was made from and not to a model name: models with the
-same files share it, and it is removed with the last of them.
+A conversion belongs to its source files, not to a model name. Models with the same files share it,
+and it is removed with the last of them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .files import write_atomically
 
 CONVERSIONS = Path("models/conversions")
 
-#: Increase it when the converter's output changes; conversions of older versions become garbage.
+#: Increase this when the converter's output changes. Conversions of older versions are garbage.
 CONVERTER_VERSION = 1
 
 
@@ -38,7 +38,7 @@ class Conversion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     size : int
         Size of the blob in bytes.
     refused : str or None
-        Why the model cannot be converted.
+        Reason why the model cannot be converted; None if it can.
     """
 
     source: tuple[str, ...]
@@ -55,7 +55,7 @@ class Conversion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def conversion_of(manifest: Manifest, kind: str) -> Conversion:
-    """Return the record of a conversion that is still to be made."""
+    """Return the record of a conversion, without its result."""
     return Conversion(source_of(manifest), kind, CONVERTER_VERSION)
 
 
@@ -79,7 +79,7 @@ class ConversionDirectory:
         return None
 
     def write(self, conversion: Conversion) -> None:
-        """Write a record. The caller holds the store's lock."""
+        """Write a record. The caller must hold the store's lock."""
         self.directory.mkdir(parents=True, exist_ok=True)
         write_atomically(self.path(conversion.key), msgspec.json.encode(conversion))
 

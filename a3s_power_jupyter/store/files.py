@@ -36,7 +36,7 @@ TEMPORARY_PREFIX = "tmp-"
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A regular file as it was when it was first examined.
+    """A regular file, with its size and modification time when it was first examined.
 
     Attributes
     ----------
@@ -72,8 +72,8 @@ def user_path(text: str) -> Path:
         raise InvalidParameter("The path contains invalid characters.", param="path")
     if not Path(expanded).is_absolute():
         raise InvalidParameter(
-            f"The path {text!r} is relative, and the server does not run in your folder. Use an "
-            "absolute path or one that starts with ~.",
+            f"The path {text!r} is relative, but the server runs in another directory. Use an "
+            "absolute path, or one that starts with ~.",
             param="path",
         )
     return Path(expanded)
@@ -88,7 +88,7 @@ def _is_text(path: str) -> bool:
 
 
 def source_file(path: Path, name: str | None = None) -> SourceFile:
-    """Return the size and time of the regular file at `path`, without opening it.
+    """Describe the regular file at `path` without opening it.
 
     Raises
     ------
@@ -127,7 +127,7 @@ def check_directory(path: Path) -> None:
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Raise errors of the operating system that concern `path` as a `PowerError`.
+    """Convert an `OSError` from accessing `path` to a `PowerError`.
 
     Raises
     ------
@@ -170,7 +170,7 @@ def opened(source: SourceFile) -> Iterator[FileIO]:
 def _check_unchanged(source: SourceFile, status: os.stat_result) -> None:
     if (status.st_size, status.st_mtime_ns) != (source.size, source.mtime_ns):
         raise FileChanged(
-            f"{source.path} changed while it was read. Register it when it is complete.",
+            f"{source.path} changed while it was being read. Try again once it is complete.",
             param="path",
         )
 
@@ -208,7 +208,7 @@ def temporary_path(directory: Path) -> Path:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write `data` to `path`; after a crash the file has either its old or its new content."""
+    """Write `data` to `path`. After a crash, the file has either the old or the new content."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_path(path.parent)
     try:
@@ -235,7 +235,7 @@ def sync_directory(directory: Path) -> None:
 
 @contextmanager
 def writing(home: Path) -> Iterator[None]:
-    """Raise errors of the operating system while writing to the store as a `PowerError`.
+    """Convert an `OSError` from writing to the store to a `PowerError`.
 
     Raises
     ------
@@ -249,9 +249,10 @@ def writing(home: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise InsufficientDisk(
-                f"The disk of {home} is full. Delete models or free space elsewhere."
+                f"The disk of {home} is full, or your quota is used up. Delete models, or free "
+                "space elsewhere."
             ) from None
         raise PowerError(
             f"Could not write to the model store {home}: {error.strerror or error}. Check its "
-            "owner and permissions, or set A3S_POWER_HOME to another folder."
+            "owner and permissions, or set A3S_POWER_HOME to another directory."
         ) from None

@@ -1,4 +1,4 @@
-"""Find the files in the store that no model, pull or conversion needs."""
+"""Find files in the store that are not needed by any model, pull or conversion."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def find_garbage(
     manifests: ManifestDirectory,
     conversions: ConversionDirectory,
 ) -> list[tuple[Removable, Path]]:
-    """Return what can be removed, each with its path.
+    """Return the removable files, each with its path.
 
-    The caller holds the store's lock. Manifests are written under that lock, so a temporary file
-    among them was left by a crash.
+    The caller must hold the store's lock. Manifests are written under that lock, so a temporary
+    file among them was left by a crash.
     """
     snapshot = manifests.read()
     orphans: list[Path] = []
@@ -55,7 +55,7 @@ def find_garbage(
 
 
 def _state_of(home: Path, partial: Path) -> Path:
-    """Return the file that describes a download; it is written before the first byte."""
+    """Return the state file of a download, which is written before its first byte."""
     return home / PULLS / f"{partial.name.removeprefix(PARTIAL_PREFIX)}.json"
 
 

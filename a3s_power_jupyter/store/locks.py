@@ -9,7 +9,7 @@ from filelock import FileLock, Timeout
 
 
 class ProcessLock:
-    """A lock that one object, in one process, holds at a time.
+    """A lock that only one object in one process can hold at a time.
 
     The operating system releases it when the process exits.
     """
@@ -36,11 +36,11 @@ class ProcessLock:
         return True
 
     def release(self) -> None:
-        """Release the lock and remove its file; does nothing if this object does not hold it."""
+        """Release the lock and remove its file, if this object holds the lock."""
         if not self._lock.is_locked:
             return
-        # The file is removed while the lock is held: a process that opened it before finds it
-        # gone and tries again. Windows cannot remove an open file, so an empty file remains.
+        # The file is removed while the lock is held, so a process that has opened it meanwhile
+        # notices and tries again. Windows cannot remove an open file, so an empty file remains.
         if sys.platform != "win32":
             self._path.unlink(missing_ok=True)
         self._lock.release()

@@ -1,4 +1,4 @@
-"""Read and write manifests: one JSON file per model, read again when it changes."""
+"""Read and write manifests, one JSON file per model. Changed files are read again."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class Unreadable(NamedTuple):
-    """A manifest that cannot be read; `name` is the name of the model, if it is known."""
+    """A manifest that cannot be read; `name` is the name of the model, if known."""
 
     file: str
     reason: str
@@ -42,11 +42,11 @@ class Snapshot:
     Attributes
     ----------
     manifests : mapping of str to Manifest
-        By name of the model, sorted.
+        Manifests by the name of the model, sorted.
     filenames : mapping of str to str
-        File of each model.
+        File names by the name of the model.
     unreadable : tuple of Unreadable
-        Sorted by file.
+        Manifests that cannot be read, sorted by file.
     """
 
     manifests: Mapping[str, Manifest] = field(default_factory=dict)
@@ -54,7 +54,7 @@ class Snapshot:
     unreadable: tuple[Unreadable, ...] = ()
 
     def unreadable_for(self, name: str) -> Unreadable | None:
-        """Return the unreadable manifest of a model, by its content or its file name."""
+        """Return the unreadable manifest that belongs to a model, by its content or file name."""
         if name in self.manifests:
             return None
         files = possible_filenames(name)
@@ -65,7 +65,7 @@ class Snapshot:
 
 
 class _Stamp(NamedTuple):
-    """Values of a file that change if it is replaced or written to."""
+    """Attributes of a file that change if it is replaced or written to."""
 
     inode: int
     size: int
@@ -75,7 +75,7 @@ class _Stamp(NamedTuple):
 class ManifestDirectory:
     """The directory of manifests.
 
-    `read` is thread-safe. The caller of `write` and `remove` holds the store's lock.
+    `read` is thread-safe. The caller of `write` and `remove` must hold the store's lock.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -157,7 +157,7 @@ def encode(manifest: Manifest) -> bytes:
 
 
 def decode(text: bytes) -> Manifest:
-    """Decode a manifest, and check its names and hashes, which are used in paths.
+    """Decode a manifest, and check the names and hashes that are used in paths.
 
     Raises
     ------
@@ -175,9 +175,9 @@ def decode(text: bytes) -> Manifest:
 
 
 def content(manifest: Manifest) -> tuple[object, ...]:
-    """Return the values that two registrations of the same content share.
+    """Return the values that are equal for two registrations of the same content.
 
-    File names count in directories only: a renamed GGUF file is still the same model.
+    File names matter in model directories only: a renamed GGUF file is still the same model.
     """
     named = manifest.format != "gguf"
     files = [(file.name if named else None, file.sha256) for file in manifest.files]
@@ -187,9 +187,9 @@ def content(manifest: Manifest) -> tuple[object, ...]:
 def _check_file(file: StoredFile) -> None:
     name = PurePosixPath(file.name)
     if name.is_absolute() or ".." in name.parts or not name.parts or "\\" in file.name:
-        raise msgspec.ValidationError(f"The path {file.name[:80]!r} is outside the model")
+        raise msgspec.ValidationError(f"the path {file.name[:80]!r} is outside the model")
     if not _SHA256.fullmatch(file.sha256):
-        raise msgspec.ValidationError(f"The sha256 of {file.name[:80]!r} is invalid")
+        raise msgspec.ValidationError(f"the sha256 of {file.name[:80]!r} is invalid")
     if (file.path is UNSET) != (file.mtime_ns is UNSET):
         raise msgspec.ValidationError(f"{file.name[:80]!r} has only one of path and mtime_ns")
 
@@ -214,7 +214,7 @@ def _snapshot(read: Mapping[str, Manifest | Unreadable]) -> Snapshot:
         if isinstance(result, Unreadable):
             unreadable.append(result)
         elif result.name in manifests:
-            reason = f"{filenames[result.name]} describes {result.name!r}, too"
+            reason = f"{filenames[result.name]} also describes {result.name!r}"
             unreadable.append(Unreadable(file, reason, None))
         else:
             manifests[result.name] = result

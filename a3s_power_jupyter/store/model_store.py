@@ -1,14 +1,14 @@
 """Store models by name, with their files and the blobs that they share.
 
-Layout of the home of the store (contract, "Storage")::
+Layout of the home of the store::
 
     lock                         held while manifests or blobs change
     models/manifests/*.json      one file per model
     models/blobs/sha256-<hex>    files that were copied or downloaded
     models/blobs/partial-<hex>   a download in progress, described by pulls/<hex>.json
-    models/conversions/*.json    one file per conversion, which has a blob
+    models/conversions/*.json    one file per conversion, which refers to a blob
 
-All methods are synchronous and thread-safe, and reflect what other processes on the same home do.
+All methods are synchronous and thread-safe, and see changes by other processes on the same home.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from .stored_files import paths_of, registered_in_place
 
 
 class ModelStore:
-    """The models of one home. The first write creates its directories."""
+    """The models of one home directory, which the first write creates."""
 
     def __init__(self, home: Path) -> None:
         self._home = home
@@ -88,7 +88,7 @@ class ModelStore:
         InsufficientDisk
             If the copy does not fit on the disk.
         PowerError
-            If the store cannot be written, or as `inspection.inspect` does.
+            If the store cannot be written, or if `inspection.inspect` refuses the model.
         """
         check_name(request.name)
         description = inspect(request, parameters)
@@ -128,7 +128,7 @@ class ModelStore:
     def delete(self, name: str) -> int:
         """Delete a model and the blobs that no other model uses, and return the bytes freed.
 
-        Files that were registered in place stay. An unreadable manifest is deleted, too; garbage
+        Files registered in place are kept. An unreadable manifest is deleted as well; garbage
         collection removes its blobs.
 
         Raises
@@ -150,8 +150,8 @@ class ModelStore:
     def save(self, manifest: Manifest) -> None:
         """Write the manifest of a model, replacing one of the same name.
 
-        Blobs that are no longer used are removed. A caller that creates blobs holds the lock until
-        it has saved the manifest, so that garbage collection does not remove them in between.
+        Blobs that are no longer used are removed. A caller that creates blobs must hold the lock
+        until it has saved the manifest, so that garbage collection does not remove them.
 
         Raises
         ------
@@ -173,7 +173,7 @@ class ModelStore:
                 self._remove_unused(blobs_of([old]))
 
     def find_conversion(self, conversion: Conversion) -> Conversion | None:
-        """Return the record of a conversion, or None if it was not made or its blob is missing."""
+        """Return the record of a conversion, or None if there is none or its blob is missing."""
         found = self.conversions.get(conversion.key)
         if found is None or found.refused is not None:
             return found
@@ -181,7 +181,7 @@ class ModelStore:
         return found if blob.exists() and blob.stat().st_size == found.size else None
 
     def save_conversion(self, conversion: Conversion, result: Path | None) -> None:
-        """Record a conversion and make its `result`, if any, a blob.
+        """Write the record of a conversion, and turn its `result`, if any, into a blob.
 
         Raises
         ------
@@ -198,7 +198,7 @@ class ModelStore:
         return paths_of(manifest, self.blobs)
 
     def collect_garbage(self, dry_run: bool) -> builtins.list[Removable]:
-        """Remove the files that no model and no pull needs; with `dry_run`, only return them.
+        """Remove the files that no model or pull needs; with `dry_run`, only return them.
 
         Blobs are kept while any manifest is unreadable, because it may refer to them.
 
@@ -248,7 +248,7 @@ class ModelStore:
                 manifest = msgspec.structs.replace(manifest, created=old.created)
             elif old is not None and not overwrite:
                 raise ModelAlreadyExists(
-                    f"The model {manifest.name!r} already exists with other content or "
+                    f"The model {manifest.name!r} already exists with different content or "
                     "parameters. Choose another name, or set overwrite.",
                     param="name",
                 )
@@ -258,9 +258,9 @@ class ModelStore:
             return manifest, True
 
     def _is_usable(self, old: Manifest, new: Manifest) -> bool:
-        """Return whether `old` can stay in place of `new`, which has the same content.
+        """Return whether `old` can be kept instead of `new`, which has the same content.
 
-        Its files must exist, and be the same paths or blobs.
+        Its files must exist unchanged, and paths registered in place must be the same.
         """
         in_place = any(file.path is not UNSET for file in old.files)
         if in_place and old.files != new.files:
@@ -272,7 +272,7 @@ class ModelStore:
         return True
 
     def _remove_unused(self, sha256s: set[str]) -> int:
-        """Remove unused conversions and those of `sha256s` that are unused; return bytes freed."""
+        """Remove unused conversions and the unused blobs of `sha256s`; return the bytes freed."""
         snapshot = self._manifests.read()
         if snapshot.unreadable:
             return 0  # an unreadable manifest may refer to any blob

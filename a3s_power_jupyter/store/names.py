@@ -16,7 +16,7 @@ _MAX_FILENAME = 255  # bytes; NAME_MAX of Linux, and the limit of APFS and NTFS.
 
 
 def check_name(name: str) -> None:
-    """Check that `name` is a valid model name (contract, "Names").
+    """Check that `name` is a valid model name.
 
     Raises
     ------
@@ -25,14 +25,14 @@ def check_name(name: str) -> None:
     """
     if not _NAME.fullmatch(name):
         raise InvalidModelName(
-            f"{_shown(name)} is not a valid model name. Use 1 to {MAX_NAME_LENGTH} characters of "
-            "A-Z a-z 0-9 . _ - : / @ +",
+            f"{_shown(name)} is not a valid model name. Use 1 to {MAX_NAME_LENGTH} of the "
+            "characters A-Z a-z 0-9 . _ - : / @ +",
             param="name",
         )
     if any(segment in ("", ".", "..") for segment in name.split("/")):
         raise InvalidModelName(
-            f"{_shown(name)} is not a valid model name. Do not start or end it with a slash, and "
-            "put something other than '.' and '..' between slashes.",
+            f"{_shown(name)} is not a valid model name. It must not start or end with a slash, "
+            "and the parts between slashes must not be empty, '.' or '..'.",
             param="name",
         )
 
@@ -42,19 +42,20 @@ def _shown(name: str) -> str:
 
 
 def manifest_filename(name: str, taken: Collection[str]) -> str:
-    """Return the file name for the manifest of a model (contract, "Storage").
+    """Return the file name for the manifest of a model.
 
     Parameters
     ----------
     name : str
+        Name of the model.
     taken : collection of str
-        Files of other models in lower case, because ``Llama`` and ``llama`` are the same file on a
-        case-insensitive file system.
+        File names of other models in lower case, because ``Llama`` and ``llama`` are the same file
+        on a case-insensitive file system.
 
     Raises
     ------
     ModelAlreadyExists
-        If other models have all possible file names.
+        If all possible file names are taken.
     """
     for filename in possible_filenames(name):
         if filename.lower() not in taken:

@@ -1,4 +1,4 @@
-"""Temporary directories that show the files of a model under their own names.
+"""Create temporary directories with the files of a model under their own names.
 
 Blobs and downloads in progress are named after hashes, but model libraries find the files of a
 model by name.
@@ -22,8 +22,7 @@ from .formats.model_directory import describe_directory
 def linked_directory(files: Mapping[str, Path]) -> Iterator[Path]:
     """Create a temporary directory of links to exactly `files`, and yield its path.
 
-    Code and pickles in a directory that the user registered are therefore never visible to the
-    library that loads the model.
+    The library that loads the model cannot see any code or pickles in a registered directory.
 
     Parameters
     ----------
@@ -33,7 +32,7 @@ def linked_directory(files: Mapping[str, Path]) -> Iterator[Path]:
     Raises
     ------
     OSError
-        If no link can be made in the system's directory for temporary files.
+        If the system's temporary directory does not support links.
     """
     with tempfile.TemporaryDirectory(prefix="a3s-power-") as created:
         directory = Path(created)
@@ -54,12 +53,12 @@ def _link(path: Path, link: Path) -> None:
 def describe_staged(
     name: str, files: Mapping[str, Path], first: str | None
 ) -> tuple[Description, tuple[str, ...]]:
-    """Describe a model from files that do not have their own names.
+    """Describe a model from files that are stored under other names.
 
     Parameters
     ----------
     name : str
-        Shown in error messages in place of the temporary directory.
+        Name of the model for error messages, in place of the temporary directory.
     files : mapping of str to Path
         Files by their relative path in the model, with slashes.
     first : str or None
@@ -74,7 +73,7 @@ def describe_staged(
     Raises
     ------
     PowerError
-        As `describe_gguf` and `describe_directory` do.
+        If `describe_gguf` or `describe_directory` refuses the files.
     """
     with linked_directory(files) as directory:
         try:

@@ -1,4 +1,4 @@
-"""Hash the files of models, and find and check them later."""
+"""Hash model files when they are registered, and find and check them later."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def paths_of(manifest: Manifest, blobs: BlobStore) -> list[Path]:
     FileNotFound
         If a file or blob does not exist.
     FileChanged
-        If a file has another size or time than when it was registered.
+        If the size or modification time of a file has changed since its registration.
     NotAFile, PathUnreadable
         If a file cannot be read.
     """
@@ -47,7 +47,7 @@ def _path_of(file: StoredFile, blobs: BlobStore) -> Path:
 
 
 def registered_in_place(source: SourceFile, known: Iterable[Manifest]) -> StoredFile:
-    """Hash a file that stays where it is, unless a manifest in `known` has its hash.
+    """Return the entry of a file that stays in place, with the hash in `known` or a new one.
 
     Raises
     ------

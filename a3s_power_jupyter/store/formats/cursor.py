@@ -80,7 +80,7 @@ class Cursor:
         return self.read(length).decode("utf-8", errors="replace")
 
     def skip_strings(self, number: int) -> None:
-        """Skip strings without creating them, because vocabularies have more than 100,000."""
+        """Skip strings without decoding them, because vocabularies have more than 100,000."""
         buffer, at, unpack = self._buffer, self._at, _U64.unpack_from
         for _ in range(number):
             if at + 8 > len(buffer):

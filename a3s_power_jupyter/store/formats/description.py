@@ -1,4 +1,4 @@
-"""The description of a model that is not registered yet, from the headers of its files."""
+"""Describe a model before its registration, from the headers of its files."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from ...contract.types import (
 )
 from ..files import SourceFile, user_path
 
-#: Quantization on load of `safetensors` models, if the user chooses none.
+#: Default quantization on load for `safetensors` models.
 DEFAULT_ISQ = "Q8_0"
 
 
 @dataclass(frozen=True)
 class Description:
-    """The result of inspecting a path, with the fields of `Manifest`."""
+    """Description of the model at a path, with fields of `Manifest`."""
 
     format: Format
     files: tuple[SourceFile, ...]
@@ -37,7 +37,7 @@ class Description:
     geometry: Geometry | UnsetType = UNSET
 
     def manifest(self, request: RegisterRequest, parameters: DefaultParameters) -> Manifest:
-        """Return the manifest of the model that `request` registers, still without files."""
+        """Return the manifest for a request to register the model, still without files."""
         if self.format == "safetensors" and parameters.isq is UNSET:
             parameters = msgspec.structs.replace(parameters, isq=DEFAULT_ISQ)
         return Manifest(

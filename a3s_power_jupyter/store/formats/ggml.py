@@ -1,4 +1,4 @@
-"""Tensor types of ggml and file types of llama.cpp, by the numbers in GGUF files.
+"""Tensor types of ggml and file types of llama.cpp, by their numbers in GGUF files.
 
 Sources: ``enum ggml_type`` in ggml.h, the block structs in ggml-common.h, and ``enum llama_ftype``
 in llama.h, as in llama-cpp-python 0.3.36. A test compares the sizes with the installed llama.cpp.

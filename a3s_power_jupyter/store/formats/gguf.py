@@ -3,7 +3,7 @@
 The format is described in llama.cpp's gguf.h and in
 https://github.com/ggml-org/ggml/blob/master/docs/gguf.md. Each length is compared with the rest of
 the file before it is used, work and memory are limited, and long arrays are skipped. The file is
-read and not memory-mapped, because access to a mapped file that was truncated kills the process.
+not memory-mapped, because access to a mapped file that was truncated kills the process.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ Value = int | float | str | list[int | float] | Omitted
 
 
 class Tensor(NamedTuple):
-    """An entry of the tensor table; `type` is a key of `ggml.TENSOR_TYPES` or newer."""
+    """An entry of the tensor table; `type` is a key of `ggml.TENSOR_TYPES`, or a newer type."""
 
     name: str
     elements: int
@@ -117,9 +117,9 @@ class _HeaderReader:
             raise self._cursor.invalid(f"its version is {version}, but only 2 and 3 are supported")
         return version
 
-    def _number_of(self, what: str, limit: int, least_size: int) -> int:
+    def _number_of(self, what: str, limit: int, min_size: int) -> int:
         number = self._cursor.u64()
-        if number > limit or number * least_size > self._cursor.left:
+        if number > limit or number * min_size > self._cursor.left:
             raise self._cursor.invalid(f"{number} {what} do not fit in the file")
         return number
 
@@ -182,7 +182,7 @@ class _HeaderReader:
         return tuple(tensors)
 
     def _tensor(self, alignment: int) -> tuple[Tensor, int]:
-        """Read a tensor, and return it with the end of its data from the start of all data."""
+        """Read a tensor; return it and the end of its data, relative to the start of all data."""
         name = self._cursor.text("a tensor name", MAX_TENSOR_NAME)
         dimensions = self._cursor.u32()
         if dimensions > MAX_DIMENSIONS:

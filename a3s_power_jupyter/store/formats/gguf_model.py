@@ -27,10 +27,10 @@ _ENCODERS = {
     "jina-bert-v2", "jina-bert-v3", "t5encoder", "gemma-embedding", "llama-embed",
 }  # fmt: skip
 
-#: ``general.type`` of GGUF files that are not a model on their own, and what to do with them.
+#: ``general.type`` of GGUF files that are not a model on their own, with the error message.
 _NOT_MODELS = {
-    "mmproj": "is the multimodal projector (mmproj) of a vision model. Register the file of the "
-    "model, with this file as its mmproj.",
+    "mmproj": "is the multimodal projector (mmproj) of a vision model. Register the model's "
+    "file, with this file as its mmproj.",
     "adapter": "is a LoRA adapter, not a model. Merge it into its base model and register that.",
     "imatrix": "is an importance matrix for quantization, not a model. Choose another file.",
 }
@@ -46,7 +46,7 @@ def describe_gguf(path: Path) -> Description:
     UnsupportedModelFormat
         If the file is not a model on its own.
     InvalidParameter
-        If the file is a shard, but not the first.
+        If the file is a shard other than the first.
     FileNotFound
         If the file or one of its shards does not exist.
     NotAFile, PathUnreadable, FileChanged
@@ -99,8 +99,8 @@ def _other_shards(path: Path, header: Header) -> list[Path]:
     names = [f"{match['stem']}-{number:05}-of-{total:05}.gguf" for number in range(1, total + 1)]
     if path.name != names[0] or header.metadata.get("split.no", 0) != 0:
         raise InvalidParameter(
-            f"{path} is not the first shard. Register {names[0]}, and the other shards are found "
-            "beside it.",
+            f"{path} is not the first shard. Register {names[0]}; the other shards are found "
+            "next to it.",
             param="path",
         )
     missing = [name for name in names if not (path.parent / name).exists()]
@@ -142,7 +142,7 @@ def _details(header: Header, tensors: list[Tensor]) -> ModelDetails:
 
 
 def _quantization(header: Header, tensors: list[Tensor]) -> str | UnsetType:
-    """Return the stated file type, or else the type of most of the elements."""
+    """Return the file type in the header, or else the type of most of the elements."""
     stated = header.metadata.get("general.file_type")
     if isinstance(stated, int) and stated & ~FILE_TYPE_GUESSED in FILE_TYPES:
         return FILE_TYPES[stated & ~FILE_TYPE_GUESSED]
@@ -154,7 +154,7 @@ def _quantization(header: Header, tensors: list[Tensor]) -> str | UnsetType:
 
 
 def _capabilities(header: Header) -> tuple[Capability, ...]:
-    """Return what llama.cpp can do with the model; it can pool any text model for embeddings."""
+    """Return the capabilities in llama.cpp, which can pool any text model for embeddings."""
     pooled = positive_int(_of_architecture(header, "pooling_type")) is not UNSET
     encoder = header.text("general.architecture") in _ENCODERS
     if pooled or encoder or _of_architecture(header, "attention.causal") is False:
@@ -183,12 +183,12 @@ def _geometry(header: Header) -> Geometry | UnsetType:
 
 
 def _maximum(value: object) -> int | UnsetType:
-    """Return a number, or the largest one if it differs between layers."""
+    """Return the value, or the largest one if it differs between layers."""
     return positive_int(max(value, default=0) if isinstance(value, list) else value)
 
 
 def _kv_heads(value: object, layers: int, default: int) -> int:
-    """Return the heads per layer; if layers differ, the mean, rounded up to be on the safe side."""
+    """Return the heads per layer; if the layers differ, the mean, rounded up to be safe."""
     if isinstance(value, list):
         total = sum(heads for heads in value if positive_int(heads) is not UNSET)
         return -(-total // layers) if total else default

@@ -1,4 +1,4 @@
-"""Check a request to register a model, and describe what is at its path."""
+"""Check a request to register a model, and describe the model at its path."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ def inspect(request: RegisterRequest, parameters: DefaultParameters) -> Descript
     Raises
     ------
     InvalidParameter
-        If fields are missing or invalid, or do not fit together.
+        If fields are missing, invalid or in conflict.
     InvalidISQ
         If `isq` is set for a format that is not quantized on load.
     UnsupportedModelFormat
         If the format is unknown, or the file is not a model on its own.
     PowerError
-        As `describe_gguf`, `describe_directory` and `with_mmproj` do.
+        If `describe_gguf`, `describe_directory` or `with_mmproj` refuses the files.
     """
     if request.format is not None and request.format not in _FORMATS:
         raise UnsupportedModelFormat(
-            f"Unknown format {request.format!r}. Use one of: {', '.join(_FORMATS)}; or omit it "
-            "to have it detected.",
+            f"Unknown format {request.format!r}. Use one of: {', '.join(_FORMATS)}. To detect the "
+            "format, omit it.",
             param="format",
         )
     description = _remote(request) if _is_remote(request) else _local(request)
@@ -59,7 +59,7 @@ def _is_remote(request: RegisterRequest) -> bool:
         return True
     if request.upstream is not None:
         raise InvalidParameter(
-            'Only a model of format "remote" can have an upstream. Set that format or omit the '
+            'Only a model of format "remote" can have an upstream. Set that format, or omit the '
             "upstream.",
             param="upstream",
         )
@@ -90,24 +90,25 @@ def _check_upstream(upstream: Upstream) -> None:
         valid = False
     if not valid:
         raise InvalidParameter(
-            "base_url is not an http or https URL. Use for example http://localhost:8000/v1",
+            "base_url is not an HTTP URL. Use a URL such as http://localhost:8000/v1",
             param="upstream.base_url",
         )
     if "@" in url.netloc or url.query or url.fragment:
         raise InvalidParameter(
-            "base_url must not contain credentials or a query. Put the key in an environment "
-            "variable of the server, and the name of the variable in api_key_env.",
+            "base_url must not contain credentials or a query. Set an environment variable of the "
+            "server to the key, and api_key_env to the name of the variable.",
             param="upstream.base_url",
         )
     if not upstream.model:
         raise InvalidParameter(
-            "The upstream needs the name of a model in model.", param="upstream.model"
+            "The upstream has no model. Set model to a model of that server.",
+            param="upstream.model",
         )
     if upstream.api_key_env is not UNSET and not _VARIABLE.fullmatch(upstream.api_key_env):
         # The message does not show the value, which may be the key.
         raise InvalidParameter(
-            "api_key_env must be the name of an environment variable that contains the key, for "
-            "example OPENAI_API_KEY, and not the key.",
+            "api_key_env must be the name of an environment variable that contains the key, such "
+            "as OPENAI_API_KEY, not the key itself.",
             param="upstream.api_key_env",
         )
 
@@ -115,7 +116,8 @@ def _check_upstream(upstream: Upstream) -> None:
 def _local(request: RegisterRequest) -> Description:
     if request.path is None:
         raise InvalidParameter(
-            'Set path to the file or directory of the model, or format to "remote".',
+            "The path is missing. Set it to the file or directory of the model, or set format to "
+            '"remote".',
             param="path",
         )
     path = user_path(request.path)
@@ -147,16 +149,16 @@ def _gguf(path: Path, mmproj: str | None) -> Description:
 
 
 def _check_suffix(path: Path) -> None:
-    """Give better advice than "not a GGUF file" for common other files."""
+    """Refuse other weights files with better advice than "not a GGUF file"."""
     if path.suffix == ".safetensors":
         raise UnsupportedModelFormat(
-            f"{path} is only the weights of a model. Register its directory {path.parent}, with "
-            "config.json and tokenizer.",
+            f"{path} contains only the weights of a model. Register its directory, {path.parent}, "
+            "with config.json and a tokenizer.",
             param="path",
         )
     if path.suffix in PICKLES:
         raise UnsupportedModelFormat(
-            f"{path} is a pickle, and opening it can run any code. Get the model as GGUF or "
+            f"{path} is a pickle, and loading it can run arbitrary code. Get the model as GGUF or "
             "safetensors.",
             param="path",
         )

@@ -31,7 +31,7 @@ def read_object(path: Path) -> dict[str, Any]:
 
 
 def read_array(path: Path) -> list[Any]:
-    """Return the JSON array in the file `path`, as `read_object` does for an object."""
+    """Return the JSON array in the file `path`. Raises as `read_object` does."""
     value = _decoded(path)
     if not isinstance(value, list):
         raise _invalid(path, "it is not a JSON array")

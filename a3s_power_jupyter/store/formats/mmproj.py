@@ -1,7 +1,7 @@
 """Find and check the multimodal projector (mmproj) of a GGUF vision model.
 
-The projector encodes images and is a separate file beside the model. Its architecture and keys are
-those of llama.cpp's mtmd (clip-impl.h).
+The projector encodes images. It is a separate file next to the model, with the architecture and
+keys of llama.cpp's mtmd (clip-impl.h).
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def with_mmproj(description: Description, path: Path) -> Description:
     encodes_images = header.metadata.get("clip.has_vision_encoder") is not False
     if header.text("general.architecture") != "clip" or not encodes_images:
         raise UnsupportedModelFormat(
-            f"{path} is not a multimodal projector (mmproj) for images. Choose the file beside the "
-            "model whose name starts with mmproj.",
+            f"{path} is not a multimodal projector (mmproj) for images. Choose the mmproj file "
+            "that belongs to the model.",
             param="mmproj",
         )
     return with_vision(
@@ -46,12 +46,12 @@ def with_mmproj(description: Description, path: Path) -> Description:
 
 
 def with_vision(description: Description) -> Description:
-    """Return `description` with the capability of a model that has a projector."""
+    """Return `description` with the capability ``vision``."""
     return dataclasses.replace(description, capabilities=(*description.capabilities, "vision"))
 
 
 def find_mmproj(model: Path) -> Path:
-    """Return the only mmproj file beside a model.
+    """Return the only mmproj file next to a model.
 
     Raises
     ------
@@ -66,15 +66,15 @@ def find_mmproj(model: Path) -> Path:
         found = sorted(path for path in model.parent.iterdir() if _MMPROJ_NAME.search(path.name))
     if not found:
         raise FileNotFound(
-            f"There is no mmproj file beside {model}, which the model needs for images. Give its "
-            "path as mmproj, or omit the format to register the model for text only.",
+            f"There is no mmproj file next to {model}, which the model needs for images. Set "
+            "mmproj to its path, or omit the format to register the model for text only.",
             param="mmproj",
         )
     if len(found) > 1:
         names = ", ".join(path.name for path in found[:5])
         raise InvalidParameter(
-            f"There are {len(found)} mmproj files beside {model} ({names}). Give the path of the "
-            "right one as mmproj.",
+            f"There are {len(found)} mmproj files next to {model} ({names}). Set mmproj to the "
+            "path of the right one.",
             param="mmproj",
         )
     return found[0]

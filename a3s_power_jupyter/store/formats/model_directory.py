@@ -1,4 +1,4 @@
-"""Describe a model in the layout of transformers: config.json, tokenizer and safetensors weights.
+"""Describe a model directory of transformers: config.json, tokenizer and safetensors weights.
 
 The keys of config.json are those of transformers' ``PretrainedConfig``; modules.json is the format
 of sentence-transformers.
@@ -28,11 +28,11 @@ TOKENIZERS = (
     "tokenizer.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model",
     "vocab.json", "vocab.txt", "tekken.json",
 )  # fmt: skip
-#: The folder that transformers reads chat templates with names from.
+#: Folder with the named chat templates of a tokenizer of transformers.
 TEMPLATES = "additional_chat_templates"
 
 _PROCESSORS = ("preprocessor_config.json", "processor_config.json")
-#: Suffixes of settings, vocabularies and templates, and of no code.
+#: Suffixes of settings, vocabularies and templates. Code is not included.
 _COMPANIONS = (".json", ".txt", ".model", ".jinja", ".tiktoken")
 #: Suffixes of class names in `architectures` of models that generate text.
 _GENERATORS = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
@@ -41,13 +41,14 @@ _GENERATORS = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
 def describe_directory(path: Path, wanted: DirectoryFormat | None) -> Description:
     """Describe the model in the directory `path`.
 
-    The description has the files that loading needs: safetensors weights, settings and tokenizer,
-    but no other weights, code or documents. A link to a file is described under the path of the
-    link, because the Hugging Face cache consists of links.
+    The description has only the files that are needed to load the model: safetensors weights,
+    settings and tokenizer, but no other weights, code or documents. A link to a file is described
+    under the path of the link, because the Hugging Face cache consists of links.
 
     Parameters
     ----------
     path : Path
+        The directory.
     wanted : {"safetensors", "vision", "huggingface"} or None
         The format; None to detect it.
 
@@ -84,7 +85,7 @@ def describe_directory(path: Path, wanted: DirectoryFormat | None) -> Descriptio
 
 
 def is_companion(name: str) -> bool:
-    """Return whether a file of this name belongs to a model beside its weights."""
+    """Return whether a file of this name is needed in addition to the weights."""
     if name.endswith(".index.json"):
         return name.endswith(".safetensors.index.json")  # other indexes list other weights
     return name.endswith(_COMPANIONS)
@@ -145,7 +146,7 @@ def _folders(path: Path) -> list[str]:
         name = module.get("path") if isinstance(module, dict) else None
         if not isinstance(name, str) or len(PurePosixPath(name).parts) > 1 or name in (".", ".."):
             raise InvalidModelDirectory(
-                f"{path / 'modules.json'} has a module whose path is not a folder beside it. "
+                f"{path / 'modules.json'} lists a module that is not in a folder next to it. "
                 "Download the model again.",
                 param="path",
             )
@@ -179,7 +180,7 @@ def _companions(path: Path, folders: list[str]) -> list[SourceFile]:
 
 
 def _is_regular(entry: os.DirEntry[str]) -> bool:
-    """Return whether the entry is a file or a link to one, and not a pipe or a broken link."""
+    """Return whether the entry is a file or a link to one, not a pipe or a broken link."""
     try:
         return stat.S_ISREG(entry.stat().st_mode)
     except FileNotFoundError:
@@ -187,7 +188,7 @@ def _is_regular(entry: os.DirEntry[str]) -> bool:
 
 
 def _text_config(config: dict[str, Any]) -> dict[str, Any]:
-    """Return the config of the language model, which a vision model has in ``text_config``."""
+    """Return the config of the language model, which is ``text_config`` in vision models."""
     nested = config.get("text_config")
     return nested if isinstance(nested, dict) else config
 

@@ -22,7 +22,7 @@ from .safetensors import read_header
 SINGLE = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 
-#: Suffixes of weights that are opened with `pickle`, which can run any code.
+#: Suffixes of weights that are loaded with `pickle`, which can run arbitrary code.
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 
 
@@ -33,8 +33,9 @@ class Weights:
     Attributes
     ----------
     files : tuple of SourceFile
+        The files, sorted by name.
     dtype : str
-        Type of most of the elements, as the format spells it (``BF16``).
+        Type of most of the elements, as spelled in the files (``BF16``).
     elements : int
         Number of elements in all tensors.
     """
@@ -89,7 +90,7 @@ def _weight_map(directory: Path) -> dict[str, str]:
     for name in sorted(set(weight_map.values())):
         if Path(name).name != name or not name.endswith(".safetensors"):
             raise InvalidModelDirectory(
-                f"{directory / INDEX} lists {name[:80]!r}, which is not a safetensors file beside "
+                f"{directory / INDEX} lists {name[:80]!r}, which is not a safetensors file next to "
                 "it. Download it again.",
                 param="path",
             )
@@ -121,7 +122,7 @@ def no_weights(location: str, files: Iterable[str], param: str) -> InvalidModelD
     files : iterable of str
         Paths in `location`, with slashes.
     param : str
-        Request field that named `location`.
+        Request field that contains `location`.
     """
     names = sorted(files)
     ggufs = [name for name in names if name.endswith(".gguf")]
@@ -132,15 +133,15 @@ def no_weights(location: str, files: Iterable[str], param: str) -> InvalidModelD
     elif any(name.endswith("adapter_model.safetensors") for name in names):
         advice = "It is a LoRA adapter: merge it into its base model and use the result"
     elif "model_index.json" in names:
-        advice = "It is a diffusers pipeline, which generates images and not text"
+        advice = "It is a diffusers pipeline, which generates images, not text"
     elif safetensors:
         advice = (
             f"It has {safetensors[0]}, but weights must be called {SINGLE} or be listed in {INDEX}"
         )
     elif pickles:
         advice = (
-            f"Its weights are pickled ({pickles[0]}), and opening a pickle can run any code. Get "
-            "the model as safetensors or GGUF, or save it with transformers' save_pretrained, "
+            f"Its weights are pickled ({pickles[0]}), and loading a pickle can run arbitrary code. "
+            "Get the model as safetensors or GGUF, or save it with transformers' save_pretrained, "
             "which writes safetensors"
         )
     else:
