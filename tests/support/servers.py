@@ -139,7 +139,8 @@ def clean_environ(folder: Path, home: Path, runtime_dir: Path) -> dict[str, str]
     env = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("JUPYTER", "A3S_POWER", "JPY_"))
+        # Workers of pytest-xdist have COLUMNS, which overrides the width of a terminal.
+        if not name.startswith(("JUPYTER", "A3S_POWER", "JPY_", "COLUMNS"))
     }
     return env | {
         "HOME": str(folder),
