@@ -30,8 +30,8 @@ Messages = str | Iterable[Mapping[str, Any]]
 def connect(url: str | None = None, token: str | None = None, *, start: bool = True) -> Client:
     """Connect to a server.
 
-    Without `url`, the server is found automatically: ``A3S_POWER_URL``, the server that started
-    this kernel, any running server of this user, or else a new headless server.
+    Without `url`, the server is the one in ``A3S_POWER_URL``, the server that started this kernel,
+    any running server of this user, or else a new headless server.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def connect(url: str | None = None, token: str | None = None, *, start: bool = T
     ServerNotFound
         If no server is found. The message lists what was tried.
     InvalidParameter
-        If `url` is not an HTTP URL.
+        If `url` or ``A3S_POWER_URL`` is not an HTTP URL.
     """
     if url is not None:
         return Client(Connection(server_at(url, token, "the given URL")))
@@ -63,7 +63,7 @@ def connect(url: str | None = None, token: str | None = None, *, start: bool = T
 
 
 class Client(ModelMethods, PullMethods):
-    """Client of one server, created by `connect`. Thread-safe, and a context manager.
+    """Thread-safe client of one server, created by `connect`. Can be used in a ``with`` block.
 
     Every method raises the `PowerError` of the server's reply, `ServerNotFound` if the server does
     not respond, and `ConnectionLost` if the connection is closed before the reply is complete.
@@ -214,7 +214,7 @@ class Client(ModelMethods, PullMethods):
         return msgspec.json.decode(self._connection.request("GET", "health"), type=Health)
 
     def events(self) -> Iterator[dict[str, Any]]:
-        """Watch for changes of models and pulls.
+        """Watch changes of models and pulls.
 
         Yields
         ------
@@ -256,7 +256,7 @@ class Client(ModelMethods, PullMethods):
         return Chat(self._connection, model)
 
     def openai(self) -> openai.OpenAI:
-        """Return a client of the ``openai`` package for this server.
+        """Return an ``openai.OpenAI`` client for this server.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""HTTP requests to one server: authentication, errors, event streams, reconnecting."""
+"""Send HTTP requests to one server: authentication, errors, event streams, reconnection."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
 def http_options(server: Server) -> dict[str, Any]:
     """Return the keyword arguments for an ``httpx2.Client`` that connects to `server`."""
     address = urlsplit(server.url)
-    # Creating a TLS context takes longer than a request, so plain HTTP goes without one.
+    # Creating a TLS context takes longer than a request, so it is skipped for plain HTTP.
     verify: ssl.SSLContext | bool = address.scheme == "https"
     if server.certfile:
         verify = _trust_only(server.certfile)
@@ -82,8 +82,8 @@ def _trust_only(certfile: str) -> ssl.SSLContext:
 class EventStream:
     """Iterator over the events of one SSE reply.
 
-    Closing it closes the connection, which cancels the request in the server. Another thread may
-    close it: the thread waiting for events then gets `ConnectionLost`.
+    Closing it closes the connection, which cancels the request in the server. If another thread
+    closes it, the thread that waits for events raises `ConnectionLost`.
     """
 
     def __init__(self, response: httpx2.Response) -> None:
@@ -115,7 +115,7 @@ class EventStream:
         except (httpx2.TransportError, httpx2.StreamClosed) as error:
             raise ConnectionLost(
                 "The server closed the connection before its reply was complete. "
-                "The server may have been stopped; try again."
+                "It may have been stopped; try again."
             ) from error
         finally:
             self.close()
@@ -126,7 +126,7 @@ class EventStream:
         self._response.close()
 
     def _wake_reader(self) -> None:
-        """Shut the socket down, since closing it does not interrupt a thread that is reading."""
+        """Shut down the socket, because closing it does not interrupt a reading thread."""
         stream = self._response.extensions.get("network_stream")
         if stream is not None:
             with suppress(OSError):  # already closed by the server
@@ -134,10 +134,12 @@ class EventStream:
 
 
 class Connection:
-    """HTTP connection to one server, which may be restarted. Thread-safe.
+    """Thread-safe HTTP connection to one server. It survives a restart of the server.
 
     Parameters
     ----------
+    server : Server
+        The server to connect to.
     find : callable, optional
         Returns the server's new address and key. It is called if the server does not respond or
         refuses the key, as after a restart. None for a server chosen by the user.
@@ -158,14 +160,18 @@ class Connection:
         body: object = None,
         timeout: float | None = DEFAULT_TIMEOUT,
     ) -> bytes:
-        """Send a request, with `body` as JSON, and return the body of the reply.
+        """Send a request and return the body of the reply.
 
         Parameters
         ----------
+        method : str
+            HTTP method.
         path : str
             Path below ``v1/``, percent-encoded.
+        body : object, optional
+            Sent as JSON.
         timeout : float or None
-            Seconds without a byte from the server; None waits forever.
+            Seconds to wait for data from the server; None waits forever.
 
         Raises
         ------
@@ -174,7 +180,7 @@ class Connection:
         ServerNotFound
             If the server does not accept connections, or does not have this extension.
         ConnectionLost
-            If the reply does not arrive.
+            If the connection is closed or times out before the reply is complete.
         """
         return self._send(method, path, body=body, timeout=timeout).content
 
@@ -183,8 +189,8 @@ class Connection:
     ) -> EventStream:
         """Send a request and return the events of the reply.
 
-        Parameters and errors are those of `request`. Errors of the request itself are raised here,
-        before the first event.
+        Parameters and errors are those of `request`. If the server refuses the request, the error
+        is raised here and not by the iteration.
         """
         return EventStream(self._send(method, path, body=body, timeout=timeout, stream=True))
 
@@ -193,7 +199,7 @@ class Connection:
             http.close()
 
     def _open(self) -> httpx2.Client:
-        headers = {"Accept-Encoding": "identity"}  # a compressor would hold events back
+        headers = {"Accept-Encoding": "identity"}  # compression would delay events
         if self.server.key:
             headers["Authorization"] = f"Bearer {self.server.key}"
         return httpx2.Client(
@@ -249,8 +255,8 @@ class Connection:
             response.read()
         except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
             raise ServerNotFound(
-                f"Could not connect to {self.server.url}: {error}. Start the server, or name "
-                "another one: connect(url, token) or the variable A3S_POWER_URL."
+                f"Could not connect to {self.server.url}: {error}. Start the server, or choose "
+                "another one: connect(url, token), or the environment variable A3S_POWER_URL."
             ) from error
         except httpx2.TimeoutException as error:
             raise ConnectionLost(
@@ -260,14 +266,15 @@ class Connection:
         except httpx2.TransportError as error:
             raise ConnectionLost(
                 f"The server at {self.server.url} closed the connection without a reply. "
-                "The server may have been stopped; try again."
+                "It may have been stopped; try again."
             ) from error
         raise _error_of(response, self.server.url)
 
     def _reconnect(self, failed: httpx2.Client) -> bool:
         """Find the server again and return whether its address or key has changed.
 
-        Only the first of the threads that `failed` with the old address does the search.
+        `failed` is the HTTP client of the failed request. If several threads fail, only the first
+        one searches.
         """
         if self._find is None:
             return False
@@ -293,7 +300,7 @@ def _error_of(response: httpx2.Response, url: str) -> PowerError:
     if response.status_code in (401, 403):
         return Unauthorized(f"The server at {url} rejected the token. Check the token.")
     return ServerNotFound(
-        f"The server at {url} replied with HTTP status {response.status_code}, not as this "
-        "extension does. Check that a3s_power_jupyter is enabled there: "
+        f"The server at {url} replied with HTTP status {response.status_code}, and the reply is "
+        "not from this extension. Check that a3s_power_jupyter is enabled there: "
         "`jupyter server extension list`."
     )

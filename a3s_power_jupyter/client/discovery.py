@@ -28,7 +28,7 @@ def server_at(url: str, token: str | None, found: str) -> Server:
     token : str or None
         Takes precedence over the token in the URL.
     found : str
-        Description of where the URL was given, for messages.
+        Source of the URL, for messages.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def find_server(*, start: bool = True, timeout: float = 5.0) -> Server:
     Raises
     ------
     ServerNotFound
-        If there is no server. The message lists what was tried.
+        If no server is found. The message lists what was tried.
     """
     url = os.environ.get("A3S_POWER_URL")
     if url:
@@ -81,10 +81,11 @@ def find_server(*, start: bool = True, timeout: float = 5.0) -> Server:
     if start:
         server = shared_server(runtime_dir)
         return msgspec.structs.replace(server, found="a headless server started for this kernel")
+    reasons = "; ".join(dict.fromkeys(reason.rstrip(".") for reason in rejected))
     raise ServerNotFound(
-        f"No Jupyter server with a3s-power-jupyter was found ({'; '.join(rejected)}; no other "
-        f"runtime file in {runtime_dir}). Start one with `jupyter lab` or `jupyter power`, or "
-        "name one: connect(url, token), or the variables A3S_POWER_URL and A3S_POWER_TOKEN."
+        f"No Jupyter server with a3s-power-jupyter was found ({reasons}; no other runtime file in "
+        f"{runtime_dir}). Start one with `jupyter lab` or `jupyter power`, or choose one: "
+        "connect(url, token), or the environment variables A3S_POWER_URL and A3S_POWER_TOKEN."
     )
 
 
@@ -101,9 +102,9 @@ def _server_of_this_kernel(runtime_dir: Path, rejected: list[str]) -> Server | N
 
 
 def _parent_pids() -> Iterator[int]:
-    """Yield the processes that may have started this kernel, nearest first.
+    """Yield the ids of processes that may have started this kernel, nearest first.
 
-    jupyter_client sets ``JPY_PARENT_PID``, which is a handle and not a process id on Windows. The
+    jupyter_client sets ``JPY_PARENT_PID``, which on Windows is a handle, not a process id. The
     ancestors cover launchers between server and kernel, and IPython in a JupyterLab terminal.
     """
     parent = os.environ.get("JPY_PARENT_PID", "")

@@ -33,7 +33,7 @@ _started: list[subprocess.Popen[bytes]] = []
 
 
 def shared_server(runtime_dir: Path) -> Server:
-    """Return the running server of this user, or start a headless one.
+    """Return a running server of this user, or start a headless one.
 
     Raises
     ------
@@ -47,8 +47,8 @@ def shared_server(runtime_dir: Path) -> Server:
             return find_running_server(runtime_dir, [], timeout=5.0) or _start(runtime_dir)
     except filelock.Timeout:
         raise ServerNotFound(
-            f"Another process has been starting a server for {START_TIMEOUT:.0f} s. "
-            "Start one yourself: `jupyter power`."
+            f"Another process has been starting a server for {START_TIMEOUT:.0f} s. Try again, or "
+            "start one in a terminal: `jupyter power`."
         ) from None
 
 

@@ -149,7 +149,7 @@ class ModelMethods:
         Parameters
         ----------
         keep_alive : str or float, optional
-            Time the model stays loaded when idle: a duration such as ``"5m"``, seconds, 0 to unload
+            How long the idle model stays loaded: a duration such as ``"5m"``, seconds, 0 to unload
             it as soon as it is idle, or -1 to keep it loaded.
         progress : callable, optional
             Called with the phase, ``"converting"`` or ``"loading"``, and its progress from 0 to 1.
@@ -200,7 +200,7 @@ class ModelMethods:
         return self._model("POST", _path(name, "/unpin"))
 
     def gc(self, *, dry_run: bool = True) -> list[Removable]:
-        """Find files that no model uses, and remove them unless `dry_run` is True.
+        """Find unused files in the store, and remove them unless `dry_run` is True.
 
         Returns
         -------

@@ -8,11 +8,11 @@ from urllib.parse import quote
 import msgspec
 
 from ..contract.types import PullStatus
-from .connection import Connection, EventStream
+from .connection import DEFAULT_TIMEOUT, Connection, EventStream
 
 
 class PullMethods:
-    """Methods of `Client` for pulls."""
+    """Pull operations of `Client`, which provides the connection."""
 
     _connection: Connection
 
@@ -24,7 +24,7 @@ class PullMethods:
         force: bool = False,
         revision: str | None = None,
     ) -> EventStream:
-        """Pull a model from the hub and yield its events::
+        """Pull a model from the hub and return the events of the pull::
 
             for event in client.pull("bartowski/Llama-3.2-3B-Instruct-GGUF:Q4_K_M"):
                 print(event["status"], event.get("completed"))
@@ -40,12 +40,17 @@ class PullMethods:
             ``owner/repo:TAG``, ``owner/repo/path/file.gguf`` or ``owner/repo``, optionally with
             ``@revision`` after the repository.
         token : str or None
-            Token for a private or gated repository; default: the server's token, which
+            Token for a private or gated repository. The default is the server's token, which
             ``%power login`` stores.
         force : bool
-            Verify an existing model, and download files that are outdated or wrong.
+            Whether to verify an existing model, and download files that are damaged or outdated.
         revision : str or None
             Branch, tag or commit.
+
+        Returns
+        -------
+        EventStream
+            Iterator over the events, which are dicts.
 
         Raises
         ------
@@ -63,17 +68,17 @@ class PullMethods:
         force: bool = False,
         revision: str | None = None,
     ) -> PullStatus:
-        """Start a pull like `pull`, and return its status without waiting."""
+        """Start a pull, as `pull` does, and return its status without waiting."""
         body = _body(name, token, force, revision) | {"background": True}
         return self._status("POST", "models/pull", body)
 
-    def pulls(self, *, timeout: float | None = 60.0) -> list[PullStatus]:
+    def pulls(self, *, timeout: float | None = DEFAULT_TIMEOUT) -> list[PullStatus]:
         """Return all known pulls, including those that have ended, sorted by name.
 
         Parameters
         ----------
         timeout : float or None
-            Seconds to wait for the server.
+            Seconds to wait for the server; None waits forever.
         """
         reply = self._connection.request("GET", "models/pull", timeout=timeout)
         return msgspec.convert(msgspec.json.decode(reply)["data"], list[PullStatus])

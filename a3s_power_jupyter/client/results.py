@@ -1,4 +1,4 @@
-"""Results of client methods: answers, streams of answers, health."""
+"""Results of client methods: replies, streamed replies, and the health of a server."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Health(msgspec.Struct, frozen=True):
     home : str
         Directory of the model store.
     hints : list of str
-        How to improve the setup, with the commands.
+        Suggestions to improve the setup, with commands.
     problems : list of ManifestProblem
         Manifests that cannot be read.
     """
@@ -179,7 +179,7 @@ class ChatStream:
 
     @property
     def reply(self) -> Reply:
-        """The text received so far, as one answer."""
+        """The answer received so far."""
         reason = self._finish_reason or "interrupted"
         return Reply("".join(self._texts), self._model, reason, self._usage, self._last)
 
@@ -195,4 +195,6 @@ class ChatStream:
                     self._texts.append(piece)
                     yield piece
         if self._finish_reason is None:
-            raise ConnectionLost("The connection was closed before the answer was complete.")
+            raise ConnectionLost(
+                "The connection was closed before the answer was complete. Try again."
+            )

@@ -23,8 +23,8 @@ def read_server(path: Path) -> Server:
     FileNotFoundError
         If the file does not exist.
     ServerNotFound
-        If another user could have written the file or read its key, if it is not a runtime file,
-        or if its server runs on another machine.
+        If another user can write the file or read its key, if it is not a runtime file, or if its
+        server runs on another machine.
     """
     try:
         # A link could point to a file that another user can change.
@@ -60,7 +60,7 @@ def find_running_server(runtime_dir: Path, rejected: list[str], *, timeout: floa
     Parameters
     ----------
     rejected : list of str
-        For each file that was skipped, the reason is appended.
+        The reason for each skipped file is appended.
     timeout : float
         Seconds to wait for the response of each server.
     """
@@ -71,8 +71,10 @@ def find_running_server(runtime_dir: Path, rejected: list[str], *, timeout: floa
                 rejected.append(f"{path.name}: its server has stopped")
                 continue
             check_health(server, timeout=timeout)
-        except (PowerError, FileNotFoundError) as error:
-            rejected.append(f"{path.name}: {error}")
+        except FileNotFoundError:  # the server has just stopped
+            continue
+        except PowerError as error:
+            rejected.append(error.message)
             continue
         return server
     return None

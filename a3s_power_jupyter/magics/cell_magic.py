@@ -121,7 +121,7 @@ def _look_up(field: re.Match[str], variables: Mapping[str, Any]) -> Any:
 
 
 def _key(text: str) -> int | str:
-    """Return an index for digits, and otherwise a string, whose quotes are optional."""
+    """Return an integer index, or else a string. The quotes of a string are optional."""
     if re.fullmatch(r"-?\d+", text):
         return int(text)
     if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":

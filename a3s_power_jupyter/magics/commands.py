@@ -1,4 +1,4 @@
-"""The commands of ``%power``, one function each. `pulling` has the commands for pulls."""
+"""Commands of ``%power``, one function each. The commands for pulls are in `pulling`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .live_text import live_text
 from .render import Output
 from .session import Session
 
-#: Bytes from which hashing takes long enough to announce it.
+#: Size in bytes from which hashing takes long enough to announce it.
 LARGE_FILE = 500_000_000
 
 

@@ -30,7 +30,7 @@ class Completion:
     MAX_AGE : float
         Seconds for which the names of models and pulls are cached.
     TIMEOUT : float
-        Seconds that a key press waits for the server.
+        Seconds to wait for the server after a key press.
     """
 
     MAX_AGE = 2.0
@@ -67,7 +67,7 @@ class Completion:
         }
 
     def _candidates(self, parser: MagicParser, before: list[str], word: str) -> list[str]:
-        """Return what can follow the complete words `before`."""
+        """Return the candidates for the word after the complete words `before`."""
         expected = _expected_argument(parser, before)
         if expected is None:
             return []

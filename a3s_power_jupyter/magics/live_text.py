@@ -1,4 +1,4 @@
-"""Text that is updated while a cell runs."""
+"""Show text that is updated while a cell runs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class LiveText(ABC):
 
     @abstractmethod
     def finish(self) -> None:
-        """Show the last text, if it is not shown yet."""
+        """Show the last text, unless it is already shown."""
 
     def __enter__(self) -> LiveText:
         return self

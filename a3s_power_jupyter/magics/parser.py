@@ -87,7 +87,7 @@ def line_parser() -> MagicParser:
 
     _add_model_command(add, "show", commands.show, "show all details of a model")
     command = _add_model_command(add, "rm", commands.remove, "delete a model")
-    command.add_argument("--force", action="store_true", help="delete it even while it is busy")
+    command.add_argument("--force", action="store_true", help="delete it even if it is busy")
 
     command = _add_model_command(add, "load", commands.load, "load a model now")
     command.add_argument(
@@ -96,7 +96,7 @@ def line_parser() -> MagicParser:
     _add_parameters(command, "load parameter, such as num_ctx=4096; can be repeated")
 
     command = _add_model_command(add, "unload", commands.unload, "unload a model from memory")
-    command.add_argument("--force", action="store_true", help="unload it even while it is busy")
+    command.add_argument("--force", action="store_true", help="unload it even if it is busy")
     _add_model_command(add, "pin", commands.pin, "keep a model in memory")
     _add_model_command(add, "unpin", commands.unpin, "allow a pinned model to be unloaded")
 
@@ -115,7 +115,7 @@ def line_parser() -> MagicParser:
 
 def _add_pull_commands(add: Any) -> None:
     command: MagicParser = add(
-        "pull", help="download a model from the Hugging Face Hub; an interrupt pauses it"
+        "pull", help="download a model from the Hugging Face Hub; interrupt the cell to pause"
     )
     command.add_argument(
         "name", metavar="NAME", help="owner/repo:TAG, owner/repo/path/file.gguf or owner/repo"
@@ -138,9 +138,9 @@ def _add_pull_commands(add: Any) -> None:
     command = add("pause", help="pause a pull; %%power pull resumes it")
     command.add_argument("pull", metavar="NAME")
     command.set_defaults(run=pulling.pause)
-    command = add("cancel", help="cancel a pull and delete what was downloaded")
+    command = add("cancel", help="cancel a pull and delete its partial files")
     command.add_argument("pull", metavar="NAME")
-    command.add_argument("--keep-partial", action="store_true", help="keep what was downloaded")
+    command.add_argument("--keep-partial", action="store_true", help="keep the partial files")
     command.set_defaults(run=pulling.cancel)
     command = add("login", help="store a Hugging Face token outside the notebook")
     command.set_defaults(run=pulling.login)

@@ -40,8 +40,8 @@ def pull(session: Session, arguments: argparse.Namespace) -> Output | None:
     if arguments.token:
         display(
             render.note(
-                "The token is now in this notebook and its history. Remove it and use "
-                "%power login, which stores it elsewhere."
+                "The token is now in this notebook and its history. Remove it, and use "
+                "%power login, which stores it outside the notebook."
             )
         )
     options = {name: getattr(arguments, name) for name in ("token", "force", "revision")}
@@ -149,7 +149,7 @@ def _details(status: PullStatus) -> str:
 
 
 class NotebookDisplay:
-    """Show a pull with its widget; a saved notebook keeps the last status.
+    """Show a pull in its widget. A saved notebook keeps the last status.
 
     The widget also receives the status from this cell, for front ends in which it cannot reach
     the server while the cell is running.
@@ -182,9 +182,9 @@ class NotebookDisplay:
 
 
 class TerminalDisplay:
-    """Show a pull in one line that is overwritten.
+    """Show a pull in one line, which is overwritten.
 
-    If the output is not a terminal, write a line for each step and each tenth of the progress.
+    If the output is not a terminal, write a line for each step and each 10% of progress.
     """
 
     def __init__(self) -> None:
@@ -210,7 +210,7 @@ class TerminalDisplay:
 
 @contextmanager
 def _pull_display(client: Client, *, in_notebook: bool) -> Iterator[Callable[[PullStatus], None]]:
-    """Return a function that shows a status; the last one remains in the output."""
+    """Yield a function that shows a status. The last status remains in the output."""
     chosen = NotebookDisplay(client) if in_notebook else TerminalDisplay()
     try:
         yield chosen.show

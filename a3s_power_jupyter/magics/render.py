@@ -42,7 +42,7 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str) 
 
 
 def facts(pairs: Iterable[tuple[str, str]]) -> Output:
-    """Render names and values as a table of two columns, without the pairs that have no value.
+    """Render names and values as a table of two columns, omitting pairs without a value.
 
     The first pair must have a value, because it is the header of the Markdown table.
     """

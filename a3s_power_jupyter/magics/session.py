@@ -1,4 +1,4 @@
-"""State that the magics keep between cells: the client, the default model, conversations."""
+"""Keep state between cells: the client, the default model and the conversations."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class Session:
         if chat_models:
             raise UsageError(
                 f"Several models can chat: {', '.join(chat_models)}. "
-                "Name one: %%power NAME, or set the default: %power use NAME."
+                "Choose one: %%power NAME, or set the default: %power use NAME."
             )
         raise UsageError(_no_chat_model(models))
 

@@ -1,4 +1,4 @@
-"""Widgets for models, pulls and chats (anywidget), with the views in ``labextension/src``."""
+"""Widgets for models, pulls and chats (anywidget). Their views are in ``labextension/src``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Forward requests of a widget's view to the server, for views that cannot reach it themselves.
+"""Forward requests of a widget's view to the server, for views that cannot reach it directly.
 
 A view sends ``{"id", "method", "path", "body"}``, and ``"stream": true`` to request events. Each
 item of the reply is sent back as ``{"id", "item"}``, and the last message has ``"done": true``. A
@@ -160,7 +160,7 @@ class _Reply:
         self._stream: EventStream | None = None
 
     def attach(self, stream: EventStream) -> None:
-        """Set the stream that `stop` closes, and close it at once after an earlier `stop`."""
+        """Set the stream that `stop` closes. Close it at once if `stop` was called before."""
         with self._lock:
             self._stream = stream
             stopped = self.stopped
@@ -184,7 +184,7 @@ class _Reply:
 
 
 def _is_allowed(path: str) -> bool:
-    """Whether views may request `path`. Dot segments would lead to other routes."""
+    """Return whether views may request `path`. Dot segments would lead to other routes."""
     segments = path.partition("?")[0].split("/")
     return _PATH.fullmatch(path) is not None and not {".", ".."} & {*map(unquote, segments)}
 
@@ -192,7 +192,7 @@ def _is_allowed(path: str) -> bool:
 class EventCoalescer:
     """Keeps the latest event of each model and each pull until a view is ready for it.
 
-    One thread adds events and another one takes them. The number of kept events is limited by the
+    One thread adds events and another removes them. The number of kept events is limited by the
     number of models and pulls.
     """
 
@@ -203,7 +203,7 @@ class EventCoalescer:
         self._error: Exception | None = None
 
     def read(self, stream: EventStream) -> None:
-        """Add all events of a stream, then `end`."""
+        """Add all events of a stream, and call `end` after the last one."""
         try:
             for event in stream:
                 self.add(event)
@@ -228,12 +228,12 @@ class EventCoalescer:
             self._changed.notify()
 
     def next_batch(self) -> list[Event]:
-        """Wait for events and return them; an empty list at the end of the stream.
+        """Wait for events and return them. The list is empty at the end of the stream.
 
         Raises
         ------
         Exception
-            The error passed to `end`, once all events were returned.
+            If `end` was called with an error and all events have been returned.
         """
         with self._changed:
             self._changed.wait_for(lambda: self._events or self._ended)
@@ -245,7 +245,7 @@ class EventCoalescer:
 
 
 def _subject(event: Event) -> tuple[str, str]:
-    """Return what an event is about: a model, a pull, or for other events their type."""
+    """Return the subject of an event: a model, a pull, or the type of any other event."""
     if event["type"] in ("model", "model_deleted"):
         return "model", event["id"] if "id" in event else event["model"]["id"]
     if event["type"] in ("pull", "pull_deleted"):

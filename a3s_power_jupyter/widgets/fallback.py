@@ -1,4 +1,4 @@
-"""HTML and plain text for saved notebooks and front ends without widgets."""
+"""Render HTML and plain text for saved notebooks and front ends without widgets."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def pull(name: str, status: PullStatus | None) -> Bundle:
 
 
 def chat(model: str, messages: Iterable[Mapping[str, Any]]) -> Bundle:
-    """Render a conversation, with Markdown as plain text and without images."""
+    """Render a conversation. Markdown is shown as plain text, and images are omitted."""
     shown = [(str(message.get("role", "")), _text_of(message)) for message in messages]
     title = f"Chat with {model}" if model else "Chat"
     text = "\n".join([title, *(f"{role}: {content}" for role, content in shown)])

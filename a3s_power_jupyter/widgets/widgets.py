@@ -1,4 +1,4 @@
-"""The widgets. Views request their data from the server, so the widgets hold little state."""
+"""The widgets. They hold little state, because the views request data from the server."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ class PowerWidget(anywidget.AnyWidget):
     kind : str
         Name of the view.
     instance : str
-        Identifies the run of the server that the kernel uses. A view whose page comes from the same
-        server sends its requests there, so it works while the kernel is busy and after it restarts.
-        Other views send their requests through the kernel.
+        Id of the kernel's server, which changes when the server restarts. A view on a page of the
+        same server sends its requests there, so it works while the kernel is busy and after the
+        kernel restarts. Other views send their requests through the kernel.
 
     Raises
     ------
@@ -84,7 +84,7 @@ class PowerWidget(anywidget.AnyWidget):
         PowerError
             If the server does not respond.
         msgspec.DecodeError
-            If the reply is not as expected.
+            If the reply cannot be decoded.
         """
         raise NotImplementedError
 
@@ -96,7 +96,7 @@ class PowerWidget(anywidget.AnyWidget):
         return {**data, **self._fallback_or_notice()}, metadata
 
     def _fallback_or_notice(self) -> Bundle:
-        """Never raise, because the view connects again when the server is back."""
+        """Return a notice if the server does not respond; the view reconnects when it is back."""
         try:
             return self.fallback()
         except (PowerError, msgspec.DecodeError) as error:
@@ -125,8 +125,8 @@ class PullProgress(PowerWidget):
     name : str
         Name of the model.
     status : dict or None
-        JSON form of `PullStatus`, set by ``%power pull``. It is shown by views that send their
-        requests through the kernel, which cannot respond while it runs the cell.
+        JSON form of `PullStatus`, set by ``%power pull`` for views that send their requests through
+        the kernel, which cannot respond while it runs the cell.
     """
 
     name = traitlets.Unicode().tag(sync=True)
@@ -194,7 +194,7 @@ def _pull_status(connection: Connection, name: str) -> PullStatus | None:
 
 
 def _has_front_end() -> bool:
-    """Whether the cell is run by a front end, and not by nbclient (nbconvert, papermill).
+    """Return whether a front end runs the cell, not nbclient (nbconvert, papermill).
 
     nbclient saves the state and the code of every widget in the notebook, where viewers without a
     kernel would show an unusable widget instead of the HTML. Its requests do not allow input.
