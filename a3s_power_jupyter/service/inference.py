@@ -73,7 +73,7 @@ class Inference:
     async def embed(
         self, manifest: Manifest, request: EmbeddingRequest, keep_alive: float | None
     ) -> Embedded:
-        """Compute one L2-normalised vector for each input. Raises as `generate` does."""
+        """Compute one L2-normalized vector for each input. Raises as `generate` does."""
         async with self._submitted(manifest, request, keep_alive) as stream:
             async for item in stream:
                 if isinstance(item, Embedded):

@@ -54,8 +54,8 @@ def hub() -> Iterator[HubServer]:
 
 @pytest.fixture
 def hub_environ(hub: HubServer) -> dict[str, str]:
-    """Environment of a server that pulls from `hub`, with the faults of earlier tests removed."""
-    hub.behave()
+    """Environment of a server that pulls from `hub`, with the failures of earlier tests removed."""
+    hub.clear_failures()
     return environ_of(hub)
 
 
@@ -80,7 +80,7 @@ def session_server(
 @pytest.fixture
 def lab_server(session_server: servers.Server, hub: HubServer) -> Iterator[servers.Server]:
     """`session_server` without kernels, notebooks, models, pulls, settings and workspaces."""
-    hub.behave()
+    hub.clear_failures()
     yield session_server
     with session_server.api() as api:
         for session in api.get("api/sessions").json():

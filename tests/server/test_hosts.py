@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from support.kernel_cells import Cell, Cells, bare_kernel
-from support.servers import clean_environ, end
+from support.servers import clean_environ, stop_pid
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 CONNECT = """
@@ -83,7 +83,7 @@ def kernels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cells, C
     with ExitStack() as stack:
         first, second = (stack.enter_context(bare_kernel(environ)) for _ in range(2))
         (pid,) = first.run(CONNECT).texts("text/plain")
-        stack.callback(end, int(pid))
+        stack.callback(stop_pid, int(pid))
         assert second.run(CONNECT).texts("text/plain") == [pid]
         yield first, second
 

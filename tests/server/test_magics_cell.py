@@ -71,7 +71,7 @@ def test_an_interrupt_stops_the_generation_and_keeps_the_text(
             kernel.interrupt()
     result.status = kernel.reply(cell)["content"]["status"]
     assert result.status == "ok"
-    assert not result.tracebacks
+    assert not result.errors
     assert result.stderr == ""
     *_, last = result.texts("text/markdown")
     assert last.endswith("*(stopped)*")

@@ -117,7 +117,7 @@ def test_errors_have_no_traceback(kernel: Kernel, code: str, message: str) -> No
     assert cell.status == "error"
     assert cell.stderr.startswith("UsageError: ")
     assert message in cell.stderr
-    assert not cell.tracebacks
+    assert not cell.errors
     assert "Traceback" not in cell.stderr
 
 

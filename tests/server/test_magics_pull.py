@@ -48,7 +48,7 @@ def kernel(server: Server) -> Iterator[Kernel]:
 @pytest.fixture(autouse=True)
 def _clean(hub: HubServer, server: Server) -> Iterator[None]:
     yield
-    hub.behave()
+    hub.clear_failures()
     with server.api() as api:
         api.delete(f"v1/models/pull/{NAME}")
         api.delete(f"v1/models/{NAME}?force=true")
@@ -98,14 +98,14 @@ def test_an_interrupt_pauses_and_the_same_cell_resumes(
     kernel.interrupt()
     cell = kernel.finish(running)
     assert cell.stderr == ""
-    assert cell.tracebacks == []
+    assert cell.errors == []
     *_, last, hint = cell.texts("text/plain")
     assert f"{NAME}: paused" in last
     assert f"Run this cell again to resume, or %power cancel {NAME}" in hint
     with server.api() as api:
         paused = api.get(f"v1/models/pull/{NAME}/status").json()
     assert (paused["status"], paused["completed"] > 0) == ("paused", True)
-    hub.behave()
+    hub.clear_failures()
     cell = kernel.run(f"%power pull {NAME}")
     assert cell.status == "ok", cell.stderr
     assert ": done, " in cell.texts("text/plain")[-1]
@@ -129,7 +129,7 @@ def test_failures_and_tokens(kernel: Kernel) -> None:
     cell = kernel.run("%power pull tests/Model-GGUF:Q8_0")
     assert cell.stderr.startswith("UsageError: ")
     assert "Q4_1" in cell.stderr  # the available quantization
-    assert cell.tracebacks == []
+    assert cell.errors == []
     assert "failed" in cell.texts("text/plain")[-1]
     assert "UsageError" in kernel.run("%power pull tests/Gated-GGUF:Q4_1").stderr
     cell = kernel.run(f"%power pull tests/Gated-GGUF:Q4_1 --token {TOKEN}")

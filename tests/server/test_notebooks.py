@@ -51,7 +51,7 @@ def shared(hub: HubServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def server(shared: Server, hub: HubServer) -> Iterator[Server]:
     """The shared server without models and pulls."""
     yield shared
-    hub.behave()
+    hub.clear_failures()
     remove_models(shared)
 
 
@@ -86,7 +86,7 @@ def names(server: Server) -> list[str]:
 
 
 def assert_plot(cell: Cell, *, colors: int) -> None:
-    """Check that a cell shows one image in which more than `colors` colours fill areas."""
+    """Check that a cell shows one image in which more than `colors` colors fill areas."""
     (png,) = cell.texts("image/png")
     image = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB")
     assert min(image.size) > 250
@@ -141,7 +141,7 @@ def test_pull(hub: HubServer, server: Server) -> None:
     assert "There are no unused files" in text_of(cells["left-over"])
     assert names(server) == []
     # Again, from a hub that is too fast for a pause.
-    hub.behave()
+    hub.clear_failures()
     assert "Paris" in text_of(run_notebook("02_pull.ipynb", server)["ask-code"])
 
 

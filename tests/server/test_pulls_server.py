@@ -38,7 +38,7 @@ def hub(smollm2_path: Path) -> Iterator[HubServer]:
 @pytest.fixture(autouse=True)
 def _no_failures(hub: HubServer) -> Iterator[None]:
     yield
-    hub.behave()
+    hub.clear_failures()
 
 
 def environ(hub: HubServer) -> dict[str, str]:
@@ -240,7 +240,7 @@ def test_servers_that_are_killed(
         os.kill(server.pid, signal.SIGKILL)
         _, alive = psutil.wait_procs(children, timeout=10)
         assert alive == []
-    hub.behave()
+    hub.clear_failures()
     server = start_on_hub(home=home)
     status = status_of(server, name)
     assert status["status"] == "paused"

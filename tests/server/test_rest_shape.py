@@ -283,7 +283,7 @@ def test_an_image_requires_vision(api: httpx2.Client) -> None:
 # ---------------------------------------------------------------- documentation
 
 
-def test_metrics_are_labelled_with_route_templates(api: httpx2.Client) -> None:
+def test_metrics_are_labeled_with_route_templates(api: httpx2.Client) -> None:
     api.get("v1/models/org/repo:Q4_K_M")
     chat(api, "gc")
     text = api.get("metrics").text

@@ -13,7 +13,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from support.servers import Server, clean_environ, end
+from support.servers import Server, clean_environ, stop_pid
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 STATE = "application/vnd.jupyter.widget-state+json"
@@ -61,7 +61,7 @@ def environ(
     yield clean_environ(tmp_path, tmp_path / "power", runtime_dir)
     if not has_server:
         (file,) = runtime_dir.glob("a3s-power-*.json")
-        end(json.loads(file.read_text())["pid"])
+        stop_pid(json.loads(file.read_text())["pid"])
 
 
 def test_papermill_with_and_without_a_server(

@@ -1,4 +1,4 @@
-"""Both ends of a widget's bridge for tests: a view, and connections with prepared streams."""
+"""Both ends of a widget's bridge: a view, and a connection with a stream from the test."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class View:
 
 
 class Feed:
-    """Stream of the events put in its queue. None ends it, and an exception is raised."""
+    """Stream of the events in its queue. None ends the stream, and an exception is raised."""
 
     def __init__(self) -> None:
         self.queue: Queue[dict[str, Any] | Exception | None] = Queue()
@@ -58,7 +58,7 @@ class Feed:
             if isinstance(event, Exception):
                 raise event
             yield event
-            self.queue.task_done()  # the reader has asked for the next event
+            self.queue.task_done()  # the reader is ready for the next event
 
     def close(self) -> None:
         if not self.closed.is_set():
@@ -67,7 +67,7 @@ class Feed:
 
 
 class FeedConnection:
-    """Connection with one feed as its stream, which opens when `hold` is set."""
+    """Connection with one feed as its stream, which opens once `hold` is set."""
 
     def __init__(self, hold: threading.Event | None = None) -> None:
         self.feed = Feed()
@@ -104,7 +104,7 @@ class Clock:
 
 
 def closed_streams(server: Server) -> int:
-    """Return how many answers of the fake model ``endless`` were cancelled."""
+    """Return the number of cancelled answers of the fake model ``endless``."""
     with server.api() as api:
         calls: list[Any] = api.get("v1/health").json()["calls"]
     return calls.count(["endless", "closed"])

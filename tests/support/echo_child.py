@@ -1,4 +1,4 @@
-"""A child process that sends each command back, except for those that make it misbehave."""
+"""A child process that sends commands back, and misbehaves on request."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Echo(msgspec.Struct, frozen=True, tag=True):
 
 
 class Misbehave(msgspec.Struct, frozen=True, tag=True):
-    """`how`: "print", "raise", "return", "hang"."""
+    """Make the child misbehave; `how` is "print", "raise", "return" or "hang"."""
 
     how: str
 

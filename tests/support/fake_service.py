@@ -1,8 +1,8 @@
-"""A service without models, for tests of the handlers: chosen with ``PowerApp.service_class``.
+"""A service without models for tests of the handlers, selected with ``PowerApp.service_class``.
 
-The name of a model selects its behaviour. ``endless`` generates until it is stopped, ``dies``
-ends in `WorkerDied`, ``busy`` is refused, ``bug`` raises an unexpected exception, and ``silent``
-waits before each step until it is pinned.
+The name of a model selects its behavior. ``endless`` generates until it is stopped, ``dies`` fails
+with `WorkerDied`, ``busy`` is refused, ``bug`` raises an unexpected exception, and ``silent`` waits
+before each step until it is pinned.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class FakeService:
         return self.inference.active
 
     async def health(self) -> dict[str, Any]:
-        """Include what tests check in this process."""
+        """Return the health and the state of this service for tests to check."""
         return {
             "status": "ok",
             "hints": [],

@@ -1,6 +1,6 @@
 """Fakes for unit tests: a clock advanced by the test, and a worker without a process.
 
-The behaviour tested with these is tested with a real clock and real processes as well.
+The same behavior is also tested with a real clock and real processes.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class _Timer:
 
 
 class FakeClock:
-    """A clock that only `advance` moves."""
+    """A clock that moves only in `advance`."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -58,7 +58,7 @@ class FakeClock:
 
 
 async def settle() -> None:
-    """Run the event loop until all tasks wait."""
+    """Run the event loop until all tasks are waiting."""
     for _ in range(50):
         await asyncio.sleep(0)
 
@@ -72,9 +72,9 @@ class FakeWorker:
     name : str
         Name of the model.
     on_death : callable
-        Call it to let the worker die.
+        Called by the test to simulate the death of the worker.
     load_result : asyncio.Future
-        The result of the load: see `succeed` and `fail`.
+        Result of the load, set by `succeed` and `fail`.
     streams : list of Stream
         Streams of the submitted requests.
     progress : callable or None

@@ -1,4 +1,4 @@
-"""Network failures that the test hub simulates, and its record of each request."""
+"""Network failures for the test hub to simulate, and records of its requests."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class _Simulated:
 
 
 class Failures:
-    """The failures to simulate, for any thread."""
+    """Thread-safe list of the failures to simulate."""
 
     def __init__(self) -> None:
         self._simulated: list[_Simulated] = []

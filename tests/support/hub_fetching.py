@@ -155,7 +155,7 @@ class Puller:
         self.process.stdin.close()
 
     def log(self) -> str:
-        """Wait for the end of the process and return its stderr."""
+        """Wait until the process has exited, and return its stderr."""
         assert self.process.stderr is not None
         return self.process.stderr.read().decode()
 

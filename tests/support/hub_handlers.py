@@ -48,7 +48,7 @@ class Request(BaseHTTPRequestHandler):
         return "head" if self.command == "HEAD" else of_get
 
     def simulate(self, stage: Stage, path: str) -> Failure | None:
-        """Simulate a failure; return None if that was the whole reply."""
+        """Simulate a failure; return None if the failure was the whole reply."""
         failure = self.hub.failure(stage, path)
         if failure.delay is not None:
             self.hub.stopping.wait(failure.delay)

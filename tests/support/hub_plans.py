@@ -27,8 +27,8 @@ def paths_of(planned: Plan) -> list[str]:
     return [file.path for file in planned.files]
 
 
-def index(folder: Path, placed: dict[str, str]) -> None:
-    text = json.dumps({"metadata": {}, "weight_map": placed})
+def index(folder: Path, weight_map: dict[str, str]) -> None:
+    text = json.dumps({"metadata": {}, "weight_map": weight_map})
     (folder / "model.safetensors.index.json").write_text(text)
 
 
@@ -36,10 +36,10 @@ def sharded(folder: Path) -> Path:
     """Write a Transformers model with two files of weights."""
     model_files.model_directory(folder)
     (folder / "model.safetensors").unlink()
-    placed = {}
+    weight_map = {}
     for number in (1, 2):
         name = f"model-{number:05}-of-00002.safetensors"
         (folder / name).write_bytes(model_files.safetensors({f"t{number}": ("F32", (2, 2))}))
-        placed[f"t{number}"] = name
-    index(folder, placed)
+        weight_map[f"t{number}"] = name
+    index(folder, weight_map)
     return folder

@@ -90,19 +90,21 @@ class _Sending:
     def __init__(self, request: Request, one: Blob, failure: Failure) -> None:
         self._request = request
         self._one = one
-        self._fault = failure
+        self._failure = failure
 
     def send(self, start: int, end: int) -> None:
         if isinstance(self._one.content, bytes):
             content = memoryview(self._one.content)
-            self._walk(start, end, lambda at, count: self._write(content[at : at + count]))
+            self._send_pieces(start, end, lambda at, count: self._write(content[at : at + count]))
             return
         with self._one.content.open("rb") as file:
-            self._walk(start, end, lambda at, count: self._write_file(file.fileno(), at, count))
+            self._send_pieces(
+                start, end, lambda at, count: self._write_file(file.fileno(), at, count)
+            )
 
-    def _walk(self, start: int, end: int, write: Callable[[int, int], None]) -> None:
+    def _send_pieces(self, start: int, end: int, write: Callable[[int, int], None]) -> None:
         """Send piece by piece, up to a simulated failure."""
-        failure, began = self._fault, time.monotonic()
+        failure, began = self._failure, time.monotonic()
         cut = math.inf if failure.cut_after is None else start + failure.cut_after
         stall = math.inf if failure.stall_after is None else start + failure.stall_after
         at = start
@@ -123,7 +125,7 @@ class _Sending:
                 time.sleep(max(0.0, began + (at - start) / failure.rate - time.monotonic()))
 
     def _write_checked(self, at: int, count: int, write: Callable[[int, int], None]) -> None:
-        wrong = self._fault.wrong_at
+        wrong = self._failure.wrong_at
         if wrong is None or not at <= wrong < at + count:
             write(at, count)
             return

@@ -4,7 +4,7 @@ As on the real hub, requests for LFS files are redirected to another host, with 
 expires, and requests for small files to a path of the same host. `HubServer.fail` simulates
 failures.
 
-The protocol is the one of huggingface_hub 2.4: its ``constants.py`` defines the X-headers and
+The protocol is that of huggingface_hub 2.4: its ``constants.py`` defines the X-headers and
 ``utils/_http.py`` the error codes.
 """
 
@@ -87,8 +87,8 @@ class HubServer:
         """Simulate a `Failure`."""
         self._failures.add(Failure(path, **failure))
 
-    def behave(self) -> None:
-        """Stop all simulated failures."""
+    def clear_failures(self) -> None:
+        """Stop simulating failures."""
         self._failures.clear()
 
     def failure(self, stage: Stage, path: str) -> Failure:
@@ -102,21 +102,21 @@ class HubServer:
     def link(self, repository: Repository, path: str, commit: str) -> str:
         """Return a signed link to a file on the other host."""
         expires = repr(time.time() + self.link_seconds)
-        place = f"/{repository.name}/{commit}/{quote(path)}"
-        signature = self._sign(place, expires)
-        return f"{self.cdn_url}{place}?{urlencode({'Expires': expires, 'Signature': signature})}"
+        url_path = f"/{repository.name}/{commit}/{quote(path)}"
+        signature = self._sign(url_path, expires)
+        return f"{self.cdn_url}{url_path}?{urlencode({'Expires': expires, 'Signature': signature})}"
 
     def expire_links(self) -> None:
         """Invalidate all links."""
         self._key = secrets.token_bytes(16)
 
-    def is_valid_link(self, place: str, query: dict[str, str]) -> bool:
+    def is_valid_link(self, url_path: str, query: dict[str, str]) -> bool:
         expires = query.get("Expires", "0")
-        right = hmac.compare_digest(self._sign(place, expires), query.get("Signature", ""))
-        return right and time.time() < float(expires)
+        signed = hmac.compare_digest(self._sign(url_path, expires), query.get("Signature", ""))
+        return signed and time.time() < float(expires)
 
-    def _sign(self, place: str, expires: str) -> str:
-        return hmac.new(self._key, f"{place} {expires}".encode(), hashlib.sha256).hexdigest()
+    def _sign(self, url_path: str, expires: str) -> str:
+        return hmac.new(self._key, f"{url_path} {expires}".encode(), hashlib.sha256).hexdigest()
 
     def start(self) -> None:
         for server in self._servers:
@@ -136,7 +136,7 @@ def run_hub(*, send_buffer: int | None = None) -> Iterator[HubServer]:
     Parameters
     ----------
     send_buffer : int or None
-        Size of ``SO_SNDBUF``. With a small one, `HubServer.served` is close to what has arrived.
+        Size of ``SO_SNDBUF``. If it is small, `HubServer.served` is close to the bytes received.
     """
     hub = HubServer(send_buffer=send_buffer)
     hub.start()

@@ -38,7 +38,7 @@ class Cell:
         return self._stream("stderr")
 
     @property
-    def tracebacks(self) -> list[str]:
+    def errors(self) -> list[str]:
         return [o["content"]["evalue"] for o in self.outputs if o["msg_type"] == "error"]
 
     def _stream(self, name: str) -> str:
@@ -73,7 +73,7 @@ class Cells:
                 yield message
 
     def finish(self, cell: str) -> Cell:
-        """Wait for a cell that was started."""
+        """Wait for a started cell, and return its status and outputs."""
         result = Cell(outputs=list(self.outputs(cell)))
         result.status = self.reply(cell)["content"]["status"]
         return result

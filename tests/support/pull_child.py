@@ -76,7 +76,7 @@ def pull(channel: Channel, emitter: Emitter, request: protocol.StartPull) -> Non
         half = TOTAL // 2
         emitter.emit(phase="downloading", completed=half, resumed_from=half)
     if kind in ("slow", "stubborn"):
-        download_until_paused(channel, emitter, deaf=kind == "stubborn")
+        download_until_paused(channel, emitter, ignore_pause=kind == "stubborn")
         return
     emitter.emit(phase="downloading", completed=TOTAL // 4, bytes_per_second=1e6, eta_seconds=0.75)
     if kind == "dies":
@@ -110,9 +110,9 @@ def pull_shards(channel: Channel, emitter: Emitter, request: protocol.StartPull)
     register(emitter, request.reference.name, Path(request.home))
 
 
-def download_until_paused(channel: Channel, emitter: Emitter, *, deaf: bool) -> None:
+def download_until_paused(channel: Channel, emitter: Emitter, *, ignore_pause: bool) -> None:
     completed = TOTAL // 2
-    while deaf or not channel.pending:
+    while ignore_pause or not channel.pending:
         time.sleep(0.02)
         completed = min(completed + 1000, TOTAL)
         emitter.emit(phase="downloading", completed=completed, bytes_per_second=5e4)

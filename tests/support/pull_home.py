@@ -1,4 +1,4 @@
-"""A home whose pulls run `pull_child`, and what their callbacks were called with."""
+"""A home directory in which pulls run `pull_child`, with records of their callbacks."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Children = Callable[[], list[psutil.Process]]
 
 
 class PullHome:
-    """A home and the calls of its pulls.
+    """A home directory, and records of the callbacks of its pulls.
 
     Attributes
     ----------
@@ -79,7 +79,7 @@ class PullHome:
         return [request["reference"]["revision"] for request in self.requests()]
 
     def stored_status(self, name: str) -> PullStatus | None:
-        """Return the status that another server reads, or this one after a restart."""
+        """Return the status on disk, which other servers read."""
         state = PullStates(self.path, LOG).read(name)
         return state and state.status
 

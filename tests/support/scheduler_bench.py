@@ -25,7 +25,7 @@ class Bench:
     free : int
         Bytes that the system reports as available.
     events : list of tuple
-        Names of models, each with its new state or with what happened to it.
+        Name of a model, and its new state or an event.
     loads_succeed : bool
         Whether loads succeed at once; otherwise the test completes them.
     """

@@ -27,7 +27,7 @@ STOP_SECONDS = 30
 #: Server extensions that take seconds to start.
 LAB_EXTENSIONS = ("jupyterlab", "jupyter_lsp", "notebook", "notebook_shim")
 
-#: The servers that run now. conftest.py shows their logs when a test fails.
+#: The running servers. conftest.py shows their logs when a test fails.
 running: list[Server] = []
 
 
@@ -38,7 +38,7 @@ class Server:
     Attributes
     ----------
     url : str
-        Its address with the base URL and a trailing slash.
+        Address, including the base URL and a trailing slash.
     token : str
         Accepted as ``Authorization: Bearer``.
     key : str
@@ -88,7 +88,7 @@ def run_server(
     Parameters
     ----------
     folder : Path
-        Holds the server's configuration, data, notebooks and log, and its `home` and
+        Directory for the server's configuration, data, notebooks and log, and for its `home` and
         `runtime_dir` unless they are given.
     argv : str
         Command-line options, such as ``--ServerApp.base_url=/user/ada/``.
@@ -96,7 +96,7 @@ def run_server(
         Serve `fake_service.FakeService`, or the class of that module with this name, instead of
         real models.
     lab : bool
-        Start JupyterLab and Notebook too.
+        Whether to start JupyterLab and Notebook too.
     """
     home = home or folder / "power"
     runtime_dir = runtime_dir or folder / "runtime"
@@ -170,7 +170,7 @@ def stop(process: subprocess.Popen[bytes]) -> int:
         raise
 
 
-def end(pid: int) -> None:
+def stop_pid(pid: int) -> None:
     """Stop the process with this id, if it is running, and wait until it has exited."""
     try:
         process = psutil.Process(pid)
@@ -194,7 +194,7 @@ def _wait_for(path: Path, process: subprocess.Popen[bytes], log: Path) -> dict[s
 
 
 def remove_models(server: Server) -> None:
-    """Remove all models and pulls of `server`, loaded ones and unfinished ones too."""
+    """Remove all models and pulls of `server`, including loaded models and unfinished pulls."""
     with server.api() as api:
         pulls = [pull["name"] for pull in api.get("v1/models/pull").json()["data"]]
         models = [model["id"] for model in api.get("v1/models").json()["data"]]

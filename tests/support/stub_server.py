@@ -16,7 +16,7 @@ HEALTH = (
 
 
 class Request(BaseHTTPRequestHandler):
-    """One request, answered by a function of the test with `send` or by writing to `wfile`."""
+    """One request. A function of the test answers it with `send` or by writing to `wfile`."""
 
     protocol_version = "HTTP/1.1"
     answer: Callable[[Request], None]

@@ -33,7 +33,7 @@ def byte_level(words: str) -> Tokenizer:
     Parameters
     ----------
     words : str
-        How text is split into words: "gpt-2", "smollm" or a regular expression.
+        Rule for splitting text into words: "gpt-2", "smollm" or a regular expression.
     """
     steps: list[Any] = [pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)]
     if words == "smollm":

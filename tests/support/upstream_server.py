@@ -23,7 +23,7 @@ WEATHER = {
 
 
 class Upstream:
-    """A running server. The model of a request selects how it is answered.
+    """A running server. The model in a request selects the reply.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Wait for what another process does."""
+"""Wait for changes made by other processes or threads."""
 
 from __future__ import annotations
 

@@ -218,7 +218,7 @@ def embedding_reply(call: EmbeddingCall, embedded: Embedded) -> dict[str, Any]:
 def _vector(row: bytes, dimensions: int, as_base64: bool) -> list[float] | str:
     """Return the first `dimensions` numbers of `row`, which is little-endian float32.
 
-    A shortened vector is normalised again, as in OpenAI's API.
+    A shortened vector is normalized again, as in OpenAI's API.
     """
     if 4 * dimensions == len(row):
         return base64.b64encode(row).decode() if as_base64 else _from_little_endian(row).tolist()

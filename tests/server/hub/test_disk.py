@@ -91,7 +91,7 @@ def test_a_disk_that_becomes_full_and_has_space_again(
     assert "more bytes, but" in caught.value.message
 
     filler.unlink()
-    hub.behave()
+    hub.clear_failures()
     hub.requests.clear()
     resumed_from = pull(hub, disk / "home")[-1].resumed_from
     assert isinstance(resumed_from, int)

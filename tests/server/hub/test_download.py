@@ -95,7 +95,7 @@ def test_a_pause_keeps_the_bytes(fetching: Fetching, hub: HubServer) -> None:
     fetch_until(fetching, file, 3 * MIB)
     present = bytes_on_disk(fetching.home, file.url)
     assert present >= 3 * MIB
-    hub.behave()
+    hub.clear_failures()
     hub.requests.clear()
     fetching.check(file, CONTENT)
     assert hub.served(PATH) == SIZE - present
@@ -115,7 +115,7 @@ def test_a_power_failure_only_loses_unsynced_bytes(fetching: Fetching, hub: HubS
     with paths.bytes.open("r+b") as partial:  # written but not synced
         partial.truncate(SIZE)
     assert bytes_on_disk(fetching.home, file.url) == synced
-    hub.behave()
+    hub.clear_failures()
     fetching.check(file, CONTENT)
 
 
@@ -125,7 +125,7 @@ def test_a_damaged_state_starts_over(fetching: Fetching, hub: HubServer, damage:
     hub.fail(PATH, rate=4 * MIB, times=None)
     fetch_until(fetching, file, MIB)
     PartialPaths(fetching.home, file.url).state.write_text(damage)
-    hub.behave()
+    hub.clear_failures()
     hub.requests.clear()
     fetching.check(file, CONTENT)
     assert hub.served(PATH) == SIZE
@@ -138,7 +138,7 @@ def test_a_truncated_partial(fetching: Fetching, hub: HubServer) -> None:
     with fetching.partial(file).open("r+b") as partial:
         partial.truncate(MIB // 2)
     assert bytes_on_disk(fetching.home, file.url) <= MIB // 2
-    hub.behave()
+    hub.clear_failures()
     fetching.check(file, CONTENT)
 
 
@@ -147,7 +147,7 @@ def test_other_content_at_the_same_url_starts_over(fetching: Fetching, hub: HubS
     file = publish(hub, CONTENT)
     hub.fail(PATH, rate=4 * MIB, times=None)
     fetch_until(fetching, file, MIB)
-    hub.behave()
+    hub.clear_failures()
     other = random_bytes(SIZE, seed=2)
     changed = publish(hub, other, repo="ada/other")
     hub.requests.clear()

@@ -79,7 +79,7 @@ def test_a_pull_that_is_killed_repeatedly(hub: HubServer, tmp_path: Path, large:
                 first_bytes(puller)
             time.sleep(chance.uniform(0, 0.25))
             puller.kill()
-    hub.behave()
+    hub.clear_failures()
     with pulling(hub, tmp_path / "home", REFERENCE) as puller:
         last = last_status(puller)
     assert last.status == "done", last
@@ -98,7 +98,7 @@ def test_pause_and_resume(hub: HubServer, tmp_path: Path, large: Path) -> None:
         paused = last_status(puller)
     assert paused.status == "paused"
     assert 2 * MIB < paused.completed < large.stat().st_size
-    hub.behave()
+    hub.clear_failures()
     with pulling(hub, tmp_path / "home", REFERENCE) as puller:
         last = last_status(puller)
     assert (last.status, last.resumed_from) == ("done", paused.completed)

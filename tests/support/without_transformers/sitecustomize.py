@@ -1,4 +1,4 @@
-"""On PYTHONPATH, this hides the packages of the extra `transformers`, as if not installed."""
+"""Hide the packages of the extra `transformers`, for a process with this on its PYTHONPATH."""
 
 from __future__ import annotations
 

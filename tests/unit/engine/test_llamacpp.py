@@ -47,8 +47,8 @@ def test_the_hint_for_an_idle_gpu_is_the_command_that_uses_it() -> None:
     assert idle_gpu_hint(True, which=lambda name: name) is None
 
 
-def test_an_unsupported_llama_cpp_python_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The message has the versions of ``pyproject.toml``."""
+def test_an_unsupported_llama_cpp_python_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message has the same versions as ``pyproject.toml``."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     [supported] = [d for d in project["dependencies"] if d.startswith("llama-cpp-python")]
     monkeypatch.setitem(compat._GGML_FUNCTIONS, "ggml_backend_dev_gone", ([], None))

@@ -70,7 +70,7 @@ def test_images_of_a_message_and_of_the_request() -> None:
         ([part(image_file("GIF"))], "neither"),
     ],
 )
-def test_mistakes_name_the_part(content: list[Any], message: str) -> None:
+def test_errors_name_the_part(content: list[Any], message: str) -> None:
     with pytest.raises(InvalidParameter, match=message) as raised:
         read([{"role": "user", "content": content}])
     assert raised.value.param == "messages[0].content[0]"

@@ -140,7 +140,7 @@ def test_base64_is_little_endian_float32() -> None:
 
 
 @pytest.mark.parametrize("encoding", ["float", "base64"])
-def test_fewer_dimensions_are_normalised_again(encoding: str) -> None:
+def test_fewer_dimensions_are_normalized_again(encoding: str) -> None:
     rows = [row["embedding"] for row in embed(dimensions=2, encoding_format=encoding)["data"]]
     if encoding == "base64":
         rows = [list(struct.unpack("<2f", base64.b64decode(row))) for row in rows]

@@ -1,4 +1,4 @@
-"""Reading OpenAI's requests, and refusing invalid ones."""
+"""Test reading OpenAI's requests and refusing invalid ones."""
 
 from __future__ import annotations
 
@@ -190,7 +190,7 @@ def test_unsupported_fields_are_named(fields: dict[str, Any], param: str) -> Non
     assert caught.value.param == param
 
 
-def test_a_misspelt_field_gets_a_suggestion() -> None:
+def test_a_misspelled_field_gets_a_suggestion() -> None:
     with pytest.raises(UnsupportedRequestFields, match="Did you mean 'temperature'"):
         read_chat(chat(temprature=1))
 

@@ -1,4 +1,4 @@
-"""Test parsing of references, in every form that people type or paste."""
+"""Test parsing references in all forms that people type or paste."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_a_folder_called_like_a_page() -> None:
          Reference(f"{REPO}@refs/pr/1/{FILE}", REPO, "refs/pr/1", path=FILE)),
     ],
 )  # fmt: skip
-def test_pages_of_the_web_site(page: str, expected: Reference) -> None:
+def test_pages_of_the_website(page: str, expected: Reference) -> None:
     assert parse(f"https://huggingface.co/{page}") == expected
 
 

@@ -1,4 +1,4 @@
-"""Room for newcomers: eviction, waiting, pinned models, memory."""
+"""Test how newcomers are admitted: eviction, waiting, pinned models, memory."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ async def test_newcomers_are_admitted_in_order() -> None:
     assert order == ["b", "c", "d"]
 
 
-async def test_pinned_models_are_not_unloaded_and_the_error_names_them() -> None:
+async def test_pinned_models_are_not_unloaded_and_the_error_mentions_them() -> None:
     bench = Bench(max_models=1)
     await bench.ask("a")
     bench.scheduler.pin("a", True)

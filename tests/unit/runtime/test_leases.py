@@ -1,4 +1,4 @@
-"""Leases of a loaded model: its queue, its unload, and the death of its worker."""
+"""Test leases of a loaded model: the queue, unloading, and a worker that dies."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ async def test_the_error_of_a_dead_worker_is_kept_until_the_next_load(bench: Ben
     assert len(bench.workers) == 2
 
 
-async def test_stop_ends_all_workers_and_all_loads(bench: Bench) -> None:
+async def test_stop_stops_all_workers_and_all_loads(bench: Bench) -> None:
     await bench.ask("a")
     bench.loads_succeed = False
     loading = asyncio.create_task(bench.ask("b"))

@@ -1,4 +1,4 @@
-"""Loads: shared by all requests for the model, failed, stalled, stopped."""
+"""Test loads: shared by requests, failed, stalled, stopped."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ async def test_a_load_that_cannot_be_prepared_leaves_nothing_behind(
     assert bench.scheduler.runners() == []
 
 
-async def test_a_cancelled_request_does_not_stop_the_load_for_others(bench: Bench) -> None:
+async def test_a_cancelled_request_does_not_stop_the_load_for_other_requests(bench: Bench) -> None:
     bench.loads_succeed = False
     cancelled = asyncio.create_task(bench.ask("a"))
     waiting = asyncio.create_task(bench.ask("a"))

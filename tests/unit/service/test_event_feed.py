@@ -1,4 +1,4 @@
-"""Changes and the event feed, also with many models."""
+"""Test changes and the event feed, also with many models."""
 
 from __future__ import annotations
 

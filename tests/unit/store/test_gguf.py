@@ -22,7 +22,7 @@ from support.model_files import LLAMA, TENSORS, gguf, smollm2, string, value
 
 @pytest.fixture(scope="module")
 def ggml() -> ctypes.CDLL:
-    """The library that llama.cpp reads GGUF files with."""
+    """The library with llama.cpp's reader of GGUF files."""
     spec = importlib.util.find_spec("llama_cpp")
     assert spec is not None
     assert spec.submodule_search_locations

@@ -13,9 +13,9 @@ def test_one_holder_at_a_time(tmp_path: Path) -> None:
     assert not is_locked(path)
     first, second = ProcessLock(path), ProcessLock(path)
     assert first.acquire()
-    assert first.acquire()  # does nothing: it is held already
+    assert first.acquire()  # does nothing, because it is already held
     assert not second.acquire()
-    second.release()  # does nothing: it is not held
+    second.release()  # does nothing, because it is not held
     assert is_locked(path)
     first.release()
     assert not is_locked(path)

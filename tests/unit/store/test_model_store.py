@@ -1,4 +1,4 @@
-"""List models, and handle damaged manifests, garbage and several threads."""
+"""Test listing models, damaged manifests, garbage and many threads."""
 
 from __future__ import annotations
 
@@ -105,7 +105,9 @@ FILE = {"name": "w", "size": 1, "sha256": "0" * 64}
         json.dumps(GOOD | {"files": [FILE | {"path": "/w"}]}),
     ],
 )
-def test_a_damaged_manifest_hides_no_others(store: ModelStore, home: Path, content: str) -> None:
+def test_a_damaged_manifest_does_not_hide_other_models(
+    store: ModelStore, home: Path, content: str
+) -> None:
     store.save(remote("a"))
     broken = manifests(home) / "broken.json"
     broken.write_text(content, encoding="latin-1")
@@ -223,7 +225,7 @@ def test_a_copy_in_progress_is_not_garbage(store: ModelStore, tmp_path: Path) ->
     assert not incoming.temporary.exists()
 
 
-# ---------------------------------------------------------------- many
+# ---------------------------------------------------------------- many threads and models
 
 
 def test_many_threads(store: ModelStore, tmp_path: Path) -> None:

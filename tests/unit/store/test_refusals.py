@@ -1,4 +1,4 @@
-"""Registrations that are refused, and fields that do not fit together."""
+"""Test registrations that are refused, and conflicting fields."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_upstreams_that_are_refused(
     assert "secret" not in caught.value.message
 
 
-def test_fields_that_do_not_fit_together(store: ModelStore, model: Path) -> None:
+def test_conflicting_fields(store: ModelStore, model: Path) -> None:
     upstream = Upstream("http://host/v1", "m")
     for path, more in [
         (None, {}),

@@ -1,4 +1,4 @@
-"""Register models in place, as copies, again, and over other models."""
+"""Test registering models in place, as copies, repeatedly and over other models."""
 
 from __future__ import annotations
 
