@@ -1,1 +1,1 @@
-"""Convert safetensors chat models to quantized GGUF files, which are stored as blobs."""
+"""Convert safetensors chat models to quantized GGUF files and store them as blobs."""

@@ -19,7 +19,7 @@ _DTYPES: dict[str, Any] = {"F32": np.float32, "F16": np.float16, "BF16": np.uint
 
 @dataclass(frozen=True)
 class SourceTensor:
-    """The location of a tensor. `read` and `read_float32` read its values.
+    """The location of a tensor in a safetensors file. `read` and `read_float32` read its values.
 
     Attributes
     ----------
@@ -38,10 +38,11 @@ class SourceTensor:
         return _DTYPES[self.dtype]
 
     def read(self) -> npt.NDArray[Any]:
-        """Map the values from the file: float32, float16, or the bits of bfloat16."""
+        """Map the values from the file: float32, float16, or bfloat16 as uint16."""
         return np.memmap(self.file, self.numpy_type, "r", self.offset, self.shape)
 
     def read_float32(self) -> npt.NDArray[np.float32]:
+        """Read the values and convert them to float32."""
         values = self.read()
         if self.dtype == "BF16":
             return (values.astype(np.uint32) << 16).view(np.float32)

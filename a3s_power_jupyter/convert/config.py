@@ -8,7 +8,7 @@ from .exceptions import CannotConvert
 
 
 class Config:
-    """The settings of a language model."""
+    """Typed access to the settings in ``config.json``."""
 
     def __init__(self, values: dict[str, Any]) -> None:
         self.values = values

@@ -1,4 +1,4 @@
-"""Find conversions in the store, or run a process that makes them."""
+"""Find conversions in the store, and run the processes that create them."""
 
 from __future__ import annotations
 
@@ -80,13 +80,19 @@ class ConversionManager:
         found = await asyncio.to_thread(self._store.find_conversion, conversion_of(manifest, kind))
         if found is None:
             raise ModelLoadFailed(
-                f"The conversion of {manifest.name!r} was deleted as soon as it was made. "
+                f"The conversion of {manifest.name!r} was deleted before it could be loaded. "
                 "Try again."
             )
         return found
 
     async def _run_process(self, request: Convert, progress: ProgressCallback) -> str | None:
-        """Run a conversion process, and return why the model cannot be converted, or None."""
+        """Run a conversion process.
+
+        Returns
+        -------
+        str or None
+            The reason if the model cannot be converted.
+        """
         events: asyncio.Queue[Event | None] = asyncio.Queue()
         name = request.manifest.name
         try:
@@ -124,8 +130,8 @@ class ConversionManager:
                     return None
         except TimeoutError:
             raise ModelLoadFailed(
-                f"Converting {name!r} was stopped because it made no progress for "
-                f"{self._stall_timeout:g} seconds."
+                f"The conversion of {name!r} was stopped because it made no progress for "
+                f"{self._stall_timeout:g} seconds. The next request tries again."
             ) from None
         finally:
             await child.stop()

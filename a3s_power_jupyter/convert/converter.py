@@ -1,4 +1,4 @@
-"""Convert a directory of safetensors to GGUF, one tensor at a time.
+"""Convert a model directory from safetensors to GGUF, one tensor at a time.
 
 Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md. The names of tensors and metadata
 are those of the `gguf` package.
@@ -21,7 +21,8 @@ from .special_tokens import read_json, write_special_tokens
 from .tensors import OutputTensor
 from .tokenizer import read_vocabulary
 
-# Conversions are stored. Increase `store.conversions.CONVERTER_VERSION` if the output changes.
+# Conversions are cached in the store. When the output changes, increase
+# `store.conversions.CONVERTER_VERSION`.
 
 _EMBEDDING = "model.embed_tokens.weight"
 _HEAD = "lm_head.weight"
@@ -31,6 +32,15 @@ def convert(directory: Path, target: Path, progress: Callable[[float], None]) ->
     """Convert a model to GGUF without quantizing it.
 
     Only one tensor is in memory at a time.
+
+    Parameters
+    ----------
+    directory : Path
+        The model directory.
+    target : Path
+        The GGUF file to write.
+    progress : callable
+        Receives values from 0 to 1.
 
     Raises
     ------
@@ -75,11 +85,11 @@ def plan(config: Config, family: Family, tensors: dict[str, SourceTensor]) -> li
         transform, offset = family.transform(name, config), family.offset(name)
         outputs.append(OutputTensor(gguf_name, tensor, transform, offset))
     _check_complete(config, outputs, tied=bool(tied))
-    return sorted(outputs, key=lambda tensor: _layer(tensor.name))
+    return sorted(outputs, key=lambda tensor: _layer_order(tensor.name))
 
 
 def _check_complete(config: Config, outputs: list[OutputTensor], *, tied: bool) -> None:
-    """Check that each layer has the tensors of the first layer, and that both ends are there."""
+    """Raise unless every layer has the tensors of the first, and embedding and output exist."""
     names = {tensor.name for tensor in outputs}
     needed = {"token_embd.weight", "output_norm.weight"} | (set() if tied else {"output.weight"})
     first = {name for name in names if name.startswith("blk.0.")}
@@ -90,7 +100,7 @@ def _check_complete(config: Config, outputs: list[OutputTensor], *, tied: bool) 
         raise CannotConvert(f"tensors are missing or duplicated: {missing}")
 
 
-def _layer(name: str) -> tuple[int, str]:
+def _layer_order(name: str) -> tuple[int, str]:
     """Return a sort key that orders tensors by layer, so that the file is read sequentially."""
     match = re.match(r"blk\.(\d+)\.", name)
     return (int(match[1]) if match else -1, name)

@@ -1,7 +1,7 @@
 """Model families that can be converted, with the metadata and tensor changes of each.
 
-A family raises `CannotConvert` for any setting with which llama.cpp would not compute what
-transformers computes. The tests compare the logits of every family with transformers.
+A family raises `CannotConvert` for any setting that llama.cpp and transformers would compute
+differently. The tests compare the logits of every family with transformers.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .tensors import Transform, interleave_halves
 
 Writer: TypeAlias = gguf.GGUFWriter
 Arch = gguf.MODEL_ARCH
-#: Name -> tensor that is computed and not in the checkpoint: factors of rotary embeddings.
+#: Tensors that are computed rather than read from the checkpoint, by name: rotary factors.
 ComputedTensors = dict[str, npt.NDArray[np.float32]]
 
 _ACTIVATIONS = {"silu": ("silu", "swish"), "gelu": ("gelu_pytorch_tanh",)}
@@ -36,8 +36,8 @@ class Family:
     arch : gguf.MODEL_ARCH
         llama.cpp's architecture.
     write : callable
-        Writes the metadata that not every family has, and returns computed tensors. May raise
-        `CannotConvert`.
+        Writes the metadata specific to the family, and returns computed tensors. Raises
+        `CannotConvert` if a setting is not supported.
     permuted : bool
         Whether the rows of query and key projections are reordered by `interleave_halves`.
     norm_offset : float
@@ -56,7 +56,13 @@ class Family:
     ignored: tuple[str, ...] = field(default=("rotary_emb.inv_freq",))
 
     def check(self, config: Config) -> None:
-        """Raise `CannotConvert` for settings that no family supports."""
+        """Check the settings that all families have in common.
+
+        Raises
+        ------
+        CannotConvert
+            If a setting is not supported.
+        """
         if config.get("quantization_config"):
             raise CannotConvert("its weights are already quantized")
         config.require("hidden_act", *_ACTIVATIONS[self.activation])
@@ -96,7 +102,7 @@ def write_rope(config: Config, writer: Writer, layer_type: str | None = None) ->
     Raises
     ------
     CannotConvert
-        If its type or a setting of it is not supported.
+        If its type or one of its settings is not supported.
     """
     rope = config.rope(layer_type)
     writer.add_rope_freq_base(float(rope["rope_theta"]))
@@ -144,16 +150,20 @@ def _llama(config: Config, writer: Writer) -> ComputedTensors:
 
 
 def _mistral(config: Config, writer: Writer) -> ComputedTensors:
-    """Limit the context to the sliding window.
+    _limit_context_to_window(config, writer)
+    return write_rope(config, writer)
 
-    llama.cpp's `llama` architecture has no sliding window. Within the window, both attend to all
-    previous tokens.
+
+def _limit_context_to_window(config: Config, writer: Writer) -> None:
+    """Limit the context to the sliding window, if the model has one.
+
+    llama.cpp's `llama` architecture has no sliding window, and its `phi3` computes one differently.
+    Within the window, all of them attend to all previous tokens.
     """
     window = config.get("sliding_window")
     if isinstance(window, int) and window < config.integer("max_position_embeddings"):
-        writer.kv_data[0].pop(gguf.Keys.LLM.CONTEXT_LENGTH.format(arch="llama"))
+        writer.kv_data[0].pop(gguf.Keys.LLM.CONTEXT_LENGTH.format(arch=writer.arch))
         writer.add_context_length(window)
-    return write_rope(config, writer)
 
 
 def _qwen(config: Config, writer: Writer) -> ComputedTensors:
@@ -162,7 +172,7 @@ def _qwen(config: Config, writer: Writer) -> ComputedTensors:
 
 
 def _smollm3(config: Config, writer: Writer) -> ComputedTensors:
-    """Check the layers without a rotary embedding: llama.cpp hard-codes every fourth layer."""
+    """Check that every fourth layer has no rotary embedding, as llama.cpp hard-codes."""
     layers = config.get("no_rope_layers", [])
     expected = [int((layer + 1) % 4 != 0) for layer in range(config.layers)]
     if layers != expected or config.get("use_sliding_window"):
@@ -195,7 +205,7 @@ def _gemma3(config: Config, writer: Writer) -> ComputedTensors:
 
 
 def _require_scale(config: Config) -> None:
-    """Check the query scale: llama.cpp uses the head size, except for the 27B models."""
+    """Check the query scale: llama.cpp uses the head size, except in the 27B models."""
     scalar = config.number("query_pre_attn_scalar", float(config.head_dim))
     if scalar != config.head_dim:
         raise CannotConvert(f"query_pre_attn_scalar is {scalar:g}, not the head size")
@@ -207,16 +217,11 @@ def _require_layer_types(config: Config, full: Callable[[int], bool]) -> None:
         "full_attention" if full(layer) else "sliding_attention" for layer in range(config.layers)
     ]
     if types is not None and types != expected:
-        raise CannotConvert("its order of local and global layers is unusual for the family")
+        raise CannotConvert("its order of local and global layers is not supported for its family")
 
 
 def _phi3(config: Config, writer: Writer) -> ComputedTensors:
-    window = config.get("sliding_window")
-    maximum = config.integer("max_position_embeddings")
-    if isinstance(window, int) and window < maximum:
-        # llama.cpp computes this family's sliding window differently, so the context ends there.
-        writer.kv_data[0].pop(gguf.Keys.LLM.CONTEXT_LENGTH.format(arch="phi3"))
-        writer.add_context_length(window)
+    _limit_context_to_window(config, writer)
     rope = config.rope()
     if rope["rope_type"] not in ("longrope", "su"):
         return write_rope(config, writer)
@@ -226,8 +231,8 @@ def _phi3(config: Config, writer: Writer) -> ComputedTensors:
 def _longrope(config: Config, writer: Writer, rope: dict[str, Any]) -> ComputedTensors:
     """Write a longrope embedding and return the divisors of its frequencies.
 
-    The short divisors apply up to the trained length, the long ones beyond. The default attention
-    factor is sqrt(1 + ln(scale) / ln(trained length)).
+    llama.cpp uses the short divisors up to the trained length and the long ones beyond. The default
+    attention factor is sqrt(1 + ln(scale) / ln(trained length)).
     """
     maximum = config.integer("max_position_embeddings")
     trained = int(

@@ -31,7 +31,9 @@ _CONVERTED, _QUANTIZED = 0.4, 0.9
 
 
 def run(request: Convert, progress: ProgressCallback) -> Conversion:
-    """Convert a model, or return the conversion that another process just made.
+    """Convert a model, or return an existing conversion.
+
+    Another process may have made it in the meantime.
 
     Returns
     -------

@@ -1,6 +1,6 @@
-"""The process of one conversion: ``python -m a3s_power_jupyter.convert.main``.
+"""The conversion process: ``python -m a3s_power_jupyter.convert.main``.
 
-It may be ended at any time: what it has not finished is a temporary file that garbage collection
+It can be killed at any time. An unfinished conversion is a temporary file, which garbage collection
 removes.
 """
 

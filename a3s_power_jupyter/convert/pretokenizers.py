@@ -48,7 +48,7 @@ def name_of(pre_tokenizer: dict[str, Any] | None) -> str:
 
 
 def _steps(part: dict[str, Any]) -> tuple[str, ...]:
-    """Describe each step in words."""
+    """Return a description of each step, as used in `_NAMES`."""
     kind = part.get("type")
     if kind == "Sequence":
         return tuple(step for inner in part["pretokenizers"] for step in _steps(inner))

@@ -1,6 +1,6 @@
 """Messages between the server and a conversion process.
 
-The server sends one `Convert`. The process answers with any number of `Progress`, then `Done`,
+The server sends one `Convert`. The process replies with any number of `Progress`, then `Done`,
 `Refused` or `Failed`.
 """
 

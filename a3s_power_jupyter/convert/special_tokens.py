@@ -15,12 +15,12 @@ from .reference_tokenizer import ReferenceTokenizer
 def write_special_tokens(
     directory: Path, writer: gguf.GGUFWriter, tokenizer: ReferenceTokenizer
 ) -> None:
-    """Write the ids of the special tokens, when they are added to a text, and the chat template.
+    """Write the special tokens, whether they are added to every text, and the chat template.
 
     Raises
     ------
     CannotConvert
-        If the tokenizer adds tokens to a text that llama.cpp cannot add.
+        If the tokenizer adds tokens other than bos and eos, which llama.cpp cannot do.
     """
     settings = read_json(directory / "tokenizer_config.json")
     config = read_json(directory / "config.json")
@@ -58,12 +58,12 @@ def chat_template(directory: Path) -> str | None:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Return the object in a JSON file, or an empty one if there is no file.
+    """Return the object in a JSON file, or {} if the file does not exist.
 
     Raises
     ------
     CannotConvert
-        If the file does not hold an object.
+        If the file does not contain an object.
     """
     if not path.exists():
         return {}
@@ -96,7 +96,7 @@ def _write_added_tokens(
 ) -> None:
     before, after = tokenizer.added_tokens(settings)
     if before not in ([], [ids["bos"]]) or after not in ([], [ids["eos"]]):
-        raise CannotConvert("its tokenizer adds other tokens to a text than bos and eos")
+        raise CannotConvert("its tokenizer adds tokens other than bos and eos to a text")
     writer.add_add_bos_token(bool(before))
     writer.add_add_eos_token(bool(after))
 
@@ -104,7 +104,7 @@ def _write_added_tokens(
 def _write_eot(
     directory: Path, config: dict[str, Any], writer: gguf.GGUFWriter, eos: int | None
 ) -> None:
-    """Write the end-of-turn token, if generation also ends at another token than eos."""
+    """Write the end-of-turn token, if generation ends at a token other than eos too."""
     generation = read_json(directory / "generation_config.json")
     ids = generation.get("eos_token_id", config.get("eos_token_id"))
     ids = ids if isinstance(ids, list) else [ids]

@@ -1,4 +1,4 @@
-"""Tensors of the GGUF file: their types, and changes to their values."""
+"""The tensors of a GGUF file: their types, and the transforms of their values."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from .checkpoint import SourceTensor
 
-#: Returns changed values of the same shape.
+#: Maps the values of a tensor to new values of the same shape.
 Transform = Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
 
 _TYPES = {
@@ -53,7 +53,7 @@ class OutputTensor:
 
     @property
     def numpy_type(self) -> npt.DTypeLike:
-        """numpy's type of `data`; bfloat16 is read as uint16."""
+        """The numpy dtype of `data`; bfloat16 is read as uint16."""
         return np.float32 if self.is_vector else self.source.numpy_type
 
     @property
@@ -62,7 +62,7 @@ class OutputTensor:
         return elements * (4 if self.type == gguf.GGMLQuantizationType.F32 else 2)
 
     def data(self) -> npt.NDArray[Any]:
-        """Read the values and apply the changes."""
+        """Read the values, and apply the offset and the transform."""
         source = self.source
         values = source.read_float32() + self.offset if self.is_vector else source.read()
         return values if self.transform is None else self.transform(values)

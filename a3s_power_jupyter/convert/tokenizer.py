@@ -107,7 +107,7 @@ def _byte_level(tokenizer: dict[str, Any]) -> Vocabulary:
 
 
 def _sentencepiece_bpe(tokenizer: dict[str, Any]) -> Vocabulary:
-    """Convert SentencePiece's BPE from its merges. A token's score is the rank of its merge."""
+    """Convert SentencePiece's BPE. A token's score is the negative rank of its merge."""
     tokens, types = _tokens(tokenizer)
     ids = {token: id_ for id_, token in enumerate(tokens)}
     scores = [0.0] * len(tokens)
@@ -147,7 +147,7 @@ def _tokens(tokenizer: dict[str, Any]) -> tuple[list[str], list[int]]:
 
 
 def _merges(tokenizer: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return the merges as pairs. Older files have them as "left right"."""
+    """Return the merges as pairs. Older files store each as the string "left right"."""
     pairs = []
     for merge in tokenizer["model"].get("merges", []):
         left, right = merge.split(" ", 1) if isinstance(merge, str) else merge

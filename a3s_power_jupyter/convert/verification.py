@@ -1,6 +1,6 @@
-"""Verify that llama.cpp reads a converted model: it has the same tokens and computes finite logits.
+"""Verify that llama.cpp tokenizes like the original model and computes finite logits.
 
-That the logits are correct is tested for every family by the test suite, not for each conversion.
+The test suite checks for every family that the logits are correct. A conversion does not.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ DECOMPOSED_TEXTS = ("e\u0301le\u0300ve", "a\u0308o\u0308u\u0308")
 
 
 def verify_tokens(directory: Path, model: Path) -> None:
-    """Compare llama.cpp's tokens of difficult texts with those of the directory's tokenizer.
+    """Compare llama.cpp's tokens for difficult texts with those of the directory's tokenizer.
 
     Raises
     ------
@@ -63,13 +63,13 @@ def verify_tokens(directory: Path, model: Path) -> None:
             if reference.normalizes:
                 text = unicodedata.normalize("NFC", text)
             if vocab.tokenize(text, add_special=False) != reference.encode(text):
-                raise CannotConvert(f"llama.cpp splits the text {text!r} into other tokens")
+                raise CannotConvert(f"llama.cpp splits the text {text!r} into different tokens")
     finally:
         lc.llama_model_free(pointer)
 
 
 def verify_logits(model: Path, threads: int) -> None:
-    """Compute a short text with llama.cpp and check that the logits are finite.
+    """Run llama.cpp on a short text and check that the logits are finite.
 
     Raises
     ------

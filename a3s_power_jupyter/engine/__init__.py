@@ -1,1 +1,1 @@
-"""Engines, which run in worker processes, and the protocol between a worker and the server."""
+"""The engines, which run in worker processes, and the protocol between worker and server."""

@@ -14,11 +14,11 @@ from ..contract.parameters import LoadParameters
 from ..contract.types import Item, Request
 from .protocol import Load, Loaded
 
-#: Called with the progress of a load, 0 to 1.
+#: Receives the progress of a load, from 0 to 1.
 ProgressCallback = Callable[[float], None]
 
-#: A request's id with an item for it, or with the error that ended it. `Finished`, `Embedded` and
-#: an error are the last output of their request.
+#: A request's id, and an item for it or the error that ended it. `Finished`, `Embedded` and errors
+#: are the last output of a request.
 StepOutput = tuple[int, "Item | PowerError"]
 
 
@@ -48,7 +48,7 @@ class Engine(ABC):
 
     @abstractmethod
     def submit(self, id_: int, request: Request) -> None:
-        """Add a request to a free slot; the server never sends more than ``info.slots``.
+        """Add a request to a free slot. The server never submits more than ``info.slots`` at once.
 
         Raises
         ------
@@ -68,6 +68,12 @@ class Engine(ABC):
     @abstractmethod
     def idle(self) -> bool:
         """True if there are no requests."""
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message, or its type if it has no message."""
+    message = str(error).strip() or type(error).__name__
+    return message.splitlines()[0][:300]
 
 
 def cpu_threads(parameters: LoadParameters) -> int:

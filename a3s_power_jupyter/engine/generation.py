@@ -51,7 +51,7 @@ class Generation(Generic[S]):
     next_token : int or None
         The last sampled token, which is not in the KV cache yet. None during prefill.
     finished : bool
-        True once the final item was returned.
+        True once the final item has been returned.
     """
 
     id: int
@@ -79,7 +79,7 @@ class Generation(Generic[S]):
         num_ctx: int,
         token_to_piece: Callable[[int], bytes],
     ) -> Generation[S]:
-        """Return the generation of a request whose prompt has been tokenized."""
+        """Create the generation for a request with a tokenized prompt."""
         sampling = request.sampling
         max_tokens = num_ctx - len(prompt)
         if sampling.max_tokens is not UNSET:
@@ -200,7 +200,7 @@ def token_logprob(
 ) -> TokenLogprob:
     """Return the log-probability of a token and of the most likely tokens.
 
-    They are the model's own, before temperature and penalties.
+    They are computed before temperature and penalties are applied.
 
     Parameters
     ----------
@@ -234,7 +234,7 @@ class TextStream:
     Attributes
     ----------
     stopped : bool
-        True once a stop string was found. No text is returned after that.
+        True once a stop string has been found. No text is returned after that.
     """
 
     def __init__(self, stop: Sequence[str]) -> None:

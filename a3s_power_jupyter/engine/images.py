@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ..contract.errors import InvalidParameter
+from .base import first_line
 
 #: Maximum number of pixels, read from the header before decoding: a file of a few kilobytes can
 #: decode to gigabytes. No vision model uses this many.
@@ -44,14 +45,16 @@ def _decode(file: bytes, name: str) -> Image.Image:
         if width * height > MAX_PIXELS:
             raise InvalidParameter(
                 f"{name} has {width} x {height} pixels; the limit is {MAX_PIXELS // 10**6} "
-                "million. Make it smaller.",
+                "million. Scale it down.",
                 param="messages",
             )
         return _rgb(ImageOps.exif_transpose(image))
     except Image.DecompressionBombError:
-        raise InvalidParameter(f"{name} has too many pixels.", param="messages") from None
+        raise InvalidParameter(
+            f"{name} has too many pixels. Scale it down.", param="messages"
+        ) from None
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError) as error:
-        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        reason = first_line(error)
         if isinstance(error, UnidentifiedImageError):
             reason = "it is not a JPEG, PNG or WebP file"
         raise InvalidParameter(

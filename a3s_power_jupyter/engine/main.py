@@ -31,7 +31,7 @@ PROGRESS_STEP = 0.01
 
 
 def main(channel: harness.Channel[Command]) -> None:
-    """Probe the machine, or load a model and process requests until the server closes stdin."""
+    """Probe the machine, or load a model and process requests until stdin is closed."""
     command = channel.receive()
     if isinstance(command, Probe):
         channel.emit(registry.probe())

@@ -1,8 +1,8 @@
 """Messages between the server and a worker.
 
-The first command is `Load` or `Probe`. Every message about a request carries the request's id, and
-each submitted request ends with exactly one `Ended`, whether it finishes, fails or is cancelled,
-so that the server knows when the slot is free.
+The first command is `Load` or `Probe`. Every message about a request carries the request's id. Each
+submitted request ends with exactly one `Ended`, whether it finishes, fails or is cancelled, so the
+server knows when the slot is free.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from ..contract.types import Device, EngineStatus, Format, Item, Request
 
 
 class Probe(msgspec.Struct, frozen=True, tag="probe"):
-    """Report this machine's engines and devices; answered by `Probed`, then the worker exits."""
+    """List this machine's engines and devices. The worker replies with `Probed` and exits."""
 
 
 class Load(msgspec.Struct, frozen=True, tag="load"):
-    """Load a model; answered by any number of `Loading`, then `Loaded` or `LoadFailed`.
+    """Load a model. The worker replies with `Loading` messages, then `Loaded` or `LoadFailed`.
 
     Attributes
     ----------
@@ -66,7 +66,7 @@ class Load(msgspec.Struct, frozen=True, tag="load"):
 
 
 class Submit(msgspec.Struct, frozen=True, tag="submit"):
-    """Process a request; answered by any number of `Output`, then `Ended`."""
+    """Process a request. The worker replies with `Output` messages, then `Ended`."""
 
     id: int
     request: Request
@@ -86,7 +86,7 @@ COMMAND_DECODER: Decoder[Command] = Decoder(Command)
 
 
 class Probed(msgspec.Struct, frozen=True, tag="probed"):
-    """The engines by name, and the devices that they can use."""
+    """The engines by name, and the devices they can use."""
 
     engines: dict[str, EngineStatus]
     devices: list[Device]

@@ -18,7 +18,7 @@ from .protocol import Probed
 
 @dataclass(frozen=True)
 class _Entry:
-    """An engine, without importing it.
+    """The description of an engine, available without importing it.
 
     Attributes
     ----------
@@ -65,7 +65,7 @@ def engine_name(format_: Format) -> str:
     Raises
     ------
     BackendUnavailable
-        If there is none.
+        If no engine runs this format.
     """
     for name, entry in _ENGINES.items():
         if format_ in entry.classes:
@@ -83,13 +83,13 @@ def require_engine(format_: Format) -> None:
     Raises
     ------
     BackendUnavailable
-        If there is no engine, or packages are missing. The message has the pip command.
+        If no engine runs this format, or packages are missing. The message has the pip command.
     """
     entry = _ENGINES[engine_name(format_)]
     if entry.missing:
         raise BackendUnavailable(
-            f"Models of format {format_!r} need {', '.join(entry.missing)}, which the notebook "
-            f"server's environment does not have. Install with: {entry.pip_line}"
+            f"Models of format {format_!r} need packages that are missing from the notebook "
+            f"server's environment: {', '.join(entry.missing)}. Install with: {entry.pip_line}"
         )
 
 
@@ -107,7 +107,7 @@ def probe() -> Probed:
     engines: dict[str, EngineStatus] = {}
     for name, entry in _ENGINES.items():
         if entry.missing:
-            reason = f"{', '.join(entry.missing)} missing: {entry.pip_line}"
+            reason = f"missing packages: {', '.join(entry.missing)}. Install with: {entry.pip_line}"
             engines[name] = _unavailable(entry, reason)
             continue
         try:
@@ -139,7 +139,7 @@ def _probe_llama_cpp(entry: _Entry) -> tuple[list[Device], EngineStatus]:
 
 
 def _probe_transformers(entry: _Entry) -> tuple[list[Device], EngineStatus]:
-    """List no devices: importing torch takes seconds, and llama.cpp lists them already."""
+    """Return no devices: importing torch takes seconds, and llama.cpp lists them already."""
     return [], EngineStatus(
         available=True, version=_version(entry.distribution), formats=tuple(entry.classes)
     )

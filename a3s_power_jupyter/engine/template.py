@@ -1,4 +1,4 @@
-"""Render chat templates in a sandbox: a template is Jinja code that came with the model."""
+"""Render chat templates in a sandbox, because they are Jinja code from the model's author."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ class ChatTemplate:
 
     @cached_property
     def supports_parts(self) -> bool:
-        """Whether the template renders the texts of a content that is a list of parts."""
+        """Whether the template renders message content that is a list of parts."""
         return self._renders([{"type": "text", "text": _PROBE}])
 
     @cached_property
     def supports_text(self) -> bool:
-        """Whether the template renders a content that is a string."""
+        """Whether the template renders message content that is a string."""
         return self._renders(_PROBE)
 
     def _renders(self, content: Any) -> bool:
@@ -59,7 +59,7 @@ class ChatTemplate:
             text = self.render([{"role": "user", "content": content}])
         except InvalidParameter:
             return False
-        # A template for strings prints the list itself, with its keys.
+        # A template for strings prints a list of parts verbatim, including its keys.
         return _PROBE in text and "'text'" not in text
 
     def render(self, messages: list[dict[str, Any]]) -> str:
@@ -68,7 +68,7 @@ class ChatTemplate:
         Raises
         ------
         InvalidParameter
-            If the template rejects the messages, for example an unknown order of roles.
+            If the template rejects the messages, for example the order of their roles.
         """
         try:
             return self._template.render(
@@ -79,7 +79,7 @@ class ChatTemplate:
             )
         except (jinja2.TemplateError, TypeError, ValueError, LookupError, ArithmeticError) as error:
             raise InvalidParameter(
-                f"The model's chat template rejects these messages: {error}",
+                f"The model's chat template rejected these messages: {error}",
                 param="messages",
             ) from None
 
@@ -90,7 +90,7 @@ def require_template(template: ChatTemplate | None) -> ChatTemplate:
     Raises
     ------
     UnsupportedRequestFields
-        If the model has none.
+        If the model has no template.
     """
     if template is None:
         raise UnsupportedRequestFields(
@@ -102,12 +102,12 @@ def require_template(template: ChatTemplate | None) -> ChatTemplate:
 
 
 def as_parts(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the messages with every content as a list of parts."""
+    """Return the messages with their content as lists of parts."""
     return [{**message, "content": _parts(message["content"])} for message in messages]
 
 
 def as_text(messages: list[dict[str, Any]], image_marker: str) -> list[dict[str, Any]]:
-    """Return the messages with every content as a string, with a marker for each image."""
+    """Return the messages with their content as strings, with a marker for each image."""
     return [{**message, "content": _text(message["content"], image_marker)} for message in messages]
 
 

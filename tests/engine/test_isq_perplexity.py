@@ -1,4 +1,4 @@
-"""The effect of each quantization on the perplexity of a real model."""
+"""Measure the effect of each quantization on the perplexity of a real model."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def whole(smollm2_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def test_the_conversion_matches_transformers(whole: Path, plain: Any, tokens: list[int]) -> None:
-    """Not exactly, because both compute in 16 bits and in different orders."""
+    """The match is not exact, because both compute in 16 bits and in different orders."""
     actual = tiny_models.llama_logits(whole, tokens)
     assert perplexity(actual, tokens) == pytest.approx(perplexity(plain, tokens), rel=5e-3)
     assert (actual.argmax(1) == plain.argmax(1)).mean() > 0.97

@@ -1,4 +1,4 @@
-"""The llama.cpp engine with a real small model, stepped in this process."""
+"""Test the llama.cpp engine with a real small model, stepped in this process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sampling in the llama.cpp engine, with a real small model."""
+"""Test sampling in the llama.cpp engine with a real small model."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def engine(smollm2_path: Path) -> LlamaCppEngine:
     return LlamaCppEngine.load(load, lambda _value: None)
 
 
-def test_a_seed_gives_the_same_answer_whatever_is_cached(engine: LlamaCppEngine) -> None:
+def test_a_seed_gives_the_same_answer_regardless_of_the_cache(engine: LlamaCppEngine) -> None:
     request = chat("Tell me a story.", seed=42, temperature=1.0, max_tokens=30)
     first, second = (run(engine, request)[0] for _ in range(2))
     other = run(engine, chat("Tell me a story.", seed=43, temperature=1.0, max_tokens=30))[0]

@@ -1,4 +1,4 @@
-"""Images in the llama.cpp engine, compared with transformers on the same weights."""
+"""Compare images in the llama.cpp engine with transformers on the same weights."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from support.engine_runs import run
 from support.tiny_vision import encode, random_image
 
 IMAGE = {"type": "image"}
-#: The size of the model's input, so that neither library scales them.
+#: The images have the size of the model's input, so neither library scales them.
 A, B = random_image(1, 28, 28), random_image(2, 28, 28)
 
 
@@ -52,13 +52,13 @@ def ask(*content: Any, images: tuple[Any, ...] = (), **sampling: Any) -> ChatReq
 
 
 def logprobs(items: list[Any]) -> list[float]:
-    """The log-probability of each sampled token."""
+    """Return the log-probability of each sampled token."""
     deltas = [item for item in items if isinstance(item, Delta)]
     return [row.logprob for delta in deltas for row in delta.logprobs or []]
 
 
 def expected(directory: Path, text: str, images: list[Any], count: int) -> list[float]:
-    """The log-probabilities that transformers computes."""
+    """Return the log-probabilities that transformers computes."""
     processor = transformers.AutoProcessor.from_pretrained(directory)
     model = transformers.AutoModelForImageTextToText.from_pretrained(directory)
     inputs = processor(text=[text], images=images, return_tensors="pt", add_special_tokens=False)
@@ -75,7 +75,7 @@ def expected(directory: Path, text: str, images: list[Any], count: int) -> list[
 def test_logprobs_match_transformers(
     engine: LlamaCppEngine, files: tuple[Path, Path, Path]
 ) -> None:
-    """One image, and two with text between them."""
+    """Test one image, and two images with text between them."""
     one = ask(IMAGE, "What?", images=(A,))
     two = ask("First", IMAGE, "then", IMAGE, "What?", images=(A, B))
     actual = [logprobs(run(engine, request)[0]) for request in (one, two)]
@@ -87,7 +87,7 @@ def test_logprobs_match_transformers(
 
 
 def test_an_image_is_cached(engine: LlamaCppEngine) -> None:
-    """With another image, only the prefix before it is cached."""
+    """If the image changes, only the prefix before it is reused."""
     first = run(engine, ask(IMAGE, "What?", images=(A,)))[0]
     again = run(engine, ask(IMAGE, "Who?", images=(A,)))[0]
     other = run(engine, ask(IMAGE, "Who?", images=(B,)))[0]
@@ -137,7 +137,7 @@ def test_invalid_requests_and_projectors_are_refused(
     bare = load(files[1], files[2], chat_template="{{ messages[0].content }}")
     with pytest.raises(InvalidParameter, match="ends with an image"):
         bare.submit(1, ask("What?", IMAGE, images=(A,)))
-    with pytest.raises(InvalidParameter, match="no vision"):
+    with pytest.raises(InvalidParameter, match="does not support images"):
         load(files[1], None).submit(1, ask(IMAGE, "x", images=(A,)))
     with pytest.raises(ModelLoadFailed, match="mmproj"):
         load(files[1], files[1])

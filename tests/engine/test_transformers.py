@@ -1,4 +1,4 @@
-"""The transformers engine with tiny random models, stepped in this process."""
+"""Test the transformers engine with tiny random models, stepped in this process."""
 
 from __future__ import annotations
 
@@ -72,8 +72,9 @@ def complete(prompt: list[int] | str, **sampling: Any) -> CompletionRequest:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_parallel_and_single_requests_match_transformers(family: str, tmp_path: Path) -> None:
-    """With prompts of different lengths, some longer than a sliding window, that end at different
-    steps."""
+    """The prompts have different lengths, some longer than a sliding window, and end at different
+    steps.
+    """
     config, settings = FAMILIES[family]
     directory = make(tmp_path / "model", config, byte_level("gpt-2"), **settings)
     engine = load(directory)
@@ -198,6 +199,21 @@ def test_invalid_requests_are_refused(engine: TransformersEngine) -> None:
     ):
         with pytest.raises(error):
             engine.submit(1, request)
+    assert engine.idle
+
+
+def test_running_out_of_memory_ends_the_request(
+    engine: TransformersEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forward(*_arguments: Any) -> torch.Tensor:
+        raise MemoryError
+
+    monkeypatch.setattr(engine._model, "forward", forward)
+    engine.submit(1, complete([1, 5, 9]))
+    [(id_, error)] = engine.step()
+    assert id_ == 1
+    assert isinstance(error, ModelLoadFailed)
+    assert "MemoryError" in error.message
     assert engine.idle
 
 

@@ -1,4 +1,4 @@
-"""The vision engine with tiny random models of many families, stepped in this process."""
+"""Test the vision engine with tiny random models of many families, stepped in this process."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def ask(*content: Any, files: tuple[bytes, ...] = ()) -> ChatRequest:
 
 
 def run(engine: VisionEngine, request: Any) -> tuple[str, list[float]]:
-    """Return the text and the log-probabilities of its tokens."""
+    """Run one request; return the text and the log-probabilities of its tokens."""
     [items] = engine_runs.run(engine, request)
     deltas = [item for item in items if isinstance(item, Delta)]
     logprobs = [row.logprob for delta in deltas for row in delta.logprobs or []]
@@ -52,7 +52,7 @@ def run(engine: VisionEngine, request: Any) -> tuple[str, list[float]]:
 
 
 def expected(directory: Path, text: str, images: list[Any]) -> list[int]:
-    """The tokens that transformers generates greedily."""
+    """Return the tokens that transformers generates greedily."""
     config = transformers.AutoConfig.from_pretrained(directory)
     processor = images_only(PROCESSOR_MAPPING[type(config)]).from_pretrained(directory)
     model = transformers.AutoModelForImageTextToText.from_pretrained(directory)
@@ -69,7 +69,7 @@ def expected(directory: Path, text: str, images: list[Any]) -> list[int]:
 
 @pytest.mark.parametrize("family", tiny_vision.FAMILIES)
 def test_every_family_matches_transformers(family: str, tmp_path: Path) -> None:
-    """With one image, two images and none; the images and their order change the logits."""
+    """Test none, one and two images. The images and their order change the logits."""
     directory = tiny_vision.make(tmp_path / "model", family)
     engine = load(directory)
     one, two = random_image(1), random_image(2, 30, 64)
@@ -106,12 +106,12 @@ def test_invalid_images_are_refused_and_take_no_slot(llava: VisionEngine) -> Non
     png = encode(random_image(1))
     with pytest.raises(InvalidParameter, match="Image 2 is broken"):
         llava.submit(0, ask(IMAGE, IMAGE, "x", files=(png, png[: len(png) // 2])))
-    with pytest.raises(InvalidParameter, match="processor rejects these images"):
+    with pytest.raises(InvalidParameter, match="processor rejected these images"):
         llava.submit(0, ask(IMAGE, "and <image> too", files=(png,)))
     assert llava.idle
 
 
-def test_image_tokens_count_towards_the_context(tmp_path: Path) -> None:
+def test_image_tokens_count_toward_the_context(tmp_path: Path) -> None:
     engine = load(tiny_vision.make(tmp_path / "model", "idefics3"), num_ctx=40)
     png = encode(random_image(1))
     run(engine, ask(IMAGE, "x", files=(png,)))

@@ -19,12 +19,12 @@ from ...contract.errors import (
     UnsupportedRequestFields,
 )
 from ...contract.types import Embedded, EmbeddingRequest, Request
-from ..base import Engine, ProgressCallback, StepOutput
+from ..base import Engine, ProgressCallback, StepOutput, first_line
 from ..protocol import Load, Loaded
 from ..transformers.model import LoadedModel
 from .pipeline import Pipeline, read_pipeline
 
-#: Maximum number of requests with texts in the same batches.
+#: Maximum number of concurrent requests. Their texts share batches.
 SLOTS = 16
 
 #: Tokens per batch, including padding. With a small model on a CPU, a step stays well under a
@@ -40,7 +40,7 @@ class Job:
     Attributes
     ----------
     vectors : list of ndarray or None
-        In the order of the inputs; None for a text that is not computed yet.
+        In the order of the inputs; None for a text that has not been computed yet.
     prompt_tokens : int
         Tokens of all inputs.
     """
@@ -57,7 +57,7 @@ class Text:
     Attributes
     ----------
     skip : int
-        Leading tokens that are left out of the pooling.
+        Number of leading tokens to leave out of the pooling.
     index : int
         Index of the text in its request.
     """
@@ -79,7 +79,7 @@ class EmbeddingModel(LoadedModel):
 
     @property
     def dtype(self) -> Any:
-        """float32 on a CPU, where it is exact and not slower."""
+        """The dtype of the weights: float32 on a CPU, where it is exact and no slower."""
         return "auto" if self.placement.gpu else torch.float32
 
     @property
@@ -113,7 +113,9 @@ class EmbeddingEngine(Engine):
 
     def submit(self, id_: int, request: Request) -> None:
         if not isinstance(request, EmbeddingRequest):
-            raise UnsupportedRequestFields("This model only embeds text. Use /v1/embeddings.")
+            raise UnsupportedRequestFields(
+                "This model only computes embeddings. Use /v1/embeddings."
+            )
         if not request.inputs:
             raise InvalidParameter("input is empty. Give at least one text.", param="input")
         prompt = self._prompt(request.prompt_name)
@@ -179,12 +181,12 @@ class EmbeddingEngine(Engine):
             self._model.check(value)
             tokens = value[:limit]
         if not tokens:
-            raise InvalidParameter("A text to embed is empty.", param="input")
+            raise InvalidParameter("input contains an empty text. Remove it.", param="input")
         job.prompt_tokens += len(tokens)
         return Text(len(tokens), tokens, skip, job, index)
 
     def _prompt_length(self, prompt: str) -> int:
-        """Return the tokens of a prompt, with a leading special token but not a trailing one."""
+        """Return the number of tokens in a prompt, without a trailing special token."""
         tokens = self._model.tokenizer(prompt)["input_ids"]
         trailing = {self._model.tokenizer.sep_token_id, self._model.tokenizer.eos_token_id}
         return len(tokens) - (1 if tokens and tokens[-1] in trailing else 0)
@@ -205,7 +207,7 @@ class EmbeddingEngine(Engine):
         return batch
 
     def _embed(self, batch: list[Text]) -> Any:
-        """Return the vectors in float32; shape (texts, dimensions)."""
+        """Return the vectors of a batch in float32; shape (texts, dimensions)."""
         width = max(text.length for text in batch)
         device = self._model.placement.device
         pad = self._model.tokenizer.pad_token_id or 0
@@ -236,8 +238,8 @@ class EmbeddingEngine(Engine):
 
     def _fail(self, batch: list[Text], error: Exception) -> list[StepOutput]:
         failure: PowerError = ModelLoadFailed(
-            f"The model could not compute: {str(error).splitlines()[0][:300]}. Send fewer or "
-            "shorter texts at once."
+            f"Computing the embeddings failed: {first_line(error)}. Send fewer or shorter texts "
+            "at once."
         )
         ids = sorted({text.job.id for text in batch})
         for id_ in ids:

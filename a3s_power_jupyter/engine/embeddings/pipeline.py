@@ -1,7 +1,7 @@
 """Turn the hidden states of a text into one vector, as configured in the model's directory.
 
-The files are those of sentence-transformers (https://sbert.net): `modules.json` lists the modules,
-each with a folder. Classes that they name are never imported; the modules are implemented here.
+The files are those of sentence-transformers (https://sbert.net): `modules.json` lists the modules
+and the folder of each. The classes it names are never imported; this file implements the modules.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torch import Tensor
 from ...contract.errors import ModelLoadFailed
 
 #: Configuration key -> pooling mode, in the order in which several modes are concatenated. Newer
-#: files have a "pooling_mode" instead.
+#: files use the key "pooling_mode" instead.
 _POOLING = {
     "pooling_mode_cls_token": "cls",
     "pooling_mode_max_tokens": "max",
@@ -64,9 +64,10 @@ class Pipeline:
     include_prompt : bool
         Whether the tokens of a prompt count in the pooling.
     max_length : int or None
-        Tokens of a text. Longer texts are truncated, as in sentence-transformers.
+        Maximum number of tokens of a text. Longer texts are truncated, as in
+        sentence-transformers.
     prompts : dict
-        Name -> text to put in front of the input.
+        Text to put in front of the input, by name.
     """
 
     pooling: tuple[str, ...] = ("mean",)

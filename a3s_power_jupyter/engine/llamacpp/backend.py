@@ -38,7 +38,7 @@ def last_errors() -> str:
 
 
 def compute_error(what: str) -> ModelLoadFailed:
-    """Return the error for a computation that llama.cpp could not do."""
+    """Return the error for a failed computation. `what` completes "llama.cpp ..."."""
     return ModelLoadFailed(
         f"llama.cpp {what}{last_errors()}. Load the model again with a smaller num_ctx or "
         "num_batch."
@@ -104,8 +104,8 @@ def idle_gpu_hint(
 ) -> str | None:
     """Return the command that installs llama.cpp with support for an idle GPU, or None.
 
-    The build flags are from llama.cpp's docs/build.md. Detection is tested with simulated
-    machines only.
+    The build flags are from llama.cpp's docs/build.md. Detection has only been tested with
+    simulated machines.
     """
     if gpu_used:
         return None

@@ -88,7 +88,7 @@ class Embedder:
             tokens = list(value)
             vocab.check(tokens)
         if not tokens:
-            raise InvalidParameter("A text to embed is empty.", param="input")
+            raise InvalidParameter("input contains an empty text. Remove it.", param="input")
         limit = self._model.num_ctx
         if len(tokens) > limit:
             raise ContextLengthExceeded(
@@ -99,7 +99,7 @@ class Embedder:
         return tokens
 
     def _ensure_context(self, longest: int) -> None:
-        """Create a context for texts of up to `longest` tokens, unless there is one.
+        """Create a context for texts of up to `longest` tokens, unless the current one is enough.
 
         A pooled text must fit into one physical batch (n_ubatch).
         """
@@ -158,7 +158,9 @@ class Embedder:
             lc.llama_memory_clear(memory, True)
         status = lc.llama_decode(self._context, batch)
         if status != 0:
-            raise ModelLoadFailed(f"llama.cpp could not embed (status {status}){last_errors()}.")
+            raise ModelLoadFailed(
+                f"llama.cpp could not compute embeddings (status {status}){last_errors()}."
+            )
         job.vectors += [self._vector(seq_id) for seq_id in range(n_texts)]
 
     def _vector(self, seq_id: int) -> Any:

@@ -23,8 +23,8 @@ from .slot import Slot, SlotPool
 if TYPE_CHECKING:
     from .vision import Projector
 
-#: Tokens per step if `num_batch` is not set. A prompt can be cancelled between two steps, so steps
-#: are short on a CPU. There, 256 was as fast as 512, and 128 about 5 % slower.
+#: Tokens per step if `num_batch` is not set. Steps are short on a CPU, because a prompt can only be
+#: cancelled between two steps. There, 256 was as fast as 512, and 128 about 5 % slower.
 CPU_NUM_BATCH = 256
 GPU_NUM_BATCH = 512
 
@@ -76,7 +76,9 @@ class LlamaCppEngine(Engine):
             self._embedder.submit(id_, request)
             return
         if self._slots is None:
-            raise UnsupportedRequestFields("This model only embeds text. Use /v1/embeddings.")
+            raise UnsupportedRequestFields(
+                "This model only computes embeddings. Use /v1/embeddings."
+            )
         prompt = self._prompt(request, self._slots)
         check_prompt(prompt.tokens, num_ctx=self.info.num_ctx, trained_ctx=self._model.trained_ctx)
         generation = Generation.from_request(
@@ -125,7 +127,9 @@ class LlamaCppEngine(Engine):
             return Prompt(self._vocab.tokenize(text, add_special=add_special))
         projector = self._projector
         if projector is None:
-            raise InvalidParameter("The model has no vision. Send text only.", param="messages")
+            raise InvalidParameter(
+                "The model does not support images. Send text only.", param="messages"
+            )
         text = self._render(as_text(request.messages, projector.marker))
         add_special = not self._vocab.starts_with_bos(text)
         prompt = projector.tokenize(text, request.images, add_special=add_special)
@@ -139,7 +143,7 @@ class LlamaCppEngine(Engine):
     # ------------------------------------------------------------ steps
 
     def _encode_image(self, slots: SlotPool) -> list[StepOutput]:
-        """Encode the next image of one prompt. Encoding is slow, so a step encodes one."""
+        """Encode the next image of one prompt. Encoding is slow, so each step encodes only one."""
         pending = slots.next_image()
         if pending is None or self._projector is None:
             return []

@@ -20,7 +20,7 @@ from ..protocol import Load
 from .backend import free_gpu_bytes, gpus, last_errors, list_devices
 from .vocabulary import Vocabulary
 
-#: Share of a GPU's free memory that a model may take, and the reserve for compute buffers.
+#: Share of a GPU's free memory that a model may use, and the reserve for compute buffers.
 GPU_SHARE = 0.92
 GPU_RESERVE_BYTES = 512 * 1024 * 1024
 
@@ -54,7 +54,7 @@ class LlamaModel:
     ModelLoadFailed
         If llama.cpp cannot load the files.
     InvalidParameter
-        If `tensor_split` is wrong.
+        If `tensor_split` has too many shares, or their sum is not positive.
     """
 
     def __init__(self, load: Load, progress: ProgressCallback) -> None:
@@ -93,7 +93,7 @@ class LlamaModel:
             size = length + 1
 
     def chat_template(self) -> str | None:
-        """Return the template set at registration, else the model's own."""
+        """Return the template in the load parameters, else the model's own."""
         if self.parameters.chat_template is not UNSET:
             return self.parameters.chat_template
         template = lc.llama_model_chat_template(self.pointer, None)
@@ -130,7 +130,7 @@ class LlamaModel:
         if not context:
             raise ModelLoadFailed(
                 f"llama.cpp could not create a context of {params.n_ctx} tokens{last_errors()}. "
-                "Load the model with a smaller num_ctx, or free some memory."
+                "Load the model with a smaller num_ctx, or unload other models."
             )
         return context
 
@@ -199,7 +199,7 @@ def _load_model(load: Load, gpu_layers: int, progress: ProgressCallback) -> Any:
 def _check_tensor_split(shares: Sequence[float]) -> list[float]:
     if len(shares) > lc.LLAMA_MAX_DEVICES or sum(shares) <= 0:
         raise InvalidParameter(
-            f"tensor_split has up to {lc.LLAMA_MAX_DEVICES} shares with a sum above 0.",
+            f"tensor_split must have at most {lc.LLAMA_MAX_DEVICES} shares with a sum above 0.",
             param="tensor_split",
         )
     return list(shares)

@@ -25,8 +25,8 @@ from ..generation import (
 )
 from .vocabulary import Vocabulary
 
-# llama-cpp-python's grammar rule for a character of a string allows control characters, which JSON
-# forbids (RFC 8259, section 7). Models then write raw newlines into strings.
+# llama-cpp-python's grammar rule for a character in a string allows control characters, which JSON
+# forbids (RFC 8259, section 7). Without this fix, models write raw newlines into strings.
 _CHARACTER = PRIMITIVE_RULES["char"].content
 _STRICT_CHARACTER = _CHARACTER.replace(r'[^"\\]', r'[^"\\\x7F\x00-\x1F]')
 
@@ -37,7 +37,7 @@ class Sampler:
     Raises
     ------
     InvalidParameter
-        If `logit_bias` has an unknown token, or the JSON schema cannot be used.
+        If `logit_bias` has an unknown token, or the JSON schema is not supported.
     """
 
     def __init__(self, sampling: Sampling, vocab: Vocabulary) -> None:
@@ -77,7 +77,7 @@ class Sampler:
         return bool(self._single[0].logit != -np.inf)
 
     def logprob(self, context: Any, index: int, token: int) -> TokenLogprob | None:
-        """Return the token's log-probability, or None if the request did not ask for it."""
+        """Return the token's log-probability, or None if it was not requested."""
         if isinstance(self._logprobs, UnsetType):
             return None
         logits = np.ctypeslib.as_array(lc.llama_get_logits_ith(context, index), (self._vocab.size,))
@@ -159,7 +159,7 @@ def _grammar(sampling: Sampling, vocab: Vocabulary) -> Any:
     sampler = lc.llama_sampler_init_grammar(vocab.pointer, grammar.encode(), b"root")
     if not sampler:
         raise InvalidParameter(
-            "llama.cpp rejects the grammar of this JSON schema. Use a simpler schema.",
+            "llama.cpp rejected the grammar of this JSON schema. Use a simpler schema.",
             param="response_format",
         )
     return sampler

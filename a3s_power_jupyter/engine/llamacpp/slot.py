@@ -25,7 +25,7 @@ class Slot:
         llama.cpp's id of the sequence.
     tokens : list of int
         Tokens in the KV cache. They stay after a request ends, so that the next request with the
-        same prefix does not compute them again.
+        same prefix can reuse them.
     positions : list of int
         Position of each token. All tokens of an image have the same one.
     n_past : int
@@ -33,7 +33,7 @@ class Slot:
     prompt : Prompt
         Prompt of the current request.
     last_used : int
-        Counts up with each request.
+        Sequence number of the slot's last request.
     """
 
     seq_id: int
@@ -92,7 +92,10 @@ class SlotPool:
         return [(slot, slot.generation) for slot in self._slots if slot.generation is not None]
 
     def assign(self, generation: Generation[Sampler], prompt: Prompt) -> None:
-        """Give a request the free slot with the longest common prefix, else the oldest one."""
+        """Assign a request to the free slot with the longest common prefix.
+
+        If several match equally well, the least recently used one is taken.
+        """
         free = [slot for slot in self._slots if slot.generation is None]
         slot = max(free, key=lambda s: (s.common_prefix(prompt.tokens), -s.last_used))
         n_cached = self._reuse(slot, generation, prompt)
@@ -147,7 +150,7 @@ class SlotPool:
 
         The last token of the prompt is always decoded, because its logits are needed. A request
         with a seed reuses nothing: cached tokens were computed in other batches, which round
-        differently, and the same seed has to give the same answer.
+        differently, and the same seed must give the same answer.
         """
         seeded = generation.sampling.seed is not UNSET
         keep = 0 if seeded else prompt.outside_image(slot.common_prefix(prompt.tokens[:-1]))

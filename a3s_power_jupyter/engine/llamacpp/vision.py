@@ -30,7 +30,7 @@ NON_CAUSAL_BATCH = 1024
 
 
 class Chunks:
-    """The chunks of a prompt that mtmd tokenized. Frees their memory when it is deleted."""
+    """The chunks of a prompt tokenized by mtmd. Owns their memory and frees it when deleted."""
 
     def __init__(self) -> None:
         self.pointer = mtmd.mtmd_input_chunks_init()
@@ -58,7 +58,7 @@ class Projector:
     marker : str
         Placeholder for an image in a text. It is random, so that a user's text cannot contain it.
     non_causal : bool
-        Whether each token of an image attends to all tokens of the image.
+        Whether the tokens of an image attend to each other in both directions.
     min_batch : int
         Batch size that an image may need with non-causal attention, in tokens.
 
@@ -90,7 +90,7 @@ class Projector:
         self.non_causal = bool(mtmd.mtmd_decode_use_non_causal(self._pointer, None))
 
     def tokenize(self, text: str, files: Sequence[bytes], *, add_special: bool) -> Prompt:
-        """Return the prompt of a text in which each marker stands for one image file.
+        """Tokenize a text in which each marker is replaced by the next image.
 
         Raises
         ------
@@ -112,13 +112,13 @@ class Projector:
                 mtmd.mtmd_bitmap_free(bitmap)
         if status != 0:
             raise InvalidParameter(
-                f"The model cannot read these images{last_errors()} (status {status}).",
+                f"The model cannot process these images{last_errors()} (status {status}).",
                 param="messages",
             )
         return _prompt(chunks, decoded)
 
     def check(self, prompt: Prompt, context: Any) -> None:
-        """Raise if llama.cpp cannot compute a prompt.
+        """Check that llama.cpp can process a prompt.
 
         Raises
         ------
@@ -133,8 +133,8 @@ class Projector:
         n_ubatch = int(lc.llama_n_ubatch(context))
         if self.non_causal and largest > n_ubatch:
             raise InvalidParameter(
-                f"An image takes {largest} tokens, but the model computes {n_ubatch} per step, "
-                f"and cannot split an image. Load it with num_batch {largest}.",
+                f"An image takes {largest} tokens, but the model processes {n_ubatch} per step "
+                f"and cannot split an image. Load it with num_batch={largest}.",
                 param="messages",
             )
 
@@ -149,7 +149,7 @@ class Projector:
         Raises
         ------
         ModelLoadFailed
-            If llama.cpp cannot compute the image.
+            If llama.cpp cannot encode the image.
         """
         new_n_past = lc.llama_pos(0)
         status = mtmd.mtmd_helper_eval_chunk_single(
@@ -194,8 +194,8 @@ def _prompt(chunks: Chunks, decoded: Sequence[Image.Image]) -> Prompt:
 def _hashes(decoded: Sequence[Image.Image], n_chunks: int) -> list[bytes]:
     """Return a hash for each image chunk.
 
-    A model that cuts images into tiles has several chunks for one image. The hash of a chunk is
-    then that of all images and the chunk's index.
+    If the model cuts images into tiles, an image has several chunks. A chunk's hash then covers all
+    images and the chunk's index.
     """
     hashes = [hashlib.sha256(repr(im.size).encode() + im.tobytes()).digest() for im in decoded]
     if n_chunks == len(hashes):

@@ -33,7 +33,7 @@ class Vocabulary:
         self.eos_text = self._special_text(lc.llama_vocab_eos(pointer))
 
     def tokenize(self, text: str, *, add_special: bool) -> list[int]:
-        """Return the token ids of a text. Special tokens that are written out are recognized."""
+        """Return the token ids of a text. Special tokens in the text are recognized."""
         raw = text.encode("utf-8", errors="replace")
         capacity = len(raw) + 8
         tokens = (lc.llama_token * capacity)()

@@ -1,4 +1,4 @@
-"""The KV cache of all decoding requests: one tensor per layer, with one row per request.
+"""Join the KV caches of all decoding requests: each layer has one row per request.
 
 All rows have the width of the longest one. Shorter rows are padded on the left; the attention mask
 hides the padding, and explicit positions count from each row's first token.
@@ -49,7 +49,7 @@ class Batch:
         self.lengths.append(length)
 
     def remove(self, row: int) -> None:
-        """Remove a row, and the padding that only it needed."""
+        """Remove a row, and the padding that is no longer needed."""
         keep = [i for i in range(len(self)) if i != row]
         old_width = self.width
         self.lengths = [self.lengths[i] for i in keep]
@@ -63,7 +63,7 @@ class Batch:
             layer.values = layer.values.index_select(0, rows.to(layer.values.device))[:, :, cut:]
 
     def model_inputs(self, tokens: Sequence[int]) -> dict[str, Tensor]:
-        """Return the model's inputs for one more token in each row, and count that token."""
+        """Return the model's inputs to append one token to each row, and update `lengths`."""
         width = self.width + 1
         columns = torch.arange(width, device=self._device)
         first = torch.tensor([width - 1 - length for length in self.lengths], device=self._device)

@@ -1,4 +1,7 @@
-"""Run models on transformers. A step decodes all requests in one batch and prefills one prompt."""
+"""Run chat models on transformers.
+
+Each step decodes all requests in one batch and prefills a chunk of one prompt.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ from ...contract.types import (
     Request,
     Sampling,
 )
-from ..base import Engine, ProgressCallback, StepOutput
+from ..base import Engine, ProgressCallback, StepOutput, first_line
 from ..generation import Generation, check_prompt, token_logprob
 from ..protocol import Load, Loaded
 from ..template import ChatTemplate, require_template
@@ -44,7 +47,7 @@ class ActiveRequest:
     cache : Cache
         The request's own KV cache during prefill; the batch's afterwards.
     inputs : dict
-        Inputs of the model beside the tokens, such as pixels. A prompt that has any is not split.
+        Model inputs other than tokens, such as pixels. A prompt with such inputs is not split.
     tokens : list of int
         The prompt and the output so far.
     """
@@ -85,8 +88,8 @@ class TransformersEngine(Engine):
     def submit(self, id_: int, request: Request) -> None:
         if isinstance(request, EmbeddingRequest):
             raise UnsupportedRequestFields(
-                "This model generates text and has no embeddings. Register an embedding model "
-                'with format "huggingface".'
+                "This model does not compute embeddings. Register an embedding model with format "
+                '"huggingface".'
             )
         tokens, inputs = self.prompt(request)
         check_prompt(tokens, num_ctx=self.info.num_ctx, trained_ctx=self._model.trained_ctx)
@@ -120,7 +123,7 @@ class TransformersEngine(Engine):
     # ------------------------------------------------------------ prompts
 
     def prompt(self, request: ChatRequest | CompletionRequest) -> tuple[list[int], dict[str, Any]]:
-        """Return the tokens of a request and the model's other inputs for them."""
+        """Return the prompt's tokens, and other model inputs such as pixels."""
         if isinstance(request, ChatRequest):
             text = self.template.render(request.messages)
             return self._model.tokenize(text), {}
@@ -144,7 +147,7 @@ class TransformersEngine(Engine):
     # ------------------------------------------------------------ steps
 
     def _decode(self) -> list[StepOutput]:
-        """Compute one more token for every request that is past its prefill."""
+        """Compute one more token for every request that has finished its prefill."""
         tokens = [active.tokens[-1] for active in self._decoding]
         try:
             logits = self._model.forward(self.batch_inputs(tokens), self._batch.cache).numpy()
@@ -205,10 +208,10 @@ class TransformersEngine(Engine):
         self._batch.remove(row)
 
     def _fail(self, requests: list[ActiveRequest], error: Exception) -> list[StepOutput]:
-        """End the requests that the model could not compute."""
+        """End the requests of a failed computation."""
         failure: PowerError = ModelLoadFailed(
-            f"The model could not compute: {str(error).splitlines()[0][:300]}. Load it with a "
-            "smaller num_ctx or fewer parallel requests (num_parallel)."
+            f"The computation failed: {first_line(error)}. Load the model with a smaller num_ctx "
+            "or fewer parallel requests (num_parallel)."
         )
         ids = [active.generation.id for active in requests]
         for id_ in ids:
@@ -232,7 +235,7 @@ def _require_joinable_cache(model: LoadedModel) -> None:
     Raises
     ------
     ModelLoadFailed
-        If the model is recurrent or hybrid, or cannot compute on this machine.
+        If the model is recurrent or hybrid, or the computation fails.
     """
     cache = new_cache()
     joinable = has_only_attention_layers(model.model.config)
@@ -242,10 +245,10 @@ def _require_joinable_cache(model: LoadedModel) -> None:
             model.forward(inputs, cache)
         except (RuntimeError, TypeError, AttributeError, ValueError, IndexError) as error:
             raise ModelLoadFailed(
-                f"The model cannot compute: {str(error).splitlines()[0][:300]}."
+                f"The model failed to compute a token: {first_line(error)}."
             ) from error
     if not joinable or not can_join(cache):
         raise ModelLoadFailed(
             "This model does not cache keys and values in every layer. Recurrent and hybrid models "
-            "run as GGUF only."
+            "can only run as GGUF: register a GGUF file of the model."
         )

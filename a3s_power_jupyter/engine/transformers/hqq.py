@@ -16,7 +16,7 @@ from ..base import ProgressCallback
 GROUP_SIZE = 64
 
 #: Highest number of bits for which HQQ optimizes the scales. At 8 bits, rounding alone is as close
-#: to the weights as their own 16 bits are, and the optimization took 90 % of the load time.
+#: to the weights as 16-bit rounding, and the optimization took 90 % of the load time.
 OPTIMIZED_BITS = 4
 
 #: ISQ kind -> bits per weight. llama.cpp's kinds use the closest number of bits available here.
@@ -26,8 +26,8 @@ BITS = {"HQQ4": 4, "HQQ8": 8, "Q4_0": 4, "Q4K": 4, "Q6K": 8, "Q8_0": 8}
 def quantize(model: nn.Module, bits: int, dtype: torch.dtype, progress: ProgressCallback) -> None:
     """Replace the linear layers of a model in place.
 
-    The head, the embeddings and layers with rows that are not a multiple of the group size stay as
-    they are.
+    The head, the embeddings, and layers with a row length that is not a multiple of the group size
+    are not quantized.
     """
     from hqq.core.quantize import BaseQuantizeConfig, HQQBackend, HQQLinear
 

@@ -16,7 +16,7 @@ from msgspec import UNSET
 from ...contract.errors import ModelLoadFailed, PowerError
 from ...contract.parameters import LoadParameters
 from ...store.staging import linked_directory
-from ..base import ProgressCallback
+from ..base import ProgressCallback, first_line
 from ..generation import check_token_ids
 from ..protocol import Load
 from . import hqq
@@ -37,14 +37,14 @@ class LoadedModel:
     Parameters
     ----------
     auto_class : type
-        The class of transformers with the model's head, such as `AutoModelForCausalLM`.
+        The transformers class to load the model with, such as `AutoModelForCausalLM`.
 
     Attributes
     ----------
     token_to_piece : TokenBytes
         Returns a token's contribution to the text.
     notes : tuple of str
-        Remarks for the user on how the model is loaded.
+        Messages for the user about how the model was loaded.
 
     Raises
     ------
@@ -127,7 +127,7 @@ class LoadedModel:
 
     @property
     def chat_template(self) -> str | None:
-        """The template set at registration, else the model's own."""
+        """The template in the load parameters, else the model's own."""
         if self.parameters.chat_template is not UNSET:
             return self.parameters.chat_template
         template = self.tokenizer.chat_template
@@ -184,15 +184,14 @@ def _load_errors() -> Iterator[None]:
             "There is not enough memory for the model. Unload other models, or load it with isq."
         ) from error
     except Exception as error:
-        line = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
         raise ModelLoadFailed(
-            f"transformers {transformers.__version__} cannot load this model: {line} (the model's "
-            "own code is never run)."
+            f"transformers {transformers.__version__} cannot load this model: {first_line(error)} "
+            "(the model's own code is never run)."
         ) from error
 
 
 class TokenBytes:
-    """Map token ids to bytes. Special tokens have none, as in llama.cpp's output."""
+    """Map token ids to bytes. Special tokens map to no bytes, as in llama.cpp's output."""
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
@@ -225,7 +224,7 @@ class TokenBytes:
 def _byte_alphabet() -> dict[str, int]:
     """Return GPT-2's mapping of characters to bytes.
 
-    Printable bytes stand for themselves; the other bytes are the characters from 256 on.
+    Printable bytes map to themselves; the other bytes map to the characters from 256 on.
     """
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     alphabet = {chr(byte): byte for byte in printable}

@@ -130,13 +130,13 @@ class SchemaCompiler:
         matcher = llguidance.LLMatcher(self._ll_tokenizer, grammar)
         if matcher.is_error():
             raise InvalidParameter(
-                f"This JSON schema cannot be used: {matcher.get_error()}", param="response_format"
+                f"This JSON schema is not supported: {matcher.get_error()}", param="response_format"
             )
         return SchemaMatcher(matcher, self._vocab_size)
 
 
 class SchemaMatcher:
-    """The position of one answer in its schema."""
+    """Track which tokens a JSON schema allows at the current position of an answer."""
 
     def __init__(self, matcher: Any, vocab_size: int) -> None:
         self._matcher = matcher

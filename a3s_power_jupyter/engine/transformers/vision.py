@@ -1,4 +1,4 @@
-"""Run vision-language models, with prompts made by their processors."""
+"""Run vision-language models on transformers, with prompts made by their processors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
 from ...contract.errors import InvalidParameter, ModelLoadFailed
 from ...contract.types import ChatRequest, CompletionRequest
 from .. import images
-from ..base import ProgressCallback
+from ..base import ProgressCallback, first_line
 from ..protocol import Load
 from ..template import as_parts, as_text
 from .engine import TransformersEngine
@@ -77,7 +77,7 @@ class VisionModel(LoadedModel):
             )
         except (ValueError, TypeError, IndexError, RuntimeError) as error:
             raise InvalidParameter(
-                f"The model's processor rejects these images: {str(error)[:300]}",
+                f"The model's processor rejected these images: {first_line(error)}",
                 param="messages",
             ) from error
         inputs = inputs.to(self.placement.device, dtype=self.model.dtype)
