@@ -14,7 +14,6 @@ import time
 from pathlib import Path
 
 import filelock
-import psutil
 
 from ..contract.errors import PowerError, ServerNotFound
 from ..contract.runtime_info import runtime_file
@@ -87,7 +86,7 @@ def _wait_for(process: subprocess.Popen[bytes], runtime_dir: Path, log: Path, to
         else:
             return server
     if process.poll() is None:
-        psutil.Process(process.pid).terminate()
+        process.terminate()
         failure = f"did not respond within {START_TIMEOUT:.0f} s"
     else:
         failure = f"exited with status {process.returncode}"

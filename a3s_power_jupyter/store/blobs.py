@@ -28,6 +28,7 @@ from .files import (
     TEMPORARY_PREFIX,
     SourceFile,
     chunks,
+    file_size,
     opened,
     sha256_of,
     sync_directory,
@@ -170,11 +171,10 @@ class BlobStore:
 
         The file is hashed only if a blob has the same size.
         """
-        if all(blob.stat().st_size != source.size for blob in self._paths(BLOB_PREFIX)):
+        if all(file_size(blob) != source.size for blob in self._paths(BLOB_PREFIX)):
             return None
         sha256 = sha256_of(source)
-        blob = self.path(sha256)
-        return sha256 if blob.exists() and blob.stat().st_size == source.size else None
+        return sha256 if file_size(self.path(sha256)) == source.size else None
 
     @contextmanager
     def temporary(self) -> Iterator[Path]:

@@ -107,6 +107,14 @@ def source_file(path: Path, name: str | None = None) -> SourceFile:
     return SourceFile(name or path.name, path, status.st_size, status.st_mtime_ns)
 
 
+def file_size(path: Path) -> int | None:
+    """Return the size of a file in bytes, or None if it does not exist."""
+    try:
+        return path.stat().st_size
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
 def check_directory(path: Path) -> None:
     """Check that `path` is a directory.
 

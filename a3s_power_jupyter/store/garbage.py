@@ -11,7 +11,7 @@ from msgspec import UNSET
 from ..contract.types import Manifest, Removable
 from .blobs import PARTIAL_PREFIX, BlobStore
 from .conversions import Conversion, ConversionDirectory
-from .files import TEMPORARY_PREFIX
+from .files import TEMPORARY_PREFIX, file_size
 from .manifest import MANIFESTS, ManifestDirectory
 
 PULLS = Path("pulls")
@@ -62,4 +62,6 @@ def _state_of(home: Path, partial: Path) -> Path:
 def _removable(
     kind: Literal["orphan_blob", "conversion", "partial", "temporary"], paths: Iterable[Path]
 ) -> list[tuple[Removable, Path]]:
-    return [(Removable(kind, path.name, path.stat().st_size), path) for path in paths]
+    # Pulls remove their files without the store's lock, so a file may be gone already.
+    sizes = ((path, file_size(path)) for path in paths)
+    return [(Removable(kind, path.name, size), path) for path, size in sizes if size is not None]

@@ -34,7 +34,7 @@ from ..contract.parameters import DefaultParameters
 from ..contract.types import Manifest, ManifestProblem, RegisterRequest, Removable, StoredFile
 from .blobs import BLOBS, BlobStore, Incoming
 from .conversions import CONVERSIONS, Conversion, ConversionDirectory
-from .files import writing
+from .files import file_size, writing
 from .formats.inspection import inspect
 from .garbage import blobs_of, find_garbage
 from .manifest import MANIFESTS, ManifestDirectory, Unreadable, content
@@ -177,8 +177,7 @@ class ModelStore:
         found = self.conversions.get(conversion.key)
         if found is None or found.refused is not None:
             return found
-        blob = self.blobs.path(found.sha256)
-        return found if blob.exists() and blob.stat().st_size == found.size else None
+        return found if file_size(self.blobs.path(found.sha256)) == found.size else None
 
     def save_conversion(self, conversion: Conversion, result: Path | None) -> None:
         """Write the record of a conversion, and turn its `result`, if any, into a blob.
@@ -213,7 +212,7 @@ class ModelStore:
             garbage = find_garbage(self._home, self.blobs, self._manifests, self.conversions)
             if not dry_run:
                 for _, path in garbage:
-                    path.unlink()
+                    path.unlink(missing_ok=True)
             return [removable for removable, _ in garbage]
 
     def _find(self, name: str) -> Manifest | Unreadable:

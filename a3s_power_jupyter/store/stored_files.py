@@ -10,7 +10,7 @@ from msgspec import UNSET
 from ..contract.errors import FileChanged, FileNotFound
 from ..contract.types import Manifest, StoredFile
 from .blobs import BlobStore
-from .files import SourceFile, sha256_of, source_file
+from .files import SourceFile, file_size, sha256_of, source_file
 
 
 def paths_of(manifest: Manifest, blobs: BlobStore) -> list[Path]:
@@ -31,7 +31,7 @@ def paths_of(manifest: Manifest, blobs: BlobStore) -> list[Path]:
 def _path_of(file: StoredFile, blobs: BlobStore) -> Path:
     if file.path is UNSET:
         path = blobs.path(file.sha256)
-        if not path.exists() or path.stat().st_size != file.size:
+        if file_size(path) != file.size:
             raise FileNotFound(
                 f"The file {file.name} is missing in the store ({path}). Pull or register the "
                 "model again."

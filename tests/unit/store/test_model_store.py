@@ -225,6 +225,14 @@ def test_a_copy_in_progress_is_not_garbage(store: ModelStore, tmp_path: Path) ->
     assert not incoming.temporary.exists()
 
 
+def test_a_file_that_a_pull_has_just_removed_is_not_garbage(
+    store: ModelStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.save(remote("a"))
+    monkeypatch.setattr(store.blobs, "partials", lambda: [store.blobs.path("0" * 64)])
+    assert store.collect_garbage(dry_run=False) == []
+
+
 # ---------------------------------------------------------------- many threads and models
 
 
