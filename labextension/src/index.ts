@@ -95,7 +95,7 @@ function addStatusItem(
   return item;
 }
 
-/** List the models in memory, to unload them, and those being loaded. */
+/** Open a menu that unloads models in memory and lists those being loaded. */
 function openMenu(menu: Menu, { models }: State, button: HTMLButtonElement): void {
   const now = Date.now() / 1000;
   menu.clearItems();

@@ -1,9 +1,9 @@
 /**
- * Requests through the kernel, for pages that were not served by the kernel's Jupyter server.
+ * Send requests through the kernel, for pages not served by the kernel's Jupyter server.
  *
  * `a3s_power_jupyter/widgets/bridge.py` is the other end. A busy kernel replies once it is idle:
- * ipykernel 7 has subshells for comms, but sends a message to the subshell in which the comm was
- * last used, which may be the busy one.
+ * ipykernel 7 has subshells for comms, but routes a message to the subshell that last used the
+ * comm, which may be the busy one.
  */
 
 import { reconnect } from './reconnect.js';
@@ -17,7 +17,7 @@ export interface Comm {
   off(event: 'msg:custom', listener: (content: unknown) => void): void;
 }
 
-/** A message of the kernel: one item of the reply to the request `id`. `done` ends the reply. */
+/** A message from the kernel: one item of the reply to the request `id`. `done` ends the reply. */
 interface Message {
   readonly id: string;
   readonly item?: unknown;

@@ -1,4 +1,4 @@
-/** Requests from the page itself. They work while the kernel is busy. */
+/** Send requests directly from the page, which works while the kernel is busy. */
 
 import { reconnect } from './reconnect.js';
 import { readEvents } from './sse.js';
@@ -56,7 +56,7 @@ export class FetchTransport implements Transport {
     return reconnect(connect, onLost, signal, this.options.retryDelay);
   }
 
-  /** Read `GET /v1/events` over one connection. Resolves with false if there is no such route. */
+  /** Read `GET /v1/events` over one connection. Resolves with false if the route does not exist. */
   private async readEventFeed(
     onEvent: (event: PowerEvent) => void,
     signal: AbortSignal
@@ -88,7 +88,7 @@ export class FetchTransport implements Transport {
   }
 }
 
-/** Abort `signal` with `outer`, or once `restart` was not called for `milliseconds`. */
+/** Abort `signal` when `outer` aborts, or `milliseconds` after the last call of `restart`. */
 class IdleTimeout {
   private readonly controller = new AbortController();
   private readonly abort = () => this.controller.abort();
@@ -121,7 +121,7 @@ class IdleTimeout {
 /**
  * Return the transport to the Jupyter server that served the page, or null on other pages.
  *
- * Requests carry the page's cookie with its XSRF token, and the server's token if the page has it.
+ * Requests include the page's cookie and XSRF token, and the server's token if the page has it.
  */
 export function pageTransport(document: Document): FetchTransport | null {
   const config = document.getElementById('jupyter-config-data')?.textContent;

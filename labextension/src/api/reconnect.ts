@@ -3,10 +3,10 @@
 const MAX_DELAY = 30_000;
 
 /**
- * Call `connect` again whenever it ends, until `signal` is aborted or it resolves with false.
+ * Call `connect` again whenever it ends, until it resolves with false or `signal` is aborted.
  *
- * `onLost` is called after each connection. The first retry waits `delay` milliseconds, and each
- * further one twice as long, up to 30 s. `connect` calls `onReceived` to reset the delay.
+ * `onLost` is called whenever a connection ends. The first retry waits `delay` milliseconds, and
+ * the delay doubles with each further retry, up to 30 s. `connect` calls `onReceived` to reset it.
  */
 export async function reconnect(
   connect: (onReceived: () => void) => Promise<boolean>,

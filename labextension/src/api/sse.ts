@@ -1,7 +1,5 @@
 /**
- * Server-sent events, read with `fetch`.
- *
- * `EventSource` cannot be used: it cannot send the notebook server's token.
+ * Read server-sent events with `fetch`, because `EventSource` cannot send the notebook server's token.
  */
 
 import { errorInBody, errorOfResponse } from './transport.js';
@@ -65,7 +63,7 @@ export class EventStreamParser {
     return lines.map(line => this.parseLine(line)).filter(event => event !== null);
   }
 
-  /** Return the data of the event that `line` ends, or null. */
+  /** Process a line. Returns the data of the event if the line ends one, else null. */
   private parseLine(line: string): string | null {
     if (line.startsWith('data:')) {
       this.data.push(line.slice(line[5] === ' ' ? 6 : 5));

@@ -1,4 +1,4 @@
-/** The interface through which views reach the server, its errors and its paths. */
+/** The interface between views and the server, with its errors and URL paths. */
 
 import type { PowerEvent } from './types.js';
 
@@ -9,10 +9,10 @@ export interface Transport {
   /** Yield the events of the reply to a POST. */
   stream(path: string, body: object, signal: AbortSignal): AsyncGenerator<unknown, void>;
   /**
-   * Pass on the events of `GET /v1/events` until `signal` is aborted.
+   * Call `onEvent` with each event of `GET /v1/events` until `signal` is aborted.
    *
-   * Reconnects after each lost connection, which `onLost` reports. Resolves early if the server
-   * does not provide the route.
+   * Calls `onLost` and reconnects whenever the connection is lost. Resolves early if the server
+   * does not have the route.
    */
   follow(
     onEvent: (event: PowerEvent) => void,
@@ -40,7 +40,7 @@ export async function errorOfResponse(response: Response): Promise<RequestError>
       return error;
     }
   } catch {
-    // Not JSON, so not a reply of our server.
+    // The body is not JSON, so it is not from this server extension.
   }
   return new RequestError(`The server replied with HTTP status ${response.status}.`);
 }
@@ -51,7 +51,7 @@ export function errorInBody(body: unknown): RequestError | null {
   return error ? new RequestError(String(error.message), error.code) : null;
 }
 
-/** Return the message to show for anything that was thrown. */
+/** Return the message of a thrown value. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

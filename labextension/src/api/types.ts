@@ -1,4 +1,4 @@
-/** JSON of the server's REST API, as far as the views use it. */
+/** The JSON objects of the REST API, with the fields that the views use. */
 
 export type ModelState = 'unloaded' | 'loading' | 'loaded' | 'busy' | 'unloading' | 'failed';
 
@@ -15,7 +15,7 @@ export interface Model {
   readonly context_length?: number;
   /** Context window the model is loaded with, in tokens. */
   readonly num_ctx?: number;
-  /** Memory held while loaded. */
+  /** Memory used while loaded. */
   readonly memory_bytes?: number;
   readonly device?: string;
   /** When the model will be unloaded if it stays idle. */
@@ -39,7 +39,7 @@ export interface Pull {
   readonly eta_seconds?: number;
   readonly note?: string;
   readonly error?: ErrorDetail;
-  /** Only present for pulls of several files. */
+  /** Present only for pulls of several files. */
   readonly files?: readonly PulledFile[];
 }
 

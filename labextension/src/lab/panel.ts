@@ -29,7 +29,7 @@ class ModelsPanel extends Widget {
     super();
     this.id = 'a3s-power-models';
     this.addClass('a3s-panel');
-    this.node.tabIndex = -1; // The shell can only make a focusable widget the current one.
+    this.node.tabIndex = -1; // Focusable, because the shell makes the focused widget current.
     this.title.label = 'Local Models';
     this.title.caption = 'Local Models';
     this.title.icon = icon;
@@ -58,12 +58,12 @@ class ModelsPanel extends Widget {
   }
 }
 
-/** A method of Notebook 7's shell, which shows a widget in a collapsed sidebar. */
+/** The method of Notebook 7's shell that expands the right sidebar to show a widget. */
 interface Sidebars {
   expandRight?(id: string): void;
 }
 
-/** Creates the one panel and keeps it in the area that the settings name. */
+/** Creates the panel on demand and keeps it in the area chosen in the settings. */
 export class PanelManager {
   private readonly tracker = new WidgetTracker<ModelsPanel>({ namespace: 'a3s-power' });
   private panel: ModelsPanel | null = null;

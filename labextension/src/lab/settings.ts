@@ -1,4 +1,4 @@
-/** User settings of the extension; `schema/plugin.json` defines them. */
+/** The user settings of the extension, defined in `schema/plugin.json`. */
 
 import type { ISettingRegistry } from '@jupyterlab/settingregistry';
 
@@ -9,7 +9,7 @@ export interface Settings {
   readonly area: 'main' | 'left' | 'right';
   /** Whether the status bar item is shown. */
   readonly statusBar: boolean;
-  /** Columns the panel leaves out. */
+  /** Columns to hide in the panel. */
   readonly hiddenColumns: readonly ColumnKey[];
 }
 

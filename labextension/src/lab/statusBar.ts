@@ -1,4 +1,4 @@
-/** The status bar item, shown while a model is loaded, being loaded or pulled. */
+/** The status bar item, shown while a model is loaded, loading or being pulled. */
 
 import { type ISignal, Signal } from '@lumino/signaling';
 import { Widget } from '@lumino/widgets';
@@ -12,7 +12,7 @@ export class StatusBarItem extends Widget {
   private enabled = true;
   private state: State = EMPTY;
 
-  /** `onClick` receives the current state, and the button to place a menu beside. */
+  /** `onClick` receives the current state, and the button that was clicked. */
   constructor(onClick: (state: State, button: HTMLButtonElement) => void) {
     super();
     this.addClass('a3s-PowerStatus');
@@ -35,7 +35,7 @@ export class StatusBarItem extends Widget {
     });
   }
 
-  /** Apply the user's setting of whether to show the item. */
+  /** Enable or disable the item, as chosen in the settings. */
   setEnabled(enabled: boolean): void {
     this.change(() => {
       this.enabled = enabled;
@@ -59,7 +59,7 @@ export class StatusBarItem extends Widget {
     }
   }
 
-  /** Compute the tooltip when it is needed, since it shows how long each model stays loaded. */
+  /** Update the tooltip on demand, because it shows the time left for each model. */
   private updateTooltip(): void {
     const now = Date.now() / 1000;
     const lines = loadedModels(this.state.models).map(model => describeModel(model, now));

@@ -17,7 +17,7 @@ export interface State {
 
 export const EMPTY: State = { instance: null, models: new Map(), pulls: new Map() };
 
-/** Return the state after an event. Unknown types of events, of later servers, change nothing. */
+/** Return the state after an event. Unknown event types, from newer servers, are ignored. */
 export function reduce(state: State, event: PowerEvent): State {
   switch (event.type) {
     case 'snapshot':
@@ -47,12 +47,12 @@ function without<T>(map: ReadonlyMap<string, T>, key: string): ReadonlyMap<strin
 
 const IN_MEMORY: readonly ModelState[] = ['loaded', 'busy', 'unloading'];
 
-/** Whether a model holds memory. */
+/** Whether a model uses memory. */
 export function isInMemory(model: Model): boolean {
   return IN_MEMORY.includes(model.state);
 }
 
-/** Return the models that hold memory, sorted by id. */
+/** Return the models that use memory, sorted by id. */
 export function loadedModels(models: Models): Model[] {
   return sorted(models).filter(isInMemory);
 }

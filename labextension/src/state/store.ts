@@ -1,14 +1,14 @@
-/** The state of a server, kept up to date by one event stream for all views of a page. */
+/** Keep the state of a server up to date, with one event stream for all views of a page. */
 
 import type { Transport } from '../api/transport.js';
 import { EMPTY, reduce, type State } from './state.js';
 
-/** While `lost`, the state may be out of date and the store is reconnecting. */
+/** `lost` means that the state may be out of date while the store reconnects. */
 export type ConnectionStatus = 'connecting' | 'connected' | 'lost';
 
 export type Listener = (state: State, connection: ConnectionStatus) => void;
 
-/** Milliseconds the stream stays open after the last listener left, in case a new one subscribes. */
+/** Milliseconds to keep the stream open without listeners, in case a new one subscribes. */
 const LINGER = 2_000;
 
 export class Store {
@@ -63,9 +63,9 @@ export class Store {
   /**
    * Keep the stream open while the page is visible.
    *
-   * Browsers open about six connections to a server over HTTP/1.1, so that six hidden tabs would
-   * block all other requests. When a tab becomes visible again, the snapshot at the start of the
-   * stream brings it up to date.
+   * Browsers open about six connections per server over HTTP/1.1, so six hidden tabs would block all
+   * other requests. When a tab becomes visible again, the snapshot at the start of the stream brings
+   * it up to date.
    */
   private connectWhileVisible(): void {
     if (this.document.visibilityState !== 'visible') {
@@ -100,10 +100,10 @@ export class Store {
 }
 
 /**
- * Return the page's one store for its own server, made by `make` on first use.
+ * Return the store that all bundles of a page share, created by `make` on first use.
  *
- * The panel and each widget are separate bundles. One stream each would use up the browser's
- * connections to the server.
+ * The panel and the widgets are separate bundles. A stream for each of them would use up the
+ * browser's connections to the server.
  */
 export function sharedStore(make: () => Store): Store {
   const page = globalThis as { a3sPowerStore?: Store };

@@ -1,4 +1,4 @@
-/** Chat completion requests, and the speed of their answers. */
+/** Request chat completions and measure their speed. */
 
 import type { Transport } from '../api/transport.js';
 
@@ -13,7 +13,7 @@ export interface Parameters {
   readonly system?: string;
 }
 
-/** Number of tokens, and the seconds from the first to the last one. */
+/** Number of generated tokens, and the seconds from the first to the last. */
 export interface Speed {
   readonly tokens: number;
   readonly seconds: number;

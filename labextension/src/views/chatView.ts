@@ -13,13 +13,13 @@ import {
 import { button, h, oncePerFrame, root, setText } from './dom.js';
 import { toHtml } from './markdown.js';
 
-/** What the widget saves, so that a reloaded page shows the same chat. */
+/** The state that the widget saves, so that a reloaded page shows the same chat. */
 export interface Conversation {
   model: string;
   messages: readonly Message[];
 }
 
-/** Pixels from the end of the log within which it scrolls along with new text. */
+/** The log follows new text while it is scrolled to within this many pixels of its end. */
 const SCROLL_MARGIN = 40;
 
 export class ChatView {
@@ -144,7 +144,7 @@ export class ChatView {
     const answering = new AbortController();
     this.setAnswering(answering);
     let answer = '';
-    // Each chunk renders the whole answer, so it is enough to do so once per frame.
+    // Rendering always covers the whole answer, so do it at most once per frame.
     const draw = oncePerFrame(() => this.renderAnswer(answerElement, answer));
     const onText = (text: string) => {
       answer = text;

@@ -1,4 +1,4 @@
-/** The columns of the model table: their text and sort order. */
+/** The columns of the model table, and how models are filtered and sorted. */
 
 import { formatBytes, formatCount, formatDuration, formatPercent } from './format.js';
 import type { Model } from '../api/types.js';
@@ -73,7 +73,7 @@ function formatText(model: Model): string {
   return [model.format, model.parameters?.quantization].filter(Boolean).join(' ');
 }
 
-/** The context window in tokens; "4096 of 8192" if loaded with less than the maximum. */
+/** Return the context window in tokens: "8192", or "4096 of 8192" if loaded with less. */
 function contextText({ num_ctx, context_length }: Model): string {
   if (num_ctx !== undefined && context_length !== undefined && num_ctx !== context_length) {
     return `${num_ctx} of ${context_length}`;
@@ -81,7 +81,7 @@ function contextText({ num_ctx, context_length }: Model): string {
   return String(num_ctx ?? context_length ?? '');
 }
 
-/** The state of a model: "loaded, 4 min left", "converting 40%". */
+/** Return the state of a model: "loaded, 4 min left", "converting 40%". */
 export function stateText(model: Model, now: number): string {
   if (model.state === 'loading') {
     const percent = model.progress === undefined ? '' : ` ${formatPercent(model.progress)}`;
@@ -96,7 +96,7 @@ export function stateText(model: Model, now: number): string {
   return model.state;
 }
 
-/** Sort models that use memory first. */
+/** Return a sort key that puts models in memory first. */
 function stateOrder(model: Model): number {
   return ['busy', 'loaded', 'loading', 'unloading', 'failed', 'unloaded'].indexOf(model.state);
 }

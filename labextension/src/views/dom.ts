@@ -2,7 +2,7 @@
 
 type Attributes = Readonly<Record<string, string | boolean | undefined>>;
 
-/** Create an element. An attribute that is `true` is set to '', one that is `false` is left out. */
+/** Create an element. Attributes that are `true` become ''; `false` and `undefined` are omitted. */
 export function h<K extends keyof HTMLElementTagNameMap>(
   tag: K,
   attributes: Attributes = {},
@@ -18,7 +18,7 @@ export function h<K extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
-/** Create the root element of a view, in which Lumino does not handle keyboard shortcuts. */
+/** Create the root element of a view, with Lumino's keyboard shortcuts turned off. */
 export function root(className: string, ...children: Node[]): HTMLElement {
   const attributes = { class: `a3s-power ${className}`, 'data-lm-suppress-shortcuts': 'true' };
   return h('div', attributes, ...children);
@@ -34,7 +34,7 @@ export function button(
   return element;
 }
 
-/** Set the text of an element if it differs: a change resets selections and is read aloud. */
+/** Set the text if it differs, because a change clears selections and is read aloud. */
 export function setText(element: Element, text: string): void {
   if (element.textContent !== text) {
     element.textContent = text;

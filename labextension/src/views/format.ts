@@ -1,4 +1,4 @@
-/** Format sizes, counts, percentages and durations, as `a3s_power_jupyter/display/formatting.py` does. */
+/** Format sizes, counts, percentages and durations like `a3s_power_jupyter/display/formatting.py`. */
 
 const UNITS = ['B', 'kB', 'MB', 'GB', 'TB'];
 
@@ -26,7 +26,7 @@ export function formatCount(count: number | undefined): string {
   return `${value.toFixed(digits)} ${['', 'k', 'M', 'B', 'T'][power] ?? ''}`.trim();
 }
 
-/** Format a number from 0 to 1: "42%"; 100% only if it is complete. */
+/** Format a number from 0 to 1 as a percentage, rounded down: 0.425 is "42%". */
 export function formatPercent(fraction: number): string {
   return `${Math.floor(fraction * 100)}%`;
 }

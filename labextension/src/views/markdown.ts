@@ -1,10 +1,10 @@
-/** Render the Markdown of a model, which is untrusted: raw HTML is escaped. */
+/** Render Markdown from a model. It is untrusted, so raw HTML is escaped. */
 
 import MarkdownIt from 'markdown-it';
 
 const markdown = new MarkdownIt({ html: false, linkify: false, breaks: true });
 
-// Loading an image would tell a server of the model's choice who reads the answer.
+// Loading an image would send a request to a server chosen by the model.
 markdown.disable('image');
 
 const { rules } = markdown.renderer;

@@ -56,7 +56,7 @@ export class ModelRow {
     this.setLabel(this.pinButton, model.pinned ? 'Unpin' : 'Pin');
   }
 
-  /** One button serves both directions, so that it keeps the focus when the model changes. */
+  /** Relabel a button, which keeps its focus because the same one serves both directions. */
   private setLabel(element: HTMLButtonElement, label: string): void {
     setText(element, label);
     element.setAttribute('aria-label', `${label} ${this.id}`);

@@ -1,4 +1,4 @@
-/** A table of the server's models, with the pulls above it. */
+/** A table of the server's models, with unfinished pulls above it. */
 
 import { messageOf } from '../api/transport.js';
 import type { Model } from '../api/types.js';
@@ -10,11 +10,11 @@ import { ModelRow } from './modelRow.js';
 import { PullView } from './pullView.js';
 import { memorySummary } from './summary.js';
 
-/** Rows placed at once. The rest follow in batches, so that a long table does not block the page. */
+/** Rows placed at once. The rest follow in batches, so a long table does not block the page. */
 const FIRST_ROWS = 60;
 const BATCH = 100;
 
-/** Milliseconds between updates of the times shown. */
+/** Milliseconds between updates of the displayed times. */
 const TICK = 1000;
 
 export class ModelTable {
@@ -63,7 +63,7 @@ export class ModelTable {
     clearTimeout(this.nextBatch);
   }
 
-  /** Create the table. In narrow layouts its rows are blocks; the roles keep it a table. */
+  /** Create the table. The roles keep it a table in narrow layouts, where CSS makes rows blocks. */
   private createTable(): HTMLTableElement {
     const headers = COLUMNS.map(({ key, title }) => this.createHeader(key, title));
     const last = { scope: 'col', role: 'columnheader', class: 'a3s-last' };
@@ -182,7 +182,7 @@ export class ModelTable {
     const focused = this.body.contains(document.activeElement) ? document.activeElement : null;
     this.placeRows(0, FIRST_ROWS);
     if (focused instanceof HTMLElement && focused.isConnected) {
-      focused.focus(); // An element that is moved loses the focus.
+      focused.focus(); // Moving an element removes its focus.
     }
     if (this.shown.length === 0 && this.state.instance !== null) {
       this.body.replaceChildren(this.createEmptyRow());

@@ -39,7 +39,7 @@ export class PullView {
     this.element = h('div', { class: 'a3s-pull' }, title, row, this.note, this.error, this.details);
   }
 
-  /** Show a pull, or undefined for a pull unknown to the server. */
+  /** Show a pull; undefined if the server does not know it. */
   update(pull: Pull | undefined): void {
     this.showButtons(actions(pull));
     if (pull === undefined) {
@@ -47,13 +47,13 @@ export class PullView {
       setText(this.status, 'not pulled');
       return;
     }
-    const done = fraction(pull);
+    const progress = fraction(pull);
     // A bar without a value is animated, so it is only shown while the pull is running.
-    this.bar.hidden = done === null && pull.status !== 'pulling';
-    if (done === null) {
+    this.bar.hidden = progress === null && pull.status !== 'pulling';
+    if (progress === null) {
       this.bar.removeAttribute('value');
     } else {
-      this.bar.value = done;
+      this.bar.value = progress;
     }
     setText(this.status, summary(pull));
     setText(this.note, pull.note ?? '');
@@ -61,7 +61,7 @@ export class PullView {
     this.showFiles(pull.files ?? []);
   }
 
-  /** Show the buttons of `possible`. The first one takes the focus of a button that is hidden. */
+  /** Show the buttons of `possible`. If a hidden button had the focus, the first one takes it. */
   private showButtons(possible: readonly PullAction[]): void {
     const shown = [...this.buttons].filter(([action]) => possible.includes(action));
     for (const [, element] of shown) {

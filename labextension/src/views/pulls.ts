@@ -43,8 +43,8 @@ export function facts(pull: Pull): string {
 
 /** Return label, percentage and facts: "downloading 50%, 49.2 MB of 98.4 MB, 12.0 MB/s". */
 export function summary(pull: Pull): string {
-  const done = fraction(pull);
-  const percent = done === null || pull.status === 'done' ? '' : ` ${formatPercent(done)}`;
+  const progress = fraction(pull);
+  const percent = progress === null || pull.status === 'done' ? '' : ` ${formatPercent(progress)}`;
   return [label(pull) + percent, facts(pull)].filter(Boolean).join(', ');
 }
 
@@ -56,7 +56,7 @@ export function fileFacts({ name, size, completed }: PulledFile): string {
 
 export type PullAction = 'start' | 'pause' | 'resume' | 'cancel';
 
-/** Return the actions that a pull allows; undefined is a pull unknown to the server. */
+/** Return the possible actions for a pull; undefined if the server does not know it. */
 export function actions(pull: Pull | undefined): PullAction[] {
   switch (pull?.status) {
     case 'pulling':

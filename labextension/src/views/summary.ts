@@ -17,8 +17,8 @@ export function statusBarText({ models, pulls }: State): string {
 }
 
 function pullText(pull: Pull): string {
-  const part = fraction(pull);
-  return `pulling ${pull.name}${part === null ? '' : ` ${formatPercent(part)}`}`;
+  const progress = fraction(pull);
+  return `pulling ${pull.name}${progress === null ? '' : ` ${formatPercent(progress)}`}`;
 }
 
 function loadingText(model: Model): string {

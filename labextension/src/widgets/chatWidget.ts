@@ -1,4 +1,4 @@
-/** anywidget module of `Chat`, in a bundle of its own because of the Markdown renderer's size. */
+/** The anywidget module of `Chat`, a separate bundle because of the Markdown renderer's size. */
 
 import type { Store } from '../state/store.js';
 import type { Message } from '../views/chatCompletion.js';

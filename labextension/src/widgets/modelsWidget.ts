@@ -1,4 +1,4 @@
-/** anywidget module of `ModelTable` and `PullProgress`. */
+/** The anywidget module of `ModelTable` and `PullProgress`. */
 
 import type { Pull } from '../api/types.js';
 import type { Store } from '../state/store.js';
@@ -7,7 +7,7 @@ import { ModelTable } from '../views/modelTable.js';
 import { PullView } from '../views/pullView.js';
 import { type View, widget, type WidgetModel } from './widget.js';
 
-/** Show the server's state of a pull, or the kernel's while the server cannot be reached. */
+/** Show the state of a pull from the server, or from the kernel while it cannot be reached. */
 function createPullView(model: WidgetModel, store: Store): View {
   const name = String(model.get('name'));
   const view = new PullView(name, store.transport);

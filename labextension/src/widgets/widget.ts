@@ -1,10 +1,10 @@
-/** Shared code of the anywidget modules: each makes one view of one server. */
+/** Connect the views of anywidget modules to a server. */
 
 import { type Comm, CommTransport } from '../api/commTransport.js';
 import { pageTransport } from '../api/fetchTransport.js';
 import { sharedStore, Store } from '../state/store.js';
 
-/** The part of a widget's model that anywidget documents. */
+/** The documented part of anywidget's model interface. */
 export interface WidgetModel extends Comm {
   get(name: string): unknown;
   set(name: string, value: unknown): void;
@@ -21,7 +21,7 @@ export interface View {
 const transport = pageTransport(document);
 const pageStore = transport === null ? null : sharedStore(() => new Store(transport, document));
 
-/** Return the page's own store if the kernel uses the same server, else one over the kernel. */
+/** Return the page's store if the kernel uses the same server, else one through the kernel. */
 async function storeFor(model: WidgetModel): Promise<Store> {
   if (pageStore !== null && (await pageStore.instance()) === model.get('instance')) {
     return pageStore;

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 
 import { CommTransport } from '../../lib/api/commTransport.js';
 
-/** A comm to a kernel that sends the messages of `reply(content)` for each request. */
+/** Return a comm to a fake kernel that replies to each request with `reply(content)`. */
 function kernel(reply) {
   const listeners = new Set();
   const comm = {
@@ -31,7 +31,7 @@ test('replies are matched to requests by id', async () => {
   assert.equal(comm.listeners.size, 0);
 });
 
-test('an error rejects the request, without a message to stop it', async () => {
+test('an error rejects the request and sends no stop message', async () => {
   const comm = kernel(() => [
     { item: { error: { message: 'Busy.', code: 'model_busy' } }, done: true }
   ]);
@@ -40,7 +40,7 @@ test('an error rejects the request, without a message to stop it', async () => {
   assert.equal(comm.sent.length, 1);
 });
 
-test('events are passed on until aborted, which stops the request', async () => {
+test('events are received until aborted, which stops the request', async () => {
   const events = [
     { type: 'snapshot', models: [] },
     { type: 'model_deleted', id: 'a' }

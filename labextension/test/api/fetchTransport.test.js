@@ -22,7 +22,7 @@ afterEach(() => {
 
 const send = (response, event) => response.write(`data: ${JSON.stringify(event)}\n\n`);
 
-/** Follow the events until `isComplete(log)`; a lost connection is logged as "lost". */
+/** Log events until `isComplete(entries)`, with "lost" for each lost connection. */
 async function log(isComplete, options = {}) {
   const abort = new AbortController();
   const entries = [];
@@ -38,7 +38,7 @@ async function log(isComplete, options = {}) {
   return entries;
 }
 
-test('events are passed on in order, across a reconnection', async () => {
+test('events are received in order, across a reconnection', async () => {
   reply = (response, n) => {
     send(response, { type: 'snapshot', models: [], n });
     if (n === 1) {
@@ -91,7 +91,7 @@ test('keep-alive comments keep a connection open', async () => {
   assert.deepEqual(await log(() => true, { idleTimeout: 500 }), [{ late: true }]);
 });
 
-test('a request returns JSON, or rejects with the error of the server', async () => {
+test('a request returns JSON, or rejects with the error from the server', async () => {
   const transport = new FetchTransport((path, init) => fetch(url + path, init));
   reply = response => response.end('{"object":"list"}');
   assert.deepEqual(await transport.request('GET', 'models'), { object: 'list' });

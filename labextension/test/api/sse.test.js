@@ -38,7 +38,7 @@ test('empty data is an event', () => {
   assert.deepEqual(parse('data:\n\n', 4), ['']);
 });
 
-test('a stream is read up to [DONE], and rejects with an error inside it', async () => {
+test('a stream is read up to [DONE], and rejects if it contains an error', async () => {
   const read = text => readEvents(new Response(text));
   const events = [];
   for await (const event of read('data: {"a":1}\n\ndata: [DONE]\n\ndata: {"b":2}\n\n')) {
@@ -50,7 +50,7 @@ test('a stream is read up to [DONE], and rejects with an error inside it', async
   await assert.rejects(broken.next(), /It died/);
 });
 
-test('an error status rejects with the message of the server', async () => {
+test('an error status rejects with the message from the server', async () => {
   const body = JSON.stringify({ error: { message: 'Busy.', code: 'model_busy' } });
   const events = readEvents(new Response(body, { status: 409 }));
   await assert.rejects(events.next(), { message: 'Busy.', code: 'model_busy' });

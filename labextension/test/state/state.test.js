@@ -43,7 +43,7 @@ test('a model event keeps the map of pulls identical', () => {
   assert.equal(reduce(before, { type: 'model', model: model('a', 'loaded') }).pulls, before.pulls);
 });
 
-test('an unknown type of event changes nothing', () => {
+test('an unknown event type is ignored', () => {
   const before = after({ type: 'model', model: model('a', 'loaded') });
   assert.equal(reduce(before, { type: 'weather' }), before);
 });

@@ -63,7 +63,7 @@ test('a hidden page disconnects, and reconnects when it becomes visible', () => 
   assert.ok(!transport.streams[1].signal.aborted);
 });
 
-test('the stream is closed some time after the last listener left', async () => {
+test('the stream closes a while after the last listener unsubscribes', async () => {
   const transport = new FakeTransport();
   const store = new Store(transport, new FakeDocument(), 5);
   store.subscribe(() => {})();
@@ -74,7 +74,7 @@ test('the stream is closed some time after the last listener left', async () => 
   assert.ok(transport.streams[0].signal.aborted);
 });
 
-test('the instance is null if the server does not provide the extension', async () => {
+test('the instance is null if the server does not have the extension', async () => {
   const transport = new FakeTransport();
   const present = new Store(transport, new FakeDocument(), 1).instance();
   transport.streams[0].onEvent(SNAPSHOT);

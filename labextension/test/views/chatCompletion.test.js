@@ -64,7 +64,7 @@ test('aborting keeps the text so far', async () => {
   assert.equal(speed.tokens, 1);
 });
 
-test('an error rejects', async () => {
+test('an error in the stream rejects', async () => {
   const failing = streamAnswer(
     transport(new Error('No such model.')),
     {},

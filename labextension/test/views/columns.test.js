@@ -41,7 +41,7 @@ test('the state includes progress and time left', () => {
   assert.equal(state({ state: 'busy' }), 'busy');
 });
 
-test('cells of unknown values are empty', () => {
+test('cells with unknown values are empty', () => {
   const bare = { id: 'm', state: 'unloaded', pinned: false };
   const texts = COLUMNS.map(column => column.text(bare, NOW));
   assert.deepEqual(texts, ['m', '', '', '', '', 'unloaded', '', '']);

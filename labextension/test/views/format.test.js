@@ -3,7 +3,7 @@ import { test } from 'node:test';
 
 import { formatBytes, formatCount, formatDuration, formatPercent } from '../../lib/views/format.js';
 
-test('sizes below 100 have one decimal, and none has four digits', () => {
+test('sizes have one decimal below 100 and none above', () => {
   const sizes = { 0: '0 B', 999: '999 B', 1000: '1.0 kB', 98_120_000: '98.1 MB' };
   for (const [bytes, text] of Object.entries(sizes)) {
     assert.equal(formatBytes(Number(bytes)), text);

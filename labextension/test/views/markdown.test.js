@@ -3,7 +3,7 @@ import { test } from 'node:test';
 
 import { toHtml } from '../../lib/views/markdown.js';
 
-test('untrusted text becomes neither HTML, images nor scripts', () => {
+test('untrusted Markdown produces no raw HTML, images or unsafe links', () => {
   assert.doesNotMatch(
     toHtml('<img src=x onerror=alert(1)><script>alert(1)</script>'),
     /<(img|script)/
