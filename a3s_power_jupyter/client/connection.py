@@ -33,7 +33,7 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     key : str or None
         Bearer token: the key in the runtime file, or a Jupyter token.
     pid, hostname, version, certfile, sock, headless
-        As in `contract.runtime_info.RuntimeInfo`; None if the server was given by its URL.
+        As in `contract.runtime_info.RuntimeInfo`; unset if the user gave the URL of the server.
     found : str
         Description of how the server was found.
     """
@@ -138,8 +138,6 @@ class Connection:
 
     Parameters
     ----------
-    server : Server
-        The server to connect to.
     find : callable, optional
         Returns the server's new address and key. It is called if the server does not respond or
         refuses the key, as after a restart. None for a server chosen by the user.
@@ -160,16 +158,12 @@ class Connection:
         body: object = None,
         timeout: float | None = DEFAULT_TIMEOUT,
     ) -> bytes:
-        """Send a request and return the body of the reply.
+        """Send a request, with `body` as JSON, and return the body of the reply.
 
         Parameters
         ----------
-        method : str
-            HTTP method.
         path : str
             Path below ``v1/``, percent-encoded.
-        body : object, optional
-            Sent as JSON.
         timeout : float or None
             Seconds to wait for data from the server; None waits forever.
 

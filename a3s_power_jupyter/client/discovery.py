@@ -1,4 +1,4 @@
-"""Find the server for a client when no URL and token are given."""
+"""Find the server for a client."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ class PullMethods:
         Raises
         ------
         PullStateNotFound
-            If there was no pull of this model.
+            If there is no pull of this model.
         """
         return self._status("GET", _path(name) + "/status")
 
@@ -99,9 +99,9 @@ class PullMethods:
         Raises
         ------
         PullStateNotFound
-            If there was no pull of this model.
+            If there is no pull of this model.
         ModelBusy
-            If another server runs the pull.
+            If the pull is running on another server.
         """
         return self._status("POST", _path(name) + "/pause")
 
@@ -111,9 +111,9 @@ class PullMethods:
         Raises
         ------
         PullStateNotFound
-            If there was no pull of this model.
+            If there is no pull of this model.
         ModelBusy
-            If another server runs the pull.
+            If the pull is running on another server.
         """
         query = "?keep_partial=true" if keep_partial else ""
         return self._status("DELETE", _path(name) + query)

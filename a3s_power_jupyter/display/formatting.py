@@ -35,7 +35,7 @@ def _scaled(count: int, units: Sequence[str]) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Format seconds, rounded to the largest unit, for example ``4 min``."""
+    """Format a number of seconds in the largest unit, rounded, for example ``4 min``."""
     for unit, length, limit in (("s", 1, 60), ("min", 60, 60), ("h", 3600, 24)):
         rounded = math.floor(max(seconds, 0) / length + 0.5)
         if rounded < limit:

@@ -164,7 +164,7 @@ def _stream_answer(
 
 
 def _load(session: Session, model: str, text: LiveText) -> None:
-    """Load the model if necessary, to show the progress."""
+    """Load the model if necessary, and show the progress."""
     if session.client.show(model).state not in ("loaded", "busy"):
         session.client.load(
             model,

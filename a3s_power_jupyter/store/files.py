@@ -189,7 +189,7 @@ def chunks(source: SourceFile) -> Iterator[bytes]:
     Raises
     ------
     FileChanged, FileNotFound, PathUnreadable
-        As `opened` does.
+        If the file changes or cannot be read; see `opened`.
     """
     with opened(source) as file:
         while chunk := file.read(CHUNK):
@@ -202,7 +202,7 @@ def sha256_of(source: SourceFile) -> str:
     Raises
     ------
     FileChanged, FileNotFound, PathUnreadable
-        As `opened` does.
+        If the file changes or cannot be read; see `opened`.
     """
     digest = hashlib.sha256()
     for chunk in chunks(source):

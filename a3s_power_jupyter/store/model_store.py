@@ -74,6 +74,7 @@ class ModelStore:
         Returns
         -------
         manifest : Manifest
+            The new or existing manifest.
         changed : bool
             False if the name already had the same content.
 
@@ -95,7 +96,7 @@ class ModelStore:
         manifest = description.manifest(request, parameters)
         if request.copy:
             with writing(self._home), self.blobs.import_files(description.files) as incoming:
-                files = tuple(_blob_file(one) for one in incoming)
+                files = tuple(_blob_file(file) for file in incoming)
                 manifest = msgspec.structs.replace(manifest, files=files)
                 return self._commit(manifest, overwrite=request.overwrite, incoming=incoming)
         known = self.list()
@@ -251,8 +252,8 @@ class ModelStore:
                     "parameters. Choose another name, or set overwrite.",
                     param="name",
                 )
-            for one in incoming:
-                self.blobs.adopt(one)
+            for file in incoming:
+                self.blobs.adopt(file)
             self.save(manifest)
             return manifest, True
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from support.hub_failures import Failure, Record, Stage
-from support.hub_repository import Blob, Repository, blob
+from support.hub_repository import Blob, Repository, make_blob
 from support.hub_sending import Body, send
 
 if TYPE_CHECKING:
@@ -71,11 +71,11 @@ class Request(BaseHTTPRequestHandler):
     def reply_json(self, value: object, **headers: str) -> None:
         self.reply(200, json.dumps(value).encode(), Content_Type="application/json", **headers)
 
-    def reply_file(self, one: Blob, failure: Failure, etag: str, **headers: str) -> None:
+    def reply_file(self, blob: Blob, failure: Failure, etag: str, **headers: str) -> None:
         if failure.content is not None:
-            one = blob(self.record.path, failure.content)
-            etag = one.etag
-        send(self, one, Body(failure, failure.etag or etag, headers))
+            blob = make_blob(self.record.path, failure.content)
+            etag = blob.etag
+        send(self, blob, Body(failure, failure.etag or etag, headers))
 
     def address_string(self) -> str:
         return self.host
@@ -97,9 +97,9 @@ class Cdn(Request):
             return
         failure = self.simulate(self.stage("bytes"), path)
         if failure is not None:
-            one = self.hub.repositories[f"{owner}/{name}"].commits[commit][path]
+            blob = self.hub.repositories[f"{owner}/{name}"].commits[commit][path]
             # A storage service has ETags that are not the hash of the content.
-            self.reply_file(one, failure, hashlib.md5(one.sha256.encode()).hexdigest())  # noqa: S324
+            self.reply_file(blob, failure, hashlib.md5(blob.sha256.encode()).hexdigest())  # noqa: S324
 
 
 class Hub(Request):
@@ -202,29 +202,29 @@ class Hub(Request):
         commit = self.commit_of(repository, revision)
         if commit is None:
             return
-        one = repository.commits[commit].get(path)
-        if one is None:
+        blob = repository.commits[commit].get(path)
+        if blob is None:
             self.refuse(404, "EntryNotFound", "Entry not found")
             return
         failure = self.simulate(self.stage("redirect"), path)
         if failure is None:
             return
-        if not one.lfs:
+        if not blob.lfs:
             location = f"/api/resolve-cache/models/{repository.name}/{commit}/{quote(path)}"
             self.reply(307, Location=location, X_Repo_Commit=commit)
             return
-        etag = failure.etag or one.etag
+        etag = failure.etag or blob.etag
         self.reply(
             302,
             Location=self.hub.link(repository, path, commit),
             X_Repo_Commit=commit,
             X_Linked_Etag=f'"{etag}"',
-            X_Linked_Size=str(one.size),
+            X_Linked_Size=str(blob.size),
             Accept_Ranges="bytes",
         )
 
     def small_file(self, repository: Repository, commit: str, path: str) -> None:
         failure = self.simulate(self.stage("bytes"), path)
         if failure is not None:
-            one = repository.commits[commit][path]
-            self.reply_file(one, failure, one.etag, X_Repo_Commit=commit)
+            blob = repository.commits[commit][path]
+            self.reply_file(blob, failure, blob.etag, X_Repo_Commit=commit)

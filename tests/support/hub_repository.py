@@ -39,7 +39,7 @@ class Blob:
         return len(_pointer(self.sha256, self.size))
 
 
-def blob(path: str, content: bytes | Path) -> Blob:
+def make_blob(path: str, content: bytes | Path) -> Blob:
     size = len(content) if isinstance(content, bytes) else content.stat().st_size
     sha256 = _digest("sha256", content)
     lfs = path.endswith(LFS_SUFFIXES) or size >= LFS_SIZE
@@ -108,8 +108,8 @@ class Repository:
 
     def commit(self, files: Files, ref: str = "main") -> str:
         """Make `files` the whole content of `ref`; return the id of the commit."""
-        blobs = {path: blob(path, content) for path, content in sorted(files.items())}
-        tree = json.dumps([self.name, *((path, one.etag) for path, one in blobs.items())])
+        blobs = {path: make_blob(path, content) for path, content in sorted(files.items())}
+        tree = json.dumps([self.name, *((path, blob.etag) for path, blob in blobs.items())])
         commit = hashlib.sha1(tree.encode(), usedforsecurity=False).hexdigest()
         self.commits[commit] = blobs
         self.refs[ref] = commit
@@ -134,26 +134,26 @@ class Repository:
             "disabled": False,
             "tags": [],
             "siblings": [
-                {"rfilename": path} | (_sibling(one) if detailed else {})
-                for path, one in blobs.items()
+                {"rfilename": path} | (_sibling(blob) if detailed else {})
+                for path, blob in blobs.items()
             ],
         }
 
     def tree(self, commit: str, folder: str, *, recursive: bool) -> list[dict[str, Any]] | None:
         """Return all pages of ``/api/models/{repo}/tree``; None if there is no such folder."""
         prefix = f"{folder}/" if folder else ""
-        below = {p: one for p, one in self.commits[commit].items() if p.startswith(prefix)}
+        below = {p: blob for p, blob in self.commits[commit].items() if p.startswith(prefix)}
         folders = {
             p[: len(prefix) + end]
             for p in below
             for end in _slashes(p[len(prefix) :])[: None if recursive else 1]
         }
-        files = {p: one for p, one in below.items() if recursive or "/" not in p[len(prefix) :]}
+        files = {p: blob for p, blob in below.items() if recursive or "/" not in p[len(prefix) :]}
         if folder and not below:
             return None
         entries = [{"type": "directory", "oid": git_blob_id(p.encode()), "size": 0, "path": p}
                    for p in folders]  # fmt: skip
-        entries += [_entry(path, one) for path, one in files.items()]
+        entries += [_entry(path, blob) for path, blob in files.items()]
         return sorted(entries, key=lambda entry: str(entry["path"]))
 
 
@@ -161,19 +161,19 @@ def _slashes(path: str) -> list[int]:
     return [index for index, character in enumerate(path) if character == "/"]
 
 
-def _sibling(one: Blob) -> dict[str, Any]:
-    entry: dict[str, Any] = {"blobId": one.oid, "size": one.size}
-    if one.lfs:
+def _sibling(blob: Blob) -> dict[str, Any]:
+    entry: dict[str, Any] = {"blobId": blob.oid, "size": blob.size}
+    if blob.lfs:
         entry["lfs"] = {
-            "sha256": one.sha256,
-            "size": one.size,
-            "pointerSize": one.pointer_size,
+            "sha256": blob.sha256,
+            "size": blob.size,
+            "pointerSize": blob.pointer_size,
         }
     return entry
 
 
-def _entry(path: str, one: Blob) -> dict[str, Any]:
-    entry: dict[str, Any] = {"type": "file", "oid": one.oid, "size": one.size, "path": path}
-    if one.lfs:
-        entry["lfs"] = {"oid": one.sha256, "size": one.size, "pointerSize": one.pointer_size}
+def _entry(path: str, blob: Blob) -> dict[str, Any]:
+    entry: dict[str, Any] = {"type": "file", "oid": blob.oid, "size": blob.size, "path": path}
+    if blob.lfs:
+        entry["lfs"] = {"oid": blob.sha256, "size": blob.size, "pointerSize": blob.pointer_size}
     return entry

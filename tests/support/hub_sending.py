@@ -33,14 +33,14 @@ class Body:
     headers: dict[str, str]
 
 
-def send(request: Request, one: Blob, body: Body) -> None:
+def send(request: Request, blob: Blob, body: Body) -> None:
     """Reply with the file, or with the requested range of it."""
     requested = None if body.failure.ignore_ranges else _range(request, body.etag)
-    if requested is None and _gzipped(request, one, body):
+    if requested is None and _gzipped(request, blob, body):
         return
-    start, end = _bounds(requested, one.size)
+    start, end = _bounds(requested, blob.size)
     if requested is not None and start >= end:
-        headers = {"Content_Range": f"bytes */{one.size}"}
+        headers = {"Content_Range": f"bytes */{blob.size}"}
         request.reply(416, **headers)
         return
     request.record.status = 200 if requested is None else 206
@@ -52,20 +52,20 @@ def send(request: Request, one: Blob, body: Body) -> None:
     if not body.failure.ignore_ranges:
         request.send_header("Accept-Ranges", "bytes")
     if requested is not None:
-        request.send_header("Content-Range", f"bytes {start}-{end - 1}/{one.size}")
+        request.send_header("Content-Range", f"bytes {start}-{end - 1}/{blob.size}")
     request.end_headers()
     if request.command == "GET":
-        _Sending(request, one, body.failure).send(start, end)
+        _Sending(request, blob, body.failure).send(start, end)
 
 
-def _gzipped(request: Request, one: Blob, body: Body) -> bool:
+def _gzipped(request: Request, blob: Blob, body: Body) -> bool:
     """Compress text for clients that accept it, with a weak ETag, as the hub's cache does."""
-    text = not one.lfs and request.record.path.endswith((".json", ".txt", ".md"))
+    text = not blob.lfs and request.record.path.endswith((".json", ".txt", ".md"))
     accepted = "gzip" in request.headers.get("Accept-Encoding", "")
     if not text or not accepted or body.failure != Failure():
         return False
-    assert isinstance(one.content, bytes) or one.size < PIECE
-    content = one.content if isinstance(one.content, bytes) else one.content.read_bytes()
+    assert isinstance(blob.content, bytes) or blob.size < PIECE
+    content = blob.content if isinstance(blob.content, bytes) else blob.content.read_bytes()
     headers = body.headers | {"ETag": f'W/"{body.etag}"', "Content_Encoding": "gzip"}
     request.reply(200, gzip.compress(content), **headers)
     return True
@@ -87,17 +87,17 @@ def _bounds(requested: tuple[str, str] | None, size: int) -> tuple[int, int]:
 
 
 class _Sending:
-    def __init__(self, request: Request, one: Blob, failure: Failure) -> None:
+    def __init__(self, request: Request, blob: Blob, failure: Failure) -> None:
         self._request = request
-        self._one = one
+        self._blob = blob
         self._failure = failure
 
     def send(self, start: int, end: int) -> None:
-        if isinstance(self._one.content, bytes):
-            content = memoryview(self._one.content)
+        if isinstance(self._blob.content, bytes):
+            content = memoryview(self._blob.content)
             self._send_pieces(start, end, lambda at, count: self._write(content[at : at + count]))
             return
-        with self._one.content.open("rb") as file:
+        with self._blob.content.open("rb") as file:
             self._send_pieces(
                 start, end, lambda at, count: self._write_file(file.fileno(), at, count)
             )
@@ -134,9 +134,9 @@ class _Sending:
         write(wrong + 1, at + count - wrong - 1)
 
     def _byte(self, at: int) -> int:
-        if isinstance(self._one.content, bytes):
-            return self._one.content[at]
-        with self._one.content.open("rb") as file:
+        if isinstance(self._blob.content, bytes):
+            return self._blob.content[at]
+        with self._blob.content.open("rb") as file:
             file.seek(at)
             return file.read(1)[0]
 

@@ -63,7 +63,7 @@ def value(data: Any) -> bytes:
         return struct.pack("<If", 6, data)
     if isinstance(data, str):
         return struct.pack("<I", 8) + string(data)
-    elements = [value(one) for one in data]
+    elements = [value(element) for element in data]
     kind = elements[0][:4] if elements else struct.pack("<I", 8)
     body = b"".join(element[4:] for element in elements)
     return struct.pack("<I", 9) + kind + struct.pack("<Q", len(data)) + body

@@ -18,7 +18,7 @@ class Device(SparseStruct, frozen=True):
     memory_total : int
         Bytes.
     memory_free : int
-        Bytes, as of the query.
+        Bytes, at the time of the query.
     """
 
     name: str

@@ -138,7 +138,7 @@ class Finished(msgspec.Struct, frozen=True, tag="finished"):
 
 
 class Embedded(msgspec.Struct, frozen=True, tag="embedded"):
-    """The only item of an embedding request.
+    """The only item of the reply to an embedding request.
 
     Attributes
     ----------

@@ -119,7 +119,7 @@ class Manifest(msgspec.Struct, frozen=True):
     files : tuple of StoredFile
         In the order for the engine: the first shard first, the mmproj last.
     context_length : int
-        Context length of the training, in tokens.
+        Context length that the model was trained with, in tokens.
     schema : int
         Version of the file format.
     """
@@ -158,9 +158,9 @@ class RegisterRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     default_parameters : dict
         Checked by `parameters.check_default_parameters`.
     copy : bool
-        Copy the files to the store instead of registering them in place.
+        Whether to copy the files to the store instead of registering them in place.
     overwrite : bool
-        Replace a model of this name that has other content.
+        Whether to replace a model of this name that has other content.
     upstream : Upstream
         For a `remote` model only.
     """
@@ -195,7 +195,7 @@ class Model(SparseStruct, frozen=True):
     sha256 : str
         Digest of a model that is one file.
     context_length : int
-        Context length of the training, in tokens.
+        Context length that the model was trained with, in tokens.
     expires_at : float
         Unix time at which the model is unloaded if it stays idle.
     last_used_at : float

@@ -32,7 +32,7 @@ def test_a_plan_refers_to_one_commit(hub: HubServer) -> None:
     assert (planned.repo, planned.revision) == (REPO, commit)
     assert file.url == f"{hub.url}/{REPO}/resolve/{commit}/a%20b/M-Q4_0.gguf"
     assert (file.size, planned.size) == (1, 1)
-    assert file.etag == file.sha256 == hub_repository.blob("a.gguf", b"1").sha256
+    assert file.etag == file.sha256 == hub_repository.make_blob("a.gguf", b"1").sha256
     assert not file.blob_id
 
 
