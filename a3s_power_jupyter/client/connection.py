@@ -32,7 +32,7 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
         Base URL with a trailing slash, without ``v1``.
     key : str or None
         Bearer token: the key in the runtime file, or a Jupyter token.
-    pid, hostname, version, certfile, sock, headless
+    pid, hostname, version, certfile, sock, headless : optional
         As in `contract.runtime_info.RuntimeInfo`; unset if the user gave the URL of the server.
     found : str
         Description of how the server was found.

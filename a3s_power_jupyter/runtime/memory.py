@@ -59,7 +59,7 @@ def weight_bytes(manifest: Manifest, parameters: LoadParameters) -> int:
 
 
 def free_bytes() -> int:
-    """Return the bytes available without swapping, within the limit of the container if any."""
+    """Return the bytes available without swapping, within the limit of the container."""
     free = int(psutil.virtual_memory().available)
     limit = _cgroup_free()
     return free if limit is None else min(free, limit)

@@ -1,4 +1,4 @@
-"""Choose the models to evict. A pure function decides, given the loaded models."""
+"""Choose the models to evict for a newcomer."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def test_keep_alive(value: str | float, seconds: float) -> None:
 
 
 @pytest.mark.parametrize("value", ["", "-", "m", "5 m", "5x", "1h30", "forever", True, math.nan])
-def test_keep_alive_that_is_refused(value: str | float) -> None:
+def test_invalid_keep_alive(value: str | float) -> None:
     with pytest.raises(InvalidKeepAlive) as caught:
         parse_keep_alive(value, param="a.b")
     assert caught.value.param == "a.b"
@@ -68,7 +68,7 @@ def test_default_parameters() -> None:
         ([], "default_parameters", "`object`"),
     ],
 )
-def test_default_parameters_that_are_refused(given: object, param: str, message: str) -> None:
+def test_invalid_default_parameters(given: object, param: str, message: str) -> None:
     with pytest.raises(InvalidParameter, match=message) as caught:
         check_default_parameters(given)
     assert caught.value.param == param

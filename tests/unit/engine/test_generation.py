@@ -32,7 +32,7 @@ def generation(*, num_ctx: int = 100, echo: bool = False, **sampling: Any) -> Ge
     )
 
 
-def test_the_first_token_comes_with_the_start_and_the_echo() -> None:
+def test_the_start_and_the_echo_precede_the_first_token() -> None:
     state = generation(echo=True)
     state.num_cached_tokens = 2
     assert state.prefilling

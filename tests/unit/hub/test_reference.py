@@ -42,7 +42,7 @@ HOSTS = [
         ("a/b@refs/pr/1:F16", Reference("a/b@refs/pr/1:F16", "a/b", "refs/pr/1", "F16")),
     ],
 )  # fmt: skip
-def test_forms(host: str, text: str, expected: Reference) -> None:
+def test_forms_of_a_reference(host: str, text: str, expected: Reference) -> None:
     assert parse(host + text) == expected
 
 

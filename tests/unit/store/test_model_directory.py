@@ -89,7 +89,7 @@ def test_the_requested_format_is_used(tmp_path: Path) -> None:
     assert describe_directory(path, "huggingface").capabilities == ("embeddings",)
 
 
-def test_only_files_that_loading_needs(tmp_path: Path) -> None:
+def test_only_files_needed_for_loading_are_included(tmp_path: Path) -> None:
     path = model_directory(tmp_path / "m")
     for name in ("README.md", "modeling.py", "pytorch_model.bin", "pytorch_model.bin.index.json"):
         (path / name).write_text("{}")
@@ -183,7 +183,7 @@ def test_no_weights(tmp_path: Path, present: str, advice: str) -> None:
 
 
 @pytest.mark.parametrize("config", ["", "[]", "{", '{"a":' * 100_000, "\xff"])
-def test_settings_that_are_not_an_object(tmp_path: Path, config: str) -> None:
+def test_a_config_that_is_not_an_object(tmp_path: Path, config: str) -> None:
     path = model_directory(tmp_path / "m")
     (path / "config.json").write_text(config, encoding="latin-1")
     with pytest.raises(InvalidModelDirectory, match=r"config\.json"):
@@ -198,7 +198,7 @@ def test_settings_that_are_not_an_object(tmp_path: Path, config: str) -> None:
         {"hidden_size": 2**70, "max_position_embeddings": None, "quantization_config": []},
     ],
 )
-def test_settings_of_odd_types(tmp_path: Path, config: dict[str, object]) -> None:
+def test_config_values_of_unexpected_types(tmp_path: Path, config: dict[str, object]) -> None:
     description = describe_directory(model_directory(tmp_path / "m", config), None)
     assert description.format == "safetensors"
     assert description.geometry is UNSET

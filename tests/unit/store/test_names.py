@@ -34,7 +34,7 @@ def test_invalid_names(name: str) -> None:
     caught.value.message.encode()  # the message can be sent for any name
 
 
-def test_file_names_of_the_contract() -> None:
+def test_manifest_file_names() -> None:
     assert manifest_filename("llama3.2:3b", ()) == "llama3.2-3b.json"
     assert manifest_filename("owner/repo:Q4", ()) == "owner-repo-Q4.json"
 

@@ -71,9 +71,7 @@ def test_a_remote_model(store: ModelStore) -> None:
         (Upstream("http://host/v1", "m", api_key_env="sk-secret"), "upstream.api_key_env"),
     ],
 )
-def test_upstreams_that_are_refused(
-    store: ModelStore, upstream: Upstream | None, param: str
-) -> None:
+def test_invalid_upstreams(store: ModelStore, upstream: Upstream | None, param: str) -> None:
     with pytest.raises(InvalidParameter) as caught:
         register(store, "a", None, format="remote", upstream=upstream)
     assert caught.value.param == param
@@ -101,7 +99,7 @@ def test_conflicting_fields(store: ModelStore, model: Path) -> None:
         register(store, "../a", model)
 
 
-def test_paths_that_are_refused(store: ModelStore, model: Path, tmp_path: Path) -> None:
+def test_invalid_paths(store: ModelStore, model: Path, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.gguf")
     (tmp_path / "loop").symlink_to("loop")
     (tmp_path / "text.gguf").write_text("no model")

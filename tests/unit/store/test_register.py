@@ -66,9 +66,7 @@ def test_reading_creates_nothing(store: ModelStore, tmp_path: Path) -> None:
     assert not (tmp_path / "home").exists()
 
 
-def test_the_manifest_file_is_as_in_the_contract(
-    store: ModelStore, model: Path, tmp_path: Path
-) -> None:
+def test_the_manifest_is_written_as_json(store: ModelStore, model: Path, tmp_path: Path) -> None:
     manifest, _ = register(store, "llama3.2:3b", model, default_parameters={"num_ctx": 64})
     text = (tmp_path / "home/models/manifests/llama3.2-3b.json").read_bytes()
     assert msgspec.json.decode(text, type=Manifest) == manifest
