@@ -213,7 +213,7 @@ def test_memory(server: Server) -> None:
     assert loaded(cells["load-code"]) == ["chat:medium", "chat:short", "minilm"]
     assert loaded(cells["pin-code"]) == ["chat:long", "chat:short", "minilm"]
     assert "chat:short  loaded, pinned" in text_of(cells["pin-code"])
-    assert cells["refusal-code"].stdout.startswith("server_busy: 3 models (max_loaded_models)")
+    assert cells["refusal-code"].stdout.startswith("server_busy: max_loaded_models is 3,")
     assert loaded(cells["keep-alive-code"]) == ["chat:long", "chat:short", "minilm"]
     assert loaded(cells["keep-alive-over"]) == ["chat:short", "minilm"]
     assert "No models are loaded" in text_of(cells["keep-alive-zero"])

@@ -84,7 +84,7 @@ def test_mistakes(server: Server, files: tuple[Path, Path], tmp_path: Path) -> N
     writer.write_tensors_to_file()
     writer.close()
     cases: list[tuple[Path, dict[str, Any], str, str]] = [
-        (alone / "m.gguf", {"format": "vision"}, "file_not_found", "no mmproj file beside"),
+        (alone / "m.gguf", {"format": "vision"}, "file_not_found", "no mmproj file next to"),
         (both / "m.gguf", {"format": "vision"}, "invalid_parameter", "2 mmproj files"),
         (model, {"mmproj": str(model)}, "unsupported_model_format", "not a multimodal projector"),
         (model, {"mmproj": str(audio)}, "unsupported_model_format", "not a multimodal projector"),
