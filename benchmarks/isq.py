@@ -9,8 +9,8 @@ the median of the other loads. For `transformers serve`, a load is the time from
 is healthy with the model. Tokens per second include the prompts and are summed over all clients.
 Memory is the resident memory of the process with the model after the requests; the baseline is the
 resident memory of a process that has only imported the engine. Weights are the bytes of the
-quantized model: the GGUF file, or the packed weights of HQQ. Without `--serve-packages`, which are
-installed separately, `transformers serve` is omitted.
+quantized model: the GGUF file, or the packed weights of HQQ. Without `--serve-packages`,
+`transformers serve` is omitted.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Samples:
 
 @dataclass(frozen=True)
 class Chat:
-    """A server and model to query; `more` are request fields of this server only."""
+    """A server and model to query; `more` holds request fields specific to the server."""
 
     api: httpx2.Client
     model: str

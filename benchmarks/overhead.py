@@ -1,6 +1,6 @@
 """Compare REST with bare `llama_cpp.Llama`, and the notebook server with and without the extension.
 
-Rounds of both sides are interleaved in one run; prints medians and their ratios.
+Both sides are measured in interleaved rounds. Prints medians and their ratios.
 
     make bench            or   python benchmarks/overhead.py --rounds 9
 """
@@ -137,7 +137,7 @@ def start_notebook_server(enabled: bool) -> tuple[float, int]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder)
         env = servers.clean_environ(path, path / "home", path / "runtime")
-        # Round -1 compiles the modules of a checkout, as pip does when it installs.
+        # Round -1 compiles the modules of a checkout, as pip does on installation.
         env.pop("PYTHONDONTWRITEBYTECODE", None)
         command = [sys.executable, "-m", "jupyter_server", "--no-browser", "--allow-root"]
         options = ["--ip=127.0.0.1", "--port=0", f"--ServerApp.jpserver_extensions={extensions}"]

@@ -4,8 +4,8 @@
 
 The tests' hub runs on loopback in a separate process: first with 20 MB/s per connection and a
 quarter of the size, then without a limit. "ours" is the process that the server starts for a pull,
-from its start to the registered model: it lists the repository, downloads, checks the SHA-256,
-syncs and registers. The column "from the URL on" excludes the time until the hub has listed the
+until the model is registered: it lists the repository, downloads, checks the SHA-256, syncs and
+registers. The column "from the URL on" excludes the time until the hub has listed the
 files. The other programs download one URL without checking or syncing; only `hf download` queries
 the hub first. Rounds are interleaved.
 """
@@ -33,12 +33,12 @@ from support.hub_server import run_hub
 from support.model_files import smollm2
 
 REPO, PATH = "ada/model", "model.Q4_1.gguf"
-SLOW = 20e6  # bytes a second and connection
+SLOW = 20e6  # bytes per second and connection
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Seconds of wall time, of CPU time without the hub, and of wall time once the URL is known."""
+    """Seconds of wall time, CPU time without the hub, and wall time once the URL is known."""
 
     wall: float
     cpu: float
@@ -54,7 +54,7 @@ class Hub:
 
 
 def serve(pipe: Connection, model: Path, rate: float | None) -> None:
-    """Run the hub until the other end of the pipe sends something."""
+    """Run the hub until the other end of the pipe sends a message."""
     with run_hub() as hub:
         commit = hub.add(REPO, {PATH: model}).refs["main"]
         if rate is not None:

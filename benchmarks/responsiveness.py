@@ -75,7 +75,7 @@ def pulling(api: httpx2.Client) -> bool:
 
 
 def while_pulling(server: Server) -> tuple[list[float], float]:
-    """Return the seconds of each request, and of both pulls together."""
+    """Return the seconds that each request took, and that both pulls took together."""
     with server.api() as api:
         started = time.perf_counter()
         for name in PULLS:

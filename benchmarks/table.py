@@ -3,7 +3,7 @@
     python benchmarks/table.py [--models 1000] [--rounds 5]
 
 Prints the milliseconds from opening the panel until its first rows are painted and until all rows
-exist, and from a change on the server until it is visible. Runs JupyterLab in Debian's Chromium.
+exist, and from a click on "Pin" until the change is visible. Runs JupyterLab in Debian's Chromium.
 Each round opens and closes the panel of a server with ten models and of a server with many.
 """
 

@@ -2,9 +2,9 @@
 
     python benchmarks/widgets.py [--megabytes 2000] [--models 0]
 
-Compares a kernel without a view (as in a page that connects to the server directly), a view that is
-connected through the kernel, and the widget of ``%power pull``. The pull runs at full speed from a
-hub on loopback. The hub, the server, the pull and the kernel are separate processes, which share
+Compares a kernel without a view (as on a page that connects to the server directly), a view that
+is connected through the kernel, and the widget of ``%power pull``. The pull runs at full speed from
+a hub on loopback. The hub, the server, the pull and the kernel are separate processes, which share
 the cores.
 """
 

@@ -1,4 +1,4 @@
-"""The site: ``sphinx-build -W --keep-going -b html docs OUT``. It needs no network."""
+"""Sphinx configuration: ``sphinx-build -W --keep-going -b html docs OUT``, without a network."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import a3s_power_jupyter
 sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
 
 project = "A3S Power for Jupyter"
-author = copyright = "The a3s-power-jupyter developers"  # noqa: A001  # Sphinx's word
+author = copyright = "The a3s-power-jupyter developers"  # noqa: A001  # named by Sphinx
 release = version = a3s_power_jupyter.__version__
 
 extensions = [
@@ -21,17 +21,17 @@ extensions = [
     "themed_images",
 ]
 myst_heading_anchors = 3
-highlight_language = "text"  # code without a language is cells with magics
+highlight_language = "text"  # code blocks without a language are cells with magics
 
 # ---------------------------------------------------------------- Python
 
-default_role = "literal"  # what docstrings put into single backquotes
+default_role = "literal"  # for text in single backquotes in docstrings
 add_module_names = False
 autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True, "undoc-members": True}
 python_maximum_signature_line_length = 100
 napoleon_google_docstring = False
-napoleon_use_ivar = True  # the fields themselves are listed by autodoc
+napoleon_use_ivar = True  # autodoc lists the fields themselves
 
 # ---------------------------------------------------------------- HTML
 

@@ -1,7 +1,7 @@
-"""Renders an OpenAPI document as a reference: routes by tag, and the objects that they share.
+"""Render an OpenAPI document as a reference: routes by tag, and the objects they share.
 
-A renderer of sphinxcontrib-openapi. Its own ones write all fields of a reply below each route; here
-an object that several routes have is described once, and the routes link to it::
+A renderer for sphinxcontrib-openapi. The built-in renderers repeat all fields of a response below
+each route. This one describes shared objects once, and the routes link to them::
 
     .. rest-reference:: rest-api.yml
        :tag: models
@@ -23,11 +23,12 @@ from sphinxcontrib.openapi.renderers.abc import RestructuredTextRenderer
 Json = dict[str, Any]
 Row = tuple[str, str, str]
 
-_FIELDS_OF_PLACES = {"path": "param", "query": "query"}
+#: Location of a parameter in OpenAPI -> field of sphinxcontrib-httpdomain.
+_PARAMETER_FIELDS = {"path": "param", "query": "query"}
 
 
 class ReferenceRenderer(RestructuredTextRenderer):
-    """The part of a document that the directive's options name; without any, its overview."""
+    """Render the routes of a tag, the shared objects, or, without options, an overview."""
 
     option_spec: ClassVar[dict[str, Any]] = {
         "tag": directives.unchanged,
@@ -42,13 +43,13 @@ class ReferenceRenderer(RestructuredTextRenderer):
 
 
 class Document:
-    """An OpenAPI document, its references left as they are."""
+    """An OpenAPI document with unresolved references."""
 
     def __init__(self, spec: Json) -> None:
         self._spec = spec
 
     def operations(self) -> Iterator[tuple[str, str, Json]]:
-        """Path, verb and operation of each; the parameters of the path are put to its own."""
+        """Yield path, verb and operation of each route, with the path's parameters included."""
         for path, item in self._spec["paths"].items():
             common = item.get("parameters", [])
             for verb, operation in item.items():
@@ -56,47 +57,47 @@ class Document:
                     parameters = [*common, *operation.get("parameters", [])]
                     yield path, verb, {**operation, "parameters": parameters}
 
-    def resolved(self, node: Json) -> Json:
-        """What `node` refers to, or itself."""
+    def resolve(self, node: Json) -> Json:
+        """Return the target of `node` if it is a reference, else `node`."""
         while "$ref" in node:
-            found: Any = self._spec
+            target: Any = self._spec
             for step in node["$ref"].removeprefix("#/").split("/"):
-                found = found[step]
-            node = found
+                target = target[step]
+            node = target
         return node
 
-    def merged(self, schema: Json) -> Json:
-        """A schema with the parts of its ``allOf`` behind its own fields, which win."""
-        schema = self.resolved(schema)
+    def merge(self, schema: Json) -> Json:
+        """Return a schema with the fields of its ``allOf``. Its own fields take precedence."""
+        schema = self.resolve(schema)
         properties: Json = {}
         required: list[str] = []
-        for part in (schema, *map(self.merged, schema.get("allOf", ()))):
+        for part in (schema, *map(self.merge, schema.get("allOf", ()))):
             for name, field in part.get("properties", {}).items():
                 properties[name] = {**field, **properties.get(name, {})}
             required += part.get("required", ())
         return {**schema, "properties": properties, "required": required}
 
-    def shared(self) -> dict[str, Json]:
-        """The schemas that something links to: all but bodies of requests and parts of others."""
+    def shared_schemas(self) -> dict[str, Json]:
+        """Return the schemas that are linked to: all but request bodies and merged parts."""
         schemas: dict[str, Json] = self._spec["components"]["schemas"]
-        found: set[str] = set()
-        todo = [name for _, _, operation in self.operations() for name in self._linked(operation)]
-        while todo:
-            name = todo.pop()
-            if name not in found:
-                found.add(name)
-                todo += _references(self.merged(schemas[name]))
-        return {name: schemas[name] for name in sorted(found)}
+        linked: set[str] = set()
+        queue = [name for _, _, operation in self.operations() for name in self._links(operation)]
+        while queue:
+            name = queue.pop()
+            if name not in linked:
+                linked.add(name)
+                queue += _references(self.merge(schemas[name]))
+        return {name: schemas[name] for name in sorted(linked)}
 
-    def _linked(self, operation: Json) -> Iterator[str]:
+    def _links(self, operation: Json) -> Iterator[str]:
         for response in operation["responses"].values():
-            yield from _references(self.resolved(response))
+            yield from _references(self.resolve(response))
         for content in operation.get("requestBody", {}).get("content", {}).values():
-            yield from _references(self.merged(content["schema"]))
+            yield from _references(self.merge(content["schema"]))
 
 
 def _references(node: Any) -> Iterator[str]:
-    """Names of the schemas that are referred to; those of an ``allOf`` are merged, not linked."""
+    """Yield the names of referenced schemas, except in ``allOf``, which is merged, not linked."""
     if isinstance(node, dict):
         if "$ref" in node:
             yield _name(node)
@@ -116,16 +117,16 @@ def _name(reference: Json) -> str:
 
 
 def overview(document: Document) -> Iterator[str]:
-    """A table of all routes."""
+    """Yield a table of all routes."""
     rows = [
         (f":http:{verb}:`{path}`", operation["summary"])
         for path, verb, operation in document.operations()
     ]
-    yield from _table(("Route", "What it does"), rows, widths="auto")
+    yield from _table(("Route", "Description"), rows, widths="auto")
 
 
 def routes(document: Document, tag: str) -> Iterator[str]:
-    """The routes of a tag."""
+    """Yield the routes of a tag."""
     for path, verb, operation in document.operations():
         if tag in operation["tags"]:
             yield f".. http:{verb}:: {path}"
@@ -135,10 +136,10 @@ def routes(document: Document, tag: str) -> Iterator[str]:
 
 
 def objects(document: Document) -> Iterator[str]:
-    """The shared schemas, each under a title."""
-    for name, schema in document.shared().items():
+    """Yield the shared schemas, each under a heading."""
+    for name, schema in document.shared_schemas().items():
         yield from (f".. _{_label(name)}:", "", name, "-" * len(name), "")
-        merged = document.merged(schema)
+        merged = document.merge(schema)
         if merged.get("properties"):
             yield from (schema.get("description", ""), "")
             yield from _fields(merged)
@@ -150,19 +151,19 @@ def _route(document: Document, operation: Json) -> Iterator[str]:
     yield f"{operation['summary']}."
     yield ""
     for reference in operation["parameters"]:
-        parameter = document.resolved(reference)
-        field, schema = _FIELDS_OF_PLACES[parameter["in"]], parameter["schema"]
+        parameter = document.resolve(reference)
+        field, schema = _PARAMETER_FIELDS[parameter["in"]], parameter["schema"]
         facts = _sentences(parameter.get("description", ""), *_facts(schema))
         yield f":{field} {schema['type']} {parameter['name']}: {facts}"
     yield ""
     if "requestBody" in operation:
         body = operation["requestBody"]
-        yield "Body" + ("" if body.get("required") else ", which may be left out") + ":"
+        yield "Body:" if body.get("required") else "Body (optional):"
         yield ""
-        yield from _fields(document.merged(body["content"]["application/json"]["schema"]))
+        yield from _fields(document.merge(body["content"]["application/json"]["schema"]))
     for status, response in operation["responses"].items():
         field = "otherwise" if status == "default" else f"statuscode {status}"
-        yield f":{field}: {_reply(document.resolved(response))}"
+        yield f":{field}: {_reply(document.resolve(response))}"
 
 
 def _reply(response: Json) -> str:
@@ -180,20 +181,20 @@ def _content(schema: Json) -> str:
     return "object of " + ", ".join(f"``{name}`` ({_type(field)})" for name, field in fields)
 
 
-# ---------------------------------------------------------------- schemas in words
+# ---------------------------------------------------------------- schemas
 
 
 def _fields(schema: Json) -> Iterator[str]:
     rows = list(_rows(schema, "", set(schema.get("required", ()))))
-    yield from _table(("Field", "Type", "What it is"), rows, widths="25 25 50")
+    yield from _table(("Field", "Type", "Description"), rows, widths="25 25 50")
 
 
 def _rows(schema: Json, prefix: str, required: set[str]) -> Iterator[Row]:
-    """A row for each field, and below it one for each field of an object in it."""
+    """Yield a row for each field, each followed by the rows of its nested fields."""
     fields = schema.get("properties", {}).items()
     for name, field in sorted(fields, key=lambda item: item[0] not in required):
-        must = "Required" if name in required else ""
-        facts = _sentences(field.get("description", ""), must, *_facts(field))
+        marker = "Required" if name in required else ""
+        facts = _sentences(field.get("description", ""), marker, *_facts(field))
         yield f"``{prefix}{name}``", _type(field), facts
         inner, path = field, f"{prefix}{name}"
         if field.get("type") == "array":
@@ -219,7 +220,7 @@ def _type(schema: Json) -> str:
 
 
 def _facts(schema: Json) -> Iterator[str]:
-    """What a schema allows, and what it takes where nothing is given."""
+    """Yield the allowed values, the range and the default of a schema."""
     if "enum" in schema:
         yield "One of " + ", ".join(f"``{value}``" for value in schema["enum"])
     if schema.get("type") == "array":

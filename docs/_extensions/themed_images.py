@@ -1,6 +1,6 @@
-"""Pictures in two themes: ``![...](x-light.png)`` also brings ``x-dark.png``, where there is one.
+"""Show images in the reader's theme: ``![...](x-light.png)`` adds ``x-dark.png`` if it exists.
 
-The pages keep to plain Markdown, and the site shows the picture of the theme that is in use.
+The pages stay plain Markdown, and CSS classes of the site's theme hide one of the two images.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from sphinx.transforms import SphinxTransform
 
 
 class ThemedImages(SphinxTransform):
-    """Puts the dark twin beside a light picture."""
+    """Insert the dark variant after each light image."""
 
-    default_priority = 400  # before the files of images are collected
+    default_priority = 400  # before Sphinx collects the image files
 
     def apply(self, **options: Any) -> None:
         for image in list(self.document.findall(nodes.image)):
@@ -25,11 +25,11 @@ class ThemedImages(SphinxTransform):
             _, path = self.env.relfn2path(dark, self.env.docname)
             if dark == light or not Path(path).exists():
                 continue
-            twin = image.copy()
-            twin["uri"] = dark
+            dark_image = image.copy()
+            dark_image["uri"] = dark
             image["classes"].append("only-light")
-            twin["classes"].append("only-dark")
-            image.parent.insert(image.parent.index(image) + 1, twin)
+            dark_image["classes"].append("only-dark")
+            image.parent.insert(image.parent.index(image) + 1, dark_image)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

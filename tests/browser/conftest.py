@@ -20,7 +20,7 @@ from support.paths import ROOT
 
 IMAGES = ROOT / "docs" / "images"
 
-#: User settings by plugin: keep JupyterLab from asking whether it may fetch news.
+#: User settings by plugin that keep JupyterLab from asking whether to fetch news.
 NO_NEWS = {
     "@jupyterlab/apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False}
 }
@@ -30,7 +30,8 @@ NO_NEWS = {
 def browser() -> Iterator[Browser]:
     """Chromium, closed after each module.
 
-    Playwright keeps an event loop running in this thread, in which asynchronous tests cannot run.
+    Playwright keeps an event loop running in this thread, which would break asynchronous tests in
+    other modules.
     """
     executable = shutil.which("chromium")
     if executable is None:
@@ -69,7 +70,7 @@ def session_server(
 ) -> Iterator[servers.Server]:
     """A server with JupyterLab and Notebook that pulls from `hub` and loads one model at a time.
 
-    Tests use `lab_server`, which empties it for each of them.
+    Tests use `lab_server`, which cleans it up after each test.
     """
     environ = environ_of(hub) | {"A3S_POWER_MAX_MODELS": "1"}
     folder = tmp_path_factory.mktemp("lab")
@@ -79,7 +80,7 @@ def session_server(
 
 @pytest.fixture
 def lab_server(session_server: servers.Server, hub: HubServer) -> Iterator[servers.Server]:
-    """`session_server` without kernels, notebooks, models, pulls, settings and workspaces."""
+    """`session_server` without any kernels, notebooks, models, pulls, settings or workspaces."""
     hub.clear_failures()
     yield session_server
     with session_server.api() as api:
@@ -148,5 +149,5 @@ def open_lab(browser: Browser, lab_server: servers.Server) -> Iterator[Callable[
 
 @pytest.fixture
 def images(tmp_path: Path) -> Path:
-    """Directory of screenshots: that of the documentation if ``UPDATE_SCREENSHOTS=1`` is set."""
+    """Directory for screenshots: docs/images if ``UPDATE_SCREENSHOTS=1``, else a temporary one."""
     return IMAGES if os.environ.get("UPDATE_SCREENSHOTS") == "1" else tmp_path

@@ -92,7 +92,7 @@ def test_widgets(
 
 
 def check_table(table: Locator, api: Any) -> None:
-    """The table shows changes made elsewhere, and its buttons work."""
+    """Check that the table shows changes made elsewhere, and that its buttons work."""
     smollm2, other = row(table, "smollm2"), row(table, "other")
     expect(smollm2).to_contain_text("unloaded", timeout=30 * SECONDS)
     load(api, "other")
@@ -120,7 +120,7 @@ def check_table(table: Locator, api: Any) -> None:
 
 
 def check_pull(pull: Locator, api: Any) -> None:
-    """Pause, resume and cancel work."""
+    """Check that pausing, resuming and canceling work."""
     bar = pull.get_by_role("progressbar")
     pull.get_by_role("button", name="Pause").click()
     expect(pull).to_contain_text("paused")
@@ -146,7 +146,7 @@ def check_chat(chat: Locator) -> None:
 
 
 def check_delete(table: Locator, api: Any) -> None:
-    """Deleting needs confirmation."""
+    """Check that deleting asks for confirmation."""
     third = row(table, "third")
     third.get_by_role("button", name="Delete third").click()
     third.get_by_role("button", name="Keep third").press("Escape")
@@ -159,7 +159,7 @@ def check_delete(table: Locator, api: Any) -> None:
 
 
 def check_narrow(page: Page, image: Path) -> None:
-    """At a width of 400 pixels all buttons are visible, and nothing overflows its cell."""
+    """Check that at a width of 400 pixels all buttons are visible and nothing overflows."""
     page.set_viewport_size({"width": 400, "height": 900})
     table = page.locator(".a3s-models").first
     table.scroll_into_view_if_needed()
@@ -174,7 +174,7 @@ def check_narrow(page: Page, image: Path) -> None:
 
 
 def test_many_widgets_share_one_stream(open_widgets: Callable[[str], Lab]) -> None:
-    """A browser opens about six connections to a server."""
+    """A stream per widget would use up the browser's six connections to the server."""
     page = open_widgets("Light").page
     streams: list[Request] = []
     page.on("request", lambda request: streams.append(request) if _is_stream(request) else None)

@@ -22,7 +22,7 @@ CELLS = (
 
 @dataclass
 class Notebook:
-    """A page, and the errors of our code on it; errors of other code are ignored."""
+    """A page, and the errors that this extension causes on it."""
 
     page: Page
     server: Server

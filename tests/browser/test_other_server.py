@@ -1,4 +1,4 @@
-"""Use widgets through the kernel, on the page of a server that the kernel does not use."""
+"""Use widgets through the kernel, on a page from a different server than the kernel's."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_widgets_show_the_server_of_the_kernel(
 
 
 def check_table(table: Locator, model: Locator, api: Any) -> None:
-    """Buttons work, changes made elsewhere are shown, and errors are shown."""
+    """Check that buttons work, and that errors and changes made elsewhere are shown."""
     model.get_by_role("button", name="Load theirs").click()
     expect(model).to_contain_text("min left", timeout=60 * SECONDS)
     assert api.get("v1/models/theirs").json()["state"] == "loaded"

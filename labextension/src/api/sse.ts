@@ -1,6 +1,4 @@
-/**
- * Read server-sent events with `fetch`, because `EventSource` cannot send the notebook server's token.
- */
+/** Read server-sent events with `fetch`, because `EventSource` cannot send the server's token. */
 
 import { errorInBody, errorOfResponse } from './transport.js';
 

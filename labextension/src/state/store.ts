@@ -63,9 +63,9 @@ export class Store {
   /**
    * Keep the stream open while the page is visible.
    *
-   * Browsers open about six connections per server over HTTP/1.1, so six hidden tabs would block all
-   * other requests. When a tab becomes visible again, the snapshot at the start of the stream brings
-   * it up to date.
+   * Browsers open about six connections per server over HTTP/1.1, so six hidden tabs would block
+   * all other requests. When a tab becomes visible again, the snapshot at the start of the stream
+   * brings it up to date.
    */
   private connectWhileVisible(): void {
     if (this.document.visibilityState !== 'visible') {

@@ -1,4 +1,4 @@
-/** Format sizes, counts, percentages and durations like `a3s_power_jupyter/display/formatting.py`. */
+/** Format sizes, counts, percentages and durations, like `display/formatting.py` in Python. */
 
 const UNITS = ['B', 'kB', 'MB', 'GB', 'TB'];
 
