@@ -30,7 +30,7 @@ from .transfer.partial_state import discard
 PULL_COMMAND = tuple(python_module("a3s_power_jupyter.hub.process.main"))
 
 
-class Pulls:
+class PullManager:
     """The pulls of a server. The methods run on the event loop and do not block it.
 
     Parameters

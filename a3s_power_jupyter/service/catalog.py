@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from ..contract.errors import ModelBusy, ModelNotFound
 from ..contract.parameters import check_default_parameters
 from ..contract.types import Manifest, ManifestProblem, Model, RegisterRequest, Removable
-from ..hub.pull_manager import Pulls
+from ..hub.pull_manager import PullManager
 from ..remote import Upstreams
 from ..runtime.scheduler import Scheduler
 from ..store.model_store import ModelStore
@@ -29,7 +29,7 @@ class Catalog:
         store: ModelStore,
         scheduler: Scheduler,
         upstreams: Upstreams,
-        pulls: Pulls,
+        pulls: PullManager,
         changes: Changes,
     ) -> None:
         self._store = store

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..contract.errors import PullStateNotFound
 from ..contract.types import Manifest
-from ..hub.pull_manager import Pulls
+from ..hub.pull_manager import PullManager
 from ..remote.health import FRESH
 from .catalog import Catalog
 from .changes import Change, Changes
@@ -18,7 +18,7 @@ from .changes import Change, Changes
 class EventFeed:
     """Turns the names of what changed into events with the current state."""
 
-    def __init__(self, catalog: Catalog, pulls: Pulls, changes: Changes) -> None:
+    def __init__(self, catalog: Catalog, pulls: PullManager, changes: Changes) -> None:
         self._catalog = catalog
         self._pulls = pulls
         self._changes = changes

@@ -13,7 +13,7 @@ from msgspec import UNSET
 from .. import __version__
 from ..convert.conversion_manager import ConversionManager
 from ..hub.pull import PullCallbacks
-from ..hub.pull_manager import Pulls
+from ..hub.pull_manager import PullManager
 from ..remote import Upstreams
 from ..runtime.clock import SystemClock
 from ..runtime.interfaces import Limits
@@ -46,7 +46,7 @@ class PowerService:
         The models in memory.
     inference : Inference
         Generation and embeddings.
-    pulls : Pulls
+    pulls : PullManager
         Downloads from the hub.
     events : EventFeed
         Changes of models and pulls.
@@ -76,7 +76,7 @@ class PowerService:
         self._upstreams = upstreams = Upstreams(
             settings.remote_timeout, lambda name: changes.publish(Change("model", name))
         )
-        self.pulls = Pulls(
+        self.pulls = PullManager(
             settings.home,
             store,
             settings.max_pulls,

@@ -15,7 +15,7 @@ import psutil
 
 from a3s_power_jupyter.contract.types import PullRequest, PullStatus
 from a3s_power_jupyter.hub.pull import PullCallbacks
-from a3s_power_jupyter.hub.pull_manager import Pulls
+from a3s_power_jupyter.hub.pull_manager import PullManager
 from a3s_power_jupyter.hub.states import PullStates
 from a3s_power_jupyter.store.model_store import ModelStore
 from support import model_files
@@ -47,12 +47,12 @@ class PullHome:
         self.registered: list[Any] = []
         self.changes: list[str] = []
         self.bytes = 0
-        self.managers: list[Pulls] = []
+        self.managers: list[PullManager] = []
         path.mkdir()
         (path / "tiny.gguf").write_bytes(model_files.gguf())
 
-    def pulls(self, limit: int = 2) -> Pulls:
-        pulls = Pulls(
+    def pulls(self, limit: int = 2) -> PullManager:
+        pulls = PullManager(
             self.path,
             self.store,
             limit,
@@ -84,7 +84,7 @@ class PullHome:
         return state and state.status
 
 
-async def events(pulls: Pulls, name: str, **fields: Any) -> list[dict[str, Any]]:
+async def events(pulls: PullManager, name: str, **fields: Any) -> list[dict[str, Any]]:
     return [event async for event in pulls.pull(PullRequest(name, **fields))]
 
 
@@ -97,7 +97,7 @@ def wire(event: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in event.items() if name != "pull"}
 
 
-async def in_phase(pulls: Pulls, phase: str, name: str) -> PullStatus:
+async def in_phase(pulls: PullManager, phase: str, name: str) -> PullStatus:
     """Wait until a pull is in a phase."""
     deadline = time.monotonic() + 20
     status = await pulls.status(name)
@@ -108,7 +108,7 @@ async def in_phase(pulls: Pulls, phase: str, name: str) -> PullStatus:
     return status
 
 
-async def downloading(pulls: Pulls, name: str, **fields: Any) -> PullStatus:
+async def downloading(pulls: PullManager, name: str, **fields: Any) -> PullStatus:
     """Start the pull of a slow model in the background and wait for its first bytes."""
     await pulls.pull_in_background(PullRequest(name, **fields))
     return await in_phase(pulls, "downloading", name)

@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from a3s_power_jupyter.hub.pull_manager import Pulls
+from a3s_power_jupyter.hub.pull_manager import PullManager
 from support.hub_fetching import Fetching
 from support.hub_server import HubServer
 from support.pull_home import Children, PullHome
@@ -48,5 +48,5 @@ async def pull_home(tmp_path: Path, children: Children) -> AsyncIterator[PullHom
 
 
 @pytest.fixture
-def pulls(pull_home: PullHome) -> Pulls:
+def pulls(pull_home: PullHome) -> PullManager:
     return pull_home.pulls()

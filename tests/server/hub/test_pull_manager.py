@@ -12,7 +12,7 @@ import pytest
 
 from a3s_power_jupyter.contract.errors import InvalidReference, PullStateNotFound
 from a3s_power_jupyter.contract.types import PullRequest, PullStatus
-from a3s_power_jupyter.hub.pull_manager import Pulls
+from a3s_power_jupyter.hub.pull_manager import PullManager
 from a3s_power_jupyter.ipc.child import BACKGROUND_NICE
 from support import model_files
 from support.pull_child import COMMIT, TOTAL
@@ -21,7 +21,7 @@ from support.pull_home import Children, PullHome, downloading, events, in_phase,
 TOKEN = "hf_secret_of_the_tests"
 
 
-async def test_events_from_start_to_end(pull_home: PullHome, pulls: Pulls) -> None:
+async def test_events_from_start_to_end(pull_home: PullHome, pulls: PullManager) -> None:
     name = "fake/model:Q4_0"
     received = await events(pulls, name, token=TOKEN)
     assert statuses(received)[:2] == ["resolving", "planned"]
@@ -46,7 +46,7 @@ async def test_events_from_start_to_end(pull_home: PullHome, pulls: Pulls) -> No
     assert (request["token"], request["memory_bytes"]) == (TOKEN, 123)
 
 
-async def test_progress_of_each_of_several_files(pull_home: PullHome, pulls: Pulls) -> None:
+async def test_progress_of_each_of_several_files(pull_home: PullHome, pulls: PullManager) -> None:
     def files(status: PullStatus | None) -> list[tuple[str, int, int]]:
         assert status is not None
         assert status.files is not msgspec.UNSET
@@ -65,7 +65,7 @@ async def test_progress_of_each_of_several_files(pull_home: PullHome, pulls: Pul
 
 
 async def test_the_token_is_not_stored(
-    pull_home: PullHome, pulls: Pulls, children: Children
+    pull_home: PullHome, pulls: PullManager, children: Children
 ) -> None:
     await downloading(pulls, "fake/slow", token=TOKEN)
     (child,) = children()
@@ -77,7 +77,7 @@ async def test_the_token_is_not_stored(
     assert TOKEN not in repr(PullRequest("x", TOKEN))
 
 
-async def test_an_existing_model(pull_home: PullHome, pulls: Pulls) -> None:
+async def test_an_existing_model(pull_home: PullHome, pulls: PullManager) -> None:
     await events(pulls, "fake/model")
     received = await events(pulls, "https://huggingface.co/fake/model")
     assert received == [{"status": "already_exists", "name": "fake/model"}]
@@ -89,14 +89,14 @@ async def test_an_existing_model(pull_home: PullHome, pulls: Pulls) -> None:
     assert pull_home.registered[-1] == ("fake/model", False)  # the same content
 
 
-async def test_new_content_replaces_the_old_one(pull_home: PullHome, pulls: Pulls) -> None:
+async def test_new_content_replaces_the_old_one(pull_home: PullHome, pulls: PullManager) -> None:
     await events(pulls, "fake/model")
     (pull_home.path / "tiny.gguf").write_bytes(model_files.gguf(fill=b"\1"))
     await events(pulls, "fake/model", force=True)
     assert pull_home.registered == [("fake/model", False), ("fake/model", True)]
 
 
-async def test_a_pull_restores_a_missing_blob(pull_home: PullHome, pulls: Pulls) -> None:
+async def test_a_pull_restores_a_missing_blob(pull_home: PullHome, pulls: PullManager) -> None:
     store = pull_home.store
     await events(pulls, "fake/model")
     manifest = store.get("fake/model")
@@ -108,7 +108,7 @@ async def test_a_pull_restores_a_missing_blob(pull_home: PullHome, pulls: Pulls)
     assert store.resolve(store.get("fake/model"))
 
 
-async def test_several_watchers_of_one_pull(pull_home: PullHome, pulls: Pulls) -> None:
+async def test_several_watchers_of_one_pull(pull_home: PullHome, pulls: PullManager) -> None:
     first = asyncio.create_task(events(pulls, "fake/slow"))
     await downloading(pulls, "fake/slow")
     tasks = [asyncio.create_task(events(pulls, "fake/slow")) for _ in range(3)]
@@ -126,7 +126,7 @@ async def test_several_watchers_of_one_pull(pull_home: PullHome, pulls: Pulls) -
     assert len(pull_home.requests()) == 1
 
 
-async def test_a_pull_continues_without_its_watcher(pulls: Pulls) -> None:
+async def test_a_pull_continues_without_its_watcher(pulls: PullManager) -> None:
     async with aclosing(pulls.pull(PullRequest("fake/slow"))) as stream:
         async for event in stream:
             if event["status"] == "downloading":
@@ -137,7 +137,7 @@ async def test_a_pull_continues_without_its_watcher(pulls: Pulls) -> None:
     assert (status.status, status.completed > before) == ("pulling", True)
 
 
-async def test_progress_never_decreases(pulls: Pulls) -> None:
+async def test_progress_never_decreases(pulls: PullManager) -> None:
     watching = asyncio.create_task(events(pulls, "fake/slow"))
     await downloading(pulls, "fake/slow")
     await asyncio.sleep(0.5)
@@ -147,7 +147,7 @@ async def test_progress_never_decreases(pulls: Pulls) -> None:
     assert all(before <= after for before, after in pairwise(progress))
 
 
-async def test_the_process_has_a_low_priority(pulls: Pulls, children: Children) -> None:
+async def test_the_process_has_a_low_priority(pulls: PullManager, children: Children) -> None:
     await downloading(pulls, "fake/slow")
     (child,) = children()
     assert child.nice() == max(psutil.Process().nice(), BACKGROUND_NICE)
@@ -162,7 +162,7 @@ async def test_the_process_has_a_low_priority(pulls: Pulls, children: Children) 
     ],
 )
 async def test_failures(
-    pull_home: PullHome, pulls: Pulls, name: str, code: str, words: str
+    pull_home: PullHome, pulls: PullManager, name: str, code: str, words: str
 ) -> None:
     last = (await events(pulls, name))[-1]
     assert (last["status"], last["error"]["code"]) == ("error", code)
@@ -175,12 +175,12 @@ async def test_failures(
     assert pull_home.revisions()[1] == COMMIT  # the downloaded bytes are reused
 
 
-async def test_a_process_that_sends_other_messages(pulls: Pulls) -> None:
+async def test_a_process_that_sends_other_messages(pulls: PullManager) -> None:
     last = (await events(pulls, "fake/babbles"))[-1]
     assert last["error"]["code"] == "worker_died"
 
 
-async def test_an_invalid_reference(pull_home: PullHome, pulls: Pulls) -> None:
+async def test_an_invalid_reference(pull_home: PullHome, pulls: PullManager) -> None:
     with pytest.raises(InvalidReference):
         await events(pulls, "no reference")
     with pytest.raises(PullStateNotFound):

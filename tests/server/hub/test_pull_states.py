@@ -10,7 +10,7 @@ import pytest
 
 from a3s_power_jupyter.contract.errors import ModelBusy
 from a3s_power_jupyter.contract.types import PullStatus
-from a3s_power_jupyter.hub.pull_manager import Pulls
+from a3s_power_jupyter.hub.pull_manager import PullManager
 from a3s_power_jupyter.hub.states import PullState, PullStates
 from support.pull_child import COMMIT
 from support.pull_home import LOG, PullHome, downloading, events, statuses
@@ -26,7 +26,7 @@ time.sleep(60)
 
 
 async def test_states_of_a_killed_server_and_of_another_one(
-    pull_home: PullHome, pulls: Pulls
+    pull_home: PullHome, pulls: PullManager
 ) -> None:
     running = PullStatus("fake/slow", "pulling", 1.0, 5, 10, phase="downloading")
     PullStates(pull_home.path, LOG).write(PullState(running, None, COMMIT))
@@ -55,7 +55,7 @@ async def test_states_of_a_killed_server_and_of_another_one(
 
 
 async def test_unreadable_states(
-    pull_home: PullHome, pulls: Pulls, caplog: pytest.LogCaptureFixture
+    pull_home: PullHome, pulls: PullManager, caplog: pytest.LogCaptureFixture
 ) -> None:
     await events(pulls, "fake/model")
     (pull_home.path / "pulls" / "torn.json").write_bytes(b'{"kind":"pull","sta')
@@ -65,7 +65,7 @@ async def test_unreadable_states(
     assert "old.json is not a valid state of a pull" in caplog.text
 
 
-async def test_a_home_that_cannot_be_written(pull_home: PullHome, pulls: Pulls) -> None:
+async def test_a_home_that_cannot_be_written(pull_home: PullHome, pulls: PullManager) -> None:
     (pull_home.path / "pulls").write_text("in the way")
     (last,) = await events(pulls, "fake/model")
     assert (last["status"], last["error"]["code"]) == ("error", "internal_error")

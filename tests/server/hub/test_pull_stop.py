@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from a3s_power_jupyter.contract.types import PullRequest
-from a3s_power_jupyter.hub.pull_manager import Pulls
+from a3s_power_jupyter.hub.pull_manager import PullManager
 from support.pull_child import COMMIT, TOTAL
 from support.pull_home import Children, PullHome, downloading, events, wire
 
 
-async def test_pause_and_resume(pull_home: PullHome, pulls: Pulls) -> None:
+async def test_pause_and_resume(pull_home: PullHome, pulls: PullManager) -> None:
     await downloading(pulls, "fake/slow", revision="main")
     status = await pulls.pause("fake/slow")
     assert status.status == "paused"
@@ -32,7 +32,7 @@ async def test_pause_and_resume(pull_home: PullHome, pulls: Pulls) -> None:
 
 
 async def test_a_branch_in_the_name_is_replaced_by_the_commit(
-    pull_home: PullHome, pulls: Pulls
+    pull_home: PullHome, pulls: PullManager
 ) -> None:
     for _ in range(2):
         await downloading(pulls, "fake/slow@dev:Q4")
@@ -44,7 +44,7 @@ async def test_a_branch_in_the_name_is_replaced_by_the_commit(
 
 @pytest.mark.parametrize("fields", [{"force": True}, {"revision": "other"}])
 async def test_pulls_that_start_over(
-    pull_home: PullHome, pulls: Pulls, fields: dict[str, Any]
+    pull_home: PullHome, pulls: PullManager, fields: dict[str, Any]
 ) -> None:
     await downloading(pulls, "fake/slow")
     await pulls.pause("fake/slow")
@@ -53,7 +53,7 @@ async def test_pulls_that_start_over(
 
 
 async def test_a_process_that_ignores_the_pause(
-    pulls: Pulls, children: Children, monkeypatch: pytest.MonkeyPatch
+    pulls: PullManager, children: Children, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("a3s_power_jupyter.hub.pull.PAUSE_GRACE", 0.1)
     await downloading(pulls, "fake/stubborn")
@@ -61,14 +61,14 @@ async def test_a_process_that_ignores_the_pause(
     assert not children()
 
 
-async def test_pause_before_the_start(pull_home: PullHome, pulls: Pulls) -> None:
+async def test_pause_before_the_start(pull_home: PullHome, pulls: PullManager) -> None:
     await pulls.pull_in_background(PullRequest("fake/slow"))
     assert (await pulls.pause("fake/slow")).status == "paused"
     assert pull_home.stored_status("fake/slow").status == "paused"  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("keep", [True, False])
-async def test_cancel(pull_home: PullHome, pulls: Pulls, keep: bool) -> None:
+async def test_cancel(pull_home: PullHome, pulls: PullManager, keep: bool) -> None:
     watching = asyncio.create_task(events(pulls, "fake/slow"))
     await downloading(pulls, "fake/slow")
     status = await pulls.cancel("fake/slow", keep_partial=keep)
@@ -80,7 +80,7 @@ async def test_cancel(pull_home: PullHome, pulls: Pulls, keep: bool) -> None:
     assert pull_home.revisions()[1] == (COMMIT if keep else "main")
 
 
-async def test_a_pull_that_is_done_cannot_be_stopped(pulls: Pulls) -> None:
+async def test_a_pull_that_is_done_cannot_be_stopped(pulls: PullManager) -> None:
     await events(pulls, "fake/model")
     assert (await pulls.cancel("fake/model", keep_partial=False)).status == "done"
     assert (await pulls.pause("fake/model")).status == "done"
@@ -94,7 +94,7 @@ async def test_all_pulls_are_paused_when_the_server_stops(pull_home: PullHome) -
     assert {status.status for status in await pull_home.pulls().all()} == {"paused"}
 
 
-async def test_forget(pulls: Pulls) -> None:
+async def test_forget(pulls: PullManager) -> None:
     await downloading(pulls, "fake/slow")
     assert await pulls.forget("fake/slow") == 0  # the process wrote no files
     assert await pulls.forget("fake/slow") is None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -258,9 +257,5 @@ def test_a_thousand_models(store: ModelStore, home: Path) -> None:
     for number in range(1000):
         text = msgspec.json.encode(remote(f"m{number:04}"))
         (manifests(home) / f"m{number:04}.json").write_bytes(text)
-    spent = []
-    for _ in range(4):
-        begin = time.perf_counter()
+    for _ in range(2):  # read from the disk, then from the cache
         assert len(store.list()) == 1000
-        spent.append((time.perf_counter() - begin) * 1000)
-    print("1,000 models, ms:", *(f"{one:.1f}" for one in spent))  # noqa: T201
