@@ -165,3 +165,24 @@ def test_embeddings_are_normalized_and_reflect_meaning(engine: LlamaCppEngine) -
     (one,) = run(engine, EmbeddingRequest(["text 7"]))[0]
     assert isinstance(one, Embedded)
     np.testing.assert_allclose(np.frombuffer(one.vectors, "<f4"), vectors[10], atol=2e-2)
+
+
+def test_a_failed_embedding_context_only_fails_its_request(
+    engine: LlamaCppEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def new_context(**_overrides: object) -> None:
+        raise ModelLoadFailed("out of memory")
+
+    short = EmbeddingRequest([f"text {i}" for i in range(40)])
+    engine.submit(1, short)
+    engine.step()  # embeds the first 16 texts
+    monkeypatch.setattr(engine._model, "new_context", new_context)
+    engine.submit(2, EmbeddingRequest(["word " * 900]))  # needs a larger context
+    outputs = {}
+    while not engine.idle:
+        outputs.update(engine.step())
+    assert isinstance(outputs[1], Embedded)
+    assert isinstance(outputs[2], ModelLoadFailed)
+    monkeypatch.undo()
+    (items,) = run(engine, short)
+    assert isinstance(items[0], Embedded)

@@ -58,7 +58,6 @@ class Embedder:
         inputs = [self._tokenize(value) for value in request.inputs]
         if not inputs:
             raise InvalidParameter("input is empty. Give at least one text.", param="input")
-        self._ensure_context(max(map(len, inputs)))
         self._jobs.append(_Job(id_, inputs))
 
     def cancel(self, id_: int) -> None:
@@ -137,7 +136,16 @@ class Embedder:
         return int(value)
 
     def _embed_batch(self, job: _Job) -> None:
-        """Compute as many of the job's next texts as fit into one batch."""
+        """Compute as many of the job's next texts as fit into one batch.
+
+        Raises
+        ------
+        ModelLoadFailed
+            If llama.cpp cannot create the context or compute the batch.
+        UnsupportedRequestFields
+            If the model is a reranker.
+        """
+        self._ensure_context(max(map(len, job.inputs)))
         batch = self._batch
         batch.n_tokens = 0
         n_texts = 0
