@@ -111,7 +111,7 @@ class Chat:
         print(f"{self.model}: {last[0]:.2f} s, {last[1]:.1f}/s, {last[2]:.1f}/s", file=sys.stderr)
 
 
-def ask_ours(api: httpx2.Client, name: str, number: int, samples: Samples) -> None:
+def measure_ours(api: httpx2.Client, name: str, number: int, samples: Samples) -> None:
     """Load, measure and unload a registered model."""
     began = time.perf_counter()
     api.post(f"v1/models/{name}/load", json={}).raise_for_status()
@@ -121,7 +121,7 @@ def ask_ours(api: httpx2.Client, name: str, number: int, samples: Samples) -> No
     api.post(f"v1/models/{name}/unload").raise_for_status()
 
 
-def ask_serve(packages: Path, directory: Path, number: int, samples: Samples) -> None:
+def measure_serve(packages: Path, directory: Path, number: int, samples: Samples) -> None:
     began = time.perf_counter()
     with running_serve(packages, directory) as (process, api):
         samples.load.append(time.perf_counter() - began)
@@ -221,7 +221,7 @@ def compare(
             register(api, kind, directory, isq=kind)
         for number in range(rounds):
             for kind in KINDS:
-                ask_ours(api, kind, number, samples[kind])
+                measure_ours(api, kind, number, samples[kind])
             if number == 0:
                 made = conversions(server.home)
                 weights |= {kind: size for kind, (_path, size) in made.items()}
@@ -229,9 +229,9 @@ def compare(
                 plain = Path(folder) / "plain.gguf"
                 plain.hardlink_to(made["Q4K"][0])
                 register(api, PLAIN, plain)
-            ask_ours(api, PLAIN, number, samples[PLAIN])
+            measure_ours(api, PLAIN, number, samples[PLAIN])
             if packages is not None:
-                ask_serve(packages, directory, number, samples[SERVE])
+                measure_serve(packages, directory, number, samples[SERVE])
     return samples, weights
 
 

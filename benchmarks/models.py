@@ -59,10 +59,10 @@ def status(api: httpx2.Client) -> bytes:
     return api.get("api/status").raise_for_status().content
 
 
-def timed(ask: Callable[[httpx2.Client], bytes], api: httpx2.Client) -> float:
+def timed(request: Callable[[httpx2.Client], bytes], api: httpx2.Client) -> float:
     """Return the milliseconds until the last byte."""
     began = time.perf_counter()
-    ask(api)
+    request(api)
     return 1000 * (time.perf_counter() - began)
 
 
@@ -87,14 +87,14 @@ def listing_repeatedly(server: Server) -> Iterator[None]:
 
 def rounds(servers: dict[str, Server], count: int) -> dict[str, dict[str, list[float]]]:
     """Return the milliseconds of each request, by kind of request and server."""
-    asks = {"GET /v1/models": listing, "first event": first_event}
-    times: dict[str, dict[str, list[float]]] = {what: {s: [] for s in servers} for what in asks}
+    requests = {"GET /v1/models": listing, "first event": first_event}
+    times: dict[str, dict[str, list[float]]] = {what: {s: [] for s in servers} for what in requests}
     with ExitStack() as stack:
         apis = {name: stack.enter_context(server.api()) for name, server in servers.items()}
         for number in range(-5, count):  # the first five warm up
-            for what, ask in asks.items():
+            for what, request in requests.items():
                 for name, api in apis.items():
-                    took = timed(ask, api)
+                    took = timed(request, api)
                     if number >= 0:
                         times[what][name].append(took)
         what = "GET /api/status during listings"

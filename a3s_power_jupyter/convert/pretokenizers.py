@@ -24,9 +24,9 @@ _GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)
 
 #: Steps of a pre-tokenizer, as described by `_steps` -> llama.cpp's name.
 _NAMES: dict[tuple[str, ...], str] = {
-    ("bytes with GPT-2 words",): "gpt-2",
+    ("GPT-2 words as bytes",): "gpt-2",
     (f"split {_GPT2}", "bytes"): "gpt-2",
-    ("single digits", "bytes with GPT-2 words"): "smollm",
+    ("single digits", "GPT-2 words as bytes"): "smollm",
     (f"split {_LLAMA3}", "bytes"): "llama-bpe",
     (f"split {_QWEN2}", "bytes"): "qwen2",
     (f"split {_TEKKEN}", "bytes"): "tekken",
@@ -39,11 +39,11 @@ def name_of(pre_tokenizer: dict[str, Any] | None) -> str:
     Raises
     ------
     CannotConvert
-        If llama.cpp has no such pre-tokenizer.
+        If llama.cpp does not support the pre-tokenizer.
     """
     steps = _steps(pre_tokenizer or {})
     if steps not in _NAMES:
-        raise CannotConvert("llama.cpp has no pre-tokenizer that splits words like its tokenizer")
+        raise CannotConvert("llama.cpp does not support its pre-tokenizer")
     return _NAMES[steps]
 
 
@@ -53,7 +53,7 @@ def _steps(part: dict[str, Any]) -> tuple[str, ...]:
     if kind == "Sequence":
         return tuple(step for inner in part["pretokenizers"] for step in _steps(inner))
     if kind == "ByteLevel" and not part.get("add_prefix_space"):
-        return ("bytes with GPT-2 words" if part.get("use_regex", True) else "bytes",)
+        return ("GPT-2 words as bytes" if part.get("use_regex", True) else "bytes",)
     if kind == "Digits" and part.get("individual_digits"):
         return ("single digits",)
     if kind == "Split" and part.get("behavior") == "Isolated" and not part.get("invert"):

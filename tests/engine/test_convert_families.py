@@ -175,7 +175,7 @@ REFUSALS: dict[str, tuple[str, dict[str, Any], str]] = {
         "rotary embedding 'dynamic'",
     ),
     "scale": ("Gemma2Config", {**GEMMA, "query_pre_attn_scalar": 99}, "query_pre_attn_scalar"),
-    "words": ("LlamaConfig", {"words": r"\w+|\s+|[^\w\s]+"}, "no pre-tokenizer"),
+    "words": ("LlamaConfig", {"words": r"\w+|\s+|[^\w\s]+"}, "does not support its pre-tokenizer"),
 }
 
 
