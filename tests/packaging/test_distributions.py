@@ -1,4 +1,4 @@
-"""The distributions as users get them: from a clean copy, in a fresh environment."""
+"""Build the distributions from a clean copy, and install them in a fresh environment."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import pytest
 import a3s_power_jupyter
 from support.paths import ROOT
 
-# In an environment whose pip has no wheel of it, llama-cpp-python is compiled here.
+# llama-cpp-python is compiled here if pip has no cached wheel.
 pytestmark = [pytest.mark.packaging, pytest.mark.timeout(2400)]
 
 
@@ -28,12 +28,12 @@ LABEXTENSION = "share/jupyter/labextensions/a3s-power-jupyter"
 
 
 def run(*command: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None) -> str:
-    """What a command printed, on both streams; its output is in the error when it fails."""
-    done = subprocess.run(
+    """Run a command and return its stdout and stderr. A failure shows the output."""
+    result = subprocess.run(
         command, cwd=cwd, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
-    assert done.returncode == 0, f"{command} ended with {done.returncode}:\n{done.stdout}"
-    return done.stdout
+    assert result.returncode == 0, f"{command} exited with {result.returncode}:\n{result.stdout}"
+    return result.stdout
 
 
 def test_python_and_lab_packages_have_the_same_version() -> None:
@@ -43,7 +43,7 @@ def test_python_and_lab_packages_have_the_same_version() -> None:
 
 @pytest.fixture(scope="module")
 def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the sdist and the wheel made from it, built from a copy of the sources."""
+    """A folder with the sdist and wheel, built from a copy of the sources."""
     source = tmp_path_factory.mktemp("source")
     listed = run("git", "ls-files", "--cached", "--others", "--exclude-standard", cwd=ROOT)
     for name in listed.splitlines():
@@ -63,7 +63,7 @@ def wheel(distributions: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Variables of a fresh environment that holds the wheel and JupyterLab."""
+    """Environment variables of a fresh environment with the wheel and JupyterLab."""
     folder = tmp_path_factory.mktemp("environment")
     venv.create(folder, with_pip=True)
     run(folder / "bin" / "python", "-m", "pip", "install", "--quiet", wheel, "jupyterlab")
@@ -73,7 +73,7 @@ def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     return kept | {"HOME": str(home), "PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"}
 
 
-def test_wheel_has_all_that_runs_and_nothing_else(wheel: Path) -> None:
+def test_wheel_has_all_runtime_files_and_nothing_else(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     stem = f"a3s_power_jupyter-{VERSION}"
     data = f"{stem}.data/data"
@@ -109,13 +109,13 @@ def test_sdist_has_the_sources_and_the_built_extension(distributions: Path) -> N
     assert not [name for name in names if "node_modules" in name or name.startswith(".venv")]
 
 
-def test_server_extension_is_enabled_by_installing(environment: dict[str, str]) -> None:
+def test_installing_enables_the_server_extension(environment: dict[str, str]) -> None:
     listed = run("jupyter", "server", "extension", "list", env=environment)
     assert re.search(r"a3s_power_jupyter\S* .*enabled", listed)
     assert re.search(rf"a3s_power_jupyter {VERSION} .*OK", listed)
 
 
-def test_labextension_is_enabled_by_installing(environment: dict[str, str]) -> None:
+def test_installing_enables_the_labextension(environment: dict[str, str]) -> None:
     listed = run("jupyter", "labextension", "list", env=environment)
     assert re.search(rf"a3s-power-jupyter v{VERSION} .*enabled.*OK", listed)
 

@@ -1,4 +1,4 @@
-"""What the code offers is what the documentation describes."""
+"""Check that the documentation covers everything in the code, and that the site builds."""
 
 from __future__ import annotations
 
@@ -31,26 +31,26 @@ def page(name: str) -> str:
 
 
 @pytest.mark.parametrize("code", sorted(BY_CODE))
-def test_every_error_code(code: str) -> None:
+def test_every_error_code_is_documented(code: str) -> None:
     rows = [line for line in page("errors").splitlines() if f"`{code}`" in line]
     assert any(row.startswith(f"| {BY_CODE[code].status} |") for row in rows)
 
 
-def test_every_trait() -> None:
+def test_every_trait_is_documented() -> None:
     own = [name for name in PowerApp.class_own_traits(config=True) if not name.startswith("_")]
     assert [name for name in own if f"`PowerApp.{name}`" not in page("configuration")] == []
 
 
-def test_every_variable() -> None:
+def test_every_environment_variable_is_documented() -> None:
     assert [name for name in _READERS if f"`{name}`" not in page("configuration")] == []
 
 
-def test_every_parameter_of_a_model() -> None:
+def test_every_model_parameter_is_documented() -> None:
     fields = DefaultParameters.__struct_fields__
     assert [name for name in fields if f"`{name}`" not in page("configuration")] == []
 
 
-def test_every_metric() -> None:
+def test_every_metric_is_documented() -> None:
     collectors = [value for value in vars(metrics).values() if isinstance(value, MetricWrapperBase)]
     names = [family.name for collector in collectors for family in collector.describe()]
     assert len(names) > 10
@@ -58,48 +58,48 @@ def test_every_metric() -> None:
 
 
 def commands() -> dict[str, MagicParser]:
-    """The parsers of the commands of ``%power``, by name."""
+    """Return the parsers of the ``%power`` commands by name."""
     (found,) = [action.choices for action in line_parser().arguments if action.choices]
     assert isinstance(found, dict)
     return found
 
 
 def options(parser: MagicParser) -> list[str]:
-    """The long names of its options."""
+    """Return the long names of a parser's options."""
     names = [name for action in parser.arguments for name in action.option_strings]
     return [name for name in names if name.startswith("--") and name not in ("--help", "--param")]
 
 
-def is_told(option: str, text: str) -> bool:
+def is_documented(option: str, text: str) -> bool:
     return re.search(rf"`{option}[ `]", text) is not None
 
 
-def test_every_command() -> None:
+def test_every_command_is_documented() -> None:
     assert "register" in commands()
     assert [name for name in commands() if f"`%power {name}" not in page("use")] == []
 
 
-def test_every_option_of_a_command() -> None:
-    """An option stands in the row of its command."""
+def test_every_command_option_is_documented() -> None:
+    """Each option is documented in the row of its command."""
     for name, parser in commands().items():
         (row,) = re.findall(rf"^\| [^|]*`%power {name}[ `].*", page("use"), re.MULTILINE)
-        assert [option for option in options(parser) if not is_told(option, row)] == []
+        assert [option for option in options(parser) if not is_documented(option, row)] == []
 
 
-def test_every_option_of_a_cell() -> None:
+def test_every_cell_option_is_documented() -> None:
     text = page("use").partition("## `%%power`")[2].partition("\n## ")[0]
     assert "--system" in options(cell_parser())
-    assert [option for option in options(cell_parser()) if not is_told(option, text)] == []
+    assert [option for option in options(cell_parser()) if not is_documented(option, text)] == []
 
 
-def test_every_method_of_the_client() -> None:
+def test_every_client_method_is_documented() -> None:
     names = [name for name, _ in inspect.getmembers(Client) if not name.startswith("_")]
     assert "pull_widget" in names
     table = page("use").partition("## Client")[2].partition("\n## ")[0]
     assert [name for name in names if not re.search(rf"[` .]{name}[(`]", table)] == []
 
 
-def test_every_widget_and_its_traits() -> None:
+def test_every_widget_and_trait_is_documented() -> None:
     classes = [getattr(widgets, name) for name in widgets.__all__]
     for class_ in classes:
         traits = class_.class_own_traits(sync=True)
@@ -108,7 +108,7 @@ def test_every_widget_and_its_traits() -> None:
         assert [name for name in names if f"`{name}`" not in page("widgets")] == []
 
 
-def test_every_setting_of_the_panel() -> None:
+def test_every_panel_setting_is_documented() -> None:
     text = (ROOT / "labextension/schema/plugin.json").read_text(encoding="utf-8")
     for name, setting in json.loads(text)["properties"].items():
         row = next(line for line in page("widgets").splitlines() if line.startswith(f"| `{name}`"))
@@ -117,7 +117,7 @@ def test_every_setting_of_the_panel() -> None:
         assert [value for value in values if f"`{value}`" not in row] == []
 
 
-def test_every_notebook() -> None:
+def test_every_notebook_is_listed() -> None:
     names = [path.name for path in (ROOT / "notebooks").glob("*.ipynb")]
     assert names
     assert [name for name in names if f"(../notebooks/{name})" not in page("notebooks")] == []
@@ -125,7 +125,7 @@ def test_every_notebook() -> None:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The pages as HTML; what Sphinx warns of is an error."""
+    """The documentation built as HTML. Warnings from Sphinx are errors."""
     out = tmp_path_factory.mktemp("site")
     command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html"]
     built = subprocess.run(
@@ -141,7 +141,7 @@ def test_the_site_needs_no_network(site: Path) -> None:
         assert fetched.findall(path.read_text(encoding="utf-8")) == []
 
 
-def test_pictures_are_there_in_both_themes(site: Path) -> None:
+def test_images_exist_in_both_themes(site: Path) -> None:
     text = (site / "widgets.html").read_text(encoding="utf-8")
     shown = re.findall(r'<img[^>]*class="only-(light|dark)"[^>]*src="_images/([^"]*)"', text)
     assert ("light", "widgets-light.png") in shown
@@ -163,14 +163,14 @@ def test_the_site_has_every_route(site: Path) -> None:
     assert shown == routes
 
 
-def test_the_links_between_objects_of_the_api(site: Path) -> None:
+def test_links_between_rest_objects_resolve(site: Path) -> None:
     text = (site / "rest.html").read_text(encoding="utf-8")
     targets = set(re.findall(r'href="#(rest-[^"]*)"', text))
     assert "rest-model" in targets
     assert targets <= set(re.findall(r'id="([^"]*)"', text))
 
 
-def test_the_site_has_every_method_of_the_client(site: Path) -> None:
+def test_the_site_has_every_client_method(site: Path) -> None:
     text = (site / "api.html").read_text(encoding="utf-8")
     methods: list[tuple[str, Any]] = inspect.getmembers(Client)
     for name, method in methods:
@@ -179,7 +179,7 @@ def test_the_site_has_every_method_of_the_client(site: Path) -> None:
             assert inspect.getdoc(method), f"Client.{name} has no docstring"
 
 
-def test_every_link_leads_somewhere() -> None:
+def test_every_relative_link_resolves() -> None:
     pages = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
     links = [
         (source, target)
