@@ -59,7 +59,7 @@ types: $(VENV)/.test ## check types with mypy
 venv: $(VENV)/.test ## make the environment of the tests, .venv
 
 docs: $(VENV)/.test ## build the documentation, in build/docs
-	sphinx-build -W --keep-going -b html docs build/docs
+	sphinx-build -E -W --keep-going -b html docs build/docs
 
 bench: $(VENV)/.test ## compare the server with bare llama.cpp
 	python benchmarks/overhead.py

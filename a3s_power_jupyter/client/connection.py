@@ -112,11 +112,11 @@ class EventStream:
                 if "error" in event:
                     raise from_wire(event["error"])
                 yield event
-        except (httpx2.TransportError, httpx2.StreamClosed) as error:
+        except (httpx2.TransportError, httpx2.StreamClosed):
             raise ConnectionLost(
                 "The server closed the connection before its reply was complete. "
                 "It may have been stopped; try again."
-            ) from error
+            ) from None
         finally:
             self.close()
 
@@ -251,17 +251,17 @@ class Connection:
             raise ServerNotFound(
                 f"Could not connect to {self.server.url}: {error}. Start the server, or choose "
                 "another one: connect(url, token), or the environment variable A3S_POWER_URL."
-            ) from error
-        except httpx2.TimeoutException as error:
+            ) from None
+        except httpx2.TimeoutException:
             raise ConnectionLost(
                 f"The server at {self.server.url} did not respond in time. It may be overloaded; "
                 "try again."
-            ) from error
-        except httpx2.TransportError as error:
+            ) from None
+        except httpx2.TransportError:
             raise ConnectionLost(
                 f"The server at {self.server.url} closed the connection without a reply. "
                 "It may have been stopped; try again."
-            ) from error
+            ) from None
         raise _error_of(response, self.server.url)
 
     def _reconnect(self, failed: httpx2.Client) -> bool:

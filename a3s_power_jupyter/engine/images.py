@@ -18,7 +18,7 @@ from .base import first_line
 #: decode to gigabytes. No vision model uses this many.
 MAX_PIXELS = 40_000_000
 
-#: The formats of the contract. Pillow has many more decoders, some of them unmaintained.
+#: The documented formats. Pillow has many more decoders, some of them unmaintained.
 FORMATS = ("JPEG", "PNG", "WEBP")
 
 

@@ -26,16 +26,48 @@ class _Entry:
         Importable packages that it needs.
     classes : dict
         Format -> module and name of the engine class.
+    probe : callable
+        Returns the devices and the status of the engine. Only a worker process calls it.
     """
 
     distribution: str
     packages: tuple[str, ...]
     pip_line: str
     classes: dict[Format, tuple[str, str]]
+    probe: Callable[[_Entry], tuple[list[Device], EngineStatus]]
 
     @property
     def missing(self) -> list[str]:
         return [name for name in self.packages if importlib.util.find_spec(name) is None]
+
+
+def _probe_llama_cpp(entry: _Entry) -> tuple[list[Device], EngineStatus]:
+    from .llamacpp import backend
+
+    devices = backend.list_devices()
+    gpu = bool(backend.gpus(devices))
+    hint = backend.idle_gpu_hint(gpu)
+    return devices, EngineStatus(
+        available=True,
+        version=_version(entry.distribution),
+        formats=tuple(entry.classes),
+        gpu=gpu,
+        hint=hint if hint is not None else msgspec.UNSET,
+    )
+
+
+def _probe_transformers(entry: _Entry) -> tuple[list[Device], EngineStatus]:
+    """Return no devices: importing torch takes seconds, and llama.cpp lists them already."""
+    return [], EngineStatus(
+        available=True, version=_version(entry.distribution), formats=tuple(entry.classes)
+    )
+
+
+def _version(distribution: str) -> str:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return "unknown"
 
 
 #: Add a new engine here. The format `remote` has no engine.
@@ -45,6 +77,7 @@ _ENGINES = {
         packages=("llama_cpp",),
         pip_line="pip install llama-cpp-python",
         classes={"gguf": (".llamacpp", "LlamaCppEngine")},
+        probe=_probe_llama_cpp,
     ),
     "transformers": _Entry(
         distribution="transformers",
@@ -55,6 +88,7 @@ _ENGINES = {
             "vision": (".transformers.vision", "VisionEngine"),
             "huggingface": (".embeddings", "EmbeddingEngine"),
         },
+        probe=_probe_transformers,
     ),
 }
 
@@ -111,7 +145,7 @@ def probe() -> Probed:
             engines[name] = _unavailable(entry, reason)
             continue
         try:
-            engine_devices, engines[name] = _PROBES[name](entry)
+            engine_devices, engines[name] = entry.probe(entry)
         except BackendUnavailable as error:
             engines[name] = _unavailable(entry, error.message)
             continue
@@ -121,38 +155,3 @@ def probe() -> Probed:
 
 def _unavailable(entry: _Entry, reason: str) -> EngineStatus:
     return EngineStatus(available=False, formats=tuple(entry.classes), reason=reason)
-
-
-def _probe_llama_cpp(entry: _Entry) -> tuple[list[Device], EngineStatus]:
-    from .llamacpp import backend
-
-    devices = backend.list_devices()
-    gpu = bool(backend.gpus(devices))
-    hint = backend.idle_gpu_hint(gpu)
-    return devices, EngineStatus(
-        available=True,
-        version=_version(entry.distribution),
-        formats=tuple(entry.classes),
-        gpu=gpu,
-        hint=hint if hint is not None else msgspec.UNSET,
-    )
-
-
-def _probe_transformers(entry: _Entry) -> tuple[list[Device], EngineStatus]:
-    """Return no devices: importing torch takes seconds, and llama.cpp lists them already."""
-    return [], EngineStatus(
-        available=True, version=_version(entry.distribution), formats=tuple(entry.classes)
-    )
-
-
-_PROBES: dict[str, Callable[[_Entry], tuple[list[Device], EngineStatus]]] = {
-    "llama.cpp": _probe_llama_cpp,
-    "transformers": _probe_transformers,
-}
-
-
-def _version(distribution: str) -> str:
-    try:
-        return version(distribution)
-    except PackageNotFoundError:
-        return "unknown"

@@ -15,7 +15,7 @@ Event = dict[str, Any]
 
 
 def wire_event(before: PullStatus, after: PullStatus) -> Event:
-    """Return the event of ``POST /v1/models/pull`` (contract, "Pull") for a change of status.
+    """Return the event of ``POST /v1/models/pull`` (``rest-api.yml``) for a change of status.
 
     The member ``pull`` of each event is the whole status.
     """

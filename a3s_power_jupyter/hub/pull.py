@@ -241,6 +241,7 @@ class Pull:
 
     def _as_power_error(self, error: BaseException) -> PowerError:
         if isinstance(error, PowerError):
+            self._context.log.warning("Power: the pull of %s failed: %s", self.name, error.message)
             return error
         self._context.log.error("Power: the pull of %s failed", self.name, exc_info=error)
         return PowerError("Internal error. See the notebook server's log for details.")

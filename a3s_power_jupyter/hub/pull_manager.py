@@ -84,7 +84,7 @@ class PullManager:
     # ------------------------------------------------------------ start
 
     async def pull(self, request: PullRequest) -> AsyncGenerator[Event, None]:
-        """Start, join or resume a pull and yield its events (contract, "Pull").
+        """Start, join or resume a pull and yield its events (see ``rest-api.yml``).
 
         The pull continues if the generator is closed.
 

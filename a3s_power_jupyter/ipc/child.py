@@ -36,6 +36,10 @@ if sys.platform == "win32":
 else:
     BACKGROUND_NICE = 10
 
+#: Levels of the log lines that `ipc.harness` writes, by their first word. All other lines, such as
+#: those of native libraries, are logged at level DEBUG.
+_LOG_LEVELS = {"WARNING": logging.WARNING, "ERROR": logging.ERROR, "CRITICAL": logging.CRITICAL}
+
 #: Secrets of the server that no child inherits.
 _SECRET_VARIABLES = ("JUPYTER_TOKEN", "JPY_API_TOKEN", "JUPYTERHUB_API_TOKEN")
 
@@ -81,7 +85,8 @@ class Child(Generic[Command, Message]):
     on_message, on_exit : callable
         Called on the event loop, with each message and once after the process has exited.
     log : logging.Logger
-        Receives the child's stderr at level DEBUG.
+        Receives the child's stderr: records of Python's logging at their level, but INFO and all
+        other output at level DEBUG.
 
     Raises
     ------
@@ -107,7 +112,7 @@ class Child(Generic[Command, Message]):
         self._loop = asyncio.get_running_loop()
         self._outbox: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._exited = asyncio.Event()
-        self._log_tail: deque[str] = deque(maxlen=5)
+        self._log_tail: deque[str] = deque(maxlen=2)
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -158,9 +163,7 @@ class Child(Generic[Command, Message]):
 
     def exit_reason(self) -> str:
         """Return the exit status and the last log lines, as a phrase for an error message."""
-        # Tracebacks belong in the server's log only.
-        lines = [line for line in self._log_tail if not line.startswith((" ", "Traceback", "#"))]
-        tail = f"; last lines of its log: {' | '.join(lines[-2:])}" if lines else ""
+        tail = f"; last lines of its log: {' | '.join(self._log_tail)}" if self._log_tail else ""
         return describe_returncode(self._process.returncode) + tail
 
     # ------------------------------------------------------------ threads
@@ -195,11 +198,16 @@ class Child(Generic[Command, Message]):
 
     def _read_log(self) -> None:
         stderr = _pipe(self._process.stderr)
+        level = logging.DEBUG
         for raw in stderr:
             line = raw.decode("utf-8", errors="replace").rstrip()
-            if line:
-                self._log_tail.append(line)
-                self._log.debug("Power: %s: %s", self._label, line)
+            if not line:
+                continue
+            if not line.startswith(" "):  # otherwise it continues a record, such as a traceback
+                level = _LOG_LEVELS.get(line.partition(" ")[0], logging.DEBUG)
+                if not line.startswith(("Traceback", "#")):  # these belong in the server's log only
+                    self._log_tail.append(line)
+            self._log.log(level, "Power: %s: %s", self._label, line)
         stderr.close()
 
     def _call_on_loop(self, function: Callable[..., None], *args: object) -> None:

@@ -78,17 +78,26 @@ def run(
     The exit status is 1 if `main` raises or if the commands cannot be decoded, otherwise 0.
     """
     commands, messages = _take_over_stdio()
-    logging.basicConfig(level=log_level, format="%(levelname)s %(message)s", stream=sys.stderr)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Formatter("%(levelname)s %(message)s"))
+    logging.basicConfig(level=log_level, handlers=[handler])
     # Ctrl-C in the server's terminal reaches the whole process group; the server handles it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _prefer_for_oom_killer()
     _disable_core_dumps()
     try:
         main(Channel(commands, messages, decoder))
-    except BaseException:
-        log.exception("Unexpected error")
+    except BaseException as error:
+        log.exception("Unexpected error: %s: %s", type(error).__name__, error)
         _exit(1)
     _exit(0)
+
+
+class _Formatter(logging.Formatter):
+    """Indent all lines of a record but the first, so that `ipc.child` finds the next record."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return super().format(record).replace("\n", "\n  ")
 
 
 def _take_over_stdio() -> tuple[BinaryIO, BinaryIO]:

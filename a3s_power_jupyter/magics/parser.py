@@ -6,11 +6,12 @@ Help and tab completion are generated from them.
 from __future__ import annotations
 
 import argparse
-from typing import Any, NoReturn
+from typing import Any, NoReturn, get_args
 
 import msgspec
 from IPython.core.error import UsageError
 
+from ..contract.types import Format
 from . import commands, pulling
 from .live_text import write
 
@@ -56,7 +57,7 @@ def line_parser() -> MagicParser:
     command.add_argument("path", metavar="PATH", nargs="?", help="GGUF file or model directory")
     command.add_argument(
         "--format",
-        choices=("gguf", "safetensors", "vision", "huggingface", "remote"),
+        choices=get_args(Format),
         help="detected by default",
     )
     command.add_argument("--mmproj", metavar="PATH", help="vision projector of a GGUF model")

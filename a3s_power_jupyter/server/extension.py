@@ -75,12 +75,14 @@ class PowerApp(ExtensionApp):
             "Log at debug level, including successful requests.",
         )
     }
-    examples = """
-        jupyter power                               # http://localhost:11434/v1
-        jupyter power --port=8080 --keep-alive=30m
-        A3S_POWER_HOST=0.0.0.0 jupyter power        # on all interfaces
-        jupyter power --IdentityProvider.token=''   # no authentication: this machine only
-    """
+    examples = "\n".join(
+        (
+            "jupyter power                               # http://localhost:11434/v1",
+            "jupyter power --port=8080 --keep-alive=30m",
+            "A3S_POWER_HOST=0.0.0.0 jupyter power        # on all interfaces",
+            "jupyter power --IdentityProvider.token=''   # no authentication: this machine only",
+        )
+    )
 
     home = Unicode(
         help="Directory of the model store. Default: A3S_POWER_HOME, else ~/.a3s/power."

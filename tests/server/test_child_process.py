@@ -68,6 +68,22 @@ async def test_an_exception_is_the_reason_of_the_exit() -> None:
     assert "echo_child.py" not in reason  # the traceback is in the log only
 
 
+async def test_errors_of_the_process_are_in_the_servers_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with running() as echo:
+        echo.child.send(Misbehave("print"))
+        echo.child.send(Misbehave("raise"))
+        await echo.exited.wait()
+    logged = {record.getMessage(): record.levelname for record in caplog.records}
+    assert logged["Power: the echo process: ERROR Unexpected error: ZeroDivisionError: a bug"] == (
+        "ERROR"
+    )
+    (traceback,) = (text for text in logged if 'raise ZeroDivisionError("a bug")' in text)
+    assert logged[traceback] == "ERROR"
+    assert not any("printed by" in text for text in logged)  # logged at DEBUG
+
+
 async def test_the_process_exits_when_its_main_function_returns() -> None:
     async with running() as echo:
         echo.child.send(Echo("last"))

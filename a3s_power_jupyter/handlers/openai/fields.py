@@ -17,7 +17,7 @@ from ...contract.parameters import Penalty, PositiveInt, Probability, check
 
 T = TypeVar("T", bound=msgspec.Struct)
 
-#: Fields of OpenAI that have no effect here.
+#: Fields of OpenAI that are not read here. They have no effect, or `requests` refuses them.
 IGNORED_CHAT = frozenset(
     {
         "audio",

@@ -194,7 +194,7 @@ class HubApi:
 
     @contextmanager
     def _errors(self, repo: str, revision: str) -> Iterator[None]:
-        """Convert exceptions of huggingface_hub and its HTTP client to errors of the contract."""
+        """Convert exceptions of huggingface_hub and its HTTP client to a `PowerError`."""
         try:
             yield
         except OfflineModeIsEnabled:

@@ -1,3 +1,5 @@
+"""Frames: round trips, limits and truncated streams."""
+
 from __future__ import annotations
 
 import io
