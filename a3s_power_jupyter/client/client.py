@@ -51,7 +51,8 @@ def connect(url: str | None = None, token: str | None = None, *, start: bool = T
     ServerNotFound
         If no server is found. The message lists what was tried.
     InvalidParameter
-        If `url` or ``A3S_POWER_URL`` is not an HTTP URL.
+        If `url` or ``A3S_POWER_URL`` is not an HTTP URL, or the token contains spaces or line
+        breaks.
     """
     if url is not None:
         return Client(Connection(server_at(url, token, "the given URL")))
@@ -73,7 +74,7 @@ class Client(ModelMethods, PullMethods):
         self._connection = connection
 
     def __repr__(self) -> str:
-        return f"<a3s_power_jupyter.Client of {self.server.url}>"
+        return f"<a3s_power_jupyter.Client of {self.server.display_url}>"
 
     def __enter__(self) -> Client:
         return self

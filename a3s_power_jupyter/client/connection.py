@@ -16,6 +16,7 @@ import msgspec
 
 from ..contract import sse
 from ..contract.errors import ConnectionLost, PowerError, ServerNotFound, Unauthorized, from_wire
+from ..contract.redaction import Redactor
 
 #: Seconds to open a TCP connection. Servers are on this machine or near it.
 CONNECT_TIMEOUT = 5.0
@@ -49,7 +50,12 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     found: str = ""
 
     def __repr__(self) -> str:
-        return f"<Server {self.url}, {self.found}>"  # without the key
+        return f"<Server {self.display_url}, {self.found}>"  # without the key
+
+    @property
+    def display_url(self) -> str:
+        """`url` without user and password."""
+        return Redactor(self.key)(self.url)
 
 
 def http_options(server: Server) -> dict[str, Any]:
@@ -242,27 +248,30 @@ class Connection:
     ) -> httpx2.Response:
         if http.is_closed:
             raise ConnectionLost("This client is closed. Create a new one with connect().")
+        # Exceptions are not chained: their texts may contain the key.
         try:
             response = http.send(request, stream=stream)
             if response.is_success:
                 return response
             response.read()
         except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
+            reason = Redactor(self.server.key)(str(error))
             raise ServerNotFound(
-                f"Could not connect to {self.server.url}: {error}. Start the server, or choose "
-                "another one: connect(url, token), or the environment variable A3S_POWER_URL."
+                f"Could not connect to {self.server.display_url}: {reason}. Start the server, or "
+                "choose another one: connect(url, token), or the environment variable "
+                "A3S_POWER_URL."
             ) from None
         except httpx2.TimeoutException:
             raise ConnectionLost(
-                f"The server at {self.server.url} did not respond in time. It may be overloaded; "
-                "try again."
+                f"The server at {self.server.display_url} did not respond in time. It may be "
+                "overloaded; try again."
             ) from None
         except httpx2.TransportError:
             raise ConnectionLost(
-                f"The server at {self.server.url} closed the connection without a reply. "
+                f"The server at {self.server.display_url} closed the connection without a reply. "
                 "It may have been stopped; try again."
             ) from None
-        raise _error_of(response, self.server.url)
+        raise _error_of(response, self.server.display_url)
 
     def _reconnect(self, failed: httpx2.Client) -> bool:
         """Find the server again and return whether its address or key has changed.

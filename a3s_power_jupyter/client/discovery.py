@@ -12,6 +12,7 @@ import psutil
 from jupyter_core.paths import jupyter_runtime_dir
 
 from ..contract.errors import InvalidParameter, ServerNotFound
+from ..contract.redaction import Redactor, clean_token
 from ..contract.runtime_info import runtime_file
 from .connection import Server
 from .launcher import shared_server
@@ -33,16 +34,18 @@ def server_at(url: str, token: str | None, found: str) -> Server:
     Raises
     ------
     InvalidParameter
-        If `url` is not an HTTP URL.
+        If `url` is not an HTTP URL, or the token contains characters that a token cannot have.
     """
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise InvalidParameter(
-            f"{url.partition('?')[0]!r} is not a server URL. "
+            f"{Redactor(token)(url.partition('?')[0])!r} is not a server URL. "
             "Use a URL such as 'http://localhost:8888'.",
             param="url",
         )
-    token = token or parse_qs(parts.query).get("token", [None])[0]
+    token = clean_token(token, "The token", param="token") or clean_token(
+        parse_qs(parts.query).get("token", [None])[0], "The token in the URL", param="url"
+    )
     path = parts.path.rstrip("/").removesuffix("/v1") + "/"
     return Server(
         url=urlunsplit((parts.scheme, parts.netloc, path, "", "")), key=token, found=found

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from ..contract.redaction import clean_token
 from ..contract.types import PullStatus
 from .connection import DEFAULT_TIMEOUT, Connection, EventStream
 
@@ -128,5 +129,6 @@ def _path(name: str) -> str:
 
 
 def _body(name: str, token: str | None, force: bool, revision: str | None) -> dict[str, Any]:
+    token = clean_token(token, "The hub token", param="token")
     body = {"name": name, "token": token, "force": force or None, "revision": revision}
     return {key: value for key, value in body.items() if value is not None}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import Coroutine
 from http.client import responses
 from types import TracebackType
@@ -183,7 +184,12 @@ class PowerHandler(AuthHandler):
         self.finish(msgspec.json.encode({"error": error.to_wire()}))
 
     def to_error(self, raised: BaseException | None, status: int = 500) -> PowerError:
-        """Return the `PowerError` for an exception of a verb, tornado or Jupyter."""
+        """Return the error of the reply to an exception, without the server's secrets."""
+        error = self._to_power_error(raised, status)
+        self.context.redactor().clean(error)
+        return error
+
+    def _to_power_error(self, raised: BaseException | None, status: int) -> PowerError:
         if isinstance(raised, PowerError):
             return raised
         if status == 405:
@@ -213,19 +219,21 @@ class PowerHandler(AuthHandler):
         value: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        """Log user errors at debug level and bugs with a traceback.
+        """Log user errors at debug level and bugs with a traceback, all without secrets.
 
         The URL is left out because it may contain a token. Jupyter's access log has it without.
         """
         where = (self.request.method, self.template)
+        redact = self.context.redactor()
         if isinstance(value, PowerError):
             log = self.log.warning if value.status >= 500 else self.log.debug
-            log("%s %s: %s: %s", *where, value.code, value.message)
+            log("%s %s: %s: %s", *where, value.code, redact(value.message))
         elif isinstance(value, web.HTTPError):
             log = self.log.warning if value.status_code >= 500 else self.log.debug
-            log("%s %s: %s", *where, value)
+            log("%s %s: %s", *where, redact(str(value)))
         elif typ is not None and value is not None:
-            self.log.error("Uncaught exception in %s %s", *where, exc_info=(typ, value, tb))
+            text = redact("".join(traceback.format_exception(typ, value, tb)))
+            self.log.error("Uncaught exception in %s %s\n%s", *where, text)
 
 
 def decode_object(body: bytes) -> dict[str, Any]:

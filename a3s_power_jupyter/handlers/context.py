@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from ..contract.redaction import Redactor
 
 if TYPE_CHECKING:
     from ..service.service import PowerService
@@ -26,6 +29,8 @@ class Context:
         Maximum size of a request's body.
     problems : list of str
         Invalid environment variables that the server ignores.
+    redactor : callable
+        Returns a function that removes the server's secrets from texts.
     last_request : float
         Time of the last authenticated request, in seconds on the monotonic clock.
     """
@@ -34,6 +39,7 @@ class Context:
     kernel_key: str
     max_request_bytes: int
     problems: list[str]
+    redactor: Callable[[], Redactor]
     last_request: float = field(default_factory=time.monotonic)
 
     def touch(self) -> None:

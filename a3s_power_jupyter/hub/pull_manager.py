@@ -17,6 +17,7 @@ from typing import Literal
 import msgspec
 
 from ..contract.errors import InvalidModelName, InvalidReference, ModelBusy, PullStateNotFound
+from ..contract.redaction import clean_token
 from ..contract.types import Manifest, PullRequest, PullStatus
 from ..ipc.child import python_module
 from ..store.model_store import ModelStore
@@ -92,6 +93,8 @@ class PullManager:
         ------
         InvalidReference, InvalidModelName
             If the request does not name a model on the hub.
+        InvalidParameter
+            If the token contains characters that a token cannot have.
         ManifestUnreadable
             If there is a model of this name but its manifest cannot be read.
         """
@@ -116,6 +119,7 @@ class PullManager:
     async def _start(self, request: PullRequest) -> Manifest | tuple[Pull, bool]:
         """Return the existing model, or its pull and whether the pull is new."""
         reference = parse(request.name, request.revision)
+        token = clean_token(request.token, "The hub token", param="token")
         name = reference.name
         existing = await asyncio.to_thread(find_existing, self._store, self._states, name)
         if name in self._running:
@@ -130,7 +134,7 @@ class PullManager:
             reference=reference,
             status=state.status,
             home=str(self._home),
-            token=request.token,
+            token=token,
             force=request.force,
             memory_bytes=self._memory_bytes(),
         )

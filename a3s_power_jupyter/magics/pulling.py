@@ -18,6 +18,7 @@ from msgspec import UNSET
 
 from ..client import Client
 from ..contract.errors import PowerError
+from ..contract.redaction import Redactor, clean_token
 from ..contract.types import PullStatus
 from ..display import pull_progress
 from . import render
@@ -107,18 +108,22 @@ def login(session: Session, arguments: argparse.Namespace) -> Output:
     import huggingface_hub
 
     try:
-        token = getpass.getpass("Token of the Hugging Face Hub: ").strip()
+        entered = getpass.getpass("Token of the Hugging Face Hub: ")
     except StdinNotImplementedError:
         raise UsageError(
             "This front end does not support input. Run `hf auth login` in a terminal, or set "
             "HF_TOKEN for the server."
         ) from None
-    if not token:
+    try:
+        token = clean_token(entered, "The token")
+    except PowerError as error:
+        raise UsageError(error.message) from None
+    if token is None:
         raise UsageError("No token entered. Create one: https://huggingface.co/settings/tokens")
     try:
         huggingface_hub.login(token, skip_if_logged_in=False)
     except (ValueError, OSError) as error:  # the token was rejected, or the hub is unreachable
-        reason = str(error).replace(token, "...").partition("\n")[0]
+        reason = Redactor(token)(str(error)).partition("\n")[0]
         raise UsageError(f"The hub did not accept the token: {reason}") from None
     path = huggingface_hub.constants.HF_TOKEN_PATH
     return render.note(f"Login successful. The token is stored in {path} and used for all pulls.")

@@ -45,7 +45,7 @@ class Session:
     def server_description(self) -> str:
         """The URL of the server and how it was found."""
         server = self.client.server
-        return f"{server.url} ({server.found})"
+        return f"{server.display_url} ({server.found})"
 
     def names(self, kind: str, *, timeout: float) -> list[str]:
         """Return the names of models or pulls for completion. Never starts a server.

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import msgspec
 
 from ..contract.errors import PowerError, UpstreamTimeout
+from ..contract.redaction import Redactor
 from ..contract.types import Manifest, Upstream
 from .body import upstream_of
 
@@ -59,10 +60,15 @@ class HealthTracker:
     ----------
     changed : callable
         Called with a model's name when the health of its upstream changes.
+    redactor : callable
+        Returns the function that removes an upstream's key from texts.
     """
 
-    def __init__(self, changed: Callable[[str], None]) -> None:
+    def __init__(
+        self, changed: Callable[[str], None], redactor: Callable[[Upstream], Redactor]
+    ) -> None:
         self._changed = changed
+        self._redactor = redactor
         self._health: dict[str, tuple[Upstream, UpstreamHealth]] = {}
 
     def get(self, manifest: Manifest) -> UpstreamHealth:
@@ -97,7 +103,8 @@ class HealthTracker:
     def outcome(self, manifest: Manifest) -> Iterator[None]:
         """Record whether the upstream answers within the block.
 
-        A request that the upstream refuses counts as answered.
+        A request that the upstream refuses counts as answered. The upstream's key is removed from
+        the messages of errors, which may quote the upstream or its HTTP client.
 
         Raises
         ------
@@ -113,6 +120,7 @@ class HealthTracker:
             health.error = UpstreamTimeout("The upstream did not answer in time.")
             raise health.error from None
         except PowerError as error:
+            self._redactor(upstream_of(manifest)).clean(error)
             if error.status >= 500:
                 health.answers, health.error = False, error
             raise

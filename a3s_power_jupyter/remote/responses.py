@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
@@ -31,6 +32,9 @@ MAX_MESSAGE = 500
 
 #: Bytes of JSON above which it is decoded in a thread.
 LARGE_JSON = 256 * 1024
+
+#: A word of ASCII characters, such as a key, that may be incomplete.
+_LAST_WORD = re.compile(r"[\x21-\x7e]+\Z")
 
 #: Shown in place of a message if the upstream sends none.
 NO_REASON = "it gives no reason."
@@ -166,8 +170,15 @@ def _message(reply: dict[str, Any]) -> str:
         error = error.get("message")
     for message in (error, reply.get("message"), reply.get("detail")):
         if isinstance(message, str) and message.strip():
-            return message.strip()[:MAX_MESSAGE]
+            return _shortened(message.strip())
     return ""
+
+
+def _shortened(message: str) -> str:
+    """Cut a long message between words, so that no part of a key in it remains."""
+    if len(message) <= MAX_MESSAGE:
+        return message
+    return _LAST_WORD.sub("", message[:MAX_MESSAGE]).rstrip() + " ..."
 
 
 def _retry_after(headers: dict[str, str]) -> int | None:

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 from msgspec import UNSET
 
 from ..contract.errors import (
+    InvalidParameter,
     UpstreamError,
     UpstreamTimeout,
     UpstreamUnauthorized,
     UpstreamUnreachable,
 )
+from ..contract.redaction import Redactor, clean_token
 from ..contract.types import Upstream
 from .responses import MAX_ERROR_BYTES, refusal
 
@@ -42,6 +44,10 @@ class UpstreamTransport:
         self._timeout = timeout
         self._client: httpx2.AsyncClient | None = None
 
+    def redactor(self, upstream: Upstream) -> Redactor:
+        """Return a function that removes the key of `upstream` from texts."""
+        return Redactor(_raw_key(upstream))
+
     @asynccontextmanager
     async def send(
         self, method: str, upstream: Upstream, route: str, content: bytes | None = None
@@ -56,7 +62,7 @@ class UpstreamTransport:
             If a GET request is answered with 404.
         PowerError
             If the upstream cannot be reached, breaks the connection or refuses the request, here
-            or while the caller reads the body.
+            or while the caller reads the body. `HealthTracker.outcome` removes the key from it.
         """
         import httpx2
 
@@ -88,7 +94,7 @@ class UpstreamTransport:
                 f"Could not connect to the upstream {request.url.host}: {error}. Check that it is "
                 "running and that base_url is correct."
             ) from None
-        except httpx2.TransportError as error:
+        except httpx2.HTTPError as error:
             raise UpstreamError(
                 f"Lost the connection to the upstream {request.url.host}: "
                 f"{str(error) or type(error).__name__}. Try again."
@@ -120,12 +126,19 @@ async def _beginning(response: httpx2.Response) -> bytes:
     return bytes(body[:MAX_ERROR_BYTES])
 
 
+def _raw_key(upstream: Upstream) -> str | None:
+    return None if upstream.api_key_env is UNSET else os.environ.get(upstream.api_key_env)
+
+
 def _authorization(upstream: Upstream) -> dict[str, str]:
     """Return the header with the key, which is read from the environment for each request."""
     if upstream.api_key_env is UNSET:
         return {}
-    key = os.environ.get(upstream.api_key_env, "").strip()
-    if not key:
+    try:
+        key = clean_token(_raw_key(upstream), f"The value of {upstream.api_key_env}")
+    except InvalidParameter as error:
+        raise UpstreamUnauthorized(error.message) from None
+    if key is None:
         raise UpstreamUnauthorized(
             f"The environment variable {upstream.api_key_env} is not set in the notebook server. "
             "Set it and restart the server."

@@ -36,7 +36,7 @@ class Upstreams:
 
     def __init__(self, timeout: float, changed: Callable[[str], None]) -> None:
         self._transport = UpstreamTransport(timeout)
-        self._health = HealthTracker(changed)
+        self._health = HealthTracker(changed, self._transport.redactor)
         self._checks: dict[str, asyncio.Task[None]] = {}
 
     def health(self, manifest: Manifest) -> UpstreamHealth:

@@ -29,6 +29,7 @@ from traitlets.utils.bunch import Bunch
 from .. import __version__
 from ..contract.errors import InvalidKeepAlive
 from ..contract.parameters import parse_keep_alive
+from ..contract.redaction import Redactor
 from ..contract.runtime_info import RuntimeInfo
 from ..handlers.context import SETTING, Context
 from ..handlers.metrics import RuntimeMetrics
@@ -191,8 +192,14 @@ class PowerApp(ExtensionApp):
             kernel_key=secrets.token_urlsafe(32),
             max_request_bytes=int(self.max_request_mb * 2**20),
             problems=self.environment.problems,
+            redactor=self._redactor,
         )
         self.settings[SETTING] = self.context
+
+    def _redactor(self) -> Redactor:
+        """Return a function that removes the server's secrets, as they are now, from texts."""
+        token = getattr(self.serverapp.identity_provider, "token", None)
+        return Redactor(token, self.context.kernel_key)
 
     def _service_settings(self) -> Settings:
         return Settings(

@@ -36,6 +36,14 @@ def test_the_key_is_sent_and_not_shown() -> None:
         assert "secret" not in repr(client) + repr(client.server)
 
 
+def test_a_password_in_the_url_is_not_shown() -> None:
+    with client_of(f"http://ada:open-sesame@127.0.0.1:{free_port()}/", "secret") as client:
+        with pytest.raises(ServerNotFound) as caught:
+            client.health()
+        assert "open-sesame" not in str(caught.value)
+    assert caught.value.__suppress_context__  # the HTTP client's text is not shown either
+
+
 def test_names_are_percent_encoded() -> None:
     paths = []
 

@@ -143,20 +143,52 @@ def test_invalid_requests(hub: HubServer, server: Server) -> None:
 
 def test_the_token_is_only_sent_to_the_hub(hub: HubServer, server: Server) -> None:
     before = len(hub.requests)
-    assert pull(server, name_of("Gated"), token=TOKEN)[-1]["status"] == "success"
+    assert pull(server, name_of("Gated"), token=f" {TOKEN}\n")[-1]["status"] == "success"
     requests = [r for r in hub.requests[before:] if "Gated" in r.path or r.host == "cdn"]
     assert {r.authorization for r in requests if r.host == "hub"} == {f"Bearer {TOKEN}"}
     assert {r.authorization for r in requests if r.host == "cdn"} <= {None}
-    assert TOKEN.encode() not in server.log.read_bytes()
-    for path in server.home.rglob("*"):
-        assert (
-            path.suffix == ".gguf"
-            or not path.is_file()
-            or path.stat().st_size > 10**6
-            or (TOKEN.encode() not in path.read_bytes())
-        ), path
+    assert TOKEN not in written_by(server)
     with server.api() as api:
         assert TOKEN not in api.get("v1/models/pull").text
+
+
+def written_by(server: Server) -> str:
+    """Return the log of a server and the small files in its home."""
+    files = [path for path in server.home.rglob("*") if path.is_file()]
+    small = [path.read_bytes() for path in files if path.stat().st_size < 10**6]
+    return b"".join([server.log.read_bytes(), *small]).decode(errors="replace")
+
+
+@pytest.mark.parametrize("inside", ["\n", " ", "\0", "\u200b"])
+def test_a_token_with_invalid_characters_is_refused(server: Server, inside: str) -> None:
+    body = {"name": name_of("Gated"), "token": f"hf_first{inside}second"}
+    with server.api() as api:
+        for background in (False, True):
+            refused = api.post("v1/models/pull", json=body | {"background": background})
+            error = refused.json()["error"]
+            assert (refused.status_code, error["code"]) == (400, "invalid_parameter")
+            assert error["param"] == "token"
+            assert "hf_first" not in refused.text
+    assert "hf_first" not in written_by(server)
+
+
+def test_secrets_of_the_environment_stay_secret(
+    start_server: Callable[..., Server], tmp_path: Path
+) -> None:
+    """HF_TOKEN has a space in it; the URL of the hub, which cannot be reached, a password."""
+    environ = {"HF_TOKEN": "hf_first second", "HF_ENDPOINT": "http://ada:open-sesame@127.0.0.1:9"}
+    server = start_server("--debug", headless=True, environ=environ, home=tmp_path / "home")
+    name = name_of("Gated")
+    last = pull(server, name)[-1]
+    assert last["error"]["code"] == "invalid_parameter"
+    assert "HF_TOKEN" in last["error"]["message"]
+    assert status_of(server, name)["error"] == last["error"]
+    last = pull(server, name, token="hf_of_the_request")[-1]
+    assert (last["error"]["code"], status_of(server, name)["error"]) == ("hub_error", last["error"])
+    seen = written_by(server)
+    assert "thrown while requesting GET http://[redacted]@127.0.0.1:9" in seen
+    for secret in ("hf_first", "second", "open-sesame", "hf_of_the_request"):
+        assert secret not in seen + str(last)
 
 
 def test_pause_resume_and_cancel(hub: HubServer, server: Server, smollm2_path: Path) -> None:

@@ -30,13 +30,14 @@ def upstream() -> Iterator[Upstream]:
 @pytest.fixture(scope="module")
 def front(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server with every model of the fake upstream, under the prefix ``far/``."""
-    environ = {"UPSTREAM_KEY": KEY, "WRONG_KEY": "sk-other"}
+    environ = {"UPSTREAM_KEY": f" {KEY}\n", "WRONG_KEY": "sk-other", "BROKEN_KEY": "sk-two\nlines"}
     folder = tmp_path_factory.mktemp("front")
-    argv = ("--PowerApp.remote_timeout=1.5",)
+    argv = ("--PowerApp.remote_timeout=1.5", "--debug")
     with run_server(folder, *argv, headless=True, environ=environ) as server:
         register(server, upstream.url, "echo", "waits", "endless", "breaks", "ends_early")
         register(server, upstream.url, "error_event", "busy", "html", "no_json", "too_long")
         register(server, upstream.url, "wrong", "silent", "redirects", "missing")
+        register(server, upstream.url, "quotes_key", "quotes_key_late", "bad_gzip")
         yield server
 
 
@@ -132,6 +133,7 @@ def test_a_broken_stream_ends_in_an_error(front: Server, model: str) -> None:
         ("wrong", 400, "upstream_refused", "temperature must be positive"),
         ("silent", 504, "upstream_timeout", "remote_timeout"),
         ("redirects", 502, "upstream_error", "307"),
+        ("bad_gzip", 502, "upstream_error", ""),
     ],
 )
 @pytest.mark.parametrize("streaming", [False, True])
@@ -146,16 +148,46 @@ def test_errors_of_the_upstream(
 
 
 def test_missing_and_wrong_keys(front: Server, upstream: Upstream) -> None:
-    for variable, message in (("WRONG_KEY", "Incorrect API key"), ("NO_KEY", "NO_KEY is not set")):
+    for variable, message in (
+        ("WRONG_KEY", "Incorrect API key"),
+        ("NO_KEY", "NO_KEY is not set"),
+        ("BROKEN_KEY", "BROKEN_KEY contains spaces, line breaks"),
+    ):
         target = {"base_url": upstream.url, "model": "echo", "api_key_env": variable}
         register(front, upstream.url, "keyless", upstream=target, overwrite=True)
         error = ask(front, "keyless").json()["error"]
         assert error["code"] == "upstream_unauthorized"
         assert message in error["message"]
-    kept = b"".join(path.read_bytes() for path in front.home.rglob("*.json"))
-    seen = front.log.read_bytes() + kept
-    assert KEY.encode() not in seen
-    assert b"sk-other" not in seen
+        assert "sk-" not in error["message"]
+    assert "sk-" not in written_by(front)
+
+
+def written_by(server: Server) -> str:
+    """Return the log of a server, at level DEBUG, and the files in its home."""
+    kept = b"".join(path.read_bytes() for path in server.home.rglob("*.json"))
+    return (server.log.read_bytes() + kept).decode()
+
+
+def test_a_key_in_an_error_of_the_upstream_is_removed(front: Server) -> None:
+    with front.api() as api, api.stream("GET", "v1/events") as watched:
+        events = events_of(watched)
+        next(events)
+        error = ask(front, "quotes_key").json()["error"]
+        assert "'Authorization': 'Bearer [redacted]'" in error["message"]
+        models: Iterator[Any] = (event.get("model") for event in events)
+        assert any(
+            model and model["id"] == "far/quotes_key" and model.get("error") == error
+            for model in models
+        )
+        shown = api.get("v1/models/far/quotes_key").json()
+        assert shown["error"] == error
+    last = stream(front, "quotes_key")[-1]["error"]
+    assert last["message"].endswith("[redacted] is over its limit")
+    late = ask(front, "quotes_key_late").json()["error"]["message"]
+    assert late.endswith("word ...")
+    seen = written_by(front)
+    assert "is over its limit" in seen
+    assert "sk-" not in seen
 
 
 def test_an_unreachable_upstream(front: Server) -> None:

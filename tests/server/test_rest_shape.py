@@ -220,7 +220,7 @@ def test_a_bug_is_logged_and_not_shown_to_the_client(
     assert error(response) == (500, "internal_error", None)
     assert "secret" not in response.text
     log = fake_server.log.read_text()
-    assert "RuntimeError: secret of the server" in log
+    assert "RuntimeError: secret of the server [redacted]" in log
     assert fake_server.token not in log
 
 

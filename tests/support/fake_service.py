@@ -191,7 +191,7 @@ class FakeInference:
             if name == "busy":
                 raise ServerBusy("Come back later.", retry_after=7)
             if name == "bug":
-                raise RuntimeError("secret of the server")
+                raise RuntimeError(f"secret of the server {os.environ['JUPYTER_TOKEN']}")
             await self._wait_if_silent(name)
             yield Started(3, 0)
             yield Delta("Hello")

@@ -150,6 +150,25 @@ async def _wrong(handler: _Chat, body: dict[str, Any]) -> None:
     handler.fail(422, {"detail": "temperature must be positive"})
 
 
+async def _quotes_key(handler: _Chat, body: dict[str, Any]) -> None:
+    if body.get("stream"):
+        await handler.event({"content": "half"})
+        await handler.send(f'data: {{"error": {{"message": "{KEY} is over its limit"}}}}\n\n')
+    else:
+        message = f"Invalid headers: {dict(handler.request.headers)}"
+        handler.fail(500, {"error": {"message": message}})
+
+
+async def _quotes_key_late(handler: _Chat, body: dict[str, Any]) -> None:
+    """The limit on the length of messages falls into the key."""
+    handler.fail(400, {"message": "word " * 98 + f" {KEY} is wrong"})
+
+
+async def _bad_gzip(handler: _Chat, body: dict[str, Any]) -> None:
+    handler.set_header("Content-Encoding", "gzip")
+    handler.finish("not gzip")
+
+
 async def _silent(handler: _Chat, body: dict[str, Any]) -> None:
     await asyncio.sleep(3)
 
@@ -170,6 +189,9 @@ _ANSWERS = {
     "no_json": _no_json,
     "too_long": _too_long,
     "wrong": _wrong,
+    "quotes_key": _quotes_key,
+    "quotes_key_late": _quotes_key_late,
+    "bad_gzip": _bad_gzip,
     "silent": _silent,
     "redirects": _redirects,
 }

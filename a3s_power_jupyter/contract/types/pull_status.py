@@ -19,7 +19,7 @@ class PullRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name : str
         Reference to a model on the hub (`hub.resolve.reference`).
     token : str
-        Hub token. It is never stored, logged or sent back.
+        Hub token; whitespace around it is removed. It is never stored, logged or sent back.
     force : bool
         Whether to verify and update a model that is already present.
     revision : str

@@ -15,6 +15,7 @@ from msgspec import UNSET, UnsetType
 
 from ...contract.errors import BadRequest, HubError, InsufficientDisk, ModelNotFound
 from ...contract.parameters import DefaultParameters
+from ...contract.redaction import Redactor
 from ...contract.types import Manifest, RegisterRequest, Source, StoredFile
 from ...store import ModelStore
 from ...store.blobs import BLOBS, HEADROOM
@@ -48,6 +49,8 @@ class Job:
         Set to pause the pull.
     policy : Policy or None
         Retries and timeouts of downloads.
+    redactor : Redactor or None
+        Receives the token that the pull uses.
     """
 
     def __init__(
@@ -56,10 +59,12 @@ class Job:
         reporter: Reporter,
         stop: threading.Event,
         policy: Policy | None = None,
+        redactor: Redactor | None = None,
     ) -> None:
         self._request = request
         self._reporter = reporter
         self._stop = stop
+        self._redactor = redactor or Redactor()
         self._policy = policy or Policy()
         self._throttle = Throttle(self._policy.connections)
         self._home = Path(request.home)
@@ -77,7 +82,9 @@ class Job:
         """
         self._parameters()  # raises early if the name is invalid or the manifest unreadable
         reference = self._request.reference
-        hub = HubApi(self._request.endpoint, self._request.token)
+        token = hub_token(self._request.token)
+        self._redactor.add(token)
+        hub = HubApi(self._request.endpoint, token)
         for _ in range(MAX_PLANS):
             self._reporter.resolving()
             plan = make_plan(reference, hub, memory_bytes=self._request.memory_bytes)
@@ -85,15 +92,17 @@ class Job:
             progress = Progress(plan.files)
             self._reporter.planned(plan, progress)
             try:
-                return self._execute(plan, progress, hub.endpoint)
+                return self._execute(plan, progress, hub.endpoint, token)
             except ContentChanged:
                 continue
         raise HubError(
             f"The files of {reference.repo} changed during the download. Try again later."
         )
 
-    def _execute(self, plan: Plan, progress: Progress, endpoint: str) -> Manifest:
-        token, hub = hub_token(self._request.token), origin_of(endpoint)
+    def _execute(
+        self, plan: Plan, progress: Progress, endpoint: str, token: str | None
+    ) -> Manifest:
+        hub = origin_of(endpoint)
         fetcher = Fetcher(
             home=self._home,
             name=plan.name,

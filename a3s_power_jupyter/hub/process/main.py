@@ -8,7 +8,12 @@ from __future__ import annotations
 import logging
 import threading
 
-from ...contract.errors import PowerError
+import msgspec
+from msgspec import UNSET
+
+from ...contract.errors import PowerError, from_wire
+from ...contract.redaction import Redactor, redact_logs
+from ...contract.types import PullStatus
 from ...ipc import harness
 from ..protocol import COMMAND_DECODER, Command, StartPull
 from ..transfer.exceptions import Stopped
@@ -26,9 +31,14 @@ def main(channel: harness.Channel[Command]) -> None:
     request = channel.receive()
     if not isinstance(request, StartPull):
         raise TypeError(f"The first command must be StartPull, not {type(request).__name__}.")
-    reporter = Reporter(request.status, channel.emit)
+    redactor = Redactor(request.token)
+    # huggingface_hub logs the texts of exceptions through a handler of its own.
+    redact_logs(redactor, logging.getLogger(), logging.getLogger("huggingface_hub"))
+    reporter = Reporter(
+        request.status, lambda status: channel.emit(without_secrets(status, redactor))
+    )
     stop = threading.Event()
-    job = Job(request, reporter, stop)
+    job = Job(request, reporter, stop, redactor=redactor)
     thread = threading.Thread(target=run_job, args=(job, reporter), daemon=True)
     thread.start()
     grace = PAUSE_GRACE
@@ -40,6 +50,17 @@ def main(channel: harness.Channel[Command]) -> None:
         else:
             reporter.tick()
     reporter.paused()  # unless the job has reported its outcome
+
+
+def without_secrets(status: PullStatus, redactor: Redactor) -> PullStatus:
+    """Return the status with the secrets removed from its texts."""
+    if status.note is not UNSET:
+        status = msgspec.structs.replace(status, note=redactor(status.note))
+    if status.error is not UNSET:
+        error = from_wire(status.error)
+        redactor.clean(error)
+        status = msgspec.structs.replace(status, error=error.to_wire())
+    return status
 
 
 def run_job(job: Job, reporter: Reporter) -> None:

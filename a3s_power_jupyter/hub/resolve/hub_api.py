@@ -25,6 +25,7 @@ from huggingface_hub.utils import hf_raise_for_status, http_backoff
 from msgspec import UNSET, Meta, UnsetType
 
 from ...contract.errors import HubError, HubUnauthorized, InvalidReference, PowerError
+from ...contract.redaction import Redactor, clean_token
 from .reference import REPO
 
 TIMEOUT = 30.0  # seconds without a byte; huggingface_hub has no limit of its own
@@ -37,8 +38,15 @@ T = TypeVar("T")
 
 
 def hub_token(token: str | None) -> str | None:
-    """Return `token`, or ``HF_TOKEN``, or the token that ``hf auth login`` stored."""
-    return token or get_token()
+    """Return `token`, or ``HF_TOKEN``, or the token that ``hf auth login`` stored.
+
+    Raises
+    ------
+    InvalidParameter
+        If it contains characters that a token cannot have.
+    """
+    given = clean_token(token, "The hub token", param="token")
+    return given or clean_token(get_token(), "The hub token in HF_TOKEN, or stored by a login,")
 
 
 # HF_ENDPOINT may point to any server, and these values become file names.
@@ -205,9 +213,10 @@ class HubApi:
         except HfHubHTTPError as error:
             raise self._convert(error, repo, revision) from None
         except httpx2.HTTPError as error:
+            reason = Redactor(self._token)(str(error)) or type(error).__name__
             raise HubError(
-                f"The hub at {self._host} cannot be reached: {str(error) or type(error).__name__}. "
-                "Check the network, HF_ENDPOINT and the proxy settings."
+                f"The hub at {self._host} cannot be reached: {reason}. Check the network, "
+                "HF_ENDPOINT and the proxy settings."
             ) from None
         except (msgspec.DecodeError, UnicodeDecodeError):
             raise HubError(
@@ -236,7 +245,7 @@ class HubApi:
         )
 
     def _gated(self, repo: str) -> str:
-        page = f"{self.endpoint}/{repo}"
+        page = Redactor(self._token)(f"{self.endpoint}/{repo}")
         if self._token is None:
             return (
                 f"{repo} is gated: its author grants access to the files. Request access at "
