@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from msgspec import UNSET
-
 from ..contract.errors import (
-    InvalidParameter,
     UpstreamError,
     UpstreamTimeout,
-    UpstreamUnauthorized,
     UpstreamUnreachable,
 )
-from ..contract.redaction import Redactor, clean_token
 from ..contract.types import Upstream
+from .keys import UpstreamKeys
 from .responses import MAX_ERROR_BYTES, refusal
 
 if TYPE_CHECKING:
@@ -38,15 +33,14 @@ class UpstreamTransport:
     ----------
     timeout : float
         Seconds an upstream may stay silent during a reply.
+    keys : UpstreamKeys
+        The keys, which are read for each request.
     """
 
-    def __init__(self, timeout: float) -> None:
+    def __init__(self, timeout: float, keys: UpstreamKeys) -> None:
         self._timeout = timeout
+        self._keys = keys
         self._client: httpx2.AsyncClient | None = None
-
-    def redactor(self, upstream: Upstream) -> Redactor:
-        """Return a function that removes the key of `upstream` from texts."""
-        return Redactor(_raw_key(upstream))
 
     @asynccontextmanager
     async def send(
@@ -67,7 +61,10 @@ class UpstreamTransport:
         import httpx2
 
         # Without compression, each event is delivered as soon as the upstream sends it.
-        headers = {"Accept-Encoding": "identity", **_authorization(upstream)}
+        headers = {"Accept-Encoding": "identity"}
+        key = self._keys.key_of(upstream)
+        if key is not None:
+            headers["Authorization"] = f"Bearer {key}"
         if content is not None:
             headers["Content-Type"] = "application/json"
         client = self._open()
@@ -124,23 +121,3 @@ async def _beginning(response: httpx2.Response) -> bytes:
         if len(body) >= MAX_ERROR_BYTES:
             break
     return bytes(body[:MAX_ERROR_BYTES])
-
-
-def _raw_key(upstream: Upstream) -> str | None:
-    return None if upstream.api_key_env is UNSET else os.environ.get(upstream.api_key_env)
-
-
-def _authorization(upstream: Upstream) -> dict[str, str]:
-    """Return the header with the key, which is read from the environment for each request."""
-    if upstream.api_key_env is UNSET:
-        return {}
-    try:
-        key = clean_token(_raw_key(upstream), f"The value of {upstream.api_key_env}")
-    except InvalidParameter as error:
-        raise UpstreamUnauthorized(error.message) from None
-    if key is None:
-        raise UpstreamUnauthorized(
-            f"The environment variable {upstream.api_key_env} is not set in the notebook server. "
-            "Set it and restart the server."
-        )
-    return {"Authorization": f"Bearer {key}"}

@@ -13,6 +13,7 @@ from ..contract.errors import PowerError, UpstreamError
 from ..contract.types import Manifest, Route, Upstream
 from .body import outgoing, upstream_of
 from .health import HealthTracker, UpstreamHealth
+from .keys import UpstreamKeys
 from .responses import MAX_REPLY_BYTES, decode_reply, not_an_api, read_events, read_limited
 from .transport import RouteMissing, UpstreamTransport
 
@@ -30,14 +31,21 @@ class Upstreams:
     ----------
     timeout : float
         Seconds an upstream may stay silent during a reply.
+    key_pattern : str
+        Regular expression for the names of environment variables with keys.
     changed : callable
         Called with a model's name when the health of its upstream changes.
     """
 
-    def __init__(self, timeout: float, changed: Callable[[str], None]) -> None:
-        self._transport = UpstreamTransport(timeout)
-        self._health = HealthTracker(changed, self._transport.redactor)
+    def __init__(self, timeout: float, key_pattern: str, changed: Callable[[str], None]) -> None:
+        self._keys = UpstreamKeys(key_pattern)
+        self._transport = UpstreamTransport(timeout, self._keys)
+        self._health = HealthTracker(changed, self._keys.redactor)
         self._checks: dict[str, asyncio.Task[None]] = {}
+
+    def check_key(self, upstream: Upstream) -> None:
+        """Check that the key of an upstream may be sent; raises `InvalidParameter` if not."""
+        self._keys.check(upstream)
 
     def health(self, manifest: Manifest) -> UpstreamHealth:
         """Return what is known of a model's upstream."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import socket
 import sys
@@ -34,7 +35,7 @@ from ..contract.runtime_info import RuntimeInfo
 from ..handlers.context import SETTING, Context
 from ..handlers.metrics import RuntimeMetrics
 from ..handlers.routes import ROUTES
-from ..service.settings import Settings
+from ..service.settings import UPSTREAM_KEY_PATTERN, Settings
 from .activity import ActivityMonitor
 from .environment import Environment
 from .headless import HeadlessServerApp
@@ -129,6 +130,13 @@ class PowerApp(ExtensionApp):
         min=1.0,
         help="Seconds that the upstream of a remote model may stay silent during a reply.",
     ).tag(config=True)
+    upstream_key_pattern = Unicode(
+        UPSTREAM_KEY_PATTERN,
+        help="Regular expression that matches the whole name of an environment variable that may "
+        "be the api_key_env of a remote model, whose value is sent to the upstream. Default: names "
+        "that end in _KEY or _TOKEN, except those of Jupyter, Hugging Face, cloud providers and "
+        "code hosts.",
+    ).tag(config=True)
     max_request_mb = Float(32.0, min=0.001, help="Maximum size of a request body, in MiB.").tag(
         config=True
     )
@@ -179,6 +187,17 @@ class PowerApp(ExtensionApp):
             raise TraitError(error.message) from None
         return value
 
+    @validate("upstream_key_pattern")
+    def _valid_upstream_key_pattern(self, proposal: Bunch) -> str:
+        pattern: str = proposal["value"]
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise TraitError(
+                f"upstream_key_pattern is not a regular expression: {error}."
+            ) from None
+        return pattern
+
     # ---------------------------------------------------------------- lifecycle
 
     def initialize_settings(self) -> None:
@@ -213,6 +232,7 @@ class PowerApp(ExtensionApp):
             preload=tuple(self.preload),
             max_pulls=self.max_pulls,
             remote_timeout=self.remote_timeout,
+            upstream_key_pattern=self.upstream_key_pattern,
         )
 
     def initialize_handlers(self) -> None:

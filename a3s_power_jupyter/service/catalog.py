@@ -92,6 +92,8 @@ class Catalog:
             contract lists for ``POST /v1/models``.
         """
         parameters = check_default_parameters(request.default_parameters)
+        if request.upstream is not None:
+            self._upstreams.check_key(request.upstream)
         if request.overwrite:
             self._refuse_if_busy(request.name)
         manifest, changed = await self._run_long(self._store.register, request, parameters)

@@ -74,7 +74,9 @@ class PowerService:
             log=log,
         )
         self._upstreams = upstreams = Upstreams(
-            settings.remote_timeout, lambda name: changes.publish(Change("model", name))
+            settings.remote_timeout,
+            settings.upstream_key_pattern,
+            lambda name: changes.publish(Change("model", name)),
         )
         self.pulls = PullManager(
             settings.home,

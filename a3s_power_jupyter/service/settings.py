@@ -5,6 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+#: Names that end in _KEY or _TOKEN, but not those of other services, which a request must not send
+#: to any host. The case is ignored, as Windows ignores it in these names.
+UPSTREAM_KEY_PATTERN = (
+    r"(?i)(?!JUPYTER|JPY|CONFIGPROXY|A3S_POWER|HF_|HUGGING|AWS_|AZURE_|GOOGLE_|GCP_"
+    r"|GITHUB_|GH_|GITLAB_|CI_|NPM_|PYPI_|DOCKER|KUBE|VAULT_|SSH_|GPG_)"
+    r"(?!.*(SECRET|PRIVATE|PASSWORD|ACCESS_KEY))"
+    r"[A-Z0-9_]+_(KEY|TOKEN)"
+)
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -33,6 +42,9 @@ class Settings:
         Concurrent pulls; 0 for no limit.
     remote_timeout : float
         Seconds the upstream of a remote model may stay silent during a reply.
+    upstream_key_pattern : str
+        Regular expression that matches the whole name of an environment variable that may be sent
+        to an upstream as its key.
     """
 
     home: Path
@@ -45,3 +57,4 @@ class Settings:
     preload: tuple[str, ...] = ()
     max_pulls: int = 2
     remote_timeout: float = 300.0
+    upstream_key_pattern: str = UPSTREAM_KEY_PATTERN

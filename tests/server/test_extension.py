@@ -18,6 +18,7 @@ import pytest
 
 from a3s_power_jupyter.server.environment import Environment
 from a3s_power_jupyter.server.extension import PowerApp
+from a3s_power_jupyter.service.settings import UPSTREAM_KEY_PATTERN
 from support import servers
 from support.servers import Server, clean_environ
 
@@ -124,6 +125,7 @@ def test_settings_from_variables_and_traits(start_server: Start) -> None:
         "preload": "()",
         "max_pulls": "2",
         "remote_timeout": "300.0",
+        "upstream_key_pattern": UPSTREAM_KEY_PATTERN,
     }
     traits = [
         "--PowerApp.max_loaded_models=2",
@@ -132,6 +134,7 @@ def test_settings_from_variables_and_traits(start_server: Start) -> None:
         "--PowerApp.load_timeout=60",
         "--PowerApp.preload=a",
         "--PowerApp.preload=b",
+        "--PowerApp.upstream_key_pattern=MY_[A-Z]+",
     ]
     expected = {
         "max_loaded_models": "2",
@@ -139,6 +142,7 @@ def test_settings_from_variables_and_traits(start_server: Start) -> None:
         "gpu_layers": "-1",
         "load_timeout": "60.0",
         "preload": "('a', 'b')",
+        "upstream_key_pattern": "MY_[A-Z]+",
     }
     settings = settings_of(start_server(*traits, fake=True, environ=variables))
     assert {name: settings[name] for name in expected} == expected
@@ -174,6 +178,8 @@ def test_an_invalid_trait_is_refused() -> None:
 
     with pytest.raises(TraitError, match="5m"):
         PowerApp(keep_alive="soon")
+    with pytest.raises(TraitError, match="not a regular expression"):
+        PowerApp(upstream_key_pattern="(")
 
 
 # ---------------------------------------------------------------- activity

@@ -162,6 +162,31 @@ def test_missing_and_wrong_keys(front: Server, upstream: Upstream) -> None:
     assert "sk-" not in written_by(front)
 
 
+def test_other_variables_of_the_server_are_not_sent(
+    front: Server, upstream: Upstream, start_server: Callable[..., Server]
+) -> None:
+    def body(variable: str) -> dict[str, Any]:
+        target = {"base_url": upstream.url, "model": "echo", "api_key_env": variable}
+        return {"name": "far/thief", "format": "remote", "upstream": target}
+
+    sent = len(upstream.keys)
+    with front.api() as api:
+        for variable in ("JUPYTER_TOKEN", "HF_TOKEN", "AWS_SECRET_ACCESS_KEY", "HOME", "sk-key"):
+            refused = api.post("v1/models", json=body(variable))
+            error = refused.json()["error"]
+            assert (refused.status_code, error["code"]) == (400, "invalid_parameter")
+            assert error["param"] == "upstream.api_key_env"
+            assert "PowerApp.upstream_key_pattern" in error["message"]
+            assert variable not in error["message"]
+        assert api.post("v1/models", json=body("UPSTREAM_KEY")).status_code == 201
+    # A server with another setting on the same home checks the name again.
+    strict = start_server("--PowerApp.upstream_key_pattern=OTHER", headless=True, home=front.home)
+    error = ask(strict, "thief").json()["error"]
+    assert error["code"] == "upstream_unauthorized"
+    assert "PowerApp.upstream_key_pattern" in error["message"]
+    assert len(upstream.keys) == sent
+
+
 def written_by(server: Server) -> str:
     """Return the log of a server, at level DEBUG, and the files in its home."""
     kept = b"".join(path.read_bytes() for path in server.home.rglob("*.json"))
