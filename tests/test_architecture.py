@@ -47,6 +47,8 @@ LIBRARIES = {
     "jupyter_server": {"compat", "handlers", "server"},
     "gguf": {"convert"},
     "llama_cpp": {"compat", "convert", "engine"},
+    "markdown_it": {"display"},
+    "mdit_py_plugins": {"display"},
     "openai": {"client"},
     "torch": {"engine"},
     "tornado": {"handlers", "server"},

@@ -10,6 +10,7 @@ import msgspec
 
 from ..contract.errors import ConnectionLost
 from ..contract.types import Device, EngineStatus, ManifestProblem
+from ..display.markup import from_markdown
 from .connection import EventStream
 
 
@@ -126,8 +127,8 @@ class Reply(str):
         """The answer as a plain `str`."""
         return str(self)
 
-    def _repr_markdown_(self) -> str:
-        return str(self)
+    def _repr_html_(self) -> str:
+        return from_markdown(self)
 
 
 class ChatStream:

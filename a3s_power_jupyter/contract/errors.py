@@ -15,6 +15,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
+from .text import printable
+
 
 class PowerError(Exception):
     """Base class of all errors; raised directly for unexpected failures.
@@ -22,7 +24,8 @@ class PowerError(Exception):
     Parameters
     ----------
     message : str
-        One or two sentences: what is wrong and what to do.
+        One or two sentences: what is wrong and what to do. Control sequences are removed, because
+        messages may quote a hub, an upstream server or a log, and are printed in terminals.
     param : str, optional
         The request field that caused the error, as a dotted path (``default_parameters.num_ctx``).
     retry_after : int, optional
@@ -45,8 +48,8 @@ class PowerError(Exception):
     def __init__(
         self, message: str, *, param: str | None = None, retry_after: int | None = None
     ) -> None:
-        super().__init__(message)
-        self.message = message
+        self.message = printable(message)
+        super().__init__(self.message)
         self.param = param
         self.retry_after = retry_after
 

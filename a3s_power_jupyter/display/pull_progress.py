@@ -12,8 +12,10 @@ from collections.abc import Iterator
 
 from msgspec import UNSET
 
+from ..contract.text import printable
 from ..contract.types import PullStatus
 from . import formatting
+from .markup import escape
 
 
 def fraction(status: PullStatus) -> float | None:
@@ -61,20 +63,20 @@ def summary(status: PullStatus) -> str:
 
 def text(status: PullStatus) -> str:
     """Return the name and the summary in one line."""
-    return f"{status.name}: {summary(status)}"
+    return printable(f"{status.name}: {summary(status)}")
 
 
 def markup(status: PullStatus) -> str:
     """Return HTML with a progress bar, and with the name, the summary and any note or error."""
-    name = html.escape(status.name, quote=True)
+    label_of_bar = html.escape(f"Pull of {status.name}")
     done = fraction(status)
     value = "" if done is None else f' value="{done:.4f}" max="1"'
-    bar = f'<progress aria-label="Pull of {name}"{value} style="width: 20em"></progress> '
+    bar = f'<progress aria-label="{label_of_bar}"{value} style="width: 20em"></progress> '
     if not value and status.status != "pulling":
         bar = ""  # a bar without a value is animated
-    notes = "".join(f"<br><small>{html.escape(note)}</small>" for note in _notes(status))
-    line = html.escape(summary(status))
-    return f"<div><strong>{name}</strong><br>{bar}{line}{notes}</div>"
+    notes = "".join(f"<br><small>{escape(note)}</small>" for note in _notes(status))
+    line = escape(summary(status))
+    return f"<div><strong>{escape(status.name)}</strong><br>{bar}{line}{notes}</div>"
 
 
 def _notes(status: PullStatus) -> Iterator[str]:

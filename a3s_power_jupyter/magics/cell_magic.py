@@ -155,11 +155,11 @@ def _stream_answer(
             with session.client.stream(model, messages, **parameters) as stream:
                 for piece in stream:
                     received += piece
-                    text.update(received)
+                    text.update(received, markdown=True)
             reply = stream.reply
         except KeyboardInterrupt:
             reply = Reply(received, model, "interrupted")
-        text.update(_with_finish_reason(reply))
+        text.update(_with_finish_reason(reply), markdown=True)
     return reply
 
 

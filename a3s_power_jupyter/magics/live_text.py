@@ -10,13 +10,16 @@ from typing import Any
 
 from IPython.display import display
 
+from ..contract.text import complete_length, printable
+from ..display.markup import escape, from_markdown
+
 
 class LiveText(ABC):
-    """Markdown text in the output of a cell, updated until the end of a ``with`` block."""
+    """Text in the output of a cell, updated until the end of a ``with`` block."""
 
     @abstractmethod
-    def update(self, text: str) -> None:
-        """Replace the text."""
+    def update(self, text: str, *, markdown: bool = False) -> None:
+        """Replace the text, which a notebook shows as is or renders as Markdown."""
 
     @abstractmethod
     def finish(self) -> None:
@@ -37,7 +40,9 @@ class LiveText(ABC):
 class NotebookText(LiveText):
     """A display that is updated at most ten times a second.
 
-    Each update sends the whole text. An update for each token would slow the browser down.
+    Each update sends the whole text. An update for each token would slow the browser down. If the
+    text takes long to render, the interval grows, so that rendering takes at most a tenth of the
+    time.
     """
 
     INTERVAL = 0.1  # seconds
@@ -45,12 +50,13 @@ class NotebookText(LiveText):
     def __init__(self) -> None:
         self._handle: Any = None
         self._text = ""
+        self._markdown = False
         self._shown = ""
-        self._shown_at = float("-inf")
+        self._next_update = float("-inf")
 
-    def update(self, text: str) -> None:
-        self._text = text
-        if time.monotonic() - self._shown_at >= self.INTERVAL:
+    def update(self, text: str, *, markdown: bool = False) -> None:
+        self._text, self._markdown = text, markdown
+        if time.monotonic() >= self._next_update:
             self._show()
 
     def finish(self) -> None:
@@ -58,31 +64,42 @@ class NotebookText(LiveText):
             self._show()
 
     def _show(self) -> None:
-        bundle = {"text/markdown": self._text, "text/plain": self._text}
+        started = time.monotonic()
+        html = from_markdown(self._text) if self._markdown else f"<p>{escape(self._text)}</p>"
+        bundle = {"text/html": html, "text/plain": printable(self._text)}
         if self._handle is None:
             self._handle = display(bundle, raw=True, display_id=True)
         else:
             self._handle.update(bundle, raw=True)
         self._shown = self._text
-        self._shown_at = time.monotonic()
+        now = time.monotonic()
+        self._next_update = now + max(self.INTERVAL, 9 * (now - started))
 
 
 class TerminalText(LiveText):
-    """Terminal output: added text is appended, and any other text replaces the line."""
+    """Terminal output: added text is appended, and any other text replaces the line.
+
+    Control sequences are removed, also if they arrive in several updates.
+    """
 
     def __init__(self) -> None:
-        self._shown = ""
+        self._text = ""
+        self._pending = ""  # the start of a control sequence at the end of the text
 
-    def update(self, text: str) -> None:
-        if text.startswith(self._shown):
-            write(text[len(self._shown) :])
+    def update(self, text: str, *, markdown: bool = False) -> None:
+        if text.startswith(self._text):
+            added = self._pending + text[len(self._text) :]
         else:
-            write(("\r\x1b[K" if sys.stdout.isatty() else "\n") + text)
-        self._shown = text
+            write("\r\x1b[K" if sys.stdout.isatty() else "\n")
+            added = text
+        length = complete_length(added)
+        write(printable(added[:length]))
+        self._text, self._pending = text, added[length:]
 
     def finish(self) -> None:
-        if self._shown:
-            write("\n")
+        if self._text:
+            write(printable(self._pending) + "\n")
+            self._pending = ""
 
 
 def live_text(in_notebook: bool) -> LiveText:

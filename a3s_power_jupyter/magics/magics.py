@@ -12,6 +12,7 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class
 from IPython.utils.process import arg_split  # type: ignore[attr-defined]
 
 from ..contract.errors import PowerError
+from ..contract.text import printable
 from .cell_magic import ask
 from .completion import Completion
 from .parser import HelpShown, cell_parser, line_parser
@@ -79,7 +80,7 @@ def _errors_without_traceback() -> Iterator[None]:
         yield
     except HelpShown:
         return
-    except PowerError as error:
-        raise UsageError(error.message) from None
+    except (PowerError, UsageError) as error:
+        raise UsageError(printable(str(error))) from None
     except KeyboardInterrupt:
         raise UsageError("Interrupted.") from None

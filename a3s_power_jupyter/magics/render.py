@@ -1,73 +1,69 @@
-"""Render the results of commands as text for terminals and Markdown for notebooks."""
+"""Render the results of commands as text for terminals and HTML for notebooks."""
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from msgspec import UNSET
 
+from ..contract.text import printable
 from ..contract.types import LoadPhase, Model
 from ..display import formatting
+from ..display.markup import escape
 
 
 @dataclass(frozen=True)
 class Output:
-    """Result of a command, as plain text and as Markdown. The front end selects the form."""
+    """Result of a command, as plain text and as HTML. The front end selects the form."""
 
     text: str
-    markdown: str
+    html: str
 
     def __repr__(self) -> str:
-        return self.text
+        return printable(self.text)
 
-    def _repr_markdown_(self) -> str:
-        return self.markdown
+    def _repr_html_(self) -> str:
+        return self.html
 
 
 def note(text: str) -> Output:
     """Render plain text."""
-    return Output(text, escape(text))
+    return Output(text, f"<p>{escape(text)}</p>")
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str) -> Output:
     """Render a table, or the sentence `empty` if there are no rows."""
     if not rows:
         return note(empty)
-    lines = [headers, ["---"] * len(headers), *([escape(cell) for cell in row] for row in rows)]
-    markdown = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    return Output(formatting.columns((headers, *rows)), markdown)
+    head = "".join(_cell("th", header, scope="col") for header in headers)
+    body = "".join(f"<tr>{''.join(_cell('td', cell) for cell in row)}</tr>\n" for row in rows)
+    html = f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n</table>"
+    return Output(formatting.columns((headers, *rows)), html)
+
+
+def _cell(tag: str, text: str, *, scope: str = "") -> str:
+    # JupyterLab aligns the cells of HTML tables to the right.
+    attributes = (f' scope="{scope}"' if scope else "") + ' style="text-align: left"'
+    return f"<{tag}{attributes}>{escape(text)}</{tag}>"
 
 
 def facts(pairs: Iterable[tuple[str, str]]) -> Output:
-    """Render names and values as a table of two columns, omitting pairs without a value.
-
-    The first pair must have a value, because it is the header of the Markdown table.
-    """
+    """Render names and values as a table of two columns, omitting pairs without a value."""
     shown = [(name, value) for name, value in pairs if value]
     width = max(len(name) for name, _ in shown)
     text = "\n".join(f"{name.ljust(width)}  {value}" for name, value in shown)
-    rows = [f"| {escape(name)} | {escape(value)} |" for name, value in shown]
-    markdown = "\n".join([rows[0], "|---|---|", *rows[1:]])
-    return Output(text, markdown)
+    rows = "".join(
+        f"<tr>{_cell('th', name, scope='row')}{_cell('td', value)}</tr>\n" for name, value in shown
+    )
+    return Output(text, f"<table>\n<tbody>\n{rows}</tbody>\n</table>")
 
 
 def stack(outputs: Iterable[Output]) -> Output:
     """Join outputs vertically."""
     parts = list(outputs)
-    return Output(
-        "\n\n".join(part.text for part in parts), "\n\n".join(part.markdown for part in parts)
-    )
-
-
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>|~#$])")
-
-
-def escape(text: str) -> str:
-    """Escape `text` for Markdown, including table cells."""
-    return _SPECIAL.sub(r"\\\1", text).replace("\n", " ")
+    return Output("\n\n".join(part.text for part in parts), "\n".join(part.html for part in parts))
 
 
 def state(model: Model, *, now: float | None = None) -> str:
@@ -89,19 +85,19 @@ def _expiry(model: Model, now: float) -> str:
 
 
 def loading(name: str, phase: LoadPhase, fraction: float) -> str:
-    """Return Markdown for the progress of a load; `fraction` is from 0 to 1."""
+    """Describe the progress of a load; `fraction` is from 0 to 1."""
     if phase == "converting":
-        return escape(f"Converting {name} to GGUF (first load only): {fraction:.0%}")
-    return escape(f"Loading {name}: {fraction:.0%}")
+        return f"Converting {name} to GGUF (first load only): {fraction:.0%}"
+    return f"Loading {name}: {fraction:.0%}"
 
 
 def loaded(model: Model, *, seconds: float) -> str:
-    """Return Markdown for a model that was loaded in `seconds`."""
+    """Describe a model that was loaded in `seconds`."""
     device = "" if model.device is UNSET else f"on {model.device}"
     context = "" if model.num_ctx is UNSET else f"{model.num_ctx} tokens of context"
     details = ", ".join(filter(None, (device, context, _expiry(model, time.time()))))
     text = f"Loaded {model.id} in {seconds:.1f} s: {details}."
-    return escape(" ".join((text, *_notes(model))))
+    return " ".join((text, *_notes(model)))
 
 
 def models(registered: Sequence[Model]) -> Output:

@@ -70,7 +70,7 @@ class Session:
 
     @property
     def in_notebook(self) -> bool:
-        """Whether the front end renders Markdown and updates displays, unlike a terminal."""
+        """Whether the front end renders HTML and updates displays, unlike a terminal."""
         return hasattr(self.shell, "kernel")
 
     def chat_model(self, name: str | None) -> str:

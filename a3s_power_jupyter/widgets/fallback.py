@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec import UNSET
 
+from ..contract.text import printable
 from ..contract.types import Model, PullStatus
 from ..display import formatting, pull_progress
+from ..display.markup import escape
 
 _HEADERS = ("Name", "Format", "Disk", "Parameters", "State", "Memory")
 
@@ -31,7 +32,7 @@ def models(registered: Sequence[Model]) -> Bundle:
 def pull(name: str, status: PullStatus | None) -> Bundle:
     """Render a pull; `status` is None if there is no pull of this name."""
     if status is None:
-        return _bundle(f"<p>{html.escape(name)}: not pulled</p>", f"{name}: not pulled")
+        return _bundle(f"<p>{escape(name)}: not pulled</p>", f"{name}: not pulled")
     return _bundle(pull_progress.markup(status), pull_progress.text(status))
 
 
@@ -41,14 +42,13 @@ def chat(model: str, messages: Iterable[Mapping[str, Any]]) -> Bundle:
     title = f"Chat with {model}" if model else "Chat"
     text = "\n".join([title, *(f"{role}: {content}" for role, content in shown)])
     paragraphs = "".join(
-        f"<p><strong>{html.escape(role)}</strong><br>{html.escape(content)}</p>"
-        for role, content in shown
+        f"<p><strong>{escape(role)}</strong><br>{escape(content)}</p>" for role, content in shown
     )
-    return _bundle(f"<p>{html.escape(title)}</p>{paragraphs}", text)
+    return _bundle(f"<p>{escape(title)}</p>{paragraphs}", text)
 
 
 def _bundle(markup: str, text: str) -> Bundle:
-    return {"text/html": markup, "text/plain": text}
+    return {"text/html": markup, "text/plain": printable(text)}
 
 
 #: Shown if the server does not respond.
@@ -79,5 +79,5 @@ def _row(model: Model) -> tuple[str, ...]:
 
 
 def _cells(row: Sequence[str]) -> str:
-    first, *rest = (html.escape(cell) for cell in row)
+    first, *rest = (escape(cell) for cell in row)
     return f'<th scope="row">{first}</th>' + "".join(f"<td>{cell}</td>" for cell in rest)

@@ -14,9 +14,10 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from support import servers
 from support.hub_server import HubServer, run_hub
-from support.lab_page import ARGUMENTS, REPO, SHARDS
+from support.lab_page import ARGUMENTS, REPO, SHARDS, UPSTREAM_KEY
 from support.model_files import smollm2
 from support.paths import ROOT
+from support.upstream_server import KEY
 
 IMAGES = ROOT / "docs" / "images"
 
@@ -72,7 +73,7 @@ def session_server(
 
     Tests use `lab_server`, which cleans it up after each test.
     """
-    environ = environ_of(hub) | {"A3S_POWER_MAX_MODELS": "1"}
+    environ = environ_of(hub) | {"A3S_POWER_MAX_MODELS": "1", UPSTREAM_KEY: KEY}
     folder = tmp_path_factory.mktemp("lab")
     with servers.run_server(folder, environ=environ, lab=True) as server:
         yield server

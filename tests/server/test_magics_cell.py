@@ -35,9 +35,10 @@ def test_an_answer_streams_into_one_display_and_a_variable(kernel: Kernel) -> No
     assert kinds[0] == "display_data"
     assert set(kinds[1:]) == {"update_display_data"}
     assert len({o["content"]["transient"]["display_id"] for o in cell.outputs}) == 1
-    shown = cell.texts("text/markdown")
+    shown = cell.texts("text/plain")
     assert "Paris" in shown[-1]
-    assert shown == cell.texts("text/plain")
+    assert f"<p>{shown[-1]}" in cell.texts("text/html")[-1]
+    assert not cell.texts("text/markdown")
     printed = kernel.run(
         "print(answer, answer.finish_reason, answer.usage.completion_tokens, sep='|')"
     )
@@ -49,7 +50,7 @@ def test_an_answer_streams_into_one_display_and_a_variable(kernel: Kernel) -> No
 
 def test_the_display_is_updated_during_the_generation(kernel: Kernel) -> None:
     cell = kernel.run(f"%%power smollm2 --max-tokens 60 --seed 1\n{LONG}")
-    shown = cell.texts("text/markdown")
+    shown = cell.texts("text/plain")
     assert len(shown) >= 3
     for before, after in pairwise(shown):
         assert after.startswith(before)
@@ -73,7 +74,7 @@ def test_an_interrupt_stops_the_generation_and_keeps_the_text(
     assert result.status == "ok"
     assert not result.errors
     assert result.stderr == ""
-    *_, last = result.texts("text/markdown")
+    *_, last = result.texts("text/plain")
     assert last.endswith("*(stopped)*")
     stored = kernel.run("print(story.finish_reason, story.usage, len(story))").stdout.split()
     assert stored[:2] == ["interrupted", "None"]
@@ -101,7 +102,7 @@ def test_continue_a_conversation(kernel: Kernel) -> None:
     cell = kernel.run(
         "%%power smollm2 --temperature 0 --max-tokens 16 --continue\nWhat is my name?"
     )
-    assert "Zebulon" in cell.texts("text/markdown")[-1]
+    assert "Zebulon" in cell.texts("text/plain")[-1]
     cached = kernel.run("print(answer.usage.cached_tokens > 20)")
     assert cached.stdout == "True\n"
 
@@ -151,4 +152,4 @@ def test_a_killed_worker_is_a_usage_error_and_the_next_cell_works(
     assert result.stderr.startswith("UsageError: ")
     assert "SIGKILL" in result.stderr
     again = kernel.run(f"%%power smollm2 --temperature 0\n{QUESTION}")
-    assert "Paris" in again.texts("text/markdown")[-1]
+    assert "Paris" in again.texts("text/plain")[-1]

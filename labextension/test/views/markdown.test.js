@@ -13,6 +13,27 @@ test('untrusted Markdown produces no raw HTML, images or unsafe links', () => {
   assert.doesNotMatch(toHtml('[x](data:text/html;base64,AAAA)'), /href/);
 });
 
+for (const url of [
+  'JaVaScRiPt:alert(1)',
+  '&#106;avascript:alert(1)',
+  'java&Tab;script:alert(1)',
+  'vbscript:x',
+  'file:///etc/passwd',
+  'data:image/png;base64,iVBORw0KGgo=',
+  '//evil.example/x',
+  '/logout'
+]) {
+  test(`a link to ${url} is shown as text`, () => {
+    const html = toHtml(`[x](${url}) ![x](${url}) [x][r] <${url}>\n\n[r]: ${url}`);
+    assert.doesNotMatch(html, /<(a|img)/);
+  });
+}
+
+test('an image is a link with its text or URL', () => {
+  assert.match(toHtml('![x](https://a.example/b)'), /^<p>!<a href="[^"]*" [^>]*>x<\/a><\/p>/);
+  assert.match(toHtml('![](https://a.example/b)'), />https:\/\/a.example\/b<\/a>/);
+});
+
 test('links open in a new tab without a referrer', () => {
   const html = toHtml('[docs](https://example.org)');
   assert.match(html, /href="https:\/\/example.org"/);

@@ -45,7 +45,14 @@ def test_a_reply_is_a_string_with_metadata() -> None:
     assert (reply.model, reply.finish_reason) == ("m", "stop")
     assert reply.usage == Usage(prompt_tokens=7, completion_tokens=2, cached_tokens=3)
     assert reply.raw is CHAT
-    assert reply._repr_markdown_() == "Paris."
+    assert reply._repr_html_() == "<p>Paris.</p>\n"
+
+
+def test_a_reply_is_displayed_without_raw_html_and_images() -> None:
+    shown = Reply("**a** <script>b</script> ![c](https://c.example/c.png)")._repr_html_()
+    assert "<strong>a</strong> &lt;script&gt;b&lt;/script&gt;" in shown
+    assert "<img" not in shown
+    assert not hasattr(Reply, "_repr_markdown_")
 
 
 def test_a_completion_and_a_reply_without_text() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from a3s_power_jupyter.magics import live_text
-from a3s_power_jupyter.magics.live_text import NotebookText
+from a3s_power_jupyter.magics.live_text import NotebookText, TerminalText
 
 
 class Display:
@@ -16,13 +16,15 @@ class Display:
 
     def __init__(self) -> None:
         self.texts: list[str] = []
+        self.markup: list[str] = []
 
     def __call__(self, bundle: dict[str, str], **_options: Any) -> Display:
         self.update(bundle)
         return self
 
     def update(self, bundle: dict[str, str], **_options: Any) -> None:
-        self.texts.append(bundle["text/markdown"])
+        self.texts.append(bundle["text/plain"])
+        self.markup.append(bundle["text/html"])
 
 
 def test_a_notebook_is_updated_at_most_ten_times_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,3 +41,68 @@ def test_a_notebook_is_updated_at_most_ten_times_a_second(monkeypatch: pytest.Mo
     text.update("x" * 100)
     text.finish()
     assert len(display.texts) == 16
+
+
+def test_rendering_takes_at_most_a_tenth_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    display, now = Display(), 0.0
+
+    def slow(_text: str) -> str:
+        nonlocal now
+        now += 0.5
+        return ""
+
+    monkeypatch.setattr(live_text, "display", display)
+    monkeypatch.setattr(live_text, "from_markdown", slow)
+    monkeypatch.setattr(live_text, "time", SimpleNamespace(monotonic=lambda: now))
+    text = NotebookText()
+    while now < 50:
+        now += 0.01
+        text.update(f"{now}", markdown=True)
+    assert len(display.texts) == 10
+
+
+def test_a_notebook_gets_html_without_raw_html(monkeypatch: pytest.MonkeyPatch) -> None:
+    display = Display()
+    monkeypatch.setattr(live_text, "display", display)
+    answer = "*a* <scr"
+    with NotebookText() as text:
+        text.update("Loading *<m>*: 5%")
+        monkeypatch.setattr(NotebookText, "INTERVAL", 0)
+        text._next_update = 0
+        for piece in ("ipt>alert(1)</scr", "ipt>\x1b[31m"):
+            answer += piece
+            text.update(answer, markdown=True)
+            text._next_update = 0
+    assert display.markup == [
+        "<p>Loading *&lt;m&gt;*: 5%</p>",
+        "<p><em>a</em> &lt;script&gt;alert(1)&lt;/scr</p>\n",
+        "<p><em>a</em> &lt;script&gt;alert(1)&lt;/script&gt;</p>\n",
+    ]
+    assert display.texts[-1] == "*a* <script>alert(1)</script>"
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 100])
+def test_a_terminal_gets_no_control_sequences(
+    capsys: pytest.CaptureFixture[str], size: int
+) -> None:
+    answer = "one\x1b[31m two\x1b[0m\r\n\x1b]0;title\x07three\x9b2J\tfour\x08\x1b(B \x1b"
+    with TerminalText() as text:
+        for end in range(size, len(answer) + size, size):
+            text.update(answer[:end])
+    assert capsys.readouterr().out == "one two\nthree\tfour \n"
+
+
+def test_a_terminal_does_not_wait_for_the_end_of_a_long_sequence(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with TerminalText() as text:
+        text.update("a\x1b[" + "1" * 100)
+        assert capsys.readouterr().out.startswith("a[111")
+
+
+def test_a_terminal_replaces_other_text(capsys: pytest.CaptureFixture[str]) -> None:
+    with TerminalText() as text:
+        text.update("Loading m: 5%")
+        text.update("Paris")
+        text.update("Paris.")
+    assert capsys.readouterr().out == "Loading m: 5%\nParis.\n"

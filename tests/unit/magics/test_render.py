@@ -1,4 +1,4 @@
-"""Test the text and Markdown of command results."""
+"""Test the text and HTML of command results."""
 
 from __future__ import annotations
 
@@ -100,19 +100,34 @@ def test_states(changes: dict[str, object], description: str) -> None:
     assert render.state(shown, now=NOW) == description
 
 
-def test_a_table_is_aligned_text_and_escaped_markdown() -> None:
-    shown = render.table(("Name", "Size"), [("a|b_c", "1"), ("long name", "22")], empty="-")
-    assert repr(shown) == "Name       Size\na|b_c      1\nlong name  22"
-    assert shown._repr_markdown_() == (
-        "| Name | Size |\n| --- | --- |\n| a\\|b\\_c | 1 |\n| long name | 22 |"
+def test_a_table_is_aligned_text_and_escaped_html() -> None:
+    shown = render.table(("Name", "Size"), [("a|<b>", "1"), ("long name", "22")], empty="-")
+    assert repr(shown) == "Name       Size\na|<b>      1\nlong name  22"
+    left = 'style="text-align: left"'
+    column = f'<th scope="col" {left}>'
+    assert shown._repr_html_() == (
+        "<table>\n"
+        f"<thead><tr>{column}Name</th>{column}Size</th></tr></thead>\n"
+        "<tbody>\n"
+        f"<tr><td {left}>a|&lt;b&gt;</td><td {left}>1</td></tr>\n"
+        f"<tr><td {left}>long name</td><td {left}>22</td></tr>\n"
+        "</tbody>\n</table>"
     )
     assert pretty(shown) == repr(shown)
 
 
-def test_notes_are_escaped_in_markdown() -> None:
-    shown = render.note("<b>x</b> [a](b) $y$ `c` *d*\n# e")
-    assert shown.text == "<b>x</b> [a](b) $y$ `c` *d*\n# e"
-    assert shown.markdown == r"\<b\>x\</b\> \[a\](b) \$y\$ \`c\` \*d\* \# e"
+def test_notes_are_escaped_in_html() -> None:
+    shown = render.note("<b>x</b> [a](b) $y$ `c` &lt;\n# e")
+    assert repr(shown) == "<b>x</b> [a](b) $y$ `c` &lt;\n# e"
+    dollar = "<span>$</span>"  # not math
+    assert shown.html == (f"<p>&lt;b&gt;x&lt;/b&gt; [a](b) {dollar}y{dollar} `c` &amp;lt;\n# e</p>")
+
+
+def test_facts_are_escaped_in_html_and_have_no_control_sequences() -> None:
+    shown = render.stack([render.facts([("Error", "\x1b[2J<img src=x>"), ("Empty", "")])])
+    assert repr(shown) == "Error  <img src=x>"
+    assert "&lt;img src=x&gt;" in shown.html
+    assert "\x1b" not in shown.html
 
 
 def test_lists_of_models() -> None:
@@ -146,10 +161,10 @@ def test_details_omit_unknown_values() -> None:
 
 
 def test_loading() -> None:
-    assert render.loading("a_b", "loading", 0.425) == "Loading a\\_b: 42%"
-    assert render.loading("a", "converting", 0.5) == r"Converting a to GGUF (first load only): 50%"
+    assert render.loading("a_b", "loading", 0.425) == "Loading a_b: 42%"
+    assert render.loading("a", "converting", 0.5) == "Converting a to GGUF (first load only): 50%"
     shown = render.loaded(model(pinned=True), seconds=1.26)
-    assert shown == "Loaded smol\\_lm\\|2 in 1.3 s: on cpu, 2048 tokens of context, pinned."
+    assert shown == "Loaded smol_lm|2 in 1.3 s: on cpu, 2048 tokens of context, pinned."
 
 
 def test_notes_of_a_model_are_shown() -> None:
