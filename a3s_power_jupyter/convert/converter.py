@@ -12,12 +12,13 @@ from pathlib import Path
 
 import gguf
 
+from ..store.formats.json_file import read_object
 from .checkpoint import SourceTensor, open_tensors
 from .config import Config
 from .exceptions import CannotConvert
 from .families import ComputedTensors, Family, family_of, write_common
 from .reference_tokenizer import ReferenceTokenizer
-from .special_tokens import read_json, write_special_tokens
+from .special_tokens import write_special_tokens
 from .tensors import OutputTensor
 from .tokenizer import read_vocabulary
 
@@ -49,7 +50,7 @@ def convert(directory: Path, target: Path, progress: Callable[[float], None]) ->
     InvalidModelDirectory
         If the weights are damaged.
     """
-    config = Config(read_json(directory / "config.json"))
+    config = Config(read_object(directory / "config.json"))
     family = family_of(config)
     tensors = open_tensors(directory)
     writer = gguf.GGUFWriter(target, gguf.MODEL_ARCH_NAMES[family.arch])

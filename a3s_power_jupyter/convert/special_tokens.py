@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import gguf
 
+from ..store.formats.json_file import read_optional_object
 from .exceptions import CannotConvert
 from .reference_tokenizer import ReferenceTokenizer
 
@@ -22,8 +22,8 @@ def write_special_tokens(
     CannotConvert
         If the tokenizer adds tokens other than bos and eos, which llama.cpp cannot do.
     """
-    settings = read_json(directory / "tokenizer_config.json")
-    config = read_json(directory / "config.json")
+    settings = read_optional_object(directory / "tokenizer_config.json")
+    config = read_optional_object(directory / "config.json")
     ids = {
         kind: _token_id(settings, config, tokenizer, kind) for kind in ("bos", "eos", "unk", "pad")
     }
@@ -47,7 +47,7 @@ def chat_template(directory: Path) -> str | None:
     if (directory / "chat_template.jinja").exists():
         return (directory / "chat_template.jinja").read_text("utf-8")
     for name in ("chat_template.json", "tokenizer_config.json"):
-        template = read_json(directory / name).get("chat_template")
+        template = read_optional_object(directory / name).get("chat_template")
         if isinstance(template, str):
             return template
         if isinstance(template, list):
@@ -55,22 +55,6 @@ def chat_template(directory: Path) -> str | None:
             default = named.get("default")
             return default if isinstance(default, str) else None
     return None
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Return the object in a JSON file, or {} if the file does not exist.
-
-    Raises
-    ------
-    CannotConvert
-        If the file does not contain an object.
-    """
-    if not path.exists():
-        return {}
-    value = json.loads(path.read_text("utf-8"))
-    if not isinstance(value, dict):
-        raise CannotConvert(f"{path.name} is not a JSON object")
-    return value
 
 
 def _token_id(
@@ -105,7 +89,7 @@ def _write_eot(
     directory: Path, config: dict[str, Any], writer: gguf.GGUFWriter, eos: int | None
 ) -> None:
     """Write the end-of-turn token, if generation ends at a token other than eos too."""
-    generation = read_json(directory / "generation_config.json")
+    generation = read_optional_object(directory / "generation_config.json")
     ids = generation.get("eos_token_id", config.get("eos_token_id"))
     ids = ids if isinstance(ids, list) else [ids]
     others = [id_ for id_ in ids if id_ != eos]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import gguf
 
+from ..store.formats.json_file import read_object
 from . import pretokenizers
 from .exceptions import CannotConvert
 
@@ -80,13 +80,15 @@ def read_vocabulary(directory: Path) -> Vocabulary:
     ------
     CannotConvert
         If the type or a setting of the tokenizer is not supported.
+    InvalidModelDirectory
+        If tokenizer.json is damaged.
     """
     path = directory / "tokenizer.json"
     if not path.exists():
         if (directory / "tokenizer.model").exists():
             return _from_sentencepiece(directory / "tokenizer.model")
         raise CannotConvert("it has neither tokenizer.json nor tokenizer.model")
-    tokenizer = json.loads(path.read_text("utf-8"))
+    tokenizer = read_object(path)
     model = tokenizer.get("model", {})
     if model.get("type") != "BPE":
         raise CannotConvert(f"its tokenizer has the type {model.get('type')}, not BPE")

@@ -17,12 +17,11 @@ from msgspec import UNSET
 from ..contract.errors import PowerError
 from ..contract.types import Manifest, StoredFile
 from .files import sync_directory, write_atomically
-from .names import check_name, manifest_filename, possible_filenames
+from .names import SUFFIX, check_name, manifest_filename, possible_filenames
 
 #: Directory of the manifests, relative to the home of the store.
 MANIFESTS = Path("models/manifests")
 
-_SUFFIX = ".json"
 _MAX_SIZE = 16 << 20  # bytes; a manifest of 1,000 files has about 300,000
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -120,7 +119,7 @@ class ManifestDirectory:
         try:
             with os.scandir(self._directory) as entries:
                 for entry in entries:
-                    if entry.name.endswith(_SUFFIX) and (stamp := _stamp(entry)) is not None:
+                    if entry.name.endswith(SUFFIX) and (stamp := _stamp(entry)) is not None:
                         stamps[entry.name] = stamp
         except FileNotFoundError:
             return {}  # no model was registered yet

@@ -10,8 +10,10 @@ from ..contract.errors import InvalidModelName, ModelAlreadyExists
 
 MAX_NAME_LENGTH = 255
 
+#: Suffix of the file name of a manifest.
+SUFFIX = ".json"
+
 _NAME = re.compile(rf"[A-Za-z0-9._\-:/@+]{{1,{MAX_NAME_LENGTH}}}")
-_SUFFIX = ".json"
 _MAX_FILENAME = 255  # bytes; NAME_MAX of Linux, and the limit of APFS and NTFS. Names are ASCII
 
 
@@ -70,7 +72,7 @@ def manifest_filename(name: str, taken: Collection[str]) -> str:
 def possible_filenames(name: str) -> list[str]:
     """Return the possible file names for the manifest of a model, the preferred one first."""
     stem = re.sub(r"[:/]", "-", name)
-    tail = f"-{hashlib.sha256(name.encode()).hexdigest()[:8]}{_SUFFIX}"
+    tail = f"-{hashlib.sha256(name.encode()).hexdigest()[:8]}{SUFFIX}"
     distinct = stem[: _MAX_FILENAME - len(tail)] + tail
-    plain = stem + _SUFFIX
+    plain = stem + SUFFIX
     return [plain, distinct] if len(plain) <= _MAX_FILENAME else [distinct]

@@ -6,7 +6,6 @@ and the folder of each. The classes it names are never imported; this file imple
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from ...contract.errors import ModelLoadFailed
+from ...store.formats.json_file import read_array, read_optional_object
 
 #: Configuration key -> pooling mode, in the order in which several modes are concatenated. Newer
 #: files use the key "pooling_mode" instead.
@@ -123,7 +123,7 @@ def read_pipeline(directory: Path) -> Pipeline:
     """
     pipeline = Pipeline()
     if (directory / "modules.json").exists():
-        for module in json.loads((directory / "modules.json").read_text("utf-8")):
+        for module in read_array(directory / "modules.json"):
             kind = str(module.get("type", "")).rpartition(".")[2]
             _read_module(pipeline, kind, directory / str(module.get("path", "")))
     _read_limits(pipeline, directory)
@@ -133,7 +133,7 @@ def read_pipeline(directory: Path) -> Pipeline:
 
 def _read_module(pipeline: Pipeline, kind: str, folder: Path) -> None:
     if kind == "Pooling":
-        _read_pooling(pipeline, _read_object(folder / "config.json"))
+        _read_pooling(pipeline, read_optional_object(folder / "config.json"))
     elif kind == "Dense":
         pipeline.dense.append(_read_dense(folder))
     elif kind not in ("Transformer", "Normalize"):  # vectors are always normalized
@@ -158,7 +158,7 @@ def _read_pooling(pipeline: Pipeline, config: dict[str, Any]) -> None:
 
 
 def _read_dense(folder: Path) -> Dense:
-    config = _read_object(folder / "config.json")
+    config = read_optional_object(folder / "config.json")
     name = str(config.get("activation_function", "Identity")).rpartition(".")[2]
     if name not in _ACTIVATIONS:
         raise ModelLoadFailed(f"The activation function {name!r} is not supported.")
@@ -167,7 +167,7 @@ def _read_dense(folder: Path) -> Dense:
 
 
 def _read_limits(pipeline: Pipeline, directory: Path) -> None:
-    config = _read_object(directory / "sentence_bert_config.json")
+    config = read_optional_object(directory / "sentence_bert_config.json")
     length = config.get("max_seq_length")
     if isinstance(length, int) and length > 0:
         pipeline.max_length = length
@@ -175,16 +175,9 @@ def _read_limits(pipeline: Pipeline, directory: Path) -> None:
 
 
 def _read_prompts(pipeline: Pipeline, directory: Path) -> None:
-    config = _read_object(directory / "config_sentence_transformers.json")
+    config = read_optional_object(directory / "config_sentence_transformers.json")
     prompts = config.get("prompts")
     if isinstance(prompts, dict):
         pipeline.prompts = {str(name): str(text) for name, text in prompts.items()}
     default = config.get("default_prompt_name")
     pipeline.default_prompt = default if default in pipeline.prompts else None
-
-
-def _read_object(path: Path) -> dict[str, Any]:
-    if not path.exists():
-        return {}
-    value = json.loads(path.read_text("utf-8"))
-    return value if isinstance(value, dict) else {}

@@ -30,6 +30,14 @@ def read_object(path: Path) -> dict[str, Any]:
     return value
 
 
+def read_optional_object(path: Path) -> dict[str, Any]:
+    """Return the JSON object in the file `path`, or {} if there is no such file.
+
+    Raises as `read_object` does.
+    """
+    return read_object(path) if path.exists() else {}
+
+
 def read_array(path: Path) -> list[Any]:
     """Return the JSON array in the file `path`. Raises as `read_object` does."""
     value = _decoded(path)
