@@ -28,7 +28,9 @@ from .files import (
     TEMPORARY_PREFIX,
     SourceFile,
     chunks,
+    create_file,
     file_size,
+    make_directory,
     opened,
     sha256_of,
     sync_directory,
@@ -96,7 +98,7 @@ class BlobStore:
         FileChanged, FileNotFound, PathUnreadable
             If a source cannot be read, or changes while it is read.
         """
-        self._directory.mkdir(parents=True, exist_ok=True)
+        make_directory(self._directory)
         with ExitStack() as stack:
             incoming = []
             for index, source in enumerate(sources):
@@ -179,11 +181,11 @@ class BlobStore:
     @contextmanager
     def temporary(self) -> Iterator[Path]:
         """Create an empty file next to the blobs, and remove it on exit unless it was renamed."""
-        self._directory.mkdir(parents=True, exist_ok=True)
+        make_directory(self._directory)
         path = temporary_path(self._directory)
         with ExitStack() as stack:
             with self._lock:  # keep garbage collection from finding the file before it is locked
-                path.touch(exist_ok=False)
+                os.close(create_file(path))
                 stack.enter_context(_locked(path))
                 stack.callback(path.unlink, missing_ok=True)  # before it is unlocked
             yield path

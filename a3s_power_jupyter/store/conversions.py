@@ -80,7 +80,6 @@ class ConversionDirectory:
 
     def write(self, conversion: Conversion) -> None:
         """Write a record. The caller must hold the store's lock."""
-        self.directory.mkdir(parents=True, exist_ok=True)
         write_atomically(self.path(conversion.key), msgspec.json.encode(conversion))
 
     def partition(

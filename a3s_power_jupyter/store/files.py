@@ -9,7 +9,7 @@ import secrets
 import stat
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
@@ -32,6 +32,11 @@ from ..contract.errors import (
 CHUNK = 4 * 1024 * 1024
 
 TEMPORARY_PREFIX = "tmp-"
+
+#: Only the owner has access to what is created in the store: names of models, URLs of upstreams and
+#: weights of private repositories. Files that exist keep their mode.
+FILE_MODE = 0o600
+DIRECTORY_MODE = 0o700
 
 
 @dataclass(frozen=True)
@@ -215,12 +220,37 @@ def temporary_path(directory: Path) -> Path:
     return directory / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}"
 
 
+def make_directory(path: Path) -> None:
+    """Create a directory and its missing parents, for this user only, if it does not exist."""
+    missing = [directory for directory in (path, *path.parents) if not directory.exists()]
+    for directory in reversed(missing):
+        with suppress(FileExistsError):  # another process is faster
+            directory.mkdir(mode=DIRECTORY_MODE)
+            directory.chmod(DIRECTORY_MODE)  # regardless of the umask
+    path.mkdir(exist_ok=True)  # raises if it is a file
+
+
+def create_file(path: Path) -> int:
+    """Create a file for this user only, and return a descriptor for reading and writing.
+
+    Raises
+    ------
+    FileExistsError
+        If it exists.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(path, flags, FILE_MODE)
+    if sys.platform != "win32":
+        os.fchmod(descriptor, FILE_MODE)  # regardless of the umask
+    return descriptor
+
+
 def write_atomically(path: Path, data: bytes) -> None:
     """Write `data` to `path`. After a crash, the file has either the old or the new content."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_directory(path.parent)
     temporary = temporary_path(path.parent)
     try:
-        with temporary.open("xb") as file:
+        with os.fdopen(create_file(temporary), "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from .files import FILE_MODE, make_directory
+
 
 class ProcessLock:
     """A lock that only one object in one process can hold at a time.
@@ -17,7 +19,7 @@ class ProcessLock:
     def __init__(self, path: Path) -> None:
         self._path = path
         # One thread may acquire the lock and another release it.
-        self._lock = FileLock(path, thread_local=False)
+        self._lock = FileLock(path, thread_local=False, mode=FILE_MODE)
 
     def acquire(self, timeout: float = 0.0) -> bool:
         """Wait up to `timeout` seconds for the lock; return whether this object now holds it.
@@ -28,7 +30,7 @@ class ProcessLock:
             If the lock file cannot be created.
         """
         if not self._lock.is_locked:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            make_directory(self._path.parent)
             try:
                 self._lock.acquire(timeout=timeout)
             except Timeout:

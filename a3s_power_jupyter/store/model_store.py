@@ -34,7 +34,7 @@ from ..contract.parameters import DefaultParameters
 from ..contract.types import Manifest, ManifestProblem, RegisterRequest, Removable, StoredFile
 from .blobs import BLOBS, BlobStore, Incoming
 from .conversions import CONVERSIONS, Conversion, ConversionDirectory
-from .files import file_size, writing
+from .files import FILE_MODE, file_size, make_directory, writing
 from .formats.inspection import inspect
 from .garbage import blobs_of, find_garbage
 from .manifest import MANIFESTS, ManifestDirectory, Unreadable, content
@@ -48,7 +48,7 @@ class ModelStore:
     def __init__(self, home: Path) -> None:
         self._home = home
         self._manifests = ManifestDirectory(home / MANIFESTS)
-        self._lock = FileLock(home / "lock")
+        self._lock = FileLock(home / "lock", mode=FILE_MODE)
         self.blobs = BlobStore(home / BLOBS, self._lock)
         self.conversions = ConversionDirectory(home / CONVERSIONS)
 
@@ -62,7 +62,7 @@ class ModelStore:
             If the store cannot be written.
         """
         with writing(self._home):
-            self._home.mkdir(parents=True, exist_ok=True)
+            make_directory(self._home)
             with self._lock:
                 yield
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -127,6 +128,7 @@ def test_from_the_hub_to_an_answer(hub: HubServer, server: Server, smollm2_path:
     assert pull(server, name, force=True)[-1]["status"] == "success"
     assert hub.served() > served
     assert blob.read_bytes() == smollm2_path.read_bytes()
+    assert_private(server.home)
 
 
 def test_invalid_requests(hub: HubServer, server: Server) -> None:
@@ -191,6 +193,14 @@ def test_secrets_of_the_environment_stay_secret(
         assert secret not in seen + str(last)
 
 
+def assert_private(home: Path) -> None:
+    """Only the owner has access to the files and folders of a home."""
+    paths = [home, *home.rglob("*")]
+    modes = {str(path): stat.S_IMODE(path.stat().st_mode) for path in paths}
+    expected = {str(path): 0o700 if path.is_dir() else 0o600 for path in paths}
+    assert os.name != "posix" or modes == expected
+
+
 def test_pause_resume_and_cancel(hub: HubServer, server: Server, smollm2_path: Path) -> None:
     name, size = name_of("Paused"), smollm2_path.stat().st_size
     with server.api() as api:  # otherwise the blob of another test would be used
@@ -204,6 +214,7 @@ def test_pause_resume_and_cancel(hub: HubServer, server: Server, smollm2_path: P
         assert 3_000_000 <= paused["completed"] < size
         assert api.get(f"v1/models/pull/{name}/status").json() == paused
         assert len(partials(server)) == 1
+        assert_private(server.home)
         start(server, name, at_least=paused["completed"] + 1)
         cancelled = api.delete(f"v1/models/pull/{name}?keep_partial=true").json()
         assert (cancelled["status"], len(partials(server))) == ("cancelled", 1)

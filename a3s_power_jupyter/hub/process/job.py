@@ -19,7 +19,7 @@ from ...contract.redaction import Redactor
 from ...contract.types import Manifest, RegisterRequest, Source, StoredFile
 from ...store import ModelStore
 from ...store.blobs import BLOBS, HEADROOM
-from ...store.files import writing
+from ...store.files import make_directory, writing
 from ...store.formats.mmproj import with_vision
 from ...store.staging import describe_staged
 from ..protocol import StartPull
@@ -131,7 +131,7 @@ class Job:
         InsufficientDisk
             If they do not.
         """
-        (self._home / BLOBS).mkdir(parents=True, exist_ok=True)
+        make_directory(self._home / BLOBS)
         missing = 0
         for file in plan.files:
             present = file.size if fetcher.has_blob(file) else bytes_on_disk(self._home, file.url)

@@ -21,7 +21,7 @@ from msgspec import UNSET
 
 from ...contract.errors import PowerError
 from ...store.blobs import clone
-from ...store.files import source_file
+from ...store.files import create_file, make_directory, source_file
 from ..resolve.hub_api import RemoteFile
 from .partial_state import (
     RANGES_HEADER,
@@ -45,8 +45,10 @@ class PositionedFile:
     """A file that several threads read and write at explicit offsets; created if missing."""
 
     def __init__(self, path: Path) -> None:
-        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
-        self._descriptor = os.open(path, flags, 0o666)
+        try:
+            self._descriptor = create_file(path)
+        except FileExistsError:
+            self._descriptor = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
         self._position = threading.Lock()  # Windows has no pread and pwrite
 
     def write(self, data: memoryview | bytes, offset: int) -> None:
@@ -185,10 +187,12 @@ class Partial:
         ranges = present_ranges(self.paths, self._state)
         self.parts = Parts(self._state.size, ranges)
         temporary = self.paths.ranges.with_suffix(".tmp")
-        temporary.write_bytes(boot_id() + b"".join(RECORD.pack(*one) for one in ranges))
+        temporary.unlink(missing_ok=True)  # left by a killed process
+        with os.fdopen(create_file(temporary), "wb") as file:
+            file.write(boot_id() + b"".join(RECORD.pack(*one) for one in ranges))
         temporary.replace(self.paths.ranges)
         self._ranges = PositionedFile(self.paths.ranges)
-        self.paths.bytes.parent.mkdir(parents=True, exist_ok=True)
+        make_directory(self.paths.bytes.parent)
         self._bytes = PositionedFile(self.paths.bytes)
 
     def _mtime_ns(self) -> int:
@@ -202,7 +206,7 @@ class Partial:
 def _share(copy: Path, path: Path) -> bool:
     """Clone the blocks of `copy` to `path`, or link it there; return whether one of them worked."""
     with suppress(PowerError, OSError):  # gone, unreadable, or on another volume
-        with path.open("xb", buffering=0) as file:
+        with os.fdopen(create_file(path), "wb", buffering=0) as file:
             if clone(source_file(copy), file):
                 return True
         path.unlink()
