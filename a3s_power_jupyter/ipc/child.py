@@ -11,6 +11,7 @@ import contextlib
 import logging
 import os
 import queue
+import re
 import signal
 import subprocess
 import sys
@@ -39,6 +40,10 @@ else:
 #: Levels of the log lines that `ipc.harness` writes, by their first word. All other lines, such as
 #: those of native libraries, are logged at level DEBUG.
 _LOG_LEVELS = {"WARNING": logging.WARNING, "ERROR": logging.ERROR, "CRITICAL": logging.CRITICAL}
+
+#: Removed from log lines, which may quote model files and remote servers and be printed in a
+#: terminal.
+_CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 
 #: Secrets of the server that no child inherits.
 _SECRET_VARIABLES = ("JUPYTER_TOKEN", "JPY_API_TOKEN", "JUPYTERHUB_API_TOKEN")
@@ -200,7 +205,7 @@ class Child(Generic[Command, Message]):
         stderr = _pipe(self._process.stderr)
         level = logging.DEBUG
         for raw in stderr:
-            line = raw.decode("utf-8", errors="replace").rstrip()
+            line = _CONTROLS.sub("", raw.decode("utf-8", errors="replace")).rstrip()
             if not line:
                 continue
             if not line.startswith(" "):  # otherwise it continues a record, such as a traceback

@@ -87,6 +87,7 @@ def test_a_hostile_answer_runs_nothing(
     outputs = [page.locator(".jp-CodeCell").nth(n).locator(ANSWER) for n in (1, 2)]
     for output in outputs:
         watch.assert_harmless(output)
+        expect(output.locator("mjx-container").first).to_be_visible()
 
     page.keyboard.press("Control+s")
     saved = lab_root / "hostile.ipynb"

@@ -84,6 +84,14 @@ async def test_errors_of_the_process_are_in_the_servers_log(
     assert not any("printed by" in text for text in logged)  # logged at DEBUG
 
 
+async def test_log_lines_have_no_control_characters(caplog: pytest.LogCaptureFixture) -> None:
+    code = r"import sys; sys.stderr.write('ERROR a\x1b[2J\r\tb\x9b\n')"
+    async with running(sys.executable, "-c", code) as stranger:
+        await stranger.exited.wait()
+        assert stranger.child.exit_reason().endswith("ERROR a[2J\tb")
+    assert "Power: the echo process: ERROR a[2J\tb" in [r.getMessage() for r in caplog.records]
+
+
 async def test_the_process_exits_when_its_main_function_returns() -> None:
     async with running() as echo:
         echo.child.send(Echo("last"))
