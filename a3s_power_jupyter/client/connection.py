@@ -16,6 +16,7 @@ import msgspec
 
 from ..contract import sse
 from ..contract.errors import ConnectionLost, PowerError, ServerNotFound, Unauthorized, from_wire
+from ..contract.loopback import is_loopback
 from ..contract.redaction import Redactor
 
 #: Seconds to open a TCP connection. Servers are on this machine or near it.
@@ -65,8 +66,7 @@ def http_options(server: Server) -> dict[str, Any]:
     verify: ssl.SSLContext | bool = address.scheme == "https"
     if server.certfile:
         verify = _trust_only(server.certfile)
-    # HTTP_PROXY is often set without a NO_PROXY for this machine.
-    is_local = server.pid is not None or address.hostname in ("localhost", "127.0.0.1", "::1")
+    is_local = server.pid is not None or is_loopback(address.hostname or "")
     options: dict[str, Any] = {"verify": verify, "trust_env": not is_local}
     if server.sock:
         options["transport"] = httpx2.HTTPTransport(uds=server.sock, verify=verify)

@@ -11,6 +11,7 @@ from ..contract.errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
+from ..contract.loopback import is_loopback
 from ..contract.types import Upstream
 from .keys import UpstreamKeys
 from .responses import MAX_ERROR_BYTES, refusal
@@ -27,7 +28,7 @@ class RouteMissing(Exception):
 
 
 class UpstreamTransport:
-    """One HTTP client for all upstreams.
+    """The HTTP clients for all upstreams.
 
     Parameters
     ----------
@@ -40,7 +41,7 @@ class UpstreamTransport:
     def __init__(self, timeout: float, keys: UpstreamKeys) -> None:
         self._timeout = timeout
         self._keys = keys
-        self._client: httpx2.AsyncClient | None = None
+        self._clients: dict[bool, httpx2.AsyncClient] = {}  # by whether the upstream is local
 
     @asynccontextmanager
     async def send(
@@ -67,8 +68,8 @@ class UpstreamTransport:
             headers["Authorization"] = f"Bearer {key}"
         if content is not None:
             headers["Content-Type"] = "application/json"
-        client = self._open()
         url = f"{upstream.base_url.rstrip('/')}/{route}"
+        client = self._client_for(url)
         request = client.build_request(method, url, content=content, headers=headers)
         try:
             response = await client.send(request, stream=True)
@@ -98,19 +99,32 @@ class UpstreamTransport:
             ) from None
 
     async def close(self) -> None:
-        if self._client is not None:
-            await self._client.aclose()
+        for client in self._clients.values():
+            await client.aclose()
 
-    def _open(self) -> httpx2.AsyncClient:
-        if self._client is None:
-            import httpx2
+    def _client_for(self, url: str) -> httpx2.AsyncClient:
+        """Return the client for a URL: with the environment's proxies, unless it is local."""
+        import httpx2
 
-            self._client = httpx2.AsyncClient(
-                timeout=httpx2.Timeout(self._timeout, connect=CONNECT_TIMEOUT),
-                limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20),
-                follow_redirects=False,
-            )
-        return self._client
+        try:
+            is_local = is_loopback(httpx2.URL(url).host)
+            if is_local not in self._clients:
+                self._clients[is_local] = httpx2.AsyncClient(
+                    trust_env=not is_local,
+                    verify=httpx2.create_ssl_context(),  # with the environment's certificates
+                    timeout=httpx2.Timeout(self._timeout, connect=CONNECT_TIMEOUT),
+                    limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20),
+                    follow_redirects=False,
+                )
+        except httpx2.InvalidURL:
+            raise UpstreamUnreachable(
+                "The base_url of the upstream, or a proxy in the environment, is not a valid URL."
+            ) from None
+        except (ValueError, ImportError):  # may quote the proxy's password
+            raise UpstreamUnreachable(
+                "A proxy in the environment cannot be used. Write it as http://host:port."
+            ) from None
+        return self._clients[is_local]
 
 
 async def _beginning(response: httpx2.Response) -> bytes:

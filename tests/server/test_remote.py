@@ -37,7 +37,7 @@ def front(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Itera
         register(server, upstream.url, "echo", "waits", "endless", "breaks", "ends_early")
         register(server, upstream.url, "error_event", "busy", "html", "no_json", "too_long")
         register(server, upstream.url, "wrong", "silent", "redirects", "missing")
-        register(server, upstream.url, "quotes_key", "quotes_key_late", "bad_gzip")
+        register(server, upstream.url, "quotes_key", "quotes_key_late", "no_gzip")
         yield server
 
 
@@ -133,7 +133,7 @@ def test_a_broken_stream_ends_in_an_error(front: Server, model: str) -> None:
         ("wrong", 400, "upstream_refused", "temperature must be positive"),
         ("silent", 504, "upstream_timeout", "remote_timeout"),
         ("redirects", 502, "upstream_error", "307"),
-        ("bad_gzip", 502, "upstream_error", ""),
+        ("no_gzip", 502, "upstream_error", ""),
     ],
 )
 @pytest.mark.parametrize("streaming", [False, True])
@@ -219,6 +219,31 @@ def test_an_unreachable_upstream(front: Server) -> None:
     register(front, "http://127.0.0.1:9/v1", "nowhere")
     reply = ask(front, "nowhere")
     assert (reply.status_code, reply.json()["error"]["code"]) == (502, "upstream_unreachable")
+
+
+def test_proxies(upstream: Upstream, start_server: Callable[..., Server]) -> None:
+    """The fake upstream is also the proxy, which replies with 404."""
+    proxy = upstream.url.removesuffix("/v1")
+    proxies = dict.fromkeys(("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"), proxy)
+    environ = proxies | {"NO_PROXY": "", "no_proxy": "", "UPSTREAM_KEY": KEY}
+    front = start_server(headless=True, environ=environ)
+    register(front, upstream.url, "echo")
+    assert ask(front, "echo").status_code == 200
+    register(front, upstream.url.replace("127.0.0.1", "localhost"), "echo", overwrite=True)
+    assert ask(front, "echo").status_code == 200
+    register(front, "http://gpu-box.invalid/v1", "echo", overwrite=True)
+    assert ask(front, "echo").json()["error"]["code"] == "upstream_refused"
+
+
+@pytest.mark.parametrize("proxy", ["gopher://ada:open-sesame@host", "http://ada:open-sesame@a b:x"])
+def test_a_proxy_that_cannot_be_used(start_server: Callable[..., Server], proxy: str) -> None:
+    environ = {"HTTP_PROXY": proxy, "http_proxy": proxy, "UPSTREAM_KEY": KEY}
+    front = start_server("--debug", headless=True, environ=environ)
+    register(front, "http://gpu-box.invalid/v1", "echo")
+    error = ask(front, "echo").json()["error"]
+    assert error["code"] == "upstream_unreachable"
+    assert "proxy" in error["message"]
+    assert "open-sesame" not in error["message"] + written_by(front)
 
 
 def test_a_remote_model_is_loaded_if_its_upstream_answers(front: Server) -> None:

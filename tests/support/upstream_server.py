@@ -199,7 +199,7 @@ async def _quotes_key_late(handler: _Chat, body: dict[str, Any]) -> None:
     handler.fail(400, {"message": "word " * 98 + f" {KEY} is wrong"})
 
 
-async def _bad_gzip(handler: _Chat, body: dict[str, Any]) -> None:
+async def _no_gzip(handler: _Chat, body: dict[str, Any]) -> None:
     handler.set_header("Content-Encoding", "gzip")
     handler.finish("not gzip")
 
@@ -227,7 +227,7 @@ _ANSWERS = {
     "wrong": _wrong,
     "quotes_key": _quotes_key,
     "quotes_key_late": _quotes_key_late,
-    "bad_gzip": _bad_gzip,
+    "no_gzip": _no_gzip,
     "silent": _silent,
     "redirects": _redirects,
 }
