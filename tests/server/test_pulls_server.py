@@ -188,7 +188,6 @@ def test_secrets_of_the_environment_stay_secret(
     last = pull(server, name, token="hf_of_the_request")[-1]
     assert (last["error"]["code"], status_of(server, name)["error"]) == ("hub_error", last["error"])
     seen = written_by(server)
-    assert "thrown while requesting GET http://[redacted]@127.0.0.1:9" in seen
     for secret in ("hf_first", "second", "open-sesame", "hf_of_the_request"):
         assert secret not in seen + str(last)
 

@@ -32,7 +32,7 @@ def main(channel: harness.Channel[Command]) -> None:
     if not isinstance(request, StartPull):
         raise TypeError(f"The first command must be StartPull, not {type(request).__name__}.")
     redactor = Redactor(request.token)
-    # huggingface_hub logs the texts of exceptions through a handler of its own.
+    # huggingface_hub has a handler of its own.
     redact_logs(redactor, logging.getLogger(), logging.getLogger("huggingface_hub"))
     reporter = Reporter(
         request.status, lambda status: channel.emit(without_secrets(status, redactor))

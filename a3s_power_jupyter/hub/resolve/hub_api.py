@@ -1,10 +1,11 @@
-"""Query the hub's metadata API with huggingface_hub's session, retries and errors.
+"""Query the hub's metadata API with huggingface_hub's session and errors.
 
 Only the pull process imports this module, to keep huggingface_hub out of the notebook server.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any, Literal, TypeVar
@@ -21,18 +22,19 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
-from huggingface_hub.utils import hf_raise_for_status, http_backoff
 from msgspec import UNSET, Meta, UnsetType
 
 from ...contract.errors import HubError, HubUnauthorized, InvalidReference, PowerError
 from ...contract.redaction import Redactor, clean_token
+from .hub_requests import request, retry_after
 from .reference import REPO
-
-TIMEOUT = 30.0  # seconds without a byte; huggingface_hub has no limit of its own
-RETRIES = 3  # after 1, 2 and 4 seconds, or after Retry-After
 
 #: Largest JSON file to read, in bytes. A weights index has one line per tensor: a few MB at most.
 MAX_JSON = 64 << 20
+
+#: Entries of a listing, and seconds to fetch all its pages; more count as a listing without end.
+MAX_ENTRIES = 500_000
+LISTING_DEADLINE = 600.0
 
 T = TypeVar("T")
 
@@ -145,21 +147,32 @@ class HubApi:
         """Return the repository, with the commit that `revision` refers to now."""
         url = f"{self.endpoint}/api/models/{repo}/revision/{quote(revision, safe='')}"
         with self._errors(repo, revision):
-            return _decode(self._get(url), Repository)
+            return _decode(request("GET", url, self._token), Repository)
 
     def files(self, repository: Repository) -> list[RemoteFile]:
         """Return all files, from all folders and pages, except those with an unsafe path."""
         url = f"{self.endpoint}/api/models/{repository.repo}/tree/{repository.commit}"
-        entries: list[_Entry] = []
+        files: list[RemoteFile] = []
+        count, deadline = 0, time.monotonic() + LISTING_DEADLINE
         query = {"recursive": "true"}
         with self._errors(repository.repo, repository.commit):
             while query:
-                reply = self._get(url, params=query)
-                entries += _decode(reply, list[_Entry])
+                reply = request("GET", url, self._token, params=query)
+                entries = _decode(reply, list[_Entry])
+                files += self._files(repository, entries)
+                count += len(entries)
+                if count > MAX_ENTRIES or time.monotonic() > deadline:
+                    raise HubError(
+                        f"The listing of {repository.repo} has no end: {count:,} entries so far. "
+                        "Check HF_ENDPOINT, or try again later."
+                    )
                 # Take only the query of the link: a mirror may forward links to another host,
                 # which must not receive the token.
                 next_url = reply.links.get("next", {}).get("url", "")
                 query = dict(parse_qsl(urlsplit(next_url).query))
+        return files
+
+    def _files(self, repository: Repository, entries: list[_Entry]) -> list[RemoteFile]:
         return [
             self._file(repository, entry)
             for entry in entries
@@ -169,7 +182,7 @@ class HubApi:
     def check_access(self, repository: Repository, file: RemoteFile) -> None:
         """Check that the token has access to the files of a gated repository."""
         with self._errors(repository.repo, repository.commit):
-            self._request("HEAD", file.url, follow_redirects=False)
+            request("HEAD", file.url, self._token, follow_redirects=False)
 
     def json(self, repository: Repository, file: RemoteFile) -> Any:
         """Return the content of a small JSON file."""
@@ -179,7 +192,7 @@ class HubApi:
                 "of a model."
             )
         with self._errors(repository.repo, repository.commit):
-            return _decode(self._get(file.url), object)
+            return _decode(request("GET", file.url, self._token, limit=MAX_JSON), object)
 
     def _file(self, repository: Repository, entry: _Entry) -> RemoteFile:
         url = f"{self.endpoint}/{repository.repo}/resolve/{repository.commit}/{quote(entry.path)}"
@@ -187,18 +200,6 @@ class HubApi:
             return RemoteFile(entry.path, entry.size, url, entry.oid, blob_id=entry.oid)
         oid = entry.lfs.oid
         return RemoteFile(entry.path, entry.lfs.size, url, oid, sha256=oid)
-
-    def _get(self, url: str, params: dict[str, str] | None = None) -> httpx2.Response:
-        return self._request("GET", url, params=params)
-
-    def _request(self, method: Literal["GET", "HEAD"], url: str, **options: Any) -> httpx2.Response:
-        # build_hf_headers would request a list of coding agents from the hub first.
-        headers = {} if self._token is None else {"Authorization": f"Bearer {self._token}"}
-        reply = http_backoff(
-            method, url, headers=headers, timeout=TIMEOUT, max_retries=RETRIES, **options
-        )
-        hf_raise_for_status(reply)
-        return reply
 
     @contextmanager
     def _errors(self, repo: str, revision: str) -> Iterator[None]:
@@ -241,7 +242,7 @@ class HubApi:
             )
         return HubError(
             f"The hub at {self._host} replied with status {status}. Try later.",
-            retry_after=_retry_after(error.response),
+            retry_after=retry_after(error.response),
         )
 
     def _gated(self, repo: str) -> str:
@@ -278,8 +279,3 @@ def _is_relative(path: str) -> bool:
 
 def _decode(reply: httpx2.Response, type_: type[T]) -> T:
     return msgspec.json.decode(reply.content, type=type_)
-
-
-def _retry_after(reply: httpx2.Response) -> int | None:
-    value = reply.headers.get("Retry-After", "")
-    return int(value) if value.isdecimal() else None

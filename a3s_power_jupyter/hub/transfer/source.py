@@ -62,7 +62,7 @@ class Source:
             response = client.request("GET", url, {"Range": f"bytes={start}-{end - 1}"})
             if response.status not in _REDIRECTS:
                 return response
-            response.read()
+            # The body is not read, since it may have any size; the connection is closed instead.
             url = _target(url, response)
         raise Transient("too many redirects", stale=True)
 

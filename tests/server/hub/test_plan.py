@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from a3s_power_jupyter.contract.errors import HubError, HubUnauthorized, InvalidReference
-from a3s_power_jupyter.hub.resolve import hub_api
+from a3s_power_jupyter.hub.resolve import hub_api, hub_requests
 from a3s_power_jupyter.hub.resolve.hub_api import HubApi
 from a3s_power_jupyter.hub.resolve.plan import make_plan
 from a3s_power_jupyter.hub.resolve.reference import parse
@@ -140,8 +140,8 @@ def test_temporary_failures(hub: HubServer) -> None:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hub_api, "RETRIES", 0)
-    monkeypatch.setattr(hub_api, "TIMEOUT", 0.3)
+    monkeypatch.setattr(hub_requests, "RETRIES", 0)
+    monkeypatch.setattr(hub_requests, "TIMEOUT", 0.3)
 
 
 @pytest.mark.usefixtures("impatient")
