@@ -15,7 +15,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
-from .text import printable
+from .text import printable, shortened
+
+#: Longest `retry_after` of another server to pass on to a client, in seconds.
+MAX_RETRY_AFTER = 3600
 
 
 class PowerError(Exception):
@@ -28,6 +31,7 @@ class PowerError(Exception):
         messages may quote a hub, an upstream server or a log, and are printed in terminals.
     param : str, optional
         The request field that caused the error, as a dotted path (``default_parameters.num_ctx``).
+        A long path is cut, because unknown fields are part of it.
     retry_after : int, optional
         Seconds after which the same request may succeed; sent in the ``Retry-After`` header.
 
@@ -50,7 +54,7 @@ class PowerError(Exception):
     ) -> None:
         self.message = printable(message)
         super().__init__(self.message)
-        self.param = param
+        self.param = None if param is None else shortened(printable(param))
         self.retry_after = retry_after
 
     def to_wire(self) -> dict[str, Any]:
@@ -71,6 +75,19 @@ def from_wire(wire: dict[str, Any]) -> PowerError:
         param=wire.get("param"),
         retry_after=wire.get("retry_after"),
     )
+
+
+def parse_retry_after(value: str) -> int | None:
+    """Return the seconds of a ``Retry-After`` header for a client, or None if it has none.
+
+    Parameters
+    ----------
+    value : str
+        The header of another server. At most `MAX_RETRY_AFTER` seconds are returned.
+    """
+    if not (value.isascii() and value.isdecimal()):
+        return None
+    return min(int(value[:10]), MAX_RETRY_AFTER)
 
 
 # ---------------------------------------------------------------- invalid requests

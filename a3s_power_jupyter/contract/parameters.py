@@ -10,12 +10,14 @@ from __future__ import annotations
 import difflib
 import math
 import re
+from collections.abc import Collection
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from .errors import InvalidISQ, InvalidKeepAlive, InvalidParameter
+from .text import MAX_QUOTED, quoted, shortened
 
 T = TypeVar("T")
 
@@ -23,6 +25,9 @@ PositiveInt = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 NaturalInt = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 Penalty = Annotated[float, Meta(ge=-2.0, le=2.0)]
 Probability = Annotated[float, Meta(ge=0.0, le=1.0)]
+
+#: A stop string. Longer ones would hold back the text of a stream.
+StopString = Annotated[str, Meta(max_length=4096)]
 
 #: Kinds of in-situ quantization (ISQ), in A3S Power's spelling. `canonical_isq` also accepts other
 #: cases, and ``_K`` in place of ``K``.
@@ -75,7 +80,7 @@ class LoadParameters(SparseStruct, frozen=True, forbid_unknown_fields=True):
     num_gpu: Annotated[int, Meta(ge=-1, le=9999)] | UnsetType = UNSET
     main_gpu: NaturalInt | UnsetType = UNSET
     tensor_split: (
-        Annotated[list[Annotated[float, Meta(ge=0.0)]], Meta(min_length=1, max_length=64)]
+        Annotated[list[Annotated[float, Meta(ge=0.0, le=1e9)]], Meta(min_length=1, max_length=64)]
         | UnsetType
     ) = UNSET
     num_batch: Annotated[int, Meta(ge=1, le=65536)] | UnsetType = UNSET
@@ -85,7 +90,7 @@ class LoadParameters(SparseStruct, frozen=True, forbid_unknown_fields=True):
     use_mlock: bool | UnsetType = UNSET
     use_mmap: bool | UnsetType = UNSET
     kv_cache_type: KVCacheType | UnsetType = UNSET
-    chat_template: str | UnsetType = UNSET
+    chat_template: Annotated[str, Meta(max_length=2**20)] | UnsetType = UNSET
 
     def context_length(self, trained: int) -> int:
         """Return `num_ctx`, or the default for a model with `trained` tokens of context.
@@ -118,7 +123,7 @@ class DefaultParameters(LoadParameters, frozen=True, forbid_unknown_fields=True)
     frequency_penalty: Penalty | UnsetType = UNSET
     max_tokens: PositiveInt | UnsetType = UNSET
     seed: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | UnsetType = UNSET
-    stop: str | Annotated[list[str], Meta(max_length=64)] | UnsetType = UNSET
+    stop: StopString | Annotated[list[StopString], Meta(max_length=64)] | UnsetType = UNSET
     system: str | UnsetType = UNSET
 
 
@@ -147,7 +152,7 @@ def check(value: Any, type_: type[T], *, at: str = "") -> T:
         detail, _, where = str(error).partition(" - at `$")
         path = (at + where.rstrip("`")).lstrip(".") or at
         raise InvalidParameter(
-            f"{detail}{f' in {path!r}' if path else ''}.", param=path or None
+            f"{shortened(detail)}{f' in {quoted(path)}' if path else ''}.", param=path or None
         ) from None
 
 
@@ -156,12 +161,17 @@ def _check_names(value: dict[Any, Any], type_: type, at: str) -> None:
     for key in value:
         if key in known:
             continue
-        near = difflib.get_close_matches(str(key), known, n=1)
+        near = close_matches(str(key), known)
         hint = f"Did you mean {near[0]!r}?" if near else f"Use one of: {', '.join(sorted(known))}."
         where = f" in {at!r}" if at else ""
         raise InvalidParameter(
-            f"Unknown parameter {key!r}{where}. {hint}", param=f"{at}.{key}".lstrip(".")
+            f"Unknown parameter {quoted(key)}{where}. {hint}", param=f"{at}.{key}".lstrip(".")
         )
+
+
+def close_matches(name: str, known: Collection[str]) -> list[str]:
+    """Return the one of the names `known` that `name` probably means, or nothing."""
+    return difflib.get_close_matches(name, known, n=1) if len(name) <= MAX_QUOTED else []
 
 
 def check_default_parameters(value: Any) -> DefaultParameters:
@@ -195,17 +205,24 @@ def canonical_isq(kind: str, *, param: str = "default_parameters.isq") -> str:
     InvalidISQ
         If `kind` is not an ISQ kind.
     """
-    wanted = kind.strip().upper().replace("_K", "K")
+    wanted = kind[:MAX_QUOTED].strip().upper().replace("_K", "K")
     for known in ISQ_KINDS:
         if wanted == known.upper():
             return known
     raise InvalidISQ(
-        f"Unknown ISQ kind {kind!r}. Use one of: {', '.join(ISQ_KINDS)}.",
+        f"Unknown ISQ kind {quoted(kind)}. Use one of: {', '.join(ISQ_KINDS)}.",
         param=param,
     )
 
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+#: Characters of the longest `keep_alive`, and its limit in seconds. A negative one means forever.
+MAX_KEEP_ALIVE_LENGTH = 64
+MAX_KEEP_ALIVE = 2**63 - 1
+
+_NUMBER = r"\d+(?:\.\d+)?"
+_SECONDS = re.compile(_NUMBER)
+_DURATION = re.compile(rf"({_NUMBER})(ms|s|m|h|d)")
+_DURATIONS = re.compile(rf"(?:{_DURATION.pattern})+")
 _UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -218,29 +235,34 @@ def parse_keep_alive(value: str | int | float, *, param: str = "keep_alive") -> 
     Raises
     ------
     InvalidKeepAlive
-        If `value` is not a duration.
+        If `value` is not a duration, or longer than `MAX_KEEP_ALIVE`.
     """
     if isinstance(value, bool):
         raise _invalid_keep_alive(value, param)
-    if isinstance(value, (int, float)):
-        if math.isnan(value):
-            raise _invalid_keep_alive(value, param)
-        return math.inf if value < 0 else float(value)
-    text = value.strip()
-    negative = text.startswith("-")
-    body = text[1:] if negative else text
-    if re.fullmatch(r"\d+(\.\d+)?", body):
+    seconds = value if isinstance(value, (int, float)) else _seconds(value)
+    if seconds is None or not -MAX_KEEP_ALIVE <= seconds <= MAX_KEEP_ALIVE:  # also NaN
+        raise _invalid_keep_alive(value, param)
+    return math.inf if seconds < 0 else float(seconds)
+
+
+def _seconds(text: str) -> float | None:
+    """Return the number of seconds in `text`, negative if it starts with a minus."""
+    if len(text) > MAX_KEEP_ALIVE_LENGTH:
+        return None
+    text = text.strip()
+    body = text.removeprefix("-")
+    if _SECONDS.fullmatch(body):
         seconds = float(body)
-    elif body and _DURATION.sub("", body) == "":
+    elif _DURATIONS.fullmatch(body):
         seconds = sum(float(n) * _UNIT_SECONDS[unit] for n, unit in _DURATION.findall(body))
     else:
-        raise _invalid_keep_alive(value, param)
-    return math.inf if negative else seconds
+        return None
+    return seconds if body == text else -1.0
 
 
 def _invalid_keep_alive(value: object, param: str) -> InvalidKeepAlive:
     return InvalidKeepAlive(
-        f"keep_alive {value!r} is not a duration. Use a value such as '5m', '1h30m', 300 "
+        f"keep_alive {quoted(value)} is not a duration. Use a value such as '5m', '1h30m', 300 "
         "(seconds), 0 (unload when the request ends) or -1 (never unload).",
         param=param,
     )

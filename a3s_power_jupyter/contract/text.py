@@ -1,8 +1,12 @@
-"""Make text from models, hubs and upstream servers safe to print."""
+"""Make text from requests, models, hubs and upstream servers safe to print and to quote."""
 
 from __future__ import annotations
 
 import re
+import reprlib
+
+#: Most characters of a value from a request that an error message quotes.
+MAX_QUOTED = 200
 
 #: Characters after which a control sequence that has not ended is no longer waited for.
 MAX_CUT_OFF = 64
@@ -34,3 +38,24 @@ def complete_length(text: str) -> int:
     sequence = _CONTROLS.match(text, start)
     cut_off = sequence is not None and sequence.end() == start + 1
     return start if cut_off else len(text)
+
+
+def shortened(text: str) -> str:
+    """Return `text`, cut to `MAX_QUOTED` characters if it is longer."""
+    return text if len(text) <= MAX_QUOTED else text[: MAX_QUOTED - 3] + "..."
+
+
+def quoted(value: object) -> str:
+    """Return the repr of a value for an error message, at most `MAX_QUOTED` characters long.
+
+    The time does not depend on the size of a string or a list. Short values are unchanged.
+    """
+    if isinstance(value, str):
+        return shortened(repr(value[:MAX_QUOTED] + ("..." if len(value) > MAX_QUOTED else "")))
+    return shortened(_BOUNDED.repr(value))
+
+
+# Nested lists and objects are cut, so that the repr of a large one is never built.
+_BOUNDED = reprlib.Repr()
+_BOUNDED.maxlevel = 3
+_BOUNDED.maxstring = _BOUNDED.maxlong = _BOUNDED.maxother = MAX_QUOTED

@@ -23,6 +23,7 @@ from tornado import web
 
 from ..compat import authenticate, is_identified, prepare_without_redirect
 from ..contract.errors import Forbidden, Unauthorized
+from ..contract.text import shortened
 from .context import SETTING, Context
 
 Verb = TypeVar("Verb", bound=Callable[..., Any])
@@ -137,7 +138,8 @@ class AuthHandler(APIHandler):
         if urlsplit(origin.lower()).netloc == host or self._is_configured(origin):
             return True
         raise Forbidden(
-            f"Requests from {origin} are not allowed. Set ServerApp.allow_origin to allow them."
+            f"Requests from {shortened(origin)} are not allowed. Set ServerApp.allow_origin to "
+            "allow them."
         )
 
     def check_xsrf_cookie(self) -> None:

@@ -25,6 +25,7 @@ from ..contract.errors import (
     Unauthorized,
     UnsupportedMediaType,
 )
+from ..contract.text import quoted, shortened
 from . import metrics
 from .auth import AuthHandler
 
@@ -64,7 +65,10 @@ class PowerHandler(AuthHandler):
 
     async def prepare(self) -> None:  # type: ignore[override]
         length = self.request.headers.get("Content-Length", "")
-        if length.isdecimal() and int(length) > self.context.max_request_bytes:
+        # A number this long is not converted: Python refuses more than 4,300 digits.
+        if length.isdecimal() and (
+            len(length) > 18 or int(length) > self.context.max_request_bytes
+        ):
             raise self._too_large()
         try:
             await super().prepare()
@@ -134,7 +138,7 @@ class PowerHandler(AuthHandler):
         """
         value = self.get_query_argument(name, "false").lower()
         if value not in ("true", "false", "1", "0"):
-            raise InvalidParameter(f"{name}={value!r} must be true or false.", param=name)
+            raise InvalidParameter(f"{name}={quoted(value)} must be true or false.", param=name)
         return value in ("true", "1")
 
     # ---------------------------------------------------------------- reply
@@ -193,8 +197,9 @@ class PowerHandler(AuthHandler):
         if isinstance(raised, PowerError):
             return raised
         if status == 405:
+            method = shortened(str(self.request.method))
             return MethodNotAllowed(
-                f"{self.request.method} is not supported here. Use {' or '.join(self.verbs())}."
+                f"{method} is not supported here. Use {' or '.join(self.verbs())}."
             )
         if not isinstance(raised, web.HTTPError) or status >= 500:
             return PowerError("Internal error. See the notebook server's log for details.")

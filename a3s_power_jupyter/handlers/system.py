@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..contract.errors import RouteNotFound
+from ..contract.text import quoted
 from .auth import allowed
 from .base import PowerHandler
 from .event_stream import EventStreamHandler
@@ -32,7 +33,7 @@ class UnknownRouteHandler(PowerHandler):
         if not self._refused and self.request.method != "OPTIONS":
             self.refuse(
                 RouteNotFound(
-                    f"There is no route {self.request.path!r}. The routes are /v1/models..., "
+                    f"There is no route {quoted(self.request.path)}. The routes are /v1/models..., "
                     "/v1/chat/completions, /v1/completions, /v1/embeddings, /v1/events and "
                     "/v1/health."
                 )

@@ -20,12 +20,15 @@ from ..contract.errors import (
     UpstreamRefused,
     UpstreamTimeout,
     UpstreamUnauthorized,
+    parse_retry_after,
 )
 from ..contract.sse import EventParser
 
 #: Most bytes of a whole reply, which fit the embeddings of 2,048 texts as JSON, and of one event.
 MAX_REPLY_BYTES = 256 * 1024 * 1024
 MAX_EVENT_BYTES = 16 * 1024 * 1024
+#: Most bytes of a list of models.
+MAX_LIST_BYTES = 8 * 1024 * 1024
 #: Bytes of an error reply to read, and characters of its message to show.
 MAX_ERROR_BYTES = 64 * 1024
 MAX_MESSAGE = 500
@@ -133,7 +136,8 @@ def refusal(status: int, headers: dict[str, str], body: bytes) -> PowerError:
             f"The upstream rejected this server's key: {message} Check upstream.api_key_env."
         )
     if status in (429, 503):
-        return ServerBusy(f"The upstream is busy: {message}", retry_after=_retry_after(headers))
+        retry_after = parse_retry_after(headers.get("retry-after", ""))
+        return ServerBusy(f"The upstream is busy: {message}", retry_after=retry_after)
     if status in (408, 504):
         return UpstreamTimeout(f"The upstream timed out: {message}")
     if 400 <= status < 500:
@@ -179,8 +183,3 @@ def _shortened(message: str) -> str:
     if len(message) <= MAX_MESSAGE:
         return message
     return _LAST_WORD.sub("", message[:MAX_MESSAGE]).rstrip() + " ..."
-
-
-def _retry_after(headers: dict[str, str]) -> int | None:
-    value = headers.get("retry-after", "")
-    return min(int(value), 3600) if value.isascii() and value.isdecimal() else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -10,11 +11,19 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ..contract.errors import PowerError, UpstreamError
+from ..contract.text import quoted, shortened
 from ..contract.types import Manifest, Route, Upstream
 from .body import outgoing, upstream_of
 from .health import HealthTracker, UpstreamHealth
 from .keys import UpstreamKeys
-from .responses import MAX_REPLY_BYTES, decode_reply, not_an_api, read_events, read_limited
+from .responses import (
+    MAX_LIST_BYTES,
+    MAX_REPLY_BYTES,
+    decode_reply,
+    not_an_api,
+    read_events,
+    read_limited,
+)
 from .transport import RouteMissing, UpstreamTransport
 
 if TYPE_CHECKING:
@@ -122,7 +131,7 @@ class Upstreams:
         """Return the reply of ``GET /models``, or None if the upstream has no such route."""
         try:
             async with self._transport.send("GET", upstream_of(manifest), "models") as response:
-                body = await read_limited(response.aiter_bytes(), MAX_REPLY_BYTES)
+                body = await read_limited(response.aiter_bytes(), MAX_LIST_BYTES)
         except RouteMissing:
             return None
         return await decode_reply(body)
@@ -143,12 +152,16 @@ def _context_length(upstream: Upstream, models: dict[str, Any] | None) -> int | 
     rows = models.get("data") if models is not None else None
     if not isinstance(rows, list):
         return None
-    known = {row["id"]: row for row in rows if isinstance(row, dict) and "id" in row}
+    known = {row["id"]: row for row in rows if isinstance(row, dict) and _has_name(row)}
     if upstream.model not in known:
-        names = ", ".join(sorted(map(str, known))[:10]) or "none"
-        raise UpstreamError(f"The upstream has no model {upstream.model!r}. It has: {names}.")
+        names = ", ".join(map(shortened, heapq.nsmallest(10, known))) or "none"
+        raise UpstreamError(f"The upstream has no model {quoted(upstream.model)}. It has: {names}.")
     length = known[upstream.model].get("max_model_len")
     return length if isinstance(length, int) and 0 < length < 2**31 else None
+
+
+def _has_name(row: dict[str, Any]) -> bool:
+    return isinstance(row.get("id"), str)
 
 
 def _renamed(reply: dict[str, Any], manifest: Manifest) -> dict[str, Any]:

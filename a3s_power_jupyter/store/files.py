@@ -27,6 +27,7 @@ from ..contract.errors import (
     PathUnreadable,
     PowerError,
 )
+from ..contract.text import quoted
 
 #: Bytes per read, large enough that SHA-256 and not the system calls limit the speed.
 CHUNK = 4 * 1024 * 1024
@@ -77,8 +78,8 @@ def user_path(text: str) -> Path:
         raise InvalidParameter("The path contains invalid characters.", param="path")
     if not Path(expanded).is_absolute():
         raise InvalidParameter(
-            f"The path {text!r} is relative, but the server runs in another directory. Use an "
-            "absolute path, or one that starts with ~.",
+            f"The path {quoted(text)} is relative, but the server runs in another directory. Use "
+            "an absolute path, or one that starts with ~.",
             param="path",
         )
     return Path(expanded)

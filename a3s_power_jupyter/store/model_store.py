@@ -31,6 +31,7 @@ from ..contract.errors import (
     ModelNotFound,
 )
 from ..contract.parameters import DefaultParameters
+from ..contract.text import quoted
 from ..contract.types import Manifest, ManifestProblem, RegisterRequest, Removable, StoredFile
 from .blobs import BLOBS, BlobStore, Incoming
 from .conversions import CONVERSIONS, Conversion, ConversionDirectory
@@ -224,7 +225,7 @@ class ModelStore:
             return found
         near = difflib.get_close_matches(name, snapshot.manifests, n=3, cutoff=0.5)
         hint = f"Did you mean {' or '.join(map(repr, near))}?" if near else "Register or pull it."
-        raise ModelNotFound(f"There is no model {name!r}. {hint}", param="model")
+        raise ModelNotFound(f"There is no model {quoted(name)}. {hint}", param="model")
 
     def _unreadable(self, name: str, bad: Unreadable) -> ManifestUnreadable:
         return ManifestUnreadable(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
 from ..parameters import DefaultParameters, SparseStruct
 
+#: A path that a user wrote; 4,096 is PATH_MAX of Linux.
+PathText = Annotated[str, Meta(max_length=4096)]
 Format = Literal["gguf", "safetensors", "vision", "huggingface", "remote"]
 State = Literal["unloaded", "loading", "loaded", "busy", "unloading", "failed"]
 LoadPhase = Literal["converting", "loading"]
@@ -77,9 +79,9 @@ class Upstream(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Name of the server's environment variable with the API key. The key itself is not stored.
     """
 
-    base_url: str
-    model: str
-    api_key_env: str | UnsetType = UNSET
+    base_url: Annotated[str, Meta(max_length=2048)]
+    model: Annotated[str, Meta(max_length=1024)]
+    api_key_env: Annotated[str, Meta(max_length=255)] | UnsetType = UNSET
 
 
 class StoredFile(msgspec.Struct, frozen=True):
@@ -166,8 +168,8 @@ class RegisterRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     name: str
-    path: str | None = None
-    mmproj: str | None = None
+    path: PathText | None = None
+    mmproj: PathText | None = None
     format: str | None = None
     default_parameters: dict[str, Any] | None = None
     copy: bool = False

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
 from ..parameters import SparseStruct
 
@@ -29,7 +29,7 @@ class PullRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     name: str
-    token: str | None = None
+    token: Annotated[str, Meta(max_length=4096)] | None = None
     force: bool = False
     revision: str | None = None
     background: bool = False

@@ -18,6 +18,7 @@ from ...contract.errors import (
     PowerError,
     UnsupportedRequestFields,
 )
+from ...contract.text import quoted
 from ...contract.types import Embedded, EmbeddingRequest, Request
 from ..base import Engine, ProgressCallback, StepOutput, first_line
 from ..protocol import Load, Loaded
@@ -162,7 +163,8 @@ class EmbeddingEngine(Engine):
         if name not in pipeline.prompts:
             known = ", ".join(sorted(pipeline.prompts)) or "none"
             raise InvalidParameter(
-                f"The model has no prompt {name!r}. Its prompts: {known}.", param="prompt_name"
+                f"The model has no prompt {quoted(name)}. Its prompts: {known}.",
+                param="prompt_name",
             )
         return pipeline.prompts[name]
 

@@ -6,14 +6,21 @@ compares them with the types of the installed ``openai`` package.
 
 from __future__ import annotations
 
-import difflib
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from ...contract.errors import InvalidParameter, UnsupportedRequestFields
-from ...contract.parameters import Penalty, PositiveInt, Probability, check
+from ...contract.parameters import (
+    Penalty,
+    PositiveInt,
+    Probability,
+    StopString,
+    check,
+    close_matches,
+)
+from ...contract.text import quoted, shortened
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -48,9 +55,15 @@ IGNORED_EMBEDDING = frozenset({"user"})
 #: Most alternatives for a token, as for OpenAI's ``top_logprobs``.
 MAX_ALTERNATIVES = 20
 
+#: Most tokens with a bias: the size of the largest vocabularies.
+MAX_BIASES = 2**18
+
+#: Most unknown fields that an error names.
+MAX_LISTED = 10
+
 Alternatives = Annotated[int, Meta(ge=0, le=MAX_ALTERNATIVES)]
 Bias = Annotated[float, Meta(ge=-100.0, le=100.0)]
-StopString = Annotated[str, Meta(min_length=1)]
+NonemptyStop = Annotated[StopString, Meta(min_length=1)]
 
 
 class StreamOptions(msgspec.Struct, frozen=True):
@@ -70,8 +83,8 @@ class GenerationFields(msgspec.Struct, frozen=True, kw_only=True):
     frequency_penalty: Penalty | UnsetType = UNSET
     max_tokens: PositiveInt | UnsetType = UNSET
     seed: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | UnsetType = UNSET
-    stop: StopString | Annotated[list[StopString], Meta(max_length=64)] | UnsetType = UNSET
-    logit_bias: dict[str, Bias] | UnsetType = UNSET
+    stop: NonemptyStop | Annotated[list[NonemptyStop], Meta(max_length=64)] | UnsetType = UNSET
+    logit_bias: Annotated[dict[str, Bias], Meta(max_length=MAX_BIASES)] | UnsetType = UNSET
 
     top_k: Annotated[int, Meta(ge=0, le=2**31 - 1)] | UnsetType = UNSET
     min_p: Probability | UnsetType = UNSET
@@ -101,7 +114,7 @@ class EmbeddingFields(msgspec.Struct, frozen=True, kw_only=True):
     input: Any
     encoding_format: Literal["float", "base64"] = "float"
     dimensions: PositiveInt | UnsetType = UNSET
-    prompt_name: str | None = None
+    prompt_name: Annotated[str, Meta(max_length=255)] | None = None
     keep_alive: str | int | float | None = None
 
 
@@ -129,8 +142,8 @@ def _refuse_unknown(unknown: set[str], known: set[str]) -> None:
     if not unknown:
         return
     names = sorted(unknown)
-    near = difflib.get_close_matches(names[0], known, n=1)
+    near = close_matches(names[0], known)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    listed = ", ".join(repr(name) for name in names)
+    listed = shortened(", ".join(map(quoted, names[:MAX_LISTED])))
     verb = "is" if len(names) == 1 else "are"
     raise UnsupportedRequestFields(f"{listed} {verb} not defined.{hint}", param=names[0])

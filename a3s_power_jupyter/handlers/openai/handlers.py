@@ -178,7 +178,7 @@ def _count_usage(name: str, reply: dict[str, Any]) -> None:
     counters = {"prompt_tokens": metrics.PROMPT_TOKENS, "completion_tokens": metrics.TOKENS}
     for field, counter in counters.items():
         tokens = usage.get(field)
-        if isinstance(tokens, int) and tokens > 0:
+        if isinstance(tokens, int) and 0 < tokens < 2**31:
             counter.labels(name).inc(tokens)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from ...contract.errors import InvalidParameter, UnsupportedRequestFields
+from ...contract.text import quoted
 
 #: Most images in one request, and bytes of each.
 MAX_IMAGES = 32
@@ -97,7 +98,8 @@ def _role(message: dict[str, Any], at: str) -> str:
         )
     if not isinstance(role, str) or role not in _ROLES:
         raise InvalidParameter(
-            f"Unknown role {role!r} in {at}. Use one of: {', '.join(_ROLES)}.", param=f"{at}.role"
+            f"Unknown role {quoted(role)} in {at}. Use one of: {', '.join(_ROLES)}.",
+            param=f"{at}.role",
         )
     return _ROLES[role]
 
@@ -141,7 +143,7 @@ def _parts(content: Any, at: str) -> tuple[list[dict[str, str]], list[bytes]]:
 def _text_of(part: Any, kind: Any, at: str) -> str:
     if not isinstance(kind, str) or kind not in _TEXT_PARTS:
         raise InvalidParameter(
-            f"Unknown type {kind!r} of {at}. Use one of: {', '.join(_PART_TYPES)}.",
+            f"Unknown type {quoted(kind)} of {at}. Use one of: {', '.join(_PART_TYPES)}.",
             param=f"{at}.type",
         )
     text = part.get(_TEXT_PARTS[kind])

@@ -12,6 +12,7 @@ from msgspec import UNSET, UnsetType
 
 from ...contract.errors import InvalidParameter, UnsupportedRequestFields
 from ...contract.parameters import parse_keep_alive
+from ...contract.text import quoted
 from ...contract.types import ChatRequest, CompletionRequest, EmbeddingRequest, Sampling
 from .fields import (
     IGNORED_CHAT,
@@ -198,9 +199,10 @@ def _logit_bias(bias: dict[str, float] | UnsetType) -> dict[int, float] | UnsetT
     if bias is UNSET:
         return UNSET
     for token in bias:
-        if not (token.isascii() and token.isdecimal()):
+        if not (token.isascii() and token.isdecimal() and len(token) < 10):
             raise InvalidParameter(
-                f"The keys of logit_bias must be token ids, not {token!r}.", param="logit_bias"
+                f"The keys of logit_bias must be token ids, not {quoted(token)}.",
+                param="logit_bias",
             )
     return {int(token): value for token, value in bias.items()}
 
@@ -247,7 +249,19 @@ def _json_schema(response_format: dict[str, Any] | UnsetType) -> dict[str, Any] 
             "{'type': 'json_schema', 'json_schema': {'name': ..., 'schema': {...}}}.",
             param="response_format",
         )
+    _check_numbers(schema)
     return schema
+
+
+def _check_numbers(schema: dict[str, Any]) -> None:
+    """Refuse numbers beyond 64 bits, which the pipe to the worker cannot carry."""
+    try:
+        msgspec.msgpack.encode(schema)
+    except (OverflowError, RecursionError):
+        raise InvalidParameter(
+            "The JSON schema has a number beyond 64 bits, or is nested too deeply.",
+            param="response_format",
+        ) from None
 
 
 def _refuse_unsupported(body: dict[str, Any]) -> None:

@@ -19,6 +19,10 @@ from .reference import Reference
 #: because their size is unknown until the file's header is downloaded.
 WEIGHTS_SHARE = 0.8
 
+#: Characters at the end of a name to search for quantizations. No file system has longer names,
+#: but a hub can list them.
+MAX_MATCHED = 1024
+
 _MAX_LISTED = 40  # candidates in an error message
 
 _SHARD = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<total>\d{5})", re.IGNORECASE)
@@ -65,19 +69,21 @@ class GGUF:
     @property
     def quantization(self) -> str | None:
         """The last quantization in the name, in upper case; None if there is none."""
-        matches = _QUANTIZATION.findall(self.stem)
+        matches = _QUANTIZATION.findall(self.stem[-MAX_MATCHED:])
         return matches[-1].upper() if matches else None
 
     @property
     def family(self) -> str:
         """The name without quantization, in lower case; the same for all sizes of a model."""
-        return re.sub(r"[._-]+", "-", _QUANTIZATION.sub("", self.stem).lower()).strip("-")
+        return re.sub(
+            r"[._-]+", "-", _QUANTIZATION.sub("", self.stem[-MAX_MATCHED:]).lower()
+        ).strip("-")
 
     def has_token(self, tag: str) -> bool:
         """Return whether `tag` is one or more whole tokens of the name, ignoring case."""
         before = "[A-Z0-9]" if _QUANTIZATION.fullmatch(tag) else "[A-Z0-9_]"
         pattern = rf"(?<!{before}){re.escape(tag)}(?![A-Z0-9_])"
-        return re.search(pattern, self.stem, re.IGNORECASE) is not None
+        return re.search(pattern, self.stem[-MAX_MATCHED:], re.IGNORECASE) is not None
 
 
 def models(files: Iterable[RemoteFile]) -> list[GGUF]:

@@ -9,9 +9,14 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import msgspec
 
 from ...contract.errors import InvalidReference
+from ...contract.text import quoted
 from ...store.names import check_name
 
 DEFAULT_REVISION = "main"
+
+#: Characters of the longest reference, which may be the address of a page, and revision.
+MAX_LENGTH = 2048
+MAX_REVISION_LENGTH = 255
 
 _HOST = re.compile(r"(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/", re.IGNORECASE)
 _SEGMENT = r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?"
@@ -78,6 +83,11 @@ def parse(text: str, revision: str | None = None) -> Reference:
     InvalidModelName
         If the reference cannot be used as the name of a model.
     """
+    if len(text) > MAX_LENGTH:
+        raise InvalidReference(
+            f"The reference is longer than {MAX_LENGTH:,} characters. Use owner/repo:TAG.",
+            param="name",
+        )
     plain = _strip_host(text.strip())
     match = _REFERENCE.fullmatch(plain)
     if match is None:
@@ -85,20 +95,26 @@ def parse(text: str, revision: str | None = None) -> Reference:
     repo, own_revision, tag, path = match.group("repo", "revision", "tag", "path")
     if path is not None and not path.lower().endswith(".gguf"):
         _reject(text, "A file must end in .gguf; safetensors models are pulled whole. ")
-    if revision is not None and not re.fullmatch(r"(?!.*\.\.)[\w.+-]+(/[\w.+-]+)*", revision):
+    if revision is not None and not _is_revision(revision):
         raise InvalidReference(
             f"{revision[:80]!a} is not a revision. Use a branch, a tag or a commit.",
             param="revision",
         )
     if revision is not None and own_revision not in (None, revision):
         raise InvalidReference(
-            f"The reference has the revision {own_revision!r}, but the request asks for "
-            f"{revision!r}. Remove one of them.",
+            f"The reference has the revision {quoted(own_revision)}, but the request asks for "
+            f"{quoted(revision)}. Remove one of them.",
             param="revision",
         )
     name = _join(repo, own_revision, tag, path)
     check_name(name)
     return Reference(name, repo, revision or own_revision or DEFAULT_REVISION, tag, path)
+
+
+def _is_revision(text: str) -> bool:
+    if len(text) > MAX_REVISION_LENGTH or ".." in text:
+        return False
+    return re.fullmatch(r"[\w.+-]+(/[\w.+-]+)*", text) is not None
 
 
 def _strip_host(text: str) -> str:

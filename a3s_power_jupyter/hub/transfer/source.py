@@ -21,7 +21,9 @@ MAX_REDIRECTS = 5
 _REDIRECTS = (301, 302, 303, 307, 308)
 _OVERLOADED = (403, 429, 503)
 _HASH = re.compile(r'(?:W/)?"?([0-9a-f]{64}|[0-9a-f]{40})"?')
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
+#: Longest wait to compute with; one of thousands of digits is not a finite number.
+_MAX_SECONDS = 1e9
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
 
 
 class Source:
@@ -189,10 +191,10 @@ def _retry_after(response: http.client.HTTPResponse) -> float | None:
     if value is None:
         return None
     if value.strip().isdecimal():
-        return float(value)
+        return min(float(value), _MAX_SECONDS)
     try:
         when = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if when.tzinfo is None:  # as in "-0000": the time is UTC
         when = when.replace(tzinfo=UTC)

@@ -12,6 +12,7 @@ from msgspec import UNSET
 
 from ...contract.errors import InvalidISQ, InvalidParameter, UnsupportedModelFormat
 from ...contract.parameters import DefaultParameters
+from ...contract.text import quoted
 from ...contract.types import Format, ModelDetails, RegisterRequest, Upstream
 from ..files import reading, user_path
 from .description import Description
@@ -40,8 +41,8 @@ def inspect(request: RegisterRequest, parameters: DefaultParameters) -> Descript
     """
     if request.format is not None and request.format not in _FORMATS:
         raise UnsupportedModelFormat(
-            f"Unknown format {request.format!r}. Use one of: {', '.join(_FORMATS)}. To detect the "
-            "format, omit it.",
+            f"Unknown format {quoted(request.format)}. Use one of: {', '.join(_FORMATS)}. To "
+            "detect the format, omit it.",
             param="format",
         )
     description = _remote(request) if _is_remote(request) else _local(request)

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec import UNSET
 
 from a3s_power_jupyter.contract.errors import InvalidISQ, InvalidKeepAlive, InvalidParameter
 from a3s_power_jupyter.contract.parameters import (
+    MAX_KEEP_ALIVE,
     DefaultParameters,
     LoadParameters,
     canonical_isq,
+    check,
     check_default_parameters,
     parse_keep_alive,
 )
+from a3s_power_jupyter.contract.text import MAX_QUOTED
+from a3s_power_jupyter.contract.types import PullRequest, RegisterRequest
+
+LONG = "x" * 1_000_000
 
 
 @pytest.mark.parametrize(
@@ -29,11 +38,28 @@ def test_keep_alive(value: str | float, seconds: float) -> None:
     assert parse_keep_alive(value) == pytest.approx(seconds)
 
 
-@pytest.mark.parametrize("value", ["", "-", "m", "5 m", "5x", "1h30", "forever", True, math.nan])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "", "-", "--1", "m", "5 m", "5x", "1h30", "forever", True, math.nan, math.inf, -math.inf,
+        2**63, 10**400, 1e300, "9" * 20, "9" * 40_000 + "x", "1" * 40_000, "1s" * 40_000,
+        " " * 65 + "5m", "999999999999999999d",
+    ],
+)  # fmt: skip
 def test_invalid_keep_alive(value: str | float) -> None:
     with pytest.raises(InvalidKeepAlive) as caught:
         parse_keep_alive(value, param="a.b")
     assert caught.value.param == "a.b"
+    assert len(caught.value.message) < 2 * MAX_QUOTED
+
+
+@given(st.text("0123456789.-smhd \u0663\u00b2", max_size=80) | st.floats() | st.integers())
+def test_every_keep_alive_is_a_duration_or_refused(value: str | float) -> None:
+    try:
+        seconds = parse_keep_alive(value)
+    except InvalidKeepAlive:
+        return
+    assert seconds == math.inf or 0 <= seconds <= MAX_KEEP_ALIVE
 
 
 @pytest.mark.parametrize(
@@ -80,3 +106,42 @@ def test_invalid_default_parameters(given: object, param: str, message: str) -> 
 )
 def test_context_length(num_ctx: int, trained: int, expected: int) -> None:
     assert LoadParameters(num_ctx=num_ctx).context_length(trained) == expected
+
+
+UPSTREAM = {"base_url": "http://host/v1", "model": "m"}
+
+
+@pytest.mark.parametrize(
+    ("given", "type_"),
+    [
+        ({LONG: 1}, LoadParameters),
+        ({"isq": "Q4K", LONG: 1}, DefaultParameters),
+        ({"kv_cache_type": LONG}, LoadParameters),
+        ({"chat_template": LONG * 2}, LoadParameters),
+        ({"tensor_split": [1e308] * 2}, LoadParameters),
+        ({"tensor_split": [10**400]}, LoadParameters),
+        ({"num_ctx": 10**400}, LoadParameters),
+        ({"stop": LONG}, DefaultParameters),
+        ({"stop": [LONG]}, DefaultParameters),
+        ({"temperature": 10**400}, DefaultParameters),
+        ({"seed": 2**63}, DefaultParameters),
+        ({"name": "m", "path": LONG}, RegisterRequest),
+        ({"name": "m", "mmproj": LONG}, RegisterRequest),
+        ({"name": "m", "upstream": UPSTREAM | {"base_url": LONG}}, RegisterRequest),
+        ({"name": "m", "upstream": UPSTREAM | {"model": LONG}}, RegisterRequest),
+        ({"name": "m", "upstream": UPSTREAM | {"api_key_env": LONG}}, RegisterRequest),
+        ({"name": "m", "upstream": UPSTREAM | {LONG: 1}}, RegisterRequest),
+        ({"name": "m", "token": LONG}, PullRequest),
+    ],
+)
+def test_long_fields_are_refused_without_being_quoted(given: Any, type_: type) -> None:
+    with pytest.raises(InvalidParameter) as caught:
+        check(given, type_)
+    assert len(caught.value.message) < 4 * MAX_QUOTED
+    assert len(caught.value.param or "") <= MAX_QUOTED
+
+
+def test_a_long_isq_kind_is_refused() -> None:
+    with pytest.raises(InvalidISQ) as caught:
+        canonical_isq(LONG)
+    assert len(caught.value.message) < 2 * MAX_QUOTED

@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from a3s_power_jupyter.contract.errors import ModelNotFound, from_wire
-from a3s_power_jupyter.contract.text import printable
+from a3s_power_jupyter.contract.text import MAX_QUOTED, printable, quoted, shortened
 
 
 @pytest.mark.parametrize(
@@ -47,3 +49,55 @@ def test_messages_of_errors_are_printable() -> None:
     error = from_wire({"code": "model_not_found", "message": "No \x1b]0;x\x07model\x1b[2J 'a'."})
     assert isinstance(error, ModelNotFound)
     assert str(error) == error.message == error.to_wire()["message"] == "No model 'a'."
+
+
+_SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
+_JSON = st.recursive(_SCALARS, lambda v: st.lists(v) | st.dictionaries(st.text(), v))
+
+
+@given(_JSON)
+def test_quoted_values_are_short(value: object) -> None:
+    assert len(quoted(value)) <= MAX_QUOTED
+
+
+@pytest.mark.parametrize("value", ["", "it's", 'a "b"', "a" * 198, 1, 2**64, 1.5, None, ["a"], {}])
+def test_short_values_are_quoted_as_they_are(value: object) -> None:
+    assert quoted(value) == repr(value)
+
+
+class _Counted(str):
+    """A string that counts the characters read from it by slicing."""
+
+    read = 0
+
+    def __getitem__(self, key: object) -> str:
+        part = super().__getitem__(key)  # type: ignore[index]
+        _Counted.read += len(part)
+        return part
+
+    def __repr__(self) -> str:
+        raise AssertionError("the whole string was converted")
+
+
+def test_a_long_string_is_cut_before_it_is_converted() -> None:
+    text = quoted(_Counted("x" * 8_000_000))
+    assert text.startswith("'xxx")
+    assert text.endswith("...")
+    assert _Counted.read == MAX_QUOTED
+
+
+@pytest.mark.parametrize(
+    "value",
+    [7**4000, "\x00" * 1000, "\ud800" * 1000, [["x" * 10**6] * 1000] * 1000, {"a" * 10**6: 1}],
+)
+def test_large_values_are_cut(value: object) -> None:
+    assert len(quoted(value)) <= MAX_QUOTED
+    assert "..." in quoted(value)
+
+
+def test_errors_shorten_the_path_of_a_field() -> None:
+    error = ModelNotFound("x", param="a\x1b[31m" + "b" * 10**6)
+    assert error.param is not None
+    assert len(error.param) == MAX_QUOTED
+    assert error.param.startswith("ab")
+    assert shortened("short") == "short"

@@ -144,3 +144,22 @@ def test_any_text_is_parsed_or_rejected(text: str) -> None:
     except (InvalidReference, InvalidModelName):
         return
     assert parse(parsed.name) == parsed
+
+
+@pytest.mark.parametrize(
+    ("text", "revision"),
+    [
+        ("a/" + "b" * 1_000_000, None),
+        ("a/b@" + "c" * 1_000_000, None),
+        ("hf.co/" + "a." * 500_000, None),
+        ("https://user:secret" + "x" * 1_000_000 + "@hf.co/a/b", None),
+        ("a/b", "c" * 256),
+        ("a/b", "c/" * 500_000),
+        ("a/b", "..".join("c" * 500_000)),
+    ],
+)
+def test_long_references_are_refused_without_being_quoted(text: str, revision: str | None) -> None:
+    with pytest.raises(InvalidReference) as caught:
+        parse(text, revision)
+    assert len(caught.value.message) < 400
+    assert "secret" not in caught.value.message

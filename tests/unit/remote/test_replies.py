@@ -1,0 +1,70 @@
+"""Test that numbers and lists of upstreams are bounded or ignored."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from a3s_power_jupyter.contract.errors import UpstreamError, parse_retry_after
+from a3s_power_jupyter.contract.types import Upstream
+from a3s_power_jupyter.handlers import metrics
+from a3s_power_jupyter.handlers.openai.handlers import _count_usage
+from a3s_power_jupyter.remote.responses import refusal
+from a3s_power_jupyter.remote.upstreams import _context_length
+
+UPSTREAM = Upstream("http://host/v1", "m")
+HUGE = 10**400
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("0", 0),
+        ("7", 7),
+        ("0000000007", 7),
+        ("1000000", 3600),
+        ("9" * 5000, 3600),
+        ("", None),
+        ("-1", None),
+        ("1.5", None),
+        ("\u0663", None),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", None),
+    ],
+)
+def test_retry_after(value: str, seconds: int | None) -> None:
+    assert parse_retry_after(value) == seconds
+    assert refusal(429, {"retry-after": value}, b"").retry_after == seconds
+
+
+@pytest.mark.parametrize(
+    "row",
+    [[], "m", 1, None, {}, {"id": ["m"]}, {"id": {"m": 1}}, {"id": 1}, {"id": None}, {"id": HUGE}],
+)
+def test_rows_without_a_name_are_skipped(row: Any) -> None:
+    models = {"data": [row, {"id": "m", "max_model_len": 4096}, row]}
+    assert _context_length(UPSTREAM, models) == 4096
+    with pytest.raises(UpstreamError, match="It has: none"):
+        _context_length(UPSTREAM, {"data": [row] if row != "m" else []})
+
+
+@pytest.mark.parametrize("length", [HUGE, 2**31, -1, 0, "4096", None, [], 1e300])
+def test_context_lengths_out_of_range_are_ignored(length: Any) -> None:
+    assert _context_length(UPSTREAM, {"data": [{"id": "m", "max_model_len": length}]}) is None
+
+
+def test_few_and_short_names_of_other_models_are_shown() -> None:
+    rows = [{"id": "x" * 10_000 + str(i)} for i in range(10_000)]
+    with pytest.raises(UpstreamError) as caught:
+        _context_length(UPSTREAM, {"data": rows})
+    assert len(caught.value.message) < 3000
+
+
+@pytest.mark.parametrize("tokens", [HUGE, 2**64, -1, -HUGE, 1e300, "5", None, [5], {}])
+def test_usage_out_of_range_is_not_counted(tokens: Any) -> None:
+    usage = {"prompt_tokens": tokens, "completion_tokens": tokens}
+    _count_usage("numbers", {"usage": usage | {"prompt_tokens": 3}})
+    before = metrics.PROMPT_TOKENS.labels("numbers")._value.get()
+    _count_usage("numbers", {"usage": usage})
+    assert metrics.PROMPT_TOKENS.labels("numbers")._value.get() == before
+    assert metrics.TOKENS.labels("numbers")._value.get() == 0
