@@ -158,13 +158,13 @@ class Child(Generic[Command, Message]):
         self._outbox.put(encode(command))
 
     async def stop(self, grace: float = STOP_GRACE) -> None:
-        """Close stdin, kill the process after `grace` seconds, and wait until it has exited."""
+        """Close stdin, kill the process after `grace` seconds, and wait until it has exited.
+
+        The process is killed even if the caller is cancelled.
+        """
         self._outbox.put(None)
-        try:
-            await asyncio.wait_for(self._exited.wait(), grace)
-        except TimeoutError:
-            self._process.kill()
-            await self._exited.wait()
+        self._loop.call_later(grace, self._process.kill)  # has no effect on a process that exited
+        await self._exited.wait()
 
     def exit_reason(self) -> str:
         """Return the exit status and the last log lines, as a phrase for an error message."""

@@ -10,6 +10,7 @@ from ..engine.base import ProgressCallback
 from ..engine.protocol import Load, Loaded
 from .clock import Clock, wake
 from .interfaces import WorkerHandle
+from .steps import finish
 
 
 async def load_into(
@@ -21,7 +22,7 @@ async def load_into(
     clock: Clock,
     stall_timeout: float,
 ) -> Loaded:
-    """Load a model into a new worker. The worker is stopped on failure and on cancellation.
+    """Load a model into a new worker. On failure and on cancellation, the worker has exited.
 
     There is no limit on the duration of a load that makes progress.
 
@@ -68,7 +69,7 @@ async def load_into(
         return loading.result()
     except BaseException:
         loading.cancel()
-        await worker.stop()
+        await finish(worker.stop())
         raise
     finally:
         timer.cancel()

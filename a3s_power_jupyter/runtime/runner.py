@@ -7,7 +7,7 @@ import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from ..contract.errors import ServerBusy
+from ..contract.errors import ServerBusy, WorkerDied
 from ..contract.types import LoadPhase, State
 from ..engine.protocol import Loaded
 from .clock import TimerHandle
@@ -50,6 +50,8 @@ class Runner:
         Set when the worker has exited.
     worker : WorkerHandle or None
         The worker, once the model is loaded.
+    death : WorkerDied or None
+        Why the worker died, if it did.
     info : Loaded or None
         The worker's description of the loaded model.
     """
@@ -68,6 +70,7 @@ class Runner:
         self.loading: asyncio.Task[None]
         self.exited = asyncio.Event()
         self.worker: WorkerHandle | None = None
+        self.death: WorkerDied | None = None
         self.info: Loaded | None = None
         self._slots: asyncio.Semaphore | None = None
         self._idle_timer: TimerHandle | None = None

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine
-from typing import Any
+from collections.abc import AsyncIterator, Callable
 
 from ..contract.errors import ModelBusy, ModelLoadFailed, PowerError, WorkerDied
 from ..contract.types import LoadPhase, State
@@ -15,6 +14,7 @@ from .clock import Clock
 from .interfaces import Limits, LoadPlan, Observer, Spawn, WorkerHandle
 from .loader import load_into
 from .runner import Runner
+from .steps import Steps
 
 
 class Scheduler:
@@ -41,7 +41,8 @@ class Scheduler:
         self._runners: dict[str, Runner] = {}
         self._failures: dict[str, PowerError] = {}
         self._pinned: set[str] = set()
-        self._background_tasks: set[asyncio.Task[None]] = set()
+        self._steps = Steps()
+        self._stopping = False
         self._admission = Admission(
             runners=self.runners,
             pinned=self.pinned,
@@ -110,6 +111,8 @@ class Scheduler:
     async def unload(self, name: str, *, force: bool = False, reason: str = "asked") -> None:
         """Unload a model, or stop its load, and wait until the worker has exited.
 
+        The unload continues if the caller is cancelled.
+
         Raises
         ------
         ModelBusy
@@ -144,9 +147,11 @@ class Scheduler:
         self._failures.pop(name, None)
 
     async def stop(self) -> None:
-        """Stop all workers and all loads."""
-        await asyncio.gather(*(self._unload(r, "shutdown") for r in self.runners()))
-        await asyncio.gather(*self._background_tasks)
+        """Stop all workers and all loads, and refuse new ones."""
+        self._stopping = True
+        for runner in self.runners():
+            self._begin_unload(runner, "shutdown")
+        await self._steps.wait()
 
     async def _acquire(self, plan: LoadPlan, keep_alive: float | None) -> Runner:
         """Count a lease, wait until the model is ready, and return its runner."""
@@ -161,7 +166,7 @@ class Scheduler:
             runner.leases += 1
             runner.stop_idle_timer()
             try:
-                await asyncio.shield(runner.loading)
+                await self._loaded(runner)
             except BaseException:
                 self._release(runner, keep_alive)
                 raise
@@ -169,6 +174,14 @@ class Scheduler:
                 self._changed(plan.name)
                 return runner
             self._release(runner, keep_alive)  # unloaded in the meantime: load again
+
+    async def _loaded(self, runner: Runner) -> None:
+        """Wait for the end of the load, which continues if the caller is cancelled."""
+        if not runner.loading.done():
+            await asyncio.wait({runner.loading})
+        if runner.loading.cancelled():  # before the task of the load could begin
+            raise _stopped(runner.name)
+        runner.loading.result()
 
     def _release(self, runner: Runner, keep_alive: float | None) -> None:
         runner.leases -= 1
@@ -188,31 +201,39 @@ class Scheduler:
         if runner.name in self._pinned or runner.never_expires:
             return
         if runner.keep_alive <= 0:
-            self._run_in_background(self._unload_if_idle(runner))
+            # Requests that are about to start may lease the model first.
+            asyncio.get_running_loop().call_soon(self._unload_if_idle, runner)
             return
-        timer = self._clock.call_later(
-            runner.keep_alive, lambda: self._run_in_background(self._unload_if_idle(runner))
-        )
+        timer = self._clock.call_later(runner.keep_alive, lambda: self._unload_if_idle(runner))
         runner.set_idle_timer(timer, self._clock.wall() + runner.keep_alive)
 
-    async def _unload_if_idle(self, runner: Runner) -> None:
-        if runner.ready and not runner.in_use:  # no request arrived first
-            await self._unload(runner, "idle")
+    def _unload_if_idle(self, runner: Runner) -> None:
+        if runner.ready and not runner.in_use:
+            self._begin_unload(runner, "idle")
 
     async def _unload(self, runner: Runner, reason: str) -> None:
+        self._begin_unload(runner, reason)
+        await runner.exited.wait()
+
+    def _begin_unload(self, runner: Runner, reason: str) -> None:
+        """Start to unload a model, unless that is already in progress."""
         if runner.unloading:
-            await runner.exited.wait()
             return
         was_ready = runner.ready
         runner.unloading = True
         runner.stop_idle_timer()
         runner.loading.cancel()
+        self._steps.start(self._finish_unload(runner, reason, was_ready))
         self._changed(runner.name)
-        if was_ready and runner.worker is not None:
-            await runner.worker.stop()
-        else:
-            await asyncio.wait({runner.loading})  # a cancelled load stops its worker
-        self._remove(runner)
+
+    async def _finish_unload(self, runner: Runner, reason: str, was_ready: bool) -> None:
+        try:
+            if was_ready and runner.worker is not None:
+                await runner.worker.stop()
+            else:
+                await asyncio.wait({runner.loading})  # a cancelled load stops its worker
+        finally:
+            self._remove(runner)
         self._log.info("Power: unloaded %s (%s)", runner.name, reason)
         if was_ready:
             self._observer.evicted(runner.name, reason)
@@ -227,6 +248,8 @@ class Scheduler:
     # ------------------------------------------------------------ loading
 
     def _begin_load(self, plan: LoadPlan) -> Runner:
+        if self._stopping:
+            raise ModelLoadFailed(f"Could not load {plan.name!r}: the server is shutting down.")
         self._failures.pop(plan.name, None)
         runner = Runner(plan, self._clock.monotonic())
         self._runners[plan.name] = runner
@@ -254,10 +277,10 @@ class Scheduler:
                 clock=self._clock,
                 stall_timeout=self._limits.load_timeout,
             )
+            if runner.death is not None:
+                raise runner.death
         except asyncio.CancelledError:
-            raise ModelLoadFailed(
-                f"The model {name!r} was unloaded while it was being loaded."
-            ) from None
+            raise _stopped(name) from None
         except Exception as error:
             if isinstance(error, PowerError):
                 self._failures[name] = error
@@ -275,6 +298,7 @@ class Scheduler:
         self._observer.changed(runner.name)
 
     def _on_death(self, runner: Runner, error: WorkerDied) -> None:
+        runner.death = error
         if runner.info is None or runner.unloading:
             return  # handled by the load or the unload in progress
         runner.unloading = True
@@ -288,7 +312,6 @@ class Scheduler:
         self._admission.notify()
         self._observer.changed(name)
 
-    def _run_in_background(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.ensure_future(work)
-        self._background_tasks.add(task)
-        task.add_done_callback(self._background_tasks.discard)
+
+def _stopped(name: str) -> ModelLoadFailed:
+    return ModelLoadFailed(f"The model {name!r} was unloaded while it was being loaded.")

@@ -9,11 +9,12 @@ from functools import partial
 from typing import Any, TypeVar
 
 from ..contract.errors import ModelBusy, ModelNotFound
-from ..contract.parameters import check_default_parameters
+from ..contract.parameters import DefaultParameters, check_default_parameters
 from ..contract.types import Manifest, ManifestProblem, Model, RegisterRequest, Removable
 from ..hub.pull_manager import PullManager
 from ..remote import Upstreams
 from ..runtime.scheduler import Scheduler
+from ..runtime.steps import Steps
 from ..store.model_store import ModelStore
 from .changes import Change, Changes
 from .model_view import describe, describe_remote
@@ -37,6 +38,7 @@ class Catalog:
         self._upstreams = upstreams
         self._pulls = pulls
         self._changes = changes
+        self._steps = Steps()
         # Hashing and copying take minutes and must not occupy the default executor.
         self._executor = ThreadPoolExecutor(max_workers=2, thread_name_prefix="power-store")
 
@@ -83,6 +85,8 @@ class Catalog:
     async def register(self, request: RegisterRequest) -> Model:
         """Register a model. Registering the same content under the same name changes nothing.
 
+        The registration continues if the caller is cancelled.
+
         Raises
         ------
         ModelBusy
@@ -96,6 +100,9 @@ class Catalog:
             self._upstreams.check_key(request.upstream)
         if request.overwrite:
             self._refuse_if_busy(request.name)
+        return await asyncio.shield(self._steps.start(self._register(request, parameters)))
+
+    async def _register(self, request: RegisterRequest, parameters: DefaultParameters) -> Model:
         manifest, changed = await self._run_long(self._store.register, request, parameters)
         if changed and request.overwrite:
             await self._replaced(manifest.name)
@@ -114,6 +121,8 @@ class Catalog:
     async def delete(self, name: str, *, force: bool = False) -> int:
         """Cancel the pull of a model, unload the model and remove it.
 
+        The deletion continues if the caller is cancelled.
+
         Returns
         -------
         int
@@ -126,6 +135,9 @@ class Catalog:
         ModelBusy
             If the model is in use and `force` is not set, or another server is pulling it.
         """
+        return await asyncio.shield(self._steps.start(self._delete(name, force)))
+
+    async def _delete(self, name: str, force: bool) -> int:
         if not force:
             self._refuse_if_busy(name)
         partials = await self._pulls.forget(name)

@@ -25,6 +25,7 @@ from ..contract.types import (
 )
 from ..remote import Upstreams
 from ..runtime.scheduler import Scheduler
+from ..runtime.steps import finish
 from ..runtime.stream import Stream
 from .load_plan import LoadPlanner
 
@@ -113,7 +114,7 @@ class Inference:
                 try:
                     yield stream
                 finally:
-                    await stream.close()
+                    await finish(stream.close())
 
     @contextmanager
     def _counted(self) -> Iterator[None]:

@@ -89,8 +89,7 @@ class Loading:
         try:
             with self._changes.subscribe() as changes:
                 loading = asyncio.ensure_future(self._scheduler.load(plan, keep_alive))
-                # Wakes the loop below at the end of the load.
-                loading.add_done_callback(lambda _: self._changes.publish(Change("model", name)))
+                loading.add_done_callback(lambda task: self._on_loaded(name, task))
                 try:
                     async for changed in changes:
                         if loading.done():
@@ -139,6 +138,11 @@ class Loading:
         if runner is None:
             return {"status": "loading", "progress": 0.0}
         return {"status": runner.phase, "progress": runner.progress}
+
+    def _on_loaded(self, name: str, loading: asyncio.Task[None]) -> None:
+        # Retrieve the exception: if the client has left, asyncio would log it as never retrieved.
+        loading.cancelled() or loading.exception()
+        self._changes.publish(Change("model", name))  # wakes `load`
 
     async def _cancel(self, name: str, loading: asyncio.Task[None]) -> None:
         loading.cancel()

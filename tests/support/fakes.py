@@ -81,6 +81,8 @@ class FakeWorker:
         Progress callback of the load.
     stopped : bool
         Whether `stop` was called.
+    exited : bool
+        Whether `stop` has ended.
     """
 
     name: str
@@ -89,6 +91,7 @@ class FakeWorker:
     streams: list[Stream] = field(default_factory=list)
     progress: ProgressCallback | None = None
     stopped: bool = False
+    exited: bool = False
     memory_bytes: int = 0
     mapped_bytes: int = 0
 
@@ -116,3 +119,6 @@ class FakeWorker:
 
     async def stop(self) -> None:
         self.stopped = True
+        for _ in range(3):
+            await asyncio.sleep(0)
+        self.exited = True

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from a3s_power_jupyter.contract.errors import FileNotFound, ModelLoadFailed
+from a3s_power_jupyter.contract.errors import FileNotFound, ModelLoadFailed, WorkerDied
 from a3s_power_jupyter.contract.parameters import LoadParameters
 from a3s_power_jupyter.engine.protocol import Load
 from a3s_power_jupyter.runtime.interfaces import LoadPlan
@@ -103,3 +103,26 @@ async def test_unloading_stops_a_load_in_progress(bench: Bench) -> None:
         await loading
     assert bench.workers[0].stopped
     assert bench.scheduler.runners() == []
+
+
+async def test_a_load_that_is_stopped_before_it_begins_fails_its_requests(bench: Bench) -> None:
+    request = asyncio.create_task(bench.ask("a"))
+    await asyncio.sleep(0)
+    await bench.scheduler.unload("a")
+    with pytest.raises(ModelLoadFailed, match="unloaded while it was being loaded"):
+        await request
+    assert bench.workers == []
+    assert await bench.ask("a") == "hello"
+
+
+async def test_a_worker_that_dies_right_after_the_load_fails_the_load(bench: Bench) -> None:
+    bench.loads_succeed = False
+    request = asyncio.create_task(bench.ask("a"))
+    await settle()
+    bench.workers[0].succeed()
+    bench.workers[0].on_death(WorkerDied("SIGKILL"))
+    with pytest.raises(WorkerDied):
+        await request
+    assert bench.state("a") == "failed"
+    bench.loads_succeed = True
+    assert await bench.ask("a") == "hello"

@@ -1,0 +1,314 @@
+"""Catalog, loading and inference on fake workers, which take a fixed number of event loop steps."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import aclosing
+from types import SimpleNamespace
+from typing import Any
+
+from a3s_power_jupyter.contract.errors import ModelNotFound, PowerError, WorkerDied
+from a3s_power_jupyter.contract.parameters import LoadParameters
+from a3s_power_jupyter.contract.types import (
+    CompletionRequest,
+    Delta,
+    Embedded,
+    EmbeddingRequest,
+    Finished,
+    Manifest,
+    RegisterRequest,
+    Request,
+    Started,
+)
+from a3s_power_jupyter.engine.base import ProgressCallback
+from a3s_power_jupyter.engine.protocol import Ended, Load, Loaded
+from a3s_power_jupyter.runtime.interfaces import LoadPlan
+from a3s_power_jupyter.runtime.stream import Stream
+from a3s_power_jupyter.service.catalog import Catalog
+from a3s_power_jupyter.service.changes import Change, Changes
+from a3s_power_jupyter.service.inference import Inference
+from a3s_power_jupyter.service.loading import Loading
+from support.fakes import FakeWorker
+from support.scheduler_bench import Bench
+
+#: More steps than any operation takes. An operation that takes longer hangs.
+LIMIT = 400
+
+
+async def step(count: int = 1) -> None:
+    """Run `count` steps of the event loop."""
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+async def steps_of(task: asyncio.Future[Any], what: str = "") -> int:
+    """Run the event loop until `task` is done, and return the number of steps."""
+    for count in range(LIMIT):
+        if task.done():
+            return count
+        await asyncio.sleep(0)
+    raise AssertionError(f"{what or task} hangs")
+
+
+class StepWorker(FakeWorker):
+    """A worker with one slot that answers each request after some steps.
+
+    A request with the prompt "hold" is answered once `release` is set.
+    """
+
+    release: asyncio.Event
+    stalls = False
+
+    async def load(self, load: Load, progress: ProgressCallback) -> Loaded:
+        for value in (0.0, 0.5):
+            progress(value)
+            await step()
+        if self.stalls:
+            await asyncio.Event().wait()
+        return Loaded(slots=1, num_ctx=128, device="cpu")
+
+    def submit(self, request: Request) -> Stream:
+        assert all(ended(stream) for stream in self.streams), "more requests than slots"
+        stream = Stream(cancel=lambda: self._soon(stream, Ended(0)))
+        self.streams.append(stream)
+        if self.exited:
+            stream.push(WorkerDied("unloaded"))
+        elif isinstance(request, EmbeddingRequest):
+            self._soon(stream, Embedded(struct.pack("<f", 1.0), 1, 1), Ended(0))
+        elif isinstance(request, CompletionRequest) and request.prompt == "hold":
+            self._soon(stream, Started(1, 0), Delta("a"))
+            held = asyncio.ensure_future(self.release.wait())
+            held.add_done_callback(
+                lambda _: self._soon(stream, Finished("stop", 1, 1, 0), Ended(0))
+            )
+        else:
+            items = (Started(1, 0), Delta("a"), Delta("b"), Finished("stop", 1, 2, 0), Ended(0))
+            self._soon(stream, *items)
+        return stream
+
+    def die(self) -> None:
+        self.stopped = self.exited = True
+        self._end_streams()
+        self.on_death(WorkerDied("killed"))
+
+    async def stop(self) -> None:
+        await super().stop()
+        self._end_streams()
+
+    def _end_streams(self) -> None:
+        for stream in self.streams:
+            push(stream, WorkerDied("unloaded"))
+
+    def _soon(self, stream: Stream, *items: Any) -> None:
+        """Push one item in each of the next steps."""
+
+        def push_first() -> None:
+            push(stream, items[0])
+            if items[1:]:
+                self._soon(stream, *items[1:])
+
+        asyncio.get_running_loop().call_soon(push_first)
+
+
+def ended(stream: Stream) -> bool:
+    return stream._ended.is_set()
+
+
+def push(stream: Stream, item: Any) -> None:
+    if not ended(stream):
+        stream.push(item)
+
+
+class InlineExecutor(ThreadPoolExecutor):
+    """Runs functions at once, so that the number of steps is the same in every run."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except PowerError as error:
+            future.set_exception(error)
+        return future
+
+
+class FakeStore:
+    def __init__(self) -> None:
+        self.names = {"a", "b"}
+
+    def get(self, name: str) -> Manifest:
+        if name not in self.names:
+            raise ModelNotFound(f"There is no model {name!r}.")
+        return Manifest(name, "gguf", created=1)
+
+    def delete(self, name: str) -> int:
+        self.names.discard(name)
+        return 1
+
+    def register(self, request: RegisterRequest, _parameters: object) -> tuple[Manifest, bool]:
+        self.names.add(request.name)
+        return self.get(request.name), True
+
+
+class ServiceBench(Bench):
+    """The models a and b, of which one can be loaded at a time.
+
+    Attributes
+    ----------
+    tasks : list of asyncio.Task
+        Tasks in the background, started with `begin`.
+    release : asyncio.Event
+        Ends the requests of `hold_model`.
+    stalls : bool
+        Whether loads make no progress.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(max_models=1)
+        executor = InlineExecutor(1)
+        asyncio.get_running_loop().set_default_executor(executor)
+        self.tasks: list[asyncio.Task[Any]] = []
+        self._cancelled: set[asyncio.Task[Any]] = set()
+        self.release = asyncio.Event()
+        self.stalls = False
+        changes = Changes()
+        self._publish = changes.publish
+        upstreams: Any = SimpleNamespace(forget=lambda name: None)
+        pulls: Any = SimpleNamespace(forget=self._forget_pull)
+        planner: Any = SimpleNamespace(plan=self._plan)
+        store: Any = FakeStore()
+        self.catalog = Catalog(store, self.scheduler, upstreams, pulls, changes)
+        self.catalog._executor.shutdown()
+        self.catalog._executor = executor
+        self.loading = Loading(
+            self.catalog, planner, self.scheduler, upstreams, changes, self.scheduler._log
+        )
+        self.inference = Inference(planner, self.scheduler, upstreams)
+
+    def begin(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        task = asyncio.ensure_future(work)
+        self.tasks.append(task)
+        return task
+
+    def cancel(self, task: asyncio.Task[Any]) -> None:
+        self._cancelled.add(task)
+        task.cancel()
+
+    async def generate(
+        self, name: str, *, prompt: str = "x", items: int = 9, keep_alive: float | None = None
+    ) -> str:
+        """Make a request, close it after `items` items, and return its text."""
+        manifest = await self.catalog.manifest(name)
+        text = ""
+        request = CompletionRequest(prompt)
+        async with aclosing(self.inference.generate(manifest, request, keep_alive)) as stream:
+            async for item in stream:
+                text += item.text if isinstance(item, Delta) else ""
+                items -= 1
+                if items == 0:
+                    break
+        return text
+
+    async def embed(self, name: str) -> None:
+        manifest = await self.catalog.manifest(name)
+        await self.inference.embed(manifest, EmbeddingRequest(["x"]), None)
+
+    async def load(self, name: str, **parameters: Any) -> None:
+        async with aclosing(self._load(name, LoadParameters(**parameters))) as events:
+            async for _event in events:
+                pass
+
+    async def register(self, name: str) -> None:
+        await self.catalog.register(RegisterRequest(name, "/m.gguf", overwrite=True))
+
+    async def hold_model(self, name: str) -> None:
+        """Start a request that keeps the model busy."""
+        self.begin(self.generate(name, prompt="hold"))
+        await step(40)
+        assert self.state(name) == "busy"
+
+    async def release_later(self) -> None:
+        await step(10)
+        self.release.set()
+
+    def _load(self, name: str, parameters: LoadParameters) -> AsyncGenerator[dict[str, Any], None]:
+        return self.loading.load(name, parameters, None)
+
+    def _plan(self, manifest: Manifest, requested: LoadParameters | None = None) -> LoadPlan:
+        async def prepare(_progress: object) -> Load:
+            await step()
+            return Load("gguf", (), LoadParameters())
+
+        return LoadPlan(manifest.name, requested or LoadParameters(), prepare, 10, 300.0)
+
+    async def _forget_pull(self, _name: str) -> None:
+        await step()
+
+    async def _spawn(self, name: str, on_death: Callable[[WorkerDied], None]) -> FakeWorker:
+        await step()
+        worker = StepWorker(name, on_death)
+        worker.release = self.release
+        worker.stalls = self.stalls
+        self.workers.append(worker)
+        return worker
+
+    def changed(self, name: str) -> None:
+        super().changed(name)
+        self._publish(Change("model", name))
+
+    # ------------------------------------------------------------ checks
+
+    async def check(self) -> None:
+        """Check that nothing is left behind, and that both models can be used, then stop."""
+        self.stalls = False
+        self.release.set()
+        await self._end_tasks()
+        await step(40)
+        for runner in self.scheduler.runners():
+            assert not runner.unloading
+            assert runner.leases == 0
+            assert runner.ready
+        in_use = {id(runner.worker) for runner in self.scheduler.runners()}
+        assert all(worker.exited for worker in self.workers if id(worker) not in in_use)
+        assert self.inference.active == self.loading.active == 0
+        for name in "ab":
+            await self._check_model(name)
+        await self.stop()
+
+    async def _check_model(self, name: str) -> None:
+        await self._complete(self.register(name), "register")
+        for _ in range(2):  # more than there are slots
+            assert await self._complete(self.generate(name), "a request") == "ab"
+        await self._complete(self.load(name, num_ctx=256), "a load")
+        assert await self._complete(self.generate(name), "a request") == "ab"
+        await self._complete(self.loading.unload(name), "an unload")
+        assert self.state(name) == "unloaded"
+        await self._complete(self.load(name), "a load")
+        await self._complete(self.catalog.delete(name), "a deletion")
+        assert self.state(name) == "unloaded"
+
+    async def stop(self) -> None:
+        """Stop the scheduler, and check that all tasks end and all workers have exited."""
+        self.loading.stop()
+        await self._complete(self.scheduler.stop(), "the stop")
+        await self._end_tasks()
+        assert self.scheduler.runners() == []
+        assert all(worker.exited for worker in self.workers)
+        self.release.set()
+        await step(3)  # for tasks of the fakes
+
+    async def _end_tasks(self) -> None:
+        """Wait until the tasks end: with success, a `PowerError`, or cancelled by `cancel`."""
+        for task in self.tasks:
+            await steps_of(task)
+            if not task.cancelled():
+                assert isinstance(task.exception(), PowerError | None)
+            else:
+                assert task in self._cancelled
+
+    async def _complete(self, work: Coroutine[Any, Any, Any], what: str) -> Any:
+        task = asyncio.ensure_future(work)
+        await steps_of(task, what)
+        return task.result()
