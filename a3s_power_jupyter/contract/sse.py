@@ -17,11 +17,12 @@ class EventParser:
     def __init__(self) -> None:
         self._partial_line = bytearray()
         self._data: list[bytes] = []
+        self._data_bytes = 0  # including the line ends: empty lines take memory, too
 
     @property
     def pending_bytes(self) -> int:
         """Number of bytes received of the incomplete last event."""
-        return len(self._partial_line) + sum(map(len, self._data))
+        return len(self._partial_line) + self._data_bytes
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """Parse the next bytes of the stream, and return the data of each completed event."""
@@ -35,9 +36,11 @@ class EventParser:
             line = line.removesuffix(b"\r")
             if line.startswith(b"data:"):
                 self._data.append(bytes(line[5:].removeprefix(b" ")))
+                self._data_bytes += len(self._data[-1]) + 1
             elif not line and self._data:
                 events.append(b"\n".join(self._data))
                 self._data.clear()
+                self._data_bytes = 0
         return events
 
 

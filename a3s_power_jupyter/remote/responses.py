@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import re
-from collections.abc import AsyncGenerator, AsyncIterator
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -23,12 +24,20 @@ from ..contract.errors import (
     parse_retry_after,
 )
 from ..contract.sse import EventParser
+from ..contract.types import Route
 
-#: Most bytes of a whole reply, which fit the embeddings of 2,048 texts as JSON, and of one event.
-MAX_REPLY_BYTES = 256 * 1024 * 1024
-MAX_EVENT_BYTES = 16 * 1024 * 1024
-#: Most bytes of a list of models.
+if TYPE_CHECKING:
+    import httpx2
+
+#: Most bytes of a whole reply; those of embeddings fit the vectors of 2,048 texts as JSON.
+MAX_REPLY_BYTES: dict[Route, int] = {
+    "embeddings": 256 * 1024 * 1024,
+    "chat/completions": 64 * 1024 * 1024,
+    "completions": 64 * 1024 * 1024,
+}
+#: Most bytes of a list of models, and of one event.
 MAX_LIST_BYTES = 8 * 1024 * 1024
+MAX_EVENT_BYTES = 16 * 1024 * 1024
 #: Bytes of an error reply to read, and characters of its message to show.
 MAX_ERROR_BYTES = 64 * 1024
 MAX_MESSAGE = 500
@@ -39,6 +48,8 @@ LARGE_JSON = 256 * 1024
 #: A word of ASCII characters, such as a key, that may be incomplete.
 _LAST_WORD = re.compile(r"[\x21-\x7e]+\Z")
 
+_NO_OBJECT = "something other than a JSON object"
+
 #: Shown in place of a message if the upstream sends none.
 NO_REASON = "it gives no reason."
 
@@ -46,36 +57,66 @@ NO_REASON = "it gives no reason."
 _SHARED = (ContextLengthExceeded, InvalidParameter, UnsupportedRequestFields)
 
 
-async def read_limited(chunks: AsyncIterator[bytes], limit: int) -> bytes:
+async def read_limited(response: httpx2.Response, limit: int) -> bytearray:
     """Read a whole reply.
 
     Raises
     ------
     UpstreamError
-        If it is larger than `limit` bytes.
+        If it is larger than `limit` bytes, or not text.
     """
-    body = bytearray()
-    async for chunk in chunks:
-        body += chunk
-        if len(body) > limit:
-            raise UpstreamError(f"The upstream's reply is larger than {limit:,} bytes.")
-    return bytes(body)
+    announced = response.headers.get("content-length", "")
+    body, is_utf8 = bytearray(), codecs.getincrementaldecoder("utf-8")().decode
+    if not announced.isdecimal() or int(announced[:20]) <= limit:
+        async for chunk in response.aiter_raw():
+            body += chunk
+            if len(body) > limit:
+                break
+            try:
+                is_utf8(chunk)
+            except UnicodeDecodeError:
+                raise not_an_api(_NO_OBJECT) from None
+        else:
+            return body
+    raise UpstreamError(f"The upstream's reply is larger than {limit:,} bytes.")
 
 
-async def decode_reply(body: bytes) -> dict[str, Any]:
-    """Decode the JSON object of a reply.
+async def decode_reply(body: bytes | bytearray) -> dict[str, Any]:
+    """Decode the JSON object of a list or an event.
 
     Raises
     ------
     UpstreamError
         If it is not a JSON object.
     """
-    if len(body) > LARGE_JSON:
-        value = await asyncio.to_thread(_json_object, body)
-    else:
-        value = _json_object(body)
+    return await _in_thread_if_large(_json_object, body)
+
+
+async def split_reply(body: bytearray) -> dict[str, Any]:
+    """Decode the names of a whole reply's fields, and check the syntax of their values.
+
+    The values remain JSON, because as Python objects they can take 20 times the memory of their
+    text. Only ``usage`` is decoded.
+
+    Raises
+    ------
+    UpstreamError
+        If it is not a JSON object.
+    """
+    reply = await _in_thread_if_large(_raw_object, body)
+    usage = reply.get("usage")
+    if usage is not None and len(bytes(usage)) <= MAX_ERROR_BYTES:
+        reply["usage"] = msgspec.json.decode(usage)
+    return reply
+
+
+async def _in_thread_if_large(
+    decode: Callable[[bytes | bytearray], dict[str, Any] | None], body: bytes | bytearray
+) -> dict[str, Any]:
+    is_large = len(body) > LARGE_JSON
+    value = await asyncio.to_thread(decode, body) if is_large else decode(body)
     if value is None:
-        raise not_an_api("something other than a JSON object")
+        raise not_an_api(_NO_OBJECT)
     return value
 
 
@@ -155,7 +196,14 @@ def _bad_request(reply: dict[str, Any], message: str) -> PowerError:
     return UpstreamRefused(f"The upstream refused the request: {message}")
 
 
-def _json_object(body: bytes) -> dict[str, Any] | None:
+def _raw_object(body: bytes | bytearray) -> dict[str, Any] | None:
+    try:
+        return msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _json_object(body: bytes | bytearray) -> dict[str, Any] | None:
     try:
         value = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 from ..contract.errors import (
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 #: Seconds to wait for a connection.
 CONNECT_TIMEOUT = 10.0
+#: Seconds to read the body of an error.
+ERROR_TIMEOUT = 10.0
 
 
 class RouteMissing(Exception):
@@ -79,6 +82,11 @@ class UpstreamTransport:
                     if response.status_code == 404 and method == "GET":
                         raise RouteMissing
                     raise refusal(response.status_code, dict(response.headers), body)
+                if response.headers.get("content-encoding", "identity").lower() != "identity":
+                    raise UpstreamError(
+                        "The upstream compresses its reply although the request excludes it, so "
+                        "that its size is unknown. Disable compression there."
+                    )
                 yield response
             finally:
                 await response.aclose()
@@ -128,10 +136,12 @@ class UpstreamTransport:
 
 
 async def _beginning(response: httpx2.Response) -> bytes:
-    """Read at most `MAX_ERROR_BYTES` of the body."""
+    """Read at most `MAX_ERROR_BYTES` of the body, and what arrives within `ERROR_TIMEOUT`."""
     body = bytearray()
-    async for chunk in response.aiter_bytes():
-        body += chunk
-        if len(body) >= MAX_ERROR_BYTES:
-            break
+    with suppress(TimeoutError):
+        async with asyncio.timeout(ERROR_TIMEOUT):
+            async for chunk in response.aiter_raw():
+                body += chunk
+                if len(body) >= MAX_ERROR_BYTES:
+                    break
     return bytes(body[:MAX_ERROR_BYTES])

@@ -23,6 +23,7 @@ from .responses import (
     not_an_api,
     read_events,
     read_limited,
+    split_reply,
 )
 from .transport import RouteMissing, UpstreamTransport
 
@@ -89,14 +90,16 @@ class Upstreams:
     async def reply(self, manifest: Manifest, route: Route, body: dict[str, Any]) -> dict[str, Any]:
         """Forward a request and return the reply, with the local name of the model.
 
+        Values other than ``usage`` are `msgspec.Raw`.
+
         Raises
         ------
         PowerError
             If the upstream cannot be reached, fails, or refuses the request.
         """
         async with self._post(manifest, route, body) as response:
-            reply = await read_limited(response.aiter_bytes(), MAX_REPLY_BYTES)
-            return _renamed(await decode_reply(reply), manifest)
+            reply = await read_limited(response, MAX_REPLY_BYTES[route])
+            return _renamed(await split_reply(reply), manifest)
 
     async def stream(
         self, manifest: Manifest, route: Route, body: dict[str, Any]
@@ -108,7 +111,7 @@ class Upstreams:
         async with self._post(manifest, route, body) as response:
             if not response.headers.get("content-type", "").startswith("text/event-stream"):
                 raise not_an_api("something other than an event stream")
-            async with aclosing(read_events(response.aiter_bytes())) as events:
+            async with aclosing(read_events(response.aiter_raw())) as events:
                 async for event in events:
                     yield _renamed(event, manifest)
 
@@ -131,7 +134,7 @@ class Upstreams:
         """Return the reply of ``GET /models``, or None if the upstream has no such route."""
         try:
             async with self._transport.send("GET", upstream_of(manifest), "models") as response:
-                body = await read_limited(response.aiter_bytes(), MAX_LIST_BYTES)
+                body = await read_limited(response, MAX_LIST_BYTES)
         except RouteMissing:
             return None
         return await decode_reply(body)

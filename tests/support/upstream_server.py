@@ -6,7 +6,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from tornado.httpserver import HTTPServer
@@ -204,6 +204,25 @@ async def _no_gzip(handler: _Chat, body: dict[str, Any]) -> None:
     handler.finish("not gzip")
 
 
+async def _unbounded(handler: _Chat, body: dict[str, Any]) -> None:
+    """Send `body["head"]`, and then `body["piece"]` without end."""
+    handler.set_status(body.get("status", 200))
+    handler.set_header("Content-Type", body.get("type", "application/json"))
+    if "length" in body:
+        handler.set_header("Content-Length", body["length"])
+    handler.write(body.get("head", ""))
+    with suppress(StreamClosedError):
+        while not handler.upstream.gone.is_set():
+            handler.write(body["piece"])
+            await handler.flush()
+            await asyncio.sleep(body.get("pause", 0))
+
+
+async def _json_bomb(handler: _Chat, body: dict[str, Any]) -> None:
+    usage = '"usage": {"prompt_tokens": 3}'
+    handler.finish('{"model": "x", ' + usage + ', "choices": [' + "{}," * 15_000_000 + "{}]}")
+
+
 async def _silent(handler: _Chat, body: dict[str, Any]) -> None:
     await asyncio.sleep(3)
 
@@ -228,6 +247,8 @@ _ANSWERS = {
     "quotes_key": _quotes_key,
     "quotes_key_late": _quotes_key_late,
     "no_gzip": _no_gzip,
+    "unbounded": _unbounded,
+    "json_bomb": _json_bomb,
     "silent": _silent,
     "redirects": _redirects,
 }

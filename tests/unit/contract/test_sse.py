@@ -50,6 +50,8 @@ def test_an_event_is_yielded_as_soon_as_it_is_complete() -> None:
 def test_pending_bytes_count_the_incomplete_event() -> None:
     parser = sse.EventParser()
     assert parser.feed(b"data: 12345\nda") == []
-    assert parser.pending_bytes == 5 + 2
+    assert parser.pending_bytes == 5 + 1 + 2
     assert parser.feed(b"ta: 6\n\n") == [b"12345\n6"]
     assert parser.pending_bytes == 0
+    parser.feed(b"data:\n" * 1000)  # empty lines take memory, too
+    assert parser.pending_bytes == 1000
