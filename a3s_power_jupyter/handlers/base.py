@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from http.client import responses
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
@@ -37,6 +37,9 @@ T = TypeVar("T")
 #: nginx's status for a client that disconnected before the reply. Appears in logs and metrics only.
 CLIENT_CLOSED_REQUEST = 499
 
+#: Bytes of a body above which it is decoded and checked in a thread.
+LARGE_BODY = 64 * 1024
+
 
 @web.stream_request_body
 class PowerHandler(AuthHandler):
@@ -52,6 +55,7 @@ class PowerHandler(AuthHandler):
         """Set the route as it appears in the documentation and in metrics."""
         self.template = template
         self._body = bytearray()
+        self._received = 0
         self._body_too_large = False
         self._refused = False
         self._work: asyncio.Task[Any] | None = None
@@ -92,7 +96,8 @@ class PowerHandler(AuthHandler):
 
     def data_received(self, chunk: bytes) -> None:
         """Collect the body, or discard it if it is refused or too large."""
-        self._body_too_large |= len(self._body) + len(chunk) > self.context.max_request_bytes
+        self._received += len(chunk)
+        self._body_too_large |= self._received > self.context.max_request_bytes
         if self._body_too_large or self._refused:
             self._body.clear()
         else:
@@ -107,6 +112,8 @@ class PowerHandler(AuthHandler):
     def json_body(self) -> dict[str, Any]:
         """Return the JSON object of the body; an empty body is an empty object.
 
+        It can be read once: the bytes are dropped here. Call it through `decode`.
+
         Raises
         ------
         BodyTooLarge
@@ -118,8 +125,8 @@ class PowerHandler(AuthHandler):
         """
         if self._body_too_large:
             raise self._too_large()
-        body = bytes(self._body)
-        if not body.strip():
+        body, self._body = self._body, bytearray()
+        if not body or body.isspace():
             return {}
         content_type = self.request.headers.get("Content-Type", "").split(";")[0].strip().lower()
         if content_type != "application/json":
@@ -127,6 +134,12 @@ class PowerHandler(AuthHandler):
                 "Send the body as JSON, with Content-Type: application/json."
             )
         return decode_object(body)
+
+    async def decode(self, decode: Callable[[], T]) -> T:
+        """Call `decode`, which reads or checks the body: in a thread if the body is large."""
+        if self._received > LARGE_BODY:
+            return await asyncio.to_thread(decode)
+        return decode()
 
     def flag(self, name: str) -> bool:
         """Return a boolean query argument, False if it is absent.
@@ -161,10 +174,16 @@ class PowerHandler(AuthHandler):
 
     def on_connection_close(self) -> None:
         self._client_gone = True
+        self._body = bytearray()
         if self._work is not None:
             self._work.cancel()
 
     def on_finish(self) -> None:
+        # Without these references, nothing waits for the garbage collector: the task and the verb
+        # of a refusal lead back to this handler, and their tracebacks to the decoded body.
+        self._body = bytearray()
+        self._work = None
+        self.__dict__.pop(str(self.request.method).lower(), None)
         metrics.observe_request(
             str(self.request.method),
             self.template,
@@ -241,7 +260,7 @@ class PowerHandler(AuthHandler):
             self.log.error("Uncaught exception in %s %s\n%s", *where, text)
 
 
-def decode_object(body: bytes) -> dict[str, Any]:
+def decode_object(body: bytes | bytearray) -> dict[str, Any]:
     """Decode a JSON object.
 
     Raises

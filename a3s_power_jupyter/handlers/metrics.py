@@ -11,6 +11,8 @@ from prometheus_client import Counter, Gauge, Histogram
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
 REQUESTS = Counter("power_requests", "Requests answered.", ["method", "path", "status"])
 REQUEST_DURATION = Histogram(
     "power_request_duration_seconds",
@@ -45,7 +47,11 @@ GPU_MEMORY = Gauge(
 
 
 def observe_request(method: str, path: str, status: int, seconds: float) -> None:
-    """Count a finished request. `path` is the template of its route, not its URL."""
+    """Count a finished request. `path` is the template of its route, not its URL.
+
+    Clients can invent methods, so those outside HTTP's usual ones share a label.
+    """
+    method = method if method in _METHODS else "other"
     REQUESTS.labels(method, path, str(status)).inc()
     REQUEST_DURATION.labels(method, path).observe(seconds)
 

@@ -25,7 +25,7 @@ class ModelsHandler(PowerHandler):
     @allowed("write")
     async def post(self) -> None:
         """Register a model."""
-        request = check(self.json_body(), RegisterRequest)
+        request = await self.decode(lambda: check(self.json_body(), RegisterRequest))
         self.finish_json(await self.service.catalog.register(request), status=201)
 
 
@@ -46,7 +46,7 @@ class GarbageHandler(ModelHandler):
 
     @allowed("write")
     async def post(self, name: str) -> None:
-        request = check(self.json_body(), _GarbageRequest)
+        request = await self.decode(lambda: check(self.json_body(), _GarbageRequest))
         removed, problems = await self.service.catalog.collect_garbage(dry_run=request.dry_run)
         self.finish_json(
             {
@@ -67,12 +67,7 @@ class LoadHandler(EventStreamHandler):
     @allowed("write")
     async def post(self, name: str) -> None:
         """Load a model. Reply with a stream of progress if accepted, else with the Model."""
-        body = self.json_body()
-        keep_alive = _keep_alive(body.pop("keep_alive", None))
-        parameters = check(body, LoadParameters)
-        if parameters.isq is not UNSET:
-            kind = canonical_isq(parameters.isq, param="isq")
-            parameters = msgspec.structs.replace(parameters, isq=kind)
+        parameters, keep_alive = await self.decode(lambda: _load_request(self.json_body()))
         events = self.service.loading.load(name, parameters, keep_alive)
         if "text/event-stream" in self.request.headers.get("Accept", ""):
             await self.stream(events)
@@ -82,6 +77,16 @@ class LoadHandler(EventStreamHandler):
 
     def error_event(self, error: PowerError) -> dict[str, Any]:
         return {"status": "error", "error": error.to_wire()}
+
+
+def _load_request(body: dict[str, Any]) -> tuple[LoadParameters, float | None]:
+    """Return the parameters and the ``keep_alive`` of a request to load a model."""
+    keep_alive = _keep_alive(body.pop("keep_alive", None))
+    parameters = check(body, LoadParameters)
+    if parameters.isq is not UNSET:
+        kind = canonical_isq(parameters.isq, param="isq")
+        parameters = msgspec.structs.replace(parameters, isq=kind)
+    return parameters, keep_alive
 
 
 async def _last(events: AsyncGenerator[dict[str, Any], None]) -> dict[str, Any]:

@@ -24,7 +24,7 @@ class PullsHandler(ModelHandler, EventStreamHandler):
     @allowed("write")
     async def post(self, name: str) -> None:
         """Pull a model and stream its events, or reply with its status if `background` is set."""
-        request = check(self.json_body(), PullRequest)
+        request = await self.decode(lambda: check(self.json_body(), PullRequest))
         if request.background:
             self.finish_json(await self.service.pulls.pull_in_background(request), status=202)
         else:

@@ -294,3 +294,15 @@ def test_metrics_are_labeled_with_route_templates(api: httpx2.Client) -> None:
         assert f"power_{name}_count" in text
     for name in ("active_requests", "requests_waiting", "models_loaded"):
         assert f"\npower_{name} " in text
+
+
+def test_invented_methods_share_a_metrics_label(fake_server: Server) -> None:
+    with fake_server.client(Connection="close") as anonymous:
+        for i in range(50):
+            response = anonymous.request(f"INVENTED{i}", "v1/models")
+            assert error(response) == (405, "method_not_allowed", None)
+    with fake_server.api() as api:
+        lines = api.get("metrics").text.splitlines()
+    ours = [line for line in lines if line.startswith("power_requests_total{")]
+    assert not any("INVENTED" in line for line in lines if line.startswith("power_"))
+    assert 'power_requests_total{method="other",path="/v1/models",status="405"}' in "".join(ours)

@@ -8,8 +8,10 @@ before each step until it is pinned.
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import struct
+import tracemalloc
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -38,6 +40,9 @@ from a3s_power_jupyter.contract.types import (
     Started,
 )
 from a3s_power_jupyter.handlers import event_stream
+
+#: Bytes of the blocks that `UncollectedService` counts.
+LARGE_BLOCK = 500_000
 
 NAMES = ["a/load", "bug", "busy", "dies", "endless", "gc", "org/repo:Q4_K_M", "pull", "silent"]
 
@@ -92,6 +97,19 @@ class FakeService:
             "generated_bytes": self.inference.generated_bytes,
             "settings": {key: str(value) for key, value in vars(self.settings).items()},
         }
+
+
+class UncollectedService(FakeService):
+    """Runs without the garbage collector, and counts the large blocks of memory in use."""
+
+    async def start(self) -> None:
+        gc.disable()
+        tracemalloc.start()
+
+    async def health(self) -> dict[str, Any]:
+        traces = tracemalloc.take_snapshot().traces
+        sizes = [trace.size for trace in traces if trace.size > LARGE_BLOCK]
+        return await super().health() | {"large_blocks": sizes}
 
 
 class FakeCatalog:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Any, ClassVar, TypeVar
 
@@ -15,9 +15,6 @@ from ..auth import allowed
 from ..event_stream import EventStreamHandler
 from .replies import ChatReply, CompletionReply, GenerationItem, GenerationReply, embedding_reply
 from .requests import EmbeddingCall, GenerationCall, read_chat, read_completion, read_embedding
-
-#: Bytes of a request's body above which it is decoded in a thread.
-LARGE_BODY = 256 * 1024
 
 #: Bytes of embeddings above which they are encoded in a thread.
 LARGE_VECTORS = 256 * 1024
@@ -44,12 +41,6 @@ class InferenceHandler(EventStreamHandler):
     async def answer(self, manifest: Manifest, body: dict[str, Any]) -> None:
         """Reply to the request `body` for a local model."""
         raise NotImplementedError
-
-    async def decode(self, decode: Callable[[], T]) -> T:
-        """Call `decode`, in a thread if the body is large."""
-        if len(self._body) > LARGE_BODY:
-            return await asyncio.to_thread(decode)
-        return decode()
 
     async def _manifest(self, body: dict[str, Any]) -> Manifest:
         name = body.get("model")
@@ -150,7 +141,7 @@ class CompletionsHandler(GenerationHandler):
     route = "completions"
 
     async def answer(self, manifest: Manifest, body: dict[str, Any]) -> None:
-        call = read_completion(body)
+        call = await self.decode(lambda: read_completion(body))
         await self.generate(manifest, call, CompletionReply(call))
 
 
@@ -158,7 +149,7 @@ class EmbeddingsHandler(InferenceHandler):
     route = "embeddings"
 
     async def answer(self, manifest: Manifest, body: dict[str, Any]) -> None:
-        call = read_embedding(body)
+        call = await self.decode(lambda: read_embedding(body))
         self.finish_json(await self.until_disconnect(self._embed(manifest, call)))
 
     async def _embed(self, manifest: Manifest, call: EmbeddingCall) -> dict[str, Any]:
