@@ -163,14 +163,20 @@ class PowerHandler(AuthHandler):
 
     async def until_disconnect(self, work: Coroutine[Any, Any, T]) -> T:
         """Await `work`. If the client disconnects, cancel it and finish the request."""
+        if self._client_gone:  # during an earlier await, such as the lookup of the model
+            work.close()
+            raise self._client_closed_request()
         self._work = asyncio.ensure_future(work)
         try:
             return cast(T, await self._work)
         except asyncio.CancelledError:
             if not self._client_gone:
                 raise
-            self.set_status(CLIENT_CLOSED_REQUEST, "Client Closed Request")
-            raise web.Finish from None
+            raise self._client_closed_request() from None
+
+    def _client_closed_request(self) -> web.Finish:
+        self.set_status(CLIENT_CLOSED_REQUEST, "Client Closed Request")
+        return web.Finish()
 
     def on_connection_close(self) -> None:
         self._client_gone = True

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import socket
 import time
 from collections.abc import Callable, Iterator
 from itertools import islice
-from urllib.parse import urlsplit
 
 import httpx2
 import pytest
 
 from a3s_power_jupyter.handlers import event_stream
 from support import fake_service
-from support.servers import Server
+from support.servers import Server, unread_post
 from support.waiting import wait_until
 
 CHAT = {"messages": [{"role": "user", "content": "Hi"}]}
@@ -28,6 +26,11 @@ def api(fake_server: Server) -> Iterator[httpx2.Client]:
 
 def active(api: httpx2.Client) -> int:
     return int(api.get("v1/health").json()["active"])
+
+
+def lookups(api: httpx2.Client) -> int:
+    """Return how many requests have looked up their model."""
+    return int(api.get("v1/health").json()["lookups"])
 
 
 def test_a_disconnect_stops_the_generation(api: httpx2.Client) -> None:
@@ -46,6 +49,19 @@ def test_a_disconnect_before_a_json_reply_stops_the_generation(api: httpx2.Clien
     wait_until(lambda: active(api) == 0)
 
 
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_disconnect_right_after_the_request_stops_the_generation(
+    api: httpx2.Client, fake_server: Server, stream: bool
+) -> None:
+    body = {"model": "endless", "stream": stream, **CHAT}
+    before = lookups(api)
+    for _ in range(40):
+        with unread_post(fake_server, "v1/chat/completions", body):
+            pass
+    wait_until(lambda: lookups(api) == before + 40)
+    wait_until(lambda: active(api) == 0)
+
+
 def test_a_disconnect_is_not_logged_as_an_error(api: httpx2.Client, fake_server: Server) -> None:
     before = len(fake_server.log.read_text())
     with api.stream("GET", "v1/events") as response:
@@ -60,15 +76,8 @@ def test_a_disconnect_is_not_logged_as_an_error(api: httpx2.Client, fake_server:
 
 def test_a_slow_client_pauses_the_generation(api: httpx2.Client, fake_server: Server) -> None:
     """The model stops generating once the buffers of the connection are full."""
-    body = b'{"model": "endless", "stream": true, "messages": [{"role": "user", "content": "x"}]}'
-    head = (
-        "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n"
-        f"Content-Type: application/json\r\nAuthorization: Bearer {fake_server.token}\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n"
-    )
-    address = urlsplit(fake_server.url)
-    with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
-        connection.sendall(head.encode() + body)
+    body = {"model": "endless", "stream": True, **CHAT}
+    with unread_post(fake_server, "v1/chat/completions", body):
         wait_until(lambda: generated(api) > 0)
         wait_until(lambda: is_constant(lambda: generated(api)), seconds=60)
         assert active(api) == 1

@@ -113,11 +113,16 @@ class UncollectedService(FakeService):
 
 
 class FakeCatalog:
+    """A catalog that looks up models in a thread, like the real one."""
+
     def __init__(self) -> None:
         self.lookups = 0
 
     async def manifest(self, name: str) -> Manifest:
         self.lookups += 1
+        return await asyncio.to_thread(self._manifest, name)
+
+    def _manifest(self, name: str) -> Manifest:
         if name not in NAMES:
             raise ModelNotFound(f"There is no model {name!r}.", param="model")
         return Manifest(name, "gguf", created=1, capabilities=("completion", "chat"))
@@ -126,10 +131,10 @@ class FakeCatalog:
         return model((await self.manifest(name)).name)
 
     async def models(self) -> list[Model]:
-        return [model(name) for name in NAMES]
+        return await asyncio.to_thread(lambda: [model(name) for name in NAMES])
 
     async def register(self, request: RegisterRequest) -> Model:
-        return model(request.name)
+        return await asyncio.to_thread(model, request.name)
 
     async def delete(self, name: str, *, force: bool = False) -> int:
         await self.manifest(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx2
 import psutil
@@ -191,6 +193,21 @@ def _wait_for(path: Path, process: subprocess.Popen[bytes], log: Path) -> dict[s
             return info
         time.sleep(0.05)
     raise RuntimeError(f"The server did not start. Its log:\n{log.read_text()}")
+
+
+@contextmanager
+def unread_post(server: Server, path: str, body: dict[str, object]) -> Iterator[socket.socket]:
+    """Send a request without reading the reply. The connection is closed when the block ends."""
+    content = json.dumps(body).encode()
+    address = urlsplit(server.url + path)
+    head = (
+        f"POST {address.path} HTTP/1.1\r\nHost: {address.netloc}\r\n"
+        f"Content-Type: application/json\r\nAuthorization: Bearer {server.token}\r\n"
+        f"Content-Length: {len(content)}\r\n\r\n"
+    )
+    with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
+        connection.sendall(head.encode() + content)
+        yield connection
 
 
 def remove_models(server: Server) -> None:
