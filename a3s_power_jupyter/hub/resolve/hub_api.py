@@ -24,9 +24,15 @@ from huggingface_hub.errors import (
 )
 from msgspec import UNSET, Meta, UnsetType
 
-from ...contract.errors import HubError, HubUnauthorized, InvalidReference, PowerError
+from ...contract.errors import (
+    HubError,
+    HubUnauthorized,
+    InvalidReference,
+    PowerError,
+    parse_retry_after,
+)
 from ...contract.redaction import Redactor, clean_token
-from .hub_requests import request, retry_after
+from .hub_requests import request
 from .reference import REPO
 
 #: Largest JSON file to read, in bytes. A weights index has one line per tensor: a few MB at most.
@@ -242,7 +248,7 @@ class HubApi:
             )
         return HubError(
             f"The hub at {self._host} replied with status {status}. Try later.",
-            retry_after=retry_after(error.response),
+            retry_after=parse_retry_after(error.response.headers.get("Retry-After", "")),
         )
 
     def _gated(self, repo: str) -> str:

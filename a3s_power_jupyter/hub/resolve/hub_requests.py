@@ -13,7 +13,7 @@ from typing import Literal
 import httpx2
 from huggingface_hub.utils import get_session, hf_raise_for_status, parse_ratelimit_headers
 
-from ...contract.errors import HubError
+from ...contract.errors import HubError, parse_retry_after
 
 TIMEOUT = 30.0  # seconds without a byte
 DEADLINE = 120.0  # seconds for the body of one reply
@@ -78,17 +78,11 @@ def request(
     raise AssertionError("unreachable")
 
 
-def retry_after(reply: httpx2.Response) -> int | None:
-    """Return the seconds of ``Retry-After``, or None if it is missing or not a number."""
-    value = reply.headers.get("Retry-After", "")
-    return int(value[:9]) if value.isascii() and value.isdecimal() else None
-
-
 def _requested_wait(reply: httpx2.Response, default: float) -> float:
     limits = parse_ratelimit_headers(reply.headers) if reply.status_code == 429 else None
     if limits is not None and limits.remaining == 0:
         return float(limits.reset_in_seconds)
-    seconds = retry_after(reply)
+    seconds = parse_retry_after(reply.headers.get("Retry-After", ""))
     return default if seconds is None else float(seconds)
 
 
