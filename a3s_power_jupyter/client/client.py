@@ -14,7 +14,7 @@ from .connection import Connection, Server, http_options
 from .discovery import find_server, server_at
 from .model_methods import ModelMethods
 from .pull_methods import PullMethods
-from .results import ChatStream, Health, Reply
+from .results import ChatStream, Health, Reply, batches
 
 if TYPE_CHECKING:
     import numpy
@@ -190,7 +190,7 @@ class Client(ModelMethods, PullMethods):
         model : str
             Name of the model.
         texts : str or list of str
-            One text, or several.
+            One text, or several. More than 2,048 are sent in several requests.
         **parameters
             Other fields of ``/v1/embeddings``, such as ``dimensions``.
 
@@ -202,8 +202,10 @@ class Client(ModelMethods, PullMethods):
         """
         import numpy
 
-        body = {**parameters, "model": model, "input": texts, "encoding_format": "base64"}
-        rows = self._post("embeddings", body)["data"]
+        body = {**parameters, "model": model, "encoding_format": "base64"}
+        rows: list[dict[str, str]] = []
+        for batch in batches(texts):
+            rows += self._post("embeddings", {**body, "input": batch})["data"]
         vectors = [numpy.frombuffer(base64.b64decode(r["embedding"]), "<f4") for r in rows]
         matrix = numpy.stack(vectors)  # a writable copy
         return matrix[0] if isinstance(texts, str) else matrix

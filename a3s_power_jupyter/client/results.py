@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from ..contract.errors import ConnectionLost
+from ..contract.parameters import MAX_INPUTS
 from ..contract.types import Device, EngineStatus, ManifestProblem
 from ..display.markup import from_markdown
 from .connection import EventStream
@@ -199,3 +200,10 @@ class ChatStream:
             raise ConnectionLost(
                 "The connection was closed before the answer was complete. Try again."
             )
+
+
+def batches(texts: str | list[str]) -> list[str | list[str]]:
+    """Split a list of texts that is too long for one request."""
+    if isinstance(texts, list) and len(texts) > MAX_INPUTS and isinstance(texts[0], str):
+        return [texts[i : i + MAX_INPUTS] for i in range(0, len(texts), MAX_INPUTS)]
+    return [texts]

@@ -26,6 +26,10 @@ NaturalInt = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 Penalty = Annotated[float, Meta(ge=-2.0, le=2.0)]
 Probability = Annotated[float, Meta(ge=0.0, le=1.0)]
 
+#: Most prompts of a completion, and texts to embed, in one request: the limit of OpenAI's
+#: embeddings.
+MAX_INPUTS = 2048
+
 #: A stop string. Longer ones would hold back the text of a stream.
 StopString = Annotated[str, Meta(max_length=4096)]
 

@@ -58,6 +58,9 @@ MAX_ALTERNATIVES = 20
 #: Most tokens with a bias: the size of the largest vocabularies.
 MAX_BIASES = 2**18
 
+#: Most messages of a chat.
+MAX_MESSAGES = 2**14
+
 #: Most unknown fields that an error names.
 MAX_LISTED = 10
 
@@ -95,7 +98,7 @@ class GenerationFields(msgspec.Struct, frozen=True, kw_only=True):
 class ChatFields(GenerationFields, frozen=True, kw_only=True):
     """``images`` (a list of base64) is an extension of OpenAI's API."""
 
-    messages: Annotated[list[dict[str, Any]], Meta(min_length=1)]
+    messages: Annotated[list[dict[str, Any]], Meta(min_length=1, max_length=MAX_MESSAGES)]
     max_completion_tokens: PositiveInt | UnsetType = UNSET
     logprobs: bool = False
     top_logprobs: Alternatives | UnsetType = UNSET

@@ -18,6 +18,9 @@ from ...contract.text import quoted
 MAX_IMAGES = 32
 MAX_IMAGE_BYTES = 20 << 20
 
+#: Most parts of a message.
+MAX_PARTS = 2**14
+
 _ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
 _TOOL_ROLES = ("tool", "function")
 #: Types of text parts, and the field that holds the text.
@@ -55,6 +58,8 @@ def read_messages(
     UnsupportedRequestFields
         If a message is about tools.
     """
+    if len(extra_images) + sum(map(_count_images, messages)) > MAX_IMAGES:
+        raise InvalidParameter(f"More than {MAX_IMAGES} images in one request.", param="messages")
     images: list[bytes] = []
     checked = []
     last = _last_of_user(messages) if extra_images else None
@@ -66,10 +71,17 @@ def read_messages(
         before_text = [_read_base64(data, where) for data, where in encoded]
         content, in_parts = _content(message.get("content"), f"{at}.content", len(before_text))
         images += before_text + in_parts
-        if len(images) > MAX_IMAGES:
-            raise InvalidParameter(f"More than {MAX_IMAGES} images in one request.", param=at)
         checked.append({"role": _role(message, at), "content": content, **_name(message, at)})
     return checked, images
+
+
+def _count_images(message: dict[str, Any]) -> int:
+    """Count the images of a message before any is decoded."""
+    images, content = message.get("images"), message.get("content")
+    count = len(images) if isinstance(images, list) else 0
+    if isinstance(content, list):
+        count += sum(isinstance(p, dict) and p.get("type") == "image_url" for p in content)
+    return count
 
 
 def _last_of_user(messages: list[dict[str, Any]]) -> int:
@@ -128,6 +140,8 @@ def _parts(content: Any, at: str) -> tuple[list[dict[str, str]], list[bytes]]:
         return [{"type": "text", "text": content}], []
     if not isinstance(content, list):
         raise InvalidParameter(f"{at} must be a string, a list of parts, or null.", param=at)
+    if len(content) > MAX_PARTS:
+        raise InvalidParameter(f"{at} has more than {MAX_PARTS:,} parts.", param=at)
     parts = []
     images = []
     for i, part in enumerate(content):

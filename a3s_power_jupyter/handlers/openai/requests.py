@@ -11,7 +11,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from ...contract.errors import InvalidParameter, UnsupportedRequestFields
-from ...contract.parameters import parse_keep_alive
+from ...contract.parameters import MAX_INPUTS, parse_keep_alive
 from ...contract.text import quoted
 from ...contract.types import ChatRequest, CompletionRequest, EmbeddingRequest, Sampling
 from .fields import (
@@ -27,7 +27,7 @@ from .fields import (
 from .messages import read_messages
 
 #: Most choices in one request: the number of prompts times ``n``.
-MAX_CHOICES = 2048
+MAX_CHOICES = MAX_INPUTS
 
 #: Fields of tools, with the values that request none.
 _TOOL_FIELDS: dict[str, tuple[Any, ...]] = {
@@ -211,6 +211,12 @@ def _texts(value: Any, param: str) -> list[str | list[int]]:
     """Read prompts or inputs: one text, one list of token ids, or a list of either."""
     if _is_text(value):
         return [value]
+    if isinstance(value, list) and len(value) > MAX_INPUTS:
+        raise InvalidParameter(
+            f"{param!r} has more than {MAX_INPUTS:,} items, or is not a list of token ids. Send "
+            "several requests.",
+            param=param,
+        )
     if isinstance(value, list) and value and all(_is_text(item) for item in value):
         return value
     raise InvalidParameter(

@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from a3s_power_jupyter.client.connection import EventStream
-from a3s_power_jupyter.client.results import ChatStream, Reply, Usage
+from a3s_power_jupyter.client.results import ChatStream, Reply, Usage, batches
 from a3s_power_jupyter.contract.errors import ConnectionLost, WorkerDied
 
 CHAT = {
@@ -113,3 +113,13 @@ def test_a_stream_without_a_finish_reason_is_an_error() -> None:
     stream = stream_of(chunk("Par"), done=False)
     with pytest.raises(ConnectionLost, match="before the answer was complete"):
         list(stream)
+
+
+@pytest.mark.parametrize(
+    ("texts", "sizes"),
+    [("a" * 5000, [5000]), ([], [0]), (["a"] * 2048, [2048]), (["a"] * 5000, [2048, 2048, 904])],
+)
+def test_long_lists_of_texts_are_split(texts: str | list[str], sizes: list[int]) -> None:
+    split = batches(texts)
+    assert [len(batch) for batch in split] == sizes
+    assert [text for batch in split for text in batch] == [*texts]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
 import pytest
 
-from a3s_power_jupyter.contract.errors import BadRequest
+from a3s_power_jupyter.contract.errors import BadRequest, InvalidParameter
 from a3s_power_jupyter.contract.text import MAX_QUOTED
+from a3s_power_jupyter.handlers.openai import messages
 from a3s_power_jupyter.handlers.openai.requests import read_chat, read_completion, read_embedding
 
 LONG = "x" * 1_000_000
@@ -73,6 +74,8 @@ COMPLETIONS: list[dict[str, Any]] = [
     PROMPT | {"prompt": [[1], [HUGE]]},
     PROMPT | {"prompt": {LONG: LONG}},
     PROMPT | {LONG: LONG},
+    PROMPT | {"prompt": [1] * 1_000_000 + [LONG]},
+    PROMPT | {"prompt": [[1]] * 2048, "n": 2},
 ]
 EMBEDDINGS: list[dict[str, Any]] = [
     INPUT | {"input": [HUGE]},
@@ -107,3 +110,63 @@ def test_values_at_the_limits_can_be_sent_to_a_worker() -> None:
     ]
     for call in calls:
         msgspec.msgpack.encode(call.requests)
+
+
+@pytest.mark.parametrize("item", ["", "text", [1, 2], None, {}])
+@pytest.mark.parametrize(
+    ("read", "body", "field"),
+    [(read_completion, PROMPT, "prompt"), (read_embedding, INPUT, "input")],
+)
+def test_too_many_inputs_are_refused_before_they_are_read(
+    read: Callable[[dict[str, Any]], Any], body: dict[str, Any], field: str, item: Any
+) -> None:
+    class Inputs(list[Any]):
+        reads = 0
+
+        def __iter__(self) -> Iterator[Any]:
+            for value in super().__iter__():
+                Inputs.reads += 1
+                yield value
+
+    with pytest.raises(InvalidParameter, match="more than 2,048 items") as caught:
+        read(body | {field: Inputs([item] * 2_000_000)})
+    assert caught.value.param == field
+    assert Inputs.reads <= 1
+
+
+def test_as_many_inputs_as_allowed() -> None:
+    assert len(read_completion(PROMPT | {"prompt": ["a"] * 2048}).requests) == 2048
+    assert len(read_embedding(INPUT | {"input": [[1]] * 2048}).request.inputs) == 2048
+    assert len(read_completion(PROMPT | {"prompt": [1] * 100_000}).requests) == 1
+
+
+IMAGES = [
+    message(images=[""] * 33),
+    message(content=[{"type": "image_url", "image_url": "data:image/png;base64,"}] * 33),
+    CHAT | {"images": [""] * 33},
+    CHAT | {"messages": [{"role": "user", "content": "", "images": [""] * 11}] * 3},
+]
+
+
+@pytest.mark.parametrize("body", IMAGES)
+def test_too_many_images_are_refused_before_they_are_decoded(
+    body: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def decode(*args: Any) -> bytes:
+        raise AssertionError("an image was decoded")
+
+    monkeypatch.setattr(messages, "_read_base64", decode)
+    with pytest.raises(InvalidParameter, match="More than 32 images"):
+        read_chat(body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        CHAT | {"messages": CHAT["messages"] * (2**14 + 1)},
+        message(content=[{"type": "text", "text": "a"}] * (2**14 + 1)),
+    ],
+)
+def test_too_many_messages_or_parts(body: dict[str, Any]) -> None:
+    with pytest.raises(InvalidParameter):
+        read_chat(body)
