@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ..contract.errors import BackendUnavailable, InvalidParameter
-from .connection import Connection, Server, http_options
+from .address import Server, http_options
+from .connection import Connection
 from .discovery import find_server, server_at
 from .model_methods import ModelMethods
 from .pull_methods import PullMethods

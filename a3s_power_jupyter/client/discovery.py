@@ -14,7 +14,7 @@ from jupyter_core.paths import jupyter_runtime_dir
 from ..contract.errors import InvalidParameter, ServerNotFound
 from ..contract.redaction import Redactor, clean_token
 from ..contract.runtime_info import runtime_file
-from .connection import Server
+from .address import Server
 from .launcher import shared_server
 from .running_servers import find_running_server, read_server
 

@@ -17,7 +17,7 @@ import filelock
 
 from ..contract.errors import PowerError, ServerNotFound
 from ..contract.runtime_info import runtime_file
-from .connection import Server
+from .address import Server
 from .running_servers import check_health, find_running_server, read_server
 
 #: Seconds without requests and without a loaded model after which the server exits.

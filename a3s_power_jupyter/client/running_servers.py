@@ -12,7 +12,8 @@ import psutil
 
 from ..contract.errors import PowerError, ServerNotFound
 from ..contract.runtime_info import FILE_PATTERN, RuntimeInfo
-from .connection import Connection, Server
+from .address import Server
+from .connection import Connection
 
 
 def read_server(path: Path) -> Server:

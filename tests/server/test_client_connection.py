@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from a3s_power_jupyter.client import Client
-from a3s_power_jupyter.client.connection import Connection, Server
+from a3s_power_jupyter.client.address import Server
+from a3s_power_jupyter.client.connection import Connection
 from a3s_power_jupyter.contract.errors import (
     ConnectionLost,
     Forbidden,

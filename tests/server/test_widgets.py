@@ -11,8 +11,8 @@ import pytest
 from traitlets import TraitError
 
 from a3s_power_jupyter.client import Client
+from a3s_power_jupyter.client.address import Server as Address
 from a3s_power_jupyter.client.connection import Connection
-from a3s_power_jupyter.client.connection import Server as Address
 from a3s_power_jupyter.contract.types import ModelDetails
 from a3s_power_jupyter.widgets import PowerWidget, fallback
 from support import fake_service

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from a3s_power_jupyter.client.address import Server as Address
 from a3s_power_jupyter.client.connection import Connection
-from a3s_power_jupyter.client.connection import Server as Address
 from a3s_power_jupyter.widgets.bridge import Bridge
 from support.bridge_ends import (
     CHAT,

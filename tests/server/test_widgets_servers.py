@@ -11,8 +11,8 @@ import msgspec
 import pytest
 
 from a3s_power_jupyter.client import Client
+from a3s_power_jupyter.client.address import Server as Address
 from a3s_power_jupyter.client.connection import Connection
-from a3s_power_jupyter.client.connection import Server as Address
 from a3s_power_jupyter.contract.errors import ConnectionLost, ServerNotFound
 from a3s_power_jupyter.widgets import PowerWidget, widgets
 from support.stub_server import Request, StubServer

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import a3s_power_jupyter
-from a3s_power_jupyter.client.connection import Server
+from a3s_power_jupyter.client.address import Server
 from a3s_power_jupyter.client.discovery import server_at
 from a3s_power_jupyter.contract.errors import InvalidParameter
 
