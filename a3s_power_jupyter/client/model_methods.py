@@ -146,6 +146,9 @@ class ModelMethods:
     ) -> Model:
         """Load a model and wait until it is ready.
 
+        A model that is loaded with other parameters is reloaded once the requests that it
+        processes have ended.
+
         Parameters
         ----------
         keep_alive : str or float, optional

@@ -42,6 +42,9 @@ class Runner:
         Progress of the phase, from 0 to 1.
     admitted : bool
         Whether the model counts against the limits on models and memory.
+    outdated : bool
+        Whether the model is to be reloaded with other parameters. Only the requests that it
+        processes already use it.
     unloading : bool
         Whether the worker is being stopped or has died.
     loading : asyncio.Task
@@ -66,6 +69,7 @@ class Runner:
         self.phase: LoadPhase = "loading"
         self.progress = 0.0
         self.admitted = False
+        self.outdated = False
         self.unloading = False
         self.loading: asyncio.Task[None]
         self.exited = asyncio.Event()

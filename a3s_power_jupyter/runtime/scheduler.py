@@ -1,4 +1,7 @@
-"""Load models on demand and lease them to requests. See design.md."""
+"""Load models on demand and lease them to requests. See design.md.
+
+One long module, because all changes of a model's state have to be read together.
+"""
 
 from __future__ import annotations
 
@@ -41,6 +44,7 @@ class Scheduler:
         self._runners: dict[str, Runner] = {}
         self._failures: dict[str, PowerError] = {}
         self._pinned: set[str] = set()
+        self._requested: dict[str, LoadPlan] = {}
         self._steps = Steps()
         self._stopping = False
         self._admission = Admission(
@@ -97,16 +101,36 @@ class Scheduler:
         PowerError
             If the load fails.
         """
-        runner = await self._acquire(plan, keep_alive)
-        try:
-            async with runner.slot() as worker:
-                yield worker
-        finally:
-            self._release(runner, keep_alive)
+        while True:
+            runner = await self._acquire(plan, keep_alive)
+            try:
+                async with runner.slot() as worker:
+                    if not runner.outdated:
+                        yield worker
+                        return
+            finally:
+                self._release(runner, keep_alive)
 
-    async def load(self, plan: LoadPlan, keep_alive: float | None = None) -> None:
-        """Load a model without a request. Raises as `lease` does."""
-        self._release(await self._acquire(plan, keep_alive), keep_alive)
+    async def load(
+        self, plan: LoadPlan, keep_alive: float | None = None, *, reload: bool = False
+    ) -> None:
+        """Load a model without a request. Raises as `lease` does.
+
+        If `reload` is set, a model with other parameters is reloaded once the requests that it
+        processes have ended. Requests that wait for it use the reloaded model.
+        """
+        if not reload:
+            self._release(await self._acquire(plan, keep_alive), keep_alive)
+            return
+        self._requested[plan.name] = plan
+        try:
+            runner = self._runners.get(plan.name)
+            if runner is not None and runner.plan.parameters != plan.parameters:
+                self._reload(runner)
+            self._release(await self._acquire(plan, keep_alive), keep_alive)
+        finally:
+            if self._requested.get(plan.name) is plan:
+                del self._requested[plan.name]
 
     async def unload(self, name: str, *, force: bool = False, reason: str = "asked") -> None:
         """Unload a model, or stop its load, and wait until the worker has exited.
@@ -157,7 +181,7 @@ class Scheduler:
         """Count a lease, wait until the model is ready, and return its runner."""
         while True:
             runner = self._runners.get(plan.name)
-            if runner is not None and runner.unloading:
+            if runner is not None and (runner.unloading or runner.outdated):
                 await runner.exited.wait()
                 continue
             if runner is None:
@@ -173,12 +197,14 @@ class Scheduler:
             if runner.ready:
                 self._changed(plan.name)
                 return runner
-            self._release(runner, keep_alive)  # unloaded in the meantime: load again
+            self._release(runner, keep_alive)  # unloaded or reloaded in the meantime: try again
 
     async def _loaded(self, runner: Runner) -> None:
         """Wait for the end of the load, which continues if the caller is cancelled."""
         if not runner.loading.done():
             await asyncio.wait({runner.loading})
+        if runner.outdated:
+            return
         if runner.loading.cancelled():  # before the task of the load could begin
             raise _stopped(runner.name)
         runner.loading.result()
@@ -198,6 +224,9 @@ class Scheduler:
         runner.stop_idle_timer()
         if runner.in_use or not runner.ready:
             return
+        if runner.outdated:
+            self._begin_unload(runner, "reload")
+            return
         if runner.name in self._pinned or runner.never_expires:
             return
         if runner.keep_alive <= 0:
@@ -210,6 +239,12 @@ class Scheduler:
     def _unload_if_idle(self, runner: Runner) -> None:
         if runner.ready and not runner.in_use:
             self._begin_unload(runner, "idle")
+
+    def _reload(self, runner: Runner) -> None:
+        """Unload a model once the requests that it processes have ended."""
+        runner.outdated = True
+        if not (runner.ready and runner.in_use):
+            self._begin_unload(runner, "reload")
 
     async def _unload(self, runner: Runner, reason: str) -> None:
         self._begin_unload(runner, reason)
@@ -250,6 +285,7 @@ class Scheduler:
     def _begin_load(self, plan: LoadPlan) -> Runner:
         if self._stopping:
             raise ModelLoadFailed(f"Could not load {plan.name!r}: the server is shutting down.")
+        plan = self._requested.get(plan.name, plan)
         self._failures.pop(plan.name, None)
         runner = Runner(plan, self._clock.monotonic())
         self._runners[plan.name] = runner

@@ -59,7 +59,8 @@ class Loading:
         """Load a model and yield the progress.
 
         A loaded model is reloaded if `parameters` are given and differ from those it was loaded
-        with. Closing the generator cancels the load, unless a request waits for the model.
+        with, once the requests that it processes have ended. Requests that wait for the model use
+        the reloaded one. Closing the generator cancels the load, unless a request waits for it.
 
         Yields
         ------
@@ -70,8 +71,6 @@ class Loading:
 
         Raises
         ------
-        ModelBusy
-            If the model is busy and would have to be reloaded.
         PowerError
             If there is no such model, or the load fails.
         """
@@ -81,14 +80,13 @@ class Loading:
             yield {"status": "success", "model": self._catalog.describe(manifest)}
             return
         plan = self._planner.plan(manifest, parameters)
-        runner = self._scheduler.runner(name)
-        has_parameters = parameters != LoadParameters()
-        if has_parameters and runner is not None and runner.plan.parameters != plan.parameters:
-            await self._scheduler.unload(name, reason="reload")
+        reload = parameters != LoadParameters()
         self.active += 1
         try:
             with self._changes.subscribe() as changes:
-                loading = asyncio.ensure_future(self._scheduler.load(plan, keep_alive))
+                loading = asyncio.ensure_future(
+                    self._scheduler.load(plan, keep_alive, reload=reload)
+                )
                 loading.add_done_callback(lambda task: self._on_loaded(name, task))
                 try:
                     async for changed in changes:
@@ -135,7 +133,7 @@ class Loading:
 
     def _progress(self, name: str) -> dict[str, Any]:
         runner = self._scheduler.runner(name)
-        if runner is None:
+        if runner is None or runner.outdated:
             return {"status": "loading", "progress": 0.0}
         return {"status": runner.phase, "progress": runner.progress}
 

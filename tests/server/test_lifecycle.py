@@ -90,6 +90,25 @@ def test_only_load_changes_load_parameters(api: httpx2.Client) -> None:
     assert api.get("v1/models/a").json()["num_ctx"] == 512
 
 
+def test_a_reload_waits_for_the_requests_in_progress(api: httpx2.Client) -> None:
+    body = {"model": "a", "prompt": "x", "max_tokens": 100, "stream": True}
+    body["logit_bias"] = {"0": -100, "2": -100, "4": -100}
+    loaded: list[httpx2.Response] = []
+
+    def load() -> None:
+        loaded.append(api.post("v1/models/a/load", json={"num_ctx": 512}))
+
+    with api.stream("POST", "v1/completions", json=body) as reply:
+        events = events_of(reply)
+        next(events)
+        loader = threading.Thread(target=load)
+        loader.start()
+        *_, last = events
+    loader.join(60)
+    assert last["choices"][0]["finish_reason"] == "length"  # type: ignore[index]
+    assert loaded[0].json()["num_ctx"] == 512
+
+
 def test_concurrent_requests_load_a_model_once(api: httpx2.Client) -> None:
     def loads() -> float:
         for line in api.get("metrics").text.splitlines():

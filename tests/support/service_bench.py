@@ -282,6 +282,9 @@ class ServiceBench(Bench):
         for _ in range(2):  # more than there are slots
             assert await self._complete(self.generate(name), "a request") == "ab"
         await self._complete(self.load(name, num_ctx=256), "a load")
+        runner = self.scheduler.runner(name)
+        assert runner is not None
+        assert runner.plan.parameters.num_ctx == 256
         assert await self._complete(self.generate(name), "a request") == "ab"
         await self._complete(self.loading.unload(name), "an unload")
         assert self.state(name) == "unloaded"

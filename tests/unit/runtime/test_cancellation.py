@@ -34,6 +34,12 @@ async def busy(bench: ServiceBench) -> None:
     await bench.hold_model("a")
 
 
+async def queueing(bench: ServiceBench) -> None:
+    await bench.hold_model("a")
+    bench.begin(bench.generate("a"))
+    await step(8)
+
+
 async def loading(bench: ServiceBench) -> None:
     bench.begin(bench.generate("a"))
     await step(8)
@@ -50,6 +56,11 @@ async def reloading(bench: ServiceBench) -> None:
 async def request_that_waits_for_a_slot(bench: ServiceBench) -> None:
     bench.begin(bench.release_later())
     await bench.generate("a")
+
+
+async def reload_of_a_busy_model(bench: ServiceBench) -> None:
+    bench.begin(bench.release_later())
+    await bench.load("a", num_ctx=64)
 
 
 async def request_that_waits_for_a_busy_model(bench: ServiceBench) -> None:
@@ -79,7 +90,8 @@ SCENARIOS: dict[str, tuple[Action, Action]] = {
     "closed generator": (nothing, lambda bench: bench.generate("a", items=2)),
     "embedding": (nothing, lambda bench: bench.embed("a")),
     "reload of an idle model": (loaded, lambda bench: bench.load("a", num_ctx=64)),
-    "reload of a busy model": (busy, lambda bench: bench.load("a", num_ctx=64)),
+    "reload of a busy model": (busy, reload_of_a_busy_model),
+    "reload of a model with a queue": (queueing, reload_of_a_busy_model),
     "reload during a load": (loading, lambda bench: bench.load("a", num_ctx=64)),
     "unload": (loaded, lambda bench: bench.loading.unload("a")),
     "unload during a load": (loading, lambda bench: bench.loading.unload("a")),

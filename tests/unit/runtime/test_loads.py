@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -113,6 +114,51 @@ async def test_a_load_that_is_stopped_before_it_begins_fails_its_requests(bench:
         await request
     assert bench.workers == []
     assert await bench.ask("a") == "hello"
+
+
+def with_num_ctx(bench: Bench, num_ctx: int) -> LoadPlan:
+    return replace(bench.plan("a"), parameters=LoadParameters(num_ctx=num_ctx))
+
+
+def loaded_num_ctx(bench: Bench) -> object:
+    runner = bench.scheduler.runner("a")
+    assert runner is not None
+    assert runner.ready
+    return runner.plan.parameters.num_ctx
+
+
+async def test_requests_that_wait_get_the_model_with_the_parameters_of_the_last_load(
+    bench: Bench,
+) -> None:
+    bench.loads_succeed = False
+    request = asyncio.create_task(bench.ask("a"))
+    await settle()
+    bench.loads_succeed = True
+    await bench.scheduler.load(with_num_ctx(bench, 64), reload=True)
+    assert await request == "hello"
+    assert loaded_num_ctx(bench) == 64
+    await bench.scheduler.load(with_num_ctx(bench, 65))
+    assert loaded_num_ctx(bench) == 64  # only asked for by `reload`
+    assert len(bench.workers) == 2
+
+
+async def test_a_busy_model_is_reloaded_once_the_requests_in_progress_have_ended(
+    bench: Bench,
+) -> None:
+    running, finish = await bench.hold("a")
+    waiting = asyncio.create_task(bench.ask("a"))
+    await settle()
+    load = asyncio.create_task(bench.scheduler.load(with_num_ctx(bench, 64), reload=True))
+    await settle()
+    newcomer = asyncio.create_task(bench.ask("a"))
+    await settle()
+    assert not bench.workers[0].stopped
+    finish.set()
+    await asyncio.gather(running, load)
+    assert await waiting == await newcomer == "hello"
+    assert bench.workers[0].streams == []
+    assert loaded_num_ctx(bench) == 64
+    assert ("a", "evicted: reload") in bench.events
 
 
 async def test_a_worker_that_dies_right_after_the_load_fails_the_load(bench: Bench) -> None:
