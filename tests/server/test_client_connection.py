@@ -1,18 +1,13 @@
-"""Test the client's HTTP connection: errors, broken replies, restarts, proxies, sockets, TLS."""
+"""Test the client's HTTP connection: errors, broken replies, restarts."""
 
 from __future__ import annotations
 
-import shutil
-import ssl
-import subprocess
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
-from a3s_power_jupyter.client import Client
 from a3s_power_jupyter.client.address import Server
 from a3s_power_jupyter.client.connection import Connection
 from a3s_power_jupyter.contract.errors import (
@@ -24,11 +19,7 @@ from a3s_power_jupyter.contract.errors import (
     ServerNotFound,
     Unauthorized,
 )
-from support.stub_server import HEALTH, Request, StubServer, free_port, health
-
-
-def client_of(url: str, key: str | None = None, **server: object) -> Client:
-    return Client(Connection(Server(url=url, key=key, **server)))
+from support.stub_server import HEALTH, Request, StubServer, client_of, free_port, health
 
 
 def test_the_key_is_sent_and_not_shown() -> None:
@@ -263,46 +254,3 @@ def test_forbidden_does_not_start_a_search() -> None:
         with pytest.raises(Forbidden):
             connection.request("GET", "health")
         connection.close()
-
-
-def test_local_requests_bypass_the_proxy(monkeypatch) -> None:
-    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")
-    monkeypatch.delenv("NO_PROXY", raising=False)
-    monkeypatch.delenv("no_proxy", raising=False)
-    with StubServer(health("k")) as server, client_of(server.url, "k") as client:
-        assert client.health().status == "ok"
-
-
-def test_a_unix_socket(tmp_path: Path) -> None:
-    path = tmp_path / "s.sock"
-    with StubServer(health("k"), sock=path), client_of("http://x/", "k", sock=str(path)) as client:
-        assert client.health().status == "ok"
-
-
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="creates a certificate with openssl")
-def test_only_the_servers_own_certificate_is_trusted(tmp_path: Path) -> None:
-    mine, other = (_certificate(tmp_path, name) for name in ("mine", "other"))
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(mine, tmp_path / "mine.key")
-    with StubServer(health("k"), tls=tls) as server:
-        with client_of(server.url, "k", certfile=str(mine)) as client:
-            assert client.health().status == "ok"
-        for certfile in (str(other), None):
-            client = client_of(server.url, "k", certfile=certfile)
-            with client, pytest.raises(ServerNotFound, match="CERTIFICATE_VERIFY_FAILED"):
-                client.health()
-
-
-def _certificate(directory: Path, name: str) -> Path:
-    """Create a self-signed certificate for a name other than the server's address."""
-    certificate = directory / f"{name}.pem"
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"),
-            *("-subj", f"/CN={name}.example", "-keyout", str(directory / f"{name}.key")),
-            *("-out", str(certificate)),
-        ],
-        check=True,
-        capture_output=True,
-    )
-    return certificate

@@ -16,8 +16,8 @@ import psutil
 import pytest
 
 from support.hub_server import HubServer, run_hub
-from support.servers import Server, events_of, run_server
-from support.waiting import wait_until
+from support.server_pulls import name_of, partials, pull, start, status_of
+from support.servers import Server, events_of, run_server, written_by
 
 TOKEN = "hf_secret_of_the_tests"
 RATE = 4_000_000  # bytes per second of each connection, for pulls that take a while
@@ -55,36 +55,6 @@ def server(hub: HubServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 @pytest.fixture
 def start_on_hub(hub: HubServer, start_server: Callable[..., Server]) -> Callable[..., Server]:
     return lambda **options: start_server(environ=environ(hub), **options)
-
-
-def name_of(repository: str) -> str:
-    return f"tests/{repository}-GGUF:Q4_1"
-
-
-def pull(server: Server, name: str, **fields: Any) -> list[dict[str, Any]]:
-    body = {"name": name, **fields}
-    with server.api() as api, api.stream("POST", "v1/models/pull", json=body) as response:
-        assert response.status_code == 200, response.read()
-        return list(events_of(response))
-
-
-def status_of(server: Server, name: str) -> dict[str, Any]:
-    with server.api() as api:
-        status: dict[str, Any] = api.get(f"v1/models/pull/{name}/status").json()
-        return status
-
-
-def start(server: Server, name: str, at_least: int = 1, **fields: Any) -> None:
-    """Pull in the background until `at_least` bytes are on disk."""
-    with server.api() as api:
-        body = {"name": name, "background": True, **fields}
-        assert api.post("v1/models/pull", json=body).status_code == 202
-    wait_until(lambda: status_of(server, name)["completed"] >= at_least, 60)
-    assert status_of(server, name)["status"] == "pulling"
-
-
-def partials(server: Server) -> list[Path]:
-    return [*(server.home / "models" / "blobs").glob("partial-*")]
 
 
 def test_from_the_hub_to_an_answer(hub: HubServer, server: Server, smollm2_path: Path) -> None:
@@ -152,13 +122,6 @@ def test_the_token_is_only_sent_to_the_hub(hub: HubServer, server: Server) -> No
     assert TOKEN not in written_by(server)
     with server.api() as api:
         assert TOKEN not in api.get("v1/models/pull").text
-
-
-def written_by(server: Server) -> str:
-    """Return the log of a server and the small files in its home."""
-    files = [path for path in server.home.rglob("*") if path.is_file()]
-    small = [path.read_bytes() for path in files if path.stat().st_size < 10**6]
-    return b"".join([server.log.read_bytes(), *small]).decode(errors="replace")
 
 
 @pytest.mark.parametrize("inside", ["\n", " ", "\0", "\u200b"])

@@ -9,15 +9,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import openai
 import pytest
 
 import a3s_power_jupyter
-from support.servers import Server, events_of, run_server
+from support.remote_requests import MESSAGES, ask, register, stream
+from support.servers import Server, events_of, run_server, written_by
 from support.upstream_server import KEY, WEATHER, Upstream, run_upstream
 
-MESSAGES = [{"role": "user", "content": "hi"}]
 QUESTION = "What is the capital city of France? Answer in one short English sentence."
 
 
@@ -39,31 +38,6 @@ def front(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Itera
         register(server, upstream.url, "wrong", "silent", "redirects", "missing")
         register(server, upstream.url, "quotes_key", "quotes_key_late", "no_gzip")
         yield server
-
-
-def register(server: Server, url: str, *models: str, **more: Any) -> None:
-    with server.api() as api:
-        for model in models:
-            body = {
-                "name": f"far/{model}",
-                "format": "remote",
-                "upstream": {"base_url": url, "model": model, "api_key_env": "UPSTREAM_KEY"},
-                **more,
-            }
-            reply = api.post("v1/models", json=body)
-            assert reply.status_code == 201, reply.text
-
-
-def ask(server: Server, model: str, **more: Any) -> httpx2.Response:
-    body = {"model": f"far/{model}", "messages": MESSAGES, **more}
-    with server.api() as api:
-        return api.post("v1/chat/completions", json=body)
-
-
-def stream(server: Server, model: str) -> list[dict[str, Any]]:
-    reply = ask(server, model, stream=True)
-    assert reply.status_code == 200, reply.text
-    return [*events_of(reply)]  # type: ignore[list-item]
 
 
 def test_a_request_and_its_reply_are_forwarded(front: Server, upstream: Upstream) -> None:
@@ -185,12 +159,6 @@ def test_other_variables_of_the_server_are_not_sent(
     assert error["code"] == "upstream_unauthorized"
     assert "PowerApp.upstream_key_pattern" in error["message"]
     assert len(upstream.keys) == sent
-
-
-def written_by(server: Server) -> str:
-    """Return the log of a server, at level DEBUG, and the files in its home."""
-    kept = b"".join(path.read_bytes() for path in server.home.rglob("*.json"))
-    return (server.log.read_bytes() + kept).decode()
 
 
 def test_a_key_in_an_error_of_the_upstream_is_removed(front: Server) -> None:

@@ -229,3 +229,10 @@ def events_of(reply: httpx2.Response) -> Iterator[dict[str, object]]:
     for data in sse.iter_events(reply.iter_bytes()):
         if data != b"[DONE]":
             yield json.loads(data)
+
+
+def written_by(server: Server) -> str:
+    """Return the log of a server and the small files in its home, to search them for secrets."""
+    files = [path for path in server.home.rglob("*") if path.is_file()]
+    small = [path.read_bytes() for path in files if path.stat().st_size < 10**6]
+    return b"".join([server.log.read_bytes(), *small]).decode(errors="replace")

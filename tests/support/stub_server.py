@@ -9,6 +9,11 @@ from collections.abc import Callable, Iterable
 from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from pathlib import Path
 from socketserver import ThreadingMixIn, UnixStreamServer
+from typing import Any
+
+from a3s_power_jupyter.client import Client
+from a3s_power_jupyter.client.address import Server
+from a3s_power_jupyter.client.connection import Connection
 
 HEALTH = (
     b'{"status":"ok","version":"0","uptime_seconds":1,"loaded_models":[],"devices":[],"engines":{}}'
@@ -112,3 +117,8 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def client_of(url: str, key: str | None = None, **server: Any) -> Client:
+    """Return a client of the server at `url`."""
+    return Client(Connection(Server(url=url, key=key, **server)))
