@@ -37,6 +37,7 @@ def front(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Itera
         register(server, upstream.url, "error_event", "busy", "html", "no_json", "too_long")
         register(server, upstream.url, "wrong", "silent", "redirects", "missing")
         register(server, upstream.url, "quotes_key", "quotes_key_late", "no_gzip")
+        register(server, upstream.url, "busy_for_ages", "huge_usage")
         yield server
 
 
@@ -119,6 +120,19 @@ def test_errors_of_the_upstream(
     assert message in reply.json()["error"]["message"]
     if model == "busy":
         assert reply.headers["Retry-After"] == "7"
+
+
+def test_numbers_of_an_upstream_are_bounded_or_ignored(front: Server) -> None:
+    reply = ask(front, "busy_for_ages")
+    assert (reply.status_code, reply.headers["Retry-After"]) == (503, "3600")
+    for stream in (False, True):
+        reply = ask(front, "huge_usage", stream=stream)
+        assert reply.status_code == 200
+        assert "One" in reply.text
+        assert "error" not in reply.text
+    with front.api() as api:
+        assert 'tokens_total{model="far/huge_usage"}' not in api.get("metrics").text
+        assert api.post("v1/models/far/huge_usage/load", json={}).status_code == 200
 
 
 def test_missing_and_wrong_keys(front: Server, upstream: Upstream) -> None:

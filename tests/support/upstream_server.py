@@ -91,6 +91,7 @@ class _Handler(RequestHandler):
 class _Models(_Handler):
     def get(self) -> None:
         rows = [{"id": name, "max_model_len": 4096} for name in sorted(_ANSWERS)]
+        rows += [{"id": ["a", "list"]}, {"id": 10**400}, {"id": None}, "text", None]
         self.finish({"object": "list", "data": rows})
 
 
@@ -168,6 +169,20 @@ async def _busy(handler: _Chat, body: dict[str, Any]) -> None:
     handler.fail(429, {"error": {"message": "Rate limit reached."}}, Retry_After="7")
 
 
+async def _busy_for_ages(handler: _Chat, body: dict[str, Any]) -> None:
+    handler.fail(429, {"error": {"message": "Rate limit reached."}}, Retry_After="9" * 5000)
+
+
+async def _huge_usage(handler: _Chat, body: dict[str, Any]) -> None:
+    choice = {"index": 0, "message": {"role": "assistant", "content": "One"}}
+    usage = {"prompt_tokens": 10**400, "completion_tokens": -(10**400), "total_tokens": 2**64}
+    if not body.get("stream"):
+        handler.finish({"id": "c1", "choices": [choice], "usage": usage})
+        return
+    await handler.event({"content": "One"}, "stop")
+    await handler.send(f"data: {json.dumps({'choices': [], 'usage': usage})}\n\ndata: [DONE]\n\n")
+
+
 async def _html(handler: _Chat, body: dict[str, Any]) -> None:
     handler.fail(502, "<html>Bad Gateway</html>")
 
@@ -240,6 +255,8 @@ _ANSWERS = {
     "ends_early": _ends_early,
     "error_event": _error_event,
     "busy": _busy,
+    "busy_for_ages": _busy_for_ages,
+    "huge_usage": _huge_usage,
     "html": _html,
     "no_json": _no_json,
     "too_long": _too_long,
