@@ -17,7 +17,6 @@ from ..contract.errors import (
     BadRequest,
     BodyTooLarge,
     Forbidden,
-    InvalidJSON,
     InvalidParameter,
     MethodNotAllowed,
     PowerError,
@@ -28,6 +27,7 @@ from ..contract.errors import (
 from ..contract.text import quoted, shortened
 from . import metrics
 from .auth import AuthHandler
+from .json_body import decode_object
 
 if TYPE_CHECKING:
     from ..service.service import PowerService
@@ -264,25 +264,3 @@ class PowerHandler(AuthHandler):
         elif typ is not None and value is not None:
             text = redact("".join(traceback.format_exception(typ, value, tb)))
             self.log.error("Uncaught exception in %s %s\n%s", *where, text)
-
-
-def decode_object(body: bytes | bytearray) -> dict[str, Any]:
-    """Decode a JSON object.
-
-    Raises
-    ------
-    InvalidJSON
-        If `body` is not a JSON object. The message has the byte offset of a syntax error.
-    """
-    try:
-        value = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidJSON(f"The body is not valid JSON: {error}.") from None
-    if not isinstance(value, dict):
-        raise InvalidJSON(f"The body must be a JSON object, not {_json_kind(value)}.")
-    return value
-
-
-def _json_kind(value: object) -> str:
-    kinds = {list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
-    return kinds.get(type(value), "a number")
