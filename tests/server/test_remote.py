@@ -125,8 +125,8 @@ def test_errors_of_the_upstream(
 def test_numbers_of_an_upstream_are_bounded_or_ignored(front: Server) -> None:
     reply = ask(front, "busy_for_ages")
     assert (reply.status_code, reply.headers["Retry-After"]) == (503, "3600")
-    for stream in (False, True):
-        reply = ask(front, "huge_usage", stream=stream)
+    for streamed in (False, True):
+        reply = ask(front, "huge_usage", stream=streamed)
         assert reply.status_code == 200
         assert "One" in reply.text
         assert "error" not in reply.text
