@@ -115,6 +115,17 @@ async def test_a_stopped_process_is_killed_after_the_grace_period() -> None:
         assert echo.child.exit_reason().startswith("SIGKILL")
 
 
+async def test_a_stopped_process_is_killed_even_if_the_caller_of_stop_is_cancelled() -> None:
+    async with running() as echo:
+        psutil.Process(echo.child.pid).suspend()
+        stopping = asyncio.create_task(echo.child.stop(grace=0.1))
+        await asyncio.sleep(0)
+        stopping.cancel()
+        async with asyncio.timeout(10):
+            await echo.exited.wait()
+        assert echo.child.exit_reason().startswith("SIGKILL")
+
+
 async def test_a_process_that_does_not_send_frames_is_killed(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
