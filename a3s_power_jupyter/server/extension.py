@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import secrets
-import socket
 import sys
 from collections.abc import Callable
 from logging import Logger
@@ -31,7 +30,6 @@ from .. import __version__
 from ..contract.errors import InvalidKeepAlive
 from ..contract.parameters import parse_keep_alive
 from ..contract.redaction import Redactor
-from ..contract.runtime_info import RuntimeInfo
 from ..handlers.context import SETTING, Context
 from ..handlers.metrics import RuntimeMetrics
 from ..handlers.routes import ROUTES
@@ -39,7 +37,12 @@ from ..service.settings import UPSTREAM_KEY_PATTERN, Settings
 from .activity import ActivityMonitor
 from .environment import Environment
 from .headless import HeadlessServerApp
-from .runtime_file import remove_runtime_file, remove_stale_files, write_runtime_file
+from .runtime_file import (
+    describe_server,
+    remove_runtime_file,
+    remove_stale_files,
+    write_runtime_file,
+)
 
 if TYPE_CHECKING:
     from jupyter_server.serverapp import ServerApp
@@ -242,18 +245,8 @@ class PowerApp(ExtensionApp):
         """Start the service. Jupyter Server calls this once its port is known."""
         await self.context.service.start()
         remove_stale_files()
-        write_runtime_file(
-            RuntimeInfo(
-                pid=os.getpid(),
-                hostname=socket.gethostname(),
-                url=loopback_url(serverapp),
-                key=self.context.kernel_key,
-                version=__version__,
-                headless=isinstance(serverapp, HeadlessServerApp),
-                certfile=_absolute(serverapp.certfile),
-                sock=_absolute(serverapp.sock),
-            )
-        )
+        headless = isinstance(serverapp, HeadlessServerApp)
+        write_runtime_file(describe_server(serverapp, self.context.kernel_key, headless=headless))
         self._activity = ActivityMonitor(self.name, self.context, serverapp, self.idle_exit)
         self._activity.start()
 
@@ -267,24 +260,6 @@ class PowerApp(ExtensionApp):
         """Keep `ServerApp.shutdown_no_activity_timeout` from stopping a server with requests."""
         active = self.context.service.active_requests
         return {"active_requests": active} if active else None
-
-
-def _absolute(path: str) -> str | None:
-    """Return an absolute path, since a kernel's working directory is not the server's."""
-    return str(Path(path).absolute()) if path else None
-
-
-def loopback_url(serverapp: ServerApp) -> str:
-    """Return the URL of a server for processes on the same machine, with the base URL."""
-    scheme = "https" if serverapp.certfile else "http"
-    if serverapp.sock:
-        return f"{scheme}://localhost{serverapp.base_url}"
-    if serverapp.ip in ("", "0.0.0.0", "localhost"):  # noqa: S104 - compared, not bound
-        host = "127.0.0.1"
-    else:
-        host = "::1" if serverapp.ip == "::" else serverapp.ip
-    netloc = f"[{host}]" if ":" in host else host
-    return f"{scheme}://{netloc}:{serverapp.port}{serverapp.base_url}"
 
 
 def main(argv: list[str] | None = None) -> None:

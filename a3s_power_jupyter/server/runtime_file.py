@@ -1,4 +1,4 @@
-"""Write and remove the runtime files of servers (`contract.runtime_info`)."""
+"""Write and remove the runtime file of a server (`contract.runtime_info`)."""
 
 from __future__ import annotations
 
@@ -7,12 +7,31 @@ import contextlib
 import os
 import socket
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 import psutil
 from jupyter_core.paths import jupyter_runtime_dir
 
+from .. import __version__
 from ..contract.runtime_info import FILE_MODE, FILE_PATTERN, RuntimeInfo, runtime_file
+
+if TYPE_CHECKING:
+    from jupyter_server.serverapp import ServerApp
+
+
+def describe_server(serverapp: ServerApp, key: str, *, headless: bool) -> RuntimeInfo:
+    """Return the content of the runtime file of a server that runs in this process."""
+    return RuntimeInfo(
+        pid=os.getpid(),
+        hostname=socket.gethostname(),
+        url=loopback_url(serverapp),
+        key=key,
+        version=__version__,
+        headless=headless,
+        certfile=_absolute(serverapp.certfile),
+        sock=_absolute(serverapp.sock),
+    )
 
 
 def write_runtime_file(info: RuntimeInfo) -> Path:
@@ -53,3 +72,21 @@ def remove_stale_files() -> None:
 
 def _runtime_file(pid: int) -> Path:
     return runtime_file(Path(jupyter_runtime_dir()), pid)
+
+
+def _absolute(path: str) -> str | None:
+    """Return an absolute path, since a kernel's working directory is not the server's."""
+    return str(Path(path).absolute()) if path else None
+
+
+def loopback_url(serverapp: ServerApp) -> str:
+    """Return the URL of a server for processes on the same machine, with the base URL."""
+    scheme = "https" if serverapp.certfile else "http"
+    if serverapp.sock:
+        return f"{scheme}://localhost{serverapp.base_url}"
+    if serverapp.ip in ("", "0.0.0.0", "localhost"):  # noqa: S104 - compared, not bound
+        host = "127.0.0.1"
+    else:
+        host = "::1" if serverapp.ip == "::" else serverapp.ip
+    netloc = f"[{host}]" if ":" in host else host
+    return f"{scheme}://{netloc}:{serverapp.port}{serverapp.base_url}"

@@ -278,31 +278,3 @@ def test_an_image_requires_vision(api: httpx2.Client) -> None:
     response = chat(api, "gc", images=[PNG])
     assert error(response) == (400, "invalid_parameter", "messages")
     assert "does not support images" in response.json()["error"]["message"]
-
-
-# ---------------------------------------------------------------- documentation
-
-
-def test_metrics_are_labeled_with_route_templates(api: httpx2.Client) -> None:
-    api.get("v1/models/org/repo:Q4_K_M")
-    chat(api, "gc")
-    text = api.get("metrics").text
-    assert 'power_requests_total{method="GET",path="/v1/models/{name}",status="200"}' in text
-    assert 'power_inference_tokens_total{model="gc"}' in text
-    assert "repo:Q4" not in text
-    for name in ("request_duration_seconds", "ttft_seconds", "inference_duration_seconds"):
-        assert f"power_{name}_count" in text
-    for name in ("active_requests", "requests_waiting", "models_loaded"):
-        assert f"\npower_{name} " in text
-
-
-def test_invented_methods_share_a_metrics_label(fake_server: Server) -> None:
-    with fake_server.client(Connection="close") as anonymous:
-        for i in range(50):
-            response = anonymous.request(f"INVENTED{i}", "v1/models")
-            assert error(response) == (405, "method_not_allowed", None)
-    with fake_server.api() as api:
-        lines = api.get("metrics").text.splitlines()
-    ours = [line for line in lines if line.startswith("power_requests_total{")]
-    assert not any("INVENTED" in line for line in lines if line.startswith("power_"))
-    assert 'power_requests_total{method="other",path="/v1/models",status="405"}' in "".join(ours)
