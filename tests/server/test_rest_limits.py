@@ -111,6 +111,7 @@ def raw_request(server: Server, head: str) -> bytes:
 @pytest.mark.parametrize("digits", [18, 19, 4300, 5000, 20_000])
 def test_a_content_length_of_many_digits(fake_server: Server, digits: int) -> None:
     head = f"POST /v1/chat/completions HTTP/1.1\r\nContent-Length: {'9' * digits}"
+    logged = fake_server.log.stat().st_size
     reply = raw_request(fake_server, head)
     assert reply.startswith((b"HTTP/1.1 413 ", b"HTTP/1.1 400 "))
-    assert b"Traceback" not in fake_server.log.read_bytes()
+    assert b"Traceback" not in fake_server.log.read_bytes()[logged:]
