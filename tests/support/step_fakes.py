@@ -1,0 +1,143 @@
+"""Fakes that take a fixed number of steps of the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from a3s_power_jupyter.contract.errors import ModelNotFound, PowerError, WorkerDied
+from a3s_power_jupyter.contract.types import (
+    CompletionRequest,
+    Delta,
+    Embedded,
+    EmbeddingRequest,
+    Finished,
+    Manifest,
+    RegisterRequest,
+    Request,
+    Started,
+)
+from a3s_power_jupyter.engine.base import ProgressCallback
+from a3s_power_jupyter.engine.protocol import Ended, Load, Loaded
+from a3s_power_jupyter.runtime.stream import Stream
+from support.fakes import FakeWorker
+
+#: More steps than any operation takes. An operation that takes longer hangs.
+LIMIT = 400
+
+
+async def step(count: int = 1) -> None:
+    """Run `count` steps of the event loop."""
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+async def steps_of(task: asyncio.Future[Any], what: str = "") -> int:
+    """Run the event loop until `task` is done, and return the number of steps."""
+    for count in range(LIMIT):
+        if task.done():
+            return count
+        await asyncio.sleep(0)
+    raise AssertionError(f"{what or task} hangs")
+
+
+class StepWorker(FakeWorker):
+    """A worker with one slot that answers each request after some steps.
+
+    A request with the prompt "hold" is answered once `release` is set.
+    """
+
+    release: asyncio.Event
+    stalls = False
+
+    async def load(self, load: Load, progress: ProgressCallback) -> Loaded:
+        for value in (0.0, 0.5):
+            progress(value)
+            await step()
+        if self.stalls:
+            await asyncio.Event().wait()
+        return Loaded(slots=1, num_ctx=128, device="cpu")
+
+    def submit(self, request: Request) -> Stream:
+        assert all(ended(stream) for stream in self.streams), "more requests than slots"
+        stream = Stream(cancel=lambda: self._soon(stream, Ended(0)))
+        self.streams.append(stream)
+        if self.exited:
+            stream.push(WorkerDied("unloaded"))
+        elif isinstance(request, EmbeddingRequest):
+            self._soon(stream, Embedded(struct.pack("<f", 1.0), 1, 1), Ended(0))
+        elif isinstance(request, CompletionRequest) and request.prompt == "hold":
+            self._soon(stream, Started(1, 0), Delta("a"))
+            held = asyncio.ensure_future(self.release.wait())
+            held.add_done_callback(
+                lambda _: self._soon(stream, Finished("stop", 1, 1, 0), Ended(0))
+            )
+        else:
+            items = (Started(1, 0), Delta("a"), Delta("b"), Finished("stop", 1, 2, 0), Ended(0))
+            self._soon(stream, *items)
+        return stream
+
+    def die(self) -> None:
+        self.stopped = self.exited = True
+        self._end_streams()
+        self.on_death(WorkerDied("killed"))
+
+    async def stop(self) -> None:
+        await super().stop()
+        self._end_streams()
+
+    def _end_streams(self) -> None:
+        for stream in self.streams:
+            push(stream, WorkerDied("unloaded"))
+
+    def _soon(self, stream: Stream, *items: Any) -> None:
+        """Push one item in each of the next steps."""
+
+        def push_first() -> None:
+            push(stream, items[0])
+            if items[1:]:
+                self._soon(stream, *items[1:])
+
+        asyncio.get_running_loop().call_soon(push_first)
+
+
+def ended(stream: Stream) -> bool:
+    return stream._ended.is_set()
+
+
+def push(stream: Stream, item: Any) -> None:
+    if not ended(stream):
+        stream.push(item)
+
+
+class InlineExecutor(ThreadPoolExecutor):
+    """Runs functions at once, so that the number of steps is the same in every run."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except PowerError as error:
+            future.set_exception(error)
+        return future
+
+
+class FakeStore:
+    def __init__(self) -> None:
+        self.names = {"a", "b"}
+
+    def get(self, name: str) -> Manifest:
+        if name not in self.names:
+            raise ModelNotFound(f"There is no model {name!r}.")
+        return Manifest(name, "gguf", created=1)
+
+    def delete(self, name: str) -> int:
+        self.names.discard(name)
+        return 1
+
+    def register(self, request: RegisterRequest, _parameters: object) -> tuple[Manifest, bool]:
+        self.names.add(request.name)
+        return self.get(request.name), True
