@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from support.lab_page import SECONDS
+from support.lab_page import SECONDS, wait_for_kernel
 from support.paths import NOTEBOOKS
 
 pytestmark = pytest.mark.browser
@@ -32,9 +32,7 @@ def cell(page: Page, text: str) -> Locator:
 @pytest.mark.parametrize("theme", ["Light", "Dark"])
 def test_quickstart(open_lab: Callable[..., Any], images: Path, theme: str) -> None:
     page = open_lab(theme, NOTEBOOKS / "01_quickstart.ipynb").page
-    expect(page.locator(".jp-NotebookPanel-toolbar")).to_contain_text(
-        "Python 3", timeout=60 * SECONDS
-    )
+    wait_for_kernel(page)  # cells that are run before that are not executed
     status = page.get_by_role("button", name="Menu of loaded models")
     expect(status).to_be_hidden()
 
