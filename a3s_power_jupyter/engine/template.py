@@ -1,66 +1,66 @@
-"""Render chat templates in a sandbox, because they are Jinja code from the model's author."""
+"""Turn the messages of a chat into a prompt with the model's chat template."""
 
 from __future__ import annotations
 
-import json
-from datetime import datetime
-from functools import cached_property
-from typing import Any, NoReturn
+from typing import Any
 
-import jinja2
-from jinja2.ext import loopcontrols
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from ..contract.errors import (
+    ContextLengthExceeded,
+    InvalidParameter,
+    ModelLoadFailed,
+    PowerError,
+    UnsupportedRequestFields,
+)
+from .rendering.protocol import Template
+from .rendering.renderer import RenderingFailed, renderer
 
-from ..contract.errors import InvalidParameter, ModelLoadFailed, UnsupportedRequestFields
+#: Most characters of a template, as of `LoadParameters.chat_template`.
+MAX_TEMPLATE = 2**20
 
-_PROBE = "a3s-power-probe"
+#: Most characters of a prompt for each token of the context. The longest tokens of common
+#: vocabularies are runs of 128 spaces.
+MAX_CHARS_PER_TOKEN = 256
+
+_ANOTHER_TEMPLATE = "register the model with another template in default_parameters.chat_template."
 
 
 class ChatTemplate:
-    """A model's chat template.
+    """A model's chat template. It runs in a process of its own (`rendering`).
 
-    The environment has the same options, `tojson`, `raise_exception` and `strftime_now` as
-    `transformers.PreTrainedTokenizer.apply_chat_template`.
+    Parameters
+    ----------
+    num_ctx : int
+        Context length of a request in tokens, which limits the length of a prompt.
+
+    Attributes
+    ----------
+    supports_text : bool
+        Whether the template renders message content that is a string.
+    supports_parts : bool
+        Whether the template renders message content that is a list of parts.
 
     Raises
     ------
     ModelLoadFailed
-        If the template is not valid Jinja.
+        If the template is not valid Jinja, or exceeds a limit when it renders a short message.
     """
 
-    def __init__(self, source: str, *, bos_token: str, eos_token: str) -> None:
-        environment = ImmutableSandboxedEnvironment(
-            trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols]
-        )
-        environment.filters["tojson"] = _tojson
-        environment.globals["raise_exception"] = _raise_exception
-        environment.globals["strftime_now"] = lambda form: datetime.now().strftime(form)
-        try:
-            self._template = environment.from_string(source)
-        except jinja2.TemplateError as error:
+    def __init__(self, source: str, *, bos_token: str, eos_token: str, num_ctx: int) -> None:
+        if len(source) > MAX_TEMPLATE:
             raise ModelLoadFailed(
-                f"The chat template is not valid: {error}. Register the model with another "
-                "template in default_parameters.chat_template."
-            ) from None
-        self._bos, self._eos = bos_token, eos_token
-
-    @cached_property
-    def supports_parts(self) -> bool:
-        """Whether the template renders message content that is a list of parts."""
-        return self._renders([{"type": "text", "text": _PROBE}])
-
-    @cached_property
-    def supports_text(self) -> bool:
-        """Whether the template renders message content that is a string."""
-        return self._renders(_PROBE)
-
-    def _renders(self, content: Any) -> bool:
+                f"The chat template has {len(source):,} characters; at most {MAX_TEMPLATE:,} are "
+                f"possible. To use the model, {_ANOTHER_TEMPLATE}"
+            )
+        self._template = Template(source, bos_token, eos_token)
+        self._num_ctx = num_ctx
         try:
-            text = self.render([{"role": "user", "content": content}])
-        except InvalidParameter:
-            return False
-        # A template for strings prints a list of parts verbatim, including its keys.
-        return _PROBE in text and "'text'" not in text
+            checked = renderer().check(self._template)
+        except RenderingFailed as error:
+            raise _load_error(error) from None
+        except OSError as error:
+            raise _not_started(error) from None
+        self.supports_text = checked.supports_text
+        self.supports_parts = checked.supports_parts
 
     def render(self, messages: list[dict[str, Any]]) -> str:
         """Return the prompt for the assistant's next message.
@@ -68,20 +68,48 @@ class ChatTemplate:
         Raises
         ------
         InvalidParameter
-            If the template rejects the messages, for example the order of their roles.
+            If the template rejects the messages, for example the order of their roles, or exceeds
+            a limit of `rendering`.
+        ContextLengthExceeded
+            If the prompt has more characters than the context can hold.
         """
+        max_chars = self._num_ctx * MAX_CHARS_PER_TOKEN
         try:
-            return self._template.render(
-                messages=messages,
-                add_generation_prompt=True,
-                bos_token=self._bos,
-                eos_token=self._eos,
-            )
-        except (jinja2.TemplateError, TypeError, ValueError, LookupError, ArithmeticError) as error:
-            raise InvalidParameter(
-                f"The model's chat template rejected these messages: {error}",
+            return renderer().render(self._template, messages, max_chars)
+        except RenderingFailed as error:
+            raise self._request_error(error, max_chars) from None
+        except OSError as error:
+            raise _not_started(error) from None
+
+    def _request_error(self, error: RenderingFailed, max_chars: int) -> PowerError:
+        if error.failure == "too_long":
+            return ContextLengthExceeded(
+                f"The prompt has more than {max_chars:,} characters, which cannot fit into the "
+                f"context of {self._num_ctx} tokens. Shorten the messages, or load the model with "
+                "a larger num_ctx.",
                 param="messages",
-            ) from None
+            )
+        if error.failure == "stopped":
+            return InvalidParameter(
+                f"The model's chat template could not render these messages: it {error.message}. "
+                f"Send shorter messages, or {_ANOTHER_TEMPLATE}",
+                param="messages",
+            )
+        return InvalidParameter(
+            f"The model's chat template rejected these messages: {error.message}",
+            param="messages",
+        )
+
+
+def _load_error(error: RenderingFailed) -> ModelLoadFailed:
+    problem = f"The chat template is not valid: {error.message}"
+    if error.failure == "stopped":
+        problem = f"The chat template could not render a short message: it {error.message}"
+    return ModelLoadFailed(f"{problem}. To use the model, {_ANOTHER_TEMPLATE}")
+
+
+def _not_started(error: OSError) -> ModelLoadFailed:
+    return ModelLoadFailed(f"Could not start the process that renders chat templates: {error}.")
 
 
 def require_template(template: ChatTemplate | None) -> ChatTemplate:
@@ -117,11 +145,3 @@ def _text(content: str | list[dict[str, str]], image_marker: str) -> str:
 
 def _parts(content: str | list[dict[str, str]]) -> list[dict[str, str]]:
     return [{"type": "text", "text": content}] if isinstance(content, str) else content
-
-
-def _tojson(value: Any, ensure_ascii: bool = False, indent: int | None = None) -> str:
-    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent)
-
-
-def _raise_exception(message: str) -> NoReturn:
-    raise jinja2.TemplateError(message)

@@ -12,6 +12,7 @@ from ...contract.types import ChatRequest, CompletionRequest, EmbeddingRequest, 
 from ..base import Engine, ProgressCallback, StepOutput
 from ..generation import Generation, check_prompt
 from ..protocol import Load, Loaded
+from ..rendering.renderer import renderer
 from ..template import ChatTemplate, as_parts, as_text, require_template
 from .backend import free_gpu_bytes, install_log, list_devices
 from .embedder import Embedder
@@ -53,13 +54,15 @@ class LlamaCppEngine(Engine):
         self._slots = slots
         self._projector = projector
         self._embedder = Embedder(model)
-        self._template = _load_template(model)
+        self._template = None if slots is None else _load_template(model, info.num_ctx)
 
     @classmethod
     def load(cls, load: Load, progress: ProgressCallback) -> LlamaCppEngine:
         install_log()
         free_before = free_gpu_bytes(list_devices())
         model = LlamaModel(load, progress)
+        if model.generates:
+            renderer().start()
         n_slots = 1 if load.parameters.num_parallel is UNSET else load.parameters.num_parallel
         projector = _load_projector(load.mmproj, model)
         slots = _new_slots(model, n_slots, projector) if model.generates else None
@@ -194,12 +197,12 @@ def _fail(
     return generation.id, error
 
 
-def _load_template(model: LlamaModel) -> ChatTemplate | None:
+def _load_template(model: LlamaModel, num_ctx: int) -> ChatTemplate | None:
     source = model.chat_template()
     if source is None:
         return None
     vocab = model.vocab
-    return ChatTemplate(source, bos_token=vocab.bos_text, eos_token=vocab.eos_text)
+    return ChatTemplate(source, bos_token=vocab.bos_text, eos_token=vocab.eos_text, num_ctx=num_ctx)
 
 
 def _load_projector(mmproj: str | None, model: LlamaModel) -> Projector | None:

@@ -24,6 +24,7 @@ from ...contract.types import (
 from ..base import Engine, ProgressCallback, StepOutput, first_line
 from ..generation import Generation, check_prompt, token_logprob
 from ..protocol import Load, Loaded
+from ..rendering.renderer import renderer
 from ..template import ChatTemplate, require_template
 from .batch import Batch, can_join, has_only_attention_layers, new_cache
 from .model import LoadedModel
@@ -80,6 +81,7 @@ class TransformersEngine(Engine):
 
     @classmethod
     def load(cls, load: Load, progress: ProgressCallback) -> TransformersEngine:
+        renderer().start()
         model = LoadedModel(load, progress, transformers.AutoModelForCausalLM)
         _require_joinable_cache(model)
         num_parallel = load.parameters.num_parallel
@@ -225,7 +227,10 @@ def _load_template(model: LoadedModel) -> ChatTemplate | None:
         return None
     tokenizer = model.tokenizer
     return ChatTemplate(
-        source, bos_token=tokenizer.bos_token or "", eos_token=tokenizer.eos_token or ""
+        source,
+        bos_token=tokenizer.bos_token or "",
+        eos_token=tokenizer.eos_token or "",
+        num_ctx=model.num_ctx,
     )
 
 

@@ -14,6 +14,7 @@ from ...contract.types import ChatRequest, CompletionRequest
 from .. import images
 from ..base import ProgressCallback, first_line
 from ..protocol import Load
+from ..rendering.renderer import renderer
 from ..template import as_parts, as_text
 from .engine import TransformersEngine
 from .model import LoadedModel
@@ -95,6 +96,7 @@ class VisionEngine(TransformersEngine):
 
     @classmethod
     def load(cls, load: Load, progress: ProgressCallback) -> VisionEngine:
+        renderer().start()
         return cls(VisionModel(load, progress, transformers.AutoModelForImageTextToText), 1)
 
     def prompt(self, request: ChatRequest | CompletionRequest) -> tuple[list[int], dict[str, Any]]:

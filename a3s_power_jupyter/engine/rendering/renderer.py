@@ -1,0 +1,241 @@
+"""The worker's end of the rendering process: start it, send commands, and enforce its limits.
+
+All templates of a worker share one process. It is started again after it was killed.
+"""
+
+from __future__ import annotations
+
+import queue
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from functools import cache
+from typing import IO, Any, NamedTuple, cast
+
+import psutil
+
+from ...ipc.framing import encode, read_messages
+from .protocol import (
+    MEMORY_BYTES,
+    REPLY_DECODER,
+    TOO_MUCH_MEMORY,
+    Check,
+    Checked,
+    Command,
+    Failed,
+    Failure,
+    Render,
+    Rendered,
+    Reply,
+    Template,
+)
+
+#: CPU time of one command. It does not pass while other programs use the cores.
+CPU_SECONDS = 5.0
+
+#: Time of one command on the clock, in case the process was stopped or gets no CPU time.
+WALL_SECONDS = 30.0
+
+#: Time until a new process is ready. It takes a tenth of a second on an idle machine.
+START_SECONDS = 60.0
+
+#: Seconds between two checks of the CPU time and the memory of the process.
+_POLL_SECONDS = 0.05
+
+_COMMAND = [sys.executable, "-m", "a3s_power_jupyter.engine.rendering.main"]
+
+
+class RenderingFailed(Exception):
+    """There is no prompt.
+
+    Attributes
+    ----------
+    failure : Failure
+        Kind of the failure.
+    message : str
+        Text of the error. For the failure "stopped", it completes "The chat template ...".
+    """
+
+    def __init__(self, failure: Failure, message: str) -> None:
+        super().__init__(message)
+        self.failure = failure
+        self.message = message
+
+
+class _Usage(NamedTuple):
+    cpu_seconds: float
+    memory_bytes: int
+
+
+class Renderer:
+    """Sends commands to the rendering process, one at a time. All methods are thread-safe."""
+
+    def __init__(self) -> None:
+        self._process: _Process | None = None
+        self._lock = threading.Lock()
+
+    def start(self) -> None:
+        """Start the process if it is not running, without waiting until it is ready."""
+        with self._lock:
+            self._running()
+
+    def check(self, template: Template) -> Checked:
+        """Compile a template and render a short message.
+
+        Raises
+        ------
+        RenderingFailed
+            If the template is not valid, or exceeds a limit.
+        OSError
+            If no process can be started.
+        """
+        reply = self._call(Check(template))
+        if not isinstance(reply, Checked):
+            raise TypeError(f"The reply to Check is a {type(reply).__name__}.")
+        return reply
+
+    def render(self, template: Template, messages: list[dict[str, Any]], max_chars: int) -> str:
+        """Render a template and return the prompt, which has at most `max_chars` characters.
+
+        Raises
+        ------
+        RenderingFailed
+            If the template rejects the messages, or exceeds a limit.
+        OSError
+            If no process can be started.
+        """
+        reply = self._call(Render(template, messages, max_chars))
+        if not isinstance(reply, Rendered):
+            raise TypeError(f"The reply to Render is a {type(reply).__name__}.")
+        return reply.text
+
+    def _call(self, command: Command) -> Reply:
+        frame = encode(command)
+        with self._lock:
+            process = self._running()
+            process.wait_until_ready()
+            try:
+                reply = process.call(frame)
+            except RenderingFailed:
+                process.kill()
+                self._process = _Process()  # for the next request
+                raise
+        if isinstance(reply, Failed):
+            raise RenderingFailed(reply.failure, reply.message)
+        return reply
+
+    def _running(self) -> _Process:
+        if self._process is not None and self._process.exited:
+            self._process.kill()
+            self._process = None
+        self._process = self._process or _Process()
+        return self._process
+
+
+@cache
+def renderer() -> Renderer:
+    """Return the renderer of this worker."""
+    return Renderer()
+
+
+class _Process:
+    """One rendering process.
+
+    A thread starts it, writes the commands and reads the replies, so that the caller never waits
+    for a pipe. One thread does all this, because on Linux a child process may be killed when the
+    thread that started it ends (`PR_SET_PDEATHSIG`).
+    """
+
+    def __init__(self) -> None:
+        self._frames: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._replies: queue.SimpleQueue[Reply | Exception] = queue.SimpleQueue()
+        self._popen: subprocess.Popen[bytes] | None = None
+        self._ready = False
+        self._thread = threading.Thread(target=self._run, name="rendering", daemon=True)
+        self._thread.start()
+
+    @property
+    def exited(self) -> bool:
+        if self._popen is not None and self._popen.poll() is not None:
+            return True
+        return not self._thread.is_alive()
+
+    def kill(self) -> None:
+        if self._popen is not None:
+            self._popen.kill()
+        self._frames.put(None)
+
+    def wait_until_ready(self) -> None:
+        """Wait for the first message of the process. Raise `OSError` if it does not start."""
+        if self._ready:
+            return
+        try:
+            self._receive(START_SECONDS, START_SECONDS)
+        except RenderingFailed as error:
+            self.kill()
+            raise OSError(f"it {error}") from None
+        self._ready = True
+
+    def call(self, frame: bytes) -> Reply:
+        self._frames.put(frame)
+        return self._receive(CPU_SECONDS, WALL_SECONDS)
+
+    def _receive(self, cpu_seconds: float, wall_seconds: float) -> Reply:
+        deadline = time.monotonic() + wall_seconds
+        first = None
+        while True:
+            with suppress(queue.Empty):
+                reply = self._replies.get(timeout=_POLL_SECONDS)
+                if isinstance(reply, Exception):
+                    raise reply
+                return reply
+            usage = self._usage()
+            first = first or usage
+            if usage.cpu_seconds - first.cpu_seconds > cpu_seconds:
+                raise RenderingFailed(
+                    "stopped", f"took more than {cpu_seconds:g} seconds of CPU time"
+                )
+            if usage.memory_bytes > MEMORY_BYTES:
+                raise RenderingFailed("stopped", TOO_MUCH_MEMORY)
+            if time.monotonic() > deadline:
+                raise RenderingFailed("stopped", f"did not end within {wall_seconds:g} seconds")
+
+    def _usage(self) -> _Usage:
+        """Return the CPU time and the memory of the process; zero if it does not run."""
+        if self._popen is not None:
+            with suppress(psutil.Error):
+                process = psutil.Process(self._popen.pid)
+                times = process.cpu_times()
+                return _Usage(times.user + times.system, process.memory_info().rss)
+        return _Usage(0.0, 0)
+
+    # ------------------------------------------------------------ thread
+
+    def _run(self) -> None:
+        try:
+            process = subprocess.Popen(_COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        except OSError as error:
+            self._replies.put(error)
+            return
+        self._popen = process
+        try:
+            self._exchange(process)
+        except (OSError, StopIteration, ValueError):  # it died, or sent something else
+            process.kill()
+        with suppress(OSError):  # closing flushes what could not be written
+            process.communicate()
+        from ...ipc.child import describe_returncode  # imports asyncio, which workers do not need
+
+        reason = describe_returncode(process.returncode)
+        self._replies.put(RenderingFailed("stopped", f"ended its process ({reason})"))
+
+    def _exchange(self, process: subprocess.Popen[bytes]) -> None:
+        stdin, stdout = cast("IO[bytes]", process.stdin), cast("IO[bytes]", process.stdout)
+        replies = read_messages(stdout, REPLY_DECODER)
+        self._replies.put(next(replies))
+        while (frame := self._frames.get()) is not None:
+            stdin.write(frame)
+            stdin.flush()
+            self._replies.put(next(replies))

@@ -1,0 +1,176 @@
+"""Chat templates in their process, which is killed at its limits and started again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+
+import psutil
+import pytest
+
+from a3s_power_jupyter.contract.errors import (
+    ContextLengthExceeded,
+    InvalidParameter,
+    ModelLoadFailed,
+    PowerError,
+)
+from a3s_power_jupyter.engine.rendering import renderer as rendering
+from a3s_power_jupyter.engine.template import MAX_TEMPLATE, ChatTemplate
+from support.waiting import wait_until
+
+HELLO = [{"role": "user", "content": "hello"}]
+BOMB = [{"role": "user", "content": "bomb"}]
+
+GOOD = "{% for m in messages %}{{ m.content }}{% endfor %}"
+
+#: Code in a loop over the messages `m`.
+ENDLESS = {
+    "loops": "{% for a in range(99999) %}" * 4 + "{% endfor %}" * 4,
+    "power": "{% set n = messages | length + 8 %}{{ n ** (n ** n) }}",
+    "lists": (
+        "{% set ns = namespace(l=[]) %}{% for a in range(60) %}{% set ns.l = [ns.l, ns.l] %}"
+        "{% endfor %}{{ ns.l | tojson }}"
+    ),
+}
+GREEDY = {
+    "text": "{{ m.content * 10**9 }}",
+    "number": "{{ '%9999999999d' % (messages | length) }}",
+    "format": "{{ '{:>1000000000}'.format(m.content) }}",
+    "filter": "{{ m.content | center(10**9) }}",
+    "json": "{{ messages | tojson(indent=10**9) }}",
+    "growing text": (
+        "{% set ns = namespace(s='x') %}{% for a in range(60) %}{% set ns.s = ns.s + ns.s %}"
+        "{% endfor %}"
+    ),
+    "growing list": (
+        "{% set ns = namespace(l=[0]) %}{% for a in range(60) %}{% set ns.l = ns.l + ns.l %}"
+        "{% endfor %}"
+    ),
+}
+
+
+def chat_template(source: str = GOOD, num_ctx: int = 64) -> ChatTemplate:
+    return ChatTemplate(source, bos_token="", eos_token="", num_ctx=num_ctx)
+
+
+def for_bombs(source: str) -> str:
+    return (
+        "{% for m in messages %}{% if m.content == 'bomb' %}"
+        + source
+        + "{% endif %}{{ m.content }}{% endfor %}"
+    )
+
+
+def processes() -> list[psutil.Process]:
+    """Return the rendering processes of this process."""
+    return [
+        child
+        for child in psutil.Process().children()
+        if "a3s_power_jupyter.engine.rendering.main" in child.cmdline()
+    ]
+
+
+def failure(template: ChatTemplate) -> PowerError:
+    with pytest.raises(InvalidParameter) as caught:
+        template.render(BOMB)
+    return caught.value
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rendering, "CPU_SECONDS", 0.3)
+
+
+@pytest.mark.parametrize("source", ENDLESS.values(), ids=ENDLESS)
+def test_a_template_that_takes_too_long_is_stopped(source: str, short: None) -> None:
+    template = chat_template(for_bombs(source))
+    error = failure(template)
+    assert error.param == "messages"
+    assert "chat template" in error.message
+    assert "more than 0.3 seconds of CPU time" in error.message
+    assert "default_parameters.chat_template" in error.message
+    assert template.render(HELLO) == "hello"
+
+
+@pytest.mark.parametrize("source", GREEDY.values(), ids=GREEDY)
+def test_a_template_that_takes_too_much_memory_is_stopped(source: str) -> None:
+    template = chat_template(for_bombs(source))
+    error = failure(template)
+    assert "more than 1 GiB of memory" in error.message
+    assert "default_parameters.chat_template" in error.message
+    assert template.render(HELLO) == "hello"
+
+
+@pytest.mark.parametrize("source", [ENDLESS["loops"], "{{ 9 ** (9 ** 9) }}"])
+def test_a_load_fails_if_its_template_takes_too_long(source: str, short: None) -> None:
+    with pytest.raises(ModelLoadFailed, match="could not render a short message: it took more"):
+        chat_template(source)
+    assert chat_template().render(HELLO) == "hello"
+
+
+def test_a_load_fails_if_its_template_is_not_valid() -> None:
+    with pytest.raises(ModelLoadFailed, match="not valid: Expected an expression"):
+        chat_template("{% if %}")
+
+
+def test_a_load_fails_if_its_template_is_very_long() -> None:
+    with pytest.raises(ModelLoadFailed, match="1,048,577 characters; at most 1,048,576"):
+        chat_template("x" * (MAX_TEMPLATE + 1))
+
+
+def test_a_prompt_that_cannot_fit_is_refused_by_its_length() -> None:
+    template = chat_template("{{ messages[0].content * 1000 }}", num_ctx=8)
+    with pytest.raises(ContextLengthExceeded, match="more than 2,048 characters"):
+        template.render(HELLO)
+
+
+def test_the_time_on_the_clock_is_limited_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    template = chat_template()
+    monkeypatch.setattr(rendering, "WALL_SECONDS", 0.3)
+    (process,) = processes()
+    process.suspend()
+    with pytest.raises(InvalidParameter, match=r"did not end within 0\.3 seconds"):
+        template.render(HELLO)
+    monkeypatch.undo()
+    assert template.render(HELLO) == "hello"
+
+
+def test_memory_is_limited_without_the_limit_of_linux(monkeypatch: pytest.MonkeyPatch) -> None:
+    template = chat_template(for_bombs(ENDLESS["loops"]))
+    monkeypatch.setattr(rendering, "MEMORY_BYTES", 2**20)
+    assert "more than 1 GiB of memory" in failure(template).message
+
+
+def test_a_process_that_died_while_idle_is_replaced() -> None:
+    template = chat_template()
+    (process,) = processes()
+    process.kill()
+    wait_until(lambda: process.status() == psutil.STATUS_ZOMBIE)
+    assert template.render(HELLO) == "hello"
+
+
+def test_the_death_of_the_process_ends_the_request() -> None:
+    template = chat_template(for_bombs(ENDLESS["loops"]))
+    (process,) = processes()
+    killer = threading.Timer(0.2, os.kill, (process.pid, signal.SIGSEGV))
+    killer.start()
+    error = failure(template)
+    killer.join()
+    assert "it ended its process (SIGSEGV)" in error.message
+    assert template.render(HELLO) == "hello"
+
+
+def test_there_is_one_process_for_all_templates() -> None:
+    templates = [chat_template(GOOD + str(i)) for i in range(3)]
+    prompts: list[str] = []
+    threads = [
+        threading.Thread(target=lambda t=t: prompts.append(t.render(HELLO)))  # type: ignore[misc]
+        for t in templates * 4
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(prompts) == sorted(["hello0", "hello1", "hello2"] * 4)
+    assert len(processes()) == 1

@@ -1,0 +1,106 @@
+"""Chat templates in their sandbox, without the process around it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from a3s_power_jupyter.engine.rendering.main import MAX_MESSAGE, check, render
+from a3s_power_jupyter.engine.rendering.protocol import Checked, Failed, Rendered, Template
+
+HELLO = [{"role": "user", "content": "hello"}]
+
+
+def template(source: str) -> Template:
+    return Template(source, bos_token="<s>", eos_token="</s>")
+
+
+def rendered(
+    source: str, messages: list[dict[str, Any]] = HELLO, max_chars: int = 10**4
+) -> Rendered | Failed:
+    return render(template(source), messages, max_chars)
+
+
+def test_a_template_gets_the_messages_and_the_special_tokens() -> None:
+    source = "{{ bos_token }}{% for m in messages %}{{ m.role }} {{ m.content }}{% endfor %}"
+    assert rendered(source + "{{ eos_token }}") == Rendered("<s>user hello</s>")
+
+
+def test_a_template_cannot_leave_its_sandbox() -> None:
+    reply = rendered("{{ ''.__class__.__mro__ }}")
+    assert isinstance(reply, Failed)
+    assert reply.failure == "rejected"
+
+
+def test_a_template_can_reject_messages() -> None:
+    source = "{{ raise_exception('no system role') }}"
+    assert rendered(source) == Failed("rejected", "no system role")
+    assert check(template(source)) == Checked(supports_text=False, supports_parts=False)
+
+
+@pytest.mark.parametrize(
+    "source", ["{{ raise_exception('x' * 10**6) }}", r"{{ raise_exception('\ud800' * 1000) }}"]
+)
+def test_the_text_of_an_error_is_cut_and_can_be_sent(source: str) -> None:
+    reply = rendered(source)
+    assert isinstance(reply, Failed)
+    assert len(reply.message.encode()) == MAX_MESSAGE
+
+
+def test_half_of_a_surrogate_pair_is_rejected() -> None:
+    reply = rendered(r"{{ '\ud800' }}")
+    assert isinstance(reply, Failed)
+    assert reply.failure == "rejected"
+    assert "surrogate" in reply.message
+
+
+@pytest.mark.parametrize(
+    ("source", "text", "parts"),
+    [
+        ("{{ messages[0].content }}", True, False),
+        ("{% for part in messages[0].content %}{{ part.text }}{% endfor %}", False, True),
+        ("no message", False, False),
+    ],
+)
+def test_a_template_supports_text_or_parts(source: str, text: bool, parts: bool) -> None:
+    assert check(template(source)) == Checked(supports_text=text, supports_parts=parts)
+
+
+def test_invalid_jinja_is_invalid() -> None:
+    reply = check(template("{% if %}"))
+    assert isinstance(reply, Failed)
+    assert reply.failure == "invalid"
+    assert "Expected an expression" in reply.message
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ " + "(" * 100_000 + "1" + ")" * 100_000 + " }}",
+        "{{ " + "not " * 100_000 + "1 }}",
+        "{{ messages" + ".a" * 20_000 + " }}",
+        "{% if x %}" * 20_000 + "{% endif %}" * 20_000,
+        "{% macro f(x) %}{{ f(x) }}{% endmacro %}{{ f(1) }}",
+        "{% for x in [[]] recursive %}{{ loop([x]) }}{% endfor %}",
+    ],
+    ids=["parentheses", "operators", "attributes", "blocks", "macros", "recursive loop"],
+)
+def test_endless_recursion_is_stopped(source: str) -> None:
+    reply = check(template(source))
+    assert isinstance(reply, Failed)
+    assert reply.failure == "stopped"
+    assert "too deeply" in reply.message
+
+
+def test_the_output_is_limited() -> None:
+    source = "{% for x in range(100) %}{{ 'x' * 99 }}{% endfor %}"
+    assert rendered(source, max_chars=9900) == Rendered("x" * 9900)
+    assert rendered(source, max_chars=9899) == Failed("too_long")
+
+
+def test_endless_output_ends_at_the_limit() -> None:
+    loops = "{% for a in range(99999) %}" * 9 + "{{ a }}" + "{% endfor %}" * 9
+    assert rendered(loops) == Failed("too_long")
+    reply = check(template(loops))
+    assert reply == Failed("stopped", "returned more than 1,048,576 characters")
