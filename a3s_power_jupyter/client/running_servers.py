@@ -11,9 +11,11 @@ import msgspec
 import psutil
 
 from ..contract.errors import PowerError, ServerNotFound
-from ..contract.runtime_info import FILE_PATTERN, RuntimeInfo
+from ..contract.runtime_info import FILE_PATTERN, MAX_FILE_SIZE, RuntimeInfo
 from .address import Server
 from .connection import Connection
+
+_FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 def read_server(path: Path) -> Server:
@@ -28,15 +30,17 @@ def read_server(path: Path) -> Server:
         server runs on another machine.
     """
     try:
-        # A link could point to a file that another user can change.
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+        # A link could point to a file that another user can change, and a pipe has no end.
+        descriptor = os.open(path, os.O_RDONLY | _FLAGS)
     except FileNotFoundError:
         raise
     except OSError as error:
         raise ServerNotFound(f"{path} was ignored: {error.strerror}.") from None
     with os.fdopen(descriptor, "rb") as file:
         status = os.fstat(descriptor)
-        content = file.read()
+        if not stat.S_ISREG(status.st_mode):
+            raise ServerNotFound(f"{path} was ignored: it is not a regular file.")
+        content = file.read(MAX_FILE_SIZE)
     if os.name == "posix":
         if status.st_uid != os.getuid():
             raise ServerNotFound(f"{path} was ignored: it belongs to another user.")

@@ -289,6 +289,13 @@ class ManifestUnreadable(PowerError):
     code = "manifest_unreadable"
 
 
+class StoreUnavailable(PowerError):
+    """The model store cannot be read or written, or does not respond; the message has the path."""
+
+    status = 503
+    code = "store_unavailable"
+
+
 class InsufficientDisk(PowerError):
     """The disk has too little free space; the message gives the sizes."""
 

@@ -15,7 +15,11 @@ import msgspec
 
 #: Only the owner may read or write the file, because it contains the key.
 FILE_MODE = 0o600
+
 FILE_PATTERN = "a3s-power-*.json"
+
+#: Bytes that are read of a file.
+MAX_FILE_SIZE = 1 << 20
 
 
 class RuntimeInfo(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):

@@ -16,7 +16,13 @@ from typing import Literal
 
 import msgspec
 
-from ..contract.errors import InvalidModelName, InvalidReference, ModelBusy, PullStateNotFound
+from ..contract.errors import (
+    InvalidModelName,
+    InvalidReference,
+    ModelBusy,
+    PullStateNotFound,
+    StoreUnavailable,
+)
 from ..contract.redaction import clean_token
 from ..contract.types import Manifest, PullRequest, PullStatus
 from ..ipc.child import python_module
@@ -165,8 +171,21 @@ class PullManager:
     # ------------------------------------------------------------ status
 
     async def all(self) -> list[PullStatus]:
-        """Return the status of all known pulls, sorted by name."""
-        stored = await asyncio.to_thread(self._states.read_all)
+        """Return the status of all known pulls, sorted by name.
+
+        If the store cannot be read, those of this server.
+
+        Raises
+        ------
+        StoreUnavailable
+            If the store cannot be read, and this server has no pulls.
+        """
+        try:
+            stored = await asyncio.to_thread(self._states.read_all)
+        except StoreUnavailable:
+            stored = []
+            if not self._running and not self._unsaved:
+                raise
         known = {state.status.name: state.status for state in stored} | self._unsaved
         known |= {name: pull.status for name, pull in self._running.items()}
         return [known[name] for name in sorted(known)]

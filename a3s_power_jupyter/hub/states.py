@@ -15,15 +15,19 @@ from typing import NamedTuple, TypeVar
 import msgspec
 from msgspec import UNSET
 
-from ..contract.errors import FileChanged, FileNotFound, ModelNotFound
+from ..contract.errors import FileChanged, FileNotFound, ModelNotFound, NotAFile, PathUnreadable
+from ..contract.regular_file import read_regular
 from ..contract.types import Manifest, PullRequest, PullStatus
-from ..store.files import reading, write_atomically, writing
+from ..store.files import directory_entries, write_atomically
 from ..store.garbage import PULLS
 from ..store.locks import ProcessLock, is_locked
 from ..store.model_store import ModelStore
-from .transfer.partial_state import PartialState, bytes_on_disk
+from ..store.os_errors import reading_store, writing
+from .transfer.partial_state import MAX_SIZE, PartialState, bytes_on_disk
 
 S = TypeVar("S")
+
+_UNREADABLE = (OSError, NotAFile, PathUnreadable, msgspec.DecodeError, UnicodeDecodeError)
 
 
 class PullState(msgspec.Struct, frozen=True, tag_field="kind", tag="pull"):
@@ -51,7 +55,8 @@ class _AnyState(msgspec.Struct, frozen=True):
 class PullStates:
     """The states of all pulls of a home. The methods block.
 
-    Methods that write raise the errors of `store.files.writing`.
+    Methods that read raise the errors of `store.os_errors.reading_store`, and methods that write
+    those of `writing`. A state that cannot be read is logged, and hides no other.
     """
 
     def __init__(self, home: Path, log: logging.Logger) -> None:
@@ -60,12 +65,15 @@ class PullStates:
 
     def read(self, name: str) -> PullState | None:
         """Return the state of the pull of a model; None if there is none."""
-        return self._read(self._path(name))
+        path = self._path(name)
+        with reading_store(self._home):
+            return self._read(path) if path in self._paths() else None
 
     def read_all(self) -> list[PullState]:
         """Return all states, sorted by name."""
-        states = map(self._read, self._paths())
-        return sorted(filter(None, states), key=lambda state: state.status.name)
+        with reading_store(self._home):
+            states = map(self._read, self._paths())
+            return sorted(filter(None, states), key=lambda state: state.status.name)
 
     def write(self, state: PullState) -> None:
         with writing(self._home):
@@ -102,13 +110,18 @@ class PullStates:
     def _decode(self, path: Path, kind: type[S]) -> S | None:
         """Return the content of `path` if it is of this kind."""
         try:
-            with reading(path):
-                text = path.read_bytes()
+            text = read_regular(path, MAX_SIZE)
             is_pull = msgspec.json.decode(text, type=_AnyState).kind == "pull"
             return msgspec.json.decode(text, type=kind) if is_pull == (kind is PullState) else None
-        except FileNotFound:
+        except FileNotFoundError:
             return None
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (
+            OSError,
+            NotAFile,
+            PathUnreadable,
+            msgspec.DecodeError,
+            UnicodeDecodeError,
+        ) as error:
             self._log.warning("Power: %s is not a valid state of a pull: %s", path, error)
             return None
 
@@ -118,7 +131,8 @@ class PullStates:
         return [state.url for state in states if state is not None and name in state.names]
 
     def _paths(self) -> list[Path]:
-        return [*(self._home / PULLS).glob("*.json")]
+        with directory_entries(self._home / PULLS) as entries:
+            return [Path(entry.path) for entry in entries if entry.name.endswith(".json")]
 
     def _path(self, name: str) -> Path:
         return self._home / PULLS / f"{hashlib.sha256(name.encode()).hexdigest()}.json"

@@ -14,7 +14,15 @@ import psutil
 from jupyter_core.paths import jupyter_runtime_dir
 
 from .. import __version__
-from ..contract.runtime_info import FILE_MODE, FILE_PATTERN, RuntimeInfo, runtime_file
+from ..contract.errors import PowerError
+from ..contract.regular_file import read_regular
+from ..contract.runtime_info import (
+    FILE_MODE,
+    FILE_PATTERN,
+    MAX_FILE_SIZE,
+    RuntimeInfo,
+    runtime_file,
+)
 
 if TYPE_CHECKING:
     from jupyter_server.serverapp import ServerApp
@@ -64,8 +72,8 @@ def remove_stale_files() -> None:
     """
     for path in Path(jupyter_runtime_dir()).glob(FILE_PATTERN):
         # Another server may remove the file first. A file with other content is kept.
-        with contextlib.suppress(OSError, msgspec.DecodeError, UnicodeDecodeError):
-            info = msgspec.json.decode(path.read_bytes(), type=RuntimeInfo)
+        with contextlib.suppress(OSError, PowerError, msgspec.DecodeError, UnicodeDecodeError):
+            info = msgspec.json.decode(read_regular(path, MAX_FILE_SIZE), type=RuntimeInfo)
             if info.hostname == socket.gethostname() and not psutil.pid_exists(info.pid):
                 path.unlink(missing_ok=True)
 

@@ -23,7 +23,8 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from ..contract.errors import InsufficientDisk
+from ..contract.errors import InsufficientDisk, NotAFile
+from ..contract.regular_file import open_regular
 from .files import (
     TEMPORARY_PREFIX,
     SourceFile,
@@ -123,7 +124,7 @@ class BlobStore:
         blob = self.path(incoming.sha256)
         if incoming.temporary is not None:
             incoming.temporary.replace(blob)
-        elif not blob.exists():
+        elif file_size(blob) is None:
             with self.temporary() as temporary:
                 self._copy(incoming.source, temporary, incoming.source.size)
                 temporary.replace(blob)
@@ -136,7 +137,7 @@ class BlobStore:
         have turned it into a blob.
         """
         blob = self.path(sha256)
-        if path != blob and path.exists():
+        if path != blob and file_size(path) is not None:
             path.replace(blob)
             path.unlink(missing_ok=True)  # a rename does not remove a hard link to the same file
             sync_directory(self._directory)
@@ -145,8 +146,8 @@ class BlobStore:
         """Remove blobs and return the bytes freed. The caller must hold the store's lock."""
         freed = 0
         for path in map(self.path, sha256s):
-            if path.exists():
-                freed += path.stat().st_size
+            if (size := file_size(path)) is not None:
+                freed += size
                 path.unlink()
         if freed:
             sync_directory(self._directory)
@@ -245,14 +246,17 @@ def clone(source: SourceFile, target: FileIO) -> bool:
     """Make `target` share the blocks of `source` (a reflink); return False if unsupported."""
     if sys.platform != "linux":
         return False
+    failure: OSError | None = None
     with opened(source) as file:
         try:
             fcntl.ioctl(target, _FICLONE, file.fileno())
         except OSError as error:
-            if error.errno in _CANNOT_CLONE:
-                return False
-            raise
-    return True
+            failure = error
+    if failure is None:
+        return True
+    if failure.errno in _CANNOT_CLONE:
+        return False
+    raise failure  # here, because `opened` takes it for an error of the source
 
 
 @contextmanager
@@ -261,7 +265,7 @@ def _locked(path: Path) -> Iterator[None]:
     if sys.platform == "win32":
         yield
         return
-    with path.open("rb") as file:
+    with os.fdopen(open_regular(path), "rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
@@ -270,8 +274,10 @@ def _has_writer(path: Path) -> bool:
     if sys.platform == "win32":  # no flock; assume that writing a file takes less than a day
         return time.time() - path.stat().st_mtime < 24 * 3600
     try:
-        with path.open("rb") as file:
+        with os.fdopen(open_regular(path), "rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (BlockingIOError, FileNotFoundError):  # locked, or just removed by its writer
+        return True
+    except NotAFile:  # not a temporary file of the store
         return True
     return False

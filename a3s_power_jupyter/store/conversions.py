@@ -13,13 +13,17 @@ from pathlib import Path
 
 import msgspec
 
+from ..contract.errors import PowerError
+from ..contract.regular_file import read_regular
 from ..contract.types import Manifest
-from .files import write_atomically
+from .files import file_size, write_atomically
 
 CONVERSIONS = Path("models/conversions")
 
 #: Increase this when the converter's output changes. Conversions of older versions are garbage.
 CONVERTER_VERSION = 1
+
+_MAX_SIZE = 16 << 20  # bytes; a record of 1,000 files has about 100,000
 
 
 class Conversion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -74,8 +78,8 @@ class ConversionDirectory:
 
     def get(self, key: str) -> Conversion | None:
         """Return a record, or None if it does not exist or cannot be read."""
-        with suppress(OSError, msgspec.DecodeError, UnicodeDecodeError):
-            return msgspec.json.decode(self.path(key).read_bytes(), type=Conversion)
+        with suppress(OSError, PowerError, msgspec.DecodeError, UnicodeDecodeError):
+            return msgspec.json.decode(read_regular(self.path(key), _MAX_SIZE), type=Conversion)
         return None
 
     def write(self, conversion: Conversion) -> None:
@@ -90,6 +94,8 @@ class ConversionDirectory:
         used: dict[Path, Conversion] = {}
         unused: dict[Path, Conversion | None] = {}
         for path in sorted(self.directory.glob("*.json")):
+            if file_size(path) is None:  # a directory or a pipe, which is not ours
+                continue
             record = self.get(path.stem)
             if (
                 record is not None

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import secrets
 import stat
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -19,18 +19,20 @@ from msgspec import UNSET, UnsetType
 
 from ..contract.errors import (
     FileChanged,
-    FileNotFound,
-    InsufficientDisk,
     InvalidParameter,
     NotADirectory,
-    NotAFile,
-    PathUnreadable,
-    PowerError,
 )
+from ..contract.regular_file import check_regular, open_regular
 from ..contract.text import quoted
+from .os_errors import obstacle, reading
+from .work import Work
 
 #: Bytes per read, large enough that SHA-256 and not the system calls limit the speed.
 CHUNK = 4 * 1024 * 1024
+
+#: Threads that compute hashes at once, so that the event loop gets its share of the processor.
+MAX_HASHING = 2
+_hashing = threading.BoundedSemaphore(MAX_HASHING)
 
 TEMPORARY_PREFIX = "tmp-"
 
@@ -107,18 +109,17 @@ def source_file(path: Path, name: str | None = None) -> SourceFile:
     """
     with reading(path):
         status = path.stat()
-    if not stat.S_ISREG(status.st_mode):
-        kind = "a directory" if stat.S_ISDIR(status.st_mode) else "not a regular file"
-        raise NotAFile(f"{path} is {kind}. Give the path of a model file.", param="path")
+    check_regular(path, status.st_mode)
     return SourceFile(name or path.name, path, status.st_size, status.st_mtime_ns)
 
 
 def file_size(path: Path) -> int | None:
-    """Return the size of a file in bytes, or None if it does not exist."""
+    """Return the size of a regular file in bytes, or None if there is none at `path`."""
     try:
-        return path.stat().st_size
+        status = path.stat()
     except (FileNotFoundError, NotADirectoryError):
         return None
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
 
 
 def check_directory(path: Path) -> None:
@@ -140,27 +141,6 @@ def check_directory(path: Path) -> None:
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[None]:
-    """Convert an `OSError` from accessing `path` to a `PowerError`.
-
-    Raises
-    ------
-    FileNotFound
-        If `path` does not exist.
-    PathUnreadable
-        If it cannot be read for any other reason.
-    """
-    try:
-        yield
-    except (FileNotFoundError, NotADirectoryError):
-        raise FileNotFound(f"{path} does not exist on the server.", param="path") from None
-    except OSError as error:
-        raise PathUnreadable(
-            f"The server cannot read {path}: {error.strerror or error}.", param="path"
-        ) from None
-
-
-@contextmanager
 def opened(source: SourceFile) -> Iterator[FileIO]:
     """Open a file for reading, and check before and after that it has not changed.
 
@@ -168,13 +148,11 @@ def opened(source: SourceFile) -> Iterator[FileIO]:
     ------
     FileChanged
         If the file was replaced or written to since it was first examined.
-    FileNotFound, PathUnreadable
+    FileNotFound, NotAFile, PathUnreadable
         If it cannot be read.
     """
     with reading(source.path):
-        # O_NONBLOCK: do not block if a pipe has replaced the file.
-        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-        descriptor = os.open(source.path, flags)
+        descriptor = open_regular(source.path)
         with os.fdopen(descriptor, "rb", buffering=0) as file:
             _check_unchanged(source, os.fstat(descriptor))
             yield file
@@ -183,42 +161,77 @@ def opened(source: SourceFile) -> Iterator[FileIO]:
 
 def _check_unchanged(source: SourceFile, status: os.stat_result) -> None:
     if (status.st_size, status.st_mtime_ns) != (source.size, source.mtime_ns):
-        raise FileChanged(
-            f"{source.path} changed while it was being read. Try again once it is complete.",
-            param="path",
-        )
+        raise _changed(source)
 
 
-def chunks(source: SourceFile) -> Iterator[bytes]:
-    """Yield the content of a file in chunks of `CHUNK` bytes.
+def _changed(source: SourceFile) -> FileChanged:
+    return FileChanged(
+        f"{source.path} changed while it was being read. Try again once it is complete.",
+        param="path",
+    )
+
+
+def chunks(source: SourceFile, work: Work | None = None) -> Iterator[bytes]:
+    """Yield the content of a file in chunks of at most `CHUNK` bytes.
+
+    Not more than the size of the file is read, because some files of ``/proc`` do not end.
 
     Raises
     ------
-    FileChanged, FileNotFound, PathUnreadable
+    FileChanged, FileNotFound, NotAFile, PathUnreadable
         If the file changes or cannot be read; see `opened`.
+    WorkStopped
+        If `work` was stopped.
     """
     with opened(source) as file:
-        while chunk := file.read(CHUNK):
+        left = source.size
+        while left:
+            if work is not None:
+                work.proceed()
+            chunk = file.read(min(CHUNK, left))
+            if not chunk:
+                raise _changed(source)
+            left -= len(chunk)
             yield chunk
 
 
-def sha256_of(source: SourceFile) -> str:
-    """Return the hex SHA-256 of a file.
-
-    Raises
-    ------
-    FileChanged, FileNotFound, PathUnreadable
-        If the file changes or cannot be read; see `opened`.
-    """
+def sha256_of(source: SourceFile, work: Work | None = None) -> str:
+    """Return the hex SHA-256 of a file. Raises as `chunks` does."""
     digest = hashlib.sha256()
-    for chunk in chunks(source):
-        digest.update(chunk)
+    for chunk in chunks(source, work):
+        update_digest(digest, chunk)
     return digest.hexdigest()
+
+
+def update_digest(digest: hashlib._Hash, chunk: bytes) -> None:
+    """Add a chunk to a digest, in at most `MAX_HASHING` threads at once."""
+    with _hashing:
+        digest.update(chunk)
 
 
 def temporary_path(directory: Path) -> Path:
     """Return an unused path in `directory`, so that a later rename stays on one volume."""
     return directory / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}"
+
+
+@contextmanager
+def directory_entries(directory: Path) -> Iterator[Iterator[os.DirEntry[str]]]:
+    """Iterate over a directory of the store, which the first write to it creates.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read, or cannot be created because of an `obstacle`.
+    """
+    try:
+        entries = os.scandir(directory)
+    except FileNotFoundError:
+        if obstacle(directory) is not None:
+            raise
+        yield iter(())
+    else:
+        with entries:
+            yield entries
 
 
 def make_directory(path: Path) -> None:
@@ -270,28 +283,3 @@ def sync_directory(directory: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-@contextmanager
-def writing(home: Path) -> Iterator[None]:
-    """Convert an `OSError` from writing to the store to a `PowerError`.
-
-    Raises
-    ------
-    InsufficientDisk
-        If the disk is full, or the user's quota is used up.
-    PowerError
-        If the store cannot be written for any other reason.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise InsufficientDisk(
-                f"The disk of {home} is full, or your quota is used up. Delete models, or free "
-                "space elsewhere."
-            ) from None
-        raise PowerError(
-            f"Could not write to the model store {home}: {error.strerror or error}. Check its "
-            "owner and permissions, or set A3S_POWER_HOME to another directory."
-        ) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -44,7 +45,8 @@ class ProcessLock:
         # The file is removed while the lock is held, so a process that has opened it meanwhile
         # notices and tries again. Windows cannot remove an open file, so an empty file remains.
         if sys.platform != "win32":
-            self._path.unlink(missing_ok=True)
+            with suppress(OSError):  # the home was removed or became read-only
+                self._path.unlink()
         self._lock.release()
 
 
@@ -53,6 +55,9 @@ def is_locked(path: Path) -> bool:
     if not path.exists():
         return False
     lock = ProcessLock(path)
-    is_free = lock.acquire()
+    try:
+        is_free = lock.acquire()
+    except OSError:  # the store is read-only, so nobody can hold the lock
+        return False
     lock.release()
     return not is_free

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,10 +13,12 @@ from typing import NamedTuple
 import msgspec
 from msgspec import UNSET
 
-from ..contract.errors import PowerError
+from ..contract.errors import NotAFile, PathUnreadable, PowerError
+from ..contract.regular_file import read_regular
 from ..contract.types import Manifest, StoredFile
-from .files import sync_directory, write_atomically
+from .files import directory_entries, sync_directory, write_atomically
 from .names import SUFFIX, check_name, manifest_filename, possible_filenames
+from .os_errors import reading_store
 
 #: Directory of the manifests, relative to the home of the store.
 MANIFESTS = Path("models/manifests")
@@ -72,20 +73,27 @@ class _Stamp(NamedTuple):
 
 
 class ManifestDirectory:
-    """The directory of manifests.
+    """The directory of manifests in the home of a store.
 
     `read` is thread-safe. The caller of `write` and `remove` must hold the store's lock.
     """
 
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._directory = home / MANIFESTS
         self._lock = threading.Lock()
         self._stamps: dict[str, _Stamp] = {}
         self._read: dict[str, Manifest | Unreadable] = {}
         self._snapshot = Snapshot()
 
     def read(self) -> Snapshot:
-        """Return the current manifests. Unchanged files are not read again."""
+        """Return the current manifests. Unchanged files are not read again.
+
+        Raises
+        ------
+        StoreUnavailable, ServerBusy
+            If the directory cannot be read.
+        """
         with self._lock:
             stamps = self._scan()
             if stamps != self._stamps:
@@ -116,28 +124,24 @@ class ManifestDirectory:
 
     def _scan(self) -> dict[str, _Stamp]:
         stamps = {}
-        try:
-            with os.scandir(self._directory) as entries:
-                for entry in entries:
-                    if entry.name.endswith(SUFFIX) and (stamp := _stamp(entry)) is not None:
-                        stamps[entry.name] = stamp
-        except FileNotFoundError:
-            return {}  # no model was registered yet
+        with reading_store(self._home), directory_entries(self._directory) as entries:
+            for entry in entries:
+                if entry.name.endswith(SUFFIX) and (stamp := _stamp(entry)) is not None:
+                    stamps[entry.name] = stamp
         return stamps
 
     def _load(self, file: str) -> Manifest | Unreadable:
         path = self._directory / file
         try:
-            status = path.stat()
-            if not stat.S_ISREG(status.st_mode) or status.st_size > _MAX_SIZE:
-                return Unreadable(
-                    file, f"it is not a regular file of at most {_MAX_SIZE >> 20} MiB", None
-                )
-            return decode(path.read_bytes())
+            text = read_regular(path, _MAX_SIZE)
         except OSError as error:
             return Unreadable(file, error.strerror or str(error), None)
+        except (NotAFile, PathUnreadable) as error:
+            return Unreadable(file, error.message, None)
+        try:
+            return decode(text)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            return Unreadable(file, str(error), _name_in(path))
+            return Unreadable(file, str(error), _name_in(text))
 
 
 def _stamp(entry: os.DirEntry[str]) -> _Stamp | None:
@@ -197,11 +201,11 @@ class _Named(msgspec.Struct):
     name: str
 
 
-def _name_in(path: Path) -> str | None:
+def _name_in(text: bytes) -> str | None:
     """Return the name in a JSON file that is not a valid manifest of this version."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=_Named).name
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return msgspec.json.decode(text, type=_Named).name
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 

@@ -35,11 +35,12 @@ from ..contract.text import quoted
 from ..contract.types import Manifest, ManifestProblem, RegisterRequest, Removable, StoredFile
 from .blobs import BLOBS, BlobStore, Incoming
 from .conversions import CONVERSIONS, Conversion, ConversionDirectory
-from .files import FILE_MODE, file_size, make_directory, writing
+from .files import FILE_MODE, file_size, make_directory
 from .formats.inspection import inspect
 from .garbage import blobs_of, find_garbage
 from .manifest import MANIFESTS, ManifestDirectory, Unreadable, content
 from .names import check_name
+from .os_errors import writing
 from .stored_files import paths_of, registered_in_place
 
 
@@ -48,7 +49,7 @@ class ModelStore:
 
     def __init__(self, home: Path) -> None:
         self._home = home
-        self._manifests = ManifestDirectory(home / MANIFESTS)
+        self._manifests = ManifestDirectory(home)
         self._lock = FileLock(home / "lock", mode=FILE_MODE)
         self.blobs = BlobStore(home / BLOBS, self._lock)
         self.conversions = ConversionDirectory(home / CONVERSIONS)
@@ -168,7 +169,7 @@ class ModelStore:
         with self.locked():
             old = self._manifests.read().manifests.get(manifest.name)
             for sha256 in sorted(blobs_of([manifest])):
-                if not self.blobs.path(sha256).exists():
+                if file_size(self.blobs.path(sha256)) is None:
                     raise FileNotFound(f"The store has no blob {sha256}. Pull the model again.")
             self._manifests.write(manifest)
             if old is not None:

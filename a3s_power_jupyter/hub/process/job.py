@@ -19,8 +19,9 @@ from ...contract.redaction import Redactor
 from ...contract.types import Manifest, RegisterRequest, Source, StoredFile
 from ...store import ModelStore
 from ...store.blobs import BLOBS, HEADROOM
-from ...store.files import make_directory, writing
+from ...store.files import file_size, make_directory
 from ...store.formats.mmproj import with_vision
+from ...store.os_errors import writing
 from ...store.staging import describe_staged
 from ..protocol import StartPull
 from ..resolve.hub_api import HubApi, RemoteFile, hub_token
@@ -181,7 +182,7 @@ class Job:
         with self._store.locked():
             for path, sha256 in hashes.items():
                 self._store.blobs.adopt_file(paths[path], sha256)
-            if not all(self._store.blobs.path(sha256).exists() for sha256 in hashes.values()):
+            if any(file_size(self._store.blobs.path(sha256)) is None for sha256 in hashes.values()):
                 return None
             self._store.save(manifest)
         discard(self._home, plan.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -12,8 +13,9 @@ from pathlib import Path
 from huggingface_hub import constants
 
 from ...contract.errors import ChecksumMismatch
+from ...contract.regular_file import open_regular
 from ...store import ModelStore
-from ...store.files import sha256_of, source_file
+from ...store.files import file_size, sha256_of, source_file
 from ..resolve.hub_api import RemoteFile
 from .download import READ_SIZE, Download, Policy, Throttle
 from .exceptions import Stopped
@@ -101,7 +103,7 @@ class Fetcher:
         if not isinstance(file.sha256, str):
             return False
         path = self.store.blobs.path(file.sha256)
-        if not path.exists() or path.stat().st_size != file.size:
+        if file_size(path) != file.size:
             return False
         if self.force and file.sha256 not in self._checked:
             if sha256_of(source_file(path)) != file.sha256:
@@ -190,7 +192,7 @@ class Fetcher:
 
 
 def _copy(path: Path, partial: Partial, stop: threading.Event) -> None:
-    with path.open("rb", buffering=0) as source:
+    with os.fdopen(open_regular(path), "rb", buffering=0) as source:
         while (part := partial.parts.assign_from(0)) is not None:
             source.seek(part.start)
             while part.left:

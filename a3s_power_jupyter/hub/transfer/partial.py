@@ -20,6 +20,7 @@ import msgspec
 from msgspec import UNSET
 
 from ...contract.errors import PowerError
+from ...contract.regular_file import open_regular
 from ...store.blobs import clone
 from ...store.files import create_file, make_directory, source_file
 from ..resolve.hub_api import RemoteFile
@@ -48,7 +49,7 @@ class PositionedFile:
         try:
             self._descriptor = create_file(path)
         except FileExistsError:
-            self._descriptor = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
+            self._descriptor = open_regular(path, os.O_RDWR)
         self._position = threading.Lock()  # Windows has no pread and pwrite
 
     def write(self, data: memoryview | bytes, offset: int) -> None:

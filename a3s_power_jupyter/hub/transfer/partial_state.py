@@ -23,6 +23,8 @@ import msgspec
 import psutil
 from msgspec import UNSET, UnsetType
 
+from ...contract.errors import PowerError
+from ...contract.regular_file import read_regular
 from ...store.blobs import BLOBS, PARTIAL_PREFIX
 from ...store.files import write_atomically
 from ...store.garbage import PULLS
@@ -33,6 +35,8 @@ from .parts import Range, merged
 RECORD = struct.Struct("<QQ")
 #: Bytes in the ranges file before its records: the `boot_id`.
 RANGES_HEADER = 16
+#: Largest size of a state or a ranges file in bytes, enough for 400,000 parts.
+MAX_SIZE = 16 << 20
 
 
 class PartialState(msgspec.Struct, frozen=True, tag_field="kind", tag="file"):
@@ -93,11 +97,12 @@ def content_lock(home: Path, url: str, sha256: str | UnsetType) -> ProcessLock:
 def read_state(path: Path) -> PartialState | None:
     """Return the state in a JSON file.
 
-    None if the file is missing, of another kind or damaged; then the download starts over.
+    None if the file is missing, of another kind, unreadable or damaged; then the download starts
+    over.
     """
     try:
-        return msgspec.json.decode(path.read_bytes(), type=PartialState)
-    except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError):
+        return msgspec.json.decode(read_regular(path, MAX_SIZE), type=PartialState)
+    except (OSError, PowerError, msgspec.DecodeError, UnicodeDecodeError):
         return None
 
 
@@ -168,8 +173,8 @@ def _count(ranges: Iterable[Range]) -> int:
 def _recorded_ranges(paths: PartialPaths) -> list[Range]:
     """Return the content of the ranges file if it was written in this boot."""
     try:
-        content = paths.ranges.read_bytes()
-    except FileNotFoundError:
+        content = read_regular(paths.ranges, MAX_SIZE)
+    except (OSError, PowerError):
         return []
     if content[:RANGES_HEADER] != boot_id():
         return []

@@ -14,7 +14,8 @@ from ...contract.errors import InvalidISQ, InvalidParameter, UnsupportedModelFor
 from ...contract.parameters import DefaultParameters
 from ...contract.text import quoted
 from ...contract.types import Format, ModelDetails, RegisterRequest, Upstream
-from ..files import reading, user_path
+from ..files import user_path
+from ..os_errors import reading
 from .description import Description
 from .gguf_model import describe_gguf
 from .mmproj import find_mmproj, with_mmproj

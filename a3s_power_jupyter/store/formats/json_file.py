@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from ...contract.errors import InvalidModelDirectory
-from ..files import opened, source_file
+from ..files import chunks, source_file
 
 #: Bytes; the index of the largest models has about 10 MB.
 MAX_SIZE = 64 << 20
@@ -50,8 +50,7 @@ def _decoded(path: Path) -> object:
     source = source_file(path)
     if source.size > MAX_SIZE:
         raise _invalid(path, f"it is larger than {MAX_SIZE >> 20} MiB")
-    with opened(source) as file:
-        text = file.read()
+    text = b"".join(chunks(source))
     try:
         return msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

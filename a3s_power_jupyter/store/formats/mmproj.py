@@ -11,7 +11,8 @@ import re
 from pathlib import Path
 
 from ...contract.errors import FileNotFound, InvalidParameter, UnsupportedModelFormat
-from ..files import reading, source_file
+from ..files import source_file
+from ..os_errors import reading
 from .description import Description
 from .gguf import read_header
 

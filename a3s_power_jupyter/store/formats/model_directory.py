@@ -16,7 +16,8 @@ from msgspec import UNSET, UnsetType
 
 from ...contract.errors import InvalidModelDirectory
 from ...contract.types import Capability, Geometry, ModelDetails
-from ..files import SourceFile, check_directory, reading, source_file
+from ..files import SourceFile, check_directory, source_file
+from ..os_errors import reading
 from .description import Description, positive_int
 from .json_file import read_array, read_object
 from .weights import SINGLE, Weights, find_weights

@@ -8,7 +8,7 @@ import sys
 import msgspec
 import pytest
 
-from a3s_power_jupyter.contract.errors import ModelBusy
+from a3s_power_jupyter.contract.errors import ModelBusy, StoreUnavailable
 from a3s_power_jupyter.contract.types import PullStatus
 from a3s_power_jupyter.hub.pull_manager import PullManager
 from a3s_power_jupyter.hub.states import PullState, PullStates
@@ -66,12 +66,18 @@ async def test_unreadable_states(
 
 
 async def test_a_home_that_cannot_be_written(pull_home: PullHome, pulls: PullManager) -> None:
-    (pull_home.path / "pulls").write_text("in the way")
-    (last,) = await events(pulls, "fake/model")
-    assert (last["status"], last["error"]["code"]) == ("error", "internal_error")
-    assert str(pull_home.path) in last["error"]["message"]
-    assert (await pulls.status("fake/model")).error == last["error"]
-    assert [status.status for status in await pulls.all()] == ["failed"]
-    (pull_home.path / "pulls").unlink()
+    states = pull_home.path / "pulls"
+    states.write_text("in the way")
+    for call in (events(pulls, "fake/model"), pulls.all(), pulls.status("fake/model")):
+        with pytest.raises(StoreUnavailable, match="pulls is a file"):
+            await call
+    states.unlink()
+    await downloading(pulls, "fake/slow")
+    states.rename(pull_home.path / "moved")
+    states.write_text("in the way")
+    await pulls.pause("fake/slow")
+    assert [status.status for status in await pulls.all()] == ["paused"]
+    assert (await pulls.status("fake/slow")).status == "paused"
+    states.unlink()
     assert statuses(await events(pulls, "fake/model"))[-1] == "success"
     assert (await pulls.status("fake/model")).status == "done"

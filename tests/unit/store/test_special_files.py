@@ -1,0 +1,172 @@
+"""Test that pipes, sockets, devices and directories in place of files never block or end a task."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from pathlib import Path
+
+import pytest
+
+from a3s_power_jupyter.contract.errors import FileChanged, NotAFile, PathUnreadable, PowerError
+from a3s_power_jupyter.contract.regular_file import open_regular, read_regular
+from a3s_power_jupyter.contract.types import PullStatus
+from a3s_power_jupyter.hub.states import PullState, PullStates
+from a3s_power_jupyter.hub.transfer.partial_state import bytes_on_disk, discard, read_states
+from a3s_power_jupyter.store import ModelStore
+from a3s_power_jupyter.store.conversions import conversion_of
+from a3s_power_jupyter.store.files import chunks, source_file
+from support.model_files import LLAMA, gguf, model_directory
+from support.registering import register
+from support.special_files import KINDS, make_special
+
+pytestmark = pytest.mark.timeout(60)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_special_file_is_not_opened(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "file"
+    make_special(path, kind)
+    for access in (os.O_RDONLY, os.O_RDWR):
+        with pytest.raises(NotAFile, match=kind.split()[-1]):
+            open_regular(path, access)
+    with pytest.raises(NotAFile):
+        source_file(path)
+
+
+def test_a_pipe_that_has_just_replaced_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"x")
+    source = source_file(path)
+    regular = path.stat()
+    path.unlink()
+    os.mkfifo(path)
+    monkeypatch.setattr(Path, "stat", lambda _path: regular)
+    with pytest.raises(NotAFile):
+        open_regular(path)
+    with pytest.raises(NotAFile):
+        list(chunks(source))
+
+
+def test_a_small_file_is_read_up_to_a_limit(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"12345")
+    assert read_regular(path, 5) == b"12345"
+    with pytest.raises(PathUnreadable, match="larger than 4 bytes"):
+        read_regular(path, 4)
+
+
+@pytest.mark.skipif(not Path("/proc/self/pagemap").exists(), reason="needs Linux")
+def test_files_of_proc(store: ModelStore) -> None:
+    """Their size is 0, whatever can be read of them."""
+    endless = Path("/proc/self/pagemap")
+    assert list(chunks(source_file(endless))) == []
+    for path in (endless, Path("/proc/kmsg"), Path("/proc/self/mem")):
+        with pytest.raises(PowerError):
+            register(store, "a", path, format="gguf")
+    shorter = next(path for path in Path("/sys/kernel").iterdir() if path.is_file())
+    with pytest.raises(FileChanged):
+        list(chunks(source_file(shorter)))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "config.json", "tokenizer.json", "tokenizer_config.json", "modules.json", "vocab.txt",
+        "model.safetensors", "model.safetensors.index.json", "chat_template.jinja",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("copy", [False, True])
+def test_model_directories(
+    store: ModelStore, tmp_path: Path, kind: str, name: str, copy: bool
+) -> None:
+    folder = model_directory(tmp_path / "m")
+    (folder / name).unlink(missing_ok=True)
+    if name == "model.safetensors.index.json":
+        (folder / "model.safetensors").unlink()
+    make_special(folder / name, kind)
+    try:
+        manifest, _ = register(store, "a", folder, copy=copy)
+    except PowerError as error:
+        assert error.status == 400  # noqa: PT017 - or it is registered without the file
+    else:
+        assert name not in [file.name for file in manifest.files]
+        assert name in ("vocab.txt", "chat_template.jinja")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_gguf_shards_and_projectors(store: ModelStore, tmp_path: Path, kind: str) -> None:
+    first = tmp_path / "m-00001-of-00002.gguf"
+    first.write_bytes(gguf(LLAMA | {"split.count": 2, "split.no": 0}))
+    make_special(tmp_path / "m-00002-of-00002.gguf", kind)
+    make_special(tmp_path / "mmproj.gguf", kind)
+    (tmp_path / "model.gguf").write_bytes(gguf())
+    for path, more in [
+        (first, {}),
+        (tmp_path / "model.gguf", {"mmproj": str(tmp_path / "mmproj.gguf")}),
+        (tmp_path / "model.gguf", {"format": "vision"}),
+    ]:
+        with pytest.raises(NotAFile):
+            register(store, "a", path, **more)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_registered_file_that_is_replaced(store: ModelStore, model: Path, kind: str) -> None:
+    in_place, _ = register(store, "a", model)
+    copied, _ = register(store, "b", model, copy=True)
+    for path in (model, store.blobs.path(copied.files[0].sha256)):
+        path.unlink()
+        make_special(path, kind)
+    for manifest in (in_place, copied):
+        with pytest.raises(PowerError):
+            store.resolve(manifest)
+    assert store.delete("a") == 0
+    assert store.delete("b") == 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_files_of_the_home(home: Path, store: ModelStore, model: Path, kind: str) -> None:
+    manifest, _ = register(store, "a", model, copy=True)
+    conversion = conversion_of(manifest, "Q4K")
+    key = hashlib.sha256(b"url").hexdigest()
+    for path in (
+        home / "models/manifests/x.json",
+        store.conversions.path(conversion.key),
+        store.conversions.path("0" * 64),
+        store.blobs.path("0" * 64),
+        home / "models/blobs/tmp-0",
+        home / f"models/blobs/partial-{key}",
+        home / f"pulls/{key}.json",
+        home / f"pulls/{key}.ranges",
+    ):
+        make_special(path, kind)
+    [problem] = store.problems()
+    assert (problem.file, kind.split()[-1] in problem.reason) == ("x.json", True)
+    assert store.list() == [manifest]
+    assert store.find_conversion(conversion) is None
+    x = home / "models/manifests/x.json"
+    x.rmdir() if kind == "directory" else x.unlink()
+    assert store.problems() == []
+    assert store.collect_garbage(dry_run=False) == []
+    assert register(store, "b", model, copy=True)[0].files == manifest.files
+    store.delete("b")
+    assert bytes_on_disk(home, "url") == discard(home, "a") == 0
+    assert read_states(home) == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_states_of_pulls(home: Path, kind: str, caplog: pytest.LogCaptureFixture) -> None:
+    states = PullStates(home, logging.getLogger("pulls"))
+    state = PullState(PullStatus("owner/repo", "pulling", 1.0))
+    states.write(state)
+    broken = home / "pulls" / f"{hashlib.sha256(b'other').hexdigest()}.json"
+    make_special(broken, kind)
+    make_special(states._lock_path("owner/repo"), kind)
+    [found] = states.read_all()
+    assert (found.status.name, found.status.status) == ("owner/repo", "paused")
+    assert broken.name in caplog.text
+    assert states.read("other") is None
