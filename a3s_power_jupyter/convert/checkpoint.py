@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..store.formats.safetensors import read_header
 from ..store.formats.weights import find_weights
 from .exceptions import CannotConvert
 
@@ -50,7 +49,7 @@ class SourceTensor:
 
 
 def open_tensors(directory: Path) -> dict[str, SourceTensor]:
-    """Return all tensors of a directory by name.
+    """Return all tensors of a directory by name, without the prefix of a wrapper.
 
     Raises
     ------
@@ -60,9 +59,8 @@ def open_tensors(directory: Path) -> dict[str, SourceTensor]:
         If the weights are damaged.
     """
     tensors = {}
-    for file in find_weights(directory).files:
-        for name, dtype, shape, offset in read_header(file):
-            if dtype not in _DTYPES:
-                raise CannotConvert(f"its weights have the unsupported type {dtype}")
-            tensors[name] = SourceTensor(name, dtype, shape, file.path, offset)
+    for name, (_, dtype, shape, offset, file) in find_weights(directory).by_name.items():
+        if dtype not in _DTYPES:
+            raise CannotConvert(f"its weights have the unsupported type {dtype}")
+        tensors[name] = SourceTensor(name, dtype, shape, file, offset)
     return tensors

@@ -265,3 +265,30 @@ def test_registering_and_embedding_with_the_openai_client(server: Server, minilm
             "unsupported_request_fields",
         )
         api.delete("v1/models/minilm").raise_for_status()
+
+
+def test_an_encoder_of_an_encoder_decoder_model(tmp_path: Path) -> None:
+    config = transformers.T5Config(
+        d_model=64, d_kv=16, d_ff=96, num_layers=2, num_heads=4, vocab_size=408, pad_token_id=0
+    )
+    directory = tiny(tmp_path / "model", config, pooling={"pooling_mode_mean_tokens": True})
+    [actual] = embed(load(directory), EmbeddingRequest([*TEXTS[:6]]))
+    assert np.abs(actual - reference(directory, TEXTS[:6])).max() < 1e-5
+
+
+def test_a_missing_tensor_is_named_and_a_missing_pooler_is_fine(tmp_path: Path) -> None:
+    pooling = {"pooling_mode_mean_tokens": True}
+    directory = tiny(tmp_path / "model", transformers.BertConfig(**SMALL), pooling=pooling)
+    expected = reference(directory, TEXTS[:3])
+
+    def without(part: str) -> Path:
+        return tiny_models.altered(
+            directory,
+            tmp_path / part,
+            lambda tensors: {name: tensors[name] for name in tensors if part not in name},
+        )
+
+    [actual] = embed(load(without("pooler")), EmbeddingRequest([*TEXTS[:3]]))
+    assert np.abs(actual - expected).max() < 1e-5
+    with pytest.raises(ModelLoadFailed, match=r"encoder\.layer\.1\.output\.dense\.weight"):
+        load(without("encoder.layer.1.output.dense"))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import llama_cpp as lc
 import numpy as np
 import torch
 import transformers
+from safetensors.torch import load_file, save_file
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 TEXT = [
@@ -124,6 +127,21 @@ def make(
     fast.chat_template = TEMPLATE
     fast.save_pretrained(directory)
     return directory
+
+
+def altered(
+    directory: Path,
+    target: Path,
+    change: Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]] = dict,
+    **config: Any,
+) -> Path:
+    """Copy a model with other tensors and settings of config.json, and return the copy."""
+    shutil.copytree(directory, target)
+    weights = target / "model.safetensors"
+    save_file(change(load_file(weights)), weights, metadata={"format": "pt"})
+    path = target / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | config))
+    return target
 
 
 def logits(directory: Path, tokens: list[int]) -> Any:

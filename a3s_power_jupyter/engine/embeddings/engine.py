@@ -11,6 +11,7 @@ import numpy as np
 import torch
 import transformers
 from msgspec import UNSET
+from transformers.models.auto.modeling_auto import MODEL_FOR_TEXT_ENCODING_MAPPING
 
 from ...contract.errors import (
     InvalidParameter,
@@ -73,7 +74,24 @@ class Text:
 class EmbeddingModel(LoadedModel):
     """A model without a head, and the pipeline that turns its hidden states into vectors."""
 
+    unneeded = ("pooler.",)  # the pipeline pools the hidden states
+
     pipeline: Pipeline
+
+    def auto_class(self, directory: Path) -> Any:
+        """Return the class of the encoder alone for models such as T5, as in sentence-transformers.
+
+        Other models with a decoder run both.
+        """
+        config = transformers.AutoConfig.from_pretrained(
+            directory, trust_remote_code=False, local_files_only=True
+        )
+        if config.is_encoder_decoder and type(config) in MODEL_FOR_TEXT_ENCODING_MAPPING:
+            return transformers.AutoModelForTextEncoding
+        return transformers.AutoModel
+
+    def note_unused(self, names: list[str]) -> None:
+        """Say nothing about heads, which an embedding does not need."""
 
     def load_more(self, directory: Path) -> None:
         self.pipeline = read_pipeline(directory)
@@ -110,7 +128,7 @@ class EmbeddingEngine(Engine):
 
     @classmethod
     def load(cls, load: Load, progress: ProgressCallback) -> EmbeddingEngine:
-        return cls(EmbeddingModel(load, progress, transformers.AutoModel))
+        return cls(EmbeddingModel(load, progress))
 
     def submit(self, id_: int, request: Request) -> None:
         if not isinstance(request, EmbeddingRequest):

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import transformers
 from msgspec import UNSET
 
 from ...contract.errors import ModelLoadFailed, PowerError, UnsupportedRequestFields
@@ -82,7 +81,7 @@ class TransformersEngine(Engine):
     @classmethod
     def load(cls, load: Load, progress: ProgressCallback) -> TransformersEngine:
         renderer().start()
-        model = LoadedModel(load, progress, transformers.AutoModelForCausalLM)
+        model = LoadedModel(load, progress)
         _require_joinable_cache(model)
         num_parallel = load.parameters.num_parallel
         return cls(model, DEFAULT_SLOTS if num_parallel is UNSET else num_parallel)

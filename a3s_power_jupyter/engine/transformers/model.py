@@ -21,6 +21,7 @@ from ..generation import check_token_ids
 from ..protocol import Load
 from . import hqq
 from .devices import Placement, choose_placement, set_threads
+from .weights import load_weights
 
 #: Progress at which the weights are read and their quantization begins.
 _READ = 0.3
@@ -34,13 +35,10 @@ class LoadedModel:
 
     The model's own code is never run, and nothing is fetched from the network.
 
-    Parameters
-    ----------
-    auto_class : type
-        The transformers class to load the model with, such as `AutoModelForCausalLM`.
-
     Attributes
     ----------
+    unneeded : tuple of str
+        Prefixes of tensors that have no influence on the results and may be missing.
     token_to_piece : TokenBytes
         Returns a token's contribution to the text.
     notes : tuple of str
@@ -52,7 +50,9 @@ class LoadedModel:
         If transformers cannot load the model, or there is not enough memory.
     """
 
-    def __init__(self, load: Load, progress: ProgressCallback, auto_class: Any) -> None:
+    unneeded: tuple[str, ...] = ()
+
+    def __init__(self, load: Load, progress: ProgressCallback) -> None:
         transformers.logging.set_verbosity_error()
         transformers.utils.logging.disable_progress_bar()
         set_threads(load)
@@ -63,7 +63,7 @@ class LoadedModel:
             self.tokenizer = transformers.AutoTokenizer.from_pretrained(
                 directory, trust_remote_code=False, local_files_only=True
             )
-            self.model = self._read(directory, auto_class)
+            self.model = self._read(directory)
             self.load_more(directory)
         self._quantize(progress)
         self.model.eval()
@@ -78,15 +78,29 @@ class LoadedModel:
         """The dtype to load the weights in; "auto" keeps the dtype of the files."""
         return "auto"
 
-    def _read(self, directory: Path, auto_class: Any) -> Any:
-        return auto_class.from_pretrained(
+    def auto_class(self, directory: Path) -> Any:
+        """Return the transformers class to load the model with. Overridden by subclasses."""
+        return transformers.AutoModelForCausalLM
+
+    def _read(self, directory: Path) -> Any:
+        model, unused = load_weights(
             directory,
+            self.auto_class(directory),
+            self.unneeded,
             dtype=self.dtype,
             device_map=self.placement.device_map,
             use_safetensors=True,
             trust_remote_code=False,
             local_files_only=True,
         )
+        self.note_unused(unused)
+        return model
+
+    def note_unused(self, names: list[str]) -> None:
+        """Add a note about tensors of other parts than those that were loaded."""
+        if names:
+            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            self.notes += (f"Not used: the tensors {names[0]}{more} of the model's files.",)
 
     def _quantize(self, progress: ProgressCallback) -> None:
         kind = self.parameters.isq
@@ -96,7 +110,7 @@ class LoadedModel:
         progress(_READ)
         bits = hqq.BITS[kind]
         if not kind.startswith("HQQ"):
-            self.notes = (f"Quantized by HQQ with {bits} bits instead of {kind}.",)
+            self.notes += (f"Quantized by HQQ with {bits} bits instead of {kind}.",)
         hqq.quantize(
             self.quantizable,
             bits,

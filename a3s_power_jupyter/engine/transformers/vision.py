@@ -31,6 +31,9 @@ class VisionModel(LoadedModel):
 
     processor: Any
 
+    def auto_class(self, directory: Path) -> Any:
+        return transformers.AutoModelForImageTextToText
+
     def load_more(self, directory: Path) -> None:
         processor_class = PROCESSOR_MAPPING.get(type(self.model.config), None)
         if processor_class is None:
@@ -97,7 +100,7 @@ class VisionEngine(TransformersEngine):
     @classmethod
     def load(cls, load: Load, progress: ProgressCallback) -> VisionEngine:
         renderer().start()
-        return cls(VisionModel(load, progress, transformers.AutoModelForImageTextToText), 1)
+        return cls(VisionModel(load, progress), 1)
 
     def prompt(self, request: ChatRequest | CompletionRequest) -> tuple[list[int], dict[str, Any]]:
         if isinstance(request, CompletionRequest):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import struct
 from io import FileIO
+from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import msgspec
@@ -50,12 +51,15 @@ class Tensor(NamedTuple):
         Spelled as in the file (``BF16``).
     offset : int
         Position of the first byte in the file.
+    file : Path
+        The file.
     """
 
     name: str
     dtype: str
     shape: tuple[int, ...]
     offset: int
+    file: Path
 
     @property
     def elements(self) -> int:
@@ -110,7 +114,7 @@ def _checked(source: SourceFile, table: dict[str, _Entry], data_size: int) -> li
         bits = _BITS.get(entry.dtype)
         if bits is not None and elements * bits != (following - begin) * 8:
             raise _invalid(source, f"the size of the tensor {name[:80]!r} does not match its shape")
-        tensors.append(Tensor(name, entry.dtype, tuple(entry.shape), start + begin))
+        tensors.append(Tensor(name, entry.dtype, tuple(entry.shape), start + begin, source.path))
         end = following
     if end != data_size:
         raise _invalid(source, f"its tensors have {end} bytes, but the file has {data_size}")

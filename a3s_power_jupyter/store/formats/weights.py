@@ -16,7 +16,8 @@ import msgspec
 from ...contract.errors import InvalidModelDirectory
 from ..files import SourceFile, source_file
 from .json_file import read_object
-from .safetensors import read_header
+from .safetensors import Tensor, read_header
+from .tensor_names import wrapper_prefix
 
 # In the order in which transformers looks for them.
 SINGLE = "model.safetensors"
@@ -36,13 +37,24 @@ class Weights:
         The files, sorted by name.
     dtype : str
         Type of most of the elements, as spelled in the files (``BF16``).
-    elements : int
-        Number of elements in all tensors.
+    tensors : tuple of Tensor
+        The tensors of all files.
     """
 
     files: tuple[SourceFile, ...]
     dtype: str
-    elements: int
+    tensors: tuple[Tensor, ...]
+
+    @property
+    def elements(self) -> int:
+        """Number of elements in all tensors."""
+        return sum(tensor.elements for tensor in self.tensors)
+
+    @property
+    def by_name(self) -> dict[str, Tensor]:
+        """The tensors by their names without the prefix of a wrapper."""
+        prefix = wrapper_prefix([tensor.name for tensor in self.tensors])
+        return {tensor.name.removeprefix(prefix): tensor for tensor in self.tensors}
 
 
 def find_weights(directory: Path) -> Weights:
@@ -64,6 +76,7 @@ def find_weights(directory: Path) -> Weights:
         headers = {file.name: read_header(file) for file in files}
         names = {file: {tensor.name for tensor in header} for file, header in headers.items()}
         _check_tensors(directory, weight_map, names)
+        _check_duplicates(directory, names)
         tensors = [tensor for header in headers.values() for tensor in header]
     else:
         raise no_weights(str(directory), (entry.name for entry in directory.iterdir()), "path")
@@ -72,7 +85,7 @@ def find_weights(directory: Path) -> Weights:
         elements[tensor.dtype] += tensor.elements
     if not elements.total():
         raise InvalidModelDirectory(f"The weights in {directory} are empty.", param="path")
-    return Weights(tuple(files), elements.most_common(1)[0][0], elements.total())
+    return Weights(tuple(files), elements.most_common(1)[0][0], tuple(tensors))
 
 
 def _weight_map(directory: Path) -> dict[str, str]:
@@ -110,6 +123,20 @@ def _check_tensors(directory: Path, weight_map: dict[str, str], names: dict[str,
                 "for it. Download the whole model again.",
                 param="path",
             )
+
+
+def _check_duplicates(directory: Path, names: dict[str, set[str]]) -> None:
+    """Raise if two files have a tensor of the same name, because only one would be used."""
+    seen: dict[str, str] = {}
+    for file, tensors in names.items():
+        for tensor in sorted(tensors):
+            if tensor in seen:
+                raise InvalidModelDirectory(
+                    f"{directory} has the tensor {tensor[:80]!r} in both {seen[tensor]} and "
+                    f"{file}. Download the model again.",
+                    param="path",
+                )
+            seen[tensor] = file
 
 
 def no_weights(location: str, files: Iterable[str], param: str) -> InvalidModelDirectory:

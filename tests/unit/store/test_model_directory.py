@@ -140,6 +140,15 @@ def test_sharded_weights(tmp_path: Path) -> None:
     assert "model.safetensors.index.json" in found
 
 
+def test_a_tensor_in_two_files(tmp_path: Path) -> None:
+    path = model_directory(tmp_path / "m")
+    shard(path, {"a": "one.safetensors", "b": "two.safetensors"})
+    both = {"a": ("F32", (2,)), "b": ("F32", (3,))}
+    (path / "two.safetensors").write_bytes(safetensors(both))
+    with pytest.raises(InvalidModelDirectory, match=r"both one\.safetensors and two\.safetensors"):
+        describe_directory(path, None)
+
+
 @pytest.mark.parametrize(
     ("weight_map", "reason"),
     [

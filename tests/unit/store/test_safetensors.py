@@ -37,8 +37,9 @@ def test_weights_header(tmp_path: Path) -> None:
     content = safetensors(WEIGHTS)
     start = len(content) - 34
     a, b = read(tmp_path, content)
-    assert (a, a.elements) == (Tensor("a", "F32", (2, 3), start), 6)
-    assert (b, b.elements) == (Tensor("b", "BF16", (5,), start + 24), 5)
+    path = tmp_path / "model.safetensors"
+    assert (a, a.elements) == (Tensor("a", "F32", (2, 3), start, path), 6)
+    assert (b, b.elements) == (Tensor("b", "BF16", (5,), start + 24, path), 5)
     (scalar,) = read(tmp_path, raw({"s": entry("F32", [], 0, 4)}, b"1234"))
     assert (scalar.shape, scalar.elements) == ((), 1)
     assert read(tmp_path, raw({"new": entry("F2", [4], 0, 1)}, b"1"))[0].dtype == "F2"
