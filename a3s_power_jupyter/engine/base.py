@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import Generic, TypeVar
 
 import psutil
 from msgspec import UNSET
 
-from ..contract.errors import PowerError
+from ..contract.errors import InsufficientMemory, PowerError
 from ..contract.parameters import LoadParameters
 from ..contract.types import Item, Request
 from .protocol import Load, Loaded
@@ -22,18 +24,28 @@ ProgressCallback = Callable[[float], None]
 StepOutput = tuple[int, "Item | PowerError"]
 
 
-class Engine(ABC):
-    """One loaded model. Not thread-safe: only the worker's main thread calls it.
+#: A request that an engine has prepared.
+Prepared = TypeVar("Prepared")
 
-    The worker calls `step` in a loop, so that requests can be cancelled and new ones can join
-    between two steps. A step should take well under a second.
+log = logging.getLogger("a3s_power_jupyter.worker")
+
+
+class Engine(ABC, Generic[Prepared]):
+    """One loaded model.
+
+    The worker calls `prepare` in threads, and everything else in its main thread. It calls `step`
+    in a loop, so that requests can be cancelled and new ones can join between two steps. A step
+    should take well under a second.
+
+    An error that concerns one request is an output of that request. If `prepare` or `submit`
+    raises, the worker ends the request. If `step` raises, it ends all requests and calls `reset`.
     """
 
     info: Loaded
 
     @classmethod
     @abstractmethod
-    def load(cls, load: Load, progress: ProgressCallback) -> Engine:
+    def load(cls, load: Load, progress: ProgressCallback) -> Engine[Prepared]:
         """Load the model.
 
         Raises
@@ -47,14 +59,23 @@ class Engine(ABC):
         """
 
     @abstractmethod
-    def submit(self, id_: int, request: Request) -> None:
-        """Add a request to a free slot. The server never submits more than ``info.slots`` at once.
+    def prepare(self, id_: int, request: Request) -> Prepared:
+        """Do the work of a request that does not need the model's state, and check the request.
+
+        This renders the chat template, tokenizes, decodes images and compiles schemas. Several
+        threads call it at the same time, during steps too, so it must not change the engine.
+        The result is discarded if the request is cancelled: native memory must belong to objects
+        that free it when they are deleted.
 
         Raises
         ------
         PowerError
             If the request cannot be served: the prompt is too long, there is no chat template, ...
         """
+
+    @abstractmethod
+    def submit(self, prepared: Prepared) -> None:
+        """Add a request to a free slot; the server never uses more than ``info.slots``."""
 
     @abstractmethod
     def cancel(self, id_: int) -> None:
@@ -64,10 +85,37 @@ class Engine(ABC):
     def step(self) -> list[StepOutput]:
         """Advance every request by one step and return the new outputs."""
 
+    @abstractmethod
+    def reset(self) -> None:
+        """Drop all requests, and everything that earlier requests left in caches.
+
+        Raises
+        ------
+        Exception
+            If the engine cannot go on, for example because a GPU no longer responds. The worker
+            then exits.
+        """
+
     @property
     @abstractmethod
     def idle(self) -> bool:
         """True if there are no requests."""
+
+
+def request_error(error: Exception) -> PowerError:
+    """Return the error that ends a request, and log it if it is unexpected."""
+    if isinstance(error, PowerError):
+        return error
+    log.error("a request failed", exc_info=error)
+    if isinstance(error, MemoryError):
+        return InsufficientMemory(
+            "There is not enough memory for this request. Send a shorter one, or unload other "
+            "models."
+        )
+    return PowerError(
+        f"This request failed because of an internal error: {type(error).__name__}: "
+        f"{first_line(error)}. The notebook server's log has the traceback."
+    )
 
 
 def first_line(error: BaseException) -> str:

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import logging
+import queue
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, NoReturn
 
 import msgspec
 
@@ -10,7 +15,7 @@ from ..contract.errors import ModelLoadFailed, PowerError
 from ..contract.types import Embedded, Finished
 from ..ipc import harness
 from . import registry
-from .base import Engine, StepOutput
+from .base import Engine, StepOutput, first_line, request_error
 from .protocol import (
     COMMAND_DECODER,
     Cancel,
@@ -30,6 +35,19 @@ log = logging.getLogger("a3s_power_jupyter.worker")
 PROGRESS_STEP = 0.01
 
 
+#: Threads that prepare requests, in addition to one for each slot. A preparation cannot be stopped,
+#: so that of a cancelled request runs on while the next request is prepared.
+SPARE_THREADS = 4
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """The result of `Engine.prepare`, or the error that it raised."""
+
+    id: int
+    result: Any
+
+
 def main(channel: harness.Channel[Command]) -> None:
     """Probe the machine, or load a model and process requests until stdin is closed."""
     command = channel.receive()
@@ -42,10 +60,16 @@ def main(channel: harness.Channel[Command]) -> None:
 
 
 class Worker:
-    """Load a model, then step its engine and handle commands between the steps."""
+    """Load a model, then step its engine and handle commands between the steps.
+
+    A request is first prepared in a thread, which may take seconds, and then given to the engine.
+    """
 
     def __init__(self, channel: harness.Channel[Command]) -> None:
         self._channel = channel
+        self._inbox: queue.SimpleQueue[Command | Preparation] = queue.SimpleQueue()
+        self._preparing: set[int] = set()
+        self._running: set[int] = set()
 
     def run(self, load: Load) -> None:
         try:
@@ -53,12 +77,18 @@ class Worker:
         except PowerError as error:
             self._channel.emit(LoadFailed(error.to_wire()))
             return
+        threading.Thread(target=self._forward_commands, daemon=True).start()
+        threads = ThreadPoolExecutor(engine.info.slots + SPARE_THREADS, "prepare")
         while True:
-            self._handle_commands(engine)
-            for output in engine.step():
-                self._emit_output(output)
+            try:
+                self._handle_events(engine, threads)
+                outputs = engine.step()
+            except Exception as error:
+                outputs = self._fail_all(engine, error)
+            for output in outputs:
+                self._emit_output(engine, output)
 
-    def _load(self, load: Load) -> Engine:
+    def _load(self, load: Load) -> Engine[Any]:
         reported = -1.0
 
         def report(progress: float) -> None:
@@ -69,46 +99,93 @@ class Worker:
 
         try:
             engine = registry.engine_class(load.format).load(load, report)
+            self._channel.emit(
+                msgspec.structs.replace(
+                    engine.info,
+                    engine=registry.engine_name(load.format),
+                    notes=(*load.notes, *engine.info.notes),
+                )
+            )
         except PowerError:
             raise
-        except Exception:
+        except Exception as error:
             log.exception("load failed")
             raise ModelLoadFailed(
-                "Internal error while loading the model. See the notebook server's log for details."
+                f"Loading the model failed: {type(error).__name__}: {first_line(error)}. The "
+                "notebook server's log has the traceback."
             ) from None
-        self._channel.emit(
-            msgspec.structs.replace(
-                engine.info,
-                engine=registry.engine_name(load.format),
-                notes=(*load.notes, *engine.info.notes),
-            )
-        )
         return engine
 
-    def _handle_commands(self, engine: Engine) -> None:
-        """Handle all pending commands; wait for one if the engine is idle."""
-        while engine.idle or self._channel.pending:
-            command = self._channel.receive()
-            if isinstance(command, Submit):
-                self._submit(engine, command)
-            elif isinstance(command, Cancel):
-                engine.cancel(command.id)
-                self._channel.emit(Ended(command.id))
+    def _forward_commands(self) -> NoReturn:
+        """Add the server's commands to the inbox, which the preparing threads write to as well."""
+        while True:
+            self._inbox.put(self._channel.receive())
 
-    def _submit(self, engine: Engine, command: Submit) -> None:
+    def _handle_events(self, engine: Engine[Any], threads: ThreadPoolExecutor) -> None:
+        """Handle what is in the inbox; wait for it if the engine is idle."""
+        while engine.idle or not self._inbox.empty():
+            event = self._inbox.get()
+            if isinstance(event, Submit):
+                self._preparing.add(event.id)
+                threads.submit(self._prepare, engine, event)
+            elif isinstance(event, Preparation):
+                self._submit(engine, event)
+            elif isinstance(event, Cancel):
+                self._cancel(engine, event.id)
+
+    def _prepare(self, engine: Engine[Any], submit: Submit) -> None:
+        """Prepare a request, unless it was cancelled; called in a thread."""
+        if submit.id not in self._preparing:
+            return
         try:
-            engine.submit(command.id, command.request)
-        except PowerError as error:
-            self._channel.emit(Ended(command.id, error.to_wire()))
+            result = engine.prepare(submit.id, submit.request)
+        except Exception as error:
+            result = request_error(error)
+        self._inbox.put(Preparation(submit.id, result))
 
-    def _emit_output(self, output: StepOutput) -> None:
+    def _submit(self, engine: Engine[Any], preparation: Preparation) -> None:
+        id_, prepared = preparation.id, preparation.result
+        if id_ not in self._preparing:  # cancelled
+            return
+        self._preparing.remove(id_)
+        self._running.add(id_)
+        try:
+            if isinstance(prepared, PowerError):
+                raise prepared
+            engine.submit(prepared)
+        except Exception as error:
+            engine.cancel(id_)
+            self._end(id_, request_error(error))
+
+    def _cancel(self, engine: Engine[Any], id_: int) -> None:
+        engine.cancel(id_)
+        if id_ in self._preparing | self._running:
+            self._end(id_)
+
+    def _fail_all(self, engine: Engine[Any], error: Exception) -> list[StepOutput]:
+        """End all requests after an error that belongs to no single one."""
+        failure = request_error(error)
+        engine.reset()
+        return [(id_, failure) for id_ in sorted(self._running)]
+
+    def _emit_output(self, engine: Engine[Any], output: StepOutput) -> None:
         id_, item = output
         if isinstance(item, PowerError):
-            self._channel.emit(Ended(id_, item.to_wire()))
+            self._end(id_, item)
             return
-        self._channel.emit(Output(id_, item))
+        try:
+            self._channel.emit(Output(id_, item))
+        except ValueError as error:  # an item that is too large for a frame
+            engine.cancel(id_)
+            self._end(id_, request_error(error))
+            return
         if isinstance(item, (Finished, Embedded)):
-            self._channel.emit(Ended(id_))
+            self._end(id_)
+
+    def _end(self, id_: int, error: PowerError | None = None) -> None:
+        self._preparing.discard(id_)
+        self._running.discard(id_)
+        self._channel.emit(Ended(id_, None if error is None else error.to_wire()))
 
 
 if __name__ == "__main__":

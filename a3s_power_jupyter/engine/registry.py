@@ -7,6 +7,7 @@ import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 import msgspec
 
@@ -127,11 +128,11 @@ def require_engine(format_: Format) -> None:
         )
 
 
-def engine_class(format_: Format) -> type[Engine]:
+def engine_class(format_: Format) -> type[Engine[Any]]:
     """Import the engine for a format. Only a worker process calls this."""
     require_engine(format_)
     module, class_name = _ENGINES[engine_name(format_)].classes[format_]
-    engine: type[Engine] = getattr(importlib.import_module(module, __package__), class_name)
+    engine: type[Engine[Any]] = getattr(importlib.import_module(module, __package__), class_name)
     return engine
 
 

@@ -58,7 +58,7 @@ def load(directory: Path, **parameters: Any) -> EmbeddingEngine:
 def embed(engine: EmbeddingEngine, *requests: EmbeddingRequest) -> list[Any]:
     """Submit all requests before the first step; return the matrix of each."""
     for id_, request in enumerate(requests):
-        engine.submit(id_, request)
+        engine.submit(engine.prepare(id_, request))
     matrices: dict[int, Any] = {}
     while not engine.idle:
         for id_, item in engine.step():
@@ -96,11 +96,11 @@ def test_token_ids_counts_and_cancelling(minilm: Path) -> None:
         engine, EmbeddingRequest(["A cat sits on the mat."]), EmbeddingRequest([tokens])
     )
     assert np.abs(as_text - as_tokens).max() < 1e-6
-    engine.submit(1, EmbeddingRequest([*TEXTS]))
+    engine.submit(engine.prepare(1, EmbeddingRequest([*TEXTS])))
     engine.step()
     engine.cancel(1)
     assert engine.idle
-    engine.submit(2, EmbeddingRequest(["one two"]))
+    engine.submit(engine.prepare(2, EmbeddingRequest(["one two"])))
     [(id_, item)] = engine.step()
     assert (id_, item.prompt_tokens) == (2, 4)  # type: ignore[union-attr]
 
@@ -114,7 +114,7 @@ def test_invalid_requests_are_refused(minilm: Path) -> None:
         (CompletionRequest("a"), UnsupportedRequestFields),
     ):
         with pytest.raises(error):
-            engine.submit(1, request)  # type: ignore[arg-type]
+            engine.prepare(1, request)  # type: ignore[arg-type]
     assert engine.idle
 
 
@@ -230,7 +230,7 @@ def test_dense_and_prompts(tmp_path: Path) -> None:
     expected = reference(directory, TEXTS[:8], prompt_name="document")
     assert np.abs(document - expected).max() < 1e-5
     with pytest.raises(InvalidParameter, match="document, query"):
-        engine.submit(1, EmbeddingRequest(["a"], prompt_name="other"))
+        engine.prepare(1, EmbeddingRequest(["a"], prompt_name="other"))
 
 
 def test_an_unsupported_module_is_named(tmp_path: Path) -> None:

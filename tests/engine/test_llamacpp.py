@@ -99,7 +99,7 @@ def test_characters_of_several_tokens_are_never_split(engine: LlamaCppEngine) ->
 
 
 def test_a_cancelled_request_ends_before_the_next_step(engine: LlamaCppEngine) -> None:
-    engine.submit(1, chat("Count to one hundred.", max_tokens=500))
+    engine.submit(engine.prepare(1, chat("Count to one hundred.", max_tokens=500)))
     for _ in range(3):
         engine.step()
     engine.cancel(1)
@@ -117,7 +117,7 @@ def test_a_template_from_the_load_parameters_is_used(smollm2_path: Path) -> None
     assert finished(items).prompt_tokens == 3
     engine._template = None
     with pytest.raises(UnsupportedRequestFields, match="chat_template"):
-        engine.submit(1, chat("hello"))
+        engine.prepare(1, chat("hello"))
 
 
 # ---------------------------------------------------------------- errors
@@ -139,7 +139,7 @@ def test_an_invalid_request_is_refused_and_takes_no_slot(
     engine: LlamaCppEngine, request_: Request, error: type[PowerError], message: str
 ) -> None:
     with pytest.raises(error, match=message):
-        engine.submit(1, request_)
+        engine.prepare(1, request_)
     assert engine.idle
 
 
@@ -174,10 +174,10 @@ def test_a_failed_embedding_context_only_fails_its_request(
         raise ModelLoadFailed("out of memory")
 
     short = EmbeddingRequest([f"text {i}" for i in range(40)])
-    engine.submit(1, short)
+    engine.submit(engine.prepare(1, short))
     engine.step()  # embeds the first 16 texts
     monkeypatch.setattr(engine._model, "new_context", new_context)
-    engine.submit(2, EmbeddingRequest(["word " * 900]))  # needs a larger context
+    engine.submit(engine.prepare(2, EmbeddingRequest(["word " * 900])))  # needs a larger context
     outputs = {}
     while not engine.idle:
         outputs.update(engine.step())

@@ -117,7 +117,7 @@ def test_an_image_in_one_slot_changes_nothing_in_another(
 def test_a_request_can_be_cancelled_before_and_after_an_image(engine: LlamaCppEngine) -> None:
     request = ask("x" * 100, IMAGE, "What?", IMAGE, "Well?", images=(A, B))
     for steps in range(4):
-        engine.submit(1, request)
+        engine.submit(engine.prepare(1, request))
         for _ in range(steps):
             engine.step()
         engine.cancel(1)
@@ -130,14 +130,14 @@ def test_invalid_requests_and_projectors_are_refused(
 ) -> None:
     broken = ChatRequest([{"role": "user", "content": [IMAGE]}], Sampling(), [encode(A)[:90]])
     with pytest.raises(InvalidParameter, match="Image 1 is broken"):
-        engine.submit(1, broken)
+        engine.prepare(1, broken)
     with pytest.raises(ContextLengthExceeded):
-        engine.submit(1, ask(*[IMAGE] * 48, "x", images=(A,) * 48))
+        engine.prepare(1, ask(*[IMAGE] * 48, "x", images=(A,) * 48))
     assert engine.idle
     bare = load(files[1], files[2], chat_template="{{ messages[0].content }}")
     with pytest.raises(InvalidParameter, match="ends with an image"):
-        bare.submit(1, ask("What?", IMAGE, images=(A,)))
+        bare.prepare(1, ask("What?", IMAGE, images=(A,)))
     with pytest.raises(InvalidParameter, match="does not support images"):
-        load(files[1], None).submit(1, ask(IMAGE, "x", images=(A,)))
+        load(files[1], None).prepare(1, ask(IMAGE, "x", images=(A,)))
     with pytest.raises(ModelLoadFailed, match="mmproj"):
         load(files[1], files[1])

@@ -14,6 +14,7 @@ from tokenizers import Tokenizer
 
 from a3s_power_jupyter.contract.errors import (
     ContextLengthExceeded,
+    InsufficientMemory,
     InvalidParameter,
     ModelLoadFailed,
     UnsupportedRequestFields,
@@ -100,7 +101,7 @@ def test_requests_join_and_leave_between_steps(engine: TransformersEngine) -> No
     alone = [text_of(run(engine, request)[0]) for request in requests]
     outputs = []
     for id_, request in enumerate(requests):
-        engine.submit(id_, request)
+        engine.submit(engine.prepare(id_, request))
         for _ in range(3):
             outputs += engine.step()
         if id_ == 1:
@@ -113,7 +114,7 @@ def test_requests_join_and_leave_between_steps(engine: TransformersEngine) -> No
 
 
 def test_a_request_can_be_cancelled_during_prefill(engine: TransformersEngine) -> None:
-    engine.submit(7, complete([1] * 200))
+    engine.submit(engine.prepare(7, complete([1] * 200)))
     assert engine.step() == []
     engine.cancel(7)
     assert engine.idle
@@ -142,7 +143,7 @@ def test_a_chat_needs_a_template(engine: TransformersEngine, directory: Path) ->
     bare = load(directory)
     bare._template = None
     with pytest.raises(UnsupportedRequestFields, match="chat template"):
-        bare.submit(1, chat)
+        bare.prepare(1, chat)
 
 
 def test_output_follows_a_json_schema(engine: TransformersEngine) -> None:
@@ -162,7 +163,7 @@ def test_output_follows_a_json_schema(engine: TransformersEngine) -> None:
         else:  # an integer may have any number of digits
             assert text_of(items).lstrip().startswith("{")
     with pytest.raises(InvalidParameter) as caught:
-        engine.submit(1, complete([1], json_schema={"type": "nothing"}))
+        engine.prepare(1, complete([1], json_schema={"type": "nothing"}))
     assert caught.value.param == "response_format"
 
 
@@ -198,7 +199,7 @@ def test_invalid_requests_are_refused(engine: TransformersEngine) -> None:
         (EmbeddingRequest(["a"]), UnsupportedRequestFields),
     ):
         with pytest.raises(error):
-            engine.submit(1, request)
+            engine.prepare(1, request)
     assert engine.idle
 
 
@@ -209,10 +210,10 @@ def test_running_out_of_memory_ends_the_request(
         raise MemoryError
 
     monkeypatch.setattr(engine._model, "forward", forward)
-    engine.submit(1, complete([1, 5, 9]))
+    engine.submit(engine.prepare(1, complete([1, 5, 9])))
     [(id_, error)] = engine.step()
     assert id_ == 1
-    assert isinstance(error, ModelLoadFailed)
+    assert isinstance(error, InsufficientMemory)
     assert "MemoryError" in error.message
     assert engine.idle
 

@@ -105,9 +105,9 @@ def test_image_formats_give_the_same_answer(llava: VisionEngine) -> None:
 def test_invalid_images_are_refused_and_take_no_slot(llava: VisionEngine) -> None:
     png = encode(random_image(1))
     with pytest.raises(InvalidParameter, match="Image 2 is broken"):
-        llava.submit(0, ask(IMAGE, IMAGE, "x", files=(png, png[: len(png) // 2])))
+        llava.prepare(0, ask(IMAGE, IMAGE, "x", files=(png, png[: len(png) // 2])))
     with pytest.raises(InvalidParameter, match="processor rejected these images"):
-        llava.submit(0, ask(IMAGE, "and <image> too", files=(png,)))
+        llava.prepare(0, ask(IMAGE, "and <image> too", files=(png,)))
     assert llava.idle
 
 
@@ -116,7 +116,7 @@ def test_image_tokens_count_toward_the_context(tmp_path: Path) -> None:
     png = encode(random_image(1))
     run(engine, ask(IMAGE, "x", files=(png,)))
     with pytest.raises(ContextLengthExceeded):
-        engine.submit(0, ask(IMAGE, IMAGE, "x", files=(png, png)))
+        engine.prepare(0, ask(IMAGE, IMAGE, "x", files=(png, png)))
 
 
 def test_a_template_for_strings_gets_the_image_token(tmp_path: Path) -> None:

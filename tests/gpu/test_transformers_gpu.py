@@ -83,7 +83,7 @@ def test_a_token_beyond_the_embedding_leaves_the_gpu_usable(
     """A lookup beyond the embedding is an assertion on the GPU that ends the whole process."""
     before = [text_of(items) for items in run(on_gpu, complete(PROMPTS[0]))]
     with pytest.raises(PowerError):
-        on_gpu.submit(1, complete([1, token]))
+        on_gpu.prepare(1, complete([1, token]))
     assert [text_of(items) for items in run(on_gpu, complete(PROMPTS[0]))] == before
 
 

@@ -14,10 +14,10 @@ def chat(content: str, **sampling: Any) -> ChatRequest:
     return ChatRequest(messages, Sampling(**{"temperature": 0.0, **sampling}))
 
 
-def run(engine: Engine, *requests: Request) -> list[list[Any]]:
+def run(engine: Engine[Any], *requests: Request) -> list[list[Any]]:
     """Submit all requests, then step the engine; return the items of each request."""
     for id_, request in enumerate(requests):
-        engine.submit(id_, request)
+        engine.submit(engine.prepare(id_, request))
     outputs: list[Any] = []
     while not engine.idle:
         outputs += engine.step()

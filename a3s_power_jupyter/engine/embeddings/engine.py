@@ -13,16 +13,12 @@ import transformers
 from msgspec import UNSET
 from transformers.models.auto.modeling_auto import MODEL_FOR_TEXT_ENCODING_MAPPING
 
-from ...contract.errors import (
-    InvalidParameter,
-    ModelLoadFailed,
-    PowerError,
-    UnsupportedRequestFields,
-)
+from ...contract.errors import InvalidParameter, UnsupportedRequestFields
 from ...contract.text import quoted
 from ...contract.types import Embedded, EmbeddingRequest, Request
-from ..base import Engine, ProgressCallback, StepOutput, first_line
+from ..base import Engine, ProgressCallback, StepOutput
 from ..protocol import Load, Loaded
+from ..transformers.failures import computation_error
 from ..transformers.model import LoadedModel
 from .pipeline import Pipeline, read_pipeline
 
@@ -110,13 +106,14 @@ class EmbeddingModel(LoadedModel):
         return int(min(limit for limit in limits if limit))
 
 
-class EmbeddingEngine(Engine):
+class EmbeddingEngine(Engine[list[Text]]):
     """Embeddings of one model of format ``huggingface``."""
 
     def __init__(self, model: EmbeddingModel) -> None:
         self._model = model
         self._jobs: dict[int, Job] = {}
         self._waiting: list[Text] = []  # sorted by length
+        self._tokenize("")  # sets the tokenizer's options, which threads must not change
         self._batch_tokens = GPU_BATCH_TOKENS if model.placement.gpu else CPU_BATCH_TOKENS
         self.info = Loaded(
             slots=SLOTS,
@@ -130,7 +127,7 @@ class EmbeddingEngine(Engine):
     def load(cls, load: Load, progress: ProgressCallback) -> EmbeddingEngine:
         return cls(EmbeddingModel(load, progress))
 
-    def submit(self, id_: int, request: Request) -> None:
+    def prepare(self, id_: int, request: Request) -> list[Text]:
         if not isinstance(request, EmbeddingRequest):
             raise UnsupportedRequestFields(
                 "This model only computes embeddings. Use /v1/embeddings."
@@ -139,14 +136,21 @@ class EmbeddingEngine(Engine):
             raise InvalidParameter("input is empty. Give at least one text.", param="input")
         prompt = self._prompt(request.prompt_name)
         job = Job(id_, [None] * len(request.inputs))
-        texts = [self._text(job, i, value, prompt) for i, value in enumerate(request.inputs)]
-        self._jobs[id_] = job
-        for text in texts:
+        return [self._text(job, i, value, prompt) for i, value in enumerate(request.inputs)]
+
+    def submit(self, prepared: list[Text]) -> None:
+        job = prepared[0].job
+        self._jobs[job.id] = job
+        for text in prepared:
             bisect.insort(self._waiting, text)
 
     def cancel(self, id_: int) -> None:
         self._jobs.pop(id_, None)
         self._waiting = [text for text in self._waiting if text.job.id != id_]
+
+    def reset(self) -> None:
+        self._jobs, self._waiting = {}, []
+        self._model.placement.synchronize()
 
     @property
     def idle(self) -> bool:
@@ -158,7 +162,7 @@ class EmbeddingEngine(Engine):
         batch = self._next_batch()
         try:
             vectors = self._embed(batch)
-        except (RuntimeError, MemoryError) as error:
+        except Exception as error:
             return self._fail(batch, error)
         for text, vector in zip(batch, vectors, strict=True):
             text.job.vectors[text.index] = vector
@@ -188,26 +192,29 @@ class EmbeddingEngine(Engine):
 
     def _text(self, job: Job, index: int, value: str | list[int], prompt: str) -> Text:
         """Tokenize one input and count its tokens in the job."""
-        limit = self._model.max_length
         skip = 0
         if isinstance(value, str):
             text = prompt + value
             text = text.lower() if self._model.pipeline.lower_case else text
-            encoded = self._model.tokenizer(text, truncation=True, max_length=limit)
-            tokens = list(encoded["input_ids"])
+            tokens = self._tokenize(text)
             if prompt and not self._model.pipeline.include_prompt:
                 skip = self._prompt_length(prompt)
         else:
             self._model.check(value)
-            tokens = value[:limit]
+            tokens = value[: self._model.max_length]
         if not tokens:
             raise InvalidParameter("input contains an empty text. Remove it.", param="input")
         job.prompt_tokens += len(tokens)
         return Text(len(tokens), tokens, skip, job, index)
 
+    def _tokenize(self, text: str) -> list[int]:
+        """Return the token ids of a text, truncated to the maximum length."""
+        limit = self._model.max_length
+        return list(self._model.tokenizer(text, truncation=True, max_length=limit)["input_ids"])
+
     def _prompt_length(self, prompt: str) -> int:
         """Return the number of tokens in a prompt, without a trailing special token."""
-        tokens = self._model.tokenizer(prompt)["input_ids"]
+        tokens = self._tokenize(prompt)
         trailing = {self._model.tokenizer.sep_token_id, self._model.tokenizer.eos_token_id}
         return len(tokens) - (1 if tokens and tokens[-1] in trailing else 0)
 
@@ -257,10 +264,9 @@ class EmbeddingEngine(Engine):
         return outputs
 
     def _fail(self, batch: list[Text], error: Exception) -> list[StepOutput]:
-        failure: PowerError = ModelLoadFailed(
-            f"Computing the embeddings failed: {first_line(error)}. Send fewer or shorter texts "
-            "at once."
-        )
+        """End the requests of a failed computation; raises if the GPU no longer responds."""
+        advice = "Send fewer or shorter texts at once."
+        failure = computation_error(error, self._model.placement, advice=advice)
         ids = sorted({text.job.id for text in batch})
         for id_ in ids:
             self.cancel(id_)

@@ -12,11 +12,10 @@ from ...contract.errors import (
     ContextLengthExceeded,
     InvalidParameter,
     ModelLoadFailed,
-    PowerError,
     UnsupportedRequestFields,
 )
 from ...contract.types import Embedded, EmbeddingRequest
-from ..base import StepOutput
+from ..base import StepOutput, request_error
 from .backend import last_errors
 from .model import LlamaModel
 
@@ -27,8 +26,8 @@ MIN_CONTEXT = 512
 
 
 @dataclass
-class _Job:
-    """A request; `vectors` grows in the order of `inputs`."""
+class EmbeddingJob:
+    """A prepared request; `vectors` grows in the order of `inputs`."""
 
     id: int
     inputs: list[list[int]]
@@ -40,7 +39,7 @@ class Embedder:
 
     def __init__(self, model: LlamaModel) -> None:
         self._model = model
-        self._jobs: list[_Job] = []
+        self._jobs: list[EmbeddingJob] = []
         self._context: Any = None
         self._batch: Any = None
         self._n_ctx = 0
@@ -49,7 +48,8 @@ class Embedder:
     def idle(self) -> bool:
         return not self._jobs
 
-    def submit(self, id_: int, request: EmbeddingRequest) -> None:
+    def prepare(self, id_: int, request: EmbeddingRequest) -> EmbeddingJob:
+        """Tokenize the texts of a request and check their lengths."""
         if request.prompt_name is not None:
             raise InvalidParameter(
                 "A GGUF model has no named prompts. Put the text in front of each input.",
@@ -58,10 +58,18 @@ class Embedder:
         inputs = [self._tokenize(value) for value in request.inputs]
         if not inputs:
             raise InvalidParameter("input is empty. Give at least one text.", param="input")
-        self._jobs.append(_Job(id_, inputs))
+        return EmbeddingJob(id_, inputs)
+
+    def add(self, job: EmbeddingJob) -> None:
+        self._jobs.append(job)
 
     def cancel(self, id_: int) -> None:
         self._jobs = [job for job in self._jobs if job.id != id_]
+
+    def reset(self) -> None:
+        """Drop all requests and the context; the next request creates a new one."""
+        self._jobs = []
+        self._free_context()
 
     def step(self) -> list[StepOutput]:
         if not self._jobs:
@@ -69,9 +77,10 @@ class Embedder:
         job = self._jobs[0]
         try:
             self._embed_batch(job)
-        except PowerError as error:
+        except Exception as error:
             self._jobs.pop(0)
-            return [(job.id, error)]
+            self._free_context()
+            return [(job.id, request_error(error))]
         if len(job.vectors) < len(job.inputs):
             return []
         self._jobs.pop(0)
@@ -107,10 +116,7 @@ class Embedder:
         n_ctx = MIN_CONTEXT
         while n_ctx < longest:
             n_ctx *= 2
-        if self._context is not None:
-            lc.llama_free(self._context)
-            lc.llama_batch_free(self._batch)
-            self._context = None
+        self._free_context()
         self._context = self._model.new_context(
             n_ctx=n_ctx,
             n_batch=n_ctx,
@@ -122,6 +128,12 @@ class Embedder:
         )
         self._batch = lc.llama_batch_init(n_ctx, 0, 1)
         self._n_ctx = n_ctx
+
+    def _free_context(self) -> None:
+        if self._context is not None:
+            lc.llama_free(self._context)
+            lc.llama_batch_free(self._batch)
+            self._context = None
 
     def _pooling_type(self) -> int:
         """Return the pooling type of the GGUF header, or mean pooling for a chat model."""
@@ -135,7 +147,7 @@ class Embedder:
             )
         return int(value)
 
-    def _embed_batch(self, job: _Job) -> None:
+    def _embed_batch(self, job: EmbeddingJob) -> None:
         """Compute as many of the job's next texts as fit into one batch.
 
         Raises

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import llama_cpp as lc
@@ -9,13 +10,13 @@ from msgspec import UNSET
 
 from ...contract.errors import InvalidParameter, PowerError, UnsupportedRequestFields
 from ...contract.types import ChatRequest, CompletionRequest, EmbeddingRequest, Request
-from ..base import Engine, ProgressCallback, StepOutput
+from ..base import Engine, ProgressCallback, StepOutput, request_error
 from ..generation import Generation, check_prompt
 from ..protocol import Load, Loaded
 from ..rendering.renderer import renderer
 from ..template import ChatTemplate, as_parts, as_text, require_template
 from .backend import free_gpu_bytes, install_log, list_devices
-from .embedder import Embedder
+from .embedder import Embedder, EmbeddingJob
 from .model import LlamaModel
 from .prompt import Prompt
 from .sampler import Sampler
@@ -30,7 +31,15 @@ CPU_NUM_BATCH = 256
 GPU_NUM_BATCH = 512
 
 
-class LlamaCppEngine(Engine):
+@dataclass(frozen=True)
+class TextJob:
+    """A prepared request for text."""
+
+    generation: Generation[Sampler]
+    prompt: Prompt
+
+
+class LlamaCppEngine(Engine[TextJob | EmbeddingJob]):
     """Chat, completions and embeddings of one GGUF model.
 
     Parameters
@@ -74,10 +83,9 @@ class LlamaCppEngine(Engine):
         )
         return cls(model, info, slots, projector)
 
-    def submit(self, id_: int, request: Request) -> None:
+    def prepare(self, id_: int, request: Request) -> TextJob | EmbeddingJob:
         if isinstance(request, EmbeddingRequest):
-            self._embedder.submit(id_, request)
-            return
+            return self._embedder.prepare(id_, request)
         if self._slots is None:
             raise UnsupportedRequestFields(
                 "This model only computes embeddings. Use /v1/embeddings."
@@ -92,7 +100,13 @@ class LlamaCppEngine(Engine):
             num_ctx=self.info.num_ctx,
             token_to_piece=self._vocab.token_to_piece,
         )
-        self._slots.assign(generation, prompt)
+        return TextJob(generation, prompt)
+
+    def submit(self, prepared: TextJob | EmbeddingJob) -> None:
+        if isinstance(prepared, EmbeddingJob):
+            self._embedder.add(prepared)
+        elif self._slots is not None:
+            self._slots.assign(prepared.generation, prepared.prompt)
 
     def cancel(self, id_: int) -> None:
         self._embedder.cancel(id_)
@@ -101,6 +115,11 @@ class LlamaCppEngine(Engine):
         for slot, generation in self._slots.active:
             if generation.id == id_:
                 self._slots.release(slot)
+
+    def reset(self) -> None:
+        self._embedder.reset()
+        if self._slots is not None:
+            self._slots.reset()
 
     @property
     def idle(self) -> bool:
@@ -155,7 +174,7 @@ class LlamaCppEngine(Engine):
         end = start + image.n_tokens
         try:
             n_past = self._projector.encode(slots.context, image, slot.n_past, slot.seq_id)
-        except PowerError as error:
+        except Exception as error:
             return [_fail(slots, slot, generation, error)]
         slot.append(generation.prompt[start:end], n_past)
         generation.num_computed_tokens = end
@@ -169,8 +188,12 @@ class LlamaCppEngine(Engine):
             return [_fail(slots, slot, generation, error) for slot, generation in slots.active]
         outputs: list[StepOutput] = []
         for slot, generation in slots.active:
-            if slot.seq_id in rows:
+            if slot.seq_id not in rows:
+                continue
+            try:
                 outputs += self._sample(slots, slot, generation, rows[slot.seq_id])
+            except Exception as error:
+                outputs.append(_fail(slots, slot, generation, error))
         return outputs
 
     def _sample(
@@ -189,12 +212,12 @@ class LlamaCppEngine(Engine):
 
 
 def _fail(
-    slots: SlotPool, slot: Slot, generation: Generation[Sampler], error: PowerError
+    slots: SlotPool, slot: Slot, generation: Generation[Sampler], error: Exception
 ) -> StepOutput:
     """End a request after an error that may have left its cache incomplete."""
     slots.release(slot)
     slots.clear(slot)
-    return generation.id, error
+    return generation.id, request_error(error)
 
 
 def _load_template(model: LlamaModel, num_ctx: int) -> ChatTemplate | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import json
 import secrets
+import weakref
 from typing import Any
 
 import llama_cpp as lc
@@ -32,7 +33,7 @@ _STRICT_CHARACTER = _CHARACTER.replace(r'[^"\\]', r'[^"\\\x7F\x00-\x1F]')
 
 
 class Sampler:
-    """The sampler chain of one request. `close` frees its native memory.
+    """The sampler chain of one request. It frees its native memory when it is deleted.
 
     Raises
     ------
@@ -42,15 +43,18 @@ class Sampler:
 
     def __init__(self, sampling: Sampling, vocab: Vocabulary) -> None:
         self._vocab = vocab
-        self._grammar = _grammar(sampling, vocab)
-        self._chain = _chain(sampling, vocab)
+        self._grammar = None
+        if sampling.json_schema is not UNSET:
+            self._grammar = self._owned(_grammar(sampling.json_schema, vocab))
+        self._chain = self._owned(_empty_chain())
+        _add_samplers(self._chain, sampling, vocab)
         self._single = (lc.llama_token_data * 1)()
         self._logprobs = sampling.logprobs
 
-    def close(self) -> None:
-        lc.llama_sampler_free(self._chain)
-        if self._grammar is not None:
-            lc.llama_sampler_free(self._grammar)
+    def _owned(self, pointer: Any) -> Any:
+        """Free a native sampler when this object is deleted."""
+        weakref.finalize(self, lc.llama_sampler_free, pointer)
+        return pointer
 
     def sample(self, context: Any, index: int) -> int:
         """Sample a token from the logits at an index of the batch."""
@@ -101,41 +105,40 @@ class _Candidates:
         return int(self.array.data[self.array.selected].id)
 
 
-def _chain(sampling: Sampling, vocab: Vocabulary) -> Any:
+def _empty_chain() -> Any:
     params = lc.llama_sampler_chain_default_params()
     params.no_perf = True
-    chain = lc.llama_sampler_chain_init(params)
-    for sampler in _samplers(sampling, vocab):
+    return lc.llama_sampler_chain_init(params)
+
+
+def _add_samplers(chain: Any, sampling: Sampling, vocab: Vocabulary) -> None:
+    """Add the samplers of a request to a chain, which owns them from then on."""
+
+    def add(sampler: Any) -> None:
         lc.llama_sampler_chain_add(chain, sampler)
-    return chain
 
-
-def _samplers(sampling: Sampling, vocab: Vocabulary) -> list[Any]:
-    samplers = []
     if sampling.logit_bias is not UNSET and sampling.logit_bias:
         vocab.check(list(sampling.logit_bias))
         biases = (lc.llama_logit_bias * len(sampling.logit_bias))(
             *[lc.llama_logit_bias(token, bias) for token, bias in sampling.logit_bias.items()]
         )
-        samplers.append(lc.llama_sampler_init_logit_bias(vocab.size, len(biases), biases))
+        add(lc.llama_sampler_init_logit_bias(vocab.size, len(biases), biases))
     repeat = or_default(sampling.repeat_penalty, 1.0)
     frequency = or_default(sampling.frequency_penalty, 0.0)
     presence = or_default(sampling.presence_penalty, 0.0)
     if repeat != 1.0 or frequency or presence:
-        samplers.append(
+        add(
             lc.llama_sampler_init_penalties(vocab.size, PENALTY_LAST_N, repeat, frequency, presence)
         )
     temperature = or_default(sampling.temperature, DEFAULT_TEMPERATURE)
     if temperature <= 0:
-        return [*samplers, lc.llama_sampler_init_greedy()]
-    samplers += [
-        lc.llama_sampler_init_top_k(or_default(sampling.top_k, DEFAULT_TOP_K)),
-        lc.llama_sampler_init_top_p(or_default(sampling.top_p, DEFAULT_TOP_P), 1),
-        lc.llama_sampler_init_min_p(or_default(sampling.min_p, DEFAULT_MIN_P), 1),
-        lc.llama_sampler_init_temp(temperature),
-        lc.llama_sampler_init_dist(_seed(sampling)),
-    ]
-    return samplers
+        add(lc.llama_sampler_init_greedy())
+        return
+    add(lc.llama_sampler_init_top_k(or_default(sampling.top_k, DEFAULT_TOP_K)))
+    add(lc.llama_sampler_init_top_p(or_default(sampling.top_p, DEFAULT_TOP_P), 1))
+    add(lc.llama_sampler_init_min_p(or_default(sampling.min_p, DEFAULT_MIN_P), 1))
+    add(lc.llama_sampler_init_temp(temperature))
+    add(lc.llama_sampler_init_dist(_seed(sampling)))
 
 
 def _seed(sampling: Sampling) -> int:
@@ -145,11 +148,9 @@ def _seed(sampling: Sampling) -> int:
     return sampling.seed % 0xFFFFFFFF
 
 
-def _grammar(sampling: Sampling, vocab: Vocabulary) -> Any:
-    if sampling.json_schema is UNSET:
-        return None
+def _grammar(schema: dict[str, Any], vocab: Vocabulary) -> Any:
     try:
-        grammar = json_schema_to_gbnf(json.dumps(sampling.json_schema))
+        grammar = json_schema_to_gbnf(json.dumps(schema))
         grammar = grammar.replace(_CHARACTER, _STRICT_CHARACTER)
     except Exception as error:  # the converter can raise any exception
         raise InvalidParameter(

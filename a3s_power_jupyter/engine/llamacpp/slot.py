@@ -107,15 +107,20 @@ class SlotPool:
 
     def release(self, slot: Slot) -> None:
         """Free a slot but keep its cache."""
-        if slot.generation is not None:
-            slot.generation.sampler.close()
-            slot.generation = None
-            slot.prompt = Prompt([])
+        slot.generation = None
+        slot.prompt = Prompt([])
 
     def clear(self, slot: Slot) -> None:
         """Empty a slot's cache."""
         slot.truncate(0)
         lc.llama_memory_seq_rm(lc.llama_get_memory(self.context), slot.seq_id, -1, -1)
+
+    def reset(self) -> None:
+        """Free all slots and empty their caches."""
+        for slot in self._slots:
+            self.release(slot)
+            slot.truncate(0)
+        lc.llama_memory_clear(lc.llama_get_memory(self.context), True)
 
     def next_image(self) -> tuple[Slot, Generation[Sampler], ImageChunk] | None:
         """Return the first prompt that has reached an image, with the image."""

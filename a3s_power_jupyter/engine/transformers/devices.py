@@ -38,6 +38,20 @@ class Placement:
             return 0
         return sum(torch.cuda.memory_allocated(i) for i in range(torch.cuda.device_count()))
 
+    def synchronize(self) -> None:
+        """Wait for the GPU and free unused memory.
+
+        Raises
+        ------
+        RuntimeError
+            If an earlier computation failed in a way that the GPU cannot recover from in this
+            process, such as a failed assertion.
+        """
+        if self.device.type == "cuda":
+            for index in range(torch.cuda.device_count()):
+                torch.cuda.synchronize(index)
+            torch.cuda.empty_cache()
+
 
 def choose_placement(load: Load) -> Placement:
     """Return a GPU if torch has one and the load parameters allow it.

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from msgspec import UNSET
 
-from ...contract.errors import ModelLoadFailed, PowerError, UnsupportedRequestFields
+from ...contract.errors import ModelLoadFailed, UnsupportedRequestFields
 from ...contract.types import (
     ChatRequest,
     CompletionRequest,
@@ -20,12 +20,13 @@ from ...contract.types import (
     Request,
     Sampling,
 )
-from ..base import Engine, ProgressCallback, StepOutput, first_line
+from ..base import Engine, ProgressCallback, StepOutput, first_line, request_error
 from ..generation import Generation, check_prompt, token_logprob
 from ..protocol import Load, Loaded
 from ..rendering.renderer import renderer
 from ..template import ChatTemplate, require_template
 from .batch import Batch, can_join, has_only_attention_layers, new_cache
+from .failures import computation_error
 from .model import LoadedModel
 from .sampler import Sampler, SchemaCompiler
 
@@ -58,7 +59,7 @@ class ActiveRequest:
     tokens: list[int]
 
 
-class TransformersEngine(Engine):
+class TransformersEngine(Engine[ActiveRequest]):
     """Chat and completions of one model."""
 
     def __init__(self, model: LoadedModel, slots: int) -> None:
@@ -69,6 +70,7 @@ class TransformersEngine(Engine):
         self._eos_token_ids = set(model.eos_token_ids)
         self._schemas = SchemaCompiler(model.tokenizer, model.vocab_size, model.eos_token_ids)
         self._template = _load_template(model)
+        model.tokenize("")  # sets the tokenizer's options, which threads must not change
         self._prefill_chunk = GPU_PREFILL_CHUNK if model.placement.gpu else CPU_PREFILL_CHUNK
         self.info = Loaded(
             slots=slots,
@@ -86,7 +88,7 @@ class TransformersEngine(Engine):
         num_parallel = load.parameters.num_parallel
         return cls(model, DEFAULT_SLOTS if num_parallel is UNSET else num_parallel)
 
-    def submit(self, id_: int, request: Request) -> None:
+    def prepare(self, id_: int, request: Request) -> ActiveRequest:
         if isinstance(request, EmbeddingRequest):
             raise UnsupportedRequestFields(
                 "This model does not compute embeddings. Register an embedding model with format "
@@ -102,7 +104,10 @@ class TransformersEngine(Engine):
             num_ctx=self.info.num_ctx,
             token_to_piece=self._model.token_to_piece,
         )
-        self._prefilling.append(ActiveRequest(generation, new_cache(), inputs, list(tokens)))
+        return ActiveRequest(generation, new_cache(), inputs, list(tokens))
+
+    def submit(self, prepared: ActiveRequest) -> None:
+        self._prefilling.append(prepared)
 
     def cancel(self, id_: int) -> None:
         self._prefilling = [a for a in self._prefilling if a.generation.id != id_]
@@ -110,6 +115,11 @@ class TransformersEngine(Engine):
             if active.generation.id == id_:
                 self._remove(row)
                 break
+
+    def reset(self) -> None:
+        self._prefilling, self._decoding = [], []
+        self._batch = Batch(self._model.placement.device)
+        self._model.placement.synchronize()
 
     @property
     def idle(self) -> bool:
@@ -152,13 +162,12 @@ class TransformersEngine(Engine):
         tokens = [active.tokens[-1] for active in self._decoding]
         try:
             logits = self._model.forward(self.batch_inputs(tokens), self._batch.cache).numpy()
-        except (RuntimeError, MemoryError) as error:
+        except Exception as error:
             return self._fail(self._decoding, error)
         outputs: list[StepOutput] = []
         for row in reversed(range(len(self._decoding))):
             active = self._decoding[row]
-            items = self._sample(active, logits[row])
-            outputs += [(active.generation.id, item) for item in items]
+            outputs += self._sample(active, logits[row])
             if active.generation.finished:
                 self._remove(row)
         return outputs
@@ -178,20 +187,29 @@ class TransformersEngine(Engine):
         }
         try:
             logits = self._model.forward(inputs, active.cache)
-        except (RuntimeError, MemoryError) as error:
+        except Exception as error:
             return self._fail([active], error)
         generation.num_computed_tokens += len(chunk)
         if generation.num_computed_tokens < len(prompt):
             self._prefilling.append(self._prefilling.pop(0))  # prompts take turns
             return []
         self._prefilling.remove(active)
-        items = self._sample(active, logits[0].numpy())
+        outputs = self._sample(active, logits[0].numpy())
         if not generation.finished:
             self._batch.add(active.cache, len(prompt))
             self._decoding.append(active)
-        return [(generation.id, item) for item in items]
+        return outputs
 
-    def _sample(self, active: ActiveRequest, logits: Any) -> list[Item]:
+    def _sample(self, active: ActiveRequest, logits: Any) -> list[StepOutput]:
+        """Sample a token and return the outputs; an error ends the request."""
+        generation = active.generation
+        try:
+            return [(generation.id, item) for item in self._next_items(active, logits)]
+        except Exception as error:
+            generation.finished = True
+            return [(generation.id, request_error(error))]
+
+    def _next_items(self, active: ActiveRequest, logits: Any) -> list[Item]:
         generation = active.generation
         token = generation.sampler.sample(logits, active.tokens)
         active.tokens.append(token)
@@ -209,11 +227,15 @@ class TransformersEngine(Engine):
         self._batch.remove(row)
 
     def _fail(self, requests: list[ActiveRequest], error: Exception) -> list[StepOutput]:
-        """End the requests of a failed computation."""
-        failure: PowerError = ModelLoadFailed(
-            f"The computation failed: {first_line(error)}. Load the model with a smaller num_ctx "
-            "or fewer parallel requests (num_parallel)."
-        )
+        """End the requests of a failed computation.
+
+        Raises
+        ------
+        RuntimeError
+            If the GPU no longer responds, so that no other request can be computed either.
+        """
+        advice = "Load the model with a smaller num_ctx or fewer parallel requests (num_parallel)."
+        failure = computation_error(error, self._model.placement, advice=advice)
         ids = [active.generation.id for active in requests]
         for id_ in ids:
             self.cancel(id_)

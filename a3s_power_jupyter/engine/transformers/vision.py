@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -97,12 +98,22 @@ class VisionEngine(TransformersEngine):
 
     _model: VisionModel
 
+    def __init__(self, model: LoadedModel, slots: int) -> None:
+        super().__init__(model, slots)
+        self._processing = threading.Lock()  # processors change the options of their tokenizer
+
     @classmethod
     def load(cls, load: Load, progress: ProgressCallback) -> VisionEngine:
         renderer().start()
         return cls(VisionModel(load, progress), 1)
 
     def prompt(self, request: ChatRequest | CompletionRequest) -> tuple[list[int], dict[str, Any]]:
+        with self._processing:
+            return self._process(request)
+
+    def _process(
+        self, request: ChatRequest | CompletionRequest
+    ) -> tuple[list[int], dict[str, Any]]:
         if isinstance(request, CompletionRequest):
             return super().prompt(request)
         text = self._render(request.messages)
