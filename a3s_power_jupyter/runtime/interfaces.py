@@ -91,6 +91,9 @@ class Observer(Protocol):
     def changed(self, name: str) -> None:
         """The state or the progress of a model changed."""
 
+    def waiting(self, requests: int) -> None:
+        """The number of requests that wait for any model changed."""
+
     def loaded(self, name: str, seconds: float) -> None:
         """A model was loaded, which took `seconds`."""
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
-from ..contract.errors import ServerBusy, WorkerDied
+from ..contract.errors import WorkerDied
 from ..contract.types import LoadPhase, State
 from ..engine.protocol import Loaded
 from .clock import TimerHandle
@@ -100,41 +98,37 @@ class Runner:
         return "busy" if self.in_use else "loaded"
 
     @property
-    def waiting(self) -> int:
-        """Number of requests that have a lease but no slot yet."""
-        slots = self.info.slots if self.info is not None else 0
-        return max(0, self.leases - slots)
-
-    @property
     def never_expires(self) -> bool:
         return math.isinf(self.keep_alive)
 
-    def check_queue(self, max_queue: int) -> None:
-        """Check that fewer than `max_queue` requests are waiting; 0 means no limit.
+    def is_loaded_as(self, plan: LoadPlan) -> bool:
+        """Whether the model has the parameters of `plan` and keeps them."""
+        return self.plan.parameters == plan.parameters and not (self.outdated or self.unloading)
 
-        Raises
-        ------
-        ServerBusy
-            If the queue is full.
-        """
-        if max_queue and self.waiting >= max_queue:
-            raise ServerBusy(
-                f"{self.waiting} requests are already waiting for the model {self.name!r}. "
-                "Try again in a few seconds.",
-                retry_after=5,
-            )
-
-    @asynccontextmanager
-    async def slot(self) -> AsyncIterator[WorkerHandle]:
-        """Wait for a free slot of the engine. Slots are assigned in the order of the requests."""
-        if self.worker is None or self._slots is None:
+    @property
+    def loaded_worker(self) -> WorkerHandle:
+        """The worker of a loaded model."""
+        if self.worker is None:
             raise RuntimeError(f"{self.name} is not loaded")
-        async with self._slots:
-            yield self.worker
+        return self.worker
+
+    async def take_slot(self) -> None:
+        """Wait for a free slot of the engine. Slots are assigned in the order of the calls."""
+        await self._loaded_slots.acquire()
+
+    def free_slot(self) -> None:
+        """Give back a slot."""
+        self._loaded_slots.release()
 
     def set_loaded(self, worker: WorkerHandle, info: Loaded) -> None:
         self.worker, self.info = worker, info
         self._slots = asyncio.Semaphore(info.slots)
+
+    @property
+    def _loaded_slots(self) -> asyncio.Semaphore:
+        if self._slots is None:
+            raise RuntimeError(f"{self.name} is not loaded")
+        return self._slots
 
     def set_idle_timer(self, timer: TimerHandle, expires_at: float) -> None:
         self.stop_idle_timer()

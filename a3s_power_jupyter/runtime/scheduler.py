@@ -9,15 +9,37 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
 
 from ..contract.errors import ModelBusy, ModelLoadFailed, PowerError, WorkerDied
 from ..contract.types import LoadPhase, State
 from .admission import Admission
 from .clock import Clock
-from .interfaces import Limits, LoadPlan, Observer, Spawn, WorkerHandle
+from .interfaces import Limits, LoadPlan, Observer, Spawn
+from .lease import Lease
 from .loader import load_into
+from .queue import Queue
 from .runner import Runner
 from .steps import Steps
+
+
+@dataclass
+class Reload:
+    """A load with other parameters, until it can begin.
+
+    Attributes
+    ----------
+    plan : LoadPlan
+        How the model is loaded next. A later load replaces it.
+    keep_alive : float or None
+        As for `Scheduler.load`.
+    task : asyncio.Task
+        Loads the model; ends when the load ends.
+    """
+
+    plan: LoadPlan
+    keep_alive: float | None
+    task: asyncio.Task[None] = field(init=False)
 
 
 class Scheduler:
@@ -44,7 +66,8 @@ class Scheduler:
         self._runners: dict[str, Runner] = {}
         self._failures: dict[str, PowerError] = {}
         self._pinned: set[str] = set()
-        self._requested: dict[str, LoadPlan] = {}
+        self._reloads: dict[str, Reload] = {}
+        self._queue = Queue(limits.max_queue, observer.waiting)
         self._steps = Steps()
         self._stopping = False
         self._admission = Admission(
@@ -81,18 +104,17 @@ class Scheduler:
     # ------------------------------------------------------------ leases
 
     @contextlib.asynccontextmanager
-    async def lease(
-        self, plan: LoadPlan, keep_alive: float | None = None
-    ) -> AsyncIterator[WorkerHandle]:
-        """Lease a slot of a model, which is not evicted during the lease.
+    async def lease(self, plan: LoadPlan, keep_alive: float | None = None) -> AsyncIterator[Lease]:
+        """Lease a model to a request. The model is not evicted during the lease.
 
-        Load the model if necessary, or join the load in progress. `keep_alive`, unless None,
-        replaces the number of seconds that the model stays loaded without leases.
+        Load the model if necessary, or join the load in progress, and wait for a slot.
+        `keep_alive`, unless None, replaces the number of seconds that the model stays loaded
+        without leases.
 
         Yields
         ------
-        WorkerHandle
-            The worker of the model.
+        Lease
+            Runs the prompts of the request. Its first slot is free for it.
 
         Raises
         ------
@@ -101,15 +123,21 @@ class Scheduler:
         PowerError
             If the load fails.
         """
-        while True:
-            runner = await self._acquire(plan, keep_alive)
-            try:
-                async with runner.slot() as worker:
-                    if not runner.outdated:
-                        yield worker
-                        return
-            finally:
-                self._release(runner, keep_alive)
+        place = self._queue.enter(plan.name)
+        try:
+            while True:
+                runner = await self._acquire(plan, keep_alive)
+                try:
+                    lease = Lease(runner)
+                    async with lease.reserved():
+                        if not runner.outdated:
+                            place.leave()
+                            yield lease
+                            return
+                finally:
+                    self._release(runner, keep_alive)
+        finally:
+            place.leave()
 
     async def load(
         self, plan: LoadPlan, keep_alive: float | None = None, *, reload: bool = False
@@ -117,20 +145,22 @@ class Scheduler:
         """Load a model without a request. Raises as `lease` does.
 
         If `reload` is set, a model with other parameters is reloaded once the requests that it
-        processes have ended. Requests that wait for it use the reloaded model.
+        processes have ended. Requests that wait for it use the reloaded model. The reload continues
+        if the caller is cancelled; only an unload stops it.
         """
-        if not reload:
-            self._release(await self._acquire(plan, keep_alive), keep_alive)
-            return
-        self._requested[plan.name] = plan
+        place = self._queue.enter(plan.name)
         try:
             runner = self._runners.get(plan.name)
-            if runner is not None and runner.plan.parameters != plan.parameters:
-                self._reload(runner)
-            self._release(await self._acquire(plan, keep_alive), keep_alive)
+            if reload and runner is not None and not runner.is_loaded_as(plan):
+                task = self._reload(runner, plan, keep_alive)
+                await asyncio.wait({task})
+                if task.cancelled():
+                    raise _stopped(plan.name)
+                task.result()
+            else:
+                self._release(await self._acquire(plan, keep_alive), keep_alive)
         finally:
-            if self._requested.get(plan.name) is plan:
-                del self._requested[plan.name]
+            place.leave()
 
     async def unload(self, name: str, *, force: bool = False, reason: str = "asked") -> None:
         """Unload a model, or stop its load, and wait until the worker has exited.
@@ -144,15 +174,17 @@ class Scheduler:
         """
         self._failures.pop(name, None)
         runner = self._runners.get(name)
-        if runner is None:
-            self._changed(name)
-            return
-        if runner.ready and runner.in_use and not force:
+        if runner is not None and runner.ready and runner.in_use and not force:
             raise ModelBusy(
                 f"The model {name!r} is processing {runner.leases} request(s). Wait until they "
                 "finish, or use force to cancel them."
             )
-        await self._unload(runner, reason)
+        if (reload := self._reloads.pop(name, None)) is not None:
+            reload.task.cancel()
+        if runner is None:
+            self._changed(name)
+        else:
+            await self._unload(runner, reason)
 
     def pin(self, name: str, pinned: bool) -> None:
         """Pin or unpin a model. A pinned model is neither evicted nor unloaded when idle."""
@@ -186,7 +218,6 @@ class Scheduler:
                 continue
             if runner is None:
                 runner = self._begin_load(plan)
-            runner.check_queue(self._limits.max_queue)
             runner.leases += 1
             runner.stop_idle_timer()
             try:
@@ -240,12 +271,6 @@ class Scheduler:
         if runner.ready and not runner.in_use:
             self._begin_unload(runner, "idle")
 
-    def _reload(self, runner: Runner) -> None:
-        """Unload a model once the requests that it processes have ended."""
-        runner.outdated = True
-        if not (runner.ready and runner.in_use):
-            self._begin_unload(runner, "reload")
-
     async def _unload(self, runner: Runner, reason: str) -> None:
         self._begin_unload(runner, reason)
         await runner.exited.wait()
@@ -282,10 +307,31 @@ class Scheduler:
 
     # ------------------------------------------------------------ loading
 
+    def _reload(
+        self, runner: Runner, plan: LoadPlan, keep_alive: float | None
+    ) -> asyncio.Task[None]:
+        """Unload a model once the requests that it processes have ended, and load it as planned."""
+        reload = self._reloads.get(plan.name)
+        if reload is None:
+            reload = self._reloads[plan.name] = Reload(plan, keep_alive)
+            reload.task = self._steps.start(self._finish_reload(reload))
+            # Retrieve the exception, as in `_begin_load`.
+            reload.task.add_done_callback(lambda task: task.cancelled() or task.exception())
+        reload.plan, reload.keep_alive = plan, keep_alive
+        runner.outdated = True
+        if not (runner.ready and runner.in_use):
+            self._begin_unload(runner, "reload")
+        return reload.task
+
+    async def _finish_reload(self, reload: Reload) -> None:
+        runner = await self._acquire(reload.plan, None)
+        self._release(runner, reload.keep_alive)
+
     def _begin_load(self, plan: LoadPlan) -> Runner:
         if self._stopping:
             raise ModelLoadFailed(f"Could not load {plan.name!r}: the server is shutting down.")
-        plan = self._requested.get(plan.name, plan)
+        if (reload := self._reloads.pop(plan.name, None)) is not None:
+            plan = reload.plan
         self._failures.pop(plan.name, None)
         runner = Runner(plan, self._clock.monotonic())
         self._runners[plan.name] = runner

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import Any
 
@@ -24,10 +24,12 @@ from ..contract.types import (
     Started,
 )
 from ..remote import Upstreams
+from ..runtime.lease import Lease
 from ..runtime.scheduler import Scheduler
 from ..runtime.steps import finish
 from ..runtime.stream import Stream
 from .load_plan import LoadPlanner
+from .merging import merge
 
 
 class Inference:
@@ -48,12 +50,14 @@ class Inference:
     async def generate(
         self,
         manifest: Manifest,
-        request: ChatRequest | CompletionRequest,
+        requests: Sequence[ChatRequest | CompletionRequest],
         keep_alive: float | None,
-    ) -> AsyncGenerator[Started | Delta | Finished, None]:
-        """Generate text with a local model and yield its parts, `Finished` last.
+    ) -> AsyncGenerator[tuple[int, Started | Delta | Finished], None]:
+        """Generate the texts of one client's request with a local model.
 
-        Closing the generator stops the generation and returns once its slot is free.
+        Yield the parts of all texts as they come, each with the index of its text, and `Finished`
+        last for each. The texts are generated concurrently as slots become free. If one fails, the
+        others are stopped. Closing the generator stops all and returns once their slots are free.
 
         Parameters
         ----------
@@ -65,17 +69,21 @@ class Inference:
         PowerError
             If the load fails, the worker dies, or the request cannot be served.
         """
-        request = with_defaults(request, manifest.default_parameters)
-        async with self._submitted(manifest, request, keep_alive) as stream:
-            async for item in stream:
-                if not isinstance(item, Embedded):
+        defaults = manifest.default_parameters
+        async with self._leased(manifest, keep_alive) as lease:
+            texts = [_text(lease, with_defaults(request, defaults)) for request in requests]
+            async with aclosing(merge(texts)) as items:
+                async for item in items:
                     yield item
 
     async def embed(
         self, manifest: Manifest, request: EmbeddingRequest, keep_alive: float | None
     ) -> Embedded:
         """Compute one L2-normalized vector for each input. Raises as `generate` does."""
-        async with self._submitted(manifest, request, keep_alive) as stream:
+        async with (
+            self._leased(manifest, keep_alive) as lease,
+            _submitted(lease, request) as stream,
+        ):
             async for item in stream:
                 if isinstance(item, Embedded):
                     return item
@@ -104,17 +112,11 @@ class Inference:
                     yield event
 
     @asynccontextmanager
-    async def _submitted(
-        self, manifest: Manifest, request: Request, keep_alive: float | None
-    ) -> AsyncIterator[Stream]:
+    async def _leased(self, manifest: Manifest, keep_alive: float | None) -> AsyncIterator[Lease]:
         plan = self._planner.plan(manifest)
         with self._counted():
-            async with self._scheduler.lease(plan, keep_alive) as worker:
-                stream = worker.submit(request)
-                try:
-                    yield stream
-                finally:
-                    await finish(stream.close())
+            async with self._scheduler.lease(plan, keep_alive) as lease:
+                yield lease
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
@@ -123,6 +125,25 @@ class Inference:
             yield
         finally:
             self.active -= 1
+
+
+async def _text(
+    lease: Lease, request: ChatRequest | CompletionRequest
+) -> AsyncGenerator[Started | Delta | Finished, None]:
+    async with _submitted(lease, request) as stream:
+        async for item in stream:
+            if not isinstance(item, Embedded):
+                yield item
+
+
+@asynccontextmanager
+async def _submitted(lease: Lease, request: Request) -> AsyncIterator[Stream]:
+    async with lease.slot() as worker:
+        stream = worker.submit(request)
+        try:
+            yield stream
+        finally:
+            await finish(stream.close())
 
 
 #: Sampling fields that a registered model may set in its `default_parameters`.

@@ -60,7 +60,8 @@ class Loading:
 
         A loaded model is reloaded if `parameters` are given and differ from those it was loaded
         with, once the requests that it processes have ended. Requests that wait for the model use
-        the reloaded one. Closing the generator cancels the load, unless a request waits for it.
+        the reloaded one. Closing the generator cancels a load, unless a request waits for it, but
+        not a reload, because the model as it was is gone.
 
         Yields
         ------
@@ -146,7 +147,7 @@ class Loading:
         loading.cancel()
         await asyncio.wait({loading})
         runner = self._scheduler.runner(name)
-        if runner is not None and not runner.ready and not runner.in_use:
+        if runner is not None and runner.state == "loading" and not runner.in_use:
             await self._scheduler.unload(name)
 
     async def _preload(self, name: str) -> None:

@@ -33,7 +33,9 @@ class RuntimeObserver:
 
     def changed(self, name: str) -> None:
         self._changes.publish(Change("model", name))
-        self._metrics.waiting(sum(runner.waiting for runner in self._runners()))
+
+    def waiting(self, requests: int) -> None:
+        self._metrics.waiting(requests)
 
     def loaded(self, name: str, seconds: float) -> None:
         workers = [r.worker for r in self._runners() if r.name == name and r.worker is not None]

@@ -105,6 +105,15 @@ def test_token_ids_counts_and_cancelling(minilm: Path) -> None:
     assert (id_, item.prompt_tokens) == (2, 4)  # type: ignore[union-attr]
 
 
+def test_requests_take_turns(minilm: Path) -> None:
+    engine = load(minilm)
+    engine._batch_tokens = 64
+    engine.submit(0, EmbeddingRequest(["a long text of many words " * 5] * 20))
+    engine.submit(1, EmbeddingRequest(["short"]))
+    done = [id_ for _ in range(2) for id_, _item in engine.step()]
+    assert done == [1]
+
+
 def test_invalid_requests_are_refused(minilm: Path) -> None:
     engine = load(minilm)
     for request, error in (

@@ -140,6 +140,16 @@ def test_completions(client: OpenAI, smollm2: str) -> None:
     assert chunks[-1].choices[0].finish_reason == "length"
 
 
+def test_more_prompts_than_the_queue_has_places(client: OpenAI, smollm2: str) -> None:
+    prompts = [f"Chapter {number}" for number in range(300)]
+    reply = client.completions.create(model=smollm2, prompt=prompts, max_tokens=1)
+    assert [choice.index for choice in reply.choices] == list(range(300))
+    prompts[20] = "word " * 10_000
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.completions.create(model=smollm2, prompt=prompts, max_tokens=1)
+    assert caught.value.code == "context_length_exceeded"
+
+
 def test_embeddings(client: OpenAI, smollm2: str) -> None:
     texts = ["The cat sat on the mat.", "A cat is on a mat.", "Interest rates rose."]
     whole = client.embeddings.create(model=smollm2, input=texts)

@@ -12,7 +12,8 @@ import gc
 import os
 import struct
 import tracemalloc
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from typing import Any
 
 import msgspec
@@ -40,6 +41,7 @@ from a3s_power_jupyter.contract.types import (
     Started,
 )
 from a3s_power_jupyter.handlers import event_stream
+from a3s_power_jupyter.service.merging import merge
 
 #: Bytes of the blocks that `UncollectedService` counts.
 LARGE_BLOCK = 500_000
@@ -206,9 +208,13 @@ class FakeInference:
         self.next_step = asyncio.Event()
 
     async def generate(
-        self, manifest: Manifest, request: object, keep_alive: float | None
-    ) -> AsyncGenerator[Started | Delta | Finished, None]:
-        name = manifest.name
+        self, manifest: Manifest, requests: Sequence[object], keep_alive: float | None
+    ) -> AsyncGenerator[tuple[int, Started | Delta | Finished], None]:
+        async with aclosing(merge([self._text(manifest.name) for _ in requests])) as items:
+            async for item in items:
+                yield item
+
+    async def _text(self, name: str) -> AsyncGenerator[Started | Delta | Finished, None]:
         self.active += 1
         try:
             if name == "busy":

@@ -75,8 +75,10 @@ class FakeWorker:
         Called by the test to simulate the death of the worker.
     load_result : asyncio.Future
         Result of the load, set by `succeed` and `fail`.
+    requests : list of Request
+        The submitted requests.
     streams : list of Stream
-        Streams of the submitted requests.
+        Their streams.
     progress : callable or None
         Progress callback of the load.
     stopped : bool
@@ -88,6 +90,7 @@ class FakeWorker:
     name: str
     on_death: Callable[[WorkerDied], None]
     load_result: asyncio.Future[Loaded] = field(default_factory=asyncio.Future)
+    requests: list[Request] = field(default_factory=list)
     streams: list[Stream] = field(default_factory=list)
     progress: ProgressCallback | None = None
     stopped: bool = False
@@ -109,6 +112,7 @@ class FakeWorker:
 
     def submit(self, request: Request) -> Stream:
         stream = Stream(cancel=lambda: stream.push(Ended(0)))
+        self.requests.append(request)
         self.streams.append(stream)
         return stream
 

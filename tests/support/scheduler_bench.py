@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 
 from a3s_power_jupyter.contract.errors import WorkerDied
 from a3s_power_jupyter.contract.parameters import LoadParameters
@@ -26,6 +27,8 @@ class Bench:
         Bytes that the system reports as available.
     events : list of tuple
         Name of a model, and its new state or an event.
+    queue : list of int
+        Numbers of waiting requests, the current one last.
     loads_succeed : bool
         Whether loads succeed at once; otherwise the test completes them.
     """
@@ -35,6 +38,7 @@ class Bench:
         self.workers: list[FakeWorker] = []
         self.free = 1000
         self.events: list[tuple[str, str]] = []
+        self.queue: list[int] = []
         self.loads_succeed = True
         self.scheduler = Scheduler(
             spawn=self._spawn,
@@ -67,7 +71,10 @@ class Bench:
         """Make a request that the worker answers at once, and return the answer."""
         text = ""
         load_plan = self.plan(name, **plan)  # type: ignore[arg-type]
-        async with self.scheduler.lease(load_plan, keep_alive) as worker:
+        async with (
+            self.scheduler.lease(load_plan, keep_alive) as lease,
+            lease.slot() as worker,
+        ):
             stream = worker.submit(CompletionRequest("x"))
             self.worker(name).answer()
             async for item in stream:
@@ -98,8 +105,22 @@ class Bench:
     def changed(self, name: str) -> None:
         self.events.append((name, self.state(name)))
 
+    def waiting(self, requests: int) -> None:
+        self.queue.append(requests)
+
     def loaded(self, name: str, seconds: float) -> None:
         self.events.append((name, "is loaded"))
 
     def evicted(self, name: str, reason: str) -> None:
         self.events.append((name, f"evicted: {reason}"))
+
+
+def with_num_ctx(bench: Bench, num_ctx: int) -> LoadPlan:
+    return replace(bench.plan("a"), parameters=LoadParameters(num_ctx=num_ctx))
+
+
+def loaded_num_ctx(bench: Bench) -> object:
+    runner = bench.scheduler.runner("a")
+    assert runner is not None
+    assert runner.ready
+    return runner.plan.parameters.num_ctx

@@ -41,8 +41,8 @@ class ServiceBench(Bench):
         Whether loads make no progress.
     """
 
-    def __init__(self) -> None:
-        super().__init__(max_models=1)
+    def __init__(self, **limits: float) -> None:
+        super().__init__(max_models=1, **limits)
         executor = InlineExecutor(1)
         asyncio.get_running_loop().set_default_executor(executor)
         self.tasks: list[asyncio.Task[Any]] = []
@@ -73,17 +73,23 @@ class ServiceBench(Bench):
         task.cancel()
 
     async def generate(
-        self, name: str, *, prompt: str = "x", items: int = 9, keep_alive: float | None = None
+        self,
+        name: str,
+        *,
+        prompt: str = "x",
+        prompts: int = 1,
+        items: int | None = None,
+        keep_alive: float | None = None,
     ) -> str:
-        """Make a request, close it after `items` items, and return its text."""
+        """Make a request, close it after `items` items, and return its texts."""
         manifest = await self.catalog.manifest(name)
-        text = ""
-        request = CompletionRequest(prompt)
-        async with aclosing(self.inference.generate(manifest, request, keep_alive)) as stream:
-            async for item in stream:
+        text, received = "", 0
+        requests = [CompletionRequest(prompt) for _ in range(prompts)]
+        async with aclosing(self.inference.generate(manifest, requests, keep_alive)) as stream:
+            async for _index, item in stream:
                 text += item.text if isinstance(item, Delta) else ""
-                items -= 1
-                if items == 0:
+                received += 1
+                if received == items:
                     break
         return text
 

@@ -8,7 +8,12 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from a3s_power_jupyter.contract.errors import ModelNotFound, PowerError, WorkerDied
+from a3s_power_jupyter.contract.errors import (
+    ContextLengthExceeded,
+    ModelNotFound,
+    PowerError,
+    WorkerDied,
+)
 from a3s_power_jupyter.contract.types import (
     CompletionRequest,
     Delta,
@@ -47,11 +52,13 @@ async def steps_of(task: asyncio.Future[Any], what: str = "") -> int:
 class StepWorker(FakeWorker):
     """A worker with one slot that answers each request after some steps.
 
-    A request with the prompt "hold" is answered once `release` is set.
+    A request with the prompt "hold" is answered once `release` is set. The request with the index
+    `failing` fails.
     """
 
     release: asyncio.Event
     stalls = False
+    failing: int | None = None
 
     async def load(self, load: Load, progress: ProgressCallback) -> Loaded:
         for value in (0.0, 0.5):
@@ -64,9 +71,12 @@ class StepWorker(FakeWorker):
     def submit(self, request: Request) -> Stream:
         assert all(ended(stream) for stream in self.streams), "more requests than slots"
         stream = Stream(cancel=lambda: self._soon(stream, Ended(0)))
+        self.requests.append(request)
         self.streams.append(stream)
         if self.exited:
             stream.push(WorkerDied("unloaded"))
+        elif len(self.requests) - 1 == self.failing:
+            self._soon(stream, Started(1, 0), ContextLengthExceeded("too long"))
         elif isinstance(request, EmbeddingRequest):
             self._soon(stream, Embedded(struct.pack("<f", 1.0), 1, 1), Ended(0))
         elif isinstance(request, CompletionRequest) and request.prompt == "hold":

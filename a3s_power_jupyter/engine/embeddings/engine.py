@@ -221,12 +221,14 @@ class EmbeddingEngine(Engine[list[Text]]):
     # ------------------------------------------------------------ batches
 
     def _next_batch(self) -> list[Text]:
-        """Take the longest text of the oldest request and the texts closest to it in length.
+        """Take the longest text of one request and the texts closest to it in length.
 
-        Texts of similar lengths need little padding, and no request waits forever.
+        Texts of similar lengths need little padding. The requests take turns, so that none waits
+        for all the texts of another one.
         """
-        oldest = next(iter(self._jobs.values()))
-        last = max(i for i, text in enumerate(self._waiting) if text.job is oldest)
+        job = self._jobs.pop(next(iter(self._jobs)))
+        self._jobs[job.id] = job
+        last = max(i for i, text in enumerate(self._waiting) if text.job is job)
         count = max(1, self._batch_tokens // self._waiting[last].length)
         first = max(0, last + 1 - count)
         batch = self._waiting[first : last + 1]

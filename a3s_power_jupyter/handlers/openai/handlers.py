@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 from ...contract.errors import InvalidParameter
 from ...contract.types import Delta, Finished, Manifest, Route
@@ -20,8 +20,6 @@ from .requests import EmbeddingCall, GenerationCall, read_chat, read_completion,
 LARGE_VECTORS = 256 * 1024
 
 DONE = b"data: [DONE]\n\n"
-
-T = TypeVar("T")
 
 
 class InferenceHandler(EventStreamHandler):
@@ -108,12 +106,9 @@ class GenerationHandler(InferenceHandler):
         """Yield the items of all choices, each with its choice's index, and update the metrics."""
         started = time.monotonic()
         first = True
-        choices = [
-            self.service.inference.generate(manifest, request, call.keep_alive)
-            for request in call.requests
-        ]
+        choices = self.service.inference.generate(manifest, call.requests, call.keep_alive)
         with metrics.ACTIVE_REQUESTS.track_inprogress(), metrics.INFERENCE_DURATION.time():
-            async with aclosing(merge(choices)) as items:
+            async with aclosing(choices) as items:
                 async for index, item in items:
                     if first and isinstance(item, Delta):
                         first = False
@@ -171,44 +166,3 @@ def _count_usage(name: str, reply: dict[str, Any]) -> None:
         tokens = usage.get(field)
         if isinstance(tokens, int) and 0 < tokens < 2**31:
             counter.labels(name).inc(tokens)
-
-
-async def merge(sources: Sequence[AsyncGenerator[T, None]]) -> AsyncGenerator[tuple[int, T], None]:
-    """Yield the items of all `sources` as they arrive, each with the index of its source.
-
-    The sources run concurrently, each at most one item ahead of the reader. They are all closed
-    when one of them fails or the reader closes this generator.
-    """
-    if len(sources) == 1:
-        # The usual case. Without a task and a queue, each item costs less.
-        async with aclosing(sources[0]) as only:
-            async for item in only:
-                yield 0, item
-        return
-    queue: asyncio.Queue[tuple[int, T] | Exception | None] = asyncio.Queue(maxsize=1)
-
-    async def drain(index: int, source: AsyncGenerator[T, None]) -> None:
-        end: Exception | None = None
-        try:
-            async with aclosing(source):
-                async for item in source:
-                    await queue.put((index, item))
-        except Exception as error:
-            end = error
-        await queue.put(end)
-
-    tasks = [asyncio.ensure_future(drain(i, source)) for i, source in enumerate(sources)]
-    try:
-        running = len(tasks)
-        while running:
-            received = await queue.get()
-            if isinstance(received, Exception):
-                raise received
-            if received is None:
-                running -= 1
-            else:
-                yield received
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

@@ -87,6 +87,7 @@ SCENARIOS: dict[str, tuple[Action, Action]] = {
     "request that waits for a slot": (busy, request_that_waits_for_a_slot),
     "request that waits for a busy model": (busy, request_that_waits_for_a_busy_model),
     "request with keep_alive 0": (loaded, lambda bench: bench.generate("a", keep_alive=0.0)),
+    "request with several prompts": (loaded, lambda bench: bench.generate("a", prompts=3)),
     "closed generator": (nothing, lambda bench: bench.generate("a", items=2)),
     "embedding": (nothing, lambda bench: bench.embed("a")),
     "reload of an idle model": (loaded, lambda bench: bench.load("a", num_ctx=64)),

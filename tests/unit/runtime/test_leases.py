@@ -13,8 +13,9 @@ from a3s_power_jupyter.contract.errors import (
     ServerBusy,
     WorkerDied,
 )
+from a3s_power_jupyter.runtime.lease import Lease
 from support.fakes import settle
-from support.scheduler_bench import Bench
+from support.scheduler_bench import Bench, loaded_num_ctx, with_num_ctx
 
 
 async def test_requests_get_slots_in_order_and_a_full_queue_refuses_more() -> None:
@@ -29,6 +30,83 @@ async def test_requests_get_slots_in_order_and_a_full_queue_refuses_more() -> No
     assert not waiting.done()
     finish_running.set()
     await asyncio.gather(running, waiting)
+
+
+async def test_requests_that_wait_for_a_reload_count_as_waiting() -> None:
+    bench = Bench(max_queue=2)
+    running, finish = await bench.hold("a")
+    waiting = asyncio.create_task(bench.ask("a"))
+    await settle()
+    reload = asyncio.create_task(bench.scheduler.load(with_num_ctx(bench, 64), reload=True))
+    await settle()
+    assert bench.queue[-1] == 2
+    with pytest.raises(ServerBusy):
+        await bench.ask("a")
+    with pytest.raises(ServerBusy):
+        await bench.scheduler.load(with_num_ctx(bench, 65), reload=True)
+    finish.set()
+    await asyncio.gather(running, reload)
+    assert await waiting == "hello"
+    assert loaded_num_ctx(bench) == 64
+    assert bench.queue[-1] == 0
+
+
+async def test_a_request_keeps_its_place_when_the_model_is_reloaded() -> None:
+    bench = Bench(max_queue=2)
+    running, finish = await bench.hold("a")
+    waiting = asyncio.create_task(bench.ask("a"))
+    await settle()
+    bench.loads_succeed = False
+    reload = asyncio.create_task(bench.scheduler.load(with_num_ctx(bench, 64), reload=True))
+    await settle()
+    finish.set()
+    await running
+    while bench.state("a") != "loading":
+        with pytest.raises(ServerBusy):
+            await bench.ask("a")
+        await asyncio.sleep(0)
+    await settle()
+    bench.workers[-1].succeed()
+    await reload
+    assert await waiting == "hello"
+
+
+async def test_a_full_queue_of_one_model_does_not_refuse_requests_for_another() -> None:
+    bench = Bench(max_queue=1)
+    running, finish_running = await bench.hold("a")
+    waiting, finish_waiting = await bench.hold("a")
+    assert await bench.ask("b") == "hello"
+    finish_running.set()
+    finish_waiting.set()
+    await asyncio.gather(running, waiting)
+
+
+async def test_prompts_of_requests_take_turns() -> None:
+    bench = Bench(max_queue=1)
+    turns: list[str] = []
+
+    async def run(lease: Lease, name: str) -> None:
+        async with lease.slot():
+            turns.append(name)
+            await asyncio.sleep(0)
+
+    async def request(name: str, prompts: int) -> None:
+        async with bench.scheduler.lease(bench.plan("a")) as lease:
+            await asyncio.gather(*(run(lease, f"{name}{i}") for i in range(prompts)))
+
+    await bench.ask("a")
+    first = asyncio.create_task(request("x", 4))
+    await asyncio.sleep(0)
+    second = asyncio.create_task(request("y", 2))
+    await asyncio.gather(first, second)
+    assert turns == ["x0", "x1", "y0", "x2", "y1", "x3"]
+
+
+async def test_a_slot_is_free_after_a_lease_that_runs_no_prompt(bench: Bench) -> None:
+    for _ in range(2):
+        async with bench.scheduler.lease(bench.plan("a")):
+            pass
+    assert await bench.ask("a") == "hello"
 
 
 async def test_a_busy_model_is_unloaded_only_by_force(bench: Bench) -> None:

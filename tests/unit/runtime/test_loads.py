@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 
 import pytest
+from msgspec import UNSET
 
 from a3s_power_jupyter.contract.errors import FileNotFound, ModelLoadFailed, WorkerDied
 from a3s_power_jupyter.contract.parameters import LoadParameters
 from a3s_power_jupyter.engine.protocol import Load
 from a3s_power_jupyter.runtime.interfaces import LoadPlan
 from support.fakes import settle
-from support.scheduler_bench import Bench
+from support.scheduler_bench import Bench, loaded_num_ctx, with_num_ctx
 
 
 async def test_the_first_request_loads_the_model_and_the_second_uses_it(bench: Bench) -> None:
@@ -116,17 +116,6 @@ async def test_a_load_that_is_stopped_before_it_begins_fails_its_requests(bench:
     assert await bench.ask("a") == "hello"
 
 
-def with_num_ctx(bench: Bench, num_ctx: int) -> LoadPlan:
-    return replace(bench.plan("a"), parameters=LoadParameters(num_ctx=num_ctx))
-
-
-def loaded_num_ctx(bench: Bench) -> object:
-    runner = bench.scheduler.runner("a")
-    assert runner is not None
-    assert runner.ready
-    return runner.plan.parameters.num_ctx
-
-
 async def test_requests_that_wait_get_the_model_with_the_parameters_of_the_last_load(
     bench: Bench,
 ) -> None:
@@ -159,6 +148,57 @@ async def test_a_busy_model_is_reloaded_once_the_requests_in_progress_have_ended
     assert bench.workers[0].streams == []
     assert loaded_num_ctx(bench) == 64
     assert ("a", "evicted: reload") in bench.events
+
+
+async def test_a_reload_continues_when_its_client_leaves(bench: Bench) -> None:
+    running, finish = await bench.hold("a")
+    load = asyncio.create_task(bench.scheduler.load(with_num_ctx(bench, 64), 7.0, reload=True))
+    await settle()
+    load.cancel()
+    await settle()
+    assert not bench.workers[0].stopped
+    finish.set()
+    await running
+    await settle()
+    assert bench.state("a") == "loaded"
+    assert loaded_num_ctx(bench) == 64
+    runner = bench.scheduler.runner("a")
+    assert runner is not None
+    assert runner.keep_alive == 7.0
+    await bench.clock.advance(8)
+    assert await bench.ask("a") == "hello"
+    assert loaded_num_ctx(bench) is UNSET  # the parameters of one load are not kept
+
+
+async def test_the_last_of_several_reloads_counts(bench: Bench) -> None:
+    running, finish = await bench.hold("a")
+    loads = []
+    for num_ctx in (64, 65, 66):
+        plan = with_num_ctx(bench, num_ctx)
+        loads.append(asyncio.create_task(bench.scheduler.load(plan, reload=True)))
+        await settle()
+    loads[1].cancel()
+    finish.set()
+    await asyncio.gather(running, loads[0], loads[2])
+    assert loaded_num_ctx(bench) == 66
+    assert len(bench.workers) == 2
+
+
+async def test_an_unload_stops_a_reload_that_waits(bench: Bench) -> None:
+    running, finish = await bench.hold("a")
+    load = asyncio.create_task(bench.scheduler.load(with_num_ctx(bench, 64), reload=True))
+    left = asyncio.create_task(bench.scheduler.load(with_num_ctx(bench, 65), reload=True))
+    await settle()
+    left.cancel()
+    await bench.scheduler.unload("a", force=True)
+    with pytest.raises(ModelLoadFailed):
+        await load
+    finish.set()
+    await running
+    await settle()
+    assert bench.state("a") == "unloaded"
+    assert await bench.ask("a") == "hello"
+    assert loaded_num_ctx(bench) is UNSET
 
 
 async def test_a_worker_that_dies_right_after_the_load_fails_the_load(bench: Bench) -> None:
