@@ -17,9 +17,6 @@ from typing import Any, ClassVar
 
 from .text import printable, shortened
 
-#: Longest `retry_after` of another server to pass on to a client, in seconds.
-MAX_RETRY_AFTER = 3600
-
 
 class PowerError(Exception):
     """Base class of all errors; raised directly for unexpected failures.
@@ -75,19 +72,6 @@ def from_wire(wire: dict[str, Any]) -> PowerError:
         param=wire.get("param"),
         retry_after=wire.get("retry_after"),
     )
-
-
-def parse_retry_after(value: str) -> int | None:
-    """Return the seconds of a ``Retry-After`` header for a client, or None if it has none.
-
-    Parameters
-    ----------
-    value : str
-        The header of another server. At most `MAX_RETRY_AFTER` seconds are returned.
-    """
-    if not (value.isascii() and value.isdecimal()):
-        return None
-    return min(int(value[:10]), MAX_RETRY_AFTER)
 
 
 # ---------------------------------------------------------------- invalid requests

@@ -62,8 +62,9 @@ def summary(status: PullStatus) -> str:
 
 
 def text(status: PullStatus) -> str:
-    """Return the name and the summary in one line."""
-    return printable(f"{status.name}: {summary(status)}")
+    """Return the name and the summary in one line, and what the pull is waiting for."""
+    waiting = f". {status.note}" if status.phase == "waiting" and status.note else ""
+    return printable(f"{status.name}: {summary(status)}{waiting}")
 
 
 def markup(status: PullStatus) -> str:

@@ -21,8 +21,8 @@ from ..contract.errors import (
     UpstreamRefused,
     UpstreamTimeout,
     UpstreamUnauthorized,
-    parse_retry_after,
 )
+from ..contract.retry_after import parse_retry_after
 from ..contract.sse import EventParser
 from ..contract.types import Route
 

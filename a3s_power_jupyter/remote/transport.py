@@ -75,7 +75,9 @@ class UpstreamTransport:
         client = self._client_for(url)
         request = client.build_request(method, url, content=content, headers=headers)
         try:
-            response = await client.send(request, stream=True)
+            # The timeouts of httpx2 begin again with each byte of the head.
+            async with asyncio.timeout(CONNECT_TIMEOUT + self._timeout):
+                response = await client.send(request, stream=True)
             try:
                 if not response.is_success:
                     body = await _beginning(response)
@@ -90,7 +92,7 @@ class UpstreamTransport:
                 yield response
             finally:
                 await response.aclose()
-        except httpx2.TimeoutException:
+        except (httpx2.TimeoutException, TimeoutError):
             raise UpstreamTimeout(
                 f"The upstream {request.url.host} did not answer in time. Try again, or increase "
                 "PowerApp.remote_timeout."

@@ -30,6 +30,10 @@ class Failure:
         Matching requests that succeed before the first failure.
     delay : float or None
         Seconds before the reply.
+    hang_up : bool or None
+        Close the connection without a reply.
+    drip : float or None
+        Seconds between two bytes of a head that never ends.
     status, headers : int or None, dict or None
         Reply with this status and without the file.
     cut_after : int or None
@@ -53,6 +57,8 @@ class Failure:
     times: int | None = 1
     skip: int = 0
     delay: float | None = None
+    hang_up: bool | None = None
+    drip: float | None = None
     status: int | None = None
     headers: Mapping[str, str] | None = None
     cut_after: int | None = None

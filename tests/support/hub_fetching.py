@@ -16,12 +16,14 @@ from typing import Any
 import msgspec
 
 from a3s_power_jupyter.contract.types import PullStatus
+from a3s_power_jupyter.hub.http.addresses import origin_of
+from a3s_power_jupyter.hub.http.http_client import Client
+from a3s_power_jupyter.hub.http.retries import Retry
 from a3s_power_jupyter.hub.protocol import STATUS_DECODER, Command, Pause, StartPull
 from a3s_power_jupyter.hub.resolve.hub_api import HubApi, RemoteFile
 from a3s_power_jupyter.hub.resolve.reference import parse
 from a3s_power_jupyter.hub.transfer.download import Policy, Throttle
 from a3s_power_jupyter.hub.transfer.fetch import Fetcher
-from a3s_power_jupyter.hub.transfer.http_client import Client, origin_of
 from a3s_power_jupyter.hub.transfer.partial_state import PartialPaths
 from a3s_power_jupyter.hub.transfer.progress import Progress
 from a3s_power_jupyter.ipc.child import python_module
@@ -68,6 +70,8 @@ class Fetching:
         Set it to pause.
     progress : Progress
         Progress of the last file.
+    retries : list of Retry
+        All reported ones.
     """
 
     hub: HubServer
@@ -77,6 +81,7 @@ class Fetching:
     name: str = "a-model"
     force: bool = False
     stop: threading.Event = field(default_factory=threading.Event)
+    retries: list[Retry] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.store = ModelStore(self.home)
@@ -89,13 +94,18 @@ class Fetching:
             name=self.name,
             store=self.store,
             progress=self.progress,
-            new_client=lambda: Client(self.policy.stall, origin_of(self.hub.url), self.token),
+            new_client=self._new_client,
             stop=self.stop,
             policy=self.policy,
             throttle=self.throttle,
             force=self.force,
+            on_retry=self.retries.append,
         )
         return fetcher.fetch(file)
+
+    def _new_client(self) -> Client:
+        hub = origin_of(self.hub.url)
+        return Client(hub, self.token, stall=self.policy.stall, head=self.policy.head)
 
     def partial(self, file: RemoteFile) -> Path:
         return PartialPaths(self.home, file.url).bytes

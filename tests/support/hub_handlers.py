@@ -52,17 +52,27 @@ class Request(BaseHTTPRequestHandler):
         failure = self.hub.failure(stage, path)
         if failure.delay is not None:
             self.hub.stopping.wait(failure.delay)
-        if failure.status is None:
+        if failure.drip is not None:
+            self.drip(failure.drip)
+        elif failure.status is not None:
+            self.reply(failure.status, b"simulated", **(failure.headers or {}))
+        elif not failure.hang_up:
             return failure
-        self.reply(failure.status, b"simulated", **(failure.headers or {}))
+        self.close_connection = self.close_connection or not failure.status
         return None
+
+    def drip(self, pause: float) -> None:
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
+        while not self.hub.stopping.wait(pause):
+            self.wfile.write(b"x")
 
     def reply(self, status: int, body: bytes = b"", **headers: str) -> None:
         self.record.status = status
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name.replace("_", "-"), value)
-        self.send_header("Content-Length", str(len(body)))
+        if "Content_Length" not in headers:
+            self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         if self.command == "GET" and body:
             self.wfile.write(body)

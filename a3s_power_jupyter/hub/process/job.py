@@ -23,13 +23,14 @@ from ...store.files import file_size, make_directory
 from ...store.formats.mmproj import with_vision
 from ...store.os_errors import writing
 from ...store.staging import describe_staged
+from ..http.addresses import origin_of
+from ..http.http_client import Client
 from ..protocol import StartPull
 from ..resolve.hub_api import HubApi, RemoteFile, hub_token
 from ..resolve.plan import Plan, make_plan
 from ..transfer.download import Policy, Throttle
 from ..transfer.exceptions import ContentChanged
 from ..transfer.fetch import Fetcher, local_copies
-from ..transfer.http_client import Client, origin_of
 from ..transfer.partial_state import PartialPaths, bytes_on_disk, discard
 from ..transfer.progress import Progress, Reporter
 
@@ -85,7 +86,9 @@ class Job:
         reference = self._request.reference
         token = hub_token(self._request.token)
         self._redactor.add(token)
-        hub = HubApi(self._request.endpoint, token)
+        hub = HubApi(
+            self._request.endpoint, token, stop=self._stop, on_retry=self._reporter.retrying
+        )
         for _ in range(MAX_PLANS):
             self._reporter.resolving()
             plan = make_plan(reference, hub, memory_bytes=self._request.memory_bytes)
@@ -109,11 +112,12 @@ class Job:
             name=plan.name,
             store=self._store,
             progress=progress,
-            new_client=lambda: Client(self._policy.stall, hub, token),
+            new_client=lambda: Client(hub, token, stall=self._policy.stall, head=self._policy.head),
             stop=self._stop,
             policy=self._policy,
             throttle=self._throttle,
             force=self._request.force,
+            on_retry=self._reporter.retrying,
         )
         with self._explaining_full_disk(plan, progress):
             self._prepare(plan, fetcher)

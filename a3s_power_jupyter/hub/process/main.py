@@ -15,8 +15,8 @@ from ...contract.errors import PowerError, from_wire
 from ...contract.redaction import Redactor, redact_logs
 from ...contract.types import PullStatus
 from ...ipc import harness
+from ..http.retries import Stopped
 from ..protocol import COMMAND_DECODER, Command, StartPull
-from ..transfer.exceptions import Stopped
 from ..transfer.progress import INTERVAL, Reporter
 from .job import Job
 

@@ -5,8 +5,9 @@ Only the pull process imports this module, to keep huggingface_hub out of the no
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import parse_qsl, quote, urlsplit
@@ -29,10 +30,11 @@ from ...contract.errors import (
     HubUnauthorized,
     InvalidReference,
     PowerError,
-    parse_retry_after,
 )
 from ...contract.redaction import Redactor, clean_token
-from .hub_requests import request
+from ...contract.retry_after import parse_retry_after
+from ..http.hub_requests import HubRequests
+from ..http.retries import Retry
 from .reference import REPO
 
 #: Largest JSON file to read, in bytes. A weights index has one line per tensor: a few MB at most.
@@ -134,6 +136,8 @@ class HubApi:
         URL of the hub; default: ``HF_ENDPOINT``, or huggingface.co.
     token : str or None
         See `hub_token`. It is only sent to the hub's host.
+    stop, on_retry
+        See `HubRequests`.
 
     Raises
     ------
@@ -145,15 +149,23 @@ class HubApi:
         By every method, if the repository or the revision does not exist.
     """
 
-    def __init__(self, endpoint: str | None = None, token: str | None = None) -> None:
+    def __init__(
+        self,
+        endpoint: str | None = None,
+        token: str | None = None,
+        *,
+        stop: threading.Event | None = None,
+        on_retry: Callable[[Retry | None], None] = lambda retry: None,
+    ) -> None:
         self.endpoint = (endpoint or constants.ENDPOINT).rstrip("/")
         self._token = hub_token(token)
+        self._requests = HubRequests(self._token, stop, on_retry)
 
     def repository(self, repo: str, revision: str) -> Repository:
         """Return the repository, with the commit that `revision` refers to now."""
         url = f"{self.endpoint}/api/models/{repo}/revision/{quote(revision, safe='')}"
         with self._errors(repo, revision):
-            return _decode(request("GET", url, self._token), Repository)
+            return _decode(self._requests.send("GET", url), Repository)
 
     def files(self, repository: Repository) -> list[RemoteFile]:
         """Return all files, from all folders and pages, except those with an unsafe path."""
@@ -163,7 +175,7 @@ class HubApi:
         query = {"recursive": "true"}
         with self._errors(repository.repo, repository.commit):
             while query:
-                reply = request("GET", url, self._token, params=query)
+                reply = self._requests.send("GET", url, params=query)
                 entries = _decode(reply, list[_Entry])
                 files += self._files(repository, entries)
                 count += len(entries)
@@ -188,7 +200,7 @@ class HubApi:
     def check_access(self, repository: Repository, file: RemoteFile) -> None:
         """Check that the token has access to the files of a gated repository."""
         with self._errors(repository.repo, repository.commit):
-            request("HEAD", file.url, self._token, follow_redirects=False)
+            self._requests.send("HEAD", file.url, follow_redirects=False)
 
     def json(self, repository: Repository, file: RemoteFile) -> Any:
         """Return the content of a small JSON file."""
@@ -198,7 +210,7 @@ class HubApi:
                 "of a model."
             )
         with self._errors(repository.repo, repository.commit):
-            return _decode(request("GET", file.url, self._token, limit=MAX_JSON), object)
+            return _decode(self._requests.send("GET", file.url, limit=MAX_JSON), object)
 
     def _file(self, repository: Repository, entry: _Entry) -> RemoteFile:
         url = f"{self.endpoint}/{repository.repo}/resolve/{repository.commit}/{quote(entry.path)}"

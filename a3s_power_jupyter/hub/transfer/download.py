@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 import time
@@ -9,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ...contract.errors import HubError
-from .exceptions import Stopped, Transient
-from .http_client import Client
+from ..http.http_client import HEAD_TIMEOUT, Client
+from ..http.retries import MAX_WAIT, PATIENCE, OnRetry, Retry, Stopped, Transient
 from .parts import SMALLEST, Part, Parts
 from .source import Body, Source
 
@@ -34,23 +35,29 @@ class Policy:
         Simultaneous connections for one file.
     stall : float
         Time without a byte after which a connection is closed.
+    head : float
+        Time until the head of a reply must be complete.
     attempts : int
         Consecutive attempts of one connection without a byte before it gives up.
+    patience : float
+        Time without a byte, including waits, after which the download gives up.
     first_wait, longest_wait : float
         Wait between two attempts. It doubles each time, with jitter, so that connections do not
         retry simultaneously.
     longest_retry_after : float
-        Longest ``Retry-After`` to wait for; a longer one raises an error.
+        Longest ``Retry-After`` to wait for; a connection gives up if it is longer.
     checkpoint : float
         Time between two checkpoints; one is also due after `CHECKPOINT_BYTES`.
     """
 
     connections: int = 4
     stall: float = 30.0
+    head: float = HEAD_TIMEOUT
     attempts: int = 10
+    patience: float = PATIENCE
     first_wait: float = 0.5
     longest_wait: float = 30.0
-    longest_retry_after: float = 300.0
+    longest_retry_after: float = MAX_WAIT
     checkpoint: float = 5.0
 
     def wait(self, failures: int) -> float:
@@ -94,6 +101,13 @@ class Download:
         Writes bytes at the position of a part.
     new_client : callable
         Creates a client for each connection.
+    on_retry : callable
+        Called before a request is repeated.
+
+    Attributes
+    ----------
+    progressed_at : float
+        Monotonic seconds of the last byte, or of the start.
     """
 
     def __init__(
@@ -104,12 +118,15 @@ class Download:
         new_client: Callable[[], Client],
         throttle: Throttle,
         policy: Policy,
+        on_retry: OnRetry,
     ) -> None:
         self.source = source
         self.parts = parts
         self.write = write
         self.throttle = throttle
         self.policy = policy
+        self.on_retry = on_retry
+        self.progressed_at = time.monotonic()
         self.ending = threading.Event()
         #: Held by the only connection that receives the whole file.
         self.whole_file = threading.Lock()
@@ -184,6 +201,8 @@ class Download:
             if stop.is_set():
                 return
             self.ending.wait(POLL)
+            for connection in self._connections:
+                connection.client.expire(time.monotonic())
             if time.monotonic() >= due_time or self.parts.completed >= due_bytes:
                 checkpoint()
                 due_time, due_bytes = self._next_checkpoint()
@@ -235,23 +254,29 @@ class _Connection:
         Raises
         ------
         HubError
-            If this is the last connection, or if the wait would be too long.
+            If this is the last connection, and there were too many attempts, or the wait would be
+            too long.
         """
         download, policy = self._download, self._download.policy
         self._failures += 1
         # The first refusal of a link may only mean that it has expired.
         if error.overloaded and (not error.stale or self._failures > 1):
             download.throttle.narrow()
-        if self._failures >= policy.attempts:
+        wait = policy.wait(self._failures) if error.wait is None else error.wait
+        at = time.monotonic() + wait
+        if (
+            self._failures >= policy.attempts
+            or wait > max(policy.longest_retry_after, policy.longest_wait)
+            or at > download.progressed_at + policy.patience
+        ):
             if download.retire():
                 return False
             raise self._give_up(error)
+        download.on_retry(Retry(error.reason, at, self._failures + 1, policy.attempts))
         if error.wait is None:
-            download.ending.wait(policy.wait(self._failures))
-        elif error.wait <= policy.longest_retry_after:
-            download.throttle.hold(error.wait)
+            download.ending.wait(wait)
         else:
-            raise self._give_up(error)
+            download.throttle.hold(wait)
         return True
 
     def _fetch(self, part: Part) -> None:
@@ -290,11 +315,15 @@ class _Connection:
         while part.left and not download.ending.is_set():
             download.write(part, body.read(min(READ_SIZE, part.left)))
             self._failures = 0
+            download.progressed_at = time.monotonic()
 
     def _give_up(self, error: Transient) -> HubError:
         parts = self._download.parts
+        wait = None if error.wait is None else math.ceil(error.wait)
+        asks = "" if wait is None else f" and asks to wait {wait} seconds"
         return HubError(
-            f"The download failed: {error.reason}. {parts.completed:,} of {parts.size:,} bytes of "
-            "the file are kept; pull again to resume.",
-            retry_after=None if error.wait is None else int(error.wait),
+            f"The download failed, attempt {self._failures} of {self._download.policy.attempts}: "
+            f"{error.reason}{asks}. {parts.completed:,} of {parts.size:,} bytes of the file are "
+            "kept; pull again to resume.",
+            retry_after=wait,
         )

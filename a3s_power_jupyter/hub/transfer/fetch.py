@@ -16,10 +16,10 @@ from ...contract.errors import ChecksumMismatch
 from ...contract.regular_file import open_regular
 from ...store import ModelStore
 from ...store.files import file_size, sha256_of, source_file
+from ..http.http_client import Client
+from ..http.retries import OnRetry, Stopped
 from ..resolve.hub_api import RemoteFile
 from .download import READ_SIZE, Download, Policy, Throttle
-from .exceptions import Stopped
-from .http_client import Client
 from .partial import Digest, Hasher, Partial
 from .partial_state import PartialPaths, bytes_on_disk, content_lock, read_states
 from .parts import Part, Parts
@@ -54,6 +54,8 @@ class Fetcher:
         Retries and limits of downloads.
     force : bool
         Hash existing blobs instead of trusting them.
+    on_retry : callable
+        Called before a request is repeated, from the threads of the connections.
     """
 
     home: Path
@@ -65,6 +67,7 @@ class Fetcher:
     policy: Policy = field(default_factory=Policy)
     throttle: Throttle = field(default_factory=lambda: Throttle(Policy.connections))
     force: bool = False
+    on_retry: OnRetry = lambda retry: None
     _checked: set[str] = field(default_factory=set)  # blobs with the right hash
 
     def fetch(self, file: RemoteFile) -> str:
@@ -154,7 +157,13 @@ class Fetcher:
         hasher = Hasher(file, parts, partial.read)
         try:
             download = Download(
-                Source(file), parts, write, self.new_client, self.throttle, self.policy
+                Source(file),
+                parts,
+                write,
+                self.new_client,
+                self.throttle,
+                self.policy,
+                self.on_retry,
             )
             download.run(self.stop, partial.checkpoint)
             while not hasher.wait(POLL):

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import UNSET
 
 from ...contract.types import PulledFile, PullStatus
+from ..http.retries import Retry
 from ..resolve.hub_api import RemoteFile
 from ..resolve.plan import Plan
 from .parts import Parts
@@ -92,6 +93,7 @@ class Reporter:
         self._clock = clock
         self._lock = threading.RLock()
         self._progress: Progress | None = None
+        self._retry: Retry | None = None
         self._points: deque[tuple[float, int]] = deque()
         self._reported_at = 0.0
         self._ended = False
@@ -99,14 +101,15 @@ class Reporter:
     def resolving(self) -> None:
         """Report that the hub is being asked for the files."""
         with self._lock:
-            self._progress = None
+            self._progress = self._retry = None
+            self._reported_at = self._clock()
             self._report(phase="resolving", revision=UNSET, resumed_from=UNSET)
 
     def planned(self, plan: Plan, progress: Progress) -> None:
         """Report the files to fetch, and follow their progress."""
         files = tuple(PulledFile(file.path, file.size) for file in plan.files)
         with self._lock:
-            self._progress = progress
+            self._progress, self._retry = progress, None
             self._points = deque([(self._clock(), progress.completed)])
             self._reported_at = float("-inf")
             self._note = UNSET if plan.note is None else plan.note
@@ -125,29 +128,53 @@ class Reporter:
                 self._points = deque([(self._clock(), completed)])
                 self._report_bytes(phase="downloading", resumed_from=completed)
 
+    def retrying(self, retry: Retry | None) -> None:
+        """Report by ticks that a request failed and will be repeated, until bytes arrive.
+
+        None ends the reports for requests that are not downloads.
+        """
+        with self._lock:
+            if retry is None and self._retry is not None and self._status.phase == "waiting":
+                self._report(phase="resolving")
+            self._retry = retry
+
     def tick(self) -> None:
         """Report the bytes on disk if their number has changed or the last report is old."""
         with self._lock:
-            progress = self._progress
-            if self._ended or progress is None or self._status.phase == "verifying":
+            if self._ended or self._status.phase == "verifying":
                 return
-            now, completed = self._clock(), progress.completed
-            self._points.append((now, completed))
-            while len(self._points) > 2 and now - self._points[0][0] > RATE_WINDOW:
-                self._points.popleft()
-            age = now - self._reported_at
-            if age < STALLED_INTERVAL and completed == self._status.completed:
-                return
-            self._reported_at = now
-            if completed == progress.total:
-                self._report_bytes(phase="verifying")
-            elif progress.phase == "waiting":
-                note = "Another pull is downloading the same file."
-                self._report_bytes(phase="waiting", note=note)
+            if self._progress is None:
+                self._tick_without_progress()
             else:
-                rate = self._rate()
-                eta = (progress.total - completed) / rate if rate else UNSET
-                self._report_bytes(phase="downloading", bytes_per_second=rate, eta_seconds=eta)
+                self._tick(self._progress)
+
+    def _tick_without_progress(self) -> None:
+        now = self._clock()
+        if self._retry is not None and now - self._reported_at >= STALLED_INTERVAL:
+            self._reported_at = now
+            self._report(phase="waiting", note=self._retry.note(now))
+
+    def _tick(self, progress: Progress) -> None:
+        now, completed = self._clock(), progress.completed
+        self._points.append((now, completed))
+        while len(self._points) > 2 and now - self._points[0][0] > RATE_WINDOW:
+            self._points.popleft()
+        if completed != self._status.completed:
+            self._retry = None
+        elif now - self._reported_at < STALLED_INTERVAL:
+            return
+        self._reported_at = now
+        if completed == progress.total:
+            self._report_bytes(phase="verifying")
+        elif progress.phase == "waiting":
+            note = "Another pull is downloading the same file."
+            self._report_bytes(phase="waiting", note=note)
+        elif self._retry is not None:
+            self._report_bytes(phase="waiting", note=self._retry.note(now))
+        else:
+            rate = self._rate()
+            eta = (progress.total - completed) / rate if rate else UNSET
+            self._report_bytes(phase="downloading", bytes_per_second=rate, eta_seconds=eta)
 
     def done(self, created: int) -> None:
         """Report that the model is registered; `created` is the time in its manifest."""

@@ -5,15 +5,15 @@ from __future__ import annotations
 import http.client
 import re
 import threading
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from urllib.parse import urljoin
 
 from ...contract.errors import HubError, HubUnauthorized
+from ...contract.retry_after import parse_retry_after
+from ..http.addresses import Origin, origin_of, redirect_target
+from ..http.http_client import Client, to_transient
+from ..http.retries import Transient
 from ..resolve.hub_api import RemoteFile
-from .exceptions import ContentChanged, Transient
-from .http_client import Client, Origin, origin_of, to_transient
+from .exceptions import ContentChanged
 
 #: More redirects than this count as a loop.
 MAX_REDIRECTS = 5
@@ -21,8 +21,6 @@ MAX_REDIRECTS = 5
 _REDIRECTS = (301, 302, 303, 307, 308)
 _OVERLOADED = (403, 429, 503)
 _HASH = re.compile(r'(?:W/)?"?([0-9a-f]{64}|[0-9a-f]{40})"?')
-#: Longest wait to compute with; one of thousands of digits is not a finite number.
-_MAX_SECONDS = 1e9
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
 
 
@@ -65,8 +63,8 @@ class Source:
             if response.status not in _REDIRECTS:
                 return response
             # The body is not read, since it may have any size; the connection is closed instead.
-            url = _target(url, response)
-        raise Transient("too many redirects", stale=True)
+            url = self._target(url, response)
+        raise Transient("The hub redirects in a loop", stale=True)
 
     def _get_link(self, client: Client) -> str:
         with self._lock:  # one thread asks the hub, the other ones wait for its reply
@@ -90,10 +88,15 @@ class Source:
                 if response.status == HTTPStatus.OK:
                     return url
                 raise _refused(response, from_hub=True)
-            url = _target(url, response)
+            url = self._target(url, response)
             if origin_of(url) != self._hub:
                 return url
-        raise Transient("too many redirects")
+        raise Transient("The hub redirects in a loop")
+
+    def _target(self, url: str, response: http.client.HTTPResponse) -> str:
+        # http.client decodes all bytes of a header, which may be UTF-8, as Latin-1.
+        location = (response.headers["Location"] or "").encode("latin-1")
+        return redirect_target(self._hub, url, location.decode(errors="replace"))
 
     def _check_identity(self, response: http.client.HTTPResponse) -> None:
         """Compare the hash in the hub's ETag with the listing; ignore ETags of other formats."""
@@ -105,19 +108,20 @@ class Source:
             raise ContentChanged
 
     def _body(self, response: http.client.HTTPResponse, start: int, end: int) -> Body:
+        if response.status not in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
+            raise _refused(response, from_hub=False)
+        encoding = response.headers["Content-Encoding"] or "identity"
+        if encoding.lower() != "identity":
+            raise Transient("The server compresses the file although the request excludes it")
         if response.status == HTTPStatus.PARTIAL_CONTENT:
             match = _CONTENT_RANGE.fullmatch(response.headers["Content-Range"] or "")
             if match is None or [*map(int, match.groups())] != [start, end - 1, self._file.size]:
-                raise Transient("the server sent another range than requested", stale=True)
+                raise Transient("The server sent another range than requested", stale=True)
             return Body(response, start, ranged=True)
-        if response.status == HTTPStatus.OK:
-            length = response.headers["Content-Length"]
-            if length is not None and length != str(self._file.size):
-                raise Transient(
-                    f"the server sent {length} bytes instead of {self._file.size}", stale=True
-                )
-            return Body(response, 0, ranged=False)
-        raise _refused(response, from_hub=False)
+        length = response.headers["Content-Length"]
+        if length is not None and length != str(self._file.size):
+            raise Transient("The server sent a file of another size than listed", stale=True)
+        return Body(response, 0, ranged=False)
 
 
 class Body:
@@ -146,18 +150,12 @@ class Body:
         """
         try:
             data = self._response.read1(limit)
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:
             raise to_transient(error) from None
         if not data:
-            raise Transient("the connection was closed early")
+            raise Transient("The connection was closed early")
         self.position += len(data)
         return data
-
-
-def _target(url: str, response: http.client.HTTPResponse) -> str:
-    """Return the target of a redirect."""
-    location: str = response.headers["Location"] or ""
-    return urljoin(url, location)
 
 
 def _refused(
@@ -178,24 +176,8 @@ def _refused(
     if from_hub and status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
         return HubError("The hub no longer has the file. Pull the model again.")
     return Transient(
-        f"status {status}",
-        wait=_retry_after(response),
+        f"The {'hub' if from_hub else 'server'} answers with status {status}",
+        wait=parse_retry_after(response.headers["Retry-After"] or ""),
         overloaded=status in _OVERLOADED,
         stale=status < HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.TOO_MANY_REQUESTS,
     )
-
-
-def _retry_after(response: http.client.HTTPResponse) -> float | None:
-    """Return the seconds of ``Retry-After``, a number or a date (RFC 9110, section 10.2.3)."""
-    value = response.headers["Retry-After"]
-    if value is None:
-        return None
-    if value.strip().isdecimal():
-        return min(float(value), _MAX_SECONDS)
-    try:
-        when = parsedate_to_datetime(value)
-    except (ValueError, OverflowError):
-        return None
-    if when.tzinfo is None:  # as in "-0000": the time is UTC
-        when = when.replace(tzinfo=UTC)
-    return max(0.0, (when - datetime.now(UTC)).total_seconds())

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from a3s_power_jupyter.hub.transfer.exceptions import Stopped
+from a3s_power_jupyter.hub.http.retries import Stopped
 from a3s_power_jupyter.hub.transfer.partial_state import PartialPaths, bytes_on_disk, read_state
 from support.hub_fetching import (
     MIB,

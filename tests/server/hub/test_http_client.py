@@ -8,8 +8,9 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,10 @@ from typing import Any
 import pytest
 
 from a3s_power_jupyter.contract.errors import HubError
-from a3s_power_jupyter.hub.transfer import http_client
-from a3s_power_jupyter.hub.transfer.exceptions import Transient
-from a3s_power_jupyter.hub.transfer.http_client import Client, origin_of
+from a3s_power_jupyter.hub.http import http_client
+from a3s_power_jupyter.hub.http.addresses import origin_of
+from a3s_power_jupyter.hub.http.http_client import Client
+from a3s_power_jupyter.hub.http.retries import Transient
 
 TOKEN = "hf_of-the-tests"
 BODY = b"x" * 100_000
@@ -51,8 +53,8 @@ class Tunnel(Echo):
 
     def do_CONNECT(self) -> None:
         self.targets.append((self.path, dict(self.headers)))
-        host, _, port = self.path.partition(":")
-        with socket.create_connection((host, int(port))) as remote:
+        port = int(self.path.partition(":")[2])
+        with socket.create_connection(("127.0.0.1", port)) as remote:
             self.send_response(200)
             self.end_headers()
             back = threading.Thread(target=forward, args=(remote, self.connection), daemon=True)
@@ -105,7 +107,7 @@ def address(server: Any, scheme: str = "http", host: str = "127.0.0.1") -> str:
 
 @pytest.fixture
 def client(server: Any) -> Iterator[Client]:
-    client = Client(5.0, origin_of(address(server)), TOKEN)
+    client = Client(origin_of(address(server)), TOKEN, stall=5.0)
     yield client
     client.close()
 
@@ -146,7 +148,7 @@ def test_the_token_is_sent_to_one_origin(server: Any, client: Client) -> None:
 
 @pytest.mark.parametrize("url", ["ftp://example.org/", "file:///etc/passwd", "http://", "/path"])
 def test_other_urls(client: Client, url: str) -> None:
-    with pytest.raises(Transient, match="not an http"):
+    with pytest.raises(HubError, match="not a valid http"):
         client.request("GET", url, {})
 
 
@@ -161,10 +163,47 @@ def test_abort_ends_a_request(server: Any, client: Client) -> None:
 def test_a_stalled_connection() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
-        client = Client(0.1, origin_of(url), None)
+        client = Client(origin_of(url), None, stall=0.1)
         with pytest.raises(Transient, match="stalled"):
             client.request("GET", url, {})
         client.close()
+
+
+def test_a_head_that_never_ends() -> None:
+    """Each byte is in time for the stall timeout."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        client = Client(origin_of(url), None, stall=20.0, head=0.3)
+        done = threading.Event()
+
+        def drip() -> None:
+            with listener.accept()[0] as connection, suppress(OSError):
+                connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n" * 3 + b"HTTP/1.1 200 OK\r\nX: ")
+                while not done.wait(0.05):
+                    connection.sendall(b"x")
+
+        def watch() -> None:
+            while not done.wait(0.05):
+                client.expire(time.monotonic())
+
+        threads = [threading.Thread(target=target) for target in (drip, watch)]
+        for thread in threads:
+            thread.start()
+        try:
+            with pytest.raises(Transient, match=r"No reply began within 0\.3 seconds"):
+                client.request("GET", url, {})
+        finally:
+            done.set()
+            client.close()
+            for thread in threads:
+                thread.join()
+
+
+def test_an_aborted_client_opens_no_connection(server: Any, client: Client) -> None:
+    client.abort()
+    with pytest.raises(Transient, match="was closed"):
+        client.request("GET", address(server), {})
+    assert Echo.peers == []
 
 
 # ---------------------------------------------------------------- proxies
@@ -192,6 +231,15 @@ def test_a_proxy_that_cannot_be_used(
         client.request("GET", "http://hub.example/", {})
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.1"])
+def test_no_proxy_for_this_machine(
+    server: Any, client: Client, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    for name in ("http_proxy", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    assert echo(client, f"{address(server, host=host)}/a")["line"] == "GET /a HTTP/1.1"
+
+
 # ---------------------------------------------------------------- TLS
 
 
@@ -204,7 +252,8 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tls")
     make = [
         openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-        "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-days", "2",
+        "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,DNS:hub.example",
+        "-days", "2",
         "-keyout", str(folder / "key.pem"), "-out", str(folder / "certificate.pem"),
     ]  # fmt: skip
     subprocess.run(make, check=True, capture_output=True)
@@ -236,12 +285,12 @@ def test_tls_through_a_proxy(
     Tunnel.targets = []
     with serving(Tunnel) as proxy:
         monkeypatch.setenv("https_proxy", f"http://ada:secret@127.0.0.1:{proxy.server_port}")
-        url = address(secure, "https", "localhost")
+        url = address(secure, "https", "hub.example")
         assert echo(client, f"{url}/a")["line"] == "GET /a HTTP/1.1"
         assert client.request("GET", f"{url}/large", {}).read() == BODY
         client.close()
     [(target, headers)] = Tunnel.targets
-    assert target == f"localhost:{secure.server_port}"
+    assert target == f"hub.example:{secure.server_port}"
     assert headers["Proxy-Authorization"] == "Basic YWRhOnNlY3JldA=="
 
 

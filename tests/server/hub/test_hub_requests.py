@@ -14,9 +14,11 @@ import pytest
 from huggingface_hub.errors import HfHubHTTPError
 
 from a3s_power_jupyter.contract.errors import HubError
-from a3s_power_jupyter.hub.resolve import hub_api, hub_requests
+from a3s_power_jupyter.hub.http import hub_requests
+from a3s_power_jupyter.hub.http.hub_requests import MAX_REPLY, HubRequests
+from a3s_power_jupyter.hub.http.retries import Retry, Stopped
+from a3s_power_jupyter.hub.resolve import hub_api
 from a3s_power_jupyter.hub.resolve.hub_api import HubApi, Repository
-from a3s_power_jupyter.hub.resolve.hub_requests import MAX_REPLY, request
 
 MIB = 1 << 20
 TOKEN = "hf_token"
@@ -100,6 +102,21 @@ class Handler(BaseHTTPRequestHandler):
         self.head(200, Content_Length="2")
         self.send(b"{}")
 
+    def head_drip(self) -> None:
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
+        while True:
+            self.send(b"x")
+            time.sleep(0.05)
+
+    def busy_twice(self) -> None:
+        if len(self.server.seen) > 2:
+            self.fine()
+        else:
+            self.head(503, Retry_After="0", Content_Length="0")
+
+    def busy(self) -> None:
+        self.head(429, Retry_After="200", Content_Length="0")
+
     def patience(self) -> None:
         self.head(429, Retry_After="9" * 30, Content_Length="0")
 
@@ -115,8 +132,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def hostile(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hostile]:
-    monkeypatch.setattr(time, "sleep", lambda seconds, sleep=time.sleep: sleep(min(seconds, 0.05)))
+def hostile() -> Iterator[Hostile]:
     with Hostile() as server:
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         yield server
@@ -124,7 +140,7 @@ def hostile(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hostile]:
 
 
 def get(server: Hostile, path: str, **options: Any) -> httpx2.Response:
-    return request("GET", f"{server.url}/{path}", TOKEN, **options)
+    return HubRequests(TOKEN).send("GET", f"{server.url}/{path}", **options)
 
 
 def test_an_endless_reply(hostile: Hostile) -> None:
@@ -153,10 +169,47 @@ def test_the_body_of_an_error_or_redirect(hostile: Hostile, path: str) -> None:
     assert hostile.sent < 32 * MIB
 
 
-def test_a_reply_that_takes_too_long(hostile: Hostile, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("path", ["drip", "head-drip"])
+def test_a_reply_that_takes_too_long(
+    hostile: Hostile, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
     monkeypatch.setattr(hub_requests, "DEADLINE", 0.3)
     with pytest.raises(HubError, match=r"more than 0\.3 seconds"):
-        get(hostile, "drip")
+        get(hostile, path)
+
+
+def test_repetitions_are_reported(hostile: Hostile) -> None:
+    reported: list[Retry | None] = []
+    requests = HubRequests(TOKEN, on_retry=reported.append)
+    assert requests.send("GET", f"{hostile.url}/busy-twice").content == b"{}"
+    *retries, end = reported
+    assert end is None
+    assert [(retry.attempt, retry.attempts) for retry in retries if retry] == [(2, 4), (3, 4)]
+    assert {retry.reason for retry in retries if retry} == {"The hub answers with status 503"}
+
+
+@pytest.mark.parametrize("path", ["busy", "drip", "head-drip"])
+def test_a_pause_ends_a_request_and_a_wait(hostile: Hostile, path: str) -> None:
+    stop = threading.Event()
+    timer = threading.Timer(0.5, stop.set)
+    timer.start()
+    started = time.monotonic()
+    with pytest.raises(Stopped):
+        HubRequests(TOKEN, stop).send("GET", f"{hostile.url}/{path}")
+    assert time.monotonic() - started < 10
+    timer.join()
+
+
+def test_waits_without_end_are_not_made(hostile: Hostile, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub_requests, "PATIENCE", 100.0)
+    with pytest.raises(HfHubHTTPError, match="429"):
+        get(hostile, "busy")
+
+
+def test_no_proxy_for_this_machine(hostile: Hostile, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    assert get(hostile, "fine").content == b"{}"
 
 
 def test_redirects(hostile: Hostile) -> None:

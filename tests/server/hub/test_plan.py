@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from a3s_power_jupyter.contract.errors import HubError, HubUnauthorized, InvalidReference
-from a3s_power_jupyter.hub.resolve import hub_api, hub_requests
+from a3s_power_jupyter.hub.http import hub_requests
+from a3s_power_jupyter.hub.resolve import hub_api
 from a3s_power_jupyter.hub.resolve.hub_api import HubApi
 from a3s_power_jupyter.hub.resolve.plan import make_plan
 from a3s_power_jupyter.hub.resolve.reference import parse
@@ -140,7 +141,7 @@ def test_temporary_failures(hub: HubServer) -> None:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hub_requests, "RETRIES", 0)
+    monkeypatch.setattr(hub_requests, "ATTEMPTS", 1)
     monkeypatch.setattr(hub_requests, "TIMEOUT", 0.3)
 
 

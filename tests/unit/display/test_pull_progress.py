@@ -45,6 +45,13 @@ def test_names_and_notes_are_escaped() -> None:
     assert "<small>&lt;i&gt;</small>" in markup
 
 
+def test_the_text_says_what_a_pull_is_waiting_for() -> None:
+    note = "The hub answers with status 429. Retrying in 20 s, attempt 3 of 10."
+    assert pull_progress.text(pull(phase="waiting", note=note)) == f"x: waiting. {note}"
+    assert pull_progress.text(pull(phase="waiting")) == "x: waiting"
+    assert pull_progress.text(pull(phase="resolving", note=note)) == "x: resolving"
+
+
 def test_the_bar_is_animated_only_while_the_pull_runs() -> None:
     assert "<progress" in pull_progress.markup(pull())
     assert "value=" not in pull_progress.markup(pull())

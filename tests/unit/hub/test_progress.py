@@ -10,6 +10,8 @@ import pytest
 from msgspec import UNSET
 
 from a3s_power_jupyter.contract.types import PulledFile, PullStatus
+from a3s_power_jupyter.hub.events import received_bytes
+from a3s_power_jupyter.hub.http.retries import Retry
 from a3s_power_jupyter.hub.resolve.hub_api import RemoteFile
 from a3s_power_jupyter.hub.resolve.plan import Plan
 from a3s_power_jupyter.hub.transfer.parts import Parts
@@ -108,6 +110,55 @@ def test_waiting_for_another_process(reporting: Reporting) -> None:
     reporting.progress.phase = "downloading"
     [status] = reporting.tick(1.0)
     assert values(status, "phase", "note") == ("downloading", "Chosen.")
+
+
+RETRY = Retry("The hub answers with status 429", at=120.5, attempt=3, attempts=10)
+
+
+def test_a_retry_is_reported_until_bytes_arrive(reporting: Reporting) -> None:
+    reporting.tick(0.1, 10)
+    reporting.reporter.retrying(RETRY)
+    assert reporting.tick(0.5) == []  # other connections may go on
+    [status] = reporting.tick(0.9)
+    note = "The hub answers with status 429. Retrying in 19 s, attempt 3 of 10."
+    assert values(status, "phase", "note", "completed") == ("waiting", note, 10)
+    assert status.bytes_per_second is UNSET
+    [status] = reporting.tick(30)
+    assert status.note == "The hub answers with status 429. Retrying now, attempt 3 of 10."
+    [status] = reporting.tick(0.1, 5)
+    assert values(status, "phase", "note", "completed") == ("downloading", "Chosen.", 15)
+    [status] = reporting.tick(2)
+    assert status.phase == "downloading"
+    assert status.ended("paused").note == "Chosen."
+
+
+def test_bytes_before_a_retry_are_reported_as_received(reporting: Reporting) -> None:
+    [before] = reporting.tick(0)
+    reporting.reporter.retrying(RETRY)
+    [status] = reporting.tick(5, 10)
+    assert values(status, "phase", "completed") == ("downloading", 10)
+    assert received_bytes(before, status) == 10
+
+
+def test_a_retry_while_the_files_are_resolved() -> None:
+    emitted: list[PullStatus] = []
+    now = [100.0]
+    start = PullStatus("x/y", "pulling", started_at=1.0)
+    reporter = Reporter(start, emitted.append, lambda: now[0])
+    reporter.resolving()
+    reporter.retrying(RETRY)
+    reporter.tick()
+    assert [status.phase for status in emitted] == ["resolving"]
+    now[0] += 1
+    reporter.tick()
+    assert values(emitted[-1], "phase", "note") == ("waiting", RETRY.note(now[0]))
+    reporter.retrying(None)
+    assert values(emitted[-1], "phase", "note") == ("resolving", UNSET)
+    reporter.retrying(RETRY)
+    now[0] += 1
+    reporter.tick()
+    reporter.failed({"code": "hub_error"})
+    assert values(emitted[-1], "status", "note") == ("failed", UNSET)
 
 
 @pytest.mark.parametrize("more", [lambda r: r.tick(0.1), lambda r: r.tick(5)])

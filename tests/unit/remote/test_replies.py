@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from a3s_power_jupyter.contract.errors import UpstreamError, parse_retry_after
+from a3s_power_jupyter.contract.errors import UpstreamError
+from a3s_power_jupyter.contract.retry_after import parse_retry_after
 from a3s_power_jupyter.contract.types import Upstream
 from a3s_power_jupyter.handlers import metrics
 from a3s_power_jupyter.handlers.openai.handlers import _count_usage
@@ -22,14 +23,19 @@ HUGE = 10**400
     [
         ("0", 0),
         ("7", 7),
-        ("0000000007", 7),
+        ("000000000000000007", 7),
+        (" 7 ", 7),
         ("1000000", 3600),
         ("9" * 5000, 3600),
         ("", None),
         ("-1", None),
         ("1.5", None),
         ("\u0663", None),
-        ("Wed, 21 Oct 2015 07:28:00 GMT", None),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0),
+        ("Wed, 21 Oct 2015 07:28:00 -0000", 0),
+        ("Fri, 21 Oct 2600 07:28:00 GMT", 3600),
+        ("Fri, 21 Oct 99999999999 07:28:00 GMT", None),
+        ("Fri, " + "9" * 5000, None),
     ],
 )
 def test_retry_after(value: str, seconds: int | None) -> None:

@@ -9,41 +9,28 @@ from __future__ import annotations
 
 import base64
 import http.client
+import math
 import socket
 import ssl
+import time
 from contextlib import suppress
 from functools import cache
 from urllib.parse import SplitResult, unquote, urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import httpx2
 
 from ... import __version__
 from ...contract.errors import HubError
-from .exceptions import Transient
+from .addresses import PORTS, Origin, origin_of, proxy_of
+from .retries import Transient
 
 #: Seconds to establish a connection.
 CONNECT_TIMEOUT = 10.0
 
-Origin = tuple[str, str, int]
+#: Seconds until the head of a reply must be complete, whatever arrives before.
+HEAD_TIMEOUT = 30.0
 
-_PORTS = {"http": 80, "https": 443}
 _USER_AGENT = f"a3s-power-jupyter/{__version__}"
-
-
-def origin_of(url: str) -> Origin:
-    """Return scheme, host and port, which decide whether a token is sent.
-
-    Raises
-    ------
-    Transient
-        If `url` is not an http or https URL.
-    """
-    parts = urlsplit(url)
-    with suppress(ValueError):  # the port is not a number
-        if parts.scheme in _PORTS and parts.hostname:
-            return parts.scheme, parts.hostname, parts.port or _PORTS[parts.scheme]
-    raise Transient("the hub redirected to an address that is not an http or https URL")
 
 
 class Client:
@@ -51,18 +38,26 @@ class Client:
 
     Parameters
     ----------
-    stall : float
-        Seconds without a byte after which a connection is closed.
     hub : Origin
         The only origin that receives `token`.
     token : str or None
         Token of the hub.
+    stall : float
+        Seconds without a byte after which a connection is closed.
+    head : float
+        Seconds until the head of a reply must be complete, if another thread calls `expire`.
     """
 
-    def __init__(self, stall: float, hub: Origin, token: str | None) -> None:
-        self._stall = stall
+    def __init__(
+        self, hub: Origin, token: str | None, *, stall: float, head: float = HEAD_TIMEOUT
+    ) -> None:
         self._hub = hub
         self._token = token
+        self._stall = stall
+        self._head = head
+        self._due = math.inf  # monotonic seconds at which the head of a reply must be complete
+        self._is_overdue = False
+        self._is_aborted = False
         self._origin: Origin | None = None
         self._connection: http.client.HTTPConnection | None = None
         self._response: http.client.HTTPResponse | None = None
@@ -78,20 +73,44 @@ class Client:
         Transient
             If the connection fails.
         HubError
-            If the certificate is not trusted or the proxy cannot be used.
+            If the URL is not valid, the certificate is not trusted or the proxy cannot be used.
         """
         origin = origin_of(url)
-        if self._is_reusable(origin):
-            with suppress(Transient):  # the other side may have closed the idle connection
-                return self._exchange(method, url, headers)
-        self._open(origin)
-        return self._exchange(method, url, headers)
+        self._is_overdue = False
+        self._due = time.monotonic() + self._head
+        try:
+            if self._is_reusable(origin):
+                with suppress(Transient):  # the other side may have closed the idle connection
+                    return self._exchange(method, url, headers)
+            self._open(origin)
+            return self._exchange(method, url, headers)
+        except Transient:
+            if self._is_overdue:
+                raise Transient(f"No reply began within {self._head:g} seconds") from None
+            raise
+        finally:
+            self._due = math.inf
+
+    def expire(self, now: float) -> None:
+        """End a request of another thread if the head of its reply is overdue.
+
+        The timeout of the socket does not, because it begins again with each byte.
+        """
+        if now > self._due:
+            self._is_overdue = True
+            self._shut_down()
 
     def abort(self) -> None:
-        """Shut down the connection that another thread is waiting for."""
-        if self._socket is not None:
+        """End the request of another thread, and all later ones."""
+        self._is_aborted = True
+        self._shut_down()
+
+    def _shut_down(self) -> None:
+        connection = self._connection
+        connected = self._socket or (connection and connection.sock)
+        if connected:
             with suppress(OSError):  # it is already closed
-                self._socket.shutdown(socket.SHUT_RDWR)
+                connected.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         if self._connection is not None:
@@ -108,6 +127,7 @@ class Client:
 
     def _open(self, origin: Origin) -> None:
         self.close()
+        self._check_open()
         self._origin = origin
         self._connection = connection = _connection(origin)
         try:
@@ -119,13 +139,19 @@ class Client:
                 f"The certificate of {origin[1]} is not trusted ({error.verify_message}). If your "
                 "proxy issues its own certificates, set SSL_CERT_FILE to its CA certificate."
             ) from None
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:
             raise to_transient(error) from None
 
+    def _check_open(self) -> None:
+        """Raise if another thread has ended this request, perhaps before there was a socket."""
+        if self._is_overdue or self._is_aborted:
+            raise Transient("The connection was closed")
+
     def _exchange(self, method: str, url: str, headers: dict[str, str]) -> http.client.HTTPResponse:
+        self._check_open()
         connection, self._response = self._connection, None
         if connection is None or connection.sock is None:
-            raise Transient("the connection was closed")  # by `abort`
+            raise Transient("The connection was closed")
         target, more = _target(url)
         more |= {"User-Agent": _USER_AGENT, "Accept-Encoding": "identity"}
         if self._token is not None and self._origin == self._hub:
@@ -133,24 +159,25 @@ class Client:
         try:
             connection.request(method, target, headers=more | headers)
             self._response = connection.getresponse()
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:
             raise to_transient(error) from None
+        self._check_open()  # http.client accepts a head that was cut off
         return self._response
 
 
-def to_transient(error: OSError | http.client.HTTPException) -> Transient:
+def to_transient(error: OSError | ValueError | http.client.HTTPException) -> Transient:
     """Return the error with a reason that contains no URL."""
     if isinstance(error, TimeoutError):
-        return Transient("the connection stalled")
+        return Transient("The connection stalled")
     if isinstance(error, OSError) and error.strerror:
-        return Transient(error.strerror)
-    return Transient(f"the connection failed ({type(error).__name__})")
+        return Transient(f"The connection failed ({error.strerror})")
+    return Transient(f"The connection failed ({type(error).__name__})")
 
 
 def _connection(origin: Origin) -> http.client.HTTPConnection:
     """Return a connection, not open yet, through the proxy that the environment defines."""
     scheme, host, port = origin
-    proxy = _proxy(origin)
+    proxy = proxy_of(origin)
     if proxy is None:
         return _direct(scheme, host, port)
     address = _address(proxy)
@@ -179,26 +206,17 @@ def _certificates() -> ssl.SSLContext:
     return httpx2.create_ssl_context()
 
 
-def _proxy(origin: Origin) -> SplitResult | None:
-    scheme, host, port = origin
-    proxies = getproxies()
-    url = proxies.get(scheme) or proxies.get("all")
-    if not url or proxy_bypass(f"{host}:{port}"):
-        return None
-    return urlsplit(url if "://" in url else f"http://{url}")
-
-
 def _address(proxy: SplitResult) -> tuple[str, int] | None:
     with suppress(ValueError):  # the port is not a number
-        if proxy.scheme in _PORTS and proxy.hostname:
-            return proxy.hostname, proxy.port or _PORTS[proxy.scheme]
+        if proxy.scheme in PORTS and proxy.hostname:
+            return proxy.hostname, proxy.port or PORTS[proxy.scheme]
     return None
 
 
 def _target(url: str) -> tuple[str, dict[str, str]]:
     """Return the target of the request line, and the headers for the proxy if there is one."""
     parts = urlsplit(url)
-    proxy = _proxy(origin_of(url))
+    proxy = proxy_of(origin_of(url))
     if parts.scheme == "http" and proxy is not None:
         return url, _proxy_headers(proxy)
     return (parts.path or "/") + (f"?{parts.query}" if parts.query else ""), {}

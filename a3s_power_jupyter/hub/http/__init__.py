@@ -1,0 +1,1 @@
+"""Send requests to the hub, within limits, and to where it redirects."""

@@ -1,0 +1,237 @@
+"""Request metadata from the hub, with bounds on the size, the duration and the repetitions.
+
+``HF_ENDPOINT`` may point to any server. huggingface_hub's own requests read replies of any size,
+decompress them, and wait for as long as ``Retry-After`` demands.
+"""
+
+from __future__ import annotations
+
+import atexit
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, wait
+from functools import cache
+from typing import Literal, TypeVar
+
+import httpx2
+from huggingface_hub.utils import get_session, hf_raise_for_status, parse_ratelimit_headers
+
+from ...contract.errors import HubError
+from ...contract.loopback import is_loopback
+from ...contract.retry_after import parse_retry_after
+from .addresses import Origin, origin_of, redirect_target
+from .retries import MAX_WAIT, PATIENCE, Retry, Stopped
+
+TIMEOUT = 30.0  # seconds without a byte
+DEADLINE = 120.0  # seconds for one reply, from the connection to the end of its body
+ATTEMPTS = 4  # after 1, 2 and 4 seconds, or when the hub says
+
+#: Largest reply of the API, in bytes. A page of a listing has less than 1 MB.
+MAX_REPLY = 16 << 20
+#: Bytes of an error's body to read; the hub describes errors in headers.
+MAX_ERROR = 64 << 10
+#: More redirects than this count as a loop.
+MAX_REDIRECTS = 5
+#: Seconds between two checks whether the pull is being paused.
+POLL = 0.1
+
+_TEMPORARY = (httpx2.TimeoutException, httpx2.NetworkError, httpx2.RemoteProtocolError)
+_TEMPORARY_STATUS = (408, 429, 500, 502, 503, 504)
+#: Headers that do not apply to a body that has been read.
+_TRANSFER_HEADERS = (b"content-encoding", b"content-length", b"transfer-encoding")
+
+T = TypeVar("T")
+
+
+class HubRequests:
+    """Sends requests for metadata, with the token, and repeats those that fail.
+
+    Parameters
+    ----------
+    token : str or None
+        Token of the hub, which is not sent to another host that it redirects to.
+    stop : threading.Event
+        Set to pause the pull, which ends a request and a wait at once.
+    on_retry : callable
+        Called before a request is repeated, and with None once it was successful.
+    """
+
+    def __init__(
+        self,
+        token: str | None,
+        stop: threading.Event | None = None,
+        on_retry: Callable[[Retry | None], None] = lambda retry: None,
+    ) -> None:
+        self._token = token
+        self._stop = stop or threading.Event()
+        self._on_retry = on_retry
+
+    def send(
+        self,
+        method: Literal["GET", "HEAD"],
+        url: str,
+        *,
+        params: dict[str, str] | None = None,
+        limit: int = MAX_REPLY,
+        follow_redirects: bool = True,
+    ) -> httpx2.Response:
+        """Return the successful reply to a request, whose body has been read.
+
+        Parameters
+        ----------
+        limit : int
+            Bytes that the body may have.
+
+        Raises
+        ------
+        HfHubHTTPError
+            If the status of the reply is an error.
+        httpx2.HTTPError
+            If the hub cannot be reached.
+        HubError
+            If the reply is too large, too slow or compressed, or redirects to an address that is
+            not allowed.
+        Stopped
+            If the pull is paused.
+        """
+        started = time.monotonic()
+        for attempt in range(1, ATTEMPTS + 1):
+            seconds = 2.0 ** (attempt - 1)
+            is_last = attempt == ATTEMPTS
+            try:
+                reply = self._in_time(
+                    lambda: self._follow(method, url, params, limit, follow_redirects)
+                )
+            except _TEMPORARY as error:
+                if is_last:
+                    raise
+                reason = f"The hub cannot be reached ({type(error).__name__})"
+            else:
+                seconds = _requested_wait(reply, seconds)
+                patience = started + PATIENCE - time.monotonic()
+                is_last = is_last or seconds > min(MAX_WAIT, patience)
+                if is_last or reply.status_code not in _TEMPORARY_STATUS:
+                    hf_raise_for_status(reply)
+                    self._on_retry(None)
+                    return reply
+                reason = f"The hub answers with status {reply.status_code}"
+            self._on_retry(Retry(reason, time.monotonic() + seconds, attempt + 1, ATTEMPTS))
+            if self._stop.wait(seconds):
+                raise Stopped
+        raise AssertionError("unreachable")
+
+    def _in_time(self, exchange: Callable[[], T]) -> T:
+        """Call a function that blocks, for at most `DEADLINE` seconds.
+
+        It runs in a thread of its own, which is left behind if it takes longer: timeouts of the
+        HTTP client begin again with each byte, and the lookup of a host has none.
+        """
+        result: Future[T] = Future()
+
+        def run() -> None:
+            try:
+                result.set_result(exchange())
+            except BaseException as error:
+                result.set_exception(error)
+
+        due = time.monotonic() + DEADLINE
+        threading.Thread(target=run, name="power-hub-request", daemon=True).start()
+        while not result.done():
+            if self._stop.is_set():
+                raise Stopped
+            if time.monotonic() > due:
+                raise HubError(
+                    f"A reply of the hub takes more than {DEADLINE:g} seconds. Try again later."
+                )
+            wait([result], timeout=POLL)
+        return result.result()
+
+    def _follow(
+        self,
+        method: Literal["GET", "HEAD"],
+        url: str,
+        params: dict[str, str] | None,
+        limit: int,
+        follow_redirects: bool,
+    ) -> httpx2.Response:
+        hub = origin_of(url)
+        for _ in range(MAX_REDIRECTS + 1):
+            reply = self._exchange(method, url, params, limit, hub)
+            if not (follow_redirects and reply.has_redirect_location):
+                return reply
+            url, params = (
+                redirect_target(hub, str(reply.request.url), reply.headers["Location"]),
+                None,
+            )
+        raise HubError("The hub redirects in a loop. Check HF_ENDPOINT and the proxy settings.")
+
+    def _exchange(
+        self,
+        method: Literal["GET", "HEAD"],
+        url: str,
+        params: dict[str, str] | None,
+        limit: int,
+        hub: Origin,
+    ) -> httpx2.Response:
+        headers = {"Accept-Encoding": "identity"}
+        origin = origin_of(url)
+        if self._token is not None and origin == hub:
+            headers["Authorization"] = f"Bearer {self._token}"
+        with _client(is_loopback(origin[1])).stream(
+            method, url, params=params, headers=headers, timeout=TIMEOUT, follow_redirects=False
+        ) as streamed:
+            return _read(streamed, limit)
+
+
+@cache
+def _client(is_local: bool) -> httpx2.Client:
+    """Return huggingface_hub's client, or one without the environment's proxies."""
+    if not is_local:
+        return get_session()
+    client = httpx2.Client(
+        trust_env=False,
+        verify=httpx2.create_ssl_context(),  # with the environment's certificates
+        event_hooks=get_session().event_hooks,
+    )
+    atexit.register(client.close)
+    return client
+
+
+def _requested_wait(reply: httpx2.Response, default: float) -> float:
+    limits = parse_ratelimit_headers(reply.headers) if reply.status_code == 429 else None
+    if limits is not None and limits.remaining == 0:
+        return float(limits.reset_in_seconds)
+    seconds = parse_retry_after(reply.headers.get("Retry-After", ""))
+    return default if seconds is None else float(seconds)
+
+
+def _read(streamed: httpx2.Response, limit: int) -> httpx2.Response:
+    """Read the body, only its beginning if it is not that of a success."""
+    body = bytearray()
+    encoding = streamed.headers.get("Content-Encoding", "identity")
+    if encoding.lower() == "identity":
+        limit = limit if streamed.is_success else MAX_ERROR
+        for chunk in streamed.iter_raw():
+            body += chunk
+            if len(body) > limit and not streamed.is_success:
+                break
+            if len(body) > limit:
+                raise HubError(
+                    f"A reply of the hub is larger than {limit:,} bytes. Check HF_ENDPOINT and the "
+                    "proxy settings."
+                )
+    elif streamed.is_success and streamed.request.method != "HEAD":
+        raise HubError(
+            "The hub, or a proxy, compresses replies although the request excludes it, so that "
+            "their size is unknown. Check HF_ENDPOINT and the proxy settings."
+        )
+    # As bytes, because they need not be ASCII.
+    headers = [
+        (name, value)
+        for name, value in streamed.headers.raw
+        if name.lower() not in _TRANSFER_HEADERS
+    ]
+    return httpx2.Response(
+        streamed.status_code, headers=headers, content=bytes(body), request=streamed.request
+    )
