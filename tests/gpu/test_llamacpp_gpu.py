@@ -1,23 +1,25 @@
 """Test the llama.cpp engine on a GPU, stepped in this process.
 
-The references are the same models on the CPU.
+The references are the same models on the CPU. torch makes the model in a child process, because a
+worker for llama.cpp does not import torch either.
 """
 
 from __future__ import annotations
 
+import gc
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from a3s_power_jupyter.contract.parameters import LoadParameters
 from a3s_power_jupyter.contract.types import CompletionRequest, EmbeddingRequest, Sampling
-from a3s_power_jupyter.convert.converter import convert
 from a3s_power_jupyter.engine.llamacpp import LlamaCppEngine, backend
 from a3s_power_jupyter.engine.protocol import Load
 from support.engine_runs import run, text_of
-from support.tiny_models import byte_level, make
+from support.paths import SUPPORT
 
 PROMPTS = [[1, 5, 9], [1, *range(20, 60)], [1, 300, 7, 7, 7, 80, 12], [1, *range(90, 70, -1)]]
 LAYERS = 8
@@ -33,29 +35,19 @@ def _cuda_build() -> None:
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random model of 8 layers in F32, 60 MB."""
     folder = tmp_path_factory.mktemp("llama")
-    directory = make(
-        folder / "model",
-        "LlamaConfig",
-        byte_level("gpt-2"),
-        hidden_size=512,
-        intermediate_size=768,
-        num_hidden_layers=LAYERS,
-        num_attention_heads=8,
-        num_key_value_heads=4,
-    )
-    convert(directory, folder / "model.gguf", lambda _value: None)
+    script = SUPPORT / "gpu_model.py"
+    subprocess.run([sys.executable, script, folder, str(LAYERS)], check=True)
     return folder / "model.gguf"
 
 
-def load(model: Path, *, gpu_layers: int | None = None, **parameters: Any) -> LlamaCppEngine:
+def load(model: Path, *, kv_bytes: int = 0, **parameters: Any) -> LlamaCppEngine:
     values = {"num_parallel": 4, "num_ctx": 256, "kv_cache_type": "f32", **parameters}
     message = Load(
         "gguf",
         (str(model),),
         LoadParameters(**values),
-        gpu_layers=gpu_layers,
         layers=LAYERS,
-        kv_bytes=4 * 256 * LAYERS * 4 * (64 + 64) * 4,
+        kv_bytes=kv_bytes,
     )
     return LlamaCppEngine.load(message, lambda _value: None)
 
@@ -86,23 +78,13 @@ def test_num_gpu_0_uses_no_gpu_memory(model: Path) -> None:
 
 
 def test_as_many_layers_as_fit_are_offloaded(model: Path) -> None:
-    """With little free memory on the GPU, the model is loaded and answers all the same."""
-    leave = backend_reserve() + model.stat().st_size // 2
-    free, _total = torch.cuda.mem_get_info()
-    filler = torch.empty(max(0, free - leave), dtype=torch.uint8, device="cuda")
-    try:
-        engine = load(model)
-        [items] = run(engine, complete(PROMPTS[1]))
-        assert text_of(items)
-    finally:
-        del filler
-        torch.cuda.empty_cache()
-
-
-def backend_reserve() -> int:
-    from a3s_power_jupyter.engine.llamacpp.model import GPU_RESERVE_BYTES
-
-    return int(GPU_RESERVE_BYTES)
+    """With a KV cache that fills the GPU by itself, some layers stay on the CPU."""
+    free = backend.free_gpu_bytes(backend.list_devices())
+    whole = load(model)
+    partly = load(model, kv_bytes=int(free * 1.5))
+    assert 0 < partly.info.device_bytes < whole.info.device_bytes
+    [items] = run(partly, complete(PROMPTS[1]))
+    assert text_of(items)
 
 
 @pytest.mark.parametrize("kind", ["f16", "q8_0"])
@@ -120,11 +102,13 @@ def test_embeddings_run_on_the_gpu(model: Path) -> None:
 
 def test_unloading_frees_the_gpu(model: Path) -> None:
     def free() -> int:
-        return int(torch.cuda.mem_get_info()[0])
+        return backend.free_gpu_bytes(backend.list_devices())
 
     load(model)
+    gc.collect()
     before = free()
     engines = [load(model) for _ in range(3)]
     assert free() < before
     del engines
+    gc.collect()
     assert free() >= before - (16 << 20)

@@ -36,7 +36,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def api(start_server: Callable[..., Server]) -> Iterator[Any]:
-    with start_server().api() as client:
+    with start_server(headless=True).api() as client:
         yield client
 
 

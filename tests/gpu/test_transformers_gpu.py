@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from a3s_power_jupyter.contract.errors import PowerError
+from a3s_power_jupyter.contract.errors import ModelLoadFailed, PowerError
 from a3s_power_jupyter.contract.parameters import LoadParameters
 from a3s_power_jupyter.contract.types import CompletionRequest, EmbeddingRequest, Finished, Sampling
 from a3s_power_jupyter.engine.embeddings import EmbeddingEngine
@@ -101,12 +101,14 @@ def test_the_memory_of_finished_requests_is_freed(on_gpu: TransformersEngine) ->
     assert torch.cuda.memory_allocated() <= before
 
 
-def test_a_model_that_does_not_fit_is_refused(directory: Path, monkeypatch: Any) -> None:
+def test_a_model_that_does_not_fit_is_refused(directory: Path) -> None:
+    """Let this process use no more GPU memory than it uses already."""
+    torch.cuda.empty_cache()
     total = torch.cuda.get_device_properties(0).total_memory
-    filler = torch.empty(int(torch.cuda.mem_get_info()[0] * 0.5), dtype=torch.uint8, device="cuda")
-    torch.cuda.set_per_process_memory_fraction(filler.numel() / total)
+    filler = torch.empty(1 << 30, dtype=torch.uint8, device="cuda")
+    torch.cuda.set_per_process_memory_fraction((1 << 30) / total)
     try:
-        with pytest.raises(PowerError, match="memory"):
+        with pytest.raises(ModelLoadFailed, match="memory"):
             load(directory)
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
