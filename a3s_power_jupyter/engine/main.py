@@ -16,6 +16,7 @@ from ..contract.types import Embedded, Finished
 from ..ipc import harness
 from . import registry
 from .base import Engine, StepOutput, first_line, request_error
+from .cancellation import cancellable
 from .protocol import (
     COMMAND_DECODER,
     Cancel,
@@ -35,8 +36,8 @@ log = logging.getLogger("a3s_power_jupyter.worker")
 PROGRESS_STEP = 0.01
 
 
-#: Threads that prepare requests, in addition to one for each slot. A preparation cannot be stopped,
-#: so that of a cancelled request runs on while the next request is prepared.
+#: Threads that prepare requests, in addition to one for each slot. Most of a preparation cannot be
+#: stopped, so that of a cancelled request may run on while the next request is prepared.
 SPARE_THREADS = 4
 
 
@@ -138,7 +139,8 @@ class Worker:
         if submit.id not in self._preparing:
             return
         try:
-            result = engine.prepare(submit.id, submit.request)
+            with cancellable(lambda: submit.id not in self._preparing):
+                result = engine.prepare(submit.id, submit.request)
         except Exception as error:
             result = request_error(error)
         self._inbox.put(Preparation(submit.id, result))

@@ -15,6 +15,7 @@ from a3s_power_jupyter.contract.errors import (
     ModelLoadFailed,
     PowerError,
 )
+from a3s_power_jupyter.engine.cancellation import cancellable
 from a3s_power_jupyter.engine.rendering import renderer as rendering
 from a3s_power_jupyter.engine.template import MAX_TEMPLATE, ChatTemplate
 from support.waiting import wait_until
@@ -158,6 +159,39 @@ def test_the_death_of_the_process_ends_the_request() -> None:
     error = failure(template)
     killer.join()
     assert "it ended its process (SIGSEGV)" in error.message
+    assert template.render(HELLO) == "hello"
+
+
+def test_a_cancelled_request_stops_its_template() -> None:
+    template = chat_template(for_bombs(ENDLESS["loops"]))
+    (process,) = processes()
+    left = threading.Event()
+    messages: list[str] = []
+
+    def render() -> None:
+        with cancellable(left.is_set):
+            messages.append(failure(template).message)
+
+    threads = [threading.Thread(target=render) for _ in range(3)]
+    used = process.cpu_times().user
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: process.cpu_times().user > used + 0.1)
+    left.set()
+    assert template.render(HELLO) == "hello"
+    for thread in threads:
+        thread.join()
+    assert all("was cancelled" in message for message in messages)
+    assert len(messages) == 3
+
+
+def test_a_request_that_is_cancelled_during_the_start_leaves_the_process() -> None:
+    template = chat_template()
+    (process,) = processes()
+    process.kill()
+    wait_until(lambda: process.status() == psutil.STATUS_ZOMBIE)
+    with cancellable(lambda: True), pytest.raises(InvalidParameter, match="was cancelled"):
+        template.render(HELLO)
     assert template.render(HELLO) == "hello"
 
 

@@ -10,13 +10,15 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import IO, Any, NamedTuple, cast
 
 import psutil
 
 from ...ipc.framing import encode, read_messages
+from ..cancellation import is_cancelled
 from .protocol import (
     MEMORY_BYTES,
     REPLY_DECODER,
@@ -36,12 +38,12 @@ from .protocol import (
 CPU_SECONDS = 5.0
 
 #: Time of one command on the clock, in case the process was stopped or gets no CPU time.
-WALL_SECONDS = 30.0
+WALL_SECONDS = 60.0
 
 #: Time until a new process is ready. It takes a tenth of a second on an idle machine.
 START_SECONDS = 60.0
 
-#: Seconds between two checks of the CPU time and the memory of the process.
+#: Seconds between two checks of the limits, and of whether the request was cancelled.
 _POLL_SECONDS = 0.05
 
 _COMMAND = [sys.executable, "-m", "a3s_power_jupyter.engine.rendering.main"]
@@ -113,18 +115,28 @@ class Renderer:
 
     def _call(self, command: Command) -> Reply:
         frame = encode(command)
-        with self._lock:
+        with self._turn():
             process = self._running()
             process.wait_until_ready()
             try:
                 reply = process.call(frame)
             except RenderingFailed:
                 process.kill()
-                self._process = _Process()  # for the next request
+                self._running()  # start another one for the next request
                 raise
         if isinstance(reply, Failed):
             raise RenderingFailed(reply.failure, reply.message)
         return reply
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Wait until no other command is in progress."""
+        while not self._lock.acquire(timeout=_POLL_SECONDS):
+            _raise_if_cancelled()
+        try:
+            yield
+        finally:
+            self._lock.release()
 
     def _running(self) -> _Process:
         if self._process is not None and self._process.exited:
@@ -140,6 +152,15 @@ def renderer() -> Renderer:
     return Renderer()
 
 
+class _Cancelled(RenderingFailed):
+    """The request was cancelled."""
+
+
+def _raise_if_cancelled() -> None:
+    if is_cancelled():
+        raise _Cancelled("stopped", "was cancelled")
+
+
 class _Process:
     """One rendering process.
 
@@ -153,6 +174,7 @@ class _Process:
         self._replies: queue.SimpleQueue[Reply | Exception] = queue.SimpleQueue()
         self._popen: subprocess.Popen[bytes] | None = None
         self._ready = False
+        self._killed = False
         self._thread = threading.Thread(target=self._run, name="rendering", daemon=True)
         self._thread.start()
 
@@ -160,9 +182,10 @@ class _Process:
     def exited(self) -> bool:
         if self._popen is not None and self._popen.poll() is not None:
             return True
-        return not self._thread.is_alive()
+        return self._killed or not self._thread.is_alive()
 
     def kill(self) -> None:
+        self._killed = True
         if self._popen is not None:
             self._popen.kill()
         self._frames.put(None)
@@ -173,6 +196,8 @@ class _Process:
             return
         try:
             self._receive(START_SECONDS, START_SECONDS)
+        except _Cancelled:
+            raise
         except RenderingFailed as error:
             self.kill()
             raise OSError(f"it {error}") from None
@@ -191,6 +216,7 @@ class _Process:
                 if isinstance(reply, Exception):
                     raise reply
                 return reply
+            _raise_if_cancelled()
             usage = self._usage()
             first = first or usage
             if usage.cpu_seconds - first.cpu_seconds > cpu_seconds:
