@@ -1,7 +1,7 @@
 """Start a child process of the server and exchange messages with it.
 
 The child runs `ipc.harness.run`: commands go to its stdin, messages come from its stdout, and its
-stderr is logged. The child exits when its stdin is closed, so it never outlives the server.
+stderr is logged. The child exits when its stdin is closed, and is killed if it cannot (`lifetime`).
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ import msgspec
 import psutil
 
 from .framing import encode, read_messages
+from .lifetime import OWN_GROUP, WATCHER
+from .watcher import kill_group
 
 Command = TypeVar("Command", bound=msgspec.Struct)
 Message = TypeVar("Message")
@@ -125,10 +127,19 @@ class Child(Generic[Command, Message]):
             stderr=subprocess.PIPE,
             env=environment,
             cwd=os.sep,
+            process_group=OWN_GROUP,
         )
-        self._log_reader = self._start_thread(self._read_log)
-        self._start_thread(self._read_messages)
+        try:
+            WATCHER.add(self.pid)
+        except OSError:
+            self._process.kill()
+            raise
+        self._readers = [
+            self._start_thread(self._read_log),
+            self._start_thread(self._read_messages),
+        ]
         self._start_thread(self._write_frames)
+        self._start_thread(self._wait)
 
     @property
     def pid(self) -> int:
@@ -195,9 +206,16 @@ class Child(Generic[Command, Message]):
         except Exception:
             self._log.exception("Power: invalid message from %s", self._label)
             self._process.kill()
+        finally:
+            stdout.close()
+
+    def _wait(self) -> None:
+        """Wait until the process has exited and its output is read, and report it."""
         self._process.wait()
-        self._log_reader.join(timeout=STOP_GRACE)
-        stdout.close()
+        kill_group(self.pid)  # processes that it has started
+        WATCHER.remove(self.pid)
+        for reader in self._readers:
+            reader.join(timeout=STOP_GRACE)
         self._outbox.put(None)
         self._call_on_loop(self._finish)
 

@@ -1,8 +1,8 @@
 """Run the main function of a child process, and set up its pipes, log and exit.
 
 Commands arrive on stdin, messages leave on stdout, and the log goes to stderr. The process exits
-when stdin reaches end of file, so it never outlives the server, even if the server is killed.
-`ipc.child` is the server's end of the pipes.
+when stdin reaches end of file, that is when the server closes it or ends. `lifetime` also ends
+processes that cannot react to that. `ipc.child` is the server's end of the pipes.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import BinaryIO, Generic, NoReturn, TypeVar
 import msgspec
 
 from .framing import encode, read_messages
+from .lifetime import end_with_parent
 
 Command = TypeVar("Command")
 
@@ -77,6 +78,7 @@ def run(
 
     The exit status is 1 if `main` raises or if the commands cannot be decoded, otherwise 0.
     """
+    end_with_parent()
     commands, messages = _take_over_stdio()
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Formatter("%(levelname)s %(message)s"))

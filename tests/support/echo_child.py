@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import os
+import subprocess
 import sys
 import time
+from collections.abc import Callable
+from typing import NoReturn
 
 import msgspec
 from msgspec.msgpack import Decoder
 
 from a3s_power_jupyter.ipc import harness
+from a3s_power_jupyter.ipc.framing import encode
 
 
 class Echo(msgspec.Struct, frozen=True, tag=True):
@@ -18,7 +23,7 @@ class Echo(msgspec.Struct, frozen=True, tag=True):
 
 
 class Misbehave(msgspec.Struct, frozen=True, tag=True):
-    """Make the child misbehave; `how` is "print", "raise", "return" or "hang"."""
+    """Make the child misbehave; `how` is a key of `MISBEHAVIOR`."""
 
     how: str
 
@@ -33,16 +38,42 @@ def main(channel: harness.Channel[Command]) -> None:
         command = channel.receive()
         if isinstance(command, Echo):
             channel.emit(command)
-        elif command.how == "print":
-            sys.stdout.write("printed by Python\n")
-            sys.stdout.flush()
-            os.write(1, b"printed by a native library\n")
-        elif command.how == "raise":
-            raise ZeroDivisionError("a bug")
-        elif command.how == "hang":
-            time.sleep(3600)
-        else:
+        elif command.how == "return":
             return
+        elif command.how == "start":
+            start_another(channel)
+        else:
+            MISBEHAVIOR[command.how]()
+
+
+def print_text() -> None:
+    sys.stdout.write("printed by Python\n")
+    sys.stdout.flush()
+    os.write(1, b"printed by a native library\n")
+
+
+def fail() -> NoReturn:
+    raise ZeroDivisionError("a bug")
+
+
+def start_another(channel: harness.Channel[Command]) -> None:
+    """Start another such process, let it hold its lock, and send its process id."""
+    process = subprocess.Popen([sys.executable, __file__], stdin=subprocess.PIPE)
+    assert process.stdin is not None
+    process.stdin.write(encode(Misbehave("power")))
+    process.stdin.flush()
+    channel.emit(Echo(str(process.pid)))
+
+
+#: What makes the child misbehave, by name; besides, "return" ends it and "start" starts another.
+MISBEHAVIOR: dict[str, Callable[[], object]] = {
+    "print": print_text,
+    "raise": fail,
+    "hang": lambda: time.sleep(3600),
+    # Both hold the interpreter lock.
+    "power": lambda: 9 ** (9**9),
+    "native": lambda: ctypes.PyDLL(None).sleep(3600),
+}
 
 
 if __name__ == "__main__":

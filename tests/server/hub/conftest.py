@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from a3s_power_jupyter.hub.pull_manager import PullManager
+from a3s_power_jupyter.ipc import watcher
 from support.hub_fetching import Fetching
 from support.hub_server import HubServer
 from support.pull_home import Children, PullHome
@@ -28,11 +29,12 @@ def fetching(hub: HubServer, tmp_path: Path, hf_cache: Path) -> Fetching:
 
 @pytest.fixture
 def children() -> Iterator[Children]:
-    """Returns the child processes that this test started; none may remain."""
+    """Returns the processes that this test started; none may remain. Without their watcher."""
     earlier = set(psutil.Process().children())
 
     def started() -> list[psutil.Process]:
-        return [child for child in psutil.Process().children() if child not in earlier]
+        new = [child for child in psutil.Process().children() if child not in earlier]
+        return [child for child in new if watcher.__file__ not in child.cmdline()]
 
     yield started
     assert not started()
