@@ -311,6 +311,13 @@ class ModelLoadFailed(PowerError):
     code = "model_load_failed"
 
 
+class ModelProducesNaN(PowerError):
+    """The model computed NaN or infinite numbers, so there is no answer."""
+
+    status = 503
+    code = "model_produces_nan"
+
+
 class WorkerDied(PowerError):
     """The process of a model or a pull exited unexpectedly; the message gives the reason."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
@@ -11,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import UNSET
 
-from ..contract.errors import ContextLengthExceeded, InvalidParameter
+from ..contract.errors import ContextLengthExceeded, InvalidParameter, ModelProducesNaN
 from ..contract.types import (
     ChatRequest,
     CompletionRequest,
@@ -29,6 +30,9 @@ DEFAULT_TEMPERATURE = 0.8
 DEFAULT_TOP_K = 40
 DEFAULT_TOP_P = 0.95
 DEFAULT_MIN_P = 0.05
+
+#: Log probability of a token that the model gives no probability, as in the OpenAI API.
+IMPOSSIBLE = -9999.0
 
 #: Number of recent tokens that the repetition penalties apply to.
 PENALTY_LAST_N = 64
@@ -180,11 +184,52 @@ def check_token_ids(tokens: Sequence[int], vocab_size: int) -> None:
     InvalidParameter
         If an id is negative or at least `vocab_size`.
     """
-    for token in tokens:
-        if not 0 <= token < vocab_size:
-            raise InvalidParameter(
-                f"Token id {token} is not in the model's vocabulary of {vocab_size} tokens."
-            )
+    if not tokens or 0 <= min(tokens) <= max(tokens) < vocab_size:
+        return
+    token = next(token for token in tokens if not 0 <= token < vocab_size)
+    raise InvalidParameter(
+        f"Token id {token} is not in the model's vocabulary of {vocab_size} tokens."
+    )
+
+
+def check_finite(values: npt.NDArray[Any]) -> None:
+    """Raise if logits or the values of a vector are NaN or infinite.
+
+    Single logits may be minus infinity, which is a probability of zero. The values are read only
+    once, since the maximum of values with a NaN is NaN.
+
+    Raises
+    ------
+    ModelProducesNaN
+        If a value is NaN or infinity, or all values are minus infinity.
+    """
+    if not math.isfinite(values.max()):
+        raise ModelProducesNaN(
+            "The model computed numbers that are not finite (NaN or infinity) for this request. "
+            "Its files may be damaged: pull the model again with force, or register another file. "
+            "If it was quantized or loaded with a kv_cache_type, try another type."
+        )
+
+
+def require_one(logits: npt.NDArray[Any]) -> None:
+    """Check that a schema left a token to sample.
+
+    Parameters
+    ----------
+    logits : ndarray
+        Minus infinity for tokens that the schema does not allow.
+
+    Raises
+    ------
+    InvalidParameter
+        If it left none.
+    """
+    if logits.max() == -np.inf:
+        raise InvalidParameter(
+            "The model cannot write an answer that keeps this JSON schema: its vocabulary has no "
+            "token that may come next.",
+            param="response_format",
+        )
 
 
 def or_default(value: Any, default: Any) -> Any:
@@ -200,7 +245,8 @@ def token_logprob(
 ) -> TokenLogprob:
     """Return the log-probability of a token and of the most likely tokens.
 
-    They are computed before temperature and penalties are applied.
+    They are computed before temperature and penalties are applied. Tokens without any probability
+    are left out of the most likely ones.
 
     Parameters
     ----------
@@ -215,6 +261,7 @@ def token_logprob(
     count = min(top_logprobs, len(logprobs))
     best = np.argpartition(-logprobs, count - 1)[:count] if count else np.empty(0, int)
     best = best[np.argsort(-logprobs[best], kind="stable")]
+    best = best[logprobs[best] > -np.inf]
 
     def text_and_bytes(token: int) -> tuple[str, list[int]]:
         raw = token_to_piece(token)
@@ -222,7 +269,7 @@ def token_logprob(
 
     top = [(*text_and_bytes(int(t)), float(logprobs[t])) for t in best]
     text, raw = text_and_bytes(token)
-    return TokenLogprob(text, raw, float(logprobs[token]), top)
+    return TokenLogprob(text, raw, max(float(logprobs[token]), IMPOSSIBLE), top)
 
 
 class TextStream:

@@ -108,8 +108,8 @@ def test_token_ids_counts_and_cancelling(minilm: Path) -> None:
 def test_requests_take_turns(minilm: Path) -> None:
     engine = load(minilm)
     engine._batch_tokens = 64
-    engine.submit(0, EmbeddingRequest(["a long text of many words " * 5] * 20))
-    engine.submit(1, EmbeddingRequest(["short"]))
+    engine.submit(engine.prepare(0, EmbeddingRequest(["a long text of many words " * 5] * 20)))
+    engine.submit(engine.prepare(1, EmbeddingRequest(["short"])))
     done = [id_ for _ in range(2) for id_, _item in engine.step()]
     assert done == [1]
 

@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
+from a3s_power_jupyter.contract.parameters import LoadParameters
 from a3s_power_jupyter.contract.types import ChatRequest, Delta, Finished, Request, Sampling
 from a3s_power_jupyter.engine.base import Engine
+from a3s_power_jupyter.engine.protocol import Load
+
+E = TypeVar("E", bound=Engine[Any])
 
 
 def chat(content: str, **sampling: Any) -> ChatRequest:
     """Return a chat request with greedy sampling, unless a temperature is given."""
     messages = [{"role": "user", "content": content}]
     return ChatRequest(messages, Sampling(**{"temperature": 0.0, **sampling}))
+
+
+def load_directory(engine: type[E], directory: Path, **parameters: Any) -> E:
+    """Load a model directory."""
+    files = [path for path in sorted(directory.rglob("*")) if path.is_file()]
+    load = Load(
+        "safetensors",
+        tuple(map(str, files)),
+        LoadParameters(**parameters),
+        names=tuple(str(path.relative_to(directory)) for path in files),
+    )
+    loaded = engine.load(load, lambda _value: None)
+    assert isinstance(loaded, engine)
+    return loaded
 
 
 def run(engine: Engine[Any], *requests: Request) -> list[list[Any]]:

@@ -13,10 +13,11 @@ import transformers
 from msgspec import UNSET
 from transformers.models.auto.modeling_auto import MODEL_FOR_TEXT_ENCODING_MAPPING
 
-from ...contract.errors import InvalidParameter, UnsupportedRequestFields
+from ...contract.errors import InvalidParameter, ModelProducesNaN, UnsupportedRequestFields
 from ...contract.text import quoted
 from ...contract.types import Embedded, EmbeddingRequest, Request
 from ..base import Engine, ProgressCallback, StepOutput
+from ..generation import check_finite
 from ..protocol import Load, Loaded
 from ..transformers.failures import computation_error
 from ..transformers.model import LoadedModel
@@ -164,9 +165,16 @@ class EmbeddingEngine(Engine[list[Text]]):
             vectors = self._embed(batch)
         except Exception as error:
             return self._fail(batch, error)
+        outputs: list[StepOutput] = []
         for text, vector in zip(batch, vectors, strict=True):
+            try:
+                check_finite(vector)
+            except ModelProducesNaN as error:
+                if text.job.id in self._jobs:
+                    outputs.append((text.job.id, error))
+                    self.cancel(text.job.id)
             text.job.vectors[text.index] = vector
-        return self._finish({text.job.id for text in batch})
+        return outputs + self._finish({text.job.id for text in batch} & self._jobs.keys())
 
     # ------------------------------------------------------------ texts
 
@@ -210,7 +218,10 @@ class EmbeddingEngine(Engine[list[Text]]):
     def _tokenize(self, text: str) -> list[int]:
         """Return the token ids of a text, truncated to the maximum length."""
         limit = self._model.max_length
-        return list(self._model.tokenizer(text, truncation=True, max_length=limit)["input_ids"])
+        encoded = self._model.tokenizer(text, truncation=True, max_length=limit)
+        tokens = list(encoded["input_ids"])
+        self._model.check_text(tokens)
+        return tokens
 
     def _prompt_length(self, prompt: str) -> int:
         """Return the number of tokens in a prompt, without a trailing special token."""

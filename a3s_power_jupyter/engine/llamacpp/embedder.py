@@ -16,6 +16,7 @@ from ...contract.errors import (
 )
 from ...contract.types import Embedded, EmbeddingRequest
 from ..base import StepOutput, request_error
+from ..generation import check_finite
 from .backend import last_errors
 from .model import LlamaModel
 
@@ -156,6 +157,8 @@ class Embedder:
             If llama.cpp cannot create the context or compute the batch.
         UnsupportedRequestFields
             If the model is a reranker.
+        ModelProducesNaN
+            If a vector is not finite.
         """
         self._ensure_context(max(map(len, job.inputs)))
         batch = self._batch
@@ -186,6 +189,8 @@ class Embedder:
     def _vector(self, seq_id: int) -> Any:
         """Return a text's vector, L2-normalized; shape (n_embd,)."""
         pointer = lc.llama_get_embeddings_seq(self._context, seq_id)
-        vector = np.ctypeslib.as_array(pointer, (self._model.n_embd,)).astype(np.float32)
+        vector = np.ctypeslib.as_array(pointer, (self._model.n_embd,)).astype(np.float64)
         norm = float(np.linalg.norm(vector))
-        return vector / norm if norm else vector
+        vector = vector / norm if norm else vector
+        check_finite(vector)
+        return vector

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 import llama_cpp as lc
 from msgspec import UNSET
 
-from ...contract.errors import InvalidParameter, PowerError, UnsupportedRequestFields
+from ...contract.errors import (
+    InvalidParameter,
+    ModelProducesNaN,
+    PowerError,
+    UnsupportedRequestFields,
+)
 from ...contract.types import ChatRequest, CompletionRequest, EmbeddingRequest, Request
 from ..base import Engine, ProgressCallback, StepOutput, request_error
 from ..generation import Generation, check_prompt
@@ -187,13 +192,18 @@ class LlamaCppEngine(Engine[TextJob | EmbeddingJob]):
         except PowerError as error:
             return [_fail(slots, slot, generation, error) for slot, generation in slots.active]
         outputs: list[StepOutput] = []
+        nan: list[tuple[Slot, Generation[Sampler], ModelProducesNaN]] = []
         for slot, generation in slots.active:
             if slot.seq_id not in rows:
                 continue
             try:
                 outputs += self._sample(slots, slot, generation, rows[slot.seq_id])
+            except ModelProducesNaN as error:
+                nan.append((slot, generation, error))
             except Exception as error:
                 outputs.append(_fail(slots, slot, generation, error))
+        for slot, generation, failure in nan:
+            outputs += _restart_or_fail(slots, slot, generation, failure)
         return outputs
 
     def _sample(
@@ -218,6 +228,21 @@ def _fail(
     slots.release(slot)
     slots.clear(slot)
     return generation.id, request_error(error)
+
+
+def _restart_or_fail(
+    slots: SlotPool, slot: Slot, generation: Generation[Sampler], error: ModelProducesNaN
+) -> list[StepOutput]:
+    """End a request whose logits are NaN, unless the NaN may come from an earlier request.
+
+    A request that was cancelled in its prompt can leave NaN in its slot's memory.
+    """
+    if generation.prefilling and not slot.erased:
+        slots.restart(slot, generation)
+        return []
+    slots.release(slot)
+    slots.erase(slot)
+    return [(generation.id, error)]
 
 
 def _load_template(model: LlamaModel, num_ctx: int) -> ChatTemplate | None:

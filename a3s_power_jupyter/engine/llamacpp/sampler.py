@@ -21,7 +21,9 @@ from ..generation import (
     DEFAULT_TOP_K,
     DEFAULT_TOP_P,
     PENALTY_LAST_N,
+    check_finite,
     or_default,
+    require_one,
     token_logprob,
 )
 from .vocabulary import Vocabulary
@@ -57,17 +59,28 @@ class Sampler:
         return pointer
 
     def sample(self, context: Any, index: int) -> int:
-        """Sample a token from the logits at an index of the batch."""
+        """Sample a token from the logits at an index of the batch.
+
+        Raises
+        ------
+        ModelProducesNaN
+            If the logits are not finite.
+        InvalidParameter
+            If no token of the vocabulary can continue an answer that keeps the schema.
+        """
+        logits = self._logits(context, index)
+        check_finite(logits)
         if self._grammar is None:
             return int(lc.llama_sampler_sample(self._chain, context, index))
         # Checking one sampled token against the grammar is much faster than checking the whole
         # vocabulary, and the token is usually allowed.
-        data = _Candidates(context, index, self._vocab.size)
+        data = _Candidates(logits)
         lc.llama_sampler_apply(self._chain, ctypes.byref(data.array))
         token = data.selected
         if not self._grammar_allows(token):
-            data = _Candidates(context, index, self._vocab.size)
+            data = _Candidates(logits)
             lc.llama_sampler_apply(self._grammar, ctypes.byref(data.array))
+            require_one(data.logits)  # llama.cpp aborts if it accepts a token that is not allowed
             lc.llama_sampler_apply(self._chain, ctypes.byref(data.array))
             token = data.selected
         lc.llama_sampler_accept(self._grammar, token)
@@ -84,19 +97,24 @@ class Sampler:
         """Return the token's log-probability, or None if it was not requested."""
         if isinstance(self._logprobs, UnsetType):
             return None
-        logits = np.ctypeslib.as_array(lc.llama_get_logits_ith(context, index), (self._vocab.size,))
+        logits = self._logits(context, index)
         return token_logprob(logits, token, self._logprobs, self._vocab.token_to_piece)
+
+    def _logits(self, context: Any, index: int) -> Any:
+        """Return the logits as an array of shape (vocabulary,), without copying them."""
+        pointer = lc.llama_get_logits_ith(context, index)
+        return np.ctypeslib.as_array(pointer, (self._vocab.size,))
 
 
 class _Candidates:
     """All tokens with their logits, as a ``llama_token_data_array``."""
 
-    def __init__(self, context: Any, index: int, size: int) -> None:
-        logits = np.ctypeslib.as_array(lc.llama_get_logits_ith(context, index), (size,))
+    def __init__(self, logits: Any) -> None:
+        size = len(logits)
         table = np.zeros(size, dtype=[("id", np.int32), ("logit", np.float32), ("p", np.float32)])
         table["id"] = np.arange(size, dtype=np.int32)
         table["logit"] = logits
-        self._table = table  # owns the memory that `array` points to
+        self.logits = table["logit"]  # shares the memory that `array` points to, and keeps it
         pointer = table.ctypes.data_as(ctypes.POINTER(lc.llama_token_data))
         self.array = lc.llama_token_data_array(pointer, size, -1, False)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,6 +35,8 @@ class Slot:
         Prompt of the current request.
     last_used : int
         Sequence number of the slot's last request.
+    erased : bool
+        Whether the slot's memory was erased for the current request.
     """
 
     seq_id: int
@@ -43,6 +46,7 @@ class Slot:
     prompt: Prompt = field(default_factory=lambda: Prompt([]))
     generation: Generation[Sampler] | None = None
     last_used: int = 0
+    erased: bool = False
 
     def truncate(self, n_tokens: int) -> None:
         """Keep only the first `n_tokens` tokens."""
@@ -102,6 +106,7 @@ class SlotPool:
         generation.num_cached_tokens = generation.num_computed_tokens = n_cached
         self._clock += 1
         slot.last_used = self._clock
+        slot.erased = False
         slot.prompt = prompt
         slot.generation = generation
 
@@ -114,6 +119,39 @@ class SlotPool:
         """Empty a slot's cache."""
         slot.truncate(0)
         lc.llama_memory_seq_rm(lc.llama_get_memory(self.context), slot.seq_id, -1, -1)
+
+    def erase(self, slot: Slot) -> None:
+        """Empty a slot's cache, and overwrite its memory.
+
+        A cleared cache is only hidden by the attention mask, which does not hide a NaN. llama.cpp
+        can only overwrite the memory of all slots, so that of other requests is saved and restored.
+
+        Raises
+        ------
+        ModelLoadFailed
+            If llama.cpp cannot restore a cache.
+        """
+        saved = {other.seq_id: self._state(other) for other, _ in self.active if other is not slot}
+        for other in self._slots:
+            if other.seq_id not in saved:
+                other.truncate(0)
+        lc.llama_memory_clear(lc.llama_get_memory(self.context), True)
+        slot.erased = True
+        for seq_id, state in saved.items():
+            if not lc.llama_state_seq_set_data(self.context, state, len(state), seq_id):
+                raise compute_error("could not restore a cache")
+
+    def restart(self, slot: Slot, generation: Generation[Sampler]) -> None:
+        """Erase a slot and compute the prompt of its request again."""
+        self.erase(slot)
+        generation.num_cached_tokens = generation.num_computed_tokens = 0
+
+    def _state(self, slot: Slot) -> Any:
+        """Return a copy of a slot's cache."""
+        size = lc.llama_state_seq_get_size(self.context, slot.seq_id)
+        buffer = (ctypes.c_uint8 * size)()
+        lc.llama_state_seq_get_data(self.context, buffer, size, slot.seq_id)
+        return buffer
 
     def reset(self) -> None:
         """Free all slots and empty their caches."""

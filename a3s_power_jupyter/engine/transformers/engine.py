@@ -21,7 +21,7 @@ from ...contract.types import (
     Sampling,
 )
 from ..base import Engine, ProgressCallback, StepOutput, first_line, request_error
-from ..generation import Generation, check_prompt, token_logprob
+from ..generation import Generation, check_finite, check_prompt, token_logprob
 from ..protocol import Load, Loaded
 from ..rendering.renderer import renderer
 from ..template import ChatTemplate, require_template
@@ -210,6 +210,7 @@ class TransformersEngine(Engine[ActiveRequest]):
             return [(generation.id, request_error(error))]
 
     def _next_items(self, active: ActiveRequest, logits: Any) -> list[Item]:
+        check_finite(logits)
         generation = active.generation
         token = generation.sampler.sample(logits, active.tokens)
         active.tokens.append(token)

@@ -13,8 +13,9 @@ import torch
 import transformers
 from msgspec import UNSET
 
-from ...contract.errors import ModelLoadFailed, PowerError
+from ...contract.errors import InvalidParameter, ModelLoadFailed, PowerError
 from ...contract.parameters import LoadParameters
+from ...contract.text import quoted
 from ...store.staging import linked_directory
 from ..base import ProgressCallback, first_line
 from ..generation import check_token_ids
@@ -137,7 +138,7 @@ class LoadedModel:
     @property
     def vocab_size(self) -> int:
         """Rows of the embedding matrix. The tokenizer may have fewer tokens."""
-        return int(self.config.vocab_size)
+        return len(self.model.get_input_embeddings().weight)
 
     @property
     def chat_template(self) -> str | None:
@@ -161,7 +162,9 @@ class LoadedModel:
     def tokenize(self, text: str) -> list[int]:
         """Return the token ids of a text, with special tokens unless the text starts with them."""
         add_special = not self.starts_with_bos(text)
-        return list(self.tokenizer(text, add_special_tokens=add_special)["input_ids"])
+        tokens = list(self.tokenizer(text, add_special_tokens=add_special)["input_ids"])
+        self.check_text(tokens)
+        return tokens
 
     def starts_with_bos(self, text: str) -> bool:
         """Whether the text already begins with the begin-of-sequence token."""
@@ -171,6 +174,16 @@ class LoadedModel:
     def check(self, tokens: list[int]) -> None:
         """Raise `InvalidParameter` if an id is not in the vocabulary."""
         check_token_ids(tokens, self.vocab_size)
+
+    def check_text(self, tokens: list[int]) -> None:
+        """Raise `InvalidParameter` if the embedding matrix has no row for a token of a text."""
+        largest = max(tokens, default=0)
+        if largest >= self.vocab_size:
+            raise InvalidParameter(
+                f"The text contains {quoted(self.tokenizer.convert_ids_to_tokens(largest))}, which "
+                f"is token {largest} of the tokenizer, but the model has only {self.vocab_size} "
+                "tokens. Remove it from the text, or use a model that belongs to its tokenizer."
+            )
 
     def forward(self, inputs: dict[str, Any], cache: Any) -> torch.Tensor:
         """Return the logits after the last token of each row.

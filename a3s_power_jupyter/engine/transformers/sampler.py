@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import threading
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -16,6 +17,7 @@ import numpy.typing as npt
 from msgspec import UNSET
 
 from ...contract.errors import InvalidParameter
+from ...contract.text import shortened
 from ...contract.types import Sampling
 from ..generation import (
     DEFAULT_MIN_P,
@@ -24,6 +26,7 @@ from ..generation import (
     DEFAULT_TOP_P,
     PENALTY_LAST_N,
     or_default,
+    require_one,
 )
 
 Logits = npt.NDArray[np.float32]
@@ -55,10 +58,16 @@ class Sampler:
             Shape (vocabulary,).
         tokens : sequence of int
             The prompt and the output so far.
+
+        Raises
+        ------
+        InvalidParameter
+            If no token of the vocabulary can continue an answer that keeps the schema.
         """
         logits = logits.copy()
         if self._matcher is not None:
             self._matcher.mask(logits)
+            require_one(logits)
         for token, bias in self._logit_bias.items():
             logits[token] += bias
         self._apply_penalties(logits, tokens)
@@ -93,11 +102,13 @@ class Sampler:
         keep &= probabilities >= min_p * probabilities[0]
         keep[0] = True
         tokens, candidates = tokens[keep], candidates[keep]
-        return int(self._random.choice(tokens, p=_softmax(candidates / self._temperature)))
+        return int(self._random.choice(tokens, p=_softmax(candidates, self._temperature)))
 
 
-def _softmax(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    exponentials = np.exp(values - values.max())
+def _softmax(values: npt.NDArray[np.float64], temperature: float = 1.0) -> npt.NDArray[np.float64]:
+    # Dividing the differences, not the values, cannot overflow to NaN.
+    with np.errstate(over="ignore"):
+        exponentials = np.exp((values - values.max()) / temperature)
     probabilities: npt.NDArray[np.float64] = exponentials / exponentials.sum()
     return probabilities
 
@@ -110,7 +121,8 @@ class SchemaCompiler:
 
     def __init__(self, tokenizer: Any, vocab_size: int, eos_token_ids: list[int]) -> None:
         self._tokenizer = tokenizer
-        self._vocab_size = vocab_size
+        self._size = max(vocab_size, len(tokenizer))  # a tokenizer may have more tokens
+        self._lock = threading.Lock()
         self._eos_token_ids = eos_token_ids
         self._ll_tokenizer: Any = None
 
@@ -122,30 +134,39 @@ class SchemaCompiler:
         InvalidParameter
             If llguidance rejects the schema.
         """
-        if self._ll_tokenizer is None:
-            self._ll_tokenizer = llguidance.hf.from_tokenizer(
-                self._tokenizer, n_vocab=self._vocab_size, eos_token=self._eos_token_ids
-            )
+        with self._lock:
+            if self._ll_tokenizer is None:
+                self._ll_tokenizer = llguidance.hf.from_tokenizer(
+                    self._tokenizer, n_vocab=self._size, eos_token=self._eos_token_ids
+                )
         grammar = llguidance.LLMatcher.grammar_from_json_schema(json.dumps(schema))
-        matcher = llguidance.LLMatcher(self._ll_tokenizer, grammar)
-        if matcher.is_error():
-            raise InvalidParameter(
-                f"This JSON schema is not supported: {matcher.get_error()}", param="response_format"
-            )
-        return SchemaMatcher(matcher, self._vocab_size)
+        return SchemaMatcher(llguidance.LLMatcher(self._ll_tokenizer, grammar), self._size)
 
 
 class SchemaMatcher:
-    """Track which tokens a JSON schema allows at the current position of an answer."""
+    """Track which tokens a JSON schema allows at the current position of an answer.
 
-    def __init__(self, matcher: Any, vocab_size: int) -> None:
+    All methods raise `InvalidParameter` if llguidance rejects the schema, or reaches a limit.
+    """
+
+    def __init__(self, matcher: Any, size: int) -> None:
         self._matcher = matcher
-        self._bitmask = llguidance.numpy.allocate_token_bitmask(1, vocab_size)
+        self._bitmask = llguidance.numpy.allocate_token_bitmask(1, size)
+        self._check()
 
     def mask(self, logits: Logits) -> None:
         """Set the logits of tokens that the schema does not allow next to minus infinity."""
         llguidance.numpy.fill_next_token_bitmask(self._matcher, self._bitmask)
+        self._check()
         llguidance.numpy.apply_token_bitmask_inplace(logits.reshape(1, -1), self._bitmask)
 
     def accept(self, token: int) -> None:
         self._matcher.consume_token(token)
+        self._check()
+
+    def _check(self) -> None:
+        if self._matcher.is_error():
+            reason = shortened(str(self._matcher.get_error()))
+            raise InvalidParameter(
+                f"This JSON schema is not supported: {reason}", param="response_format"
+            )

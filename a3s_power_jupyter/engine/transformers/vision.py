@@ -120,7 +120,11 @@ class VisionEngine(TransformersEngine):
         if not request.images:
             return self._model.tokenize(text), {}
         inputs = self._model.process(text, request.images)
-        return inputs.pop("input_ids")[0].tolist(), inputs
+        tokens = inputs.pop("input_ids")[0].tolist()
+        # An image token may be beyond the embedding matrix, because an embedding replaces it.
+        image_token = getattr(self._model.model.config, "image_token_id", None)
+        self._model.check_text([token for token in tokens if token != image_token])
+        return tokens, inputs
 
     def _render(self, messages: list[dict[str, Any]]) -> str:
         if self.template.supports_parts:

@@ -1,0 +1,157 @@
+"""Test that models that compute NaN say so, and answer other requests as before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from safetensors.torch import load_file, save_file
+
+from a3s_power_jupyter.contract.errors import ModelProducesNaN
+from a3s_power_jupyter.contract.parameters import LoadParameters
+from a3s_power_jupyter.contract.types import (
+    CompletionRequest,
+    Delta,
+    Embedded,
+    EmbeddingRequest,
+    Sampling,
+)
+from a3s_power_jupyter.engine.base import Engine
+from a3s_power_jupyter.engine.embeddings import EmbeddingEngine
+from a3s_power_jupyter.engine.generation import IMPOSSIBLE, check_finite, token_logprob
+from a3s_power_jupyter.engine.llamacpp import LlamaCppEngine
+from a3s_power_jupyter.engine.protocol import Load
+from a3s_power_jupyter.engine.transformers import TransformersEngine
+from support import nan_models
+from support.engine_runs import load_directory, run, text_of
+from support.nan_models import GOOD_TOKENS, NAN_TOKEN
+
+BAD_TOKENS = [1, NAN_TOKEN] * 20
+
+
+@pytest.fixture(scope="module")
+def gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return nan_models.make_gguf(tmp_path_factory.mktemp("gguf"))
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return nan_models.make_safetensors(tmp_path_factory.mktemp("safetensors"))
+
+
+def load_gguf(path: Path, **parameters: Any) -> LlamaCppEngine:
+    load = Load("gguf", (str(path),), LoadParameters(num_parallel=2, num_ctx=128, **parameters))
+    return LlamaCppEngine.load(load, lambda _value: None)
+
+
+@pytest.fixture(scope="module", params=["transformers", "llama.cpp", "without flash attention"])
+def engine(request: pytest.FixtureRequest, gguf: Path, directory: Path) -> Engine[Any]:
+    """Without flash attention, a masked NaN in the KV cache spreads to later requests."""
+    if request.param == "transformers":
+        return load_directory(TransformersEngine, directory, isq="none")
+    return load_gguf(gguf, flash_attention=request.param == "llama.cpp")
+
+
+def complete(tokens: list[int], **sampling: Any) -> CompletionRequest:
+    settings = {"temperature": 0.0, "max_tokens": 8, "logprobs": 2, **sampling}
+    return CompletionRequest(tokens, Sampling(**settings))
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+@pytest.mark.parametrize("schema", [{}, {"json_schema": {"type": "object"}}])
+def test_a_nan_ends_its_request_and_harms_no_other(
+    engine: Engine[Any], temperature: float, schema: dict[str, Any]
+) -> None:
+    good, bad = complete(GOOD_TOKENS), complete(BAD_TOKENS, temperature=temperature, **schema)
+    alone = text_of(run(engine, good)[0])
+    assert alone
+    for requests in ([good, bad], [bad, good]):
+        answers = run(engine, *requests)
+        for request, items in zip(requests, answers, strict=True):
+            if request is bad:
+                assert [type(item) for item in items] == [ModelProducesNaN]
+            else:
+                assert text_of(items) == alone
+        for items in run(engine, good, good):  # both slots are usable
+            assert text_of(items) == alone
+
+
+def test_a_cancelled_nan_leaves_nothing_behind(engine: Engine[Any]) -> None:
+    """The request is cancelled before its logits are checked."""
+    good = complete(GOOD_TOKENS)
+    alone = text_of(run(engine, good)[0])
+    for id_ in (1, 2):
+        engine.submit(engine.prepare(id_, complete(BAD_TOKENS)))
+    if isinstance(engine, LlamaCppEngine):
+        assert engine._slots is not None
+        engine._slots.decode()
+    for id_ in (1, 2):
+        engine.cancel(id_)
+    for items in run(engine, good, good):
+        assert text_of(items) == alone
+
+
+def test_a_nan_after_the_first_tokens_ends_the_answer(engine: Engine[Any]) -> None:
+    """The sampled token is the one whose embedding is NaN."""
+    request = complete(GOOD_TOKENS, logit_bias={NAN_TOKEN: 100.0})
+    [items] = run(engine, request)
+    assert isinstance(items[-1], ModelProducesNaN)
+    [delta] = [item for item in items if isinstance(item, Delta)]
+    assert delta.logprobs is not None
+    assert len(delta.logprobs) == 1
+
+
+def test_vectors_with_nan_are_an_error_with_llama_cpp(gguf: Path) -> None:
+    engine = load_gguf(gguf)
+    good, bad = EmbeddingRequest([GOOD_TOKENS]), EmbeddingRequest([GOOD_TOKENS, BAD_TOKENS])
+    [before], [error], [after] = run(engine, good, bad, good)
+    assert isinstance(error, ModelProducesNaN)
+    assert isinstance(before, Embedded)
+    assert before == after
+
+
+def test_vectors_with_nan_are_an_error_with_transformers(tmp_path: Path) -> None:
+    config = transformers.BertConfig(
+        vocab_size=100, hidden_size=16, intermediate_size=16, num_hidden_layers=1,
+        num_attention_heads=2,
+    )  # fmt: skip
+    transformers.BertModel(config, add_pooling_layer=False).save_pretrained(tmp_path)
+    weights = load_file(tmp_path / "model.safetensors")
+    weights["embeddings.word_embeddings.weight"][NAN_TOKEN] = torch.nan
+    save_file(weights, tmp_path / "model.safetensors", {"format": "pt"})
+    (tmp_path / "vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a"]))
+    transformers.BertTokenizerFast(str(tmp_path / "vocab.txt")).save_pretrained(tmp_path)
+    engine = load_directory(EmbeddingEngine, tmp_path)
+    good, bad = EmbeddingRequest([GOOD_TOKENS]), EmbeddingRequest([GOOD_TOKENS, BAD_TOKENS])
+    [alone] = run(engine, good)[0]
+    assert isinstance(alone, Embedded)
+    [before], [error], [after] = run(engine, good, bad, good)  # in one batch
+    assert isinstance(error, ModelProducesNaN)
+    for embedded in (before, after):
+        vector, expected = (np.frombuffer(e.vectors, "<f4") for e in (embedded, alone))
+        np.testing.assert_allclose(vector, expected, atol=1e-6)
+
+
+# ---------------------------------------------------------------- functions
+
+
+@pytest.mark.parametrize(
+    "values", [[1.0, np.nan], [np.nan, np.inf], [1.0, np.inf], [-np.inf, -np.inf]]
+)
+def test_numbers_that_give_no_result_are_refused(values: list[float]) -> None:
+    with pytest.raises(ModelProducesNaN):
+        check_finite(np.array(values, np.float32))
+
+
+def test_single_tokens_may_be_impossible() -> None:
+    logits = np.array([0.0, -np.inf, 1.0], np.float32)
+    check_finite(logits)
+    piece: Callable[[int], bytes] = lambda token: b"%d" % token  # noqa: E731
+    logprob = token_logprob(logits, 1, 3, piece)
+    assert logprob.logprob == IMPOSSIBLE
+    assert [text for text, _, _ in logprob.top] == ["2", "0"]
