@@ -113,6 +113,8 @@ class Client:
                 connected.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
+        if self._response is not None:
+            self._response.close()  # it may have taken the socket from the connection
         if self._connection is not None:
             self._connection.close()
         self._origin = self._connection = self._response = self._socket = None

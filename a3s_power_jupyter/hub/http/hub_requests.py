@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
+from contextlib import suppress
 from functools import cache
 from typing import Literal, TypeVar
 
@@ -29,8 +30,6 @@ ATTEMPTS = 4  # after 1, 2 and 4 seconds, or when the hub says
 
 #: Largest reply of the API, in bytes. A page of a listing has less than 1 MB.
 MAX_REPLY = 16 << 20
-#: Bytes of an error's body to read; the hub describes errors in headers.
-MAX_ERROR = 64 << 10
 #: More redirects than this count as a loop.
 MAX_REDIRECTS = 5
 #: Seconds between two checks whether the pull is being paused.
@@ -199,33 +198,30 @@ def _client(is_local: bool) -> httpx2.Client:
 
 
 def _requested_wait(reply: httpx2.Response, default: float) -> float:
-    limits = parse_ratelimit_headers(reply.headers) if reply.status_code == 429 else None
-    if limits is not None and limits.remaining == 0:
-        return float(limits.reset_in_seconds)
+    with suppress(ValueError):  # a number of thousands of digits
+        limits = parse_ratelimit_headers(reply.headers) if reply.status_code == 429 else None
+        if limits is not None and limits.remaining == 0:
+            return float(limits.reset_in_seconds)
     seconds = parse_retry_after(reply.headers.get("Retry-After", ""))
     return default if seconds is None else float(seconds)
 
 
 def _read(streamed: httpx2.Response, limit: int) -> httpx2.Response:
-    """Read the body, only its beginning if it is not that of a success."""
+    """Read the body of a success. The hub describes errors in headers."""
     body = bytearray()
-    encoding = streamed.headers.get("Content-Encoding", "identity")
-    if encoding.lower() == "identity":
-        limit = limit if streamed.is_success else MAX_ERROR
+    if streamed.is_success and streamed.request.method != "HEAD":
+        if streamed.headers.get("Content-Encoding", "identity").lower() != "identity":
+            raise HubError(
+                "The hub, or a proxy, compresses replies although the request excludes it, so that "
+                "their size is unknown. Check HF_ENDPOINT and the proxy settings."
+            )
         for chunk in streamed.iter_raw():
             body += chunk
-            if len(body) > limit and not streamed.is_success:
-                break
             if len(body) > limit:
                 raise HubError(
                     f"A reply of the hub is larger than {limit:,} bytes. Check HF_ENDPOINT and the "
                     "proxy settings."
                 )
-    elif streamed.is_success and streamed.request.method != "HEAD":
-        raise HubError(
-            "The hub, or a proxy, compresses replies although the request excludes it, so that "
-            "their size is unknown. Check HF_ENDPOINT and the proxy settings."
-        )
     # As bytes, because they need not be ASCII.
     headers = [
         (name, value)

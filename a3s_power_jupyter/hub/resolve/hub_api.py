@@ -33,6 +33,7 @@ from ...contract.errors import (
 )
 from ...contract.redaction import Redactor, clean_token
 from ...contract.retry_after import parse_retry_after
+from ...contract.text import quoted, shortened
 from ..http.hub_requests import HubRequests
 from ..http.retries import Retry
 from .reference import REPO
@@ -43,6 +44,13 @@ MAX_JSON = 64 << 20
 #: Entries of a listing, and seconds to fetch all its pages; more count as a listing without end.
 MAX_ENTRIES = 500_000
 LISTING_DEADLINE = 600.0
+
+#: Largest file, in bytes.
+MAX_SIZE = 1 << 50
+
+#: Bytes of the longest name and path of a file; the lowest limits of common file systems.
+MAX_NAME = 255
+MAX_PATH = 1000
 
 T = TypeVar("T")
 
@@ -60,9 +68,9 @@ def hub_token(token: str | None) -> str | None:
 
 
 # HF_ENDPOINT may point to any server, and these values become file names.
-_GitId = Annotated[str, Meta(pattern="^[0-9a-f]{40}$")]
-_SHA256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
-_Size = Annotated[int, Meta(ge=0)]
+_GitId = Annotated[str, Meta(pattern=r"\A[0-9a-f]{40}\Z")]
+_SHA256 = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
+_Size = Annotated[int, Meta(ge=0, le=MAX_SIZE)]
 
 
 class RemoteFile(msgspec.Struct, frozen=True):
@@ -109,7 +117,7 @@ class Repository(msgspec.Struct, frozen=True):
         Whether the author must grant access to the files.
     """
 
-    repo: Annotated[str, Meta(pattern=f"^{REPO}$")] = msgspec.field(name="id")
+    repo: Annotated[str, Meta(pattern=rf"\A{REPO}\Z")] = msgspec.field(name="id")
     commit: _GitId = msgspec.field(name="sha")
     gated: bool | str = False
 
@@ -168,34 +176,35 @@ class HubApi:
             return _decode(self._requests.send("GET", url), Repository)
 
     def files(self, repository: Repository) -> list[RemoteFile]:
-        """Return all files, from all folders and pages, except those with an unsafe path."""
+        """Return all files, from all folders and pages."""
         url = f"{self.endpoint}/api/models/{repository.repo}/tree/{repository.commit}"
-        files: list[RemoteFile] = []
+        files: dict[str, RemoteFile] = {}
+        seen = set()
         count, deadline = 0, time.monotonic() + LISTING_DEADLINE
         query = {"recursive": "true"}
         with self._errors(repository.repo, repository.commit):
             while query:
                 reply = self._requests.send("GET", url, params=query)
                 entries = _decode(reply, list[_Entry])
-                files += self._files(repository, entries)
+                for entry in entries:
+                    file = self._file(repository, entry)
+                    if entry.type == "file" and files.setdefault(entry.path, file) != file:
+                        raise HubError(
+                            f"The hub lists two different files {quoted(entry.path)} in "
+                            f"{repository.repo}. Choose another repository or revision."
+                        )
                 count += len(entries)
-                if count > MAX_ENTRIES or time.monotonic() > deadline:
+                next_url = reply.links.get("next", {}).get("url", "")
+                if count > MAX_ENTRIES or time.monotonic() > deadline or next_url in seen:
                     raise HubError(
                         f"The listing of {repository.repo} has no end: {count:,} entries so far. "
                         "Check HF_ENDPOINT, or try again later."
                     )
                 # Take only the query of the link: a mirror may forward links to another host,
                 # which must not receive the token.
-                next_url = reply.links.get("next", {}).get("url", "")
+                seen.add(next_url)
                 query = dict(parse_qsl(urlsplit(next_url).query))
-        return files
-
-    def _files(self, repository: Repository, entries: list[_Entry]) -> list[RemoteFile]:
-        return [
-            self._file(repository, entry)
-            for entry in entries
-            if entry.type == "file" and _is_relative(entry.path)
-        ]
+        return [*files.values()]
 
     def check_access(self, repository: Repository, file: RemoteFile) -> None:
         """Check that the token has access to the files of a gated repository."""
@@ -232,15 +241,24 @@ class HubApi:
         except HfHubHTTPError as error:
             raise self._convert(error, repo, revision) from None
         except httpx2.HTTPError as error:
-            reason = Redactor(self._token)(str(error)) or type(error).__name__
+            reason = shortened(Redactor(self._token)(str(error))) or type(error).__name__
             raise HubError(
                 f"The hub at {self._host} cannot be reached: {reason}. Check the network, "
                 "HF_ENDPOINT and the proxy settings."
             ) from None
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (
+            # Besides errors of the JSON: invalid headers and URLs in them, numbers of thousands of
+            # digits, and nesting.
+            msgspec.DecodeError,
+            httpx2.InvalidURL,
+            ValueError,
+            OverflowError,
+            RecursionError,
+        ) as error:
+            reason = shortened(Redactor(self._token)(str(error)))
             raise HubError(
-                f"The reply of {self._host} is not a reply of the hub. Check HF_ENDPOINT and the "
-                "proxy settings."
+                f"The reply of {self._host} is not a reply of the hub ({reason}). Check "
+                "HF_ENDPOINT and the proxy settings."
             ) from None
 
     def _convert(self, error: HfHubHTTPError, repo: str, revision: str) -> PowerError:
@@ -289,10 +307,13 @@ class HubApi:
         return urlsplit(self.endpoint).netloc.rpartition("@")[2]
 
 
-def _is_relative(path: str) -> bool:
-    """Return whether `path` stays below the directory it is joined to, on every system."""
-    outside = any(part in ("", ".", "..") for part in path.split("/"))
-    return path.isprintable() and not outside and not set(path) & set(":\\")
+def is_storable(path: str) -> bool:
+    """Return whether every system can store `path`, and below the directory it is joined to."""
+    parts = path.split("/")
+    outside = any(part in ("", ".", "..") for part in parts)
+    if outside or not path.isprintable() or set(path) & set(":\\"):
+        return False
+    return len(path.encode()) <= MAX_PATH and all(len(part.encode()) <= MAX_NAME for part in parts)
 
 
 def _decode(reply: httpx2.Response, type_: type[T]) -> T:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Literal
 
-from ...contract.errors import HubError
+from ...contract.errors import BadRequest, HubError
+from ...contract.text import quoted
 from . import gguf_files
 from .directory_files import directory_files, has_weights
 from .gguf_files import GGUF
-from .hub_api import HubApi, RemoteFile, Repository
+from .hub_api import HubApi, RemoteFile, Repository, is_storable
 from .reference import Reference
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -54,19 +56,27 @@ class Plan:
         return sum(file.size for file in self.files)
 
     def check(self) -> None:
-        """Reject paths and hashes that would lead outside the store.
+        """Reject paths and hashes that would lead outside the store or to the same file.
 
         Raises
         ------
         HubError
             If the hub lists such a file.
         """
-        for file in self.files:
-            path = PurePosixPath(file.path)
-            safe = path.parts and not path.is_absolute() and ".." not in path.parts
+        taken: set[str] = set()
+        for file in sorted(self.files, key=lambda file: file.path.count("/")):
             hashed = not isinstance(file.sha256, str) or _SHA256.fullmatch(file.sha256)
-            if not safe or "\\" in file.path or not hashed or file.size < 0:
-                raise HubError(f"The hub lists {file.path[:80]!r}, which cannot be a model file.")
+            if not is_storable(file.path) or not hashed or file.size < 0:
+                raise HubError(f"The hub lists {quoted(file.path)}, which cannot be a model file.")
+            # Many file systems ignore case and the composition of characters.
+            path = PurePosixPath(unicodedata.normalize("NFC", file.path).casefold())
+            folders = map(str, path.parents)
+            if str(path) in taken or not taken.isdisjoint(folders):
+                raise HubError(
+                    f"The hub lists {quoted(file.path)} and another file that cannot be stored "
+                    "beside it on every system. Choose another repository or revision."
+                )
+            taken.add(str(path))
 
 
 def make_plan(reference: Reference, hub: HubApi, *, memory_bytes: int | None = None) -> Plan:
@@ -97,15 +107,35 @@ def make_plan(reference: Reference, hub: HubApi, *, memory_bytes: int | None = N
         If the hub cannot be reached or refuses access.
     """
     repository = hub.repository(reference.repo, reference.revision)
-    files = hub.files(repository)
-    if reference.tag is None and reference.path is None and _is_directory(files):
-        plan = _directory_plan(reference.name, hub, repository, files)
-    else:
-        model, note = _choose(reference, files, memory_bytes)
-        plan = _gguf_plan(reference.name, repository, files, model, note)
+    listed = hub.files(repository)
+    files = [file for file in listed if is_storable(file.path)]
+    try:
+        plan = _plan(reference, hub, repository, files, memory_bytes)
+    except BadRequest as error:
+        if len(files) == len(listed):
+            raise
+        [path, *_] = (file.path for file in listed if not is_storable(file.path))
+        raise type(error)(
+            f"{error.message} Files with names that cannot be stored are ignored, for example "
+            f"{quoted(path)}.",
+            param=error.param,
+        ) from None
     if repository.gated:  # its listing is public, so check access before the first byte
         hub.check_access(repository, plan.files[0])
     return plan
+
+
+def _plan(
+    reference: Reference,
+    hub: HubApi,
+    repository: Repository,
+    files: Sequence[RemoteFile],
+    memory_bytes: int | None,
+) -> Plan:
+    if reference.tag is None and reference.path is None and _is_directory(files):
+        return _directory_plan(reference.name, hub, repository, files)
+    model, note = _choose(reference, files, memory_bytes)
+    return _gguf_plan(reference.name, repository, files, model, note)
 
 
 def _is_directory(files: Sequence[RemoteFile]) -> bool:
