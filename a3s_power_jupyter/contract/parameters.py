@@ -72,7 +72,7 @@ class LoadParameters(SparseStruct, frozen=True, forbid_unknown_fields=True):
     num_batch : int
         Tokens per step while a prompt is processed.
     num_thread : int
-        CPU threads. Default: the physical cores that this process may use.
+        CPU threads. Default: as many as there are physical cores that other programs leave free.
     num_parallel : int
         Requests processed at once.
     chat_template : str

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import logging
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-import psutil
-from msgspec import UNSET
-
 from ..contract.errors import InsufficientMemory, PowerError
-from ..contract.parameters import LoadParameters
 from ..contract.types import Item, Request
 from .protocol import Load, Loaded
 
@@ -122,15 +117,3 @@ def first_line(error: BaseException) -> str:
     """Return the first line of an error's message, or its type if it has no message."""
     message = str(error).strip() or type(error).__name__
     return message.splitlines()[0][:300]
-
-
-def cpu_threads(parameters: LoadParameters) -> int:
-    """Return the number of CPU threads to compute with.
-
-    The default is the number of physical cores that this process may use.
-    """
-    if parameters.num_thread is not UNSET:
-        return parameters.num_thread
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
-    physical = psutil.cpu_count(logical=False) or os.cpu_count() or 1
-    return min(physical, allowed or physical)

@@ -257,6 +257,7 @@ class EmbeddingEngine(Engine[list[Text]]):
         skips = torch.tensor([[text.skip] for text in batch])
         attention_mask = (columns < lengths).long().to(device)
         pooling_mask = ((columns < lengths) & (columns >= skips)).long().to(device)
+        self._model.set_threads()
         with torch.inference_mode():
             hidden = self._model.model(
                 input_ids=torch.tensor(rows, device=device), attention_mask=attention_mask

@@ -179,6 +179,8 @@ class Embedder:
         memory = lc.llama_get_memory(self._context)
         if memory:
             lc.llama_memory_clear(memory, True)
+        n_threads = self._model.threads.next_count()
+        lc.llama_set_n_threads(self._context, n_threads, n_threads)
         status = lc.llama_decode(self._context, batch)
         if status != 0:
             raise ModelLoadFailed(

@@ -188,7 +188,7 @@ class LlamaCppEngine(Engine[TextJob | EmbeddingJob]):
     def _decode(self, slots: SlotPool) -> list[StepOutput]:
         """Compute a batch and sample the next token of each slot that has new logits."""
         try:
-            rows = slots.decode()
+            rows = slots.decode(self._model.threads)
         except PowerError as error:
             return [_fail(slots, slot, generation, error) for slot, generation in slots.active]
         outputs: list[StepOutput] = []
@@ -259,7 +259,8 @@ def _load_projector(mmproj: str | None, model: LlamaModel) -> Projector | None:
     # Imported on first use, because llama-cpp-python can be built without mtmd (LLAVA_BUILD=OFF).
     from .vision import Projector
 
-    return Projector(mmproj, model.pointer, n_threads=model.n_threads, gpu=model.gpu_layers != 0)
+    n_threads = model.threads.limit  # mtmd cannot change it later
+    return Projector(mmproj, model.pointer, n_threads=n_threads, gpu=model.gpu_layers != 0)
 
 
 def _new_slots(model: LlamaModel, n_slots: int, projector: Projector | None) -> SlotPool:

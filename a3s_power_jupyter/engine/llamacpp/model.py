@@ -15,8 +15,9 @@ from msgspec import UNSET
 from ...contract.errors import InvalidParameter, ModelLoadFailed
 from ...contract.parameters import LoadParameters
 from ...contract.types import Device
-from ..base import ProgressCallback, cpu_threads
+from ..base import ProgressCallback
 from ..protocol import Load
+from ..threads import CpuThreads
 from .backend import free_gpu_bytes, gpus, last_errors, list_devices
 from .vocabulary import Vocabulary
 
@@ -59,6 +60,7 @@ class LlamaModel:
 
     def __init__(self, load: Load, progress: ProgressCallback) -> None:
         self.parameters = load.parameters
+        self.threads = CpuThreads.from_parameters(load.parameters)
         devices = list_devices()
         self.gpu_layers = self._choose_gpu_layers(load, devices)
         self.pointer = _load_model(load, self.gpu_layers, progress)
@@ -113,7 +115,6 @@ class LlamaModel:
             If llama.cpp cannot allocate the context.
         """
         params = lc.llama_context_default_params()
-        params.n_threads = params.n_threads_batch = self.n_threads
         params.no_perf = True
         flash_attention = self.parameters.flash_attention
         if flash_attention is not UNSET:
@@ -133,10 +134,6 @@ class LlamaModel:
                 "Load the model with a smaller num_ctx, or unload other models."
             )
         return context
-
-    @property
-    def n_threads(self) -> int:
-        return cpu_threads(self.parameters)
 
     def _choose_gpu_layers(self, load: Load, devices: list[Device]) -> int:
         """Return the number of layers to put on the GPU; -1 means all."""

@@ -11,9 +11,15 @@ import llama_cpp as lc
 from msgspec import UNSET
 
 from ..generation import Generation
+from ..threads import CpuThreads
 from .backend import compute_error
 from .prompt import ImageChunk, Prompt
 from .sampler import Sampler
+
+#: The largest number of cells in use with which llama.cpp computes the attention of a single token
+#: in the same way for any number of threads. With more, each thread computes a part of the sum (the
+#: "split KV path" of ggml-cpu/ops.cpp, from 512 cells), which rounds differently.
+UNSPLIT_CELLS = 256
 
 
 @dataclass
@@ -168,7 +174,7 @@ class SlotPool:
                 return slot, generation, image
         return None
 
-    def decode(self) -> dict[int, int]:
+    def decode(self, threads: CpuThreads) -> dict[int, int]:
         """Compute the next tokens of the active slots in one batch.
 
         Returns
@@ -183,10 +189,23 @@ class SlotPool:
         """
         rows = self._fill_batch()
         if self._batch.n_tokens > 0:
+            n_threads = self._n_threads(threads)
+            lc.llama_set_n_threads(self.context, n_threads, n_threads)
             status = lc.llama_decode(self.context, self._batch)
             if status != 0:
                 raise compute_error(f"could not decode (status {status})")
         return rows
+
+    def _n_threads(self, threads: CpuThreads) -> int:
+        """Return the number of threads for the batch.
+
+        A request with a seed must give the same answer whatever else the machine does.
+        """
+        splits = self._batch.n_tokens == 1 and any(
+            generation.sampling.seed is not UNSET and len(slot.tokens) > UNSPLIT_CELLS
+            for slot, generation in self.active
+        )
+        return threads.steady if splits else threads.next_count()
 
     def _reuse(self, slot: Slot, generation: Generation[Sampler], prompt: Prompt) -> int:
         """Truncate the slot's cache to the common prefix and return the prefix's length.

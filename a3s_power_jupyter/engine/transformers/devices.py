@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import torch
 from msgspec import UNSET
 
-from ..base import cpu_threads
 from ..protocol import Load
 
 
@@ -68,8 +67,3 @@ def choose_placement(load: Load) -> Placement:
     if layers != 0 and torch.backends.mps.is_available():
         return Placement("mps", torch.device("mps"), "mps")
     return Placement("cpu", torch.device("cpu"), "cpu")
-
-
-def set_threads(load: Load) -> None:
-    """Set the number of CPU threads of torch."""
-    torch.set_num_threads(cpu_threads(load.parameters))

@@ -126,6 +126,7 @@ class TransformersEngine(Engine[ActiveRequest]):
         return not self._prefilling and not self._decoding
 
     def step(self) -> list[StepOutput]:
+        self._model.set_threads(steady=any(map(_has_seed, self._prefilling + self._decoding)))
         outputs = self._decode() if self._decoding else []
         if self._prefilling:
             outputs += self._prefill(self._prefilling[0])
@@ -241,6 +242,10 @@ class TransformersEngine(Engine[ActiveRequest]):
         for id_ in ids:
             self.cancel(id_)
         return [(id_, failure) for id_ in ids]
+
+
+def _has_seed(active: ActiveRequest) -> bool:
+    return active.generation.sampling.seed is not UNSET
 
 
 def _load_template(model: LoadedModel) -> ChatTemplate | None:

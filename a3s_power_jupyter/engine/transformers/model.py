@@ -20,8 +20,9 @@ from ...store.staging import linked_directory
 from ..base import ProgressCallback, first_line
 from ..generation import check_token_ids
 from ..protocol import Load
+from ..threads import CpuThreads
 from . import hqq
-from .devices import Placement, choose_placement, set_threads
+from .devices import Placement, choose_placement
 from .weights import load_weights
 
 #: Progress at which the weights are read and their quantization begins.
@@ -56,8 +57,9 @@ class LoadedModel:
     def __init__(self, load: Load, progress: ProgressCallback) -> None:
         transformers.logging.set_verbosity_error()
         transformers.utils.logging.disable_progress_bar()
-        set_threads(load)
         self.parameters: LoadParameters = load.parameters
+        self._threads = CpuThreads.from_parameters(load.parameters)
+        torch.set_num_threads(self._threads.limit)
         self.placement: Placement = choose_placement(load)
         self.notes: tuple[str, ...] = ()
         with linked_directory(load.files) as directory, _load_errors():
@@ -70,6 +72,17 @@ class LoadedModel:
         self.model.eval()
         self.token_to_piece = TokenBytes(self.tokenizer)
         self.config = self.model.config.get_text_config()
+
+    def set_threads(self, *, steady: bool = False) -> None:
+        """Set torch's number of CPU threads for the next computation.
+
+        Parameters
+        ----------
+        steady : bool
+            Use a number that does not depend on what else the machine does. torch's sums depend on
+            the number of threads.
+        """
+        torch.set_num_threads(self._threads.steady if steady else self._threads.next_count())
 
     def load_more(self, directory: Path) -> None:
         """Load other files of the directory. Overridden by subclasses."""
