@@ -12,6 +12,7 @@ from ..engine.base import ProgressCallback
 from ..ipc.child import Child, offline_environment, python_module
 from ..store.conversions import Conversion, conversion_of
 from ..store.model_store import ModelStore
+from ..store.threads import StoreThreads
 from .protocol import EVENT_DECODER, Convert, Done, Event, Failed, Progress, Refused
 
 CONVERT_COMMAND = python_module("a3s_power_jupyter.convert.main")
@@ -29,6 +30,8 @@ class ConversionManager:
         Folder of the store.
     store : ModelStore
         The store.
+    threads : StoreThreads
+        Threads for work on the store.
     stall_timeout : float
         Seconds without progress after which a conversion fails.
     log : logging.Logger
@@ -36,10 +39,16 @@ class ConversionManager:
     """
 
     def __init__(
-        self, home: Path, store: ModelStore, stall_timeout: float, log: logging.Logger
+        self,
+        home: Path,
+        store: ModelStore,
+        threads: StoreThreads,
+        stall_timeout: float,
+        log: logging.Logger,
     ) -> None:
         self._home = home
         self._store = store
+        self._threads = threads
         self._stall_timeout = stall_timeout
         self._log = log
 
@@ -69,21 +78,25 @@ class ConversionManager:
         PowerError
             If the conversion fails. The next call tries again.
         """
-        found = await asyncio.to_thread(self._store.find_conversion, conversion_of(manifest, kind))
+        found = await self._find(manifest, kind)
         if found is not None:
             return found
-        paths = await asyncio.to_thread(self._store.resolve, manifest)
+        paths = await self._threads.files.run(self._store.resolve, manifest)
         request = Convert(str(self._home), manifest, tuple(map(str, paths)), kind)
         reason = await self._run_process(request, progress)
         if reason is not None:
             return Conversion((), kind, 0, refused=reason)
-        found = await asyncio.to_thread(self._store.find_conversion, conversion_of(manifest, kind))
+        found = await self._find(manifest, kind)
         if found is None:
             raise ModelLoadFailed(
                 f"The conversion of {manifest.name!r} was deleted before it could be loaded. "
                 "Try again."
             )
         return found
+
+    async def _find(self, manifest: Manifest, kind: str) -> Conversion | None:
+        conversion = conversion_of(manifest, kind)
+        return await self._threads.home.run(self._store.find_conversion, conversion)
 
     async def _run_process(self, request: Convert, progress: ProgressCallback) -> str | None:
         """Run a conversion process.

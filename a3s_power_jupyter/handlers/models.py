@@ -26,7 +26,8 @@ class ModelsHandler(PowerHandler):
     async def post(self) -> None:
         """Register a model."""
         request = await self.decode(lambda: check(self.json_body(), RegisterRequest))
-        self.finish_json(await self.service.catalog.register(request), status=201)
+        registering = self.service.catalog.register(request)
+        self.finish_json(await self.until_disconnect(registering), status=201)
 
 
 class ModelHandler(PowerHandler):

@@ -12,9 +12,17 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET
 
-from ..contract.errors import InvalidReference, PowerError, ServerBusy, WorkerDied, from_wire
+from ..contract.errors import (
+    InvalidReference,
+    PowerError,
+    ServerBusy,
+    StoreUnavailable,
+    WorkerDied,
+    from_wire,
+)
 from ..contract.types import PullStatus
 from ..ipc.child import Child, child_environment
+from ..store.threads import Threads
 from .events import Event, Watchers, received_bytes, wire_event
 from .protocol import STATUS_DECODER, Command, Pause, StartPull
 from .states import PullState, PullStates
@@ -22,6 +30,8 @@ from .states import PullState, PullStates
 #: Seconds between two writes of the state during a download. The bytes have states of their own,
 #: so this only limits how old the numbers are after a restart.
 SAVE_INTERVAL = 2.0
+#: Seconds that a thread waits for another one that writes the state to a disk that hangs.
+SAVE_TIMEOUT = 20.0
 #: Seconds that the process has to stop by itself when it is paused.
 PAUSE_GRACE = 5.0
 
@@ -56,6 +66,8 @@ class PullContext:
         Command line of the process of a pull (`hub.process.main`).
     states : PullStates
         The states on disk.
+    threads : Threads
+        Threads for work on the home.
     slots : asyncio.Semaphore
         Limits the pulls that run at once.
     callbacks : PullCallbacks
@@ -66,6 +78,7 @@ class PullContext:
 
     command: Sequence[str]
     states: PullStates
+    threads: Threads
     slots: asyncio.Semaphore
     callbacks: PullCallbacks
     log: logging.Logger
@@ -152,7 +165,7 @@ class Pull:
         PowerError
             If the pull fails.
         """
-        await asyncio.to_thread(self._save)
+        await self._context.threads.run(self._save)
         saving = asyncio.ensure_future(self._keep_saving())
         try:
             if self._context.slots.locked():
@@ -220,7 +233,7 @@ class Pull:
         event = wire_event(self.status, status)
         self._state = msgspec.structs.replace(self._state, status=status, commit=commit)
         try:
-            await asyncio.to_thread(self._save, last=True)
+            await self._context.threads.run(self._save, True)
         except PowerError as raised:
             self.is_saved = False
             self._context.log.error(
@@ -253,22 +266,32 @@ class Pull:
             await self._unsaved.wait()
             self._unsaved.clear()
             try:
-                await asyncio.to_thread(self._save)
+                await self._context.threads.run(self._save)
             except PowerError as error:
                 # The process writes to the same disk and fails, too, unless space is freed.
                 self._context.log.warning("Power: %s", error.message)
             await asyncio.sleep(SAVE_INTERVAL)
 
-    def _save(self, *, last: bool = False) -> None:
+    def _save(self, last: bool = False) -> None:
         # The thread continues when the task that awaits it is cancelled, and must not write after
         # the final state.
-        with self._saving:
-            if self._closed:
-                return
-            self._closed = last
-            try:
-                # If another server on this home runs the same pull, that server keeps the state.
-                self._context.states.write_locked(self._state, self._lock)
-            finally:
-                if last:
-                    self._lock.release()
+        if not self._saving.acquire(timeout=SAVE_TIMEOUT):
+            raise StoreUnavailable(
+                f"The state of the pull of {self.name} is still being written after "
+                f"{SAVE_TIMEOUT:g} seconds. Check the disk of the model store."
+            )
+        try:
+            self._save_now(last)
+        finally:
+            self._saving.release()
+
+    def _save_now(self, last: bool) -> None:
+        if self._closed:
+            return
+        self._closed = last
+        try:
+            # If another server on this home runs the same pull, that server keeps the state.
+            self._context.states.write_locked(self._state, self._lock)
+        finally:
+            if last:
+                self._lock.release()

@@ -27,6 +27,7 @@ from ..contract.redaction import clean_token
 from ..contract.types import Manifest, PullRequest, PullStatus
 from ..ipc.child import python_module
 from ..store.model_store import ModelStore
+from ..store.threads import Threads
 from .events import Event
 from .protocol import StartPull
 from .pull import Pull, PullCallbacks, PullContext
@@ -46,6 +47,8 @@ class PullManager:
         Home of the store.
     store : ModelStore
         The store on that home.
+    threads : Threads
+        Threads for work on the home.
     limit : int
         Pulls that download at once; 0 means no limit.
     memory_bytes : callable
@@ -62,6 +65,7 @@ class PullManager:
         self,
         home: Path,
         store: ModelStore,
+        threads: Threads,
         limit: int,
         memory_bytes: Callable[[], int],
         callbacks: PullCallbacks,
@@ -70,12 +74,14 @@ class PullManager:
     ) -> None:
         self._home = home
         self._store = store
+        self._threads = threads
         self._memory_bytes = memory_bytes
         self._callbacks = callbacks
         self._states = PullStates(home, log)
         self._context = PullContext(
             command=command,
             states=self._states,
+            threads=threads,
             slots=asyncio.Semaphore(limit or sys.maxsize),
             callbacks=callbacks,
             log=log,
@@ -127,7 +133,7 @@ class PullManager:
         reference = parse(request.name, request.revision)
         token = clean_token(request.token, "The hub token", param="token")
         name = reference.name
-        existing = await asyncio.to_thread(find_existing, self._store, self._states, name)
+        existing = await self._threads.run(find_existing, self._store, self._states, name)
         if name in self._running:
             return self._running[name], False
         if existing.manifest is not None and existing.is_usable and not request.force:
@@ -163,7 +169,7 @@ class PullManager:
         PowerError
             If it is not registered, or no longer.
         """
-        manifest = await asyncio.to_thread(self._store.get, name)
+        manifest = await self._threads.run(self._store.get, name)
         old = existing.manifest
         replaced = old is not None and (old.files != manifest.files or not existing.is_usable)
         await self._callbacks.on_registered(name, replaced)
@@ -181,7 +187,7 @@ class PullManager:
             If the store cannot be read, and this server has no pulls.
         """
         try:
-            stored = await asyncio.to_thread(self._states.read_all)
+            stored = await self._threads.run(self._states.read_all)
         except StoreUnavailable:
             stored = []
             if not self._running and not self._unsaved:
@@ -204,7 +210,7 @@ class PullManager:
         """Return the status of the pull of a model; raises the errors of `status`."""
         stored = None
         if name not in self._running and name not in self._unsaved:
-            stored = await asyncio.to_thread(self._states.read, name)
+            stored = await self._threads.run(self._states.read, name)
         if name in self._running:
             return self._running[name].status
         if name in self._unsaved:
@@ -248,7 +254,7 @@ class PullManager:
         status = await self._stop(name, "cancelled")
         if status.status == "done":
             return status
-        status = await asyncio.to_thread(self._discard, status, keep_partial)
+        status = await self._threads.run(self._discard, status, keep_partial)
         self._unsaved.pop(name, None)
         self._callbacks.on_change(name)
         return status
@@ -270,8 +276,8 @@ class PullManager:
             status = await self._stop(name, "cancelled")
         except PullStateNotFound:
             return None
-        freed = await asyncio.to_thread(discard, self._home, name)
-        await asyncio.to_thread(self._states.remove, name)
+        freed = await self._threads.run(discard, self._home, name)
+        await self._threads.run(self._states.remove, name)
         self._unsaved.pop(name, None)
         self._callbacks.on_change(name)
         return None if status.status == "done" else freed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
@@ -16,16 +17,29 @@ class Steps:
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def start(self, step: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """Run a step in a task of its own. Wait for it with `asyncio.shield`, if at all."""
+        """Run a step in a task of its own. Wait for it with `asyncio.shield` or `asyncio.wait`."""
         task = asyncio.ensure_future(step)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
         return task
 
-    async def wait(self) -> None:
-        """Wait until all steps have ended, including those that start in the meantime."""
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+    async def wait(self, seconds: float | None = None) -> None:
+        """Wait until all steps have ended, including those that start in the meantime.
+
+        Parameters
+        ----------
+        seconds : float or None
+            Seconds to wait at most; None for no limit.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self._tasks:
+                    await asyncio.wait(self._tasks)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # mark as retrieved; all callers may have been cancelled
 
 
 async def finish(step: Coroutine[Any, Any, T]) -> T:

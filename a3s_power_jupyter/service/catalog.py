@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Coroutine
 from functools import partial
 from typing import Any, TypeVar
 
-from ..contract.errors import ModelBusy, ModelNotFound
+import msgspec
+
+from ..contract.errors import ModelBusy, ModelNotFound, ServerBusy, StoreUnavailable
 from ..contract.parameters import DefaultParameters, check_default_parameters
 from ..contract.types import Manifest, ManifestProblem, Model, RegisterRequest, Removable
 from ..hub.pull_manager import PullManager
@@ -16,10 +17,18 @@ from ..remote import Upstreams
 from ..runtime.scheduler import Scheduler
 from ..runtime.steps import Steps
 from ..store.model_store import ModelStore
+from ..store.threads import StoreThreads
+from ..store.work import Work, WorkStopped
 from .changes import Change, Changes
 from .model_view import describe, describe_remote
+from .registration import Registration
 
 T = TypeVar("T")
+
+#: Seconds to wait for a deletion or a garbage collection, which continues after that.
+PATIENCE = 120.0
+#: Seconds that commits, deletions and garbage collections in progress have once the server stops.
+STOP_GRACE = 2.0
 
 
 class Catalog:
@@ -28,19 +37,20 @@ class Catalog:
     def __init__(
         self,
         store: ModelStore,
+        threads: StoreThreads,
         scheduler: Scheduler,
         upstreams: Upstreams,
         pulls: PullManager,
         changes: Changes,
     ) -> None:
         self._store = store
+        self._threads = threads
         self._scheduler = scheduler
         self._upstreams = upstreams
         self._pulls = pulls
         self._changes = changes
         self._steps = Steps()
-        # Hashing and copying take minutes and must not occupy the default executor.
-        self._executor = ThreadPoolExecutor(max_workers=2, thread_name_prefix="power-store")
+        self._registrations: dict[bytes, Registration] = {}
 
     async def manifest(self, name: str) -> Manifest:
         """Return the manifest of a model.
@@ -54,11 +64,11 @@ class Catalog:
         ManifestUnreadable
             If the manifest is damaged.
         """
-        return await asyncio.to_thread(self._store.get, name)
+        return await self._threads.home.run(self._store.get, name)
 
     async def manifests(self) -> list[Manifest]:
         """Return all manifests, sorted by name, and check remote models' upstreams if due."""
-        manifests = await asyncio.to_thread(self._store.list)
+        manifests = await self._threads.home.run(self._store.list)
         for manifest in manifests:
             if manifest.format == "remote":
                 self._upstreams.refresh(manifest)
@@ -66,7 +76,7 @@ class Catalog:
 
     async def problems(self) -> list[ManifestProblem]:
         """Return the manifests that cannot be read."""
-        return await asyncio.to_thread(self._store.problems)
+        return await self._threads.home.run(self._store.problems)
 
     async def model(self, name: str) -> Model:
         """Return a model with its current state. Raises as `manifest` does."""
@@ -85,7 +95,8 @@ class Catalog:
     async def register(self, request: RegisterRequest) -> Model:
         """Register a model. Registering the same content under the same name changes nothing.
 
-        The registration continues if the caller is cancelled.
+        Equal requests share one registration. If the callers of a registration are cancelled
+        before its files are hashed or copied, it is stopped and leaves nothing behind.
 
         Raises
         ------
@@ -100,10 +111,28 @@ class Catalog:
             self._upstreams.check_key(request.upstream)
         if request.overwrite:
             self._refuse_if_busy(request.name)
-        return await asyncio.shield(self._steps.start(self._register(request, parameters)))
+        key = msgspec.json.encode(request)
+        registration = self._registrations.get(key)
+        if registration is None:
+            work = Work()
+            task = self._steps.start(self._register(request, parameters, work))
+            registration = Registration(task, work, partial(self._drop, key))
+            self._registrations[key] = registration
+        return await registration.result()
 
-    async def _register(self, request: RegisterRequest, parameters: DefaultParameters) -> Model:
-        manifest, changed = await self._run_long(self._store.register, request, parameters)
+    def _drop(self, key: bytes, registration: Registration) -> None:
+        if self._registrations.get(key) is registration:
+            del self._registrations[key]
+
+    async def _register(
+        self, request: RegisterRequest, parameters: DefaultParameters, work: Work
+    ) -> Model:
+        try:
+            manifest, changed = await self._threads.registrations.run(
+                self._store.register, request, parameters, work, seconds=None
+            )
+        except WorkStopped:
+            raise ServerBusy("The registration was stopped: the server is shutting down.") from None
         if changed and request.overwrite:
             await self._replaced(manifest.name)
         elif changed:
@@ -135,7 +164,7 @@ class Catalog:
         ModelBusy
             If the model is in use and `force` is not set, or another server is pulling it.
         """
-        return await asyncio.shield(self._steps.start(self._delete(name, force)))
+        return await self._within_patience(self._delete(name, force), f"The deletion of {name!r}")
 
     async def _delete(self, name: str, force: bool) -> int:
         if not force:
@@ -148,11 +177,11 @@ class Catalog:
                 raise
             return partials
         await self._scheduler.unload(name, force=force)
-        freed = await self._run_long(self._store.delete, name) + (partials or 0)
+        freed = await self._threads.home.run(self._store.delete, name, seconds=None)
         self._forget(name)
         # A request may have loaded the model again before its manifest was gone.
         await self._scheduler.unload(name, force=True)
-        return freed
+        return freed + (partials or 0)
 
     async def collect_garbage(
         self, *, dry_run: bool
@@ -165,12 +194,15 @@ class Catalog:
         problems : list of ManifestProblem
             Manifests that cannot be read. Blobs are kept while there are any.
         """
-        removed = await self._run_long(partial(self._store.collect_garbage, dry_run=dry_run))
+        collect = self._threads.home.run(self._store.collect_garbage, dry_run, seconds=None)
+        removed = await self._within_patience(collect, "The garbage collection")
         return removed, await self.problems()
 
-    def close(self) -> None:
-        """Drop the registrations and deletions that have not started."""
-        self._executor.shutdown(wait=False, cancel_futures=True)
+    async def stop(self) -> None:
+        """Stop hashing and copying, and give what is being committed a moment to complete."""
+        for registration in [*self._registrations.values()]:
+            registration.stop()
+        await self._steps.wait(STOP_GRACE)
 
     async def _replaced(self, name: str) -> None:
         await self._scheduler.unload(name, force=True, reason="replaced")
@@ -186,5 +218,14 @@ class Catalog:
         if runner is not None and runner.ready and runner.in_use:
             raise ModelBusy(f"The model {name!r} is in use. Wait until it is idle, or set force.")
 
-    async def _run_long(self, function: Callable[..., T], *args: Any) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._executor, function, *args)
+    async def _within_patience(self, step: Coroutine[Any, Any, T], what: str) -> T:
+        """Run a step, which continues if the caller is cancelled or the time is up."""
+        task = self._steps.start(step)
+        await asyncio.wait({task}, timeout=PATIENCE)
+        if not task.done():
+            raise StoreUnavailable(
+                f"{what} is still in progress after {PATIENCE:g} seconds, and continues. If this "
+                "persists, check the disk of the model store.",
+                retry_after=60,
+            )
+        return task.result()

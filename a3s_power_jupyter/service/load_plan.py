@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import msgspec
@@ -18,6 +17,7 @@ from ..runtime.interfaces import LoadPlan
 from ..runtime.memory import kv_cache_bytes, needed_bytes
 from ..store.conversions import Conversion
 from ..store.model_store import ModelStore
+from ..store.threads import StoreThreads
 from .settings import Settings
 
 
@@ -25,10 +25,15 @@ class LoadPlanner:
     """Makes load plans from manifests."""
 
     def __init__(
-        self, settings: Settings, store: ModelStore, conversions: ConversionManager
+        self,
+        settings: Settings,
+        store: ModelStore,
+        threads: StoreThreads,
+        conversions: ConversionManager,
     ) -> None:
         self._settings = settings
         self._store = store
+        self._threads = threads
         self._conversions = conversions
 
     def plan(self, manifest: Manifest, requested: LoadParameters | None = None) -> LoadPlan:
@@ -73,7 +78,8 @@ class LoadPlanner:
                 blob = str(self._store.blobs.path(conversion.sha256))
                 return msgspec.structs.replace(load, format="gguf", paths=(blob,))
             load = msgspec.structs.replace(load, notes=(_not_converted(conversion),))
-        return _with_files(load, manifest, await asyncio.to_thread(self._store.resolve, manifest))
+        paths = await self._threads.files.run(self._store.resolve, manifest)
+        return _with_files(load, manifest, paths)
 
 
 def load_parameters(

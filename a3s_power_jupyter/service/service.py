@@ -22,6 +22,7 @@ from ..runtime.probe import MachineProbe
 from ..runtime.scheduler import Scheduler
 from ..runtime.worker import Worker
 from ..store.model_store import ModelStore
+from ..store.threads import StoreThreads
 from .catalog import Catalog
 from .changes import Change, Changes
 from .event_feed import EventFeed
@@ -58,8 +59,9 @@ class PowerService:
         self._machine = MachineProbe(log)
         changes = Changes()
         store = ModelStore(settings.home)
-        conversions = ConversionManager(settings.home, store, settings.load_timeout, log)
-        planner = LoadPlanner(settings, store, conversions)
+        self._threads = threads = StoreThreads(settings.home)
+        conversions = ConversionManager(settings.home, store, threads, settings.load_timeout, log)
+        planner = LoadPlanner(settings, store, threads, conversions)
         self._scheduler = scheduler = Scheduler(
             spawn=lambda name, on_death: Worker.spawn(name, on_death, log),
             clock=SystemClock(),
@@ -81,6 +83,7 @@ class PowerService:
         self.pulls = PullManager(
             settings.home,
             store,
+            threads.home,
             settings.max_pulls,
             self._memory_of_one_model,
             PullCallbacks(
@@ -90,7 +93,7 @@ class PowerService:
             ),
             log,
         )
-        self.catalog = Catalog(store, scheduler, upstreams, self.pulls, changes)
+        self.catalog = Catalog(store, threads, scheduler, upstreams, self.pulls, changes)
         self.loading = Loading(self.catalog, planner, scheduler, upstreams, changes, log)
         self.inference = Inference(planner, scheduler, upstreams)
         self.events = EventFeed(self.catalog, self.pulls, changes)
@@ -100,10 +103,12 @@ class PowerService:
         self.loading.preload(self._settings.preload)
 
     async def stop(self) -> None:
-        """Pause all pulls and stop all workers; return once they have exited."""
+        """Pause all pulls and stop all workers and registrations; return once they have exited."""
         self.loading.stop()
-        await asyncio.gather(self.pulls.stop(), self._scheduler.stop(), self._upstreams.close())
-        self.catalog.close()
+        self._threads.close()
+        await asyncio.gather(
+            self.catalog.stop(), self.pulls.stop(), self._scheduler.stop(), self._upstreams.close()
+        )
 
     @property
     def active_requests(self) -> int:

@@ -25,6 +25,7 @@ from filelock import FileLock
 
 from ..contract.errors import InsufficientDisk, NotAFile
 from ..contract.regular_file import open_regular
+from ..contract.types import StoredFile
 from .files import (
     TEMPORARY_PREFIX,
     SourceFile,
@@ -36,7 +37,9 @@ from .files import (
     sha256_of,
     sync_directory,
     temporary_path,
+    update_digest,
 )
+from .work import Work
 
 if sys.platform != "win32":
     import fcntl
@@ -49,6 +52,9 @@ PARTIAL_PREFIX = "partial-"
 
 #: Bytes to leave free on the disk, so that notebooks can still be saved.
 HEADROOM = 256 << 20
+
+#: Bytes of a copy between two writes to the disk. Otherwise the last one would take minutes.
+SYNC_INTERVAL = 256 << 20
 
 _FICLONE = 0x40049409  # _IOW(0x94, 9, int) of linux/fs.h: share the blocks of another file
 _CANNOT_CLONE = {
@@ -74,6 +80,10 @@ class Incoming:
     sha256: str
     temporary: Path | None
 
+    @property
+    def stored(self) -> StoredFile:
+        return StoredFile(self.source.name, self.source.size, self.sha256, role=self.source.role)
+
 
 class BlobStore:
     """The directory of blobs."""
@@ -86,7 +96,9 @@ class BlobStore:
         return self._directory / f"{BLOB_PREFIX}{sha256}"
 
     @contextmanager
-    def import_files(self, sources: Sequence[SourceFile]) -> Iterator[list[Incoming]]:
+    def import_files(
+        self, sources: Sequence[SourceFile], work: Work | None = None
+    ) -> Iterator[list[Incoming]]:
         """Copy files to temporary files, which `adopt` turns into blobs within the context.
 
         The remaining temporary files are removed on exit. If the file system supports reflinks, a
@@ -96,39 +108,36 @@ class BlobStore:
         ------
         InsufficientDisk
             If the files do not fit on the disk; raised before the first byte is copied.
-        FileChanged, FileNotFound, PathUnreadable
+        FileChanged, FileNotFound, NotAFile, PathUnreadable
             If a source cannot be read, or changes while it is read.
+        WorkStopped
+            If `work` was stopped.
         """
         make_directory(self._directory)
         with ExitStack() as stack:
             incoming = []
             for index, source in enumerate(sources):
-                sha256 = self._existing(source)
+                sha256 = self._existing(source, work)
                 temporary = None
                 if sha256 is None:
                     temporary = stack.enter_context(self.temporary())
                     left = sum(later.size for later in sources[index:])
-                    sha256 = self._copy(source, temporary, left)
+                    sha256 = self._copy(source, temporary, left, work)
                 incoming.append(Incoming(source, sha256, temporary))
             yield incoming
 
     def adopt(self, incoming: Incoming) -> None:
-        """Turn an imported file into a blob. The caller must hold the store's lock.
-
-        Raises
-        ------
-        InsufficientDisk, FileChanged, FileNotFound, PathUnreadable
-            If the import found a blob with this content that was removed since, and the file
-            cannot be copied now.
-        """
-        blob = self.path(incoming.sha256)
+        """Turn an imported file into a blob. The caller must hold the store's lock."""
         if incoming.temporary is not None:
-            incoming.temporary.replace(blob)
-        elif file_size(blob) is None:
-            with self.temporary() as temporary:
-                self._copy(incoming.source, temporary, incoming.source.size)
-                temporary.replace(blob)
-        sync_directory(self._directory)
+            incoming.temporary.replace(self.path(incoming.sha256))
+            sync_directory(self._directory)
+
+    def has(self, incoming: Incoming) -> bool:
+        """Return whether `adopt` can turn an imported file into a blob.
+
+        False if the import found a blob with its content that was removed since.
+        """
+        return incoming.temporary is not None or file_size(self.path(incoming.sha256)) is not None
 
     def adopt_file(self, path: Path, sha256: str) -> None:
         """Turn a file on the same volume into a blob. The caller must hold the store's lock.
@@ -169,14 +178,14 @@ class BlobStore:
     def _paths(self, prefix: str) -> list[Path]:
         return sorted(self._directory.glob(f"{prefix}*"))
 
-    def _existing(self, source: SourceFile) -> str | None:
+    def _existing(self, source: SourceFile, work: Work | None) -> str | None:
         """Return the hash of `source` if there is a blob with its content, else None.
 
         The file is hashed only if a blob has the same size.
         """
         if all(file_size(blob) != source.size for blob in self._paths(BLOB_PREFIX)):
             return None
-        sha256 = sha256_of(source)
+        sha256 = sha256_of(source, work)
         return sha256 if file_size(self.path(sha256)) == source.size else None
 
     @contextmanager
@@ -191,17 +200,17 @@ class BlobStore:
                 stack.callback(path.unlink, missing_ok=True)  # before it is unlocked
             yield path
 
-    def _copy(self, source: SourceFile, target: Path, left: int) -> str:
+    def _copy(self, source: SourceFile, target: Path, left: int, work: Work | None) -> str:
         """Copy `source` to `target` and return its hash.
 
         `left` is the number of bytes still to copy, including this file.
         """
         with target.open("r+b", buffering=0) as file:
             if clone(source, file):
-                sha256 = sha256_of(source)
+                sha256 = sha256_of(source, work)
             else:
                 self.check_space(left, "The copy", "register without copy")
-                sha256 = copy_hashing(source, file)
+                sha256 = copy_hashing(source, file, work)
             os.fsync(file.fileno())
         return sha256
 
@@ -231,14 +240,19 @@ class BlobStore:
             )
 
 
-def copy_hashing(source: SourceFile, target: FileIO) -> str:
+def copy_hashing(source: SourceFile, target: FileIO, work: Work | None = None) -> str:
     """Copy `source` to an open file and return the hex SHA-256 of the copied bytes."""
     digest = hashlib.sha256()
-    for chunk in chunks(source):
-        digest.update(chunk)
+    unsynced = 0
+    for chunk in chunks(source, work):
+        update_digest(digest, chunk)
         rest = memoryview(chunk)
         while rest:
             rest = rest[target.write(rest) :]
+        unsynced += len(chunk)
+        if unsynced >= SYNC_INTERVAL:
+            os.fsync(target.fileno())
+            unsynced = 0
     return digest.hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""Find files in the store that are not needed by any model, pull or conversion."""
+"""Find and remove files in the store that are not needed by any model, pull or conversion."""
 
 from __future__ import annotations
 
@@ -52,6 +52,27 @@ def find_garbage(
         *_removable("partial", partials),
         *_removable("temporary", temporaries),
     ]
+
+
+def remove_unused(
+    sha256s: set[str],
+    blobs: BlobStore,
+    manifests: ManifestDirectory,
+    conversions: ConversionDirectory,
+) -> int:
+    """Remove unused conversions and the unused blobs of `sha256s`, and return the bytes freed.
+
+    The caller must hold the store's lock.
+    """
+    snapshot = manifests.read()
+    if snapshot.unreadable:
+        return 0  # an unreadable manifest may refer to any blob
+    used, unused = conversions.partition(snapshot.manifests.values())
+    for path, conversion in unused.items():
+        path.unlink()
+        if conversion is not None and conversion.sha256:
+            sha256s = sha256s | {conversion.sha256}
+    return blobs.remove(sha256s - blobs_of(snapshot.manifests.values(), used.values()))
 
 
 def _state_of(home: Path, partial: Path) -> Path:

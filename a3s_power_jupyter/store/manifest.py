@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -13,7 +14,7 @@ from typing import NamedTuple
 import msgspec
 from msgspec import UNSET
 
-from ..contract.errors import NotAFile, PathUnreadable, PowerError
+from ..contract.errors import NotAFile, PathUnreadable, PowerError, StoreUnavailable
 from ..contract.regular_file import read_regular
 from ..contract.types import Manifest, StoredFile
 from .files import directory_entries, sync_directory, write_atomically
@@ -22,6 +23,9 @@ from .os_errors import reading_store
 
 #: Directory of the manifests, relative to the home of the store.
 MANIFESTS = Path("models/manifests")
+
+#: Seconds that a thread waits for another one that reads the manifests.
+READ_TIMEOUT = 25.0
 
 _MAX_SIZE = 16 << 20  # bytes; a manifest of 1,000 files has about 300,000
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -94,7 +98,7 @@ class ManifestDirectory:
         StoreUnavailable, ServerBusy
             If the directory cannot be read.
         """
-        with self._lock:
+        with self._locked():
             stamps = self._scan()
             if stamps != self._stamps:
                 self._read = {
@@ -104,6 +108,20 @@ class ManifestDirectory:
                 self._stamps = stamps
                 self._snapshot = _snapshot(self._read)
             return self._snapshot
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        # A thread that reads from a disk that hangs must not block all others for ever.
+        if not self._lock.acquire(timeout=READ_TIMEOUT):
+            raise StoreUnavailable(
+                f"The model store {self._home} does not respond. Check that its disk, or the "
+                "server of a network disk, can be reached.",
+                retry_after=30,
+            )
+        try:
+            yield
+        finally:
+            self._lock.release()
 
     def write(self, manifest: Manifest) -> None:
         """Write the manifest of a model, replacing an existing one."""

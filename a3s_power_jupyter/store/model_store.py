@@ -14,9 +14,8 @@ All methods are synchronous and thread-safe, and see changes by other processes 
 from __future__ import annotations
 
 import builtins
-import difflib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -26,22 +25,28 @@ from msgspec import UNSET
 from ..contract.errors import (
     FileChanged,
     FileNotFound,
-    ManifestUnreadable,
     ModelAlreadyExists,
-    ModelNotFound,
 )
 from ..contract.parameters import DefaultParameters
-from ..contract.text import quoted
-from ..contract.types import Manifest, ManifestProblem, RegisterRequest, Removable, StoredFile
+from ..contract.types import Manifest, ManifestProblem, RegisterRequest, Removable
 from .blobs import BLOBS, BlobStore, Incoming
 from .conversions import CONVERSIONS, Conversion, ConversionDirectory
-from .files import FILE_MODE, file_size, make_directory
+from .files import FILE_MODE, SourceFile, file_size, make_directory
 from .formats.inspection import inspect
-from .garbage import blobs_of, find_garbage
-from .manifest import MANIFESTS, ManifestDirectory, Unreadable, content
+from .garbage import blobs_of, find_garbage, remove_unused
+from .lookup import find_model, unreadable_manifest
+from .manifest import ManifestDirectory, Unreadable, content
 from .names import check_name
 from .os_errors import writing
 from .stored_files import paths_of, registered_in_place
+from .work import Work
+
+#: Seconds to wait for the store's lock, which is held for moments only.
+LOCK_TIMEOUT = 60.0
+
+
+class _BlobRemoved(Exception):
+    """Another process removed a blob after its file was found to have the same content."""
 
 
 class ModelStore:
@@ -50,7 +55,7 @@ class ModelStore:
     def __init__(self, home: Path) -> None:
         self._home = home
         self._manifests = ManifestDirectory(home)
-        self._lock = FileLock(home / "lock", mode=FILE_MODE)
+        self._lock = FileLock(home / "lock", timeout=LOCK_TIMEOUT, mode=FILE_MODE)
         self.blobs = BlobStore(home / BLOBS, self._lock)
         self.conversions = ConversionDirectory(home / CONVERSIONS)
 
@@ -58,10 +63,12 @@ class ModelStore:
     def locked(self) -> Iterator[None]:
         """Hold the store's lock, which is shared by all processes and reentrant in a thread.
 
+        Hold it for moments only: no file of the user is read and nothing is hashed meanwhile.
+
         Raises
         ------
-        InsufficientDisk, PowerError
-            If the store cannot be written.
+        InsufficientDisk, StoreUnavailable
+            If the store cannot be written, or if another process does not release the lock.
         """
         with writing(self._home):
             make_directory(self._home)
@@ -69,9 +76,15 @@ class ModelStore:
                 yield
 
     def register(
-        self, request: RegisterRequest, parameters: DefaultParameters
+        self, request: RegisterRequest, parameters: DefaultParameters, work: Work | None = None
     ) -> tuple[Manifest, bool]:
         """Register the model at a path, or on an upstream server, under a name.
+
+        Parameters
+        ----------
+        work : Work or None
+            Stops the registration while files are hashed or copied. It is committed before
+            anything that others see changes.
 
         Returns
         -------
@@ -92,19 +105,32 @@ class ModelStore:
             If the copy does not fit on the disk.
         PowerError
             If the store cannot be written, or if `inspection.inspect` refuses the model.
+        WorkStopped
+            If `work` was stopped.
         """
         check_name(request.name)
+        work = work or Work()
         description = inspect(request, parameters)
         manifest = description.manifest(request, parameters)
         if request.copy:
-            with writing(self._home), self.blobs.import_files(description.files) as incoming:
-                files = tuple(_blob_file(file) for file in incoming)
-                manifest = msgspec.structs.replace(manifest, files=files)
-                return self._commit(manifest, overwrite=request.overwrite, incoming=incoming)
+            return self._register_copy(manifest, description.files, request.overwrite, work)
         known = self.list()
-        files = tuple(registered_in_place(file, known) for file in description.files)
+        files = tuple(registered_in_place(file, known, work) for file in description.files)
         manifest = msgspec.structs.replace(manifest, files=files)
-        return self._commit(manifest, overwrite=request.overwrite)
+        return self._commit(manifest, work, overwrite=request.overwrite)
+
+    def _register_copy(
+        self, manifest: Manifest, sources: Sequence[SourceFile], overwrite: bool, work: Work
+    ) -> tuple[Manifest, bool]:
+        while True:
+            with (
+                suppress(_BlobRemoved),  # the next attempt copies the file
+                writing(self._home),
+                self.blobs.import_files(sources, work) as incoming,
+            ):
+                files = tuple(file.stored for file in incoming)
+                manifest = msgspec.structs.replace(manifest, files=files)
+                return self._commit(manifest, work, overwrite=overwrite, incoming=incoming)
 
     def list(self) -> builtins.list[Manifest]:
         """Return all models, sorted by name. Unchanged manifests are not read again."""
@@ -123,9 +149,9 @@ class ModelStore:
         InvalidModelName, ModelNotFound, ManifestUnreadable
             If the name is not valid, no model has it, or its manifest cannot be read.
         """
-        found = self._find(name)
+        found = find_model(self._manifests.read(), name)
         if isinstance(found, Unreadable):
-            raise self._unreadable(name, found)
+            raise unreadable_manifest(self._home, name, found)
         return found
 
     def delete(self, name: str) -> int:
@@ -141,14 +167,16 @@ class ModelStore:
         InsufficientDisk, PowerError
             If the store cannot be written.
         """
-        self._find(name)  # before taking the lock, so that a wrong name does not create the home
+        find_model(
+            self._manifests.read(), name
+        )  # before taking the lock, so that a wrong name does not create the home
         with self.locked():
-            found = self._find(name)
+            found = find_model(self._manifests.read(), name)
             if isinstance(found, Unreadable):
                 self._manifests.remove(found.file)
                 return 0
             self._manifests.remove(self._manifests.read().filenames[name])
-            return self._remove_unused(blobs_of([found]))
+            return remove_unused(blobs_of([found]), self.blobs, self._manifests, self.conversions)
 
     def save(self, manifest: Manifest) -> None:
         """Write the manifest of a model, replacing one of the same name.
@@ -173,7 +201,7 @@ class ModelStore:
                     raise FileNotFound(f"The store has no blob {sha256}. Pull the model again.")
             self._manifests.write(manifest)
             if old is not None:
-                self._remove_unused(blobs_of([old]))
+                remove_unused(blobs_of([old]), self.blobs, self._manifests, self.conversions)
 
     def find_conversion(self, conversion: Conversion) -> Conversion | None:
         """Return the record of a conversion, or None if there is none or its blob is missing."""
@@ -218,35 +246,29 @@ class ModelStore:
                     path.unlink(missing_ok=True)
             return [removable for removable, _ in garbage]
 
-    def _find(self, name: str) -> Manifest | Unreadable:
-        check_name(name)
-        snapshot = self._manifests.read()
-        found = snapshot.manifests.get(name) or snapshot.unreadable_for(name)
-        if found is not None:
-            return found
-        near = difflib.get_close_matches(name, snapshot.manifests, n=3, cutoff=0.5)
-        hint = f"Did you mean {' or '.join(map(repr, near))}?" if near else "Register or pull it."
-        raise ModelNotFound(f"There is no model {quoted(name)}. {hint}", param="model")
-
-    def _unreadable(self, name: str, bad: Unreadable) -> ManifestUnreadable:
-        return ManifestUnreadable(
-            f"The manifest of {name!r} cannot be read: {bad.reason}. Repair "
-            f"{self._home / MANIFESTS / bad.file}, or register the model again with overwrite."
-        )
-
     def _commit(
-        self, manifest: Manifest, *, overwrite: bool, incoming: Sequence[Incoming] = ()
+        self,
+        manifest: Manifest,
+        work: Work,
+        *,
+        overwrite: bool,
+        incoming: Sequence[Incoming] = (),
     ) -> tuple[Manifest, bool]:
         """Compare a new manifest with the existing one and write it, under the store's lock."""
+        # Not under the lock, because the files may be on a disk that hangs.
+        usable = self._usable_with(manifest)
         with self.locked():
+            if not all(map(self.blobs.has, incoming)):
+                raise _BlobRemoved
+            work.commit()
             snapshot = self._manifests.read()
             bad = snapshot.unreadable_for(manifest.name)
             if bad is not None and not overwrite:
-                raise self._unreadable(manifest.name, bad)
+                raise unreadable_manifest(self._home, manifest.name, bad)
             old = snapshot.manifests.get(manifest.name)
+            if old is not None and old == usable:
+                return old, False
             if old is not None and content(old) == content(manifest):
-                if self._is_usable(old, manifest):
-                    return old, False
                 manifest = msgspec.structs.replace(manifest, created=old.created)
             elif old is not None and not overwrite:
                 raise ModelAlreadyExists(
@@ -259,33 +281,20 @@ class ModelStore:
             self.save(manifest)
             return manifest, True
 
-    def _is_usable(self, old: Manifest, new: Manifest) -> bool:
-        """Return whether `old` can be kept instead of `new`, which has the same content.
+    def _usable_with(self, new: Manifest) -> Manifest | None:
+        """Return the existing manifest of the name if it can be kept instead of `new`.
 
-        Its files must exist unchanged, and paths registered in place must be the same.
+        It must have the same content, its files must exist unchanged, and paths registered in
+        place must be the same.
         """
+        old = self._manifests.read().manifests.get(new.name)
+        if old is None or content(old) != content(new):
+            return None
         in_place = any(file.path is not UNSET for file in old.files)
         if in_place and old.files != new.files:
-            return False
+            return None
         try:
             self.resolve(old)
         except (FileNotFound, FileChanged):
-            return False  # the new registration restores a missing blob
-        return True
-
-    def _remove_unused(self, sha256s: set[str]) -> int:
-        """Remove unused conversions and the unused blobs of `sha256s`; return the bytes freed."""
-        snapshot = self._manifests.read()
-        if snapshot.unreadable:
-            return 0  # an unreadable manifest may refer to any blob
-        used, unused = self.conversions.partition(snapshot.manifests.values())
-        for path, conversion in unused.items():
-            path.unlink()
-            if conversion is not None and conversion.sha256:
-                sha256s = sha256s | {conversion.sha256}
-        return self.blobs.remove(sha256s - blobs_of(snapshot.manifests.values(), used.values()))
-
-
-def _blob_file(incoming: Incoming) -> StoredFile:
-    source = incoming.source
-    return StoredFile(source.name, source.size, incoming.sha256, role=source.role)
+            return None  # the new registration restores a missing blob
+        return old

@@ -11,6 +11,7 @@ from ..contract.errors import FileChanged, FileNotFound
 from ..contract.types import Manifest, StoredFile
 from .blobs import BlobStore
 from .files import SourceFile, file_size, sha256_of, source_file
+from .work import Work
 
 
 def paths_of(manifest: Manifest, blobs: BlobStore) -> list[Path]:
@@ -46,18 +47,22 @@ def _path_of(file: StoredFile, blobs: BlobStore) -> Path:
     return source.path
 
 
-def registered_in_place(source: SourceFile, known: Iterable[Manifest]) -> StoredFile:
+def registered_in_place(
+    source: SourceFile, known: Iterable[Manifest], work: Work | None = None
+) -> StoredFile:
     """Return the entry of a file that stays in place, with the hash in `known` or a new one.
 
     Raises
     ------
     FileChanged, FileNotFound, PathUnreadable
         If the file cannot be read, or changes while it is read.
+    WorkStopped
+        If `work` was stopped.
     """
     return StoredFile(
         name=source.name,
         size=source.size,
-        sha256=_known_hash(source, known) or sha256_of(source),
+        sha256=_known_hash(source, known) or sha256_of(source, work),
         path=str(source.path),
         mtime_ns=source.mtime_ns,
         role=source.role,

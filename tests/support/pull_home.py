@@ -18,6 +18,7 @@ from a3s_power_jupyter.hub.pull import PullCallbacks
 from a3s_power_jupyter.hub.pull_manager import PullManager
 from a3s_power_jupyter.hub.states import PullStates
 from a3s_power_jupyter.store.model_store import ModelStore
+from a3s_power_jupyter.store.threads import StoreThreads
 from support import model_files
 from support.paths import SUPPORT
 
@@ -55,6 +56,7 @@ class PullHome:
         pulls = PullManager(
             self.path,
             self.store,
+            StoreThreads(self.path).home,
             limit,
             lambda: 123,
             PullCallbacks(self._on_registered, self.changes.append, self._on_received),

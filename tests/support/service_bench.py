@@ -8,7 +8,7 @@ from contextlib import aclosing
 from types import SimpleNamespace
 from typing import Any
 
-from a3s_power_jupyter.contract.errors import PowerError, WorkerDied
+from a3s_power_jupyter.contract.errors import PowerError, StoreUnavailable, WorkerDied
 from a3s_power_jupyter.contract.parameters import LoadParameters
 from a3s_power_jupyter.contract.types import (
     CompletionRequest,
@@ -25,7 +25,7 @@ from a3s_power_jupyter.service.inference import Inference
 from a3s_power_jupyter.service.loading import Loading
 from support.fakes import FakeWorker
 from support.scheduler_bench import Bench
-from support.step_fakes import FakeStore, InlineExecutor, StepWorker, step, steps_of
+from support.step_fakes import FakeStore, InlineThreads, StepWorker, step, steps_of
 
 
 class ServiceBench(Bench):
@@ -43,8 +43,6 @@ class ServiceBench(Bench):
 
     def __init__(self, **limits: float) -> None:
         super().__init__(max_models=1, **limits)
-        executor = InlineExecutor(1)
-        asyncio.get_running_loop().set_default_executor(executor)
         self.tasks: list[asyncio.Task[Any]] = []
         self._cancelled: set[asyncio.Task[Any]] = set()
         self.release = asyncio.Event()
@@ -55,9 +53,9 @@ class ServiceBench(Bench):
         pulls: Any = SimpleNamespace(forget=self._forget_pull)
         planner: Any = SimpleNamespace(plan=self._plan)
         store: Any = FakeStore()
-        self.catalog = Catalog(store, self.scheduler, upstreams, pulls, changes)
-        self.catalog._executor.shutdown()
-        self.catalog._executor = executor
+        inline = InlineThreads("The store", StoreUnavailable)
+        threads: Any = SimpleNamespace(home=inline, registrations=inline)
+        self.catalog = Catalog(store, threads, self.scheduler, upstreams, pulls, changes)
         self.loading = Loading(
             self.catalog, planner, self.scheduler, upstreams, changes, self.scheduler._log
         )

@@ -5,15 +5,9 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from a3s_power_jupyter.contract.errors import (
-    ContextLengthExceeded,
-    ModelNotFound,
-    PowerError,
-    WorkerDied,
-)
+from a3s_power_jupyter.contract.errors import ContextLengthExceeded, ModelNotFound, WorkerDied
 from a3s_power_jupyter.contract.types import (
     CompletionRequest,
     Delta,
@@ -28,6 +22,8 @@ from a3s_power_jupyter.contract.types import (
 from a3s_power_jupyter.engine.base import ProgressCallback
 from a3s_power_jupyter.engine.protocol import Ended, Load, Loaded
 from a3s_power_jupyter.runtime.stream import Stream
+from a3s_power_jupyter.store.threads import Threads
+from a3s_power_jupyter.store.work import Work
 from support.fakes import FakeWorker
 
 #: More steps than any operation takes. An operation that takes longer hangs.
@@ -123,16 +119,14 @@ def push(stream: Stream, item: Any) -> None:
         stream.push(item)
 
 
-class InlineExecutor(ThreadPoolExecutor):
-    """Runs functions at once, so that the number of steps is the same in every run."""
+class InlineThreads(Threads):
+    """Calls functions on the event loop, so that the number of steps is the same in every run."""
 
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        future: Future[Any] = Future()
-        try:
-            future.set_result(fn(*args, **kwargs))
-        except PowerError as error:
-            future.set_exception(error)
-        return future
+    async def run(self, function: Callable[..., Any], *args: Any, **_options: Any) -> Any:
+        await step()
+        result = function(*args)
+        await step()
+        return result
 
 
 class FakeStore:
@@ -148,6 +142,9 @@ class FakeStore:
         self.names.discard(name)
         return 1
 
-    def register(self, request: RegisterRequest, _parameters: object) -> tuple[Manifest, bool]:
+    def register(
+        self, request: RegisterRequest, _parameters: object, work: Work
+    ) -> tuple[Manifest, bool]:
+        work.commit()
         self.names.add(request.name)
         return self.get(request.name), True

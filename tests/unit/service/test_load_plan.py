@@ -14,13 +14,15 @@ from a3s_power_jupyter.convert.conversion_manager import ConversionManager
 from a3s_power_jupyter.service.load_plan import LoadPlanner
 from a3s_power_jupyter.service.settings import Settings
 from a3s_power_jupyter.store.model_store import ModelStore
+from a3s_power_jupyter.store.threads import StoreThreads
 
 
 @pytest.fixture
 def planner(tmp_path: Path) -> LoadPlanner:
     store = ModelStore(tmp_path)
-    conversions = ConversionManager(tmp_path, store, 1.0, logging.getLogger("tests"))
-    return LoadPlanner(Settings(tmp_path, keep_alive=300.0), store, conversions)
+    threads = StoreThreads(tmp_path)
+    conversions = ConversionManager(tmp_path, store, threads, 1.0, logging.getLogger("tests"))
+    return LoadPlanner(Settings(tmp_path, keep_alive=300.0), store, threads, conversions)
 
 
 def manifest(**defaults: object) -> Manifest:

@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from a3s_power_jupyter.contract.errors import (
     FileNotFound,
     InsufficientDisk,
     ModelAlreadyExists,
+    ModelNotFound,
     PowerError,
 )
 from a3s_power_jupyter.contract.types import Manifest
@@ -206,14 +208,21 @@ def test_registering_again_restores_a_damaged_blob(store: ModelStore, model: Pat
     assert store.resolve(manifest) == [blob]
 
 
-def test_a_blob_that_is_removed_after_the_import(store: ModelStore, model: Path) -> None:
+def test_a_blob_that_is_removed_after_the_import(
+    store: ModelStore, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     register(store, "a", model, copy=True)
-    with store.blobs.import_files([source_file(model)]) as [incoming]:
-        assert incoming.temporary is None
-        store.delete("a")
-        with store.locked():
-            store.blobs.adopt(incoming)
-        assert [path.read_bytes() for path in blobs(store)] == [model.read_bytes()]
+    usable_with = store._usable_with
+
+    def removed_by_another_process(manifest: Manifest) -> Manifest | None:
+        with suppress(ModelNotFound):
+            ModelStore(store._home).delete("a")
+        return usable_with(manifest)
+
+    monkeypatch.setattr(store, "_usable_with", removed_by_another_process)
+    manifest, _ = register(store, "b", model, copy=True)
+    assert [path.read_bytes() for path in blobs(store)] == [model.read_bytes()]
+    assert store.resolve(manifest) == blobs(store)
 
 
 def test_a_directory_as_a_copy(store: ModelStore, tmp_path: Path) -> None:

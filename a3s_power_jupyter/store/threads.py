@@ -1,0 +1,150 @@
+"""Run blocking work on disks off the event loop, so that a disk that hangs blocks nothing else.
+
+asyncio's default executor has few threads, and the process waits for them when it exits. A thread
+that waits for a network disk can neither be interrupted nor be waited for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ..contract.errors import PathUnreadable, PowerError, ServerBusy, StoreUnavailable
+
+T = TypeVar("T")
+
+#: Seconds to wait for an operation that takes milliseconds on a disk that works.
+PATIENCE = 30.0
+#: Seconds to wait for the operations in progress once the server is stopping.
+CLOSING_PATIENCE = 2.0
+#: Operations that may hang before more of them are refused.
+MAX_THREADS = 64
+
+
+class Threads:
+    """Run each function in a daemon thread of its own. Used on one event loop.
+
+    Parameters
+    ----------
+    place : str
+        Where the functions read or write, for error messages.
+    error : type of PowerError
+        Raised if a function does not return in time.
+    """
+
+    def __init__(self, place: str, error: type[PowerError]) -> None:
+        self._place = place
+        self._error = error
+        self._running = 0
+        self._awaited: set[asyncio.Future[Any]] = set()
+        self._closed = False
+
+    async def run(
+        self, function: Callable[..., T], *args: Any, seconds: float | None = PATIENCE
+    ) -> T:
+        """Return the result of `function`, called in a thread.
+
+        The thread continues if the caller is cancelled or the time is up.
+
+        Parameters
+        ----------
+        seconds : float or None
+            Seconds to wait for the result; None to wait until `close` is called.
+
+        Raises
+        ------
+        PowerError
+            Of the type `error`, if the function does not return in time.
+        ServerBusy
+            If too many functions have not returned.
+        """
+        if self._running >= MAX_THREADS:
+            raise ServerBusy(
+                f"{self._running} operations on {self._place} are in progress. Try again later. "
+                "If this persists, check that its disk can be reached.",
+                retry_after=30,
+            )
+        if self._closed:
+            seconds = CLOSING_PATIENCE
+        result: asyncio.Future[T] = self._start(function, args)
+        self._awaited.add(result)
+        if seconds is not None:
+            self._expire_later(result, seconds)
+        try:
+            return await result
+        finally:
+            self._awaited.discard(result)
+
+    def close(self) -> None:
+        """Wait no longer than `CLOSING_PATIENCE` for the functions that run now or later."""
+        self._closed = True
+        for result in self._awaited:
+            self._expire_later(result, CLOSING_PATIENCE)
+
+    def _start(self, function: Callable[..., T], args: tuple[Any, ...]) -> asyncio.Future[T]:
+        loop = asyncio.get_running_loop()
+        result: asyncio.Future[T] = loop.create_future()
+
+        def run() -> None:
+            set_: Callable[[Any], None]
+            value: Any
+            try:
+                set_, value = result.set_result, function(*args)
+            except BaseException as error:
+                set_, value = result.set_exception, error
+            with suppress(RuntimeError):  # the loop is closed: the server is exiting
+                loop.call_soon_threadsafe(self._finish, result, set_, value)
+
+        threading.Thread(target=run, name="power-store", daemon=True).start()
+        self._running += 1
+        return result
+
+    def _finish(self, result: asyncio.Future[T], set_: Callable[[Any], None], value: Any) -> None:
+        self._running -= 1
+        if not result.done():
+            set_(value)
+
+    def _expire_later(self, result: asyncio.Future[T], seconds: float) -> None:
+        def expire() -> None:
+            if not result.done():
+                result.set_exception(self._late(f"did not respond for {seconds:g} seconds"))
+
+        timer = result.get_loop().call_later(seconds, expire)
+        result.add_done_callback(lambda _result: timer.cancel())
+
+    def _late(self, what: str) -> PowerError:
+        place = self._place[0].upper() + self._place[1:]
+        return self._error(
+            f"{place} {what}. Check that its disk, or the server of a network disk, can be "
+            "reached.",
+            retry_after=30,
+        )
+
+
+class StoreThreads:
+    """Threads by kind of work and disk: a disk that hangs does not hold up work on another.
+
+    Attributes
+    ----------
+    home : Threads
+        For the manifests, blobs and states in the home of the store.
+    files : Threads
+        For model files of the user, which may be anywhere.
+    registrations : Threads
+        For registrations, which hash or copy files of the user.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self.home = Threads(f"the model store {home}", StoreUnavailable)
+        self.files = Threads("the files of the model", PathUnreadable)
+        self.registrations = Threads("the files to register", PathUnreadable)
+
+    def close(self) -> None:
+        """See `Threads.close`."""
+        self.home.close()
+        self.files.close()
+        self.registrations.close()

@@ -1,0 +1,112 @@
+"""Test that work on a disk that hangs holds up neither other work nor the exit."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from a3s_power_jupyter.contract.errors import ModelNotFound, ServerBusy, StoreUnavailable
+from a3s_power_jupyter.store import threads
+from a3s_power_jupyter.store.threads import Threads
+from support.waiting import wait_until
+
+
+@pytest.fixture
+def disk() -> Iterator[threading.Event]:
+    """Set to let the operations return that wait for it."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+def new_threads() -> Threads:
+    return Threads("the model store /m", StoreUnavailable)
+
+
+async def ended(running: Threads) -> None:
+    while running._running:  # noqa: ASYNC110 - the threads are not awaited
+        await asyncio.sleep(0.01)
+
+
+async def test_results_and_errors() -> None:
+    running = new_threads()
+    assert await running.run(divmod, 7, 2) == (3, 1)
+
+    def fail() -> None:
+        raise ModelNotFound("no model")
+
+    def time_out() -> None:
+        raise TimeoutError("of the function")
+
+    with pytest.raises(ModelNotFound):
+        await running.run(fail)
+    with pytest.raises(TimeoutError, match="of the function"):
+        await running.run(time_out, seconds=60)
+
+
+async def test_an_operation_that_hangs_holds_up_no_other(disk: threading.Event) -> None:
+    running = new_threads()
+    hung = [asyncio.create_task(running.run(disk.wait)) for _ in range(40)]
+    await asyncio.sleep(0)
+    assert await running.run(len, "abc") == 3
+    assert not any(task.done() for task in hung)
+    assert all(t.daemon for t in threading.enumerate() if t.name == "power-store")
+    disk.set()
+    assert await asyncio.gather(*hung) == [True] * 40
+
+
+async def test_a_late_operation_is_an_error(disk: threading.Event) -> None:
+    with pytest.raises(StoreUnavailable, match=r"^The model store /m did not respond for 0.01"):
+        await new_threads().run(disk.wait, seconds=0.01)
+
+
+async def test_too_many_operations_are_refused(
+    disk: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threads, "MAX_THREADS", 2)
+    running = new_threads()
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable):
+            await running.run(disk.wait, seconds=0.01)
+    with pytest.raises(ServerBusy, match="2 operations on the model store /m"):
+        await running.run(len, "abc")
+    disk.set()
+    await ended(running)
+    assert await running.run(len, "abc") == 3
+
+
+async def test_a_cancelled_caller(disk: threading.Event) -> None:
+    running = new_threads()
+    task = asyncio.create_task(running.run(disk.wait))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    disk.set()
+    await ended(running)
+
+
+async def test_closing_ends_the_wait(
+    disk: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threads, "CLOSING_PATIENCE", 0.01)
+    running = new_threads()
+    task = asyncio.create_task(running.run(disk.wait, seconds=None))
+    await asyncio.sleep(0)
+    running.close()
+    for waiting in (task, running.run(disk.wait, seconds=None)):
+        with pytest.raises(StoreUnavailable):
+            await waiting
+
+
+def test_the_event_loop_may_end_first(disk: threading.Event) -> None:
+    async def leave() -> None:
+        with pytest.raises(StoreUnavailable):
+            await new_threads().run(disk.wait, seconds=0.01)
+
+    asyncio.run(leave())
+    disk.set()
+    wait_until(lambda: not any(t.name == "power-store" for t in threading.enumerate()))
