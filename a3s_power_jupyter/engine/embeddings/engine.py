@@ -11,9 +11,11 @@ import numpy as np
 import torch
 import transformers
 from msgspec import UNSET
+from tokenizers import Tokenizer, normalizers
 from transformers.models.auto.modeling_auto import MODEL_FOR_TEXT_ENCODING_MAPPING
 
 from ...contract.errors import InvalidParameter, ModelProducesNaN, UnsupportedRequestFields
+from ...contract.parameters import DEFAULT_NUM_CTX
 from ...contract.text import quoted
 from ...contract.types import Embedded, EmbeddingRequest, Request
 from ..base import Engine, ProgressCallback, StepOutput
@@ -25,6 +27,9 @@ from .pipeline import Pipeline, read_pipeline
 
 #: Maximum number of concurrent requests. Their texts share batches.
 SLOTS = 16
+
+#: transformers gives tokenizers without a limit one of 10**30.
+NO_LIMIT = 2**31
 
 #: Tokens per batch, including padding. With a small model on a CPU, a step stays well under a
 #: second.
@@ -92,6 +97,9 @@ class EmbeddingModel(LoadedModel):
 
     def load_more(self, directory: Path) -> None:
         self.pipeline = read_pipeline(directory)
+        self.notes += self.pipeline.notes
+        if self.pipeline.lower_case:
+            _add_lowercase(self.tokenizer.backend_tokenizer)
 
     @property
     def dtype(self) -> Any:
@@ -99,12 +107,25 @@ class EmbeddingModel(LoadedModel):
         return "auto" if self.placement.gpu else torch.float32
 
     @property
-    def max_length(self) -> int:
+    def text_limit(self) -> int:
+        """Maximum number of tokens of a text in the model's files, including special tokens."""
+        limits = [self.pipeline.max_length]
+        if self.pipeline.max_length is None:
+            limits = [self.trained_ctx, self.tokenizer.model_max_length]
+        known = [limit for limit in (*limits, self.position_limit) if limit]
+        return min([limit for limit in known if limit < NO_LIMIT], default=DEFAULT_NUM_CTX)
+
+    @property
+    def num_ctx(self) -> int:
         """Maximum number of tokens of a text, including special tokens."""
-        limits = [self.pipeline.max_length, self.trained_ctx, self.tokenizer.model_max_length]
-        if self.parameters.num_ctx is not UNSET:
-            limits.append(self.parameters.num_ctx)
-        return int(min(limit for limit in limits if limit))
+        num_ctx = self.parameters.num_ctx
+        return self.text_limit if num_ctx is UNSET else min(num_ctx, self.text_limit)
+
+
+def _add_lowercase(tokenizer: Tokenizer) -> None:
+    """Make a tokenizer convert texts, but not its special tokens, to lower case."""
+    rest = [] if tokenizer.normalizer is None else [tokenizer.normalizer]
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Lowercase(), *rest])
 
 
 class EmbeddingEngine(Engine[list[Text]]):
@@ -118,7 +139,7 @@ class EmbeddingEngine(Engine[list[Text]]):
         self._batch_tokens = GPU_BATCH_TOKENS if model.placement.gpu else CPU_BATCH_TOKENS
         self.info = Loaded(
             slots=SLOTS,
-            num_ctx=model.max_length,
+            num_ctx=model.num_ctx,
             device=model.placement.name,
             device_bytes=model.placement.used_bytes(),
             notes=model.notes,
@@ -202,14 +223,12 @@ class EmbeddingEngine(Engine[list[Text]]):
         """Tokenize one input and count its tokens in the job."""
         skip = 0
         if isinstance(value, str):
-            text = prompt + value
-            text = text.lower() if self._model.pipeline.lower_case else text
-            tokens = self._tokenize(text)
-            if prompt and not self._model.pipeline.include_prompt:
+            tokens = self._tokenize(prompt + value)
+            if prompt and not self._model.pipeline.pooling.include_prompt:
                 skip = self._prompt_length(prompt)
         else:
             self._model.check(value)
-            tokens = value[: self._model.max_length]
+            tokens = value[: self._model.num_ctx]
         if not tokens:
             raise InvalidParameter("input contains an empty text. Remove it.", param="input")
         job.prompt_tokens += len(tokens)
@@ -217,7 +236,7 @@ class EmbeddingEngine(Engine[list[Text]]):
 
     def _tokenize(self, text: str) -> list[int]:
         """Return the token ids of a text, truncated to the maximum length."""
-        limit = self._model.max_length
+        limit = self._model.num_ctx
         encoded = self._model.tokenizer(text, truncation=True, max_length=limit)
         tokens = list(encoded["input_ids"])
         self._model.check_text(tokens)
@@ -226,8 +245,8 @@ class EmbeddingEngine(Engine[list[Text]]):
     def _prompt_length(self, prompt: str) -> int:
         """Return the number of tokens in a prompt, without a trailing special token."""
         tokens = self._tokenize(prompt)
-        trailing = {self._model.tokenizer.sep_token_id, self._model.tokenizer.eos_token_id}
-        return len(tokens) - (1 if tokens and tokens[-1] in trailing else 0)
+        trailing = bool(tokens) and tokens[-1] in self._model.tokenizer.all_special_ids
+        return len(tokens) - int(trailing)
 
     # ------------------------------------------------------------ batches
 

@@ -1,56 +1,32 @@
-"""Turn the hidden states of a text into one vector, as configured in the model's directory.
-
-The files are those of sentence-transformers (https://sbert.net): `modules.json` lists the modules
-and the folder of each. The classes it names are never imported; this file implements the modules.
-"""
+"""The steps before and after the model, as configured in its sentence-transformers files."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from ...contract.errors import ModelLoadFailed
-from ...store.formats.json_file import read_array, read_optional_object
+from ...store.formats.embedding_modules import MODULES, read_modules
+from ...store.formats.json_file import read_object, read_optional_object
+from .modules import Pooling, Step, normalize, read_pooling, read_step
 
-#: Configuration key -> pooling mode, in the order in which several modes are concatenated. Newer
-#: files use the key "pooling_mode" instead.
-_POOLING = {
-    "pooling_mode_cls_token": "cls",
-    "pooling_mode_max_tokens": "max",
-    "pooling_mode_mean_tokens": "mean",
-    "pooling_mode_mean_sqrt_len_tokens": "mean_sqrt_len_tokens",
-    "pooling_mode_weightedmean_tokens": "weightedmean",
-    "pooling_mode_lasttoken": "lasttoken",
+#: Names of the file with the settings of the transformer, in the order in which
+#: sentence-transformers looks for them.
+_SETTINGS = tuple(
+    f"sentence_{family}_config.json"
+    for family in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
+)
+
+#: Settings of the transformer, and the values of each that mean what this engine computes.
+_SUPPORTED: dict[str, tuple[Any, ...]] = {
+    "transformer_task": (None, "feature-extraction"),
+    "module_output_name": (None, "token_embeddings"),
+    "processing_kwargs": (None, {}),
+    "tokenizer_name_or_path": (None, ""),
 }
-
-_ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "Identity": lambda x: x,
-    "Tanh": torch.tanh,
-    "ReLU": torch.relu,
-    "GELU": torch.nn.functional.gelu,
-    "SiLU": torch.nn.functional.silu,
-    "Sigmoid": torch.sigmoid,
-}
-
-
-@dataclass(frozen=True)
-class Dense:
-    """A linear layer after the pooling, with a weight of shape (out, in)."""
-
-    weight: Tensor
-    bias: Tensor | None
-    activation: Callable[[Tensor], Tensor]
-
-    def __call__(self, vectors: Tensor) -> Tensor:
-        weight = self.weight.to(vectors)
-        bias = None if self.bias is None else self.bias.to(vectors)
-        return self.activation(torch.nn.functional.linear(vectors, weight, bias))
 
 
 @dataclass
@@ -59,24 +35,24 @@ class Pipeline:
 
     Attributes
     ----------
-    pooling : tuple of str
-        Pooling modes ("cls", "max", "mean", ...). The vectors of several modes are concatenated.
-    include_prompt : bool
-        Whether the tokens of a prompt count in the pooling.
+    steps : list of callable
+        Applied to the pooled vectors, in this order.
     max_length : int or None
         Maximum number of tokens of a text. Longer texts are truncated, as in
         sentence-transformers.
     prompts : dict
         Text to put in front of the input, by name.
+    notes : tuple of str
+        Messages for the user.
     """
 
-    pooling: tuple[str, ...] = ("mean",)
-    include_prompt: bool = True
-    dense: list[Dense] = field(default_factory=list)
+    pooling: Pooling = field(default_factory=Pooling)
+    steps: list[Step] = field(default_factory=list)
     max_length: int | None = None
     lower_case: bool = False
     prompts: dict[str, str] = field(default_factory=dict)
     default_prompt: str | None = None
+    notes: tuple[str, ...] = ()
 
     def pool(self, tokens: Tensor, mask: Tensor) -> Tensor:
         """Return the vectors of texts, L2-normalized.
@@ -88,96 +64,86 @@ class Pipeline:
         mask : Tensor
             1 for each token that counts in the pooling; shape (texts, tokens).
         """
-        tokens = tokens.float()
-        vectors = torch.cat([_pool(mode, tokens, mask) for mode in self.pooling], dim=1)
-        for dense in self.dense:
-            vectors = dense(vectors)
-        return torch.nn.functional.normalize(vectors, dim=1)
-
-
-def _pool(mode: str, tokens: Tensor, mask: Tensor) -> Tensor:
-    """Pool like the module `Pooling` of sentence-transformers."""
-    weights = mask.unsqueeze(-1).float()
-    positions = torch.arange(mask.shape[1], device=mask.device)
-    if mode == "cls":
-        return tokens[torch.arange(len(tokens), device=mask.device), mask.argmax(dim=1)]
-    if mode == "lasttoken":
-        last = (mask * (positions + 1)).argmax(dim=1)
-        return tokens[torch.arange(len(tokens), device=mask.device), last]
-    if mode == "max":
-        return tokens.masked_fill(weights == 0, -1e9).max(dim=1).values
-    if mode == "weightedmean":
-        weights = weights * (positions + 1).unsqueeze(-1).float()
-    total = weights.sum(dim=1).clamp(min=1e-9)
-    summed = (tokens * weights).sum(dim=1)
-    return summed / (total.sqrt() if mode == "mean_sqrt_len_tokens" else total)
+        vectors = self.pooling(tokens.float(), mask)
+        for step in self.steps:
+            vectors = step(vectors)
+        return normalize(vectors)
 
 
 def read_pipeline(directory: Path) -> Pipeline:
-    """Read the pipeline of a directory. The default is mean pooling.
+    """Read the pipeline of a directory.
 
     Raises
     ------
     ModelLoadFailed
-        If a module, pooling mode or activation is not supported.
+        If a module or setting is not supported.
+    InvalidModelDirectory
+        If a module or its files are missing.
     """
     pipeline = Pipeline()
-    if (directory / "modules.json").exists():
-        for module in read_array(directory / "modules.json"):
-            kind = str(module.get("type", "")).rpartition(".")[2]
-            _read_module(pipeline, kind, directory / str(module.get("path", "")))
-    _read_limits(pipeline, directory)
+    modules = read_modules(directory)
+    if modules is None:
+        pipeline.pooling = _default_pooling(directory)
+        [mode] = pipeline.pooling.modes
+        pipeline.notes = (f"There is no {MODULES}, so the pooling is {mode}.",)
+    else:
+        pipeline.pooling = read_pooling(directory, modules[0])
+        steps = [read_step(directory, module) for module in modules[1:]]
+        pipeline.steps = [step for step in steps if step is not None]
+    _read_settings(pipeline, directory)
     _read_prompts(pipeline, directory)
     return pipeline
 
 
-def _read_module(pipeline: Pipeline, kind: str, folder: Path) -> None:
-    if kind == "Pooling":
-        _read_pooling(pipeline, read_optional_object(folder / "config.json"))
-    elif kind == "Dense":
-        pipeline.dense.append(_read_dense(folder))
-    elif kind not in ("Transformer", "Normalize"):  # vectors are always normalized
-        raise ModelLoadFailed(
-            f"The module {kind!r} in the model's modules.json is not supported (supported: "
-            "Transformer, Pooling, Dense, Normalize)."
-        )
+def _default_pooling(directory: Path) -> Pooling:
+    """Return the pooling that sentence-transformers uses for a directory without its files."""
+    config = read_object(directory / "config.json")
+    architectures = config.get("architectures")
+    causal = isinstance(architectures, list) and str(architectures[:1]).endswith("ForCausalLM']")
+    return Pooling(("lasttoken",) if causal and config.get("is_causal", True) else ("mean",))
 
 
-def _read_pooling(pipeline: Pipeline, config: dict[str, Any]) -> None:
-    modes = config.get("pooling_mode")
-    if modes is None:
-        modes = [mode for key, mode in _POOLING.items() if config.get(key) is True] or ["mean"]
-    modes = [modes] if isinstance(modes, str) else modes
-    known = list(_POOLING.values())
-    if not isinstance(modes, list) or not modes or any(mode not in known for mode in modes):
-        raise ModelLoadFailed(
-            f"The pooling mode {modes} is not supported (supported: {', '.join(known)})."
-        )
-    pipeline.pooling = tuple(modes)
-    pipeline.include_prompt = config.get("include_prompt", True) is not False
-
-
-def _read_dense(folder: Path) -> Dense:
-    config = read_optional_object(folder / "config.json")
-    name = str(config.get("activation_function", "Identity")).rpartition(".")[2]
-    if name not in _ACTIVATIONS:
-        raise ModelLoadFailed(f"The activation function {name!r} is not supported.")
-    tensors = load_file(folder / "model.safetensors")
-    return Dense(tensors["linear.weight"], tensors.get("linear.bias"), _ACTIVATIONS[name])
-
-
-def _read_limits(pipeline: Pipeline, directory: Path) -> None:
-    config = read_optional_object(directory / "sentence_bert_config.json")
+def _read_settings(pipeline: Pipeline, directory: Path) -> None:
+    name = next((name for name in _SETTINGS if (directory / name).exists()), _SETTINGS[0])
+    config = read_optional_object(directory / name)
+    for key, supported in _SUPPORTED.items():
+        if config.get(key) not in supported:
+            raise ModelLoadFailed(
+                f"The setting {key} = {config[key]!r} in {name} is not supported."
+            )
+    _check_modality(name, config.get("modality_config"))
     length = config.get("max_seq_length")
     if isinstance(length, int) and length > 0:
         pipeline.max_length = length
-    pipeline.lower_case = config.get("do_lower_case") is True
+    pipeline.lower_case = bool(config.get("do_lower_case"))
+
+
+def _check_modality(name: str, config: Any) -> None:
+    """Check that a text is the input of the model itself, and not put into a chat template."""
+    if config is None:
+        return
+    text = config.get("text") if isinstance(config, dict) else None
+    expected = {"method": "forward", "method_output_name": "last_hidden_state"}
+    if text != expected or "message" in config:
+        raise ModelLoadFailed(f"The modality_config in {name} is not supported: {config}.")
 
 
 def _read_prompts(pipeline: Pipeline, directory: Path) -> None:
-    config = read_optional_object(directory / "config_sentence_transformers.json")
-    prompts = config.get("prompts")
-    if isinstance(prompts, dict):
-        pipeline.prompts = {str(name): str(text) for name, text in prompts.items()}
-    default = config.get("default_prompt_name")
-    pipeline.default_prompt = default if default in pipeline.prompts else None
+    name = "config_sentence_transformers.json"
+    config = read_optional_object(directory / name)
+    if config.get("model_type", "SentenceTransformer") != "SentenceTransformer":
+        raise ModelLoadFailed(
+            f"The model is a {config['model_type']} of sentence-transformers, which computes no "
+            "single vector per text."
+        )
+    prompts = config.get("prompts") or {}
+    values = prompts.values() if isinstance(prompts, dict) else [0]
+    if not all(value is None or isinstance(value, str) for value in values):
+        raise ModelLoadFailed(f"The prompts in {name} are not texts.")
+    pipeline.prompts = {prompt: text or "" for prompt, text in prompts.items()}
+    pipeline.default_prompt = config.get("default_prompt_name")
+    if pipeline.default_prompt not in (None, *pipeline.prompts):
+        raise ModelLoadFailed(
+            f"The default_prompt_name {pipeline.default_prompt!r} in {name} is none of its prompts "
+            f"({', '.join(sorted(pipeline.prompts)) or 'none'})."
+        )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,15 @@ import torch
 import transformers
 from msgspec import UNSET
 
-from ...contract.errors import InvalidParameter, ModelLoadFailed, PowerError
+from ...contract.errors import (
+    InvalidModelDirectory,
+    InvalidParameter,
+    ModelLoadFailed,
+    PowerError,
+)
 from ...contract.parameters import LoadParameters
 from ...contract.text import quoted
+from ...store.formats.positions import position_count
 from ...store.staging import linked_directory
 from ..base import ProgressCallback, first_line
 from ..generation import check_token_ids
@@ -23,13 +29,16 @@ from ..protocol import Load
 from ..threads import CpuThreads
 from . import hqq
 from .devices import Placement, choose_placement
+from .tokenizer import TokenBytes, read_tokenizer
 from .weights import load_weights
+
+#: Tables of positions of a language model: beyond their end there is no position.
+_POSITION_TABLE = re.compile(
+    r"^(?!.*(vision|visual|image)).*(position_embeddings?|embed_positions|wpe)(\.weight)?$"
+)
 
 #: Progress at which the weights are read and their quantization begins.
 _READ = 0.3
-
-_BYTE = re.compile(r"<0x([0-9A-F]{2})>")
-_SPACE = "\u2581"  # SentencePiece's space
 
 
 class LoadedModel:
@@ -62,10 +71,8 @@ class LoadedModel:
         torch.set_num_threads(self._threads.limit)
         self.placement: Placement = choose_placement(load)
         self.notes: tuple[str, ...] = ()
-        with linked_directory(load.files) as directory, _load_errors():
-            self.tokenizer = transformers.AutoTokenizer.from_pretrained(
-                directory, trust_remote_code=False, local_files_only=True
-            )
+        with linked_directory(load.files) as directory, _load_errors(directory):
+            self.tokenizer = read_tokenizer(directory)
             self.model = self._read(directory)
             self.load_more(directory)
         self._quantize(progress)
@@ -137,16 +144,27 @@ class LoadedModel:
         """The part of the model that `isq` quantizes."""
         return self.model
 
-    @property
+    @cached_property
     def trained_ctx(self) -> int:
         """Context length that the model was trained for; 0 if unknown."""
-        length = getattr(self.config, "max_position_embeddings", 0)
-        return length if isinstance(length, int) else 0
+        settings = {**self.config.to_dict(), "model_type": self.config.model_type}
+        if "max_position_embeddings" in self.config.attribute_map:
+            settings["max_position_embeddings"] = self.config.max_position_embeddings
+        count = position_count(settings)
+        return 0 if count is UNSET else count
+
+    @cached_property
+    def position_limit(self) -> int | None:
+        """Number of positions in the model's table; None if it computes its positions."""
+        tensors = (*self.model.named_parameters(), *self.model.named_buffers())
+        has_table = any(_POSITION_TABLE.search(name) for name, _ in tensors)
+        return self.trained_ctx if has_table and self.trained_ctx else None
 
     @property
     def num_ctx(self) -> int:
         """Tokens of context for each request."""
-        return self.parameters.context_length(self.trained_ctx)
+        length = self.parameters.context_length(self.trained_ctx)
+        return length if self.position_limit is None else min(length, self.position_limit)
 
     @property
     def vocab_size(self) -> int:
@@ -213,10 +231,13 @@ class LoadedModel:
 
 
 @contextmanager
-def _load_errors() -> Iterator[None]:
-    """Convert exceptions of transformers to `ModelLoadFailed`."""
+def _load_errors(directory: Path) -> Iterator[None]:
+    """Convert exceptions to `ModelLoadFailed`, without the path of the temporary directory."""
     try:
         yield
+    except InvalidModelDirectory as error:
+        message = error.message.replace(f"{directory}/", "")
+        raise ModelLoadFailed(message.replace(str(directory), "The model")) from None
     except PowerError:
         raise
     except (MemoryError, torch.OutOfMemoryError) as error:
@@ -224,50 +245,8 @@ def _load_errors() -> Iterator[None]:
             "There is not enough memory for the model. Unload other models, or load it with isq."
         ) from error
     except Exception as error:
+        reason = first_line(error).replace(str(directory), "its directory")
         raise ModelLoadFailed(
-            f"transformers {transformers.__version__} cannot load this model: {first_line(error)} "
-            "(the model's own code is never run)."
+            f"transformers {transformers.__version__} cannot load this model: {reason} (its "
+            "own code is never run)."
         ) from error
-
-
-class TokenBytes:
-    """Map token ids to bytes. Special tokens map to no bytes, as in llama.cpp's output."""
-
-    def __init__(self, tokenizer: Any) -> None:
-        self._tokenizer = tokenizer
-        self._special = set(tokenizer.all_special_ids)
-        self._special |= {i for i, t in tokenizer.added_tokens_decoder.items() if t.special}
-        self._added = {i: t.content for i, t in tokenizer.added_tokens_decoder.items()}
-        self._cache: dict[int, bytes] = {}
-        decoder = json.loads(tokenizer.backend_tokenizer.to_str()).get("decoder")
-        self._alphabet = _byte_alphabet() if "ByteLevel" in json.dumps(decoder) else None
-
-    def __call__(self, token: int) -> bytes:
-        if token not in self._cache:
-            self._cache[token] = self._piece(token)
-        return self._cache[token]
-
-    def _piece(self, token: int) -> bytes:
-        if token in self._special:
-            return b""
-        if token in self._added:
-            return str(self._added[token]).encode()
-        text: str | None = self._tokenizer.convert_ids_to_tokens(token)
-        if text is None:  # a row of the embedding matrix without a token
-            return b""
-        if self._alphabet is not None:
-            return bytes(self._alphabet[c] for c in text if c in self._alphabet)
-        byte = _BYTE.fullmatch(text)
-        return bytes([int(byte[1], 16)]) if byte else text.replace(_SPACE, " ").encode()
-
-
-def _byte_alphabet() -> dict[str, int]:
-    """Return GPT-2's mapping of characters to bytes.
-
-    Printable bytes map to themselves; the other bytes map to the characters from 256 on.
-    """
-    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    alphabet = {chr(byte): byte for byte in printable}
-    others = [byte for byte in range(256) if byte not in printable]
-    alphabet.update({chr(256 + i): byte for i, byte in enumerate(others)})
-    return alphabet

@@ -12,9 +12,11 @@ import struct
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from ...contract.errors import InvalidGGUF
 from ..files import SourceFile, opened
 from .cursor import Cursor
 from .ggml import TENSOR_TYPES
+from .lfs import refuse_pointer
 
 MAGIC = b"GGUF"
 
@@ -84,6 +86,7 @@ def read_header(source: SourceFile) -> Header:
     FileNotFound, PathUnreadable, FileChanged
         If the file cannot be read, or changes while it is read.
     """
+    refuse_pointer(source, InvalidGGUF)
     with opened(source) as file:
         return _HeaderReader(Cursor(file, source)).read()
 

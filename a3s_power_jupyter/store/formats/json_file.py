@@ -9,6 +9,7 @@ import msgspec
 
 from ...contract.errors import InvalidModelDirectory
 from ..files import chunks, source_file
+from .lfs import refuse_pointer
 
 #: Bytes; the index of the largest models has about 10 MB.
 MAX_SIZE = 64 << 20
@@ -50,6 +51,7 @@ def _decoded(path: Path) -> object:
     source = source_file(path)
     if source.size > MAX_SIZE:
         raise _invalid(path, f"it is larger than {MAX_SIZE >> 20} MiB")
+    refuse_pointer(source, InvalidModelDirectory)
     text = b"".join(chunks(source))
     try:
         return msgspec.json.decode(text)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Literal
 
 from msgspec import UNSET, UnsetType
@@ -19,7 +19,10 @@ from ...contract.types import Capability, Geometry, ModelDetails
 from ..files import SourceFile, check_directory, source_file
 from ..os_errors import reading
 from .description import Description, positive_int
-from .json_file import read_array, read_object
+from .embedding_modules import MODULES, module_folders, read_modules
+from .json_file import read_object
+from .lfs import refuse_pointer
+from .positions import position_count
 from .weights import SINGLE, Weights, find_weights
 
 DirectoryFormat = Literal["safetensors", "vision", "huggingface"]
@@ -62,6 +65,8 @@ def describe_directory(path: Path, wanted: DirectoryFormat | None) -> Descriptio
     """
     check_directory(path)
     if not (path / "config.json").exists():
+        if (path / MODULES).exists():
+            read_modules(path)  # gives better advice for old layouts
         find_weights(path)  # gives better advice for a folder of GGUF files or pickles
         raise InvalidModelDirectory(
             f"{path} has no config.json, so the kind of model is unknown. Download the whole "
@@ -71,7 +76,10 @@ def describe_directory(path: Path, wanted: DirectoryFormat | None) -> Descriptio
     config = read_object(path / "config.json")
     format_ = wanted or _detect_format(path, config)
     weights = find_weights(path)
-    folders = _folders(path)
+    folders = [TEMPLATES] if (path / TEMPLATES).is_dir() else []
+    if format_ == "huggingface":
+        read_modules(path)
+        folders += module_folders(path)
     files = (*weights.files, *_module_weights(path, folders), *_companions(path, folders))
     _check_format(path, format_, config, {file.name for file in files})
     text = _text_config(config)
@@ -80,7 +88,7 @@ def describe_directory(path: Path, wanted: DirectoryFormat | None) -> Descriptio
         files=files,
         details=_details(config, text, weights),
         capabilities=_capabilities(path, format_),
-        context_length=positive_int(text.get("max_position_embeddings")),
+        context_length=position_count(text),
         geometry=_geometry(text),
     )
 
@@ -95,7 +103,7 @@ def is_companion(name: str) -> bool:
 def _detect_format(path: Path, config: dict[str, Any]) -> DirectoryFormat:
     if isinstance(config.get("vision_config"), dict):
         return "vision"
-    if (path / "modules.json").exists() or not _generates_text(config):
+    if (path / MODULES).exists() or not _generates_text(config):
         return "huggingface"
     return "safetensors"
 
@@ -138,24 +146,6 @@ def _check_format(
         )
 
 
-def _folders(path: Path) -> list[str]:
-    """Return the folders of the model: chat templates and modules of sentence-transformers."""
-    folders = [TEMPLATES] if (path / TEMPLATES).is_dir() else []
-    if not (path / "modules.json").exists():
-        return folders
-    for module in read_array(path / "modules.json"):
-        name = module.get("path") if isinstance(module, dict) else None
-        if not isinstance(name, str) or len(PurePosixPath(name).parts) > 1 or name in (".", ".."):
-            raise InvalidModelDirectory(
-                f"{path / 'modules.json'} lists a module that is not in a folder next to it. "
-                "Download the model again.",
-                param="path",
-            )
-        if name and (path / name).is_dir():  # a module without settings has no folder
-            folders.append(name)
-    return folders
-
-
 def _module_weights(path: Path, folders: list[str]) -> list[SourceFile]:
     return [
         replace(file, name=f"{folder}/{file.name}")
@@ -177,6 +167,8 @@ def _companions(path: Path, folders: list[str]) -> list[SourceFile]:
             )
         prefix = f"{folder}/" if folder else ""
         companions += [source_file(path / folder / name, prefix + name) for name in names]
+    for file in companions:
+        refuse_pointer(file, InvalidModelDirectory)
     return companions
 
 

@@ -18,6 +18,7 @@ from msgspec import Meta
 
 from ...contract.errors import InvalidModelDirectory
 from ..files import SourceFile, opened
+from .lfs import refuse_pointer
 
 MAX_HEADER = 100_000_000  # bytes; MAX_HEADER_SIZE of the reference implementation
 MAX_ELEMENTS = (1 << 63) - 1
@@ -76,6 +77,7 @@ def read_header(source: SourceFile) -> list[Tensor]:
     FileNotFound, PathUnreadable, FileChanged
         If the file cannot be read, or changes while it is read.
     """
+    refuse_pointer(source, InvalidModelDirectory)
     with opened(source) as file:
         text = _header_text(file, source)
     try:

@@ -64,7 +64,12 @@ def test_a_directory_of_shards(hub: HubServer, tmp_path: Path) -> None:
 
 def test_a_pipeline_of_sentence_transformers(hub: HubServer, tmp_path: Path) -> None:
     folder = model_files.model_directory(tmp_path / "m")
-    modules = [{"path": ""}, {"path": "1_Pooling"}, {"path": "2_Dense"}, {"path": "3_Normalize"}]
+    folders = ["", "1_Pooling", "2_Dense", "3_Normalize"]
+    kinds = ["Transformer", "Pooling", "Dense", "Normalize"]
+    modules = [
+        {"path": path, "type": f"sentence_transformers.models.{kind}"}
+        for path, kind in zip(folders, kinds, strict=True)
+    ]
     dense = model_files.safetensors({"w": ("F32", (2, 2))})
     files = {
         "modules.json": json.dumps(modules).encode(), "1_Pooling/config.json": b"{}",

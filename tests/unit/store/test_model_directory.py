@@ -60,23 +60,6 @@ def test_a_vision_model(tmp_path: Path) -> None:
     assert "vision" in description.capabilities
 
 
-@pytest.mark.parametrize("config", [BERT_CONFIG, LLAMA_CONFIG])
-def test_an_embedding_model(tmp_path: Path, config: dict[str, object]) -> None:
-    path = model_directory(tmp_path / "m", config)
-    (path / "modules.json").write_text(
-        json.dumps([{"path": ""}, {"path": "1_Pooling"}, {"path": "2_Dense"}, {"path": "3_None"}])
-    )
-    for folder in ("1_Pooling", "2_Dense"):
-        (path / folder).mkdir()
-        (path / folder / "config.json").write_text("{}")
-    (path / "2_Dense" / "model.safetensors").write_bytes(safetensors(WEIGHTS))
-    description = describe_directory(path, None)
-    assert description.format == "huggingface"
-    assert description.capabilities == ("embeddings",)
-    found = {file.name for file in description.files}
-    assert {"2_Dense/model.safetensors", "1_Pooling/config.json", "2_Dense/config.json"} <= found
-
-
 def test_formats_that_do_not_suit_the_model(tmp_path: Path) -> None:
     with pytest.raises(InvalidModelDirectory, match="vision_config"):
         describe_directory(model_directory(tmp_path / "chat"), "vision")
@@ -212,14 +195,6 @@ def test_config_values_of_unexpected_types(tmp_path: Path, config: dict[str, obj
     assert description.format == "safetensors"
     assert description.geometry is UNSET
     assert description.context_length is UNSET
-
-
-@pytest.mark.parametrize("modules", [["x"], [{}], [{"path": ".."}], [{"path": "a/b"}], {}])
-def test_invalid_modules(tmp_path: Path, modules: object) -> None:
-    path = model_directory(tmp_path / "m")
-    (path / "modules.json").write_text(json.dumps(modules))
-    with pytest.raises(InvalidModelDirectory, match=r"modules\.json"):
-        describe_directory(path, None)
 
 
 def test_missing_parts_are_named(tmp_path: Path) -> None:

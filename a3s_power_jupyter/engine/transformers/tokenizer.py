@@ -1,0 +1,99 @@
+"""Load a tokenizer with transformers, and map its tokens to bytes."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import transformers
+
+from ...contract.errors import ModelLoadFailed
+from ..base import first_line
+
+_BYTE = re.compile(r"<0x([0-9A-F]{2})>")
+_SPACE = "\u2581"  # SentencePiece's space
+
+_ADVICE = (
+    "Get the model's tokenizer.json, which another copy of the model may have, and register the "
+    "directory again; or use the model as GGUF."
+)
+
+
+def read_tokenizer(directory: Path) -> Any:
+    """Return the fast tokenizer of a model directory.
+
+    transformers converts the vocabularies of many slow tokenizers.
+
+    Raises
+    ------
+    ModelLoadFailed
+        If the tokenizer cannot be read, has no fast form, or has no vocabulary.
+    """
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(
+            directory, trust_remote_code=False, local_files_only=True
+        )
+    except Exception as error:
+        reason = first_line(error).replace(str(directory), "its directory")
+        raise ModelLoadFailed(
+            f"transformers {transformers.__version__} cannot load the model's tokenizer "
+            f"({type(error).__name__}: {reason}). Its own code is never run. {_ADVICE}"
+        ) from error
+    name = type(tokenizer).__name__
+    if not tokenizer.is_fast:
+        raise ModelLoadFailed(
+            f"The model's tokenizer ({name}) is written in Python and has no fast form "
+            f"(tokenizer.json). {_ADVICE}"
+        )
+    if set(tokenizer.get_vocab()) <= {*tokenizer.all_special_tokens}:
+        files = ", ".join(sorted(set(tokenizer.vocab_files_names.values())))
+        raise ModelLoadFailed(
+            f"The model's tokenizer ({name}) has no vocabulary, because none of its files is there "
+            f"({files}). Download the whole model."
+        )
+    return tokenizer
+
+
+class TokenBytes:
+    """Map token ids to bytes. Special tokens map to no bytes, as in llama.cpp's output."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+        self._special = set(tokenizer.all_special_ids)
+        self._special |= {i for i, t in tokenizer.added_tokens_decoder.items() if t.special}
+        self._added = {i: t.content for i, t in tokenizer.added_tokens_decoder.items()}
+        self._cache: dict[int, bytes] = {}
+        decoder = json.loads(tokenizer.backend_tokenizer.to_str()).get("decoder")
+        self._alphabet = _byte_alphabet() if "ByteLevel" in json.dumps(decoder) else None
+
+    def __call__(self, token: int) -> bytes:
+        if token not in self._cache:
+            self._cache[token] = self._piece(token)
+        return self._cache[token]
+
+    def _piece(self, token: int) -> bytes:
+        if token in self._special:
+            return b""
+        if token in self._added:
+            return str(self._added[token]).encode()
+        text: str | None = self._tokenizer.convert_ids_to_tokens(token)
+        if text is None:  # a row of the embedding matrix without a token
+            return b""
+        if self._alphabet is not None:
+            return bytes(self._alphabet[c] for c in text if c in self._alphabet)
+        byte = _BYTE.fullmatch(text)
+        return bytes([int(byte[1], 16)]) if byte else text.replace(_SPACE, " ").encode()
+
+
+def _byte_alphabet() -> dict[str, int]:
+    """Return GPT-2's mapping of characters to bytes.
+
+    Printable bytes map to themselves; the other bytes map to the characters from 256 on.
+    """
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    alphabet = {chr(byte): byte for byte in printable}
+    others = [byte for byte in range(256) if byte not in printable]
+    alphabet.update({chr(256 + i): byte for i, byte in enumerate(others)})
+    return alphabet
