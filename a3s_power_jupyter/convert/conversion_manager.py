@@ -53,7 +53,7 @@ class ConversionManager:
         self._log = log
 
     async def find_or_convert(
-        self, manifest: Manifest, kind: str, progress: ProgressCallback
+        self, manifest: Manifest, kind: str, progress: ProgressCallback, memory_limit: int
     ) -> Conversion:
         """Return the conversion of a model, converting it if necessary.
 
@@ -67,6 +67,8 @@ class ConversionManager:
             One of `GGML_KINDS`.
         progress : callable
             Receives values from 0 to 1.
+        memory_limit : int
+            Bytes that the process may use; 0 for no limit.
 
         Returns
         -------
@@ -83,7 +85,7 @@ class ConversionManager:
             return found
         paths = await self._threads.files.run(self._store.resolve, manifest)
         request = Convert(str(self._home), manifest, tuple(map(str, paths)), kind)
-        reason = await self._run_process(request, progress)
+        reason = await self._run_process(request, progress, memory_limit)
         if reason is not None:
             return Conversion((), kind, 0, refused=reason)
         found = await self._find(manifest, kind)
@@ -98,7 +100,9 @@ class ConversionManager:
         conversion = conversion_of(manifest, kind)
         return await self._threads.home.run(self._store.find_conversion, conversion)
 
-    async def _run_process(self, request: Convert, progress: ProgressCallback) -> str | None:
+    async def _run_process(
+        self, request: Convert, progress: ProgressCallback, memory_limit: int
+    ) -> str | None:
         """Run a conversion process.
 
         Returns
@@ -123,6 +127,8 @@ class ConversionManager:
                 f"Could not start a process to convert {name!r}: {error}."
             ) from None
         child.lower_priority()
+        if memory_limit:
+            child.limit_memory(memory_limit)
         child.send(request)
         progress(0.0)
         try:

@@ -32,6 +32,8 @@ from .states import PullState, PullStates
 SAVE_INTERVAL = 2.0
 #: Seconds that a thread waits for another one that writes the state to a disk that hangs.
 SAVE_TIMEOUT = 20.0
+#: Bytes of memory that the process may use. The pulls of the tests use less than 50 MB.
+MEMORY_LIMIT = 2 * 1024**3
 #: Seconds that the process has to stop by itself when it is paused.
 PAUSE_GRACE = 5.0
 
@@ -196,6 +198,7 @@ class Pull:
             )
         except OSError as error:
             raise ServerBusy(f"The process of the pull could not be started: {error}.") from None
+        self._child.limit_memory(MEMORY_LIMIT, refuse=True)
         self._child.lower_priority()  # keep the notebook responsive while the process hashes
         self._child.send(self._request)
         await self._exited.wait()

@@ -25,6 +25,7 @@ import psutil
 
 from .framing import encode, read_messages
 from .lifetime import OWN_GROUP, WATCHER
+from .memory_guard import MemoryGuard
 from .watcher import kill_group
 
 Command = TypeVar("Command", bound=msgspec.Struct)
@@ -46,6 +47,9 @@ _LOG_LEVELS = {"WARNING": logging.WARNING, "ERROR": logging.ERROR, "CRITICAL": l
 #: Removed from log lines, which may quote model files and remote servers and be printed in a
 #: terminal.
 _CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
+
+#: What Rust and C++ write before they abort because an allocation failed.
+_NO_MEMORY = re.compile(r"memory allocation of \d+ bytes failed|std::bad_alloc")
 
 #: Secrets of the server that no child inherits.
 _SECRET_VARIABLES = ("JUPYTER_TOKEN", "JPY_API_TOKEN", "JUPYTERHUB_API_TOKEN")
@@ -120,6 +124,7 @@ class Child(Generic[Command, Message]):
         self._outbox: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._exited = asyncio.Event()
         self._log_tail: deque[str] = deque(maxlen=2)
+        self._allocation_failed = False
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -129,6 +134,7 @@ class Child(Generic[Command, Message]):
             cwd=os.sep,
             process_group=OWN_GROUP,
         )
+        self._memory = MemoryGuard(self.pid, self._process.kill)
         try:
             WATCHER.add(self.pid)
         except OSError:
@@ -158,6 +164,20 @@ class Child(Generic[Command, Message]):
             process = psutil.Process(self.pid)
             process.nice(max(process.nice(), BACKGROUND_NICE))
 
+    def limit_memory(self, limit: int, *, refuse: bool = False) -> None:
+        """Kill the process once it uses more than `limit` bytes of private memory.
+
+        With `refuse`, Linux refuses more memory, so that allocations fail; see `MemoryGuard`.
+        """
+        self._memory.set_limit(limit)
+        if refuse:
+            self._memory.refuse()
+
+    @property
+    def exceeded_memory(self) -> bool:
+        """Whether the process ended because of its memory limit."""
+        return self._memory.exceeded or (self._memory.refuses and self._allocation_failed)
+
     def send(self, command: Command) -> None:
         """Queue a command. Commands for a process that has exited are dropped.
 
@@ -179,6 +199,8 @@ class Child(Generic[Command, Message]):
 
     def exit_reason(self) -> str:
         """Return the exit status and the last log lines, as a phrase for an error message."""
+        if self.exceeded_memory:
+            return f"it exceeded its memory limit of {self._memory.limit / 2**30:.1f} GiB"
         tail = f"; last lines of its log: {' | '.join(self._log_tail)}" if self._log_tail else ""
         return describe_returncode(self._process.returncode) + tail
 
@@ -226,6 +248,8 @@ class Child(Generic[Command, Message]):
             line = _CONTROLS.sub("", raw.decode("utf-8", errors="replace")).rstrip()
             if not line:
                 continue
+            if _NO_MEMORY.search(line):
+                self._allocation_failed = True
             if not line.startswith(" "):  # otherwise it continues a record, such as a traceback
                 level = _LOG_LEVELS.get(line.partition(" ")[0], logging.DEBUG)
                 if not line.startswith(("Traceback", "#")):  # these belong in the server's log only
@@ -238,6 +262,7 @@ class Child(Generic[Command, Message]):
             self._loop.call_soon_threadsafe(function, *args)
 
     def _finish(self) -> None:
+        self._memory.stop()
         self._exited.set()
         self._on_exit()
 

@@ -33,10 +33,6 @@ class WorkerHandle(Protocol):
         """Stop the process, and wait until it has exited and its memory is free."""
 
 
-#: Starts a worker for the named model; the callback is called if the worker dies.
-Spawn = Callable[[str, Callable[[WorkerDied], None]], Awaitable[WorkerHandle]]
-
-
 @dataclass(frozen=True)
 class LoadPlan:
     """How to load a model.
@@ -54,6 +50,9 @@ class LoadPlan:
         Estimated size in memory, in bytes.
     keep_alive : float
         Seconds that the idle model stays loaded, unless a request specifies another value.
+    headroom : int
+        Bytes that the worker may use beyond `need`, or beyond what it uses once it is loaded if
+        that is more; 0 for no limit.
     """
 
     name: str
@@ -61,6 +60,11 @@ class LoadPlan:
     prepare: Callable[[ProgressCallback], Awaitable[Load]]
     need: int
     keep_alive: float
+    headroom: int = 0
+
+
+#: Starts the worker of a plan without loading it; the callback is called if the worker dies.
+Spawn = Callable[[LoadPlan, Callable[[WorkerDied], None]], Awaitable[WorkerHandle]]
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,9 @@ _ISQ_BITS = {"Q4_0": 5.0, "Q4K": 5.5, "Q6K": 7.0, "Q8_0": 8.5, "HQQ4": 5.5, "HQQ
 OVERHEAD_BYTES = 200 * 1024 * 1024
 OVERHEAD_SHARE = 0.05
 
+#: Least default of the memory that a worker may use beyond the estimate.
+MIN_HEADROOM_BYTES = 2 * 1024**3
+
 #: Mount point of cgroup v2, which limits the memory of a container.
 CGROUP = Path("/sys/fs/cgroup")
 
@@ -56,6 +59,34 @@ def weight_bytes(manifest: Manifest, parameters: LoadParameters) -> int:
     if bits is None or count is UNSET or manifest.format == "gguf":
         return manifest.size_bytes
     return min(manifest.size_bytes, int(count * bits / 8))
+
+
+def headroom_bytes(manifest: Manifest, parameters: LoadParameters, setting: int | None) -> int:
+    """Return the bytes that a worker may use beyond `needed_bytes`; 0 for no limit.
+
+    A load into transformers may hold the weights as stored and as loaded. Its caches grow with the
+    requests in up to four slots, in up to 32 bits, and are copied when requests join and leave.
+
+    Parameters
+    ----------
+    setting : int or None
+        The setting `memory_headroom`; None for a quarter of the machine's memory, but at least
+        `MIN_HEADROOM_BYTES`.
+    """
+    if setting == 0:
+        return 0
+    headroom = max(total_bytes() // 4, MIN_HEADROOM_BYTES) if setting is None else setting
+    if manifest.format == "gguf":
+        return headroom
+    return headroom + manifest.size_bytes + 16 * kv_cache_bytes(manifest, parameters)
+
+
+def total_bytes() -> int:
+    """Return the memory of the machine, or of the container if that is limited."""
+    total = int(psutil.virtual_memory().total)
+    with suppress(OSError, ValueError):
+        return min(total, int((CGROUP / "memory.max").read_text()))
+    return total
 
 
 def free_bytes() -> int:

@@ -350,7 +350,7 @@ class Scheduler:
             self._on_progress(runner, "loading", 0.0)
             await self._admission.admit(runner)
             started = self._clock.monotonic()
-            worker = await self._spawn(name, lambda error: self._on_death(runner, error))
+            worker = await self._spawn(runner.plan, lambda error: self._on_death(runner, error))
             info = await load_into(
                 worker,
                 name,

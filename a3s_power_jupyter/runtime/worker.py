@@ -26,7 +26,11 @@ from ..engine.protocol import (
     Submit,
 )
 from ..ipc.child import Child, offline_environment, python_module
+from ..ipc.memory_guard import private_bytes
+from .interfaces import LoadPlan
 from .stream import Stream
+
+_MORE_MEMORY = " If the model needs more memory, raise PowerApp.memory_headroom."
 
 WORKER_COMMAND = python_module("a3s_power_jupyter.engine.main")
 
@@ -36,8 +40,8 @@ class Worker:
 
     Parameters
     ----------
-    name : str
-        Name of the model.
+    plan : LoadPlan
+        How the model is loaded.
     on_death : callable
         Called on the event loop with the reason if the process exits without `stop`.
     log : logging.Logger
@@ -45,9 +49,10 @@ class Worker:
     """
 
     def __init__(
-        self, name: str, on_death: Callable[[WorkerDied], None], log: logging.Logger
+        self, plan: LoadPlan, on_death: Callable[[WorkerDied], None], log: logging.Logger
     ) -> None:
-        self._name = name
+        self._plan = plan
+        self._name = name = plan.name
         self._on_death = on_death
         self._log = log
         self._streams: dict[int, Stream] = {}
@@ -64,10 +69,12 @@ class Worker:
             self._on_exit,
             log,
         )
+        if plan.headroom:
+            self._child.limit_memory(plan.need + plan.headroom)
 
     @classmethod
     async def spawn(
-        cls, name: str, on_death: Callable[[WorkerDied], None], log: logging.Logger
+        cls, plan: LoadPlan, on_death: Callable[[WorkerDied], None], log: logging.Logger
     ) -> Worker:
         """Start a worker process without loading the model.
 
@@ -77,10 +84,10 @@ class Worker:
             If the process cannot be started.
         """
         try:
-            return cls(name, on_death, log)
+            return cls(plan, on_death, log)
         except OSError as error:
             raise ModelLoadFailed(
-                f"Could not start a worker process for {name!r}: {error}."
+                f"Could not start a worker process for {plan.name!r}: {error}."
             ) from None
 
     @property
@@ -147,6 +154,7 @@ class Worker:
         elif isinstance(reply, Loading):
             self._progress(reply.progress)
         elif isinstance(reply, Loaded):
+            self._limit_memory(on_gpu=reply.device != "cpu")
             self._loaded.set_result(reply)
         elif isinstance(reply, LoadFailed):
             self._fail_load(from_wire(reply.error))
@@ -167,6 +175,12 @@ class Worker:
             self._loaded.set_exception(error)
             self._loaded.exception()  # mark as retrieved; the load may have no waiter
 
+    def _limit_memory(self, *, on_gpu: bool) -> None:
+        """Set the limit for the loaded model, which may have taken more than was estimated."""
+        if self._plan.headroom:
+            used = max(self._plan.need, private_bytes(self.pid))
+            self._child.limit_memory(used + self._plan.headroom, refuse=not on_gpu)
+
     def _death(self) -> WorkerDied:
         if self._stopping:
             return WorkerDied(
@@ -176,4 +190,5 @@ class Worker:
         return WorkerDied(
             f"The worker process of the model {self._name!r} exited: "
             f"{self._child.exit_reason()}. The next request loads the model again."
+            f"{_MORE_MEMORY if self._child.exceeded_memory else ''}"
         )

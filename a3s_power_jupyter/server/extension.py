@@ -122,6 +122,14 @@ class PowerApp(ExtensionApp):
         help="Bytes that all loaded models may use together; 0 means the free memory of the "
         "machine.",
     ).tag(config=True)
+    memory_headroom = Integer(
+        None,
+        min=0,
+        allow_none=True,
+        help="Bytes that the worker of a model may use beyond the estimated size of the model "
+        "before it is ended; 0 means no limit. Default: a quarter of the memory of the machine, "
+        "but at least 2 GiB.",
+    ).tag(config=True)
     preload = List(Unicode(), help="Names of models to load when the server starts.").tag(
         config=True
     )
@@ -232,6 +240,7 @@ class PowerApp(ExtensionApp):
             load_timeout=self.load_timeout,
             max_queue=self.max_queue,
             memory_limit=self.memory_limit,
+            memory_headroom=self.memory_headroom,
             preload=tuple(self.preload),
             max_pulls=self.max_pulls,
             remote_timeout=self.remote_timeout,

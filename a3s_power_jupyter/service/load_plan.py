@@ -14,7 +14,7 @@ from ..engine.base import ProgressCallback
 from ..engine.protocol import Load
 from ..engine.registry import require_engine
 from ..runtime.interfaces import LoadPlan
-from ..runtime.memory import kv_cache_bytes, needed_bytes
+from ..runtime.memory import headroom_bytes, kv_cache_bytes, needed_bytes
 from ..store.conversions import Conversion
 from ..store.model_store import ModelStore
 from ..store.threads import StoreThreads
@@ -51,16 +51,22 @@ class LoadPlanner:
         keep_alive = self._settings.keep_alive
         if defaults.keep_alive is not UNSET:
             keep_alive = parse_keep_alive(defaults.keep_alive)
+        headroom = headroom_bytes(manifest, parameters, self._settings.memory_headroom)
         return LoadPlan(
             name=manifest.name,
             parameters=parameters,
-            prepare=lambda progress: self._prepare(manifest, parameters, progress),
+            prepare=lambda progress: self._prepare(manifest, parameters, progress, headroom),
             need=needed_bytes(manifest, parameters),
             keep_alive=keep_alive,
+            headroom=headroom,
         )
 
     async def _prepare(
-        self, manifest: Manifest, parameters: LoadParameters, progress: ProgressCallback
+        self,
+        manifest: Manifest,
+        parameters: LoadParameters,
+        progress: ProgressCallback,
+        headroom: int,
     ) -> Load:
         require_engine(manifest.format)
         load = Load(
@@ -73,7 +79,9 @@ class LoadPlanner:
         )
         if manifest.format == "safetensors" and parameters.isq in GGML_KINDS:
             isq = str(parameters.isq)
-            conversion = await self._conversions.find_or_convert(manifest, isq, progress)
+            conversion = await self._conversions.find_or_convert(
+                manifest, isq, progress, memory_limit=headroom
+            )
             if conversion.refused is None:
                 blob = str(self._store.blobs.path(conversion.sha256))
                 return msgspec.structs.replace(load, format="gguf", paths=(blob,))

@@ -63,7 +63,7 @@ class PowerService:
         conversions = ConversionManager(settings.home, store, threads, settings.load_timeout, log)
         planner = LoadPlanner(settings, store, threads, conversions)
         self._scheduler = scheduler = Scheduler(
-            spawn=lambda name, on_death: Worker.spawn(name, on_death, log),
+            spawn=lambda plan, on_death: Worker.spawn(plan, on_death, log),
             clock=SystemClock(),
             free_bytes=free_bytes,
             limits=Limits(

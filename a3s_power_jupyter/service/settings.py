@@ -36,6 +36,9 @@ class Settings:
         Requests that may wait for one model; 0 for no limit.
     memory_limit : int
         Bytes all loaded models may use together; 0 for the free memory of the machine.
+    memory_headroom : int or None
+        Bytes that a worker may use beyond the estimated size of its model; 0 for no limit, None for
+        a quarter of the machine's memory, but at least 2 GiB.
     preload : tuple of str
         Models to load at startup.
     max_pulls : int
@@ -54,6 +57,7 @@ class Settings:
     load_timeout: float = 300.0
     max_queue: int = 256
     memory_limit: int = 0
+    memory_headroom: int | None = None
     preload: tuple[str, ...] = ()
     max_pulls: int = 2
     remote_timeout: float = 300.0

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
+from collections.abc import Iterator
 
 import psutil
 import pytest
@@ -208,3 +211,23 @@ def test_there_is_one_process_for_all_templates() -> None:
         thread.join()
     assert sorted(prompts) == sorted(["hello0", "hello1", "hello2"] * 4)
     assert len(processes()) == 1
+
+
+@pytest.fixture
+def worker() -> Iterator[subprocess.Popen[bytes]]:
+    """A process in which a template computes a power, which holds Python's interpreter lock."""
+    code = (
+        "from a3s_power_jupyter.engine.template import ChatTemplate\n"
+        "ChatTemplate('{{ 9 ** (9 ** 9) }}', bos_token='', eos_token='', num_ctx=8)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code]) as process:
+        yield process
+        process.kill()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="PR_SET_PDEATHSIG is of Linux")
+def test_the_process_ends_with_its_worker(worker: subprocess.Popen[bytes]) -> None:
+    (process,) = wait_until(lambda: psutil.Process(worker.pid).children())
+    wait_until(lambda: process.cpu_times().user > 0.5)
+    worker.kill()
+    assert psutil.wait_procs([process], timeout=15.0)[1] == []

@@ -122,6 +122,7 @@ def test_settings_from_variables_and_traits(start_server: Start) -> None:
         "load_timeout": "300.0",
         "max_queue": "256",
         "memory_limit": "0",
+        "memory_headroom": "None",
         "preload": "()",
         "max_pulls": "2",
         "remote_timeout": "300.0",

@@ -93,8 +93,8 @@ class Bench:
         await settle()
         return task, finish
 
-    async def _spawn(self, name: str, on_death: Callable[[WorkerDied], None]) -> FakeWorker:
-        worker = FakeWorker(name, on_death)
+    async def _spawn(self, plan: LoadPlan, on_death: Callable[[WorkerDied], None]) -> FakeWorker:
+        worker = FakeWorker(plan.name, on_death)
         self.workers.append(worker)
         if self.loads_succeed:
             worker.succeed()

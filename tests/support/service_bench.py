@@ -126,9 +126,9 @@ class ServiceBench(Bench):
     async def _forget_pull(self, _name: str) -> None:
         await step()
 
-    async def _spawn(self, name: str, on_death: Callable[[WorkerDied], None]) -> FakeWorker:
+    async def _spawn(self, plan: LoadPlan, on_death: Callable[[WorkerDied], None]) -> FakeWorker:
         await step()
-        worker = StepWorker(name, on_death)
+        worker = StepWorker(plan.name, on_death)
         worker.release = self.release
         worker.stalls = self.stalls
         self.workers.append(worker)

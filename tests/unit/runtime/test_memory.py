@@ -93,3 +93,26 @@ def test_free_memory_is_limited_by_the_cgroup(
     monkeypatch.setattr(memory, "CGROUP", tmp_path)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=5000))
     assert memory.free_bytes() == expected
+
+
+@pytest.mark.parametrize(
+    ("total", "limit", "expected"),
+    [(64, "max", 16), (64, str(32 * 2**30), 8), (4, "max", 2)],
+    ids=["a quarter", "a quarter of the container", "at least 2 GiB"],
+)
+def test_the_default_headroom_depends_on_the_machine(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, total: int, limit: str, expected: int
+) -> None:
+    (tmp_path / "memory.max").write_text(limit)
+    monkeypatch.setattr(memory, "CGROUP", tmp_path)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(total=total * 2**30))
+    gguf = model(format="gguf")
+    assert memory.headroom_bytes(gguf, LoadParameters(), None) == expected * 2**30
+
+
+def test_transformers_gets_headroom_for_its_load_and_its_caches() -> None:
+    parameters = LoadParameters(num_ctx=100)
+    cache = 100 * ELEMENTS_PER_TOKEN * 2
+    assert memory.headroom_bytes(model(format="gguf"), parameters, GB) == GB
+    assert memory.headroom_bytes(model(), parameters, GB) == GB + 2 * GB + 16 * cache
+    assert memory.headroom_bytes(model(), parameters, 0) == 0
