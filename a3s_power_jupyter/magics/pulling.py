@@ -60,7 +60,9 @@ def _pull_and_show(session: Session, name: str, options: dict[str, Any]) -> None
         try:
             for event in client.pull(name, **options):
                 if event["status"] == "already_exists":
-                    display(render.note(f"{name} already exists. Use --force to verify it."))
+                    display(
+                        render.note(f"{event['name']} already exists. Use --force to verify it.")
+                    )
                     return
                 if "pull" in event:
                     status = msgspec.convert(event["pull"], PullStatus)

@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from ...contract.errors import AmbiguousReference, InsufficientMemory, InvalidReference
+from ...contract.text import shortened
 from .hub_api import RemoteFile
 from .reference import Reference
 
@@ -24,6 +25,7 @@ WEIGHTS_SHARE = 0.8
 MAX_MATCHED = 1024
 
 _MAX_LISTED = 40  # candidates in an error message
+_MAX_COMPARED = 1000  # candidates compared with a path that does not exist, which takes time
 
 _SHARD = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<total>\d{5})", re.IGNORECASE)
 #: A quantization in llama.cpp's notation, with the "UD-" of mixed ones: a whole token that an
@@ -116,18 +118,21 @@ def by_path(reference: Reference, path: str, files: Sequence[RemoteFile]) -> GGU
         If there is no such file, or if it is not a model or not a complete one.
     """
     candidates = models(files)
-    for model in candidates:
-        if any(file.path == path for file in model.files):
-            return model
+    # A path in the name of a model has fewer characters than that of its file.
+    for path_of in (lambda file: file.path, lambda file: reference.path_in_name(file.path)):
+        for model in candidates:
+            if any(path_of(file) == path for file in model.files):
+                return model
     if any(file.path == path for file in files):
         if _AUXILIARY.search(PurePosixPath(path).name):
             reason = "is not a model. Pull the model's own file; its mmproj is pulled with it."
         else:
             reason = "is one shard of a set that is not complete in the repository."
         raise InvalidReference(f"{path} of {reference.repo} {reason}", param="name")
-    near = difflib.get_close_matches(path, [model.path for model in candidates], n=1)
+    paths = [model.path for model in candidates[:_MAX_COMPARED]]
+    near = difflib.get_close_matches(path, paths, n=1)
     hint = f"Did you mean {reference.repository}/{near[0]}?" if near else _available(candidates)
-    raise InvalidReference(f"{reference.repo} has no file {path}. {hint}", param="name")
+    raise InvalidReference(f"{reference.repo} has no file {shortened(path)}. {hint}", param="name")
 
 
 def by_tag(reference: Reference, tag: str, files: Sequence[RemoteFile]) -> GGUF:
@@ -261,7 +266,9 @@ def _available(candidates: Sequence[GGUF]) -> str:
 
 
 def _join(names: Sequence[str]) -> str:
-    return ", ".join(names[:_MAX_LISTED]) + (" ..." if len(names) > _MAX_LISTED else "")
+    return ", ".join(map(shortened, names[:_MAX_LISTED])) + (
+        " ..." if len(names) > _MAX_LISTED else ""
+    )
 
 
 def _gb(size: int) -> str:

@@ -17,6 +17,9 @@ from .gguf_files import GGUF
 from .hub_api import HubApi, RemoteFile, Repository, is_storable
 from .reference import Reference
 
+_RENAMED = (
+    "The model is called {}, because names have no other characters than A-Z a-z 0-9 . _ - : / @ +"
+)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -152,7 +155,9 @@ def _choose(
 ) -> tuple[GGUF, str | None]:
     """Return the GGUF model, and a note if it was chosen automatically."""
     if reference.path is not None:
-        return gguf_files.by_path(reference, reference.path, files), None
+        model = gguf_files.by_path(reference, reference.path, files)
+        is_renamed = reference.path_in_name(reference.path) != reference.path
+        return model, _RENAMED.format(reference.name) if is_renamed else None
     if reference.tag is not None:
         return gguf_files.by_tag(reference, reference.tag, files), None
     return gguf_files.best(reference, files, memory_bytes)

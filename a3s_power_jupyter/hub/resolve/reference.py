@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+import unicodedata
 from typing import NoReturn
-from urllib.parse import parse_qs, unquote, urlsplit
 
 import msgspec
 
 from ...contract.errors import InvalidReference
 from ...contract.text import quoted
-from ...store.names import check_name
+from ...store.names import MAX_NAME_LENGTH, check_name
+from .pages import NotAModel, from_address
 
 DEFAULT_REVISION = "main"
 
@@ -18,18 +20,21 @@ DEFAULT_REVISION = "main"
 MAX_LENGTH = 2048
 MAX_REVISION_LENGTH = 255
 
-_HOST = re.compile(r"(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/", re.IGNORECASE)
 _SEGMENT = r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?"
 #: Pattern of ``owner/repo``.
 REPO = rf"{_SEGMENT}/{_SEGMENT}"
 #: A branch, tag or commit after an ``@``. Only references of pull requests contain slashes there.
 _REVISION = r"refs/[A-Za-z0-9_-]+/[A-Za-z0-9_.-]+|[A-Za-z0-9_.+-]+"
 _REFERENCE = re.compile(
-    rf"(?P<repo>{REPO})(?:@(?P<revision>{_REVISION}))?"
-    r"(?::(?P<tag>[A-Za-z0-9][A-Za-z0-9_.-]*)|/(?P<path>.+))?"
+    rf"(?P<repository>(?P<repo>{REPO})(?:@(?P<revision>{_REVISION}))?)"
+    r"(?::(?P<tag>[A-Za-z0-9][A-Za-z0-9_.+-]*)|/(?P<path>.+))?"
 )
-_PAGES = ("blob", "resolve", "raw", "tree")  # path segments before a revision on the web site
-_NOT_MODELS = ("datasets", "spaces", "collections", "buckets")
+#: A part of a revision that is given separately (git-check-ref-format).
+_REVISION_PART = r"[^\s~^:?*\[\\/\x00-\x20\x7f]+"
+
+#: Runs of characters that a path may have, but a name may not, and the hyphens around them.
+_OTHER_CHARACTERS = re.compile(r"-*[^A-Za-z0-9._/@+-][^A-Za-z0-9._/@+]*")
+_SUFFIX = ".gguf"
 
 
 class Reference(msgspec.Struct, frozen=True):
@@ -46,7 +51,7 @@ class Reference(msgspec.Struct, frozen=True):
     tag : str or None
         Quantization in any case, for example ``Q4_K_M``.
     path : str or None
-        Path of a GGUF file in the repository.
+        Path of a GGUF file in the repository, or `path_in_name` of it.
     """
 
     name: str
@@ -58,8 +63,12 @@ class Reference(msgspec.Struct, frozen=True):
     @property
     def repository(self) -> str:
         """`name` without tag and path."""
-        end = f":{self.tag}" if self.tag else f"/{self.path}" if self.path else ""
-        return self.name.removesuffix(end)
+        match = _REFERENCE.fullmatch(self.name)
+        return self.repo if match is None else match["repository"]
+
+    def path_in_name(self, path: str) -> str:
+        """Return the path of a file as part of the name of a model of this repository."""
+        return path_in_name(path, MAX_NAME_LENGTH - len(self.repository) - 1)
 
 
 def parse(text: str, revision: str | None = None) -> Reference:
@@ -67,7 +76,7 @@ def parse(text: str, revision: str | None = None) -> Reference:
 
     Accepts ``owner/repo``, ``owner/repo:TAG`` and ``owner/repo/path/file.gguf``, with an optional
     ``@revision`` after the repository and ``hf.co/`` or ``https://huggingface.co/`` in front, and
-    addresses of pages of the hub's web site.
+    addresses of pages of the hub's web site. The path may have any characters.
 
     Parameters
     ----------
@@ -88,13 +97,16 @@ def parse(text: str, revision: str | None = None) -> Reference:
             f"The reference is longer than {MAX_LENGTH:,} characters. Use owner/repo:TAG.",
             param="name",
         )
-    plain = _strip_host(text.strip())
+    try:
+        plain = from_address(text.strip())
+    except NotAModel as error:
+        _reject(text, str(error))
     match = _REFERENCE.fullmatch(plain)
     if match is None:
-        _reject(text)
-    repo, own_revision, tag, path = match.group("repo", "revision", "tag", "path")
-    if path is not None and not path.lower().endswith(".gguf"):
-        _reject(text, "A file must end in .gguf; safetensors models are pulled whole. ")
+        _reject(text, _why_not(plain))
+    repository, repo, own_revision, tag, path = match.groups()
+    if path is not None and not path.lower().endswith(_SUFFIX):
+        _reject(text, f"A file must end in .gguf; safetensors models are pulled whole, as {repo}. ")
     if revision is not None and not _is_revision(revision):
         raise InvalidReference(
             f"{revision[:80]!a} is not a revision. Use a branch, a tag or a commit.",
@@ -106,7 +118,9 @@ def parse(text: str, revision: str | None = None) -> Reference:
             f"{quoted(revision)}. Remove one of them.",
             param="revision",
         )
-    name = _join(repo, own_revision, tag, path)
+    if own_revision == DEFAULT_REVISION:
+        repository = repo
+    name = _name(repository, tag, path)
     check_name(name)
     return Reference(name, repo, revision or own_revision or DEFAULT_REVISION, tag, path)
 
@@ -114,34 +128,47 @@ def parse(text: str, revision: str | None = None) -> Reference:
 def _is_revision(text: str) -> bool:
     if len(text) > MAX_REVISION_LENGTH or ".." in text:
         return False
-    return re.fullmatch(r"[\w.+-]+(/[\w.+-]+)*", text) is not None
+    return re.fullmatch(rf"{_REVISION_PART}(/{_REVISION_PART})*", text) is not None
 
 
-def _strip_host(text: str) -> str:
-    """Remove the hub's host, and turn the address of a page into a reference."""
-    host = _HOST.match(text)
-    if host is None:
-        return text
-    url = urlsplit(f"https://hub/{text[host.end() :]}")
-    owner, _, rest = url.path[1:].partition("/")
-    if owner in _NOT_MODELS:
-        _reject(text, f"It is a page of {owner}. ")
-    name, *segments = rest.rstrip("/").split("/")
-    repo = f"{owner}/{unquote(name)}"
-    shown = parse_qs(url.query).get("show_file_info")  # the site's link to a GGUF header
-    if not segments and shown:
-        return f"{repo}/{shown[0]}"
-    if len(segments) < 2 or segments[0] not in _PAGES:
-        return "/".join([repo, *map(unquote, segments)])
-    revision, path = unquote(segments[1]), "/".join(map(unquote, segments[2:]))
-    if not re.fullmatch(_REVISION, revision):
-        _reject(text, "Give a branch that contains a slash separately, as the revision. ")
-    return _join(repo, revision, None, path or None)
+def _name(repository: str, tag: str | None, path: str | None) -> str:
+    if path is None:
+        return f"{repository}:{tag}" if tag else repository
+    room = MAX_NAME_LENGTH - len(repository) - 1
+    return f"{repository}/{path_in_name(path, room)}"
 
 
-def _join(repo: str, revision: str | None, tag: str | None, path: str | None) -> str:
-    at = f"@{revision}" if revision not in (None, DEFAULT_REVISION) else ""
-    return repo + at + (f":{tag}" if tag else "") + (f"/{path}" if path else "")
+def path_in_name(path: str, room: int) -> str:
+    """Return the path of a file as part of a model's name, which may have fewer characters.
+
+    Accents are removed, and each run of other characters becomes a hyphen. A hash keeps the names
+    of different paths apart. Paths that a name can contain are unchanged.
+
+    Parameters
+    ----------
+    room : int
+        Characters that it may have.
+    """
+    stem, suffix = path[: -len(_SUFFIX)], path[-len(_SUFFIX) :]
+    if not _OTHER_CHARACTERS.search(stem) and len(path) <= room:
+        return path
+    tail = f"-{hashlib.sha256(path.encode(errors='replace')).hexdigest()[:8]}{suffix}"
+    letters = "".join(
+        c for c in unicodedata.normalize("NFKD", stem) if not unicodedata.combining(c)
+    )
+    return _OTHER_CHARACTERS.sub("-", letters)[: max(0, room - len(tail))].rstrip("/-") + tail
+
+
+def _why_not(text: str) -> str:
+    """Return a sentence about what is wrong with a reference, if that is clear."""
+    if re.match(rf"{REPO}(@[^:/]*)?:", text):
+        return (
+            "A tag has the characters A-Z a-z 0-9 . _ - +; to get a file with other characters, "
+            "give its path. "
+        )
+    if re.match(rf"{REPO}@", text):
+        return "Give a revision with other characters separately, as the revision. "
+    return ""
 
 
 def _reject(text: str, reason: str = "") -> NoReturn:

@@ -7,6 +7,7 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 import pytest
@@ -70,6 +71,30 @@ def test_a_gguf_model(hub: HubServer, home: Home) -> None:
     assert manifest.source.reference == f"{REPO}:q4_0"
     assert manifest.source.revision == hub.repositories[REPO].refs["main"]
     assert home.steps() == ["resolving", "planned"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "My Model-Q4_0.gguf",
+        "folder #1/Mod\u00e8le [v1], a+b 100%25?&c=d;e-Q4_0.gguf",
+        "\u6a21\u578b-Q4_0.gguf",
+        "x" * 240 + "-Q4_0.gguf",
+    ],
+)
+def test_a_file_with_a_name_that_a_model_cannot_have(hub: HubServer, home: Home, path: str) -> None:
+    hub.add(REPO, {path: CONTENT, "other-Q4_0.gguf": gguf()})
+    manifest = home.pull(f"{REPO}/{path}")
+    assert manifest.files[0].name == path.rpartition("/")[2]
+    assert manifest.files[0].sha256 == hashlib.sha256(CONTENT).hexdigest()
+    assert f"The model is called {manifest.name}," in str(home.emitted[-1].note)
+    served = hub.served()
+    assert home.pull(manifest.name).files == manifest.files
+    assert home.pull(f"https://huggingface.co/{REPO}/blob/main/{quote(path)}").name == manifest.name
+    assert hub.served() == served
+    del hub.repositories[REPO]
+    hub.add(REPO, {path: CONTENT})
+    assert home.pull().files == manifest.files  # by its tag
 
 
 def test_shards_and_the_mmproj(hub: HubServer, home: Home) -> None:

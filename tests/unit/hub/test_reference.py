@@ -18,7 +18,7 @@ FOLDER = Reference(f"{REPO}/a/b/{FILE}", REPO, path=f"a/b/{FILE}")
 
 
 HOSTS = [
-    "", "hf.co/", "HF.co/", "huggingface.co/", "https://huggingface.co/", "https://hf.co/",
+    "", "hf.co/", "hf://", "HF.co/", "huggingface.co/", "https://huggingface.co/", "https://hf.co/",
     "http://www.huggingface.co/",
 ]  # fmt: skip
 
@@ -66,12 +66,67 @@ def test_a_folder_called_like_a_page() -> None:
         (f"{REPO}/blob/main/a%2Fb%2F{FILE}", FOLDER),
         (f"{REPO}?show_file_info={FILE}", PATH),
         (f"{REPO}?show_file_info=a%2Fb%2F{FILE}", FOLDER),
+        (f"{REPO}.git", WHOLE),
+        (f"{REPO}/discussions/3", WHOLE),
+        (f"{REPO}/commits/main", WHOLE),
+        (f"{REPO}/commit/{'c' * 40}", Reference(f"{REPO}@{'c' * 40}", REPO, "c" * 40)),
+        (f"{REPO}/blame/main/{FILE}", PATH),
+        (f"api/models/{REPO}", WHOLE),
+        (f"api/models/{REPO}/tree/main?recursive=true", WHOLE),
+        (f"{REPO}/blob/main/My%20Model%20%5Bv1%5D.gguf",
+         Reference(f"{REPO}/My-Model-v1-3263bb83.gguf", REPO, path="My Model [v1].gguf")),
         (f"{REPO}/resolve/refs%2Fpr%2F1/{FILE}",
          Reference(f"{REPO}@refs/pr/1/{FILE}", REPO, "refs/pr/1", path=FILE)),
     ],
 )  # fmt: skip
 def test_pages_of_the_website(page: str, expected: Reference) -> None:
     assert parse(f"https://huggingface.co/{page}") == expected
+
+
+ELSEWHERE = "but models are pulled from huggingface"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("https://hf-mirror.com/a/b", "set HF_ENDPOINT=https://hf-mirror.com in"),
+        ("https://hf-mirror.com/a/b/resolve/main/c.gguf", ELSEWHERE),
+        ("http://localhost:8080/a/b", "set HF_ENDPOINT=http://localhost:8080 in"),
+        ("hf-mirror.com/a/b", "set HF_ENDPOINT=https://hf-mirror.com in"),
+        ("www.modelscope.cn/models/a/b", ELSEWHERE),
+        ("https://modelscope.cn/models/a/b/resolve/master/c.gguf", "download the files there"),
+        ("https://ollama.com/library/llama3", ELSEWHERE),
+        ("https://ada:secret@github.com/a/b", "It is an address on github.com"),
+        ("s3://bucket/a/b.gguf", "It begins with s3://"),
+        ("file:///home/ada/m.gguf", "It begins with file://"),
+        ("https://huggingface.co/models?library=gguf&sort=trending", "a list of models; open one"),
+        ("https://huggingface.co/datasets/a/b", "the address of a dataset"),
+        ("hf.co/spaces/a/b", "the address of a space"),
+        ("https://huggingface.co/docs/hub", "the address of the documentation"),
+        ("https://huggingface.co/bartowski", "page of a user or an organization"),
+        ("https://huggingface.co/a/b/tree/main/folder", "the address of a folder. Pull a/b"),
+        ("https://huggingface.co/a/b/blob/main/model.safetensors", "are pulled whole, as a/b"),
+        ("https://huggingface.co/a/b/blob/main/README.md", "A file must end in .gguf"),
+        ("https://huggingface.co/a/b/blob/x%2Fy/m.gguf", "Give a branch that contains a slash"),
+        ("a/b:Q4 K M", "A tag has the characters"),
+        ("a/b:mod\u00e8le", "A tag has the characters"),
+        ("a/b@v 1/x.gguf", "Give a revision with other characters separately"),
+    ],
+)
+def test_what_is_wrong_with_an_address(text: str, reason: str) -> None:
+    with pytest.raises(InvalidReference) as caught:
+        parse(text)
+    assert reason in caught.value.message
+    assert "secret" not in caught.value.message
+    assert len(caught.value.message) < 700
+
+
+def test_addresses_of_a_mirror(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "https://hf-mirror.com/hub/")
+    assert parse(f"https://hf-mirror.com/hub/{REPO}/blob/main/{FILE}") == PATH
+    assert parse(f"https://huggingface.co/{REPO}") == WHOLE
+    with pytest.raises(InvalidReference, match=r"pulled from hf-mirror\.com"):
+        parse("https://other-mirror.com/a/b")
 
 
 @pytest.mark.parametrize(
@@ -90,7 +145,7 @@ def test_invalid_references(text: str) -> None:
         parse(text)
 
 
-@pytest.mark.parametrize("path", ["My Model.gguf", "../x.gguf", "a//x.gguf", "ü.gguf", "./x.gguf"])
+@pytest.mark.parametrize("path", ["../x.gguf", "a//x.gguf", "./x.gguf", "My Model/../x.gguf"])
 def test_a_reference_that_is_not_a_valid_name(path: str) -> None:
     with pytest.raises(InvalidModelName):
         parse(f"a/b/{path}")
@@ -109,7 +164,23 @@ def test_a_separate_revision() -> None:
     assert parse("a/b@v1", "v1") == Reference("a/b@v1", "a/b", "v1")
     with pytest.raises(InvalidReference, match="Remove one of them"):
         parse("a/b@v1", "v2")
-    for wrong in ("", "..", "a/../b", "/a", "a b", "a?b"):
+    for other in ("v1.0+cu#2", "50%", "d\u00e9j\u00e0-vu", "a,b;c=(d)", "{x}", "a@b"):
+        assert parse("a/b", other).revision == other
+    for wrong in (
+        "",
+        "..",
+        "a/../b",
+        "/a",
+        "a b",
+        "a?b",
+        "a*b",
+        "a[b",
+        "a~1",
+        "a^",
+        "a:b",
+        "a\\b",
+        "a\n",
+    ):
         with pytest.raises(InvalidReference, match="is not a revision"):
             parse("a/b", wrong)
 
@@ -143,7 +214,35 @@ def test_any_text_is_parsed_or_rejected(text: str) -> None:
         parsed = parse(text)
     except (InvalidReference, InvalidModelName):
         return
-    assert parse(parsed.name) == parsed
+    again = parse(parsed.name)
+    assert again.name == parsed.name
+    assert (again.path is None) == (parsed.path is None)
+    if parsed.path is not None:
+        assert parsed.path_in_name(parsed.path) == again.path
+
+
+@pytest.mark.parametrize(
+    ("path", "in_name"),
+    [
+        ("My Model.gguf", "My-Model-cc66bf8d.gguf"),
+        ("My  Model.gguf", "My-Model-"),
+        ("Mod\u00e8le [v1], a+b #1 50%?.gguf", "Modele-v1-a+b-1-50-"),
+        ("a b/c d.GGUF", "a-b/c-d-"),
+        ("\u6a21\u578b.gguf", "-"),
+        ("\u6a21\u578b2.gguf", "-2-"),
+        ("x/" * 200 + "m.gguf", "x/x/x/"),
+        ("x" * 251 + ".gguf", "xxx"),
+    ],
+)
+def test_the_name_of_a_model_with_other_characters_in_its_path(path: str, in_name: str) -> None:
+    parsed = parse(f"a/b/{path}")
+    assert (parsed.repo, parsed.path) == ("a/b", path)
+    assert parsed.name.startswith(f"a/b/{in_name}")
+    assert len(parsed.name) <= 255
+    again = parse(parsed.name)
+    assert again.name == parsed.name
+    assert parsed.path_in_name(path) == again.path_in_name(path) == again.path
+    assert parse(f"a/b@v1/{path}").name != parsed.name
 
 
 @pytest.mark.parametrize(
