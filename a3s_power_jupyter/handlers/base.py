@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import traceback
 from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from http.client import responses
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
@@ -27,7 +28,8 @@ from ..contract.errors import (
 from ..contract.text import quoted, shortened
 from . import metrics
 from .auth import AuthHandler
-from .json_body import decode_object
+from .json_body import LARGE_BODY, decode_object
+from .json_reply import encode_pieces
 
 if TYPE_CHECKING:
     from ..service.service import PowerService
@@ -37,8 +39,11 @@ T = TypeVar("T")
 #: nginx's status for a client that disconnected before the reply. Appears in logs and metrics only.
 CLIENT_CLOSED_REQUEST = 499
 
-#: Bytes of a body above which it is decoded and checked in a thread.
-LARGE_BODY = 64 * 1024
+#: Bytes of a reply above which it is sent in pieces of about this size.
+LARGE_REPLY = 64 * 1024
+
+#: Decodes and checks large bodies one at a time: threads would only wait for each other's GIL.
+_DECODER = ThreadPoolExecutor(1, "power-bodies")
 
 
 @web.stream_request_body
@@ -138,7 +143,7 @@ class PowerHandler(AuthHandler):
     async def decode(self, decode: Callable[[], T]) -> T:
         """Call `decode`, which reads or checks the body: in a thread if the body is large."""
         if self._received > LARGE_BODY:
-            return await asyncio.to_thread(decode)
+            return await asyncio.get_running_loop().run_in_executor(_DECODER, decode)
         return decode()
 
     def flag(self, name: str) -> bool:
@@ -160,6 +165,22 @@ class PowerHandler(AuthHandler):
         """Finish the reply with `value`, encoded by msgspec."""
         self.set_status(status)
         self.finish(msgspec.json.encode(value))
+
+    async def finish_pieces(self, value: Any) -> None:
+        """Finish the reply with `value`, encoded by `encode_pieces`.
+
+        Between two pieces of a large reply, the event loop runs, and the client reads.
+        """
+        buffered = bytearray()
+        for piece in encode_pieces(value):
+            buffered += piece
+            if len(buffered) >= LARGE_REPLY:
+                self.set_header("Content-Type", "application/json")
+                self.write(bytes(buffered))
+                buffered.clear()
+                await self.flush()
+                await asyncio.sleep(0)
+        self.finish(bytes(buffered))
 
     async def until_disconnect(self, work: Coroutine[Any, Any, T]) -> T:
         """Await `work`. If the client disconnects, cancel it and finish the request."""

@@ -15,28 +15,28 @@ class Lease:
 
     A request with several prompts runs each in a slot. Only one of its prompts at a time waits for
     a slot, behind the other requests, so that requests take turns.
-
-    Attributes
-    ----------
-    runner : Runner
-        The model.
     """
 
     def __init__(self, runner: Runner) -> None:
-        self.runner = runner
+        self._runner = runner
         self._turn = asyncio.Lock()
         self._reserved = False
+
+    @property
+    def slots(self) -> int:
+        """Number of prompts that the model processes at once."""
+        return self._runner.slots
 
     @asynccontextmanager
     async def reserved(self) -> AsyncIterator[None]:
         """Wait for the slot of the first prompt. It is free again when the block ends."""
-        await self.runner.take_slot()
+        await self._runner.take_slot()
         self._reserved = True
         try:
             yield
         finally:
             if self._reserved:  # no prompt was run
-                self.runner.free_slot()
+                self._runner.free_slot()
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[WorkerHandle]:
@@ -45,8 +45,8 @@ class Lease:
             if self._reserved:
                 self._reserved = False
             else:
-                await self.runner.take_slot()
+                await self._runner.take_slot()
         try:
-            yield self.runner.loaded_worker
+            yield self._runner.loaded_worker
         finally:
-            self.runner.free_slot()
+            self._runner.free_slot()

@@ -106,6 +106,11 @@ class Runner:
         return self.plan.parameters == plan.parameters and not (self.outdated or self.unloading)
 
     @property
+    def slots(self) -> int:
+        """Number of slots of a loaded model."""
+        return 0 if self.info is None else self.info.slots
+
+    @property
     def loaded_worker(self) -> WorkerHandle:
         """The worker of a loaded model."""
         if self.worker is None:

@@ -24,6 +24,7 @@ from ..contract.types import (
     Started,
 )
 from ..remote import Upstreams
+from ..runtime.interfaces import WorkerHandle
 from ..runtime.lease import Lease
 from ..runtime.scheduler import Scheduler
 from ..runtime.steps import finish
@@ -71,8 +72,9 @@ class Inference:
         """
         defaults = manifest.default_parameters
         async with self._leased(manifest, keep_alive) as lease:
-            texts = [_text(lease, with_defaults(request, defaults)) for request in requests]
-            async with aclosing(merge(texts)) as items:
+            texts = (_text(lease, request, defaults) for request in requests)
+            limit = min(lease.slots, len(requests))
+            async with aclosing(merge(texts, limit)) as items:
                 async for item in items:
                     yield item
 
@@ -82,7 +84,8 @@ class Inference:
         """Compute one L2-normalized vector for each input. Raises as `generate` does."""
         async with (
             self._leased(manifest, keep_alive) as lease,
-            _submitted(lease, request) as stream,
+            lease.slot() as worker,
+            _submitted(worker, request) as stream,
         ):
             async for item in stream:
                 if isinstance(item, Embedded):
@@ -128,22 +131,24 @@ class Inference:
 
 
 async def _text(
-    lease: Lease, request: ChatRequest | CompletionRequest
+    lease: Lease, request: ChatRequest | CompletionRequest, defaults: DefaultParameters
 ) -> AsyncGenerator[Started | Delta | Finished, None]:
-    async with _submitted(lease, request) as stream:
-        async for item in stream:
+    async with (
+        lease.slot() as worker,
+        _submitted(worker, with_defaults(request, defaults)) as items,
+    ):
+        async for item in items:
             if not isinstance(item, Embedded):
                 yield item
 
 
 @asynccontextmanager
-async def _submitted(lease: Lease, request: Request) -> AsyncIterator[Stream]:
-    async with lease.slot() as worker:
-        stream = worker.submit(request)
-        try:
-            yield stream
-        finally:
-            await finish(stream.close())
+async def _submitted(worker: WorkerHandle, request: Request) -> AsyncIterator[Stream]:
+    stream = worker.submit(request)
+    try:
+        yield stream
+    finally:
+        await finish(stream.close())
 
 
 #: Sampling fields that a registered model may set in its `default_parameters`.

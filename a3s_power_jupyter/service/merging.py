@@ -3,40 +3,54 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import aclosing
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 T = TypeVar("T")
 
+Pending: TypeAlias = Iterator[tuple[int, AsyncGenerator[T, None]]]
 
-async def merge(sources: Sequence[AsyncGenerator[T, None]]) -> AsyncGenerator[tuple[int, T], None]:
+
+async def merge(
+    sources: Iterable[AsyncGenerator[T, None]], limit: int
+) -> AsyncGenerator[tuple[int, T], None]:
     """Yield the items of all `sources` as they arrive, each with the index of its source.
 
-    The sources run concurrently, each at most one item ahead of the reader. They are all closed
-    when one of them fails or the reader closes this generator.
+    At most `limit` sources run concurrently, each at most one item ahead of the reader. They are
+    closed when one of them fails or the reader closes this generator, and no further ones begin.
     """
-    if len(sources) == 1:
-        # The usual case. Without a task and a queue, each item costs less.
-        async with aclosing(sources[0]) as only:
-            async for item in only:
-                yield 0, item
-        return
+    items = _in_turn(enumerate(sources)) if limit == 1 else _concurrently(enumerate(sources), limit)
+    async with aclosing(items):
+        async for item in items:
+            yield item
+
+
+async def _in_turn(pending: Pending[T]) -> AsyncGenerator[tuple[int, T], None]:
+    """Run one source at a time, the usual case: without a task and a queue, items cost less."""
+    for index, source in pending:
+        async with aclosing(source):
+            async for item in source:
+                yield index, item
+
+
+async def _concurrently(pending: Pending[T], limit: int) -> AsyncGenerator[tuple[int, T], None]:
     queue: asyncio.Queue[tuple[int, T] | Exception | None] = asyncio.Queue(maxsize=1)
 
-    async def drain(index: int, source: AsyncGenerator[T, None]) -> None:
+    async def run() -> None:
         end: Exception | None = None
         try:
-            async with aclosing(source):
-                async for item in source:
-                    await queue.put((index, item))
+            for index, source in pending:
+                async with aclosing(source):
+                    async for item in source:
+                        await queue.put((index, item))
         except Exception as error:
             end = error
         await queue.put(end)
 
-    tasks = [asyncio.ensure_future(drain(i, source)) for i, source in enumerate(sources)]
+    tasks = [asyncio.ensure_future(run()) for _ in range(limit)]
     try:
-        running = len(tasks)
+        running = limit
         while running:
             received = await queue.get()
             if isinstance(received, Exception):

@@ -12,6 +12,7 @@ import gc
 import os
 import struct
 import tracemalloc
+from array import array
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Any
@@ -39,6 +40,7 @@ from a3s_power_jupyter.contract.types import (
     Removable,
     Source,
     Started,
+    TokenLogprob,
 )
 from a3s_power_jupyter.handlers import event_stream
 from a3s_power_jupyter.service.merging import merge
@@ -210,7 +212,8 @@ class FakeInference:
     async def generate(
         self, manifest: Manifest, requests: Sequence[object], keep_alive: float | None
     ) -> AsyncGenerator[tuple[int, Started | Delta | Finished], None]:
-        async with aclosing(merge([self._text(manifest.name) for _ in requests])) as items:
+        texts = (self._text(manifest.name) for _ in requests)
+        async with aclosing(merge(texts, min(4, len(requests)))) as items:
             async for item in items:
                 yield item
 
@@ -267,3 +270,27 @@ class ImpatientService(FakeService):
     def __init__(self, settings: object, log: object, metrics: object) -> None:
         super().__init__(settings, log, metrics)
         event_stream.HEAD_DELAY = event_stream.KEEP_ALIVE = 0.1
+
+
+class LargeService(FakeService):
+    """Answers with as many vectors and log probabilities as a request can get."""
+
+    def __init__(self, settings: object, log: object, metrics: object) -> None:
+        super().__init__(settings, log, metrics)
+        self.inference = LargeInference(self.calls)
+
+
+class LargeInference(FakeInference):
+    async def _text(self, name: str) -> AsyncGenerator[Started | Delta | Finished, None]:
+        alternatives = [(f"word{i}", [119, 111, 114, 100], -0.123456789 * i) for i in range(20)]
+        yield Started(3, 0)
+        for _ in range(200):
+            yield Delta("word0", [TokenLogprob("word0", [119], -0.1234, alternatives)])
+            await asyncio.sleep(0)
+        yield Finished("length", 3, 200, 0)
+
+    async def embed(
+        self, manifest: Manifest, request: object, keep_alive: float | None
+    ) -> Embedded:
+        vector = array("f", [0.0123456789 * (i % 97) for i in range(4096)]).tobytes()
+        return Embedded(vector * 2048, 4096, 3)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -15,9 +14,6 @@ from ..auth import allowed
 from ..event_stream import EventStreamHandler
 from .replies import ChatReply, CompletionReply, GenerationItem, GenerationReply, embedding_reply
 from .requests import EmbeddingCall, GenerationCall, read_chat, read_completion, read_embedding
-
-#: Bytes of embeddings above which they are encoded in a thread.
-LARGE_VECTORS = 256 * 1024
 
 DONE = b"data: [DONE]\n\n"
 
@@ -81,20 +77,22 @@ class GenerationHandler(InferenceHandler):
         if call.stream:
             await self.stream(self._chunks(manifest, call, reply), end=DONE)
         else:
-            await self.until_disconnect(self._fill(manifest, call, reply))
-            self.finish_json(reply.result())
+            await self.until_disconnect(self._whole(manifest, call, reply))
 
-    async def _fill(self, manifest: Manifest, call: GenerationCall, reply: GenerationReply) -> None:
+    async def _whole(
+        self, manifest: Manifest, call: GenerationCall, reply: GenerationReply
+    ) -> None:
         async with aclosing(self._items(manifest, call)) as items:
             async for index, item in items:
                 reply.add(index, item)
+        await self.finish_pieces(reply.result())
 
     async def _chunks(
         self, manifest: Manifest, call: GenerationCall, reply: GenerationReply
     ) -> AsyncGenerator[dict[str, Any], None]:
         async with aclosing(self._items(manifest, call)) as items:
             async for index, item in items:
-                chunk = reply.add(index, item)
+                chunk = reply.chunk(index, item)
                 if chunk is not None:
                     yield chunk
         if call.include_usage:
@@ -145,15 +143,13 @@ class EmbeddingsHandler(InferenceHandler):
 
     async def answer(self, manifest: Manifest, body: dict[str, Any]) -> None:
         call = await self.decode(lambda: read_embedding(body))
-        self.finish_json(await self.until_disconnect(self._embed(manifest, call)))
+        await self.until_disconnect(self._embed(manifest, call))
 
-    async def _embed(self, manifest: Manifest, call: EmbeddingCall) -> dict[str, Any]:
+    async def _embed(self, manifest: Manifest, call: EmbeddingCall) -> None:
         with metrics.ACTIVE_REQUESTS.track_inprogress(), metrics.INFERENCE_DURATION.time():
             embedded = await self.service.inference.embed(manifest, call.request, call.keep_alive)
         metrics.PROMPT_TOKENS.labels(manifest.name).inc(embedded.prompt_tokens)
-        if len(embedded.vectors) > LARGE_VECTORS:
-            return await asyncio.to_thread(embedding_reply, call, embedded)
-        return embedding_reply(call, embedded)
+        await self.finish_pieces(embedding_reply(call, embedded))
 
 
 def _count_usage(name: str, reply: dict[str, Any]) -> None:

@@ -1,4 +1,7 @@
-"""Build OpenAI's replies and chunks from the items of the engine."""
+"""Build OpenAI's replies and chunks from the items of the engine.
+
+Whole replies have iterators instead of long lists, for `json_reply.encode_pieces`.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,10 @@ import sys
 import time
 import uuid
 from array import array
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
+
+import msgspec
 
 from ...contract.errors import InvalidParameter
 from ...contract.types import Delta, Embedded, Finished, Started, TokenLogprob
@@ -16,29 +22,31 @@ from .requests import EmbeddingCall, GenerationCall
 
 GenerationItem = Started | Delta | Finished
 
+#: Makes an array from its items: ``list`` for a chunk, ``iter`` for a whole reply.
+ArrayType = Callable[[Iterable[Any]], Any]
+
+
+class _Token(msgspec.Struct, frozen=True, gc=False):
+    """The log probabilities of a token, its lists encoded as JSON.
+
+    The garbage collector would take long to look at the lists of a large reply.
+    """
+
+    text: str
+    logprob: float
+    bytes: msgspec.Raw
+    top: msgspec.Raw
+    offset: int
+
 
 class _Choice:
-    """The text of one choice so far."""
+    """One choice so far. `length` is that of its text."""
 
     def __init__(self) -> None:
         self.texts: list[str] = []
+        self.tokens: list[_Token] = []
         self.length = 0
-        self.logprobs: list[TokenLogprob] = []
-        self.offsets: list[int] = []
         self.finished: Finished | None = None
-
-    def add(self, delta: Delta) -> None:
-        offset = self.length
-        for token in delta.logprobs or ():
-            self.offsets.append(offset)
-            self.logprobs.append(token)
-            offset += len(token.token)
-        self.texts.append(delta.text)
-        self.length += len(delta.text)
-
-    @property
-    def text(self) -> str:
-        return "".join(self.texts)
 
     @property
     def finish_reason(self) -> str | None:
@@ -58,20 +66,17 @@ class GenerationReply:
         self._created = int(time.time())
         self._choices = [_Choice() for _ in call.requests]
 
-    def add(self, index: int, item: GenerationItem) -> dict[str, Any] | None:
-        """Add an item of choice `index`.
-
-        Returns
-        -------
-        dict or None
-            The chunk to stream, or None if OpenAI's API has no chunk for the item.
-        """
+    def add(self, index: int, item: GenerationItem) -> None:
+        """Collect an item of choice `index` for `result`."""
         choice = self._choices[index]
+        choice.tokens += self._advance(choice, item)
         if isinstance(item, Delta):
-            choice.add(item)
-        elif isinstance(item, Finished):
-            choice.finished = item
-        piece = self._chunk_choice(choice, item)
+            choice.texts.append(item.text)
+
+    def chunk(self, index: int, item: GenerationItem) -> dict[str, Any] | None:
+        """Return the chunk to stream for an item of choice `index`, or None if it has none."""
+        choice = self._choices[index]
+        piece = self._chunk_choice(choice, item, self._advance(choice, item))
         return None if piece is None else self._chunk([{"index": index, **piece}])
 
     def usage_chunk(self) -> dict[str, Any]:
@@ -80,10 +85,10 @@ class GenerationReply:
 
     def result(self) -> dict[str, Any]:
         """Return the whole reply. All choices must be finished."""
-        choices = [
+        choices = (
             {"index": i, **self._whole_choice(choice), "finish_reason": choice.finish_reason}
             for i, choice in enumerate(self._choices)
-        ]
+        )
         return self._head(self.object_name) | {"choices": choices, "usage": self.usage()}
 
     def usage(self) -> dict[str, Any]:
@@ -111,7 +116,27 @@ class GenerationReply:
         chunk = self._head(self.chunk_object_name) | {"choices": choices}
         return chunk | {"usage": None} if self._call.include_usage else chunk
 
-    def _chunk_choice(self, choice: _Choice, item: GenerationItem) -> dict[str, Any] | None:
+    def _advance(self, choice: _Choice, item: GenerationItem) -> list[_Token]:
+        """Note the length and the end of a choice, and return the tokens of `item`."""
+        tokens = []
+        if isinstance(item, Finished):
+            choice.finished = item
+        elif isinstance(item, Delta):
+            offset = choice.length
+            for token in item.logprobs or ():
+                tokens.append(
+                    _Token(token.token, token.logprob, _raw(token.bytes), self._top(token), offset)
+                )
+                offset += len(token.token)
+            choice.length += len(item.text)
+        return tokens
+
+    def _top(self, token: TokenLogprob) -> msgspec.Raw:
+        raise NotImplementedError
+
+    def _chunk_choice(
+        self, choice: _Choice, item: GenerationItem, tokens: list[_Token]
+    ) -> dict[str, Any] | None:
         raise NotImplementedError
 
     def _whole_choice(self, choice: _Choice) -> dict[str, Any]:
@@ -123,19 +148,24 @@ class ChatReply(GenerationReply):
     object_name = "chat.completion"
     chunk_object_name = "chat.completion.chunk"
 
-    def _chunk_choice(self, choice: _Choice, item: GenerationItem) -> dict[str, Any]:
+    def _top(self, token: TokenLogprob) -> msgspec.Raw:
+        names = ("token", "bytes", "logprob")
+        return _raw([dict(zip(names, alternative, strict=True)) for alternative in token.top])
+
+    def _chunk_choice(
+        self, choice: _Choice, item: GenerationItem, tokens: list[_Token]
+    ) -> dict[str, Any]:
         delta: dict[str, Any] = {}
-        logprobs = None
         if isinstance(item, Started):
             delta = {"role": "assistant", "content": ""}
         elif isinstance(item, Delta):
             delta = {"content": item.text}
-            logprobs = _chat_logprobs(item.logprobs)
+        logprobs = _chat_logprobs(tokens, list)
         return {"delta": delta, "logprobs": logprobs, "finish_reason": choice.finish_reason}
 
     def _whole_choice(self, choice: _Choice) -> dict[str, Any]:
-        message = {"role": "assistant", "content": choice.text, "refusal": None}
-        return {"message": message, "logprobs": _chat_logprobs(choice.logprobs)}
+        message = {"role": "assistant", "content": "".join(choice.texts), "refusal": None}
+        return {"message": message, "logprobs": _chat_logprobs(choice.tokens, iter)}
 
 
 class CompletionReply(GenerationReply):
@@ -143,50 +173,51 @@ class CompletionReply(GenerationReply):
     object_name = "text_completion"
     chunk_object_name = "text_completion"
 
-    def _chunk_choice(self, choice: _Choice, item: GenerationItem) -> dict[str, Any] | None:
+    def _top(self, token: TokenLogprob) -> msgspec.Raw:
+        return _raw({text: logprob for text, _bytes, logprob in token.top})
+
+    def _chunk_choice(
+        self, choice: _Choice, item: GenerationItem, tokens: list[_Token]
+    ) -> dict[str, Any] | None:
         if isinstance(item, Started):
             return None
-        text, logprobs = "", None
-        if isinstance(item, Delta):
-            text = item.text
-            new = len(choice.logprobs) - len(item.logprobs or ())
-            logprobs = _completion_logprobs(choice.logprobs[new:], choice.offsets[new:])
+        text = item.text if isinstance(item, Delta) else ""
+        logprobs = _completion_logprobs(tokens, list)
         return {"text": text, "logprobs": logprobs, "finish_reason": choice.finish_reason}
 
     def _whole_choice(self, choice: _Choice) -> dict[str, Any]:
-        return {
-            "text": choice.text,
-            "logprobs": _completion_logprobs(choice.logprobs, choice.offsets),
-        }
+        logprobs = _completion_logprobs(choice.tokens, iter)
+        return {"text": "".join(choice.texts), "logprobs": logprobs}
 
 
-def _chat_logprobs(tokens: list[TokenLogprob] | None) -> dict[str, Any] | None:
+def _raw(value: Any) -> msgspec.Raw:
+    return msgspec.Raw(msgspec.json.encode(value))
+
+
+def _chat_logprobs(tokens: list[_Token], array_type: ArrayType) -> dict[str, Any] | None:
     if not tokens:
         return None
-    content = [
+    content = (
         {
-            "token": token.token,
+            "token": token.text,
             "logprob": token.logprob,
             "bytes": token.bytes,
-            "top_logprobs": [
-                {"token": text, "logprob": logprob, "bytes": data}
-                for text, data, logprob in token.top
-            ],
+            "top_logprobs": token.top,
         }
         for token in tokens
-    ]
-    return {"content": content, "refusal": None}
+    )
+    return {"content": array_type(content), "refusal": None}
 
 
-def _completion_logprobs(tokens: list[TokenLogprob], offsets: list[int]) -> dict[str, Any] | None:
-    """Return the parallel lists of plain completions. `offsets` are positions in the text."""
+def _completion_logprobs(tokens: list[_Token], array_type: ArrayType) -> dict[str, Any] | None:
+    """Return the parallel lists of plain completions. The offsets are positions in the text."""
     if not tokens:
         return None
     return {
-        "tokens": [token.token for token in tokens],
-        "token_logprobs": [token.logprob for token in tokens],
-        "top_logprobs": [{text: lp for text, _, lp in token.top} for token in tokens],
-        "text_offset": offsets,
+        "tokens": array_type(token.text for token in tokens),
+        "token_logprobs": array_type(token.logprob for token in tokens),
+        "top_logprobs": array_type(token.top for token in tokens),
+        "text_offset": array_type(token.offset for token in tokens),
     }
 
 
@@ -206,11 +237,11 @@ def embedding_reply(call: EmbeddingCall, embedded: Embedded) -> dict[str, Any]:
             param="dimensions",
         )
     vectors, size = embedded.vectors, 4 * available
-    rows = [vectors[start : start + size] for start in range(0, len(vectors), size)]
-    data = [
+    rows = (vectors[start : start + size] for start in range(0, len(vectors), size))
+    data = (
         {"object": "embedding", "index": i, "embedding": _vector(row, dimensions, call.base64)}
         for i, row in enumerate(rows)
-    ]
+    )
     usage = {"prompt_tokens": embedded.prompt_tokens, "total_tokens": embedded.prompt_tokens}
     return {"object": "list", "data": data, "model": call.model, "usage": usage}
 

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import gc
+import json
+import re
 from concurrent.futures import ThreadPoolExecutor
 
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from a3s_power_jupyter.contract.errors import InvalidJSON, InvalidParameter
-from a3s_power_jupyter.handlers.json_body import MAX_BRACKETS, decode_object
+from a3s_power_jupyter.handlers import json_body
+from a3s_power_jupyter.handlers.json_body import LARGE_BODY, LIMITS, decode_object
 
 
 def test_an_object() -> None:
@@ -32,12 +38,57 @@ def test_deep_nesting() -> None:
     assert gc.isenabled()
 
 
-def test_the_number_of_brackets_is_limited() -> None:
-    most = b'{"a": [' + b",".join([b"[]"] * (MAX_BRACKETS - 2)) + b"]}"
-    assert len(decode_object(most)["a"]) == MAX_BRACKETS - 2
-    for piece in (b"[]", b"{}"):
-        with pytest.raises(InvalidParameter, match="1,048,576 opening brackets"):
-            decode_object(b'{"a": [' + b",".join([piece] * MAX_BRACKETS) + b"]}")
+PADDING = b'"' + b"x" * LARGE_BODY + b'"'
+
+#: Values of which a body may have the number that `LIMITS` has.
+REPEATED = {
+    "values": b"1",
+    "arrays and objects": b"{}",
+    "fields": b'{"b":1,"c":1,"d":1}',
+    "decimal points": b"1.5",
+    "numbers with an exponent": b"1.5e300",
+    "numbers of more than 100 characters": b"1" * 101,
+}
+
+
+def array(value: bytes, count: int) -> bytes:
+    return b'{"a":[' + PADDING + (b"," + value) * count + b"]}"
+
+
+@pytest.mark.parametrize("what", LIMITS)
+def test_values_that_take_long_to_decode_are_limited(what: str) -> None:
+    limit = LIMITS[what]
+    with pytest.raises(InvalidParameter, match=what):
+        decode_object(array(REPEATED[what], limit + 1))
+
+
+@pytest.mark.parametrize("what", ["values", "arrays and objects", "decimal points"])
+def test_as_many_values_as_allowed(what: str) -> None:
+    count = LIMITS[what] - 10
+    assert len(decode_object(array(REPEATED[what], count))["a"]) == count + 1
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 200_000, ':,{"' * 200_000, "\\" * 300_001, '"\\"' * 99_999, "1e9 é\n" * 200_000]
+)
+@pytest.mark.parametrize("shift", range(3))
+def test_texts_are_not_limited(text: str, shift: int) -> None:
+    body = json.dumps({"a": "x" * shift, text: [text, "", 1]}).encode()
+    assert len(body) > LARGE_BODY
+    assert decode_object(body) == {"a": "x" * shift, text: [text, "", 1]}
+
+
+@given(
+    st.recursive(
+        st.text() | st.integers(-9, 9), lambda v: st.lists(v) | st.dictionaries(st.text(), v)
+    )
+)
+def test_structure_is_counted_outside_of_strings(value: object) -> None:
+    """In pieces of every size, as many values are found as there are without any string."""
+    body = msgspec.json.encode([value, value])
+    expected = re.sub(rb'"(\\.|[^"\\])*"', b"", body)
+    for size in (1, 2, 3, 7):
+        assert b"".join(json_body._outside_strings(body, size)) == expected
 
 
 def test_the_garbage_collector_does_not_run_while_a_body_is_decoded() -> None:
@@ -46,7 +97,7 @@ def test_the_garbage_collector_does_not_run_while_a_body_is_decoded() -> None:
     def count(phase: str, info: dict[str, int]) -> None:
         runs.append(phase)
 
-    body = b'{"a": [' + b",".join([b"[]"] * 500_000) + b"]}"
+    body = b'{"a": [' + b",".join([b"[]"] * 100_000) + b"]}"
     gc.callbacks.append(count)
     try:
         decode_object(body)
@@ -58,5 +109,5 @@ def test_the_garbage_collector_does_not_run_while_a_body_is_decoded() -> None:
 
 def test_the_garbage_collector_is_on_after_concurrent_decodes() -> None:
     with ThreadPoolExecutor(8) as threads:
-        assert all(threads.map(decode_object, [b'{"a": [[], {}]}'] * 2000))
+        assert all(threads.map(decode_object, [array(b"[]", 1)] * 2000))
     assert gc.isenabled()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import math
 import struct
 from typing import Any
@@ -13,6 +14,7 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from a3s_power_jupyter.contract.errors import InvalidParameter
 from a3s_power_jupyter.contract.types import Delta, Embedded, Finished, Started, TokenLogprob
+from a3s_power_jupyter.handlers.json_reply import encode_pieces
 from a3s_power_jupyter.handlers.openai.replies import (
     ChatReply,
     CompletionReply,
@@ -35,15 +37,26 @@ def completion_reply(**fields: Any) -> CompletionReply:
     return CompletionReply(read_completion({"model": "m", "prompt": "Hi"} | fields))
 
 
-def feed(reply: GenerationReply, choices: int = 1) -> list[dict[str, Any]]:
-    chunks = [reply.add(i, item) for item in ITEMS for i in range(choices)]
-    return [chunk for chunk in chunks if chunk is not None]
+def feed(reply: GenerationReply, choices: int = 1) -> None:
+    for item in ITEMS:
+        for i in range(choices):
+            reply.add(i, item)
+
+
+def chunks_of(reply: GenerationReply) -> list[dict[str, Any]]:
+    chunks = [reply.chunk(0, item) for item in ITEMS]
+    return [decoded(chunk) for chunk in chunks if chunk is not None]
+
+
+def decoded(reply: dict[str, Any]) -> dict[str, Any]:
+    value: dict[str, Any] = json.loads(b"".join(encode_pieces(reply)))
+    return value
 
 
 def test_chat() -> None:
     reply = chat_reply()
     feed(reply)
-    read = ChatCompletion.model_validate(reply.result(), strict=True)
+    read = ChatCompletion.model_validate(decoded(reply.result()), strict=True)
     (choice,) = read.choices
     assert read.id.startswith("chatcmpl-")
     assert (choice.message.role, choice.message.content) == ("assistant", "Hello")
@@ -60,7 +73,7 @@ def test_chat() -> None:
 
 
 def test_chat_chunks() -> None:
-    chunks = [ChatCompletionChunk.model_validate(chunk) for chunk in feed(chat_reply())]
+    chunks = [ChatCompletionChunk.model_validate(chunk) for chunk in chunks_of(chat_reply())]
     deltas = [chunk.choices[0].delta for chunk in chunks]
     assert [delta.role for delta in deltas] == ["assistant", None, None, None]
     assert [delta.content for delta in deltas] == ["", "Hel", "lo", None]
@@ -71,7 +84,7 @@ def test_chat_chunks() -> None:
 
 def test_the_usage_chunk() -> None:
     reply = chat_reply(stream=True, stream_options={"include_usage": True})
-    assert all(chunk["usage"] is None for chunk in feed(reply))
+    assert all(chunk["usage"] is None for chunk in chunks_of(reply))
     last = ChatCompletionChunk.model_validate(reply.usage_chunk())
     assert last.choices == []
     assert last.usage is not None
@@ -81,7 +94,7 @@ def test_the_usage_chunk() -> None:
 def test_a_prompt_is_counted_once_for_all_choices() -> None:
     reply = chat_reply(n=2)
     feed(reply, choices=2)
-    read = ChatCompletion.model_validate(reply.result())
+    read = ChatCompletion.model_validate(decoded(reply.result()))
     assert [choice.index for choice in read.choices] == [0, 1]
     assert read.usage is not None
     assert (read.usage.prompt_tokens, read.usage.completion_tokens) == (7, 4)
@@ -101,7 +114,7 @@ def test_completion() -> None:
     reply.add(0, Delta("Hi"))  # the echoed prompt
     for item in ITEMS[1:]:
         reply.add(0, item)
-    read = Completion.model_validate(reply.result(), strict=True)
+    read = Completion.model_validate(decoded(reply.result()), strict=True)
     (choice,) = read.choices
     assert (choice.text, choice.finish_reason) == ("HiHello", "stop")
     assert choice.logprobs is not None
@@ -112,7 +125,7 @@ def test_completion() -> None:
 
 
 def test_completion_chunks() -> None:
-    chunks = feed(completion_reply())
+    chunks = chunks_of(completion_reply())
     assert [chunk["choices"][0]["text"] for chunk in chunks] == ["Hel", "lo", ""]
     offsets = [chunk["choices"][0]["logprobs"] for chunk in chunks]
     assert [lists and lists["text_offset"] for lists in offsets] == [[0], [3], None]
@@ -124,7 +137,7 @@ VECTORS = Embedded(struct.pack("<8f", 0.5, 0.5, 0.5, 0.5, 1, 0, 0, 0), 4, 9)
 
 def embed(**fields: Any) -> dict[str, Any]:
     call = read_embedding({"model": "m", "input": ["a", "b"]} | fields)
-    return embedding_reply(call, VECTORS)
+    return decoded(embedding_reply(call, VECTORS))
 
 
 def test_embeddings() -> None:
