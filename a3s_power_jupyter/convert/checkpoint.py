@@ -15,6 +15,9 @@ from .exceptions import CannotConvert
 #: safetensors dtype -> numpy type. numpy has no bfloat16, so it is read as raw bits.
 _DTYPES: dict[str, Any] = {"F32": np.float32, "F16": np.float16, "BF16": np.uint16}
 
+#: Elements that are compared at once.
+_COMPARED = 1 << 20
+
 
 @dataclass(frozen=True)
 class SourceTensor:
@@ -46,6 +49,16 @@ class SourceTensor:
         if self.dtype == "BF16":
             return (values.astype(np.uint32) << 16).view(np.float32)
         return values.astype(np.float32)
+
+    def equals(self, other: SourceTensor) -> bool:
+        """Return whether another tensor has the same type, shape and values."""
+        if (self.dtype, self.shape) != (other.dtype, other.shape):
+            return False
+        rows = max(1, _COMPARED // max(1, self.read()[0].size))
+        return all(
+            np.array_equal(self.read()[start : start + rows], other.read()[start : start + rows])
+            for start in range(0, self.shape[0], rows)
+        )
 
 
 def open_tensors(directory: Path) -> dict[str, SourceTensor]:

@@ -16,6 +16,7 @@ from ..store.formats.json_file import read_object
 from .checkpoint import SourceTensor, open_tensors
 from .config import Config
 from .exceptions import CannotConvert
+from .expected import EMBEDDING, HEAD, expected_tensors, is_tied, named
 from .families import ComputedTensors, Family, family_of, write_common
 from .reference_tokenizer import ReferenceTokenizer
 from .special_tokens import write_special_tokens
@@ -24,9 +25,6 @@ from .tokenizer import read_vocabulary
 
 # Conversions are cached in the store. When the output changes, increase
 # `store.conversions.CONVERTER_VERSION`.
-
-_EMBEDDING = "model.embed_tokens.weight"
-_HEAD = "lm_head.weight"
 
 
 def convert(directory: Path, target: Path, progress: Callable[[float], None]) -> None:
@@ -57,11 +55,12 @@ def convert(directory: Path, target: Path, progress: Callable[[float], None]) ->
     try:
         write_common(config, writer)
         computed = family.write(config, writer)
-        rows = tensors[_EMBEDDING].shape[0] if _EMBEDDING in tensors else 0
+        outputs = plan(config, family, tensors)
+        rows = next(o.source.shape[0] for o in outputs if o.name == "token_embd.weight")
         read_vocabulary(directory).write(writer, rows)
         writer.add_vocab_size(rows)
         write_special_tokens(directory, writer, ReferenceTokenizer(directory))
-        _write_tensors(writer, computed, plan(config, family, tensors), progress)
+        _write_tensors(writer, computed, outputs, progress)
     finally:
         writer.close()
 
@@ -72,33 +71,49 @@ def plan(config: Config, family: Family, tensors: dict[str, SourceTensor]) -> li
     Raises
     ------
     CannotConvert
-        If a tensor is unknown, missing or duplicated.
+        If a tensor is missing, or is not one that transformers would use.
     """
+    used = _used_tensors(config, family, tensors)
     names = gguf.get_tensor_name_map(family.arch, config.layers)
-    tied = config.get("tie_word_embeddings", _HEAD not in tensors)
     outputs = []
-    for name, tensor in tensors.items():
-        if name.endswith(family.ignored) or (name == _HEAD and tied):
-            continue
+    for name, tensor in used.items():
         gguf_name = names.get_name(name, try_suffixes=(".weight", ".bias"))
         if gguf_name is None:
             raise CannotConvert(f"its tensor {name!r} is unknown")
         transform, offset = family.transform(name, config), family.offset(name)
         outputs.append(OutputTensor(gguf_name, tensor, transform, offset))
-    _check_complete(config, outputs, tied=bool(tied))
     return sorted(outputs, key=lambda tensor: _layer_order(tensor.name))
 
 
-def _check_complete(config: Config, outputs: list[OutputTensor], *, tied: bool) -> None:
-    """Raise unless every layer has the tensors of the first, and embedding and output exist."""
-    names = {tensor.name for tensor in outputs}
-    needed = {"token_embd.weight", "output_norm.weight"} | (set() if tied else {"output.weight"})
-    first = {name for name in names if name.startswith("blk.0.")}
-    for layer in range(config.layers):
-        needed |= {f"blk.{layer}.{name.removeprefix('blk.0.')}" for name in first}
-    if not first or needed - names or len(names) != len(outputs):
-        missing = ", ".join(sorted(needed - names)[:3]) or "its layers"
-        raise CannotConvert(f"tensors are missing or duplicated: {missing}")
+def _used_tensors(
+    config: Config, family: Family, tensors: dict[str, SourceTensor]
+) -> dict[str, SourceTensor]:
+    """Return the tensors that transformers uses, under its names.
+
+    A tied model with both an embedding and a head has a head of its own if they differ. If one is
+    missing, the other takes its place. llama.cpp ties them if there is no head.
+    """
+    used = {name: t for name, t in tensors.items() if not name.endswith(family.ignored)}
+    needed = expected_tensors(config)
+    if not is_tied(config):
+        needed.add(HEAD)
+    elif HEAD in used:
+        head, embedding = used.pop(HEAD), used.get(EMBEDDING)
+        if embedding is None:
+            used[EMBEDDING] = head
+        elif not head.equals(embedding):
+            used[HEAD] = head
+            needed.add(HEAD)
+    if EMBEDDING in used and len(used[EMBEDDING].shape) != 2:
+        raise CannotConvert(f"the shape of {EMBEDDING} is {used[EMBEDDING].shape}")
+    if needed - used.keys():
+        raise CannotConvert(f"its weights lack the tensors {named(needed - used.keys())}")
+    if used.keys() - needed:
+        raise CannotConvert(
+            f"its weights have tensors that config.json does not account for: "
+            f"{named(used.keys() - needed)}"
+        )
+    return used
 
 
 def _layer_order(name: str) -> tuple[int, str]:

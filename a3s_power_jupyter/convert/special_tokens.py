@@ -36,7 +36,7 @@ def write_special_tokens(
         if ids[kind] is not None:
             add(ids[kind])
     _write_added_tokens(settings, tokenizer, writer, ids)
-    _write_eot(directory, config, writer, ids["eos"])
+    _write_ends(directory, writer, ids["eos"])
     template = chat_template(directory)
     if template is not None:
         writer.add_chat_template(template)
@@ -85,13 +85,22 @@ def _write_added_tokens(
     writer.add_add_eos_token(bool(after))
 
 
-def _write_eot(
-    directory: Path, config: dict[str, Any], writer: gguf.GGUFWriter, eos: int | None
-) -> None:
-    """Write the end-of-turn token, if generation ends at a token other than eos too."""
-    generation = read_optional_object(directory / "generation_config.json")
-    ids = generation.get("eos_token_id", config.get("eos_token_id"))
-    ids = ids if isinstance(ids, list) else [ids]
-    others = [id_ for id_ in ids if id_ != eos]
-    if others and isinstance(others[0], int):
-        writer.add_eot_token_id(others[0])
+def end_tokens(directory: Path) -> list[int]:
+    """Return the ids of the tokens that end a generation, in addition to the tokenizer's own."""
+    found: list[Any] = []
+    for name in ("generation_config.json", "config.json"):
+        ids = read_optional_object(directory / name).get("eos_token_id")
+        found += ids if isinstance(ids, list) else [ids]
+    valid = (id_ for id_ in found if isinstance(id_, int) and not isinstance(id_, bool))
+    return [id_ for id_ in dict.fromkeys(valid) if id_ >= 0]
+
+
+def _write_ends(directory: Path, writer: gguf.GGUFWriter, eos: int | None) -> None:
+    """Write the tokens other than eos that end a generation.
+
+    GGUF has keys for two of them. llama.cpp finds others by their text; `verify_tokens` checks that
+    it knows all of them.
+    """
+    others = [id_ for id_ in end_tokens(directory) if id_ != eos]
+    for id_, add in zip(others, (writer.add_eot_token_id, writer.add_eom_token_id), strict=False):
+        add(id_)

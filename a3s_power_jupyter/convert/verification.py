@@ -15,6 +15,7 @@ import numpy as np
 from ..engine.llamacpp.vocabulary import Vocabulary
 from .exceptions import CannotConvert
 from .reference_tokenizer import ReferenceTokenizer
+from .special_tokens import end_tokens
 
 #: Texts for which tokenizers differ: numbers, runs of spaces, scripts, accents, emoji, code.
 TEXTS = (
@@ -50,7 +51,8 @@ def verify_tokens(directory: Path, model: Path) -> None:
     Raises
     ------
     CannotConvert
-        If they differ, or llama.cpp cannot load the file.
+        If they differ, a token that ends an answer is not one in llama.cpp, or llama.cpp cannot
+        load the file.
     """
     reference = ReferenceTokenizer(directory)
     texts = TEXTS if reference.normalizes else TEXTS + DECOMPOSED_TEXTS
@@ -64,6 +66,10 @@ def verify_tokens(directory: Path, model: Path) -> None:
                 text = unicodedata.normalize("NFC", text)
             if vocab.tokenize(text, add_special=False) != reference.encode(text):
                 raise CannotConvert(f"llama.cpp splits the text {text!r} into different tokens")
+        ends = [token for token in end_tokens(directory) if token < vocab.size]
+        missed = [token for token in ends if not vocab.is_eog(token)]
+        if missed:
+            raise CannotConvert(f"llama.cpp would not end an answer at the tokens {missed}")
     finally:
         lc.llama_model_free(pointer)
 

@@ -47,6 +47,7 @@ CASES: dict[str, tuple[str, Callable[[], Any], dict[str, Any]]] = {
         lambda: byte_level(LLAMA3),
         {"attention_bias": True, "num_key_value_heads": 4},
     ),
+    "llama-mlp-biases": ("LlamaConfig", lambda: byte_level(LLAMA3), {"mlp_bias": True}),
     "llama-3-rope": ("LlamaConfig", lambda: byte_level(LLAMA3), {"rope_parameters": LLAMA3_ROPE}),
     "llama-linear": ("LlamaConfig", lambda: byte_level(LLAMA3), {"rope_parameters": LINEAR}),
     "llama-yarn": ("LlamaConfig", lambda: byte_level(LLAMA3), {"rope_parameters": YARN}),
@@ -169,6 +170,7 @@ def test_an_older_tokenizer_without_tokenizer_json(tmp_path: Path) -> None:
 REFUSALS: dict[str, tuple[str, dict[str, Any], str]] = {
     "family": ("GPTNeoXConfig", {}, "the family 'gpt_neox'"),
     "activation": ("LlamaConfig", {"hidden_act": "relu"}, "hidden_act is 'relu'"),
+    "bias": ("Qwen3Config", {"attention_bias": True}, "attention_bias is True"),
     "rope": (
         "LlamaConfig",
         {"rope_parameters": {"rope_type": "dynamic", "rope_theta": 1e4, "factor": 2.0}},
