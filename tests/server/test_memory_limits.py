@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import logging
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
 import pytest
+from PIL import Image
 
 from a3s_power_jupyter.contract.errors import WorkerDied
 from a3s_power_jupyter.contract.parameters import LoadParameters
 from a3s_power_jupyter.engine.protocol import Load
 from a3s_power_jupyter.runtime.interfaces import LoadPlan
 from a3s_power_jupyter.runtime.worker import Worker
-from support import tiny_models
+from support import tiny_models, tiny_vision
 from support.servers import events_of, run_server
+from support.waiting import wait_until
 
 #: Bytes that a worker may use beyond its estimate.
 HEADROOM = 512 * 2**20
@@ -26,7 +31,7 @@ HEADROOM = 512 * 2**20
 BOMB = {"type": "Replace", "pattern": {"String": "bomb"}, "content": "x" * 10**6}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory, smollm2_path: Path) -> Iterator[httpx2.Client]:
     """A server with the models "good" and "bombs", and a small headroom."""
     folder = tmp_path_factory.mktemp("memory")
@@ -82,3 +87,27 @@ def test_a_tokenizer_that_takes_all_memory_ends_its_worker_only(api: httpx2.Clie
     assert "exceeded its memory limit of " in error["message"]
     assert "PowerApp.memory_headroom" in error["message"]
     assert api.post("v1/completions", json=small).status_code == 200
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux refuses memory above the limit")
+def test_a_request_that_takes_too_much_memory_ends_alone(
+    api: httpx2.Client, tmp_path: Path
+) -> None:
+    """The images of 80 kB take a gigabyte once they are decoded."""
+    register(api, "vision", tiny_vision.make(tmp_path / "vision", "llava"))
+    large = io.BytesIO()
+    Image.new("L", (6000, 6000)).save(large, "PNG")
+    small = tiny_vision.encode(tiny_vision.random_image(1))
+    assert ask_about(api, small).status_code == 200
+    reply = ask_about(api, *[large.getvalue()] * 10)
+    assert reply.status_code == 503
+    assert reply.json()["error"]["code"] == "insufficient_memory"
+    wait_until(lambda: api.get("v1/models/vision").json()["state"] == "loaded")
+    assert ask_about(api, small).status_code == 200
+
+
+def ask_about(api: httpx2.Client, *images: bytes) -> httpx2.Response:
+    encoded = [base64.b64encode(image).decode() for image in images]
+    message = {"role": "user", "content": "What?", "images": encoded}
+    body = {"model": "vision", "messages": [message], "max_tokens": 3}
+    return api.post("v1/chat/completions", json=body)
