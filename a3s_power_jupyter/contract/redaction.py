@@ -23,7 +23,10 @@ _TOKEN = re.compile(r"[\x21-\x7e]+")
 #: User and password of a URL.
 _CREDENTIALS = re.compile(r"(?<=://)[^\s/?#'\"]+@")
 #: Names of environment variables that usually contain a secret.
-_SECRET_VARIABLE = re.compile(r"(.*_)?(KEY|TOKEN|SECRET|PASSWORD)", re.IGNORECASE)
+_SECRET_VARIABLE = re.compile(
+    r"(.*_)?(API)?(KEY|TOKEN|CREDENTIAL)S?|.*(SECRET|PASSWORD|PASSPHRASE)S?|.*(PASSWD|_PWD)",
+    re.IGNORECASE,
+)
 
 
 def clean_token(token: str | None, what: str, *, param: str | None = None) -> str | None:
@@ -55,10 +58,20 @@ def clean_token(token: str | None, what: str, *, param: str | None = None) -> st
     return cleaned
 
 
+def is_secret_name(name: str) -> bool:
+    """Whether an environment variable with this name usually contains a secret."""
+    return _SECRET_VARIABLE.fullmatch(name) is not None
+
+
+def has_credentials(text: str) -> bool:
+    """Whether a text contains a URL with a user name or a password."""
+    return _CREDENTIALS.search(text) is not None
+
+
 def environment_secrets() -> Iterator[str]:
     """Yield the values of this process's environment variables that usually contain a secret."""
     for name, value in os.environ.items():
-        if _SECRET_VARIABLE.fullmatch(name) and len(value) >= MIN_LENGTH_IN_ENVIRONMENT:
+        if is_secret_name(name) and len(value) >= MIN_LENGTH_IN_ENVIRONMENT:
             yield value
 
 

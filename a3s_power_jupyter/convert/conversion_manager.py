@@ -9,7 +9,8 @@ from pathlib import Path
 from ..contract.errors import ModelLoadFailed, from_wire
 from ..contract.types import Manifest
 from ..engine.base import ProgressCallback
-from ..ipc.child import Child, offline_environment, python_module
+from ..ipc.child import Child, python_module
+from ..ipc.environment import Environment, offline_environment
 from ..store.conversions import Conversion, conversion_of
 from ..store.model_store import ModelStore
 from ..store.threads import StoreThreads
@@ -36,6 +37,8 @@ class ConversionManager:
         Seconds without progress after which a conversion fails.
     log : logging.Logger
         Logger of the server.
+    environment : callable
+        Returns the environment variables of a process.
     """
 
     def __init__(
@@ -45,12 +48,14 @@ class ConversionManager:
         threads: StoreThreads,
         stall_timeout: float,
         log: logging.Logger,
+        environment: Environment = offline_environment,
     ) -> None:
         self._home = home
         self._store = store
         self._threads = threads
         self._stall_timeout = stall_timeout
         self._log = log
+        self._environment = environment
 
     async def find_or_convert(
         self, manifest: Manifest, kind: str, progress: ProgressCallback, memory_limit: int
@@ -116,7 +121,7 @@ class ConversionManager:
             child: Child[Convert, Event] = Child(
                 f"the conversion of {name}",
                 CONVERT_COMMAND,
-                offline_environment(),
+                self._environment(),
                 EVENT_DECODER,
                 events.put_nowait,
                 lambda: events.put_nowait(None),

@@ -6,6 +6,7 @@ import logging
 import queue
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -17,8 +18,10 @@ from ..ipc import harness
 from . import registry
 from .base import Engine, StepOutput, first_line, request_error
 from .cancellation import cancellable
+from .heartbeat import HEARTBEAT, INTERVAL
 from .protocol import (
     COMMAND_DECODER,
+    Alive,
     Cancel,
     Command,
     Ended,
@@ -78,6 +81,7 @@ class Worker:
         except PowerError as error:
             self._channel.emit(LoadFailed(error.to_wire()))
             return
+        HEARTBEAT.start(lambda: self._channel.emit(Alive()))
         threading.Thread(target=self._forward_commands, daemon=True).start()
         threads = ThreadPoolExecutor(engine.info.slots + SPARE_THREADS, "prepare")
         while True:
@@ -88,6 +92,7 @@ class Worker:
                 outputs = self._fail_all(engine, error)
             for output in outputs:
                 self._emit_output(engine, output)
+            HEARTBEAT.beat()
 
     def _load(self, load: Load) -> Engine[Any]:
         reported = -1.0
@@ -125,7 +130,7 @@ class Worker:
     def _handle_events(self, engine: Engine[Any], threads: ThreadPoolExecutor) -> None:
         """Handle what is in the inbox; wait for it if the engine is idle."""
         while engine.idle or not self._inbox.empty():
-            event = self._inbox.get()
+            event = self._next_event()
             if isinstance(event, Submit):
                 self._preparing.add(event.id)
                 threads.submit(self._prepare, engine, event)
@@ -133,6 +138,13 @@ class Worker:
                 self._submit(engine, event)
             elif isinstance(event, Cancel):
                 self._cancel(engine, event.id)
+
+    def _next_event(self) -> Command | Preparation:
+        while self._preparing:
+            with suppress(queue.Empty):
+                return self._inbox.get(timeout=INTERVAL)
+            HEARTBEAT.beat()
+        return self._inbox.get()
 
     def _prepare(self, engine: Engine[Any], submit: Submit) -> None:
         """Prepare a request, unless it was cancelled; called in a thread."""

@@ -138,6 +138,10 @@ class Output(msgspec.Struct, frozen=True, tag="output"):
     item: Item
 
 
+class Alive(msgspec.Struct, frozen=True, tag="alive"):
+    """The worker computes. It sends at least one message a second while it has requests."""
+
+
 class Ended(msgspec.Struct, frozen=True, tag="ended"):
     """The request's slot is free. `error` (`PowerError.to_wire`) is set if the request failed."""
 
@@ -145,5 +149,5 @@ class Ended(msgspec.Struct, frozen=True, tag="ended"):
     error: dict[str, Any] | None = None
 
 
-Reply = Probed | Loading | Loaded | LoadFailed | Output | Ended
+Reply = Probed | Loading | Loaded | LoadFailed | Output | Alive | Ended
 REPLY_DECODER: Decoder[Reply] = Decoder(Reply)

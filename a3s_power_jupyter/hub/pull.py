@@ -21,7 +21,8 @@ from ..contract.errors import (
     from_wire,
 )
 from ..contract.types import PullStatus
-from ..ipc.child import Child, child_environment
+from ..ipc.child import Child
+from ..ipc.environment import Environment
 from ..store.threads import Threads
 from .events import Event, Watchers, received_bytes, wire_event
 from .protocol import STATUS_DECODER, Command, Pause, StartPull
@@ -76,6 +77,8 @@ class PullContext:
         Called on changes.
     log : logging.Logger
         The server's log.
+    environment : callable
+        Returns the environment variables of the process.
     """
 
     command: Sequence[str]
@@ -84,6 +87,7 @@ class PullContext:
     slots: asyncio.Semaphore
     callbacks: PullCallbacks
     log: logging.Logger
+    environment: Environment
 
 
 class Pull:
@@ -190,7 +194,7 @@ class Pull:
             self._child = Child(
                 f"the pull of {self.name}",
                 self._context.command,
-                child_environment(),
+                self._context.environment(),
                 STATUS_DECODER,
                 self._on_status,
                 self._exited.set,

@@ -26,6 +26,7 @@ from ..contract.errors import (
 from ..contract.redaction import clean_token
 from ..contract.types import Manifest, PullRequest, PullStatus
 from ..ipc.child import python_module
+from ..ipc.environment import Environment, pull_environment
 from ..store.model_store import ModelStore
 from ..store.threads import Threads
 from .events import Event
@@ -59,6 +60,8 @@ class PullManager:
         The server's log.
     command : tuple of str
         Command line of the process of a pull.
+    environment : callable
+        Returns the environment variables of the process.
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class PullManager:
         callbacks: PullCallbacks,
         log: logging.Logger,
         command: tuple[str, ...] = PULL_COMMAND,
+        environment: Environment = pull_environment,
     ) -> None:
         self._home = home
         self._store = store
@@ -85,6 +89,7 @@ class PullManager:
             slots=asyncio.Semaphore(limit or sys.maxsize),
             callbacks=callbacks,
             log=log,
+            environment=environment,
         )
         self._running: dict[str, Pull] = {}
         self._unsaved: dict[str, PullStatus] = {}  # final states that could not be written

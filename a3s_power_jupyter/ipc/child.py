@@ -12,7 +12,6 @@ import logging
 import os
 import queue
 import re
-import signal
 import subprocess
 import sys
 import threading
@@ -23,6 +22,7 @@ from typing import IO, Generic, TypeVar
 import msgspec
 import psutil
 
+from .exit_reason import LINE_LENGTH, LOG_LINES, exit_reason
 from .framing import encode, read_messages
 from .lifetime import OWN_GROUP, WATCHER
 from .memory_guard import MemoryGuard
@@ -51,30 +51,10 @@ _CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 #: What Rust and C++ write before they abort because an allocation failed.
 _NO_MEMORY = re.compile(r"memory allocation of \d+ bytes failed|std::bad_alloc")
 
-#: Secrets of the server that no child inherits.
-_SECRET_VARIABLES = ("JUPYTER_TOKEN", "JPY_API_TOKEN", "JUPYTERHUB_API_TOKEN")
-
 
 def python_module(name: str) -> list[str]:
     """Return the command that runs a module in a new process."""
     return [sys.executable, "-m", name]
-
-
-def offline_environment() -> dict[str, str]:
-    """Return the environment of a child that must not contact the hub."""
-    return {**child_environment("HF_TOKEN"), "HF_HUB_OFFLINE": "1"}
-
-
-def child_environment(*secrets: str) -> dict[str, str]:
-    """Return the server's environment without its secrets and without the variables `secrets`.
-
-    The working directory is kept off `sys.path`, because a notebook folder may contain a module
-    that shadows one of the standard library.
-    """
-    hidden = {*_SECRET_VARIABLES, *secrets}
-    environment = {name: value for name, value in os.environ.items() if name not in hidden}
-    environment["PYTHONSAFEPATH"] = "1"
-    return environment
 
 
 class Child(Generic[Command, Message]):
@@ -123,7 +103,7 @@ class Child(Generic[Command, Message]):
         self._loop = asyncio.get_running_loop()
         self._outbox: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._exited = asyncio.Event()
-        self._log_tail: deque[str] = deque(maxlen=2)
+        self._log_tail: deque[str] = deque(maxlen=LOG_LINES)
         self._allocation_failed = False
         self._process = subprocess.Popen(
             command,
@@ -188,6 +168,10 @@ class Child(Generic[Command, Message]):
         """
         self._outbox.put(encode(command))
 
+    def kill(self) -> None:
+        """Kill the process at once. Nothing happens if it has exited."""
+        self._process.kill()
+
     async def stop(self, grace: float = STOP_GRACE) -> None:
         """Close stdin, kill the process after `grace` seconds, and wait until it has exited.
 
@@ -198,11 +182,10 @@ class Child(Generic[Command, Message]):
         await self._exited.wait()
 
     def exit_reason(self) -> str:
-        """Return the exit status and the last log lines, as a phrase for an error message."""
+        """Return why the process exited, as a phrase for an error message."""
         if self.exceeded_memory:
             return f"it exceeded its memory limit of {self._memory.limit / 2**30:.1f} GiB"
-        tail = f"; last lines of its log: {' | '.join(self._log_tail)}" if self._log_tail else ""
-        return describe_returncode(self._process.returncode) + tail
+        return exit_reason(self._process.returncode, list(self._log_tail))
 
     # ------------------------------------------------------------ threads
 
@@ -248,12 +231,11 @@ class Child(Generic[Command, Message]):
             line = _CONTROLS.sub("", raw.decode("utf-8", errors="replace")).rstrip()
             if not line:
                 continue
+            self._log_tail.append(line[:LINE_LENGTH])
             if _NO_MEMORY.search(line):
                 self._allocation_failed = True
             if not line.startswith(" "):  # otherwise it continues a record, such as a traceback
                 level = _LOG_LEVELS.get(line.partition(" ")[0], logging.DEBUG)
-                if not line.startswith(("Traceback", "#")):  # these belong in the server's log only
-                    self._log_tail.append(line)
             self._log.log(level, "Power: %s: %s", self._label, line)
         stderr.close()
 
@@ -265,18 +247,6 @@ class Child(Generic[Command, Message]):
         self._memory.stop()
         self._exited.set()
         self._on_exit()
-
-
-def describe_returncode(returncode: int | None) -> str:
-    """Describe how a process ended, for example ``exit status 1`` or ``SIGSEGV``."""
-    if returncode is None or returncode >= 0:
-        return f"exit status {returncode}"
-    try:
-        name = signal.Signals(-returncode).name
-    except ValueError:
-        name = f"signal {-returncode}"
-    hint = " (out of memory, or killed by another process)" if name == "SIGKILL" else ""
-    return f"{name}{hint}"
 
 
 def _pipe(stream: IO[bytes] | None) -> IO[bytes]:

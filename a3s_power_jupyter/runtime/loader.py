@@ -11,6 +11,7 @@ from ..engine.protocol import Load, Loaded
 from .clock import Clock, wake
 from .interfaces import WorkerHandle
 from .steps import finish
+from .watchdog import Watchdog
 
 
 async def load_into(
@@ -49,12 +50,11 @@ async def load_into(
         If the engine cannot load the model, or if the worker dies (`WorkerDied`).
     """
     stalled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    timer = clock.call_later(stall_timeout, lambda: wake(stalled))
+    watchdog = Watchdog(clock, stall_timeout, lambda: wake(stalled))
+    watchdog.start()
 
     def on_progress(value: float) -> None:
-        nonlocal timer
-        timer.cancel()
-        timer = clock.call_later(stall_timeout, lambda: wake(stalled))
+        watchdog.sign_of_life()
         progress(value)
 
     loading = asyncio.ensure_future(worker.load(load, on_progress))
@@ -72,4 +72,4 @@ async def load_into(
         await finish(worker.stop())
         raise
     finally:
-        timer.cancel()
+        watchdog.stop()

@@ -7,49 +7,93 @@ import logging
 
 from ..contract.types import EngineStatus
 from ..engine.protocol import REPLY_DECODER, Command, Probe, Probed, Reply
-from ..ipc.child import Child, offline_environment
+from ..ipc.child import Child
+from ..ipc.environment import Environment, offline_environment
+from .clock import Clock, SystemClock
 from .worker import WORKER_COMMAND
 
 #: Seconds to wait for the worker. Importing a GPU build of an engine from a cold disk is slow.
 PROBE_TIMEOUT = 120.0
 
+#: Seconds after a failed probe until the next one. They double after each failure.
+FIRST_PAUSE = 5.0
+LONGEST_PAUSE = 300.0
+
 
 class MachineProbe:
-    """Probes the machine on first use and caches the result, because devices do not change."""
+    """Probes the machine on first use and keeps the result, because devices do not change.
 
-    def __init__(self, log: logging.Logger) -> None:
+    A failed probe is repeated on a later use, after a pause.
+
+    Parameters
+    ----------
+    log : logging.Logger
+        Logger of the server.
+    environment : callable
+        Returns the environment variables of the process.
+    clock : Clock
+        Measures the pauses.
+    """
+
+    def __init__(
+        self,
+        log: logging.Logger,
+        environment: Environment = offline_environment,
+        clock: Clock | None = None,
+    ) -> None:
         self._log = log
-        self._probing: asyncio.Task[Probed] | None = None
+        self._environment = environment
+        self._clock = clock or SystemClock()
+        self._probing: asyncio.Task[Probed | str] | None = None
+        self._pause = FIRST_PAUSE
+        self._next = 0.0
 
     async def get(self) -> Probed:
         """Return the engines and devices. A failed probe is reported in the engine's status."""
-        if self._probing is None:
-            self._probing = asyncio.ensure_future(_probe(self._log))
-        return await asyncio.shield(self._probing)
+        if self._probing is None or self._is_due(self._probing):
+            self._probing = asyncio.ensure_future(self._probe())
+        result = await asyncio.shield(self._probing)
+        return result if isinstance(result, Probed) else _failed(result)
 
+    def _is_due(self, probing: asyncio.Task[Probed | str]) -> bool:
+        """Whether the last probe has failed and the pause after it is over."""
+        if not probing.done() or self._clock.monotonic() < self._next:
+            return False
+        return probing.cancelled() or not isinstance(probing.result(), Probed)
 
-async def _probe(log: logging.Logger) -> Probed:
-    replies: asyncio.Queue[Reply | None] = asyncio.Queue()
-    try:
-        child: Child[Command, Reply] = Child(
-            "the probe of this machine",
-            WORKER_COMMAND,
-            offline_environment(),
-            REPLY_DECODER,
-            replies.put_nowait,
-            lambda: replies.put_nowait(None),
-            log,
-        )
-    except OSError as error:
-        return _failed(f"the worker process could not be started: {error}")
-    try:
-        child.send(Probe())
-        reply = await asyncio.wait_for(replies.get(), PROBE_TIMEOUT)
-    except TimeoutError:
-        return _failed(f"no answer within {PROBE_TIMEOUT:g} seconds")
-    finally:
-        await child.stop()
-    return reply if isinstance(reply, Probed) else _failed(child.exit_reason())
+    async def _probe(self) -> Probed | str:
+        result = await self._run_process()
+        if isinstance(result, str):
+            self._log.warning("Power: could not detect the engines and devices: %s", result)
+            self._next = self._clock.monotonic() + self._pause
+            self._pause = min(2 * self._pause, LONGEST_PAUSE)
+        return result
+
+    async def _run_process(self) -> Probed | str:
+        """Return the reply of a worker, or why there is none."""
+        replies: asyncio.Queue[Reply | None] = asyncio.Queue()
+        try:
+            child: Child[Command, Reply] = Child(
+                "the probe of this machine",
+                WORKER_COMMAND,
+                self._environment(),
+                REPLY_DECODER,
+                replies.put_nowait,
+                lambda: replies.put_nowait(None),
+                self._log,
+            )
+        except OSError as error:
+            return f"the worker process could not be started: {error}"
+        try:
+            child.send(Probe())
+            reply = await asyncio.wait_for(replies.get(), PROBE_TIMEOUT)
+        except TimeoutError:
+            return f"the worker process did not answer within {PROBE_TIMEOUT:g} seconds"
+        finally:
+            await child.stop()
+        if isinstance(reply, Probed):
+            return reply
+        return f"the worker process ended: {child.exit_reason()}"
 
 
 def _failed(reason: str) -> Probed:

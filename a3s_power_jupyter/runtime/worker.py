@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import psutil
 
@@ -25,14 +26,39 @@ from ..engine.protocol import (
     Reply,
     Submit,
 )
-from ..ipc.child import Child, offline_environment, python_module
+from ..ipc.child import Child, python_module
+from ..ipc.environment import Environment
 from ..ipc.memory_guard import private_bytes
+from .clock import Clock
 from .interfaces import LoadPlan
 from .stream import Stream
+from .watchdog import Watchdog
 
 _MORE_MEMORY = " If the model needs more memory, raise PowerApp.memory_headroom."
 
 WORKER_COMMAND = python_module("a3s_power_jupyter.engine.main")
+
+
+@dataclass(frozen=True)
+class WorkerContext:
+    """What all workers of a server share.
+
+    Attributes
+    ----------
+    step_timeout : float
+        Seconds without an answer after which a worker with requests is ended.
+    clock : Clock
+        Measures `step_timeout`.
+    environment : callable
+        Returns the environment variables of a worker.
+    log : logging.Logger
+        Logger of the server.
+    """
+
+    step_timeout: float
+    clock: Clock
+    environment: Environment
+    log: logging.Logger
 
 
 class Worker:
@@ -44,17 +70,20 @@ class Worker:
         How the model is loaded.
     on_death : callable
         Called on the event loop with the reason if the process exits without `stop`.
-    log : logging.Logger
-        Logger of the server.
+    context : WorkerContext
+        Shared by all workers.
     """
 
     def __init__(
-        self, plan: LoadPlan, on_death: Callable[[WorkerDied], None], log: logging.Logger
+        self, plan: LoadPlan, on_death: Callable[[WorkerDied], None], context: WorkerContext
     ) -> None:
         self._plan = plan
         self._name = name = plan.name
         self._on_death = on_death
-        self._log = log
+        self._log = context.log
+        self._step_timeout = context.step_timeout
+        self._watchdog = Watchdog(context.clock, context.step_timeout, self._on_silence)
+        self._silent = False
         self._streams: dict[int, Stream] = {}
         self._last_id = 0
         self._progress: ProgressCallback = lambda _value: None
@@ -63,18 +92,18 @@ class Worker:
         self._child: Child[Command, Reply] = Child(
             f"the worker of {name}",
             WORKER_COMMAND,
-            offline_environment(),
+            context.environment(),
             REPLY_DECODER,
             self._on_reply,
             self._on_exit,
-            log,
+            context.log,
         )
         if plan.headroom:
             self._child.limit_memory(plan.need + plan.headroom)
 
     @classmethod
     async def spawn(
-        cls, plan: LoadPlan, on_death: Callable[[WorkerDied], None], log: logging.Logger
+        cls, plan: LoadPlan, on_death: Callable[[WorkerDied], None], context: WorkerContext
     ) -> Worker:
         """Start a worker process without loading the model.
 
@@ -84,7 +113,7 @@ class Worker:
             If the process cannot be started.
         """
         try:
-            return cls(plan, on_death, log)
+            return cls(plan, on_death, context)
         except OSError as error:
             raise ModelLoadFailed(
                 f"Could not start a worker process for {plan.name!r}: {error}."
@@ -132,6 +161,7 @@ class Worker:
             stream.push(self._death())
             return stream
         self._streams[id_] = stream
+        self._watchdog.start()
         self._child.send(Submit(id_, request))
         return stream
 
@@ -143,6 +173,7 @@ class Worker:
     # ------------------------------------------------------------ callbacks on the event loop
 
     def _on_reply(self, reply: Reply) -> None:
+        self._watchdog.sign_of_life()
         if isinstance(reply, Output):
             stream = self._streams.get(reply.id)
             if stream is not None:
@@ -151,6 +182,8 @@ class Worker:
             stream = self._streams.pop(reply.id, None)
             if stream is not None:
                 stream.push(reply)
+            if not self._streams:
+                self._watchdog.stop()
         elif isinstance(reply, Loading):
             self._progress(reply.progress)
         elif isinstance(reply, Loaded):
@@ -159,7 +192,12 @@ class Worker:
         elif isinstance(reply, LoadFailed):
             self._fail_load(from_wire(reply.error))
 
+    def _on_silence(self) -> None:
+        self._silent = True
+        self._child.kill()
+
     def _on_exit(self) -> None:
+        self._watchdog.stop()
         error = self._death()
         if not self._stopping:
             self._log.warning("Power: the worker of %s died: %s", self._name, error.message)
@@ -186,6 +224,12 @@ class Worker:
             return WorkerDied(
                 f"The model {self._name!r} was unloaded while it was in use. The next request "
                 "loads it again."
+            )
+        if self._silent:
+            return WorkerDied(
+                f"The worker process of the model {self._name!r} was ended because it did not "
+                f"answer for {self._step_timeout:g} seconds (PowerApp.step_timeout). The next "
+                "request loads the model again."
             )
         return WorkerDied(
             f"The worker process of the model {self._name!r} exited: "

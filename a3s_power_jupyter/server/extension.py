@@ -113,6 +113,12 @@ class PowerApp(ExtensionApp):
         help="Seconds that a request waits for memory to become free, and that a load may make "
         "no progress.",
     ).tag(config=True)
+    step_timeout = Float(
+        120.0,
+        min=1.0,
+        help="Seconds without an answer after which the worker of a model that has requests is "
+        "ended, as if it had died. A worker answers at least every second while it computes.",
+    ).tag(config=True)
     max_queue = Integer(
         256, min=0, help="Requests that may wait for one model; 0 means no limit."
     ).tag(config=True)
@@ -238,6 +244,7 @@ class PowerApp(ExtensionApp):
             keep_alive=parse_keep_alive(self.keep_alive),
             gpu_layers=self.gpu_layers,
             load_timeout=self.load_timeout,
+            step_timeout=self.step_timeout,
             max_queue=self.max_queue,
             memory_limit=self.memory_limit,
             memory_headroom=self.memory_headroom,

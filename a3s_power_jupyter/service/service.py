@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -14,13 +15,14 @@ from .. import __version__
 from ..convert.conversion_manager import ConversionManager
 from ..hub.pull import PullCallbacks
 from ..hub.pull_manager import PullManager
+from ..ipc.environment import offline_environment, pull_environment
 from ..remote import Upstreams
 from ..runtime.clock import SystemClock
 from ..runtime.interfaces import Limits
 from ..runtime.memory import free_bytes
 from ..runtime.probe import MachineProbe
 from ..runtime.scheduler import Scheduler
-from ..runtime.worker import Worker
+from ..runtime.worker import Worker, WorkerContext
 from ..store.model_store import ModelStore
 from ..store.threads import StoreThreads
 from .catalog import Catalog
@@ -56,15 +58,20 @@ class PowerService:
     def __init__(self, settings: Settings, log: logging.Logger, metrics: Metrics) -> None:
         self._settings = settings
         self._started = time.monotonic()
-        self._machine = MachineProbe(log)
+        environment = partial(offline_environment, settings.upstream_key_pattern)
+        clock = SystemClock()
+        workers = WorkerContext(settings.step_timeout, clock, environment, log)
+        self._machine = MachineProbe(log, environment, clock)
         changes = Changes()
         store = ModelStore(settings.home)
         self._threads = threads = StoreThreads(settings.home)
-        conversions = ConversionManager(settings.home, store, threads, settings.load_timeout, log)
+        conversions = ConversionManager(
+            settings.home, store, threads, settings.load_timeout, log, environment
+        )
         planner = LoadPlanner(settings, store, threads, conversions)
         self._scheduler = scheduler = Scheduler(
-            spawn=lambda plan, on_death: Worker.spawn(plan, on_death, log),
-            clock=SystemClock(),
+            spawn=lambda plan, on_death: Worker.spawn(plan, on_death, workers),
+            clock=clock,
             free_bytes=free_bytes,
             limits=Limits(
                 max_models=settings.max_loaded_models,
@@ -92,6 +99,7 @@ class PowerService:
                 on_received=metrics.pulled,
             ),
             log,
+            environment=partial(pull_environment, settings.upstream_key_pattern),
         )
         self.catalog = Catalog(store, threads, scheduler, upstreams, self.pulls, changes)
         self.loading = Loading(self.catalog, planner, scheduler, upstreams, changes, log)

@@ -32,6 +32,8 @@ class Settings:
         as fit.
     load_timeout : float
         Seconds a request waits for memory to become free, and a load may make no progress.
+    step_timeout : float
+        Seconds without an answer after which the worker of a model with requests is ended.
     max_queue : int
         Requests that may wait for one model; 0 for no limit.
     memory_limit : int
@@ -55,6 +57,7 @@ class Settings:
     keep_alive: float = 300.0
     gpu_layers: int | None = None
     load_timeout: float = 300.0
+    step_timeout: float = 120.0
     max_queue: int = 256
     memory_limit: int = 0
     memory_headroom: int | None = None

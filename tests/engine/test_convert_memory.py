@@ -21,7 +21,7 @@ from a3s_power_jupyter.contract.parameters import DefaultParameters
 from a3s_power_jupyter.contract.types import RegisterRequest
 from a3s_power_jupyter.convert.conversion_manager import CONVERT_COMMAND
 from a3s_power_jupyter.convert.protocol import EVENT_DECODER, Convert, Done
-from a3s_power_jupyter.ipc.child import offline_environment
+from a3s_power_jupyter.ipc.environment import offline_environment
 from a3s_power_jupyter.ipc.framing import encode, read_messages
 from a3s_power_jupyter.store.model_store import ModelStore
 from support import tiny_models

@@ -202,3 +202,10 @@ def test_a_missing_tensor_is_named_and_a_missing_pooler_is_fine(tmp_path: Path) 
     assert np.abs(actual - expected).max() < 1e-5
     with pytest.raises(ModelLoadFailed, match=r"encoder\.layer\.1\.output\.dense\.weight"):
         load(without("encoder.layer.1.output.dense"))
+
+
+def test_each_layer_sends_a_heartbeat(minilm: Path, heartbeats: list[float]) -> None:
+    engine = load(minilm)
+    engine.submit(engine.prepare(1, EmbeddingRequest(["x"])))
+    engine.step()
+    assert len(heartbeats) == 6

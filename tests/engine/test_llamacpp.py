@@ -186,3 +186,15 @@ def test_a_failed_embedding_context_only_fails_its_request(
     monkeypatch.undo()
     (items,) = run(engine, short)
     assert isinstance(items[0], Embedded)
+
+
+@pytest.mark.parametrize("embeds", [False, True])
+def test_a_long_batch_sends_heartbeats(
+    engine: LlamaCppEngine, heartbeats: list[float], embeds: bool
+) -> None:
+    text = "word " * 200
+    request = EmbeddingRequest([text]) if embeds else chat(text, max_tokens=1)
+    engine.submit(engine.prepare(1, request))
+    engine.step()
+    assert len(heartbeats) > 100
+    engine.cancel(1)

@@ -141,3 +141,11 @@ def test_invalid_requests_and_projectors_are_refused(
         load(files[1], None).prepare(1, ask(IMAGE, "x", images=(A,)))
     with pytest.raises(ModelLoadFailed, match="mmproj"):
         load(files[1], files[1])
+
+
+def test_an_image_sends_heartbeats(engine: LlamaCppEngine, heartbeats: list[float]) -> None:
+    engine.submit(engine.prepare(1, ask(IMAGE, "What?", images=(A,))))
+    engine.step()  # the text before the image
+    heartbeats.clear()
+    engine.step()
+    assert len(heartbeats) > 2

@@ -258,3 +258,11 @@ def test_the_models_own_code_is_never_run(directory: Path, tmp_path: Path) -> No
     with pytest.raises(ModelLoadFailed, match="never run"):
         load(poisoned)
     assert not trace.exists()
+
+
+def test_each_layer_sends_a_heartbeat(engine: TransformersEngine, heartbeats: list[float]) -> None:
+    engine.submit(engine.prepare(1, complete([1, 5, 9])))
+    engine.step()
+    layers = engine._model.config.num_hidden_layers
+    assert len(heartbeats) == layers
+    engine.cancel(1)

@@ -16,7 +16,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from a3s_power_jupyter.ipc.child import Child, child_environment
+from a3s_power_jupyter.ipc.child import Child
+from a3s_power_jupyter.ipc.environment import offline_environment
 from a3s_power_jupyter.ipc.framing import encode
 from support import echo_child
 from support.echo_child import ECHO_DECODER, Command, Echo, Misbehave
@@ -38,7 +39,7 @@ async def running(*command: str) -> AsyncIterator[Running]:
     child: Child[Command, Echo] = Child(
         "the echo process",
         command or COMMAND,
-        child_environment(),
+        offline_environment(),
         ECHO_DECODER,
         messages.put_nowait,
         exited.set,
@@ -85,10 +86,10 @@ async def test_errors_of_the_process_are_in_the_servers_log(
 
 
 async def test_log_lines_have_no_control_characters(caplog: pytest.LogCaptureFixture) -> None:
-    code = r"import sys; sys.stderr.write('ERROR a\x1b[2J\r\tb\x9b\n')"
+    code = r"import sys; sys.stderr.write('ERROR a\x1b[2J\r\tb\x9b\n'); sys.exit(3)"
     async with running(sys.executable, "-c", code) as stranger:
         await stranger.exited.wait()
-        assert stranger.child.exit_reason().endswith("ERROR a[2J\tb")
+        assert stranger.child.exit_reason() == "exit status 3: a[2J b"
     assert "Power: the echo process: ERROR a[2J\tb" in [r.getMessage() for r in caplog.records]
 
 

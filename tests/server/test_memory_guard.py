@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import psutil
 import pytest
 
-from a3s_power_jupyter.ipc.child import Child, child_environment
+from a3s_power_jupyter.ipc.child import Child
+from a3s_power_jupyter.ipc.environment import offline_environment
 from a3s_power_jupyter.ipc.memory_guard import INTERVAL, private_bytes
 from support.echo_child import ECHO_DECODER, Command, Echo
 
@@ -44,7 +45,7 @@ async def running(code: str) -> AsyncIterator[Running]:
     child: Child[Command, Echo] = Child(
         "the greedy process",
         (sys.executable, "-c", code),
-        child_environment(),
+        offline_environment(),
         ECHO_DECODER,
         print,
         exited.set,

@@ -11,7 +11,8 @@ import logging
 import sys
 from pathlib import Path
 
-from a3s_power_jupyter.ipc.child import Child, child_environment
+from a3s_power_jupyter.ipc.child import Child
+from a3s_power_jupyter.ipc.environment import offline_environment
 from support import echo_child
 from support.echo_child import ECHO_DECODER, Command, Echo, Misbehave
 
@@ -21,7 +22,7 @@ async def main(*misbehavior: str) -> None:
     child: Child[Command, Echo] = Child(
         "the child",
         [sys.executable, str(Path(echo_child.__file__))],
-        child_environment(),
+        offline_environment(),
         ECHO_DECODER,
         messages.put_nowait,
         lambda: None,

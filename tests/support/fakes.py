@@ -48,13 +48,26 @@ class FakeClock:
         """Fire the timers of the next `seconds` in order, and run all tasks after each."""
         end = self.now + seconds
         await settle()
-        while due := [t for t in self._timers if not t.cancelled and t.at <= end]:
-            timer = min(due, key=lambda t: t.at)
-            self._timers.remove(timer)
-            self.now = max(self.now, timer.at)
-            timer.callback()
+        while self._fire_first(end):
             await settle()
         self.now = end
+
+    def skip(self, seconds: float) -> None:
+        """Fire the timers of the next `seconds` in order, without running tasks between them."""
+        end = self.now + seconds
+        while self._fire_first(end):
+            pass
+        self.now = end
+
+    def _fire_first(self, end: float) -> bool:
+        due = [timer for timer in self._timers if not timer.cancelled and timer.at <= end]
+        if not due:
+            return False
+        timer = min(due, key=lambda t: t.at)
+        self._timers.remove(timer)
+        self.now = max(self.now, timer.at)
+        timer.callback()
+        return True
 
 
 async def settle() -> None:

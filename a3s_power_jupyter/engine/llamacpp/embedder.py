@@ -18,6 +18,7 @@ from ...contract.types import Embedded, EmbeddingRequest
 from ..base import StepOutput, request_error
 from ..generation import check_finite
 from .backend import last_errors
+from .decoder import Decoder
 from .model import LlamaModel
 
 #: Maximum number of texts in one batch.
@@ -44,6 +45,7 @@ class Embedder:
         self._context: Any = None
         self._batch: Any = None
         self._n_ctx = 0
+        self._decoder = Decoder()
 
     @property
     def idle(self) -> bool:
@@ -181,7 +183,7 @@ class Embedder:
             lc.llama_memory_clear(memory, True)
         n_threads = self._model.threads.next_count()
         lc.llama_set_n_threads(self._context, n_threads, n_threads)
-        status = lc.llama_decode(self._context, batch)
+        status = self._decoder.decode(self._context, batch)
         if status != 0:
             raise ModelLoadFailed(
                 f"llama.cpp could not compute embeddings (status {status}){last_errors()}."

@@ -13,6 +13,7 @@ from msgspec import UNSET
 from ..generation import Generation
 from ..threads import CpuThreads
 from .backend import compute_error
+from .decoder import Decoder
 from .prompt import ImageChunk, Prompt
 from .sampler import Sampler
 
@@ -96,6 +97,7 @@ class SlotPool:
         self._n_batch = n_batch
         self._batch = lc.llama_batch_init(n_batch, 0, 1)
         self._clock = 0
+        self._decoder = Decoder()
 
     @property
     def active(self) -> list[tuple[Slot, Generation[Sampler]]]:
@@ -191,7 +193,7 @@ class SlotPool:
         if self._batch.n_tokens > 0:
             n_threads = self._n_threads(threads)
             lc.llama_set_n_threads(self.context, n_threads, n_threads)
-            status = lc.llama_decode(self.context, self._batch)
+            status = self._decoder.decode(self.context, self._batch)
             if status != 0:
                 raise compute_error(f"could not decode (status {status})")
         return rows

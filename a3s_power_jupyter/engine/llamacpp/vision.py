@@ -22,6 +22,7 @@ from PIL import Image
 from ...contract.errors import InvalidParameter, ModelLoadFailed
 from .. import images
 from .backend import compute_error, last_errors, on_log
+from .decoder import on_image_node, send_heartbeats
 from .prompt import ImageChunk, Prompt
 
 #: With non-causal attention, all tokens of an image must be computed in one batch. Gemma 3 needs
@@ -78,6 +79,8 @@ class Projector:
         params.n_threads = n_threads
         params.print_timings = False
         params.warmup = False
+        if not gpu:  # there an image takes less than a second
+            params.cb_eval = on_image_node
         params.media_marker = self._marker = self.marker.encode()
         self._pointer = mtmd.mtmd_init_from_file(os.fsencode(path), model, params)
         if not self._pointer:
@@ -152,6 +155,7 @@ class Projector:
             If llama.cpp cannot encode the image.
         """
         new_n_past = lc.llama_pos(0)
+        send_heartbeats(context, True)
         status = mtmd.mtmd_helper_eval_chunk_single(
             self._pointer,
             context,

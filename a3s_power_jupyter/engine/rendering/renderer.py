@@ -17,6 +17,7 @@ from typing import IO, Any, NamedTuple, cast
 
 import psutil
 
+from ...ipc.exit_reason import describe_returncode
 from ...ipc.framing import encode, read_messages
 from ..cancellation import is_cancelled
 from .protocol import (
@@ -252,8 +253,6 @@ class _Process:
             process.kill()
         with suppress(OSError):  # closing flushes what could not be written
             process.communicate()
-        from ...ipc.child import describe_returncode  # imports asyncio, which workers do not need
-
         reason = describe_returncode(process.returncode)
         self._replies.put(RenderingFailed("stopped", f"ended its process ({reason})"))
 

@@ -25,6 +25,7 @@ from ...store.formats.positions import position_count
 from ...store.staging import linked_directory
 from ..base import ProgressCallback, first_line
 from ..generation import check_token_ids
+from ..heartbeat import HEARTBEAT
 from ..protocol import Load
 from ..threads import CpuThreads
 from . import hqq
@@ -77,6 +78,7 @@ class LoadedModel:
             self.load_more(directory)
         self._quantize(progress)
         self.model.eval()
+        _send_heartbeats(self.model)
         self.token_to_piece = TokenBytes(self.tokenizer)
         self.config = self.model.config.get_text_config()
 
@@ -250,3 +252,15 @@ def _load_errors(directory: Path) -> Iterator[None]:
             f"transformers {transformers.__version__} cannot load this model: {reason} (its "
             "own code is never run)."
         ) from error
+
+
+def _send_heartbeats(model: Any) -> None:
+    """Send a heartbeat after each layer."""
+    for module in model.modules():
+        if isinstance(module, torch.nn.ModuleList):
+            for layer in module:
+                layer.register_forward_hook(_after_layer)
+
+
+def _after_layer(*_arguments: object) -> None:
+    HEARTBEAT.beat()

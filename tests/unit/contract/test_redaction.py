@@ -73,7 +73,7 @@ def test_other_texts_are_unchanged() -> None:
 
 def test_secrets_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOME_API_KEY", "value-of-a-key")
-    monkeypatch.setenv("PLAIN_KEYS", "value-of-others")
+    monkeypatch.setenv("PLAIN_KEYBOARD", "value-of-others")
     monkeypatch.setenv("SHORT_TOKEN", "short")
     text = "value-of-a-key value-of-others short"
     assert Redactor()(text) == "[redacted] value-of-others short"

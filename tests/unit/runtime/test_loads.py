@@ -89,7 +89,7 @@ async def test_a_stalled_load_is_stopped_but_a_slow_one_is_not() -> None:
         assert progress is not None
         progress(step / 10)
     assert bench.state("a") == "loading"
-    await bench.clock.advance(61)
+    await bench.clock.advance(67)
     with pytest.raises(ModelLoadFailed, match="no progress for 60 seconds"):
         await loading
     assert bench.workers[0].stopped
