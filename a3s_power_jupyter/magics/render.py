@@ -135,10 +135,13 @@ def processes(loaded: Sequence[Model]) -> Output:
 
 def details(model: Model) -> Output:
     """Render the details of ``%power show``."""
+    of_files = model.generation_defaults
     defaults = {
-        name: getattr(model.default_parameters, name)
-        for name in model.default_parameters.__struct_fields__
-        if getattr(model.default_parameters, name) is not UNSET
+        name: getattr(parameters, name)
+        for parameters in (of_files, model.default_parameters)  # the last one takes precedence
+        if parameters is not UNSET
+        for name in parameters.__struct_fields__
+        if getattr(parameters, name) is not UNSET
     }
     source = model.source
     family = model.parameters.family

@@ -70,7 +70,7 @@ class Inference:
         PowerError
             If the load fails, the worker dies, or the request cannot be served.
         """
-        defaults = manifest.default_parameters
+        defaults = manifest.request_defaults
         async with self._leased(manifest, keep_alive) as lease:
             texts = (_text(lease, request, defaults) for request in requests)
             limit = min(lease.slots, len(requests))

@@ -76,6 +76,7 @@ class LoadPlanner:
             gpu_layers=self._settings.gpu_layers,
             layers=0 if manifest.geometry is UNSET else manifest.geometry.layers,
             kv_bytes=kv_cache_bytes(manifest, parameters),
+            notes=_unsupported_settings(manifest),
         )
         if manifest.format == "safetensors" and parameters.isq in GGML_KINDS:
             isq = str(parameters.isq)
@@ -85,7 +86,8 @@ class LoadPlanner:
             if conversion.refused is None:
                 blob = str(self._store.blobs.path(conversion.sha256))
                 return msgspec.structs.replace(load, format="gguf", paths=(blob,))
-            load = msgspec.structs.replace(load, notes=(_not_converted(conversion),))
+            notes = (*load.notes, _not_converted(conversion))
+            load = msgspec.structs.replace(load, notes=notes)
         paths = await self._threads.files.run(self._store.resolve, manifest)
         return _with_files(load, manifest, paths)
 
@@ -110,6 +112,11 @@ def _with_files(load: Load, manifest: Manifest, paths: list[Path]) -> Load:
         names=tuple(file.name for _, file in files if file.role is UNSET),
         mmproj=next((path for path, file in files if file.role == "mmproj"), None),
     )
+
+
+def _unsupported_settings(manifest: Manifest) -> tuple[str, ...]:
+    names = ", ".join(manifest.unsupported_settings)
+    return (f"Settings of the model's files that have no effect here: {names}.",) if names else ()
 
 
 def _not_converted(conversion: Conversion) -> str:

@@ -64,6 +64,7 @@ def _from_manifest(manifest: Manifest) -> dict[str, Any]:
         "source": manifest.source,
         "sha256": manifest.files[0].sha256 if len(manifest.files) == 1 else UNSET,
         "upstream": manifest.upstream,
+        "generation_defaults": manifest.generation_defaults,
     }
 
 

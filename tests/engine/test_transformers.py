@@ -32,7 +32,7 @@ from a3s_power_jupyter.contract.types import (
 from a3s_power_jupyter.engine.protocol import Load
 from a3s_power_jupyter.engine.transformers import TransformersEngine
 from support.engine_runs import run, text_of
-from support.tiny_models import byte_level, make, spm_bpe
+from support.tiny_models import altered, byte_level, make, spm_bpe
 
 GREEDY = Sampling(temperature=0.0, max_tokens=12)
 PROMPTS = [[1, 5, 9], [1, *range(20, 60)], [1, 300, 7, 7, 7, 80, 12], [1, *range(90, 70, -1)]]
@@ -133,6 +133,23 @@ def test_a_stop_string_of_several_tokens_is_cut_off(engine: TransformersEngine) 
     [items] = run(engine, complete([1, 5, 9], max_tokens=30, stop=(stop,)))
     assert text_of(items) == whole[: whole.index(stop)]
     assert items[-1].finish_reason == "stop"
+
+
+def test_an_answer_ends_at_each_token_of_the_list(directory: Path, tmp_path: Path) -> None:
+    """The list is in generation_config.json."""
+    whole = run(load(directory), complete([1, 5, 9], max_tokens=6, logprobs=0))[0]
+    text = text_of(whole)
+    copy = altered(directory, tmp_path / "m")
+    engine = load(directory)
+    tokens = engine._model.model.generate(
+        torch.tensor([[1, 5, 9]]), max_new_tokens=6, do_sample=False, pad_token_id=0
+    )[0, 3:].tolist()
+    ends = [2, tokens[4], 380]
+    (copy / "generation_config.json").write_text(json.dumps({"eos_token_id": ends}))
+    [items] = run(load(copy), complete([1, 5, 9], max_tokens=6))
+    assert items[-1].finish_reason == "stop"
+    assert text.startswith(text_of(items))
+    assert items[-1].completion_tokens == tokens.index(tokens[4])
 
 
 def test_a_chat_needs_a_template(engine: TransformersEngine, directory: Path) -> None:

@@ -122,6 +122,10 @@ class Manifest(msgspec.Struct, frozen=True):
         In the order for the engine: the first shard first, the mmproj last.
     context_length : int
         Context length that the model was trained with, in tokens.
+    generation_defaults : DefaultParameters
+        Sampling defaults in the model's files.
+    unsupported_settings : tuple of str
+        Settings in the model's files that would change its texts, and have no effect here.
     schema : int
         Version of the file format.
     """
@@ -137,11 +141,23 @@ class Manifest(msgspec.Struct, frozen=True):
     default_parameters: DefaultParameters = msgspec.field(default_factory=DefaultParameters)
     source: Source = msgspec.field(default_factory=Source)
     upstream: Upstream | UnsetType = UNSET
+    generation_defaults: DefaultParameters = msgspec.field(default_factory=DefaultParameters)
+    unsupported_settings: tuple[str, ...] = ()
     schema: Literal[1] = 1
 
     @property
     def size_bytes(self) -> int:
         return sum(f.size for f in self.files)
+
+    @property
+    def request_defaults(self) -> DefaultParameters:
+        """`default_parameters`, and `generation_defaults` where those are unset."""
+        values = {
+            name: getattr(self.generation_defaults, name)
+            for name in DefaultParameters.__struct_fields__
+            if getattr(self.default_parameters, name) is UNSET
+        }
+        return msgspec.structs.replace(self.default_parameters, **values)
 
 
 class RegisterRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -198,6 +214,8 @@ class Model(SparseStruct, frozen=True):
         Digest of a model that is one file.
     context_length : int
         Context length that the model was trained with, in tokens.
+    generation_defaults : DefaultParameters
+        Sampling defaults in the model's files; `default_parameters` take precedence.
     expires_at : float
         Unix time at which the model is unloaded if it stays idle.
     last_used_at : float
@@ -235,6 +253,7 @@ class Model(SparseStruct, frozen=True):
     sha256: str | UnsetType = UNSET
     context_length: int | UnsetType = UNSET
     upstream: Upstream | UnsetType = UNSET
+    generation_defaults: DefaultParameters | UnsetType = UNSET
     expires_at: float | UnsetType = UNSET
     last_used_at: float | UnsetType = UNSET
     memory_bytes: int | UnsetType = UNSET

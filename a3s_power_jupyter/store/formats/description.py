@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -20,6 +20,7 @@ from ...contract.types import (
     Source,
 )
 from ..files import SourceFile, user_path
+from .generation import GenerationSettings
 
 #: Default quantization on load for `safetensors` models.
 DEFAULT_ISQ = "Q8_0"
@@ -35,6 +36,7 @@ class Description:
     capabilities: tuple[Capability, ...]
     context_length: int | UnsetType = UNSET
     geometry: Geometry | UnsetType = UNSET
+    generation: GenerationSettings = field(default_factory=GenerationSettings)
 
     def manifest(self, request: RegisterRequest, parameters: DefaultParameters) -> Manifest:
         """Return the manifest for a request to register the model, still without files."""
@@ -51,6 +53,8 @@ class Description:
             default_parameters=parameters,
             source=Source() if request.path is None else Source(path=str(user_path(request.path))),
             upstream=UNSET if request.upstream is None else request.upstream,
+            generation_defaults=self.generation.defaults,
+            unsupported_settings=self.generation.unsupported,
         )
 
 

@@ -16,6 +16,7 @@ from ...contract.errors import FileNotFound, InvalidGGUF, InvalidParameter, Unsu
 from ...contract.types import Capability, Geometry, ModelDetails
 from ..files import source_file
 from .description import Description, positive_int
+from .generation import read_gguf_sampling
 from .ggml import FILE_TYPE_GUESSED, FILE_TYPES, TENSOR_TYPES
 from .gguf import Header, Tensor, read_header
 
@@ -68,6 +69,7 @@ def describe_gguf(path: Path) -> Description:
         capabilities=_capabilities(header),
         context_length=positive_int(_of_architecture(header, "context_length")),
         geometry=_geometry(header),
+        generation=read_gguf_sampling(path, header.metadata),
     )
 
 

@@ -20,6 +20,7 @@ from ..files import SourceFile, check_directory, source_file
 from ..os_errors import reading
 from .description import Description, positive_int
 from .embedding_modules import MODULES, module_folders, read_modules
+from .generation import GenerationSettings, read_generation_config
 from .json_file import read_object
 from .lfs import refuse_pointer
 from .positions import position_count
@@ -90,7 +91,12 @@ def describe_directory(path: Path, wanted: DirectoryFormat | None) -> Descriptio
         capabilities=_capabilities(path, format_),
         context_length=position_count(text),
         geometry=_geometry(text),
+        generation=_generation(path, format_),
     )
+
+
+def _generation(path: Path, format_: DirectoryFormat) -> GenerationSettings:
+    return GenerationSettings() if format_ == "huggingface" else read_generation_config(path)
 
 
 def is_companion(name: str) -> bool:
