@@ -6,6 +6,7 @@ import asyncio
 import codecs
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -106,7 +107,8 @@ async def split_reply(body: bytearray) -> dict[str, Any]:
     reply = await _in_thread_if_large(_raw_object, body)
     usage = reply.get("usage")
     if usage is not None and len(bytes(usage)) <= MAX_ERROR_BYTES:
-        reply["usage"] = msgspec.json.decode(usage)
+        with suppress(msgspec.DecodeError):  # a number of thousands of digits is passed on
+            reply["usage"] = msgspec.json.decode(usage)
     return reply
 
 
@@ -222,11 +224,11 @@ def _message(reply: dict[str, Any]) -> str:
         error = error.get("message")
     for message in (error, reply.get("message"), reply.get("detail")):
         if isinstance(message, str) and message.strip():
-            return _shortened(message.strip())
+            return cut(message.strip())
     return ""
 
 
-def _shortened(message: str) -> str:
+def cut(message: str) -> str:
     """Cut a long message between words, so that no part of a key in it remains."""
     if len(message) <= MAX_MESSAGE:
         return message

@@ -15,7 +15,7 @@ from ..contract.errors import (
 from ..contract.loopback import is_loopback
 from ..contract.types import Upstream
 from .keys import UpstreamKeys
-from .responses import MAX_ERROR_BYTES, refusal
+from .responses import MAX_ERROR_BYTES, cut, refusal
 
 if TYPE_CHECKING:
     import httpx2
@@ -99,13 +99,13 @@ class UpstreamTransport:
             ) from None
         except httpx2.ConnectError as error:
             raise UpstreamUnreachable(
-                f"Could not connect to the upstream {request.url.host}: {error}. Check that it is "
-                "running and that base_url is correct."
+                f"Could not connect to the upstream {request.url.host}: {_reason(error)}. Check "
+                "that it is running and that base_url is correct."
             ) from None
         except httpx2.HTTPError as error:
             raise UpstreamError(
                 f"Lost the connection to the upstream {request.url.host}: "
-                f"{str(error) or type(error).__name__}. Try again."
+                f"{_reason(error)}. Try again."
             ) from None
 
     async def close(self) -> None:
@@ -135,6 +135,11 @@ class UpstreamTransport:
                 "A proxy in the environment cannot be used. Write it as http://host:port."
             ) from None
         return self._clients[is_local]
+
+
+def _reason(error: httpx2.HTTPError) -> str:
+    """Return the message of an error, which may quote what the upstream sent."""
+    return cut(str(error)) or type(error).__name__
 
 
 async def _beginning(response: httpx2.Response) -> bytes:

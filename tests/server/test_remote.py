@@ -203,31 +203,6 @@ def test_an_unreachable_upstream(front: Server) -> None:
     assert (reply.status_code, reply.json()["error"]["code"]) == (502, "upstream_unreachable")
 
 
-def test_proxies(upstream: Upstream, start_server: Callable[..., Server]) -> None:
-    """The fake upstream is also the proxy, which replies with 404."""
-    proxy = upstream.url.removesuffix("/v1")
-    proxies = dict.fromkeys(("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"), proxy)
-    environ = proxies | {"NO_PROXY": "", "no_proxy": "", "UPSTREAM_KEY": KEY}
-    front = start_server(headless=True, environ=environ)
-    register(front, upstream.url, "echo")
-    assert ask(front, "echo").status_code == 200
-    register(front, upstream.url.replace("127.0.0.1", "localhost"), "echo", overwrite=True)
-    assert ask(front, "echo").status_code == 200
-    register(front, "http://gpu-box.invalid/v1", "echo", overwrite=True)
-    assert ask(front, "echo").json()["error"]["code"] == "upstream_refused"
-
-
-@pytest.mark.parametrize("proxy", ["gopher://ada:open-sesame@host", "http://ada:open-sesame@a b:x"])
-def test_a_proxy_that_cannot_be_used(start_server: Callable[..., Server], proxy: str) -> None:
-    environ = {"HTTP_PROXY": proxy, "http_proxy": proxy, "UPSTREAM_KEY": KEY}
-    front = start_server("--debug", headless=True, environ=environ)
-    register(front, "http://gpu-box.invalid/v1", "echo")
-    error = ask(front, "echo").json()["error"]
-    assert error["code"] == "upstream_unreachable"
-    assert "proxy" in error["message"]
-    assert "open-sesame" not in error["message"] + written_by(front)
-
-
 def test_a_remote_model_is_loaded_if_its_upstream_answers(front: Server) -> None:
     with front.api() as api:
         loaded = api.post("v1/models/far/echo/load", json={}).json()

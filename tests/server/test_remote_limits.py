@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import msgspec
 import psutil
 import pytest
 
-from a3s_power_jupyter.contract.errors import PowerError, UpstreamError
+from a3s_power_jupyter.contract.errors import PowerError, UpstreamError, UpstreamTimeout
 from a3s_power_jupyter.contract.types import Manifest
 from a3s_power_jupyter.contract.types import Upstream as UpstreamOf
 from a3s_power_jupyter.remote import Upstreams, responses, transport
@@ -19,6 +20,7 @@ from a3s_power_jupyter.service.settings import UPSTREAM_KEY_PATTERN
 from a3s_power_jupyter.store import ModelStore
 from support.registering import register
 from support.upstream_server import KEY, Upstream, run_upstream
+from support.waiting import wait_until
 
 MIB = 1 << 20
 
@@ -112,6 +114,39 @@ async def test_the_body_of_an_error(
     with pytest.raises(PowerError, match="HTTP status 500: it gives no reason"):
         await upstreams.reply(manifest, "chat/completions", {"status": 500} | more)
     assert time.monotonic() - started < 5
+
+
+async def test_the_head_of_a_reply_has_a_deadline(
+    upstream: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "CONNECT_TIMEOUT", 0.5)
+    opened = Upstreams(0.5, UPSTREAM_KEY_PATTERN, lambda name: None)
+    started = time.monotonic()
+    with pytest.raises(UpstreamTimeout, match="did not answer in time"):
+        await opened.reply(manifest_of(upstream, "drips", tmp_path), "chat/completions", {})
+    assert time.monotonic() - started < 15
+    await asyncio.to_thread(upstream.gone.wait, 15)
+    await opened.close()
+
+
+@pytest.mark.parametrize("model", ["drips", "silent", "endless"])
+async def test_a_request_that_is_cancelled_closes_its_connection(
+    upstream: Upstream, upstreams: Upstreams, tmp_path: Path, model: str
+) -> None:
+    manifest = manifest_of(upstream, model, tmp_path)
+
+    async def consume() -> None:
+        async for _ in upstreams.stream(manifest, "chat/completions", {"stream": True}):
+            pass
+
+    task = asyncio.create_task(consume())
+    await asyncio.to_thread(wait_until, lambda: upstream.bodies, 30)
+    await asyncio.sleep(0.2)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await asyncio.to_thread(upstream.gone.wait, 15)
+    assert upstreams.health(manifest).active == 0
 
 
 async def test_a_compressed_reply(upstream: Upstream, upstreams: Upstreams, tmp_path: Path) -> None:

@@ -126,6 +126,20 @@ async def _endless(handler: _Chat, body: dict[str, Any]) -> None:
         handler.upstream.gone.set()
 
 
+async def _drips(handler: _Chat, body: dict[str, Any]) -> None:
+    """Send a head that never ends."""
+    stream = handler.detach()
+    try:
+        await stream.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
+        while not handler.upstream.gone.is_set():
+            await stream.write(b"x")
+            await asyncio.sleep(0.05)
+    except StreamClosedError:
+        handler.upstream.gone.set()
+    finally:
+        stream.close()
+
+
 async def _breaks(handler: _Chat, body: dict[str, Any]) -> None:
     await handler.event({"content": "half an ans"})
     handler.request.connection.stream.close()  # type: ignore[attr-defined]
@@ -226,6 +240,7 @@ _ANSWERS = {
     "hostile": _hostile,
     "waits": _waits,
     "endless": _endless,
+    "drips": _drips,
     "breaks": _breaks,
     "ends_early": _ends_early,
     "error_event": _error_event,
