@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import ctypes
-import json
 import secrets
 import weakref
 from typing import Any
 
 import llama_cpp as lc
 import numpy as np
-from llama_cpp.llama_grammar import PRIMITIVE_RULES, json_schema_to_gbnf
 from msgspec import UNSET, UnsetType
 
-from ...contract.errors import InvalidParameter
 from ...contract.types import Sampling, TokenLogprob
 from ..generation import (
     DEFAULT_MIN_P,
@@ -26,12 +23,9 @@ from ..generation import (
     require_one,
     token_logprob,
 )
+from ..schema import unsupported
+from .grammar import to_gbnf
 from .vocabulary import Vocabulary
-
-# llama-cpp-python's grammar rule for a character in a string allows control characters, which JSON
-# forbids (RFC 8259, section 7). Without this fix, models write raw newlines into strings.
-_CHARACTER = PRIMITIVE_RULES["char"].content
-_STRICT_CHARACTER = _CHARACTER.replace(r'[^"\\]', r'[^"\\\x7F\x00-\x1F]')
 
 
 class Sampler:
@@ -167,18 +161,7 @@ def _seed(sampling: Sampling) -> int:
 
 
 def _grammar(schema: dict[str, Any], vocab: Vocabulary) -> Any:
-    try:
-        grammar = json_schema_to_gbnf(json.dumps(schema))
-        grammar = grammar.replace(_CHARACTER, _STRICT_CHARACTER)
-    except Exception as error:  # the converter can raise any exception
-        raise InvalidParameter(
-            f"This JSON schema cannot be converted to a grammar: {type(error).__name__}: {error}",
-            param="response_format",
-        ) from None
-    sampler = lc.llama_sampler_init_grammar(vocab.pointer, grammar.encode(), b"root")
+    sampler = lc.llama_sampler_init_grammar(vocab.pointer, to_gbnf(schema).encode(), b"root")
     if not sampler:
-        raise InvalidParameter(
-            "llama.cpp rejected the grammar of this JSON schema. Use a simpler schema.",
-            param="response_format",
-        )
+        raise unsupported("was rejected by llama.cpp")
     return sampler

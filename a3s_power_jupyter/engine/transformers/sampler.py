@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import threading
 from collections import Counter
@@ -16,8 +15,6 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import UNSET
 
-from ...contract.errors import InvalidParameter
-from ...contract.text import shortened
 from ...contract.types import Sampling
 from ..generation import (
     DEFAULT_MIN_P,
@@ -28,6 +25,7 @@ from ..generation import (
     or_default,
     require_one,
 )
+from ..schema import schema_text, unsupported
 
 Logits = npt.NDArray[np.float32]
 
@@ -139,34 +137,39 @@ class SchemaCompiler:
                 self._ll_tokenizer = llguidance.hf.from_tokenizer(
                     self._tokenizer, n_vocab=self._size, eos_token=self._eos_token_ids
                 )
-        grammar = llguidance.LLMatcher.grammar_from_json_schema(json.dumps(schema))
-        return SchemaMatcher(llguidance.LLMatcher(self._ll_tokenizer, grammar), self._size)
+        grammar = llguidance.LLMatcher.grammar_from_json_schema(schema_text(schema))
+        limits = llguidance.LLParserLimits(verbose_errors=False)
+        matcher = llguidance.LLMatcher(self._ll_tokenizer, grammar, limits=limits)
+        return SchemaMatcher(matcher, self._size)
 
 
 class SchemaMatcher:
     """Track which tokens a JSON schema allows at the current position of an answer.
 
-    All methods raise `InvalidParameter` if llguidance rejects the schema, or reaches a limit.
+    All methods raise `InvalidParameter` if llguidance rejects the schema, or reaches a limit. The
+    first mask may take seconds, so it is computed before the request joins a batch.
     """
 
     def __init__(self, matcher: Any, size: int) -> None:
         self._matcher = matcher
         self._bitmask = llguidance.numpy.allocate_token_bitmask(1, size)
-        self._check()
+        self._fill()
 
     def mask(self, logits: Logits) -> None:
         """Set the logits of tokens that the schema does not allow next to minus infinity."""
-        llguidance.numpy.fill_next_token_bitmask(self._matcher, self._bitmask)
-        self._check()
+        self._fill()
         llguidance.numpy.apply_token_bitmask_inplace(logits.reshape(1, -1), self._bitmask)
 
     def accept(self, token: int) -> None:
         self._matcher.consume_token(token)
         self._check()
 
+    def _fill(self) -> None:
+        self._check()
+        llguidance.numpy.fill_next_token_bitmask(self._matcher, self._bitmask)
+        self._check()
+
     def _check(self) -> None:
         if self._matcher.is_error():
-            reason = shortened(str(self._matcher.get_error()))
-            raise InvalidParameter(
-                f"This JSON schema is not supported: {reason}", param="response_format"
-            )
+            reason = str(self._matcher.get_error()).strip().splitlines()[0]
+            raise unsupported(f"is not supported: {reason}")
