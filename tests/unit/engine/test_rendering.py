@@ -33,6 +33,35 @@ def test_a_template_cannot_leave_its_sandbox() -> None:
     assert reply.failure == "rejected"
 
 
+def test_a_namespace_has_no_special_methods() -> None:
+    """markupsafe, for example, calls `__html__` of any object."""
+    for source in ("{{ namespace(__html__=cycler) }}", "{{ namespace({'__html__': cycler}) }}"):
+        assert rendered(source) == Failed(
+            "rejected", "An attribute of a namespace cannot be called '__html__'."
+        )
+    source = "{% set ns = namespace() %}{% set ns.__html__ = cycler %}"
+    reply = rendered(source)
+    assert isinstance(reply, Failed)
+    assert "__html__" in reply.message
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("{% generation %}{% set x = 1 %}{{ x }}{% endgeneration %}{{ x }}", "1"),
+        ("{% for x in [1, 2] %}{% if x == 2 %}{% break %}{% endif %}{{ x }}{% endfor %}", "1"),
+        ("{{ {'b': '<ä>', 'a': 1} | tojson(sort_keys=true) }}", '{"a": 1, "b": "<ä>"}'),
+        ("{{ [1, 2] | tojson(separators=(',', ':')) }}", "[1,2]"),
+        ("{% set ns = namespace(a=1, self=2) %}{% set ns.a = 3 %}{{ ns.a }}{{ ns.self }}", "32"),
+        ("{{ dict(a=1).a }}{{ dict.fromkeys(['b'], 2).b }}", "12"),
+        ("{% if x %}\n  a\n{% endif %}\n  {{ 1 }}\n", "  1"),
+    ],
+    ids=["generation", "break", "sorted JSON", "compact JSON", "namespace", "dict", "whitespace"],
+)
+def test_the_sandbox_has_what_transformers_has(source: str, text: str) -> None:
+    assert rendered(source) == Rendered(text)
+
+
 def test_a_template_can_reject_messages() -> None:
     source = "{{ raise_exception('no system role') }}"
     assert rendered(source) == Failed("rejected", "no system role")
