@@ -8,7 +8,7 @@ from typing import Protocol
 
 from ..contract.errors import WorkerDied
 from ..contract.parameters import LoadParameters
-from ..contract.types import Request
+from ..contract.types import Manifest, Request
 from ..engine.base import ProgressCallback
 from ..engine.protocol import Load, Loaded
 from .stream import Stream
@@ -39,8 +39,8 @@ class LoadPlan:
 
     Attributes
     ----------
-    name : str
-        Name of the model.
+    manifest : Manifest
+        The model.
     parameters : LoadParameters
         Compared with those of the loaded model to decide whether a reload is needed.
     prepare : callable
@@ -50,17 +50,25 @@ class LoadPlan:
         Estimated size in memory, in bytes.
     keep_alive : float
         Seconds that the idle model stays loaded, unless a request specifies another value.
+    renew : callable
+        Returns the plan for the model as it is registered now. Raises `ModelNotFound` if it is no
+        longer registered.
     headroom : int
         Bytes that the worker may use beyond `need`, or beyond what it uses once it is loaded if
         that is more; 0 for no limit.
     """
 
-    name: str
+    manifest: Manifest
     parameters: LoadParameters
     prepare: Callable[[ProgressCallback], Awaitable[Load]]
     need: int
     keep_alive: float
+    renew: Callable[[], Awaitable[LoadPlan]]
     headroom: int = 0
+
+    @property
+    def name(self) -> str:
+        return self.manifest.name
 
 
 #: Starts the worker of a plan without loading it; the callback is called if the worker dies.
@@ -104,6 +112,6 @@ class Observer(Protocol):
     def evicted(self, name: str, reason: str) -> None:
         """A loaded model was unloaded.
 
-        `reason` is ``idle``, ``room``, ``asked``, ``reload``, ``replaced``, ``died`` or
-        ``shutdown``.
+        `reason` is ``idle``, ``room``, ``asked``, ``reload``, ``replaced``, ``deleted``, ``died``
+        or ``shutdown``.
         """

@@ -40,9 +40,9 @@ class Runner:
         Progress of the phase, from 0 to 1.
     admitted : bool
         Whether the model counts against the limits on models and memory.
-    outdated : bool
-        Whether the model is to be reloaded with other parameters. Only the requests that it
-        processes already use it.
+    outdated_by : str or None
+        Reason to unload the model once the requests that it processes have ended. No other
+        requests use it.
     unloading : bool
         Whether the worker is being stopped or has died.
     loading : asyncio.Task
@@ -67,7 +67,7 @@ class Runner:
         self.phase: LoadPhase = "loading"
         self.progress = 0.0
         self.admitted = False
-        self.outdated = False
+        self.outdated_by: str | None = None
         self.unloading = False
         self.loading: asyncio.Task[None]
         self.exited = asyncio.Event()
@@ -90,6 +90,10 @@ class Runner:
         return self.leases > 0
 
     @property
+    def outdated(self) -> bool:
+        return self.outdated_by is not None
+
+    @property
     def state(self) -> State:
         if self.unloading:
             return "unloading"
@@ -100,6 +104,12 @@ class Runner:
     @property
     def never_expires(self) -> bool:
         return math.isinf(self.keep_alive)
+
+    def renew(self, plan: LoadPlan) -> None:
+        """Replace the plan before the load."""
+        if self.keep_alive == self.plan.keep_alive:  # not set by a request
+            self.keep_alive = plan.keep_alive
+        self.plan = plan
 
     def is_loaded_as(self, plan: LoadPlan) -> bool:
         """Whether the model has the parameters of `plan` and keeps them."""

@@ -11,7 +11,7 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
-from ..contract.errors import ModelBusy, ModelLoadFailed, PowerError, WorkerDied
+from ..contract.errors import ModelBusy, ModelLoadFailed, ModelNotFound, PowerError, WorkerDied
 from ..contract.types import LoadPhase, State
 from .admission import Admission
 from .clock import Clock
@@ -186,6 +186,22 @@ class Scheduler:
         else:
             await self._unload(runner, reason)
 
+    def retire(self, name: str, reason: str) -> bool:
+        """Unload a model once the requests that it processes have ended, also if it is pinned.
+
+        Requests that wait for it load it again, as it is registered then.
+
+        Returns
+        -------
+        bool
+            Whether the model is in memory and this was not already in progress.
+        """
+        runner = self._runners.get(name)
+        if runner is None or runner.outdated or runner.unloading:
+            return False
+        self._outdate(runner, reason)
+        return True
+
     def pin(self, name: str, pinned: bool) -> None:
         """Pin or unpin a model. A pinned model is neither evicted nor unloaded when idle."""
         if pinned:
@@ -255,8 +271,8 @@ class Scheduler:
         runner.stop_idle_timer()
         if runner.in_use or not runner.ready:
             return
-        if runner.outdated:
-            self._begin_unload(runner, "reload")
+        if runner.outdated_by is not None:
+            self._begin_unload(runner, runner.outdated_by)
             return
         if runner.name in self._pinned or runner.never_expires:
             return
@@ -270,6 +286,11 @@ class Scheduler:
     def _unload_if_idle(self, runner: Runner) -> None:
         if runner.ready and not runner.in_use:
             self._begin_unload(runner, "idle")
+
+    def _outdate(self, runner: Runner, reason: str) -> None:
+        runner.outdated_by = reason
+        if not (runner.ready and runner.in_use):
+            self._begin_unload(runner, reason)
 
     async def _unload(self, runner: Runner, reason: str) -> None:
         self._begin_unload(runner, reason)
@@ -318,9 +339,7 @@ class Scheduler:
             # Retrieve the exception, as in `_begin_load`.
             reload.task.add_done_callback(lambda task: task.cancelled() or task.exception())
         reload.plan, reload.keep_alive = plan, keep_alive
-        runner.outdated = True
-        if not (runner.ready and runner.in_use):
-            self._begin_unload(runner, "reload")
+        self._outdate(runner, "reload")
         return reload.task
 
     async def _finish_reload(self, reload: Reload) -> None:
@@ -344,6 +363,7 @@ class Scheduler:
     async def _load(self, runner: Runner) -> None:
         name = runner.name
         try:
+            runner.renew(await runner.plan.renew())
             load = await runner.plan.prepare(
                 lambda value: self._on_progress(runner, "converting", value)
             )
@@ -364,7 +384,7 @@ class Scheduler:
         except asyncio.CancelledError:
             raise _stopped(name) from None
         except Exception as error:
-            if isinstance(error, PowerError):
+            if isinstance(error, PowerError) and not isinstance(error, ModelNotFound):
                 self._failures[name] = error
             if not runner.unloading:
                 self._remove(runner)

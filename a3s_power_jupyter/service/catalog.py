@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Coroutine
 from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
 
-from ..contract.errors import ModelBusy, ModelNotFound, ServerBusy, StoreUnavailable
+from ..contract.errors import (
+    ManifestUnreadable,
+    ModelBusy,
+    ModelNotFound,
+    ServerBusy,
+    StoreUnavailable,
+)
 from ..contract.parameters import DefaultParameters, check_default_parameters
 from ..contract.types import Manifest, ManifestProblem, Model, RegisterRequest, Removable
 from ..hub.pull_manager import PullManager
@@ -17,16 +24,17 @@ from ..remote import Upstreams
 from ..runtime.scheduler import Scheduler
 from ..runtime.steps import Steps
 from ..store.model_store import ModelStore
-from ..store.threads import StoreThreads
+from ..store.threads import PATIENCE, StoreThreads
 from ..store.work import Work, WorkStopped
 from .changes import Change, Changes
 from .model_view import describe, describe_remote
 from .registration import Registration
+from .store_watch import QUICK, Listing, StoreWatch
 
 T = TypeVar("T")
 
 #: Seconds to wait for a deletion or a garbage collection, which continues after that.
-PATIENCE = 120.0
+CHANGE_PATIENCE = 120.0
 #: Seconds that commits, deletions and garbage collections in progress have once the server stops.
 STOP_GRACE = 2.0
 
@@ -42,6 +50,7 @@ class Catalog:
         upstreams: Upstreams,
         pulls: PullManager,
         changes: Changes,
+        log: logging.Logger,
     ) -> None:
         self._store = store
         self._threads = threads
@@ -49,11 +58,14 @@ class Catalog:
         self._upstreams = upstreams
         self._pulls = pulls
         self._changes = changes
+        self._watch = StoreWatch(store, threads.home, scheduler, log)
         self._steps = Steps()
         self._registrations: dict[bytes, Registration] = {}
 
     async def manifest(self, name: str) -> Manifest:
-        """Return the manifest of a model.
+        """Return the manifest of a model; that in memory if the store cannot be read.
+
+        A model in memory that has another manifest by now is unloaded once it is idle.
 
         Raises
         ------
@@ -63,28 +75,70 @@ class Catalog:
             If no model has this name.
         ManifestUnreadable
             If the manifest is damaged.
+        StoreUnavailable, ServerBusy
+            If the store cannot be read, and the model is not in memory.
         """
-        return await self._threads.home.run(self._store.get, name)
+        in_memory = self._scheduler.runner(name) is not None
+        try:
+            manifest = await self._threads.home.run(
+                self._store.get, name, seconds=QUICK if in_memory else PATIENCE
+            )
+        except ModelNotFound:
+            self._watch.compare(name, None)
+            raise
+        except (StoreUnavailable, ServerBusy) as error:
+            self._watch.report(error)
+            runner = self._scheduler.runner(name)
+            if runner is None:
+                raise
+            return runner.plan.manifest
+        self._watch.compare(name, manifest)
+        return manifest
 
-    async def manifests(self) -> list[Manifest]:
-        """Return all manifests, sorted by name, and check remote models' upstreams if due."""
-        manifests = await self._threads.home.run(self._store.list)
-        for manifest in manifests:
+    async def manifest_in_memory(self, name: str) -> Manifest:
+        """Return the manifest with which a model was loaded, or else that in the store.
+
+        Raises as `manifest` does.
+        """
+        try:
+            return await self.manifest(name)
+        except (ModelNotFound, ManifestUnreadable):
+            runner = self._scheduler.runner(name)
+            if runner is None:
+                raise
+            return runner.plan.manifest
+
+    async def listing(self) -> Listing:
+        """Return all models, and check remote models' upstreams if due.
+
+        If the store cannot be read, these are the models in memory.
+        """
+        listing = await self._watch.look()
+        for manifest in listing.manifests:
             if manifest.format == "remote":
                 self._upstreams.refresh(manifest)
-        return manifests
+        return listing
 
     async def problems(self) -> list[ManifestProblem]:
-        """Return the manifests that cannot be read."""
-        return await self._threads.home.run(self._store.problems)
+        """Return the manifests that cannot be read. Raises `StoreUnavailable`."""
+        return await self._threads.home.run(self._store.problems, seconds=QUICK)
 
     async def model(self, name: str) -> Model:
         """Return a model with its current state. Raises as `manifest` does."""
         return self.describe(await self.manifest(name))
 
     async def models(self) -> list[Model]:
-        """Return all models with their current state, sorted by name."""
-        return [self.describe(manifest) for manifest in await self.manifests()]
+        """Return all models with their current state, sorted by name.
+
+        Raises
+        ------
+        StoreUnavailable, ServerBusy
+            If the store cannot be read, and no model is in memory.
+        """
+        listing = await self.listing()
+        if listing.error is not None and not listing.manifests:
+            raise listing.error
+        return [self.describe(manifest) for manifest in listing.manifests]
 
     def describe(self, manifest: Manifest) -> Model:
         """Return the model of `manifest` with its current state."""
@@ -169,15 +223,16 @@ class Catalog:
     async def _delete(self, name: str, force: bool) -> int:
         if not force:
             self._refuse_if_busy(name)
+        in_memory = self._scheduler.runner(name) is not None
+        if in_memory:  # first, because this succeeds even if the store cannot be used
+            await self._scheduler.unload(name, force=force)
         partials = await self._pulls.forget(name)
+        freed = 0
         try:
-            await self.manifest(name)
+            freed = await self._threads.home.run(self._store.delete, name, seconds=None)
         except ModelNotFound:
-            if partials is None:
+            if partials is None and not in_memory:
                 raise
-            return partials
-        await self._scheduler.unload(name, force=force)
-        freed = await self._threads.home.run(self._store.delete, name, seconds=None)
         self._forget(name)
         # A request may have loaded the model again before its manifest was gone.
         await self._scheduler.unload(name, force=True)
@@ -198,15 +253,23 @@ class Catalog:
         removed = await self._within_patience(collect, "The garbage collection")
         return removed, await self.problems()
 
+    def start(self) -> None:
+        """Check the store, and begin to watch the manifests of loaded models."""
+        self._watch.start()
+
     async def stop(self) -> None:
         """Stop hashing and copying, and give what is being committed a moment to complete."""
+        self._watch.stop()
         for registration in [*self._registrations.values()]:
             registration.stop()
         await self._steps.wait(STOP_GRACE)
 
     async def _replaced(self, name: str) -> None:
-        await self._scheduler.unload(name, force=True, reason="replaced")
+        self._scheduler.retire(name, "replaced")
         self._forget(name)
+        runner = self._scheduler.runner(name)
+        if runner is None or not runner.in_use:
+            await self._scheduler.unload(name, force=True)
 
     def _forget(self, name: str) -> None:
         """Forget pin, failure and upstream health of a model that was deleted or replaced."""
@@ -221,11 +284,11 @@ class Catalog:
     async def _within_patience(self, step: Coroutine[Any, Any, T], what: str) -> T:
         """Run a step, which continues if the caller is cancelled or the time is up."""
         task = self._steps.start(step)
-        await asyncio.wait({task}, timeout=PATIENCE)
+        await asyncio.wait({task}, timeout=CHANGE_PATIENCE)
         if not task.done():
             raise StoreUnavailable(
-                f"{what} is still in progress after {PATIENCE:g} seconds, and continues. If this "
-                "persists, check the disk of the model store.",
+                f"{what} is still in progress after {CHANGE_PATIENCE:g} seconds, and continues. "
+                "If this persists, check the disk of the model store.",
                 retry_after=60,
             )
         return task.result()

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from typing import Any
 
-from ..contract.errors import PullStateNotFound
-from ..contract.types import Manifest
+from ..contract.errors import PullStateNotFound, StoreUnavailable
+from ..contract.types import PullStatus
 from ..hub.pull_manager import PullManager
 from ..remote.health import FRESH
 from .catalog import Catalog
 from .changes import Change, Changes
+from .store_watch import Listing
 
 
 class EventFeed:
@@ -28,19 +30,18 @@ class EventFeed:
     async def stream(self) -> AsyncGenerator[dict[str, Any], None]:
         """Yield a snapshot of all models and pulls, then an event for each change, without end."""
         with self._changes.subscribe() as changes:
-            models, pulls = await self._catalog.models(), await self._pulls.all()
+            listing = await self._catalog.listing()
             yield {
                 "type": "snapshot",
                 "instance": self._instance,
-                "models": models,
-                "pulls": pulls,
+                "models": [self._catalog.describe(manifest) for manifest in listing.manifests],
+                "pulls": await self._known_pulls(),
             }
             watching = asyncio.ensure_future(self._watch_upstreams())
             try:
                 async for changed in changes:
-                    manifests = await self._manifests(changed)
-                    for change in changed:
-                        yield await self._event(change, manifests)
+                    async for event in self._events(changed):
+                        yield event
             finally:
                 watching.cancel()
 
@@ -48,21 +49,34 @@ class EventFeed:
         """Check the upstreams of remote models while there is a subscriber."""
         while True:
             await asyncio.sleep(FRESH)
-            await self._catalog.manifests()
+            await self._catalog.listing()
 
-    async def _manifests(self, changed: list[Change]) -> dict[str, Manifest]:
-        """Return the changed models that exist. The store is read once for all changes."""
-        names = {change.name for change in changed if change.kind == "model"}
-        manifests = await self._catalog.manifests() if names else []
-        return {manifest.name: manifest for manifest in manifests if manifest.name in names}
-
-    async def _event(self, change: Change, manifests: dict[str, Manifest]) -> dict[str, Any]:
-        if change.kind == "model":
-            manifest = manifests.get(change.name)
-            if manifest is None:
-                return {"type": "model_deleted", "id": change.name}
-            return {"type": "model", "model": self._catalog.describe(manifest)}
+    async def _known_pulls(self) -> list[PullStatus]:
         try:
-            return {"type": "pull", "pull": await self._pulls.status_of(change.name)}
+            return await self._pulls.all()
+        except StoreUnavailable:
+            return []
+
+    async def _events(self, changed: list[Change]) -> AsyncGenerator[dict[str, Any], None]:
+        """Yield the events of changes. The store is read once for all of them.
+
+        Nothing is known about a model that is not in memory while the store cannot be read.
+        """
+        listing = Listing([], None)
+        if any(change.kind == "model" for change in changed):
+            listing = await self._catalog.listing()
+        manifests = {manifest.name: manifest for manifest in listing.manifests}
+        for change in changed:
+            if change.kind == "pull":
+                with suppress(StoreUnavailable):
+                    yield await self._pull_event(change.name)
+            elif (manifest := manifests.get(change.name)) is not None:
+                yield {"type": "model", "model": self._catalog.describe(manifest)}
+            elif listing.error is None:
+                yield {"type": "model_deleted", "id": change.name}
+
+    async def _pull_event(self, name: str) -> dict[str, Any]:
+        try:
+            return {"type": "pull", "pull": await self._pulls.status_of(name)}
         except PullStateNotFound:
-            return {"type": "pull_deleted", "name": change.name}
+            return {"type": "pull_deleted", "name": name}

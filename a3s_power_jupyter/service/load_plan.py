@@ -53,13 +53,18 @@ class LoadPlanner:
             keep_alive = parse_keep_alive(defaults.keep_alive)
         headroom = headroom_bytes(manifest, parameters, self._settings.memory_headroom)
         return LoadPlan(
-            name=manifest.name,
+            manifest=manifest,
             parameters=parameters,
             prepare=lambda progress: self._prepare(manifest, parameters, progress, headroom),
             need=needed_bytes(manifest, parameters),
             keep_alive=keep_alive,
             headroom=headroom,
+            renew=lambda: self._renew(manifest.name, requested),
         )
+
+    async def _renew(self, name: str, requested: LoadParameters | None) -> LoadPlan:
+        manifest = await self._threads.home.run(self._store.get, name)
+        return self.plan(manifest, requested)
 
     async def _prepare(
         self,

@@ -113,7 +113,7 @@ class Loading:
         ModelBusy
             If the model is in use and `force` is not set.
         """
-        manifest = await self._catalog.manifest(name)
+        manifest = await self._catalog.manifest_in_memory(name)
         if manifest.format == "remote":
             self._upstreams.forget(name)
         else:

@@ -12,6 +12,8 @@ import msgspec
 from msgspec import UNSET
 
 from .. import __version__
+from ..contract.errors import PowerError
+from ..contract.types import ManifestProblem
 from ..convert.conversion_manager import ConversionManager
 from ..hub.pull import PullCallbacks
 from ..hub.pull_manager import PullManager
@@ -101,13 +103,14 @@ class PowerService:
             log,
             environment=partial(pull_environment, settings.upstream_key_pattern),
         )
-        self.catalog = Catalog(store, threads, scheduler, upstreams, self.pulls, changes)
+        self.catalog = Catalog(store, threads, scheduler, upstreams, self.pulls, changes, log)
         self.loading = Loading(self.catalog, planner, scheduler, upstreams, changes, log)
         self.inference = Inference(planner, scheduler, upstreams)
         self.events = EventFeed(self.catalog, self.pulls, changes)
 
     async def start(self) -> None:
-        """Start to load the models of the setting `preload`."""
+        """Check the store, and start to load the models of the setting `preload`."""
+        self.catalog.start()
         self.loading.preload(self._settings.preload)
 
     async def stop(self) -> None:
@@ -130,6 +133,12 @@ class PowerService:
         """
         probe = await self._machine.get()
         engines = probe.engines
+        hints = [engine.hint for engine in engines.values() if engine.hint is not UNSET]
+        problems: list[ManifestProblem] = []
+        try:
+            problems = await self.catalog.problems()
+        except PowerError as error:
+            hints.append(error.message)
         return {
             "status": "ok",
             "version": __version__,
@@ -138,8 +147,8 @@ class PowerService:
             "devices": msgspec.to_builtins(probe.devices),
             "engines": msgspec.to_builtins(engines),
             "home": str(self._settings.home),
-            "hints": [engine.hint for engine in engines.values() if engine.hint is not UNSET],
-            "problems": msgspec.to_builtins(await self.catalog.problems()),
+            "hints": hints,
+            "problems": msgspec.to_builtins(problems),
         }
 
     def _memory_of_one_model(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import secrets
@@ -232,6 +233,24 @@ def directory_entries(directory: Path) -> Iterator[Iterator[os.DirEntry[str]]]:
     else:
         with entries:
             yield entries
+
+
+def check_writable(directory: Path) -> None:
+    """Check that files can be created in a directory, or that the directory can be created.
+
+    Raises
+    ------
+    OSError
+        If the operating system would refuse that.
+    """
+    with directory_entries(directory):
+        pass
+    existing = next(path for path in (directory, *directory.parents) if path.exists())
+    if os.access(existing, os.W_OK | os.X_OK):
+        return
+    is_read_only = sys.platform != "win32" and os.statvfs(existing).f_flag & os.ST_RDONLY
+    number = errno.EROFS if is_read_only else errno.EACCES
+    raise OSError(number, os.strerror(number), str(existing))
 
 
 def make_directory(path: Path) -> None:

@@ -31,11 +31,11 @@ from ..contract.parameters import DefaultParameters
 from ..contract.types import Manifest, ManifestProblem, RegisterRequest, Removable
 from .blobs import BLOBS, BlobStore, Incoming
 from .conversions import CONVERSIONS, Conversion, ConversionDirectory
-from .files import FILE_MODE, SourceFile, file_size, make_directory
+from .files import FILE_MODE, SourceFile, check_writable, file_size, make_directory
 from .formats.inspection import inspect
-from .garbage import blobs_of, find_garbage, remove_unused
+from .garbage import PULLS, blobs_of, find_garbage, remove_unused
 from .lookup import find_model, unreadable_manifest
-from .manifest import ManifestDirectory, Unreadable, content
+from .manifest import MANIFESTS, ManifestDirectory, Snapshot, Unreadable, content
 from .names import check_name
 from .os_errors import writing
 from .stored_files import paths_of, registered_in_place
@@ -132,13 +132,36 @@ class ModelStore:
                 manifest = msgspec.structs.replace(manifest, files=files)
                 return self._commit(manifest, work, overwrite=overwrite, incoming=incoming)
 
+    def check(self) -> None:
+        """Check that the store can be read and written.
+
+        Raises
+        ------
+        StoreUnavailable
+            If it cannot.
+        """
+        self.snapshot()
+        with writing(self._home):
+            for directory in (MANIFESTS, BLOBS, CONVERSIONS, PULLS):
+                check_writable(self._home / directory)
+
+    def snapshot(self) -> Snapshot:
+        """Return all manifests, with those that cannot be read. Unchanged ones are kept in memory.
+
+        Raises
+        ------
+        StoreUnavailable
+            If the directory of the manifests cannot be read.
+        """
+        return self._manifests.read()
+
     def list(self) -> builtins.list[Manifest]:
-        """Return all models, sorted by name. Unchanged manifests are not read again."""
-        return [*self._manifests.read().manifests.values()]
+        """Return all models, sorted by name; raises as `snapshot` does."""
+        return [*self.snapshot().manifests.values()]
 
     def problems(self) -> builtins.list[ManifestProblem]:
         """Return the manifests that cannot be read, sorted by file."""
-        unreadable = self._manifests.read().unreadable
+        unreadable = self.snapshot().unreadable
         return [ManifestProblem(bad.file, bad.reason) for bad in unreadable]
 
     def get(self, name: str) -> Manifest:

@@ -17,6 +17,7 @@ from PIL import Image
 
 from a3s_power_jupyter.contract.errors import WorkerDied
 from a3s_power_jupyter.contract.parameters import LoadParameters
+from a3s_power_jupyter.contract.types import Manifest
 from a3s_power_jupyter.engine.protocol import Load
 from a3s_power_jupyter.runtime.interfaces import LoadPlan
 from a3s_power_jupyter.runtime.worker import Worker
@@ -57,7 +58,11 @@ async def test_a_load_that_takes_too_much_memory_ends_with_its_limit() -> None:
     async def prepare(_progress: object) -> Load:
         return load
 
-    plan = LoadPlan("bombs", LoadParameters(), prepare, 50 * 2**20, 0.0, headroom=2**20)
+    async def renew() -> LoadPlan:
+        return plan
+
+    manifest = Manifest("bombs", "safetensors", created=1)
+    plan = LoadPlan(manifest, LoadParameters(), prepare, 50 * 2**20, 0.0, renew, headroom=2**20)
     deaths: list[WorkerDied] = []
     worker = await Worker.spawn(plan, deaths.append, logging.getLogger("tests"))
     with pytest.raises(WorkerDied, match="exceeded its memory limit"):

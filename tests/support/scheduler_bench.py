@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from a3s_power_jupyter.contract.errors import WorkerDied
 from a3s_power_jupyter.contract.parameters import LoadParameters
-from a3s_power_jupyter.contract.types import CompletionRequest, Delta
+from a3s_power_jupyter.contract.types import CompletionRequest, Delta, Manifest
 from a3s_power_jupyter.engine.protocol import Load
 from a3s_power_jupyter.runtime.interfaces import Limits, LoadPlan
 from a3s_power_jupyter.runtime.scheduler import Scheduler
@@ -65,7 +65,8 @@ class Bench:
         async def prepare(_progress: object) -> Load:
             return Load("gguf", (f"/{name}.gguf",), LoadParameters())
 
-        return LoadPlan(name, LoadParameters(), prepare, need, keep_alive)
+        manifest = Manifest(name, "gguf", created=1)
+        return fixed(LoadPlan(manifest, LoadParameters(), prepare, need, keep_alive, _never))
 
     async def ask(self, name: str, keep_alive: float | None = None, **plan: float) -> str:
         """Make a request that the worker answers at once, and return the answer."""
@@ -116,7 +117,7 @@ class Bench:
 
 
 def with_num_ctx(bench: Bench, num_ctx: int) -> LoadPlan:
-    return replace(bench.plan("a"), parameters=LoadParameters(num_ctx=num_ctx))
+    return fixed(replace(bench.plan("a"), parameters=LoadParameters(num_ctx=num_ctx)))
 
 
 def loaded_num_ctx(bench: Bench) -> object:
@@ -124,3 +125,17 @@ def loaded_num_ctx(bench: Bench) -> object:
     assert runner is not None
     assert runner.ready
     return runner.plan.parameters.num_ctx
+
+
+def fixed(plan: LoadPlan) -> LoadPlan:
+    """Return the plan of a model that stays as it is registered."""
+
+    async def renew() -> LoadPlan:
+        return same
+
+    same = replace(plan, renew=renew)
+    return same
+
+
+async def _never() -> LoadPlan:
+    raise AssertionError("the plan is not complete")

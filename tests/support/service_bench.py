@@ -52,10 +52,13 @@ class ServiceBench(Bench):
         upstreams: Any = SimpleNamespace(forget=lambda name: None)
         pulls: Any = SimpleNamespace(forget=self._forget_pull)
         planner: Any = SimpleNamespace(plan=self._plan)
-        store: Any = FakeStore()
+        self._store = FakeStore()
+        store: Any = self._store
         inline = InlineThreads("The store", StoreUnavailable)
         threads: Any = SimpleNamespace(home=inline, registrations=inline)
-        self.catalog = Catalog(store, threads, self.scheduler, upstreams, pulls, changes)
+        self.catalog = Catalog(
+            store, threads, self.scheduler, upstreams, pulls, changes, self.scheduler._log
+        )
         self.loading = Loading(
             self.catalog, planner, self.scheduler, upstreams, changes, self.scheduler._log
         )
@@ -121,7 +124,11 @@ class ServiceBench(Bench):
             await step()
             return Load("gguf", (), LoadParameters())
 
-        return LoadPlan(manifest.name, requested or LoadParameters(), prepare, 10, 300.0)
+        async def renew() -> LoadPlan:
+            await step()
+            return self._plan(self._store.get(manifest.name), requested)
+
+        return LoadPlan(manifest, requested or LoadParameters(), prepare, 10, 300.0, renew)
 
     async def _forget_pull(self, _name: str) -> None:
         await step()

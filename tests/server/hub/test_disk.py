@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -22,14 +19,13 @@ from a3s_power_jupyter.store.blobs import HEADROOM
 from support.hub_fetching import MIB, REPO, random_bytes, start_pull
 from support.hub_server import HubServer, run_hub
 from support.model_files import gguf
+from support.volume import needs_mount, volume
 
 PATH = "model.Q4_0.gguf"
 CONTENT = gguf() + random_bytes(12 * MIB)
 SIZE = len(CONTENT)
 
-pytestmark = pytest.mark.skipif(
-    sys.platform != "linux" or os.geteuid() != 0, reason="only root on Linux may mount a tmpfs"
-)
+pytestmark = needs_mount
 
 
 @pytest.fixture
@@ -43,17 +39,8 @@ def hub() -> Iterator[HubServer]:
 def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A volume of 20 MiB."""
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=20m", "a3s-power-test", str(folder)]
-    mounted = subprocess.run(mount, capture_output=True, text=True)
-    if mounted.returncode != 0:
-        pytest.skip(f"no tmpfs can be mounted here: {mounted.stderr.strip()}")
-    try:
+    with volume(tmp_path / "disk", "20m") as folder:
         yield folder
-    finally:
-        unmount = ["umount", "--lazy", str(folder)]
-        subprocess.run(unmount, check=True)
 
 
 def pull(hub: HubServer, home: Path, name: str = "m") -> list[PullStatus]:

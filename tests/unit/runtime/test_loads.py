@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 
 import pytest
 from msgspec import UNSET
 
 from a3s_power_jupyter.contract.errors import FileNotFound, ModelLoadFailed, WorkerDied
-from a3s_power_jupyter.contract.parameters import LoadParameters
 from a3s_power_jupyter.engine.protocol import Load
-from a3s_power_jupyter.runtime.interfaces import LoadPlan
 from support.fakes import settle
-from support.scheduler_bench import Bench, loaded_num_ctx, with_num_ctx
+from support.scheduler_bench import Bench, fixed, loaded_num_ctx, with_num_ctx
 
 
 async def test_the_first_request_loads_the_model_and_the_second_uses_it(bench: Bench) -> None:
@@ -61,8 +60,9 @@ async def test_a_load_that_cannot_be_prepared_leaves_nothing_behind(
     async def prepare(_progress: object) -> Load:
         raise error
 
+    plan = fixed(dataclasses.replace(bench.plan("a"), prepare=prepare))
     with pytest.raises(type(error)):
-        await bench.scheduler.load(LoadPlan("a", LoadParameters(), prepare, 10, 300.0))
+        await bench.scheduler.load(plan)
     assert bench.workers == []
     assert bench.scheduler.runners() == []
 

@@ -9,11 +9,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from a3s_power_jupyter.contract.types import Manifest, RegisterRequest
+from a3s_power_jupyter.contract.types import RegisterRequest
 from a3s_power_jupyter.handlers.metrics import RuntimeMetrics
 from a3s_power_jupyter.service.changes import Change, Changes
 from a3s_power_jupyter.service.service import PowerService
 from a3s_power_jupyter.service.settings import Settings
+from a3s_power_jupyter.store.manifest import Snapshot
 from a3s_power_jupyter.store.model_store import ModelStore
 from support import model_files
 
@@ -45,13 +46,13 @@ async def test_events_of_many_models_read_the_store_once(
     service: PowerService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reads: list[ModelStore] = []
-    read = ModelStore.list
+    read = ModelStore.snapshot
 
-    def counted(store: ModelStore) -> list[Manifest]:
+    def counted(store: ModelStore) -> Snapshot:
         reads.append(store)
         return read(store)
 
-    monkeypatch.setattr(ModelStore, "list", counted)
+    monkeypatch.setattr(ModelStore, "snapshot", counted)
     path = tmp_path / "model.gguf"
     path.write_bytes(model_files.gguf())
     names = [f"m{number:02}" for number in range(40)]
