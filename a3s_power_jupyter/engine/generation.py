@@ -171,9 +171,17 @@ def check_prompt(tokens: Sequence[int], *, num_ctx: int, trained_ctx: int) -> No
     if len(tokens) >= num_ctx:
         raise ContextLengthExceeded(
             f"The prompt has {len(tokens)} tokens, but the context holds {num_ctx}, including the "
-            "answer. Shorten the prompt, or load the model with a larger num_ctx (it was trained "
-            f"for {trained_ctx})."
+            f"answer. Shorten the prompt{_larger(num_ctx, trained_ctx)}."
         )
+
+
+def _larger(num_ctx: int, trained_ctx: int) -> str:
+    """Advise a larger `num_ctx`, unless it is already the trained length (0 if unknown)."""
+    if trained_ctx == 0:
+        return ", or load the model with a larger num_ctx"
+    if trained_ctx <= num_ctx:
+        return ""
+    return f", or load the model with a larger num_ctx (it was trained for {trained_ctx})"
 
 
 def check_token_ids(tokens: Sequence[int], vocab_size: int) -> None:

@@ -102,9 +102,10 @@ class Embedder:
             raise InvalidParameter("input contains an empty text. Remove it.", param="input")
         limit = self._model.num_ctx
         if len(tokens) > limit:
+            larger = ", or load the model with a larger num_ctx"
             raise ContextLengthExceeded(
                 f"A text to embed has {len(tokens)} tokens, but the context holds {limit}. Split "
-                "the text, or load the model with a larger num_ctx.",
+                f"the text{larger if limit < self._model.trained_ctx else ''}.",
                 param="input",
             )
         return tokens

@@ -82,7 +82,7 @@ class LlamaCppEngine(Engine[TextJob | EmbeddingJob]):
         slots = _new_slots(model, n_slots, projector) if model.generates else None
         info = Loaded(
             slots=n_slots,
-            num_ctx=int(lc.llama_n_ctx_seq(slots.context)) if slots else model.num_ctx,
+            num_ctx=_num_ctx(model, slots),
             device=model.device,
             device_bytes=max(0, free_before - free_gpu_bytes(list_devices())),
         )
@@ -219,6 +219,14 @@ class LlamaCppEngine(Engine[TextJob | EmbeddingJob]):
         if generation.finished:
             slots.release(slot)
         return [(generation.id, item) for item in items]
+
+
+def _num_ctx(model: LlamaModel, slots: SlotPool | None) -> int:
+    """Return the tokens of a request, which llama.cpp may have rounded up."""
+    if slots is None:
+        return model.num_ctx
+    n_ctx = int(lc.llama_n_ctx_seq(slots.context))
+    return n_ctx if model.position_limit is None else min(n_ctx, model.position_limit)
 
 
 def _fail(

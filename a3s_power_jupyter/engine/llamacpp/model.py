@@ -15,6 +15,9 @@ from msgspec import UNSET
 from ...contract.errors import InvalidParameter, ModelLoadFailed
 from ...contract.parameters import LoadParameters
 from ...contract.types import Device
+from ...store.files import source_file
+from ...store.formats.gguf import read_header
+from ...store.formats.positions import gguf_position_count
 from ..base import ProgressCallback
 from ..protocol import Load
 from ..threads import CpuThreads
@@ -45,6 +48,8 @@ class LlamaModel:
         Layers on the GPU; -1 means all.
     trained_ctx : int
         Context length that the model was trained for.
+    position_limit : int or None
+        Rows of the model's table of positions; None if it computes its positions.
     n_embd : int
         Length of an embedding.
     device : str
@@ -66,6 +71,7 @@ class LlamaModel:
         self.pointer = _load_model(load, self.gpu_layers, progress)
         self.vocab = Vocabulary(lc.llama_model_get_vocab(self.pointer))
         self.trained_ctx = int(lc.llama_model_n_ctx_train(self.pointer))
+        self.position_limit = self._read_position_limit(load)
         self.n_embd = int(lc.llama_model_n_embd_out(self.pointer))
         self.has_decoder = bool(lc.llama_model_has_decoder(self.pointer))
         names = [d.name for d in gpus(devices)]
@@ -74,7 +80,15 @@ class LlamaModel:
     @property
     def num_ctx(self) -> int:
         """Tokens of context for each request."""
-        return self.parameters.context_length(self.trained_ctx)
+        length = self.parameters.context_length(self.trained_ctx)
+        return length if self.position_limit is None else min(length, self.position_limit)
+
+    def _read_position_limit(self, load: Load) -> int | None:
+        width = int(lc.llama_model_n_embd(self.pointer))
+        headers = (read_header(source_file(Path(path))) for path in load.paths)
+        tensors = (tensor for header in headers for tensor in header.tensors)
+        count = gguf_position_count(tensors, width)
+        return None if count is UNSET else count
 
     @property
     def generates(self) -> bool:

@@ -19,6 +19,7 @@ from .description import Description, positive_int
 from .generation import read_gguf_sampling
 from .ggml import FILE_TYPE_GUESSED, FILE_TYPES, TENSOR_TYPES
 from .gguf import Header, Tensor, read_header
+from .positions import gguf_position_count
 
 _SHARD = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<total>\d{5})\.gguf")
 
@@ -67,7 +68,7 @@ def describe_gguf(path: Path) -> Description:
         files=tuple(files),
         details=_details(header, tensors),
         capabilities=_capabilities(header),
-        context_length=positive_int(_of_architecture(header, "context_length")),
+        context_length=_context_length(header, tensors),
         geometry=_geometry(header),
         generation=read_gguf_sampling(path, header.metadata),
     )
@@ -132,6 +133,15 @@ def _check_tensors(path: Path, header: Header, tensors: list[Tensor]) -> None:
 
 def _of_architecture(header: Header, key: str) -> object:
     return header.metadata.get(f"{header.text('general.architecture')}.{key}")
+
+
+def _context_length(header: Header, tensors: list[Tensor]) -> int | UnsetType:
+    """Return the trained context length, at most the number of positions."""
+    length = positive_int(_of_architecture(header, "context_length"))
+    width = positive_int(_of_architecture(header, "embedding_length"))
+    positions = UNSET if width is UNSET else gguf_position_count(tensors, width)
+    known = [value for value in (length, positions) if value is not UNSET]
+    return min(known) if known else UNSET
 
 
 def _details(header: Header, tensors: list[Tensor]) -> ModelDetails:

@@ -1,13 +1,14 @@
-"""Compute how many tokens a model of transformers has positions for, from its `config.json`."""
+"""Compute how many tokens a model has positions for, from its `config.json` or GGUF tensors."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from msgspec import UNSET, UnsetType
 
 from .description import positive_int
+from .gguf import Tensor
 
 #: Settings with the number of positions. Only one of them is present.
 _LENGTHS = (
@@ -38,3 +39,14 @@ def position_count(config: Mapping[str, Any]) -> int | UnsetType:
     if not isinstance(padding, int) or family == "mpnet":
         padding = _DEFAULT_PADDING
     return positive_int(length - padding - 1)
+
+
+def gguf_position_count(tensors: Iterable[Tensor], embedding_length: int) -> int | UnsetType:
+    """Return the number of rows in a GGUF model's table of positions; UNSET if it has none.
+
+    llama.cpp ends the process if a text is longer.
+    """
+    for tensor in tensors:
+        if tensor.name == "position_embd.weight":
+            return positive_int(tensor.elements // embedding_length)
+    return UNSET

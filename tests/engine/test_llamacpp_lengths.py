@@ -1,0 +1,76 @@
+"""Test texts at and beyond the end of a GGUF model's table of positions, alone and beside others.
+
+llama.cpp ends the process if a text is longer than the table.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from a3s_power_jupyter.contract.errors import ContextLengthExceeded
+from a3s_power_jupyter.contract.parameters import LoadParameters
+from a3s_power_jupyter.contract.types import (
+    CompletionRequest,
+    Embedded,
+    EmbeddingRequest,
+    Finished,
+    Sampling,
+)
+from a3s_power_jupyter.engine.llamacpp import LlamaCppEngine
+from a3s_power_jupyter.engine.protocol import Load
+from a3s_power_jupyter.store.formats.gguf_model import describe_gguf
+from support import tiny_gguf
+from support.engine_runs import run
+
+POSITIONS = 40
+
+
+def load(path: Path, **parameters: Any) -> LlamaCppEngine:
+    message = Load("gguf", (str(path),), LoadParameters(num_thread=1, **parameters))
+    return LlamaCppEngine.load(message, lambda _value: None)
+
+
+def words(number: int) -> str:
+    return " ".join(f"w{i % 50}" for i in range(number))
+
+
+def vectors(items: list[Any]) -> Any:
+    [item] = items
+    assert isinstance(item, Embedded)
+    return np.frombuffer(item.vectors, "<f4").reshape(-1, item.dimensions)
+
+
+@pytest.mark.parametrize("num_ctx", [None, 20, 4096])
+def test_texts_to_embed(tmp_path: Path, num_ctx: int | None) -> None:
+    """A text is refused, alone or in a list, and the other requests get their vectors."""
+    path = tiny_gguf.bert(tmp_path / "m.gguf", POSITIONS)
+    assert describe_gguf(path).context_length == POSITIONS
+    engine = load(path, **({} if num_ctx is None else {"num_ctx": num_ctx}))
+    limit = min(num_ctx or POSITIONS, POSITIONS)
+    assert engine.info.num_ctx == limit
+    longest, too_long = words(limit - 2), words(limit - 1)  # besides [CLS] and [SEP]
+    [alone] = map(vectors, run(engine, EmbeddingRequest([longest])))
+    engine.submit(engine.prepare(1, EmbeddingRequest([longest, "w1"])))
+    for texts in ([too_long], ["w1", too_long, "w2"], [words(1000)], [[5] * (limit + 1)]):
+        with pytest.raises(ContextLengthExceeded) as caught:
+            engine.prepare(2, EmbeddingRequest(texts))  # type: ignore[arg-type]
+        assert ("num_ctx" in caught.value.message) == (limit < POSITIONS)
+    outputs = engine.step()
+    assert np.abs(vectors([item for _, item in outputs])[0] - alone[0]).max() < 1e-5
+
+
+@pytest.mark.parametrize("num_ctx", [None, 4096])
+def test_prompts(tmp_path: Path, num_ctx: int | None) -> None:
+    path = tiny_gguf.gpt2(tmp_path / "m.gguf", POSITIONS)
+    engine = load(path, num_parallel=2, **({} if num_ctx is None else {"num_ctx": num_ctx}))
+    assert engine.info.num_ctx == POSITIONS
+    endless = Sampling(temperature=0.0, logit_bias={257: -1000.0})
+    lists = run(engine, CompletionRequest([5, 9], endless), CompletionRequest([7] * 30, endless))
+    for items, prompt in zip(lists, (2, 30), strict=True):
+        assert items[-1] == Finished("length", prompt, POSITIONS - prompt, 0)
+    with pytest.raises(ContextLengthExceeded, match="holds 40"):
+        engine.prepare(1, CompletionRequest([7] * POSITIONS))

@@ -1,0 +1,106 @@
+"""Create tiny random GGUF models of architectures with a table of positions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gguf
+import numpy as np
+from tokenizers.pre_tokenizers import ByteLevel
+
+SIZE, LAYERS, HEADS, FEED_FORWARD = 32, 2, 4, 48
+#: Words of BERT's vocabulary.
+WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *(f"\u2581w{i}" for i in range(59))]
+
+
+class _Adder:
+    """Add layers with random weights and biases to a file."""
+
+    def __init__(self, writer: gguf.GGUFWriter) -> None:
+        self._writer = writer
+        self._random = np.random.default_rng(5)
+
+    def __call__(self, name: str, *shape: int) -> None:
+        for kind, dimensions in (("weight", shape), ("bias", shape[:1])):
+            values = 0.3 * self._random.standard_normal(dimensions, np.float32)
+            self._writer.add_tensor(f"{name}.{kind}", values)
+
+    def table(self, name: str, rows: int) -> None:
+        values = self._random.standard_normal((rows, SIZE), np.float32)
+        self._writer.add_tensor(f"{name}.weight", values)
+
+
+def _write(writer: gguf.GGUFWriter, path: Path) -> Path:
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+def gpt2(path: Path, positions: int) -> Path:
+    """Write a GPT-2 with the vocabulary of all bytes and an end token."""
+    writer = gguf.GGUFWriter(path, "gpt2")
+    writer.add_context_length(positions)
+    writer.add_embedding_length(SIZE)
+    writer.add_block_count(LAYERS)
+    writer.add_feed_forward_length(FEED_FORWARD)
+    writer.add_head_count(HEADS)
+    writer.add_layer_norm_eps(1e-5)
+    tokens = [*sorted(ByteLevel.alphabet()), "ab", "<|endoftext|>"]
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("gpt-2")
+    writer.add_token_list(tokens)
+    writer.add_token_types([gguf.TokenType.NORMAL] * 257 + [gguf.TokenType.CONTROL])
+    writer.add_token_merges(["a b"])
+    writer.add_eos_token_id(257)
+    add = _Adder(writer)
+    add.table("token_embd", len(tokens))
+    add.table("position_embd", positions)
+    add("output_norm", SIZE)
+    for layer in range(LAYERS):
+        add(f"blk.{layer}.attn_norm", SIZE)
+        add(f"blk.{layer}.attn_qkv", 3 * SIZE, SIZE)
+        add(f"blk.{layer}.attn_output", SIZE, SIZE)
+        add(f"blk.{layer}.ffn_norm", SIZE)
+        add(f"blk.{layer}.ffn_up", FEED_FORWARD, SIZE)
+        add(f"blk.{layer}.ffn_down", SIZE, FEED_FORWARD)
+    return _write(writer, path)
+
+
+def bert(path: Path, positions: int) -> Path:
+    """Write a BERT with mean pooling and a WordPiece vocabulary of the words w0 to w58."""
+    writer = gguf.GGUFWriter(path, "bert")
+    writer.add_context_length(positions)
+    writer.add_embedding_length(SIZE)
+    writer.add_block_count(LAYERS)
+    writer.add_feed_forward_length(FEED_FORWARD)
+    writer.add_head_count(HEADS)
+    writer.add_layer_norm_eps(1e-12)
+    writer.add_causal_attention(False)
+    writer.add_pooling_type(gguf.PoolingType.MEAN)
+    writer.add_tokenizer_model("bert")
+    writer.add_token_list(WORDS)
+    writer.add_token_types([gguf.TokenType.CONTROL] * 5 + [gguf.TokenType.NORMAL] * 59)
+    writer.add_token_type_count(2)
+    for add_id, token in (
+        (writer.add_pad_token_id, 0), (writer.add_unk_token_id, 1), (writer.add_bos_token_id, 2),
+        (writer.add_eos_token_id, 3), (writer.add_sep_token_id, 3), (writer.add_mask_token_id, 4),
+    ):  # fmt: skip
+        add_id(token)
+    add = _Adder(writer)
+    for name, rows in (
+        ("token_embd", len(WORDS)),
+        ("position_embd", positions),
+        ("token_types", 2),
+    ):
+        add.table(name, rows)
+    add("token_embd_norm", SIZE)
+    for layer in range(LAYERS):
+        for name in ("attn_q", "attn_k", "attn_v", "attn_output"):
+            add(f"blk.{layer}.{name}", SIZE, SIZE)
+        add(f"blk.{layer}.ffn_up", FEED_FORWARD, SIZE)
+        add(f"blk.{layer}.ffn_down", SIZE, FEED_FORWARD)
+        add(f"blk.{layer}.attn_output_norm", SIZE)
+        add(f"blk.{layer}.layer_output_norm", SIZE)
+    return _write(writer, path)
