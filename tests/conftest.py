@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Generator, Iterator
@@ -18,9 +17,6 @@ from support.hub_server import HubServer, run_hub
 from support.model_files import smollm2 as find_smollm2
 from support.paths import SUPPORT
 from support.servers import Server
-
-#: Threads of OpenMP that spin at barriers make two models slow down each other a hundredfold.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 @pytest.fixture(scope="session")

@@ -23,6 +23,11 @@ from ..contract.parameters import LoadParameters
 #: Seconds between two decisions. Linux counts idle time in units of 10 ms.
 INTERVAL = 0.25
 
+#: If more threads turn out to be too many within `TRIAL` seconds, the next attempt waits twice as
+#: long as the last one, up to `TRIAL` seconds, because one step with too many threads can take a
+#: second.
+TRIAL = 4.0
+
 #: A process that used less than this many cores did not compute all the time, so the time that
 #: others left idle does not show how many cores it would get.
 ACTIVE_CORES = 0.5
@@ -83,6 +88,8 @@ class CpuThreads:
         self._clock = clock
         self._usage = self._read_usage()
         self._count = self.steady if self._adaptive else limit
+        self._raised = -math.inf
+        self._wait = 0.0
 
     @classmethod
     def from_parameters(cls, parameters: LoadParameters) -> CpuThreads:
@@ -99,8 +106,19 @@ class CpuThreads:
         """Return the number of threads for the next step."""
         if self._adaptive and self._clock() - self._usage.clock >= INTERVAL:
             before, self._usage = self._usage, self._read_usage()
-            self._count = self._best(self._available(before, self._usage))
+            self._change(self._best(self._available(before, self._usage)))
         return self._count
+
+    def _change(self, best: int) -> None:
+        """Reduce the number of threads at once, but raise it less often if it does not last."""
+        since = self._usage.clock - self._raised
+        if best < self._count:
+            failed = since < TRIAL
+            self._wait = min(max(2 * self._wait, 2 * INTERVAL), TRIAL) if failed else 0.0
+            self._count = best
+        elif best > self._count and since >= self._wait:
+            self._raised = self._usage.clock
+            self._count = best
 
     def _available(self, before: CpuUsage, now: CpuUsage) -> float:
         """Return the number of cores that other programs left for this process."""

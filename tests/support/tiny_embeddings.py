@@ -40,7 +40,7 @@ def load(directory: Path, **parameters: Any) -> EmbeddingEngine:
     message = Load(
         "huggingface",
         tuple(map(str, files)),
-        LoadParameters(num_thread=2, **parameters),
+        LoadParameters(num_thread=1, **parameters),
         names=tuple(str(path.relative_to(directory)) for path in files),
     )
     return EmbeddingEngine.load(message, lambda _value: None)

@@ -96,6 +96,21 @@ def test_a_model_leaves_a_core_to_a_program_that_starts_and_takes_it_back() -> N
     assert settle(machine, cpu_threads, steps=2) == [4]
 
 
+def test_a_raise_that_does_not_last_is_tried_less_often() -> None:
+    """Other programs use all cores every other half second."""
+    machine = Machine(2)
+    cpu_threads = machine.model()
+    raises, before = 0, 1
+    for step in range(240):  # a minute
+        machine.others = 2 if step // 2 % 2 else 0
+        (count,) = settle(machine, cpu_threads, steps=1)
+        raises += count > before
+        before = count
+    assert 5 <= raises <= 25
+    machine.others = 0
+    assert settle(machine, cpu_threads, steps=20) == [2]
+
+
 @pytest.mark.parametrize("cores", [2, 4, 8, 16])
 def test_two_models_share_the_cores(cores: int) -> None:
     """Each gets at least a third, also the one that starts when the other has all cores."""

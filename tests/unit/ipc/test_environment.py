@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from a3s_power_jupyter.ipc.environment import offline_environment, pull_environment
+from a3s_power_jupyter.ipc.environment import SPIN_COUNT, offline_environment, pull_environment
 
 SECRETS = [
     "OPENAI_API_KEY", "openrouter_api_key", "GPU_BOX_TOKEN", "MISTRAL_KEYS", "MY_APIKEY", "KEY",
@@ -45,6 +45,21 @@ def test_ggml_starts_no_debugger_unless_the_user_wants_it() -> None:
     assert offline_environment()["GGML_NO_BACKTRACE"] == "1"
     os.environ["GGML_NO_BACKTRACE"] = "0"
     assert offline_environment()["GGML_NO_BACKTRACE"] == "0"
+
+
+def test_waiting_threads_of_openmp_sleep_soon() -> None:
+    assert offline_environment()["GOMP_SPINCOUNT"] == SPIN_COUNT
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("GOMP_SPINCOUNT", "5"), ("OMP_WAIT_POLICY", "ACTIVE"), ("OMP_WAIT_POLICY", "PASSIVE")],
+)
+def test_the_users_settings_of_openmp_are_kept(name: str, value: str) -> None:
+    os.environ[name] = value
+    environment = offline_environment()
+    settings = {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & environment.keys()
+    assert {key: environment[key] for key in settings} == {name: value}
 
 
 def test_pulls_get_the_token_of_the_hub_and_the_proxies_only() -> None:

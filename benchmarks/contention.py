@@ -1,0 +1,235 @@
+"""Compare the speed of generation beside other programs and beside another model.
+
+    python -m venv llama-venv && llama-venv/bin/pip install xllamacpp
+    python benchmarks/contention.py --llama-python llama-venv/bin/python [--rounds 3]
+
+The servers are ours, with default parameters, with one thread, and with as many threads as cores,
+and llama.cpp's own server from the package xllamacpp. Without `--llama-python`, it is omitted.
+Clients stream completions of SmolLM2 through REST for a few seconds while the machine is idle, one
+core is busy, all cores are busy, or a second model answers the same number of clients. Each server
+has 8 slots of 1,024 tokens. Prints tokens per second, summed over all clients and models, and
+ratios. Takes about five minutes; nothing else should run on the machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx2
+import psutil
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from support import model_files, servers
+
+CORES = psutil.cpu_count(logical=False) or 1
+CLIENTS = (1, 8)
+SLOTS = max(CLIENTS)
+NUM_CTX = 1024
+#: Logit bias against the end tokens of SmolLM2.
+NO_END = {"0": -100, "2": -100, "4": -100}
+
+#: Name of a server in the table, and the load parameters of its models.
+OURS = {"ours": {}, "1 thread": {"num_thread": 1}, "all threads": {"num_thread": CORES}}
+LLAMA = "llama.cpp"
+
+#: Situation, number of busy processes, number of models that generate.
+SITUATIONS = [
+    ("idle", 0, 1),
+    ("one busy core", 1, 1),
+    ("all cores busy", CORES, 1),
+    ("two models", 0, 2),
+]
+
+#: Seconds before and after each measurement, for the first tokens and for the cancels.
+SETTLE = 0.5
+
+LLAMA_SERVER = f"""
+import sys, xllamacpp
+params = xllamacpp.CommonParams()
+params.model.path, params.hostnames, params.port = sys.argv[1], ["127.0.0.1"], 0
+params.n_parallel, params.n_ctx, params.verbosity = {SLOTS}, {SLOTS * NUM_CTX}, 0
+server = xllamacpp.Server(params)
+print(server.listening_address, flush=True)
+sys.stdin.read()
+"""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A model on a server."""
+
+    api: httpx2.Client
+    model: str
+
+
+@dataclass
+class Counter:
+    """Tokens of a number of clients, which stream until they are stopped."""
+
+    targets: list[Target]
+    clients: int
+    tokens: int = 0
+    stopping: bool = False
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def rate(self, seconds: float) -> float:
+        """Return the tokens per second of all clients."""
+        threads = [
+            threading.Thread(target=self._stream, args=(target, client))
+            for target in self.targets
+            for client in range(self.clients)
+        ]
+        for thread in threads:
+            thread.start()
+        time.sleep(SETTLE)
+        began, before = time.perf_counter(), self.tokens
+        time.sleep(seconds)
+        count, took = self.tokens - before, time.perf_counter() - began
+        self.stopping = True
+        for thread in threads:
+            thread.join()
+        time.sleep(SETTLE)
+        return count / took
+
+    def _stream(self, target: Target, client: int) -> None:
+        number = 0
+        while not self.stopping:
+            number += 1
+            body = {
+                "model": target.model,
+                "prompt": f"Story {number} of author {client}. Once upon a time, there was",
+                "max_tokens": 400,
+                "stream": True,
+                "logit_bias": NO_END,
+            }
+            with target.api.stream("POST", "v1/completions", json=body) as reply:
+                reply.raise_for_status()
+                for line in reply.iter_lines():
+                    if self.stopping:
+                        return
+                    if line.startswith("data: {"):
+                        with self.lock:
+                            self.tokens += 1
+
+
+@contextmanager
+def busy_processes(count: int) -> Iterator[None]:
+    command = [sys.executable, "-c", "while True: pass"]
+    processes = [subprocess.Popen(command) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
+@contextmanager
+def our_models(model: Path) -> Iterator[dict[str, list[Target]]]:
+    """Run our server with two models for each name."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        servers.run_server(Path(folder), "--PowerApp.max_loaded_models=0", headless=True) as server,
+        server.api() as api,
+    ):
+        targets: dict[str, list[Target]] = {name: [] for name in OURS}
+        for name, parameters in OURS.items():
+            for number in range(2):
+                id_ = f"{name}-{number}".replace(" ", "-")
+                defaults = {"num_parallel": SLOTS, "num_ctx": NUM_CTX, "keep_alive": -1}
+                body = {
+                    "name": id_,
+                    "path": str(model),
+                    "default_parameters": defaults | parameters,
+                }
+                api.post("v1/models", json=body).raise_for_status()
+                api.post(f"v1/models/{id_}/load", json={}).raise_for_status()
+                targets[name].append(Target(api, id_))
+        yield targets
+
+
+@contextmanager
+def llama_model(python: Path, model: Path) -> Iterator[Target]:
+    """Run llama.cpp's server."""
+    process = subprocess.Popen(
+        [python, "-c", LLAMA_SERVER, model],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        url = process.stdout.readline().strip()
+        if not url:
+            raise SystemExit(
+                f"llama.cpp's server did not start. Is xllamacpp installed in {python}?"
+            )
+        with httpx2.Client(base_url=url, timeout=120, trust_env=False) as api:
+            yield Target(api, "smollm2")
+    finally:
+        process.kill()
+        process.wait()
+
+
+def measure(
+    targets: dict[str, list[Target]], rounds: int, seconds: float
+) -> dict[tuple[str, int, str], float]:
+    """Return the median tokens per second, by situation, number of clients and server."""
+    rates: dict[tuple[str, int, str], list[float]] = {}
+    for _ in range(rounds):
+        for situation, busy, models in SITUATIONS:
+            with busy_processes(busy):
+                for clients in CLIENTS:
+                    for name, found in targets.items():
+                        rate = Counter(found[:models], clients).rate(seconds)
+                        rates.setdefault((situation, clients, name), []).append(rate)
+                        print(f"{situation}, {clients}, {name}: {rate:.1f}", file=sys.stderr)
+    return {key: statistics.median(values) for key, values in rates.items()}
+
+
+def show(rates: dict[tuple[str, int, str], float], names: list[str]) -> None:
+    """Print the tokens per second, and our speed divided by that of each other server."""
+    others = names[1:]
+    print("| | clients | " + " | ".join(names) + "".join(f" | / {name}" for name in others) + " |")
+    print("|---" * (2 + len(names) + len(others)) + "|")
+    for situation, _busy, _models in SITUATIONS:
+        for clients in CLIENTS:
+            got = [rates[situation, clients, name] for name in names]
+            cells = [f"{rate:.1f}" for rate in got]
+            cells += [f"{got[0] / rate:.2f}" if rate else "-" for rate in got[1:]]
+            print(f"| {situation} | {clients} | " + " | ".join(cells) + " |")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=2.0, help="length of a measurement")
+    parser.add_argument("--llama-python", type=Path, help="interpreter that has xllamacpp")
+    options = parser.parse_args()
+    model = model_files.smollm2()
+    with ExitStack() as stack:
+        targets = stack.enter_context(our_models(model))
+        if options.llama_python is not None:
+            targets[LLAMA] = [
+                stack.enter_context(llama_model(options.llama_python, model)) for _ in range(2)
+            ]
+        rates = measure(targets, options.rounds, options.seconds)
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
+    print(f"{CORES} cores, {options.rounds} rounds of {options.seconds} s, load {load:.1f}\n")
+    show(rates, list(targets))
+
+
+if __name__ == "__main__":
+    main()
