@@ -53,7 +53,6 @@ export class CommTransport implements Transport {
         onReceived();
         onEvent(event as PowerEvent);
       }
-      return true;
     };
     return reconnect(connect, onLost, signal);
   }

@@ -56,21 +56,25 @@ export class FetchTransport implements Transport {
     return reconnect(connect, onLost, signal, this.options.retryDelay);
   }
 
-  /** Read `GET /v1/events` over one connection. Resolves with false if the route does not exist. */
+  /** Read `GET /v1/events` over one connection. */
   private async readEventFeed(
     onEvent: (event: PowerEvent) => void,
     signal: AbortSignal
-  ): Promise<boolean> {
+  ): Promise<void> {
     const idle = new IdleTimeout(signal, this.options.idleTimeout ?? 45_000);
     try {
       const response = await this.fetch('v1/events', { signal: idle.signal });
       if (response.status === 404) {
-        return false; // The extension is not installed, and cannot be until the server restarts.
+        throw new RequestError(
+          'The server extension a3s_power_jupyter does not run in this notebook server. ' +
+            'Install or enable it, then restart the server.',
+          '',
+          response.status
+        );
       }
       for await (const event of readEvents(response, () => idle.restart())) {
         onEvent(event as PowerEvent);
       }
-      return true;
     } finally {
       idle.close();
     }

@@ -1,15 +1,18 @@
 /** Reconnection with exponential backoff. */
 
+import { RequestError } from './transport.js';
+
 const MAX_DELAY = 30_000;
 
 /**
- * Call `connect` again whenever it ends, until it resolves with false or `signal` is aborted.
+ * Call `connect` again whenever it ends, until `signal` is aborted.
  *
  * `onLost` is called whenever a connection ends. The first retry waits `delay` milliseconds, and
  * the delay doubles with each further retry, up to 30 s. `connect` calls `onReceived` to reset it.
+ * Rejects with the error of `connect` if it is final.
  */
 export async function reconnect(
-  connect: (onReceived: () => void) => Promise<boolean>,
+  connect: (onReceived: () => void) => Promise<void>,
   onLost: () => void,
   signal: AbortSignal,
   delay = 1_000
@@ -20,11 +23,12 @@ export async function reconnect(
   };
   for (;;) {
     try {
-      if (!(await connect(onReceived))) {
-        return;
-      }
+      await connect(onReceived);
     } catch (error) {
       if (!signal.aborted) {
+        if (error instanceof RequestError && error.isFinal) {
+          throw error;
+        }
         console.warn('a3s-power: lost the connection to the event stream.', error);
       }
     }

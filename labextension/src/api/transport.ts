@@ -11,8 +11,8 @@ export interface Transport {
   /**
    * Call `onEvent` with each event of `GET /v1/events` until `signal` is aborted.
    *
-   * Calls `onLost` and reconnects whenever the connection is lost. Resolves early if the server
-   * does not have the route.
+   * Calls `onLost` and reconnects whenever the connection is lost. Rejects with a `RequestError`
+   * if the server refuses the request for good.
    */
   follow(
     onEvent: (event: PowerEvent) => void,
@@ -21,34 +21,47 @@ export interface Transport {
   ): Promise<void>;
 }
 
-/** A failed request; `code` is the error code of the API, if the server sent one. */
+/** HTTP statuses from 400 to 499 that may pass; 424 is JupyterHub's for a server that starts. */
+const TEMPORARY = [408, 424, 425, 429];
+
+/**
+ * A failed request. `code` is the error code of the API, if the server sent one, and `status` the
+ * HTTP status, if there was a response.
+ */
 export class RequestError extends Error {
   constructor(
     message: string,
-    readonly code = ''
+    readonly code = '',
+    readonly status = 0
   ) {
     super(message);
+  }
+
+  /** Whether the same request would fail again. */
+  get isFinal(): boolean {
+    return this.status >= 400 && this.status < 500 && !TEMPORARY.includes(this.status);
   }
 }
 
 /** Return the error of a response with an error status. A proxy may have sent it. */
 export async function errorOfResponse(response: Response): Promise<RequestError> {
+  const { status } = response;
   const text = await response.text();
   try {
-    const error = errorInBody(JSON.parse(text));
+    const error = errorInBody(JSON.parse(text), status);
     if (error !== null) {
       return error;
     }
   } catch {
     // The body is not JSON, so it is not from this server extension.
   }
-  return new RequestError(`The server replied with HTTP status ${response.status}.`);
+  return new RequestError(`The server replied with HTTP status ${status}.`, '', status);
 }
 
 /** Return the error in `{"error": {"message", "code"}}`, or null for any other JSON. */
-export function errorInBody(body: unknown): RequestError | null {
+export function errorInBody(body: unknown, status = 0): RequestError | null {
   const error = (body as { error?: { message?: string; code?: string } } | null | undefined)?.error;
-  return error ? new RequestError(String(error.message), error.code) : null;
+  return error ? new RequestError(String(error.message), error.code, status) : null;
 }
 
 /** Return the message of a thrown value. */

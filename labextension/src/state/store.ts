@@ -1,12 +1,16 @@
 /** Keep the state of a server up to date, with one event stream for all views of a page. */
 
-import type { Transport } from '../api/transport.js';
+import { messageOf, type Transport } from '../api/transport.js';
 import { EMPTY, reduce, type State } from './state.js';
 
-/** `lost` means that the state may be out of date while the store reconnects. */
-export type ConnectionStatus = 'connecting' | 'connected' | 'lost';
+/**
+ * `lost` means that the state may be out of date while the store reconnects, and `refused` that it
+ * does not reconnect until the page becomes visible again.
+ */
+export type ConnectionStatus = 'connecting' | 'connected' | 'lost' | 'refused';
 
-export type Listener = (state: State, connection: ConnectionStatus) => void;
+/** Receives the state, the connection, and the reason if the connection was refused. */
+export type Listener = (state: State, connection: ConnectionStatus, reason: string) => void;
 
 /** Milliseconds to keep the stream open without listeners, in case a new one subscribes. */
 const LINGER = 2_000;
@@ -15,6 +19,7 @@ export class Store {
   private readonly listeners = new Set<Listener>();
   private state: State = EMPTY;
   private connection: ConnectionStatus = 'connecting';
+  private reason = '';
   private stream: AbortController | null = null;
   private lingering: ReturnType<typeof setTimeout> | undefined;
   private readonly onVisibilityChange = () => this.connectWhileVisible();
@@ -34,7 +39,7 @@ export class Store {
     this.listeners.add(listener);
     this.document.addEventListener('visibilitychange', this.onVisibilityChange);
     this.connectWhileVisible();
-    listener(this.state, this.connection);
+    listener(this.state, this.connection, this.reason);
     return () => {
       this.listeners.delete(listener);
       if (this.listeners.size === 0) {
@@ -73,14 +78,18 @@ export class Store {
     } else if (this.stream === null) {
       this.stream = new AbortController();
       const { signal } = this.stream;
-      const onLost = () => {
+      const fail = (connection: ConnectionStatus, reason?: string) => {
         if (!signal.aborted) {
-          this.publish(this.state, 'lost');
+          this.publish(this.state, connection, reason);
         }
       };
-      void this.transport
-        .follow(event => this.publish(reduce(this.state, event), 'connected'), onLost, signal)
-        .then(onLost);
+      this.transport
+        .follow(
+          event => this.publish(reduce(this.state, event), 'connected'),
+          () => fail('lost'),
+          signal
+        )
+        .catch((error: unknown) => fail('refused', messageOf(error)));
     }
   }
 
@@ -88,13 +97,15 @@ export class Store {
     this.stream?.abort();
     this.stream = null;
     this.connection = 'connecting';
+    this.reason = '';
   }
 
-  private publish(state: State, connection: ConnectionStatus): void {
+  private publish(state: State, connection: ConnectionStatus, reason = ''): void {
     this.state = state;
     this.connection = connection;
+    this.reason = reason;
     for (const listener of this.listeners) {
-      listener(state, connection);
+      listener(state, connection, reason);
     }
   }
 }

@@ -47,7 +47,9 @@ export class ModelTable {
     );
     const tools = h('div', { class: 'a3s-row' }, this.createPullForm(), this.filter);
     this.element = root('a3s-models', tools, this.error, this.pulls, this.status, scroll);
-    this.unsubscribe = store.subscribe((state, connection) => this.update(state, connection));
+    this.unsubscribe = store.subscribe((state, connection, reason) =>
+      this.update(state, connection, reason)
+    );
     this.timer = setInterval(() => this.tick(), TICK);
   }
 
@@ -133,10 +135,10 @@ export class ModelTable {
     this.arrange();
   }
 
-  private update(state: State, connection: ConnectionStatus): void {
+  private update(state: State, connection: ConnectionStatus, reason: string): void {
     const before = this.state;
     this.state = state;
-    setText(this.status, statusText(state, connection));
+    setText(this.status, statusText(state, connection, reason));
     if (state.pulls !== before.pulls) {
       this.updatePulls();
     }
@@ -240,7 +242,7 @@ export class ModelTable {
   }
 }
 
-function statusText({ models }: State, connection: ConnectionStatus): string {
+function statusText({ models }: State, connection: ConnectionStatus, reason: string): string {
   switch (connection) {
     case 'connecting':
       return 'Connecting to the server…';
@@ -248,5 +250,7 @@ function statusText({ models }: State, connection: ConnectionStatus): string {
       return memorySummary(models);
     case 'lost':
       return 'Connection lost. Reconnecting… The table may be out of date.';
+    case 'refused':
+      return `No connection: ${reason}`;
   }
 }

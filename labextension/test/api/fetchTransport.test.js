@@ -65,15 +65,48 @@ test('aborting closes the connection', async () => {
 
 test('a server without the extension is requested only once', async () => {
   reply = response => response.writeHead(404).end();
-  assert.deepEqual(await log(() => false), []);
+  await assert.rejects(
+    log(() => false),
+    /a3s_power_jupyter does not run/
+  );
   assert.equal(requests, 1);
 });
 
-test('an error status is retried', async t => {
-  t.mock.method(console, 'warn', () => {});
-  reply = (response, n) => (n < 3 ? response.writeHead(503).end() : send(response, { n }));
-  assert.deepEqual(await log(entries => entries.length === 3), ['lost', 'lost', { n: 3 }]);
+for (const status of [400, 401, 403, 405, 410]) {
+  test(`a refusal with status ${status} is final, and gives its reason`, async () => {
+    const body = JSON.stringify({ error: { message: 'Log in first.', code: 'unauthorized' } });
+    reply = response => response.writeHead(status).end(body);
+    await assert.rejects(
+      log(() => false),
+      { message: 'Log in first.', code: 'unauthorized', status }
+    );
+    assert.equal(requests, 1);
+  });
+}
+
+test('a refusal after a connection ends the reconnection', async () => {
+  reply = (response, n) => {
+    if (n === 1) {
+      send(response, { n });
+      response.end();
+    } else {
+      response.writeHead(403).end('<html>');
+    }
+  };
+  await assert.rejects(
+    log(() => false),
+    /HTTP status 403/
+  );
+  assert.equal(requests, 2);
 });
+
+for (const status of [424, 429, 500, 503]) {
+  test(`status ${status} is retried`, async t => {
+    t.mock.method(console, 'warn', () => {});
+    reply = (response, n) => (n < 3 ? response.writeHead(status).end() : send(response, { n }));
+    assert.deepEqual(await log(entries => entries.length === 3), ['lost', 'lost', { n: 3 }]);
+  });
+}
 
 test('an idle connection is replaced', async t => {
   t.mock.method(console, 'warn', () => {});

@@ -19,8 +19,8 @@ class FakeTransport {
   streams = [];
 
   follow(onEvent, onLost, signal) {
-    return new Promise(resolve => {
-      this.streams.push({ onEvent, onLost, signal, end: resolve });
+    return new Promise((_resolve, reject) => {
+      this.streams.push({ onEvent, onLost, signal, refuse: reject });
     });
   }
 }
@@ -52,6 +52,25 @@ test('a lost connection keeps the state', () => {
   assert.deepEqual(last, [1, 'lost']);
 });
 
+test('a refusal is final until the page becomes visible again', async () => {
+  const transport = new FakeTransport();
+  const document = new FakeDocument();
+  const store = new Store(transport, document);
+  let last;
+  store.subscribe((state, connection, reason) => (last = [state.models.size, connection, reason]));
+  transport.streams[0].onEvent(SNAPSHOT);
+  transport.streams[0].refuse(new Error('Log in first.'));
+  await sleep(1);
+  assert.deepEqual(last, [1, 'refused', 'Log in first.']);
+  store.subscribe((state, connection, reason) => (last = [connection, reason]));
+  assert.deepEqual(last, ['refused', 'Log in first.']);
+  assert.equal(transport.streams.length, 1);
+  document.setVisibility('hidden');
+  document.setVisibility('visible');
+  transport.streams[1].onEvent(SNAPSHOT);
+  assert.deepEqual(last, ['connected', '']);
+});
+
 test('a hidden page disconnects, and reconnects when it becomes visible', () => {
   const transport = new FakeTransport();
   const document = new FakeDocument();
@@ -80,7 +99,7 @@ test('the instance is null if the server does not have the extension', async () 
   transport.streams[0].onEvent(SNAPSHOT);
   assert.equal(await present, 'one');
   const absent = new Store(transport, new FakeDocument(), 1).instance();
-  transport.streams[1].end();
+  transport.streams[1].refuse(new Error('Not here.'));
   assert.equal(await absent, null);
 });
 
