@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
@@ -12,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import UNSET
 
-from ..contract.errors import ContextLengthExceeded, InvalidParameter, ModelProducesNaN
 from ..contract.types import (
     ChatRequest,
     CompletionRequest,
@@ -154,90 +152,6 @@ def _echo(request: ChatRequest | CompletionRequest, token_to_piece: Callable[[in
     if isinstance(request.prompt, str):
         return request.prompt
     return b"".join(map(token_to_piece, request.prompt)).decode("utf-8", "replace")
-
-
-def check_prompt(tokens: Sequence[int], *, num_ctx: int, trained_ctx: int) -> None:
-    """Raise if a prompt is empty or leaves no room for an answer in the context.
-
-    Raises
-    ------
-    InvalidParameter
-        If the prompt is empty.
-    ContextLengthExceeded
-        If the prompt fills the context of `num_ctx` tokens.
-    """
-    if not tokens:
-        raise InvalidParameter("The prompt is empty. Give at least one token.", param="prompt")
-    if len(tokens) >= num_ctx:
-        raise ContextLengthExceeded(
-            f"The prompt has {len(tokens)} tokens, but the context holds {num_ctx}, including the "
-            f"answer. Shorten the prompt{_larger(num_ctx, trained_ctx)}."
-        )
-
-
-def _larger(num_ctx: int, trained_ctx: int) -> str:
-    """Advise a larger `num_ctx`, unless it is already the trained length (0 if unknown)."""
-    if trained_ctx == 0:
-        return ", or load the model with a larger num_ctx"
-    if trained_ctx <= num_ctx:
-        return ""
-    return f", or load the model with a larger num_ctx (it was trained for {trained_ctx})"
-
-
-def check_token_ids(tokens: Sequence[int], vocab_size: int) -> None:
-    """Raise if a token id is outside the vocabulary.
-
-    Raises
-    ------
-    InvalidParameter
-        If an id is negative or at least `vocab_size`.
-    """
-    if not tokens or 0 <= min(tokens) <= max(tokens) < vocab_size:
-        return
-    token = next(token for token in tokens if not 0 <= token < vocab_size)
-    raise InvalidParameter(
-        f"Token id {token} is not in the model's vocabulary of {vocab_size} tokens."
-    )
-
-
-def check_finite(values: npt.NDArray[Any]) -> None:
-    """Raise if logits or the values of a vector are NaN or infinite.
-
-    Single logits may be minus infinity, which is a probability of zero. The values are read only
-    once, since the maximum of values with a NaN is NaN.
-
-    Raises
-    ------
-    ModelProducesNaN
-        If a value is NaN or infinity, or all values are minus infinity.
-    """
-    if not math.isfinite(values.max()):
-        raise ModelProducesNaN(
-            "The model computed numbers that are not finite (NaN or infinity) for this request. "
-            "Its files may be damaged: pull the model again with force, or register another file. "
-            "If it was quantized or loaded with a kv_cache_type, try another type."
-        )
-
-
-def require_one(logits: npt.NDArray[Any]) -> None:
-    """Check that a schema left a token to sample.
-
-    Parameters
-    ----------
-    logits : ndarray
-        Minus infinity for tokens that the schema does not allow.
-
-    Raises
-    ------
-    InvalidParameter
-        If it left none.
-    """
-    if logits.max() == -np.inf:
-        raise InvalidParameter(
-            "The model cannot write an answer that keeps this JSON schema: its vocabulary has no "
-            "token that may come next.",
-            param="response_format",
-        )
 
 
 def or_default(value: Any, default: Any) -> Any:

@@ -22,8 +22,9 @@ from a3s_power_jupyter.contract.types import (
     Sampling,
 )
 from a3s_power_jupyter.engine.base import Engine
+from a3s_power_jupyter.engine.checks import check_finite
 from a3s_power_jupyter.engine.embeddings import EmbeddingEngine
-from a3s_power_jupyter.engine.generation import IMPOSSIBLE, check_finite, token_logprob
+from a3s_power_jupyter.engine.generation import IMPOSSIBLE, token_logprob
 from a3s_power_jupyter.engine.llamacpp import LlamaCppEngine
 from a3s_power_jupyter.engine.protocol import Load
 from a3s_power_jupyter.engine.transformers import TransformersEngine

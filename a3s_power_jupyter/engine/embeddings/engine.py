@@ -19,7 +19,7 @@ from ...contract.parameters import DEFAULT_NUM_CTX
 from ...contract.text import quoted
 from ...contract.types import Embedded, EmbeddingRequest, Request
 from ..base import Engine, ProgressCallback, StepOutput
-from ..generation import check_finite
+from ..checks import check_finite
 from ..protocol import Load, Loaded
 from ..transformers.failures import computation_error
 from ..transformers.model import LoadedModel

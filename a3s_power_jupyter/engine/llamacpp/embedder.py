@@ -16,7 +16,7 @@ from ...contract.errors import (
 )
 from ...contract.types import Embedded, EmbeddingRequest
 from ..base import StepOutput, request_error
-from ..generation import check_finite
+from ..checks import check_finite
 from .backend import last_errors
 from .decoder import Decoder
 from .model import LlamaModel
@@ -94,6 +94,7 @@ class Embedder:
     def _tokenize(self, value: str | list[int]) -> list[int]:
         vocab = self._model.vocab
         if isinstance(value, str):
+            vocab.check_length(value, self._model.num_ctx)
             tokens = vocab.tokenize(value, add_special=True)
         else:
             tokens = list(value)

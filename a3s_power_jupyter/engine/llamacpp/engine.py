@@ -16,7 +16,8 @@ from ...contract.errors import (
 )
 from ...contract.types import ChatRequest, CompletionRequest, EmbeddingRequest, Request
 from ..base import Engine, ProgressCallback, StepOutput, request_error
-from ..generation import Generation, check_prompt
+from ..checks import check_prompt
+from ..generation import Generation
 from ..protocol import Load, Loaded
 from ..rendering.renderer import renderer
 from ..template import ChatTemplate, as_parts, as_text, require_template
@@ -143,7 +144,7 @@ class LlamaCppEngine(Engine[TextJob | EmbeddingJob]):
         if isinstance(request, ChatRequest):
             return self._chat_prompt(request, slots)
         if isinstance(request.prompt, str):
-            return Prompt(self._vocab.tokenize(request.prompt, add_special=True))
+            return Prompt(self._tokenize(request.prompt, add_special=True))
         self._vocab.check(request.prompt)
         return Prompt(list(request.prompt))
 
@@ -151,17 +152,22 @@ class LlamaCppEngine(Engine[TextJob | EmbeddingJob]):
         if not request.images:
             text = self._render(request.messages)
             add_special = not self._vocab.starts_with_bos(text)
-            return Prompt(self._vocab.tokenize(text, add_special=add_special))
+            return Prompt(self._tokenize(text, add_special=add_special))
         projector = self._projector
         if projector is None:
             raise InvalidParameter(
                 "The model does not support images. Send text only.", param="messages"
             )
         text = self._render(as_text(request.messages, projector.marker))
+        self._vocab.check_length(text, self.info.num_ctx)
         add_special = not self._vocab.starts_with_bos(text)
         prompt = projector.tokenize(text, request.images, add_special=add_special)
         projector.check(prompt, slots.context)
         return prompt
+
+    def _tokenize(self, text: str, *, add_special: bool) -> list[int]:
+        self._vocab.check_length(text, self.info.num_ctx)
+        return self._vocab.tokenize(text, add_special=add_special)
 
     def _render(self, messages: list[dict[str, Any]]) -> str:
         template = require_template(self._template)

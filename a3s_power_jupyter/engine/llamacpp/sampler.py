@@ -12,15 +12,14 @@ import numpy as np
 from msgspec import UNSET, UnsetType
 
 from ...contract.types import Sampling, TokenLogprob
+from ..checks import check_finite, require_one
 from ..generation import (
     DEFAULT_MIN_P,
     DEFAULT_TEMPERATURE,
     DEFAULT_TOP_K,
     DEFAULT_TOP_P,
     PENALTY_LAST_N,
-    check_finite,
     or_default,
-    require_one,
     token_logprob,
 )
 from ..schema import unsupported

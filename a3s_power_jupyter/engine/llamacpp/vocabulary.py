@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import llama_cpp as lc
 
-from ..generation import check_token_ids
+from ..checks import TextLimit, check_token_ids
+
+#: Types of vocabularies in which each byte of a text is part of a token.
+_COMPLETE = (
+    lc.LLAMA_VOCAB_TYPE_SPM,
+    lc.LLAMA_VOCAB_TYPE_BPE,
+    lc.LLAMA_VOCAB_TYPE_RWKV,
+    lc.LLAMA_VOCAB_TYPE_PLAMO2,
+)
+_STRIPS_SPACE = lc.LLAMA_TOKEN_ATTR_LSTRIP | lc.LLAMA_TOKEN_ATTR_RSTRIP
 
 
 class Vocabulary:
@@ -31,6 +41,22 @@ class Vocabulary:
         self._eog: dict[int, bool] = {}
         self.bos_text = self._special_text(lc.llama_vocab_bos(pointer))
         self.eos_text = self._special_text(lc.llama_vocab_eos(pointer))
+
+    @cached_property
+    def longest_text(self) -> TextLimit:
+        """The longest text that tokens can hold; it takes up to 0.2 s to compute."""
+        if lc.llama_vocab_type(self.pointer) not in _COMPLETE:
+            return TextLimit(None)
+        tokens = range(self.size)
+        # Without a buffer, the length is returned as a negative number.
+        longest = max(-lc.llama_token_to_piece(self.pointer, t, None, 0, 0, True) for t in tokens)
+        strips = any(lc.llama_vocab_get_attr(self.pointer, t) & _STRIPS_SPACE for t in tokens)
+        return TextLimit(max(1, longest), ignores_space=strips)
+
+    def check_length(self, text: str, num_ctx: int) -> None:
+        """Raise `ContextLengthExceeded` if `num_ctx` tokens cannot hold a text."""
+        if len(text) * 4 > num_ctx:  # each token covers at least one of at most 4 bytes
+            self.longest_text.check(text, num_ctx)
 
     def tokenize(self, text: str, *, add_special: bool) -> list[int]:
         """Return the token ids of a text. Special tokens in the text are recognized."""

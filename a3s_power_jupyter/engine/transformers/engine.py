@@ -21,7 +21,8 @@ from ...contract.types import (
     Sampling,
 )
 from ..base import Engine, ProgressCallback, StepOutput, first_line, request_error
-from ..generation import Generation, check_finite, check_prompt, token_logprob
+from ..checks import check_finite, check_prompt
+from ..generation import Generation, token_logprob
 from ..protocol import Load, Loaded
 from ..rendering.renderer import renderer
 from ..template import ChatTemplate, require_template

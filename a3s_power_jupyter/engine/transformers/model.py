@@ -24,13 +24,13 @@ from ...contract.text import quoted
 from ...store.formats.positions import position_count
 from ...store.staging import linked_directory
 from ..base import ProgressCallback, first_line
-from ..generation import check_token_ids
+from ..checks import TextLimit, check_token_ids
 from ..heartbeat import HEARTBEAT
 from ..protocol import Load
 from ..threads import CpuThreads
 from . import hqq
 from .devices import Placement, choose_placement
-from .tokenizer import TokenBytes, read_tokenizer
+from .tokenizer import TokenBytes, read_tokenizer, text_limit
 from .weights import load_weights
 
 #: Tables of positions of a language model: beyond their end there is no position.
@@ -192,8 +192,15 @@ class LoadedModel:
             token_ids |= set(ids) if isinstance(ids, list) else {ids}
         return sorted(token for token in token_ids if isinstance(token, int))
 
+    @cached_property
+    def longest_text(self) -> TextLimit:
+        """The longest text that tokens can hold."""
+        return text_limit(self.tokenizer)
+
     def tokenize(self, text: str) -> list[int]:
         """Return the token ids of a text, with special tokens unless the text starts with them."""
+        if len(text) * 4 > self.num_ctx:  # each token covers at least one of at most 4 bytes
+            self.longest_text.check(text, self.num_ctx)
         add_special = not self.starts_with_bos(text)
         tokens = list(self.tokenizer(text, add_special_tokens=add_special)["input_ids"])
         self.check_text(tokens)

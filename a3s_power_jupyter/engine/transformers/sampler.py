@@ -16,6 +16,7 @@ import numpy.typing as npt
 from msgspec import UNSET
 
 from ...contract.types import Sampling
+from ..checks import require_one
 from ..generation import (
     DEFAULT_MIN_P,
     DEFAULT_TEMPERATURE,
@@ -23,7 +24,6 @@ from ..generation import (
     DEFAULT_TOP_P,
     PENALTY_LAST_N,
     or_default,
-    require_one,
 )
 from ..schema import schema_text, unsupported
 

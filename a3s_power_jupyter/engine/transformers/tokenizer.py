@@ -11,6 +11,7 @@ import transformers
 
 from ...contract.errors import ModelLoadFailed
 from ..base import first_line
+from ..checks import TextLimit
 
 _BYTE = re.compile(r"<0x([0-9A-F]{2})>")
 _SPACE = "\u2581"  # SentencePiece's space
@@ -54,6 +55,39 @@ def read_tokenizer(directory: Path) -> Any:
             f"({files}). Download the whole model."
         )
     return tokenizer
+
+
+#: Normalizers that keep each byte of a text, or replace it by as many, and how much shorter others
+#: may make it: a Hangul syllable has 3 bytes, its decomposed form 9.
+_NORMALIZERS = {"Prepend": 1, "Replace": 1, "NFC": 3}
+
+
+def text_limit(tokenizer: Any) -> TextLimit:
+    """Return the longest text that tokens can hold."""
+    state = json.loads(tokenizer.backend_tokenizer.to_str())
+    shrinks = _shrinks(state.get("normalizer"))
+    model = state.get("model") or {}
+    complete = model.get("byte_fallback") or "ByteLevel" in json.dumps(state.get("pre_tokenizer"))
+    if model.get("type") != "BPE" or not complete or shrinks is None:
+        return TextLimit(None)
+    longest = max((len(token.encode()) for token in tokenizer.get_vocab()), default=1)
+    added = state.get("added_tokens") or []
+    strips = any(token.get("lstrip") or token.get("rstrip") for token in added)
+    return TextLimit(longest * shrinks, ignores_space=strips)
+
+
+def _shrinks(normalizer: dict[str, Any] | None) -> int | None:
+    """Return how much shorter a normalizer can make a text; None if this is not known."""
+    if normalizer is None:
+        return 1
+    factor = 1
+    for part in normalizer.get("normalizers", [normalizer]):
+        known = _NORMALIZERS.get(part["type"])
+        is_space = part.get("pattern") == {"String": " "} and part.get("content")
+        if known is None or (part["type"] == "Replace" and not is_space):
+            return None
+        factor *= known
+    return factor
 
 
 class TokenBytes:

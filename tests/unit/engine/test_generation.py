@@ -15,12 +15,8 @@ from a3s_power_jupyter.contract.types import (
     Started,
     TokenLogprob,
 )
-from a3s_power_jupyter.engine.generation import (
-    Generation,
-    TextStream,
-    check_prompt,
-    check_token_ids,
-)
+from a3s_power_jupyter.engine.checks import check_prompt, check_token_ids
+from a3s_power_jupyter.engine.generation import Generation, TextStream
 
 LOGPROB = TokenLogprob("a", [97], -0.5, [])
 
