@@ -48,7 +48,7 @@ _LOG_LEVELS = {"WARNING": logging.WARNING, "ERROR": logging.ERROR, "CRITICAL": l
 #: terminal.
 _CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 
-#: What Rust and C++ write before they abort because an allocation failed.
+#: Reasons of Rust and C++ to abort because an allocation failed.
 _NO_MEMORY = re.compile(r"memory allocation of \d+ bytes failed|std::bad_alloc")
 
 
@@ -104,7 +104,6 @@ class Child(Generic[Command, Message]):
         self._outbox: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._exited = asyncio.Event()
         self._log_tail: deque[str] = deque(maxlen=LOG_LINES)
-        self._allocation_failed = False
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -156,7 +155,9 @@ class Child(Generic[Command, Message]):
     @property
     def exceeded_memory(self) -> bool:
         """Whether the process ended because of its memory limit."""
-        return self._memory.exceeded or (self._memory.refuses and self._allocation_failed)
+        if self._memory.exceeded:
+            return True
+        return self._memory.refuses and _NO_MEMORY.search(self._own_exit_reason()) is not None
 
     def send(self, command: Command) -> None:
         """Queue a command. Commands for a process that has exited are dropped.
@@ -185,6 +186,9 @@ class Child(Generic[Command, Message]):
         """Return why the process exited, as a phrase for an error message."""
         if self.exceeded_memory:
             return f"it exceeded its memory limit of {self._memory.limit / 2**30:.1f} GiB"
+        return self._own_exit_reason()
+
+    def _own_exit_reason(self) -> str:
         return exit_reason(self._process.returncode, list(self._log_tail))
 
     # ------------------------------------------------------------ threads
@@ -232,8 +236,6 @@ class Child(Generic[Command, Message]):
             if not line:
                 continue
             self._log_tail.append(line[:LINE_LENGTH])
-            if _NO_MEMORY.search(line):
-                self._allocation_failed = True
             if not line.startswith(" "):  # otherwise it continues a record, such as a traceback
                 level = _LOG_LEVELS.get(line.partition(" ")[0], logging.DEBUG)
             self._log.log(level, "Power: %s: %s", self._label, line)

@@ -75,6 +75,27 @@ async def test_linux_refuses_an_allocation_above_the_limit() -> None:
         assert greedy.child.exit_reason().endswith("refused")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux only")
+@pytest.mark.parametrize(
+    ("log", "exceeded"),
+    [
+        ("memory allocation of 100 bytes failed", True),
+        ("terminate called after throwing an instance of 'std::bad_alloc'", True),
+        ("MemoryError: std::bad_alloc\nfree(): invalid pointer", False),
+    ],
+    ids=["Rust", "C++", "an earlier MemoryError"],
+)
+async def test_a_process_that_aborts_without_memory_exceeded_its_limit(
+    log: str, exceeded: bool
+) -> None:
+    code = f"import os, sys; sys.stdin.buffer.read(1); os.write(2, {log!r}.encode()); os.abort()"
+    async with running(code) as greedy:
+        greedy.child.limit_memory(1024 * MIB, refuse=True)
+        greedy.child.send(Echo("go"))
+        await greedy.exited.wait()
+        assert greedy.child.exceeded_memory == exceeded
+
+
 async def test_a_limit_can_be_raised() -> None:
     async with running(GROW) as greedy:
         greedy.child.limit_memory(100 * MIB)

@@ -19,8 +19,10 @@ from a3s_power_jupyter.contract.errors import WorkerDied
 from a3s_power_jupyter.contract.parameters import LoadParameters
 from a3s_power_jupyter.contract.types import Manifest
 from a3s_power_jupyter.engine.protocol import Load
+from a3s_power_jupyter.ipc.environment import offline_environment
+from a3s_power_jupyter.runtime.clock import SystemClock
 from a3s_power_jupyter.runtime.interfaces import LoadPlan
-from a3s_power_jupyter.runtime.worker import Worker
+from a3s_power_jupyter.runtime.worker import Worker, WorkerContext
 from support import tiny_models, tiny_vision
 from support.servers import events_of, run_server
 from support.waiting import wait_until
@@ -64,7 +66,8 @@ async def test_a_load_that_takes_too_much_memory_ends_with_its_limit() -> None:
     manifest = Manifest("bombs", "safetensors", created=1)
     plan = LoadPlan(manifest, LoadParameters(), prepare, 50 * 2**20, 0.0, renew, headroom=2**20)
     deaths: list[WorkerDied] = []
-    worker = await Worker.spawn(plan, deaths.append, logging.getLogger("tests"))
+    context = WorkerContext(60.0, SystemClock(), offline_environment, logging.getLogger("tests"))
+    worker = await Worker.spawn(plan, deaths.append, context)
     with pytest.raises(WorkerDied, match="exceeded its memory limit"):
         await worker.load(load, lambda _value: None)
     assert len(deaths) == 1
