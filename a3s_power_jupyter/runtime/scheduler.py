@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
+from copy import copy
 from dataclasses import dataclass, field
 
 from ..contract.errors import ModelBusy, ModelLoadFailed, ModelNotFound, PowerError, WorkerDied
@@ -254,7 +255,10 @@ class Scheduler:
             return
         if runner.loading.cancelled():  # before the task of the load could begin
             raise _stopped(runner.name)
-        runner.loading.result()
+        error = runner.loading.exception()
+        if error is not None:
+            # The error is kept. Its traceback would keep the request, too.
+            raise copy(error) if isinstance(error, PowerError) else error
 
     def _release(self, runner: Runner, keep_alive: float | None) -> None:
         runner.leases -= 1

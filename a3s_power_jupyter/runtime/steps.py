@@ -51,7 +51,9 @@ async def finish(step: Coroutine[Any, Any, T]) -> T:
             await asyncio.wait({task})
         except asyncio.CancelledError as error:
             cancelled = error
-    result = task.result()
-    if cancelled is not None:
-        raise cancelled
-    return result
+    if cancelled is None:
+        return task.result()
+    try:
+        raise cancelled  # asyncio logs an exception of the step
+    finally:
+        del cancelled  # its traceback leads back to this frame, and to those of the callers

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from copy import copy
 
 from ..contract.errors import PowerError, from_wire
 from ..contract.types import Item
@@ -39,7 +40,7 @@ class Stream:
         while True:
             value = await self._items.get()
             if isinstance(value, PowerError):
-                raise value
+                raise copy(value)  # the traceback of `value` would lead back to this frame
             if isinstance(value, Ended):
                 if value.error is not None:
                     raise from_wire(value.error)

@@ -38,15 +38,15 @@ async def _concurrently(pending: Pending[T], limit: int) -> AsyncGenerator[tuple
     queue: asyncio.Queue[tuple[int, T] | Exception | None] = asyncio.Queue(maxsize=1)
 
     async def run() -> None:
-        end: Exception | None = None
         try:
             for index, source in pending:
                 async with aclosing(source):
                     async for item in source:
                         await queue.put((index, item))
         except Exception as error:
-            end = error
-        await queue.put(end)
+            await queue.put(error)
+        else:
+            await queue.put(None)
 
     tasks = [asyncio.ensure_future(run()) for _ in range(limit)]
     try:
@@ -54,7 +54,10 @@ async def _concurrently(pending: Pending[T], limit: int) -> AsyncGenerator[tuple
         while running:
             received = await queue.get()
             if isinstance(received, Exception):
-                raise received
+                try:
+                    raise received
+                finally:
+                    del received  # its traceback leads back to this frame
             if received is None:
                 running -= 1
             else:

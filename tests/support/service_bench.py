@@ -37,8 +37,8 @@ class ServiceBench(Bench):
         Tasks in the background, started with `begin`.
     release : asyncio.Event
         Ends the requests of `hold_model`.
-    stalls : bool
-        Whether loads make no progress.
+    stalls, fails : bool
+        Whether loads make no progress, or fail.
     """
 
     def __init__(self, **limits: float) -> None:
@@ -46,7 +46,7 @@ class ServiceBench(Bench):
         self.tasks: list[asyncio.Task[Any]] = []
         self._cancelled: set[asyncio.Task[Any]] = set()
         self.release = asyncio.Event()
-        self.stalls = False
+        self.stalls = self.fails = False
         changes = Changes()
         self._publish = changes.publish
         upstreams: Any = SimpleNamespace(forget=lambda name: None)
@@ -137,7 +137,7 @@ class ServiceBench(Bench):
         await step()
         worker = StepWorker(plan.name, on_death)
         worker.release = self.release
-        worker.stalls = self.stalls
+        worker.stalls, worker.fails = self.stalls, self.fails
         self.workers.append(worker)
         return worker
 

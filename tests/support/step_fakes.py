@@ -7,7 +7,12 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
-from a3s_power_jupyter.contract.errors import ContextLengthExceeded, ModelNotFound, WorkerDied
+from a3s_power_jupyter.contract.errors import (
+    ContextLengthExceeded,
+    ModelLoadFailed,
+    ModelNotFound,
+    WorkerDied,
+)
 from a3s_power_jupyter.contract.types import (
     CompletionRequest,
     Delta,
@@ -53,13 +58,15 @@ class StepWorker(FakeWorker):
     """
 
     release: asyncio.Event
-    stalls = False
+    stalls = fails = False
     failing: int | None = None
 
     async def load(self, load: Load, progress: ProgressCallback) -> Loaded:
         for value in (0.0, 0.5):
             progress(value)
             await step()
+        if self.fails:
+            raise ModelLoadFailed("The file is broken.")
         if self.stalls:
             await asyncio.Event().wait()
         return Loaded(slots=1, num_ctx=128, device="cpu")
