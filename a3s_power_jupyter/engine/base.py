@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 from ..contract.errors import InsufficientMemory, PowerError
 from ..contract.types import Item, Request
 from .protocol import Load, Loaded
+from .threads import CpuThreads
 
 #: Receives the progress of a load, from 0 to 1.
 ProgressCallback = Callable[[float], None]
@@ -37,6 +38,7 @@ class Engine(ABC, Generic[Prepared]):
     """
 
     info: Loaded
+    threads: CpuThreads
 
     @classmethod
     @abstractmethod

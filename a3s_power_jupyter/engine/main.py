@@ -74,6 +74,7 @@ class Worker:
         self._inbox: queue.SimpleQueue[Command | Preparation] = queue.SimpleQueue()
         self._preparing: set[int] = set()
         self._running: set[int] = set()
+        self._models = 1
 
     def run(self, load: Load) -> None:
         try:
@@ -133,6 +134,7 @@ class Worker:
             event = self._next_event()
             if isinstance(event, Submit):
                 self._preparing.add(event.id)
+                self._models = event.models
                 threads.submit(self._prepare, engine, event)
             elif isinstance(event, Preparation):
                 self._submit(engine, event)
@@ -166,6 +168,7 @@ class Worker:
         try:
             if isinstance(prepared, PowerError):
                 raise prepared
+            engine.threads.share(self._models)
             engine.submit(prepared)
         except Exception as error:
             engine.cancel(id_)

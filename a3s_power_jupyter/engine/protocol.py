@@ -66,10 +66,17 @@ class Load(msgspec.Struct, frozen=True, tag="load"):
 
 
 class Submit(msgspec.Struct, frozen=True, tag="submit"):
-    """Process a request. The worker replies with `Output` messages, then `Ended`."""
+    """Process a request. The worker replies with `Output` messages, then `Ended`.
+
+    Attributes
+    ----------
+    models : int
+        Number of models that process requests, including this one.
+    """
 
     id: int
     request: Request
+    models: int = 1
 
 
 class Cancel(msgspec.Struct, frozen=True, tag="cancel"):

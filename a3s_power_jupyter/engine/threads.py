@@ -28,10 +28,6 @@ INTERVAL = 0.25
 #: second.
 TRIAL = 4.0
 
-#: A process that used less than this many cores did not compute all the time, so the time that
-#: others left idle does not show how many cores it would get.
-ACTIVE_CORES = 0.5
-
 
 @dataclass(frozen=True)
 class CpuUsage:
@@ -109,6 +105,20 @@ class CpuThreads:
             self._change(self._best(self._available(before, self._usage)))
         return self._count
 
+    def share(self, models: int) -> None:
+        """Take at least an equal share of the cores if other models compute as well.
+
+        They see that they get less, and take fewer threads in turn.
+
+        Parameters
+        ----------
+        models : int
+            Number of models that compute, including this one.
+        """
+        if self._adaptive and models > 1:
+            self.next_count()  # the time before does not count any more
+            self._count = max(self._count, self.limit // models)
+
     def _change(self, best: int) -> None:
         """Reduce the number of threads at once, but raise it less often if it does not last."""
         since = self._usage.clock - self._raised
@@ -125,11 +135,7 @@ class CpuThreads:
         elapsed = now.clock - before.clock
         if now.total - before.total < elapsed / 2:
             return self.limit  # the system does not count CPU time, as in some sandboxes
-        own = (now.own - before.own) / elapsed
-        available = own + (now.idle - before.idle) / elapsed
-        if own < ACTIVE_CORES:
-            return max(available, self.limit / 2)
-        return available
+        return (now.own - before.own + now.idle - before.idle) / elapsed
 
     def _best(self, available: float) -> int:
         """Return the largest number of threads that is faster than one thread less.

@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from weakref import WeakSet
 
 import psutil
 
@@ -53,12 +54,20 @@ class WorkerContext:
         Returns the environment variables of a worker.
     log : logging.Logger
         Logger of the server.
+    workers : WeakSet of Worker
+        All workers.
     """
 
     step_timeout: float
     clock: Clock
     environment: Environment
     log: logging.Logger
+    workers: WeakSet[Worker] = field(default_factory=WeakSet)
+
+    @property
+    def busy(self) -> int:
+        """Number of workers with requests."""
+        return sum(worker.busy for worker in self.workers)
 
 
 class Worker:
@@ -81,6 +90,7 @@ class Worker:
         self._name = name = plan.name
         self._on_death = on_death
         self._log = context.log
+        self._context = context
         self._step_timeout = context.step_timeout
         self._watchdog = Watchdog(context.clock, context.step_timeout, self._on_silence)
         self._silent = False
@@ -98,6 +108,7 @@ class Worker:
             self._on_exit,
             context.log,
         )
+        context.workers.add(self)
         if plan.headroom:
             self._child.limit_memory(plan.need + plan.headroom)
 
@@ -122,6 +133,11 @@ class Worker:
     @property
     def pid(self) -> int:
         return self._child.pid
+
+    @property
+    def busy(self) -> bool:
+        """Whether the worker has requests."""
+        return bool(self._streams)
 
     @property
     def memory_bytes(self) -> int:
@@ -162,7 +178,7 @@ class Worker:
             return stream
         self._streams[id_] = stream
         self._watchdog.start()
-        self._child.send(Submit(id_, request))
+        self._child.send(Submit(id_, request, self._context.busy))
         return stream
 
     async def stop(self) -> None:

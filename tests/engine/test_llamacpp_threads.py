@@ -53,7 +53,7 @@ def test_a_seeded_answer_does_not_depend_on_the_number_of_threads(
 ) -> None:
     answers = []
     for counts in ((1,), (2,), (2, 1, 3)):
-        engine._model.threads = ChangingThreads(*counts)
+        engine.threads = ChangingThreads(*counts)
         answers.append(logprobs(engine, LONG_PROMPT[:length]))
     assert len(answers[0]) == 4
     assert answers[1] == answers[0]
@@ -61,7 +61,7 @@ def test_a_seeded_answer_does_not_depend_on_the_number_of_threads(
 
 
 def test_each_step_uses_the_number_that_is_free(engine: LlamaCppEngine) -> None:
-    engine._model.threads = ChangingThreads(2, 1, 3)
+    engine.threads = ChangingThreads(2, 1, 3)
     assert engine._slots is not None
     engine.submit(engine.prepare(1, CompletionRequest("Once", Sampling(max_tokens=20))))
     used = []

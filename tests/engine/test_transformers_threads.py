@@ -53,13 +53,13 @@ def used(engine: TransformersEngine, **sampling: int) -> list[int]:
 
 def test_each_step_uses_the_number_that_is_free(directory: Path) -> None:
     engine = load(directory)
-    engine._model._threads = ChangingThreads()
+    engine._model.threads = ChangingThreads()
     assert used(engine, max_tokens=20) == [3, 2, 1, 2]
 
 
 def test_requests_with_a_seed_always_use_the_same_number(directory: Path) -> None:
     engine = load(directory)
-    engine._model._threads = ChangingThreads()
+    engine._model.threads = ChangingThreads()
     assert used(engine, max_tokens=20, seed=1) == [4, 4, 4, 4]
 
 

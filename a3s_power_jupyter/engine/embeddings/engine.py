@@ -137,6 +137,7 @@ class EmbeddingEngine(Engine[list[Text]]):
         self._waiting: list[Text] = []  # sorted by length
         self._tokenize("")  # sets the tokenizer's options, which threads must not change
         self._batch_tokens = GPU_BATCH_TOKENS if model.placement.gpu else CPU_BATCH_TOKENS
+        self.threads = model.threads
         self.info = Loaded(
             slots=SLOTS,
             num_ctx=model.num_ctx,

@@ -64,6 +64,7 @@ class LlamaCppEngine(Engine[TextJob | EmbeddingJob]):
         projector: Projector | None,
     ) -> None:
         self.info = info
+        self.threads = model.threads
         self._model = model
         self._vocab = model.vocab
         self._slots = slots
@@ -194,7 +195,7 @@ class LlamaCppEngine(Engine[TextJob | EmbeddingJob]):
     def _decode(self, slots: SlotPool) -> list[StepOutput]:
         """Compute a batch and sample the next token of each slot that has new logits."""
         try:
-            rows = slots.decode(self._model.threads)
+            rows = slots.decode(self.threads)
         except PowerError as error:
             return [_fail(slots, slot, generation, error) for slot, generation in slots.active]
         outputs: list[StepOutput] = []

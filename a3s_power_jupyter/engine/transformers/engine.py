@@ -73,6 +73,7 @@ class TransformersEngine(Engine[ActiveRequest]):
         self._template = _load_template(model)
         model.tokenize("")  # sets the tokenizer's options, which threads must not change
         self._prefill_chunk = GPU_PREFILL_CHUNK if model.placement.gpu else CPU_PREFILL_CHUNK
+        self.threads = model.threads
         self.info = Loaded(
             slots=slots,
             num_ctx=model.num_ctx,

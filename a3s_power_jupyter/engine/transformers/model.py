@@ -68,8 +68,8 @@ class LoadedModel:
         transformers.logging.set_verbosity_error()
         transformers.utils.logging.disable_progress_bar()
         self.parameters: LoadParameters = load.parameters
-        self._threads = CpuThreads.from_parameters(load.parameters)
-        torch.set_num_threads(self._threads.limit)
+        self.threads = CpuThreads.from_parameters(load.parameters)
+        torch.set_num_threads(self.threads.limit)
         self.placement: Placement = choose_placement(load)
         self.notes: tuple[str, ...] = ()
         with linked_directory(load.files) as directory, _load_errors(directory):
@@ -91,7 +91,7 @@ class LoadedModel:
             Use a number that does not depend on what else the machine does. torch's sums depend on
             the number of threads.
         """
-        torch.set_num_threads(self._threads.steady if steady else self._threads.next_count())
+        torch.set_num_threads(self.threads.steady if steady else self.threads.next_count())
 
     def load_more(self, directory: Path) -> None:
         """Load other files of the directory. Overridden by subclasses."""

@@ -112,22 +112,32 @@ def test_a_raise_that_does_not_last_is_tried_less_often() -> None:
 
 
 @pytest.mark.parametrize("cores", [2, 4, 8, 16])
-def test_two_models_share_the_cores(cores: int) -> None:
-    """Each gets at least a third, also the one that starts when the other has all cores."""
-    machine = Machine(cores)
+@pytest.mark.parametrize("others", [0, 2])
+def test_models_share_the_cores(cores: int, others: int) -> None:
+    """Each gets at least two thirds of its share, also one that starts when the others have all."""
+    machine = Machine(cores, others)
     first, second = machine.model(), machine.model()
     settle(machine, first)
+    machine.run(*settle(machine, first, steps=1), 0)
+    second.share(2)
     shares = settle(machine, first, second)
-    assert min(shares) >= cores // 3
-    assert cores - 1 <= sum(shares) <= cores + 1
+    assert min(shares) >= max(1, (cores - others) // 2 * 2 // 3)
+    assert sum(shares) <= max(2, cores - others + 2)
 
 
-def test_a_pause_is_not_taken_for_a_busy_machine() -> None:
-    """While a model waits, others may use all cores, but they do not compete with it."""
+def test_a_single_model_takes_no_share_of_a_busy_machine() -> None:
+    machine = Machine(8, others=16)
+    cpu_threads = machine.model()
+    settle(machine, cpu_threads)
+    cpu_threads.share(1)
+    assert cpu_threads.next_count() == 1
+
+
+def test_a_model_that_waited_beside_busy_programs_begins_with_one_thread() -> None:
     machine = Machine(8, others=8)
     cpu_threads = machine.model()
-    machine.run(seconds=60)
-    assert cpu_threads.next_count() == 4
+    machine.run(0, seconds=60)
+    assert cpu_threads.next_count() == 1
 
 
 def test_a_model_on_a_gpu_keeps_its_threads() -> None:

@@ -25,6 +25,7 @@ from a3s_power_jupyter.engine.protocol import (
     Output,
     Submit,
 )
+from a3s_power_jupyter.engine.threads import CpuThreads, CpuUsage
 
 #: Longest wait for something that happens at once, on a slow machine.
 SOON = 30
@@ -41,6 +42,7 @@ class FakeEngine(Engine[int]):
     """
 
     info = Loaded(slots=4, num_ctx=16, device="cpu")
+    threads = CpuThreads(1)
 
     def __init__(self) -> None:
         self.prompts: dict[int, str] = {}
@@ -265,3 +267,13 @@ def test_a_failed_load_says_why(monkeypatch: pytest.MonkeyPatch, error: Exceptio
     failed = channel.messages.get_nowait()
     assert isinstance(failed, LoadFailed)
     assert str(error) in failed.error["message"]
+
+
+def test_a_request_beside_another_model_takes_its_share_of_the_cores(bench: Bench) -> None:
+    usage = CpuUsage(clock=0.0, idle=0.0, total=0.0, own=0.0)
+    bench.engine.threads = CpuThreads(8, read_usage=lambda: usage, clock=lambda: 0.0)
+    bench.engine.threads._count = 1  # what a busy machine leaves
+    bench.channel.commands.put(Submit(1, CompletionRequest("good"), models=2))
+    bench.go_on()
+    bench.end_of(1)
+    assert bench.engine.threads.next_count() == 4

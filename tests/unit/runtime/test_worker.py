@@ -1,0 +1,59 @@
+"""What the server's end of a worker sends, without a process."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+
+from a3s_power_jupyter.contract.parameters import LoadParameters
+from a3s_power_jupyter.contract.types import CompletionRequest, Manifest
+from a3s_power_jupyter.engine.protocol import Ended, Submit
+from a3s_power_jupyter.runtime import worker as module
+from a3s_power_jupyter.runtime.clock import SystemClock
+from a3s_power_jupyter.runtime.interfaces import LoadPlan
+from a3s_power_jupyter.runtime.worker import Worker, WorkerContext
+
+
+class RecordingChild:
+    """Records the commands for a worker process."""
+
+    exited = False
+
+    def __init__(self, *_arguments: Any) -> None:
+        self.sent: list[Any] = []
+
+    def send(self, command: Any) -> None:
+        self.sent.append(command)
+
+
+def models_of(worker: Worker) -> list[int]:
+    commands: list[Any] = worker._child.sent  # type: ignore[attr-defined]
+    return [command.models for command in commands if isinstance(command, Submit)]
+
+
+async def test_each_request_says_how_many_models_compute(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "Child", RecordingChild)
+    context = WorkerContext(120, SystemClock(), dict, logging.getLogger("test"))
+
+    async def never(*_arguments: object) -> Any:
+        raise NotImplementedError
+
+    def new(name: str) -> Worker:
+        manifest = Manifest(name, "gguf", created=1)
+        plan = LoadPlan(manifest, LoadParameters(), never, 1, 300.0, never)
+        return Worker(plan, lambda _error: None, context)
+
+    first, second, idle = new("a"), new("b"), new("c")
+    request = CompletionRequest("Once")
+    first.submit(request)
+    first.submit(request)
+    second.submit(request)
+    for id_ in (1, 2):
+        first._on_reply(Ended(id_))
+    second.submit(request)
+    first.submit(request)
+    assert models_of(first) == [1, 1, 2]
+    assert models_of(second) == [2, 1]
+    assert not idle.busy
