@@ -6,7 +6,7 @@ import os
 import re
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
-HUB = "https://huggingface.co"
+HUB = "huggingface.co"
 
 _HUB_HOST = re.compile(
     r"(?:(?:https?|hf)://)?(?:www\.)?(?:huggingface\.co|hf\.co)(?:/|$)|hf://", re.IGNORECASE
@@ -53,16 +53,23 @@ def from_address(text: str) -> str:
     NotAModel
         If it is the address of something else.
     """
-    endpoint = os.environ.get("HF_ENDPOINT", "").strip().rstrip("/")
-    if endpoint and text.lower().startswith(f"{endpoint.lower()}/"):
-        return _from_page(text[len(endpoint) + 1 :])
+    endpoint = _without_scheme(os.environ.get("HF_ENDPOINT", "").strip()).rstrip("/")
+    plain = _without_scheme(text)
+    is_address = plain != text or re.match(r"[^/]*[.:]", endpoint)
+    if endpoint and is_address and plain.lower().startswith(f"{endpoint.lower()}/"):
+        return _from_page(plain[len(endpoint) + 1 :])
     hub = _HUB_HOST.match(text)
     if hub is not None:
         return _from_page(text[hub.end() :])
     other = _ADDRESS.match(text) or _BARE_HOST.match(text)
     if other is not None:
-        raise NotAModel(_other_host(other, endpoint or HUB))
+        raise NotAModel(_other_host(other, endpoint.partition("/")[0] or HUB))
     return text
+
+
+def _without_scheme(address: str) -> str:
+    """Return an http or https address without its scheme, user and password."""
+    return re.sub(r"^https?://(?:[^/]*@)?", "", address, flags=re.IGNORECASE)
 
 
 def _other_host(address: re.Match[str], hub: str) -> str:
@@ -71,10 +78,10 @@ def _other_host(address: re.Match[str], hub: str) -> str:
     if scheme.lower() not in ("http", "https"):
         return f"It begins with {scheme[:20]}:// and not with the address of the hub. "
     return (
-        f"It is an address on {host[:100]}, but models are pulled from {urlsplit(hub).netloc}. If "
-        f"{host[:100]} is a mirror of the hub, set HF_ENDPOINT={scheme}://{host[:100]} in the "
-        "environment of the notebook server and restart it. If it is another site, download the "
-        "files there and register them. "
+        f"It is an address on {host[:100]}, but models are pulled from {hub}. If {host[:100]} is a "
+        f"mirror of the hub, set HF_ENDPOINT={scheme}://{host[:100]} in the environment of the "
+        "notebook server and restart it. If it is another site, download the files there and "
+        "register them. "
     )
 
 
@@ -105,7 +112,7 @@ def _from_model_page(repo: str, segments: list[str], url: SplitResult) -> str:
     revision, path = unquote(segments[1]), "/".join(map(unquote, segments[2:]))
     if "/" in revision and not revision.startswith("refs/"):
         raise NotAModel("Give a branch that contains a slash separately, as the revision. ")
-    if path and segments[0] == "tree":
+    if segments[0] == "tree" and path and not path.lower().endswith(".gguf"):
         raise NotAModel(f"It is the address of a folder. Pull {repo} or one of its files. ")
     at = "" if revision == "main" else f"@{revision}"
     return f"{repo}{at}/{path}" if path else f"{repo}{at}"

@@ -125,7 +125,18 @@ def test_addresses_of_a_mirror(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_ENDPOINT", "https://hf-mirror.com/hub/")
     assert parse(f"https://hf-mirror.com/hub/{REPO}/blob/main/{FILE}") == PATH
     assert parse(f"https://huggingface.co/{REPO}") == WHOLE
-    with pytest.raises(InvalidReference, match=r"pulled from hf-mirror\.com"):
+    assert parse(f"hf-mirror.com/hub/{REPO}:Q4_K_M") == TAGGED
+    with pytest.raises(InvalidReference, match=r"pulled from hf-mirror\.com\."):
+        parse("https://other-mirror.com/a/b")
+    monkeypatch.setenv("HF_ENDPOINT", "http://ada:secret@hub:8000")
+    assert parse(f"http://hub:8000/{REPO}") == WHOLE
+    with pytest.raises(InvalidReference, match=r"pulled from hub:8000\.") as caught:
+        parse("https://other-mirror.com/a/b")
+    assert "secret" not in caught.value.message
+    monkeypatch.setenv("HF_ENDPOINT", "http://hub")
+    assert parse("hub/b/c.gguf") == Reference("hub/b/c.gguf", "hub/b", path="c.gguf")
+    monkeypatch.setenv("HF_ENDPOINT", "http://[")
+    with pytest.raises(InvalidReference, match="is an address on"):
         parse("https://other-mirror.com/a/b")
 
 
