@@ -56,7 +56,8 @@ def listed(
     hub: HubServer, path: str = PATH, repo: str = REPO, token: str | None = None
 ) -> RemoteFile:
     api = HubApi(hub.url, token)
-    [file] = [file for file in api.files(api.repository(repo, "main")) if file.path == path]
+    files = api.files(api.repository(repo, "main")).files
+    [file] = [file for file in files if file.path == path]
     return file
 
 

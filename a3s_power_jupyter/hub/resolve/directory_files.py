@@ -12,6 +12,9 @@ from ...store.formats.model_directory import TEMPLATES, TOKENIZERS, is_companion
 from ...store.formats.weights import INDEX, SINGLE, no_weights
 from .hub_api import RemoteFile
 
+#: Most modules of a pipeline; sentence-transformers models have about three.
+MAX_MODULES = 20
+
 
 def has_weights(files: Container[str]) -> bool:
     """Return whether a repository with these files has safetensors weights."""
@@ -58,8 +61,9 @@ def directory_files(
         if any(f"{module}/{name}" in files for name in (SINGLE, INDEX, "pytorch_model.bin")):
             weights += _weights(repo, f"{module}/", files, read)
     companions: list[RemoteFile] = []
+    paths = sorted(files)
     for folder in ("", *([TEMPLATES] if _has_folder(files, TEMPLATES) else []), *modules):
-        companions += [files[path] for path in sorted(files) if _is_companion(path, folder)]
+        companions += [files[path] for path in paths if _is_companion(path, folder)]
     return (*weights, *companions)
 
 
@@ -105,6 +109,12 @@ def _modules(
             "repository or revision.",
             param="name",
         ) from None
+    if len(folders) > MAX_MODULES:
+        raise InvalidModelDirectory(
+            f"modules.json of {repo} has {len(folders):,} modules, more than {MAX_MODULES}. Choose "
+            "another repository or revision.",
+            param="name",
+        )
     return [folder for folder in folders if folder and _has_folder(files, folder)]
 
 

@@ -25,7 +25,10 @@ WEIGHTS_SHARE = 0.8
 MAX_MATCHED = 1024
 
 _MAX_LISTED = 40  # candidates in an error message
-_MAX_COMPARED = 1000  # candidates compared with a path that does not exist, which takes time
+#: Limits of what takes time quadratic in the names: GGUF files to choose the best of, and
+#: candidates and their characters to compare with a path that does not exist.
+_MAX_CHOSEN_FROM = 1000
+_MAX_COMPARED = 200
 
 _SHARD = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<total>\d{5})", re.IGNORECASE)
 #: A quantization in llama.cpp's notation, with the "UD-" of mixed ones: a whole token that an
@@ -104,7 +107,7 @@ def models(files: Iterable[RemoteFile]) -> list[GGUF]:
     complete = [
         GGUF(tuple(shards[number] for number in sorted(shards)), stem)
         for (_, stem, total), shards in sets.items()
-        if set(shards) == set(range(1, total + 1))
+        if len(shards) == total and set(shards) == set(range(1, total + 1))
     ]
     return sorted(complete, key=lambda model: model.path)
 
@@ -129,8 +132,8 @@ def by_path(reference: Reference, path: str, files: Sequence[RemoteFile]) -> GGU
         else:
             reason = "is one shard of a set that is not complete in the repository."
         raise InvalidReference(f"{path} of {reference.repo} {reason}", param="name")
-    paths = [model.path for model in candidates[:_MAX_COMPARED]]
-    near = difflib.get_close_matches(path, paths, n=1)
+    paths = [model.path for model in candidates if len(model.path) <= _MAX_COMPARED]
+    near = difflib.get_close_matches(path[:_MAX_COMPARED], paths[:_MAX_COMPARED], n=1)
     hint = f"Did you mean {reference.repository}/{near[0]}?" if near else _available(candidates)
     raise InvalidReference(f"{reference.repo} has no file {shortened(path)}. {hint}", param="name")
 
@@ -172,9 +175,13 @@ def best(
     InsufficientMemory
         If no quantization fits.
     """
+    files = [file for file in files if file.path.lower().endswith(".gguf")]
     candidates = models(files)
     if len(candidates) == 1:
         return candidates[0], None
+    if len(files) > _MAX_CHOSEN_FROM:
+        reason = f"{reference.repo} has {len(files):,} GGUF files."
+        raise _ambiguous(reference, reason, candidates[: _MAX_LISTED + 1])
     known = [model for model in candidates if model.quantization]
     if len({model.family for model in known}) != 1:
         raise _ambiguous(reference, f"{reference.repo} has several models.", known or candidates)

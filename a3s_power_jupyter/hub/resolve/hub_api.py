@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 from urllib.parse import parse_qsl, quote, urlsplit
 
 import httpx2
@@ -122,6 +122,13 @@ class Repository(msgspec.Struct, frozen=True):
     gated: bool | str = False
 
 
+class Listing(NamedTuple):
+    """The files of a repository, and one of the names that are left out: see `is_storable`."""
+
+    files: list[RemoteFile]
+    skipped: str | None
+
+
 class _LFS(msgspec.Struct):
     oid: _SHA256
     size: _Size
@@ -175,11 +182,12 @@ class HubApi:
         with self._errors(repo, revision):
             return _decode(self._requests.send("GET", url), Repository)
 
-    def files(self, repository: Repository) -> list[RemoteFile]:
-        """Return all files, from all folders and pages."""
+    def files(self, repository: Repository) -> Listing:
+        """Return the files of all folders and pages."""
         url = f"{self.endpoint}/api/models/{repository.repo}/tree/{repository.commit}"
         files: dict[str, RemoteFile] = {}
-        seen = set()
+        skipped: str | None = None
+        seen: set[int] = set()  # hashes, since links can be long
         count, deadline = 0, time.monotonic() + LISTING_DEADLINE
         query = {"recursive": "true"}
         with self._errors(repository.repo, repository.commit):
@@ -187,24 +195,29 @@ class HubApi:
                 reply = self._requests.send("GET", url, params=query)
                 entries = _decode(reply, list[_Entry])
                 for entry in entries:
+                    if entry.type != "file":
+                        continue
+                    if not is_storable(entry.path):
+                        skipped = skipped or quoted(entry.path)
+                        continue
                     file = self._file(repository, entry)
-                    if entry.type == "file" and files.setdefault(entry.path, file) != file:
+                    if files.setdefault(entry.path, file) != file:
                         raise HubError(
                             f"The hub lists two different files {quoted(entry.path)} in "
                             f"{repository.repo}. Choose another repository or revision."
                         )
                 count += len(entries)
                 next_url = reply.links.get("next", {}).get("url", "")
-                if count > MAX_ENTRIES or time.monotonic() > deadline or next_url in seen:
+                if count > MAX_ENTRIES or time.monotonic() > deadline or hash(next_url) in seen:
                     raise HubError(
                         f"The listing of {repository.repo} has no end: {count:,} entries so far. "
                         "Check HF_ENDPOINT, or try again later."
                     )
                 # Take only the query of the link: a mirror may forward links to another host,
                 # which must not receive the token.
-                seen.add(next_url)
+                seen.add(hash(next_url))
                 query = dict(parse_qsl(urlsplit(next_url).query))
-        return [*files.values()]
+        return Listing([*files.values()], skipped)
 
     def check_access(self, repository: Repository, file: RemoteFile) -> None:
         """Check that the token has access to the files of a gated repository."""

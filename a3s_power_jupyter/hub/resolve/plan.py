@@ -110,17 +110,15 @@ def make_plan(reference: Reference, hub: HubApi, *, memory_bytes: int | None = N
         If the hub cannot be reached or refuses access.
     """
     repository = hub.repository(reference.repo, reference.revision)
-    listed = hub.files(repository)
-    files = [file for file in listed if is_storable(file.path)]
+    files, skipped = hub.files(repository)
     try:
         plan = _plan(reference, hub, repository, files, memory_bytes)
     except BadRequest as error:
-        if len(files) == len(listed):
+        if skipped is None:
             raise
-        [path, *_] = (file.path for file in listed if not is_storable(file.path))
         raise type(error)(
             f"{error.message} Files with names that cannot be stored are ignored, for example "
-            f"{quoted(path)}.",
+            f"{skipped}.",
             param=error.param,
         ) from None
     if repository.gated:  # its listing is public, so check access before the first byte
