@@ -35,8 +35,8 @@ def _cuda_build() -> None:
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random model of 8 layers in F32, 60 MB."""
     folder = tmp_path_factory.mktemp("llama")
-    script = SUPPORT / "gpu_model.py"
-    subprocess.run([sys.executable, script, folder, str(LAYERS)], check=True)
+    script = SUPPORT / "random_model.py"
+    subprocess.run([sys.executable, script, folder, f"--layers={LAYERS}"], check=True)
     return folder / "model.gguf"
 
 

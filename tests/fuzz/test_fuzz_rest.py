@@ -1,0 +1,66 @@
+"""Send requests that Schemathesis derives from rest-api.yml, valid and invalid ones."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from importlib.resources import files
+from typing import Any
+
+import hypothesis
+import schemathesis
+import yaml
+from hypothesis import HealthCheck, Phase
+from schemathesis import Case
+
+import a3s_power_jupyter
+from support.fuzzing import Attack
+
+#: Their replies have no end.
+ENDLESS = {"/v1/events"}
+MODELS = ["good", "none", "a/b:c"]
+
+
+def test_requests_from_the_document(attack: Attack) -> None:
+    text = files(a3s_power_jupyter).joinpath("handlers/rest-api.yml").read_text(encoding="utf-8")
+    schema = schemathesis.openapi.from_dict(yaml.safe_load(text))
+    operations = [result.ok() for result in schema.get_all_operations()]
+    operations = [operation for operation in operations if operation.path not in ENDLESS]
+    while attack.running:
+        attack.random.shuffle(operations)
+        for operation in operations:
+            for mode in schemathesis.GenerationMode:
+                if attack.running:
+                    cases = operation.as_strategy(generation_mode=mode)
+                    _each(cases, attack.random.random(), lambda case: _send(attack, case))
+
+
+def _each(cases: Any, seed: float, send: Callable[[Case], None]) -> None:
+    """Call a function with a few examples of a strategy."""
+    settings = hypothesis.settings(
+        max_examples=8,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    hypothesis.seed(seed)(settings(hypothesis.given(cases)(send)))()
+
+
+def _send(attack: Attack, case: Case) -> None:
+    body = case.body
+    if isinstance(body, dict) and "model" in body:
+        body = {**body, "model": attack.random.choice([*MODELS, body["model"]]), "max_tokens": 4}
+    if isinstance(body, dict) and body.get("stream"):
+        body = {**body, "stream": attack.random.choice([True, False, body["stream"]])}
+    path = case.formatted_path.lstrip("/")
+    # A pull or a load of the model would change the bystander's answers.
+    if path.startswith("v1/models/good"):
+        return
+    arguments: dict[str, Any] = {}
+    if not isinstance(body, schemathesis.core.NotSet):
+        arguments["content"] = body if isinstance(body, bytes) else json.dumps(body)
+        arguments["headers"] = {"Content-Type": "application/json"}
+    if isinstance(case.query, dict):
+        arguments["params"] = {k: str(v) for k, v in case.query.items() if k != "token"}
+    attack.send(case.method, path, f"{case.method} {path} {str(arguments)[:500]}", **arguments)
