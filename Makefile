@@ -16,7 +16,7 @@ PYTEST_PARALLEL := pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 JUPYTER_ARGS := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .NOTPARALLEL:
-.PHONY: help lab test unit engine server browser packaging gpu py js lint types venv chromium docs bench dist clean
+.PHONY: help lab test unit engine server browser packaging fuzz gpu py js lint types venv chromium docs bench dist clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -41,6 +41,9 @@ browser: $(VENV)/.test chromium ## test JupyterLab and Notebook in Chromium
 
 packaging: $(VENV)/.test ## test the documentation, the distributions and their installation
 	pytest tests/packaging
+
+fuzz: $(VENV)/.test ## attack a server with generated requests, models, templates and schemas for 10 minutes
+	FUZZ_SECONDS=120 pytest tests/fuzz
 
 gpu: $(VENV)/.test ## test the engines and a server on an NVIDIA GPU, with CUDA builds of torch and llama-cpp-python
 	pytest tests/gpu

@@ -54,7 +54,7 @@ def _template(rng: random.Random, depth: int = 0) -> str:
                     f"{{{{ {_expression(rng)} }}}}",
                     f"{{% for i in range({_size(rng)}) %}}{inner}{{% endfor %}}",
                     f"{{% for m in messages %}}{inner}{{{{ m.content }}}}{{% endfor %}}",
-                    f"{{% for m in messages recursive %}}{{{{ loop([m, m]) }}}}{{% endfor %}}",
+                    "{% for m in messages recursive %}{{ loop([m, m]) }}{% endfor %}",
                     f"{{% if {_expression(rng)} %}}{inner}{{% else %}}y{{% endif %}}",
                     f"{{% set x = {_expression(rng)} %}}{{{{ x }}}}",
                     f"{{% macro f(n) %}}{inner}{{{{ f(n + 1) }}}}{{% endmacro %}}{{{{ f(0) }}}}",
@@ -85,6 +85,9 @@ FILTERS = [
 ]
 
 
+OPERATORS = ["+", "-", "*", "/", "//", "%", "**", "~", "==", "in", "and"]
+
+
 def _expression(rng: random.Random, depth: int = 0) -> str:
     """Return a Jinja expression, which is often very large or slow to evaluate."""
     if depth > 2:
@@ -93,7 +96,7 @@ def _expression(rng: random.Random, depth: int = 0) -> str:
     size = _size(rng)
     return rng.choice(
         [
-            f"({left} {rng.choice(['+', '-', '*', '/', '//', '%', '**', '~', '==', 'in'])} {right})",
+            f"({left} {rng.choice(OPERATORS)} {right})",
             f"'x' * {size}",
             f"9 ** (9 ** {rng.choice([5, 9])})",
             f"'%{size}d' % 1",
