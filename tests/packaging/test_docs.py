@@ -57,6 +57,12 @@ def test_every_metric_is_documented() -> None:
     assert [name for name in names if f"`{name}" not in page("configuration")] == []
 
 
+def test_the_tests_of_security_measures_exist() -> None:
+    paths = re.findall(r"`(tests/[^`]+)`", page("security"))
+    assert len(paths) > 20
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
 def commands() -> dict[str, MagicParser]:
     """Return the parsers of the ``%power`` commands by name."""
     (found,) = [action.choices for action in line_parser().arguments if action.choices]
