@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from pathlib import Path
 
-from ..contract.errors import ModelLoadFailed, from_wire
+from ..contract.errors import ModelLoadFailed, PowerError, from_wire
 from ..contract.types import Manifest
 from ..engine.base import ProgressCallback
 from ..ipc.child import Child, python_module
@@ -90,7 +91,13 @@ class ConversionManager:
             return found
         paths = await self._threads.files.run(self._store.resolve, manifest)
         request = Convert(str(self._home), manifest, tuple(map(str, paths)), kind)
-        reason = await self._run_process(request, progress, memory_limit)
+        try:
+            reason = await self._run_process(request, progress, memory_limit)
+        except BaseException:
+            # A process that is ended cannot remove its temporary files, which may be large.
+            with suppress(PowerError):
+                await self._threads.home.run(self._store.remove_abandoned)
+            raise
         if reason is not None:
             return Conversion((), kind, 0, refused=reason)
         found = await self._find(manifest, kind)

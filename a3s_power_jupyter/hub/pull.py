@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -16,7 +15,6 @@ from ..contract.errors import (
     InvalidReference,
     PowerError,
     ServerBusy,
-    StoreUnavailable,
     WorkerDied,
     from_wire,
 )
@@ -26,13 +24,11 @@ from ..ipc.environment import Environment
 from ..store.threads import Threads
 from .events import Event, Watchers, received_bytes, wire_event
 from .protocol import STATUS_DECODER, Command, Pause, StartPull
-from .states import PullState, PullStates
+from .states import PullState, PullStates, StateSaver
 
 #: Seconds between two writes of the state during a download. The bytes have states of their own,
 #: so this only limits how old the numbers are after a restart.
 SAVE_INTERVAL = 2.0
-#: Seconds that a thread waits for another one that writes the state to a disk that hangs.
-SAVE_TIMEOUT = 20.0
 #: Bytes of memory that the process may use. The pulls of the tests use less than 50 MB.
 MEMORY_LIMIT = 2 * 1024**3
 #: Seconds that the process has to stop by itself when it is paused.
@@ -122,15 +118,13 @@ class Pull:
         self._state = state
         self._on_registered = on_registered
         self._context = context
-        self._lock = context.states.lock(self.name)
+        self._saver = StateSaver(context.states, self.name)
         self._watchers = Watchers()
         self._child: Child[Command, PullStatus] | None = None
         self._exited = asyncio.Event()
         self._outcome: PullStatus | None = None
         self._stopping: Literal["paused", "cancelled"] | None = None
         self._unsaved = asyncio.Event()
-        self._saving = threading.Lock()
-        self._closed = False
         self._running = asyncio.ensure_future(self._run())
         self._ending = asyncio.ensure_future(self._end())
 
@@ -280,25 +274,4 @@ class Pull:
             await asyncio.sleep(SAVE_INTERVAL)
 
     def _save(self, last: bool = False) -> None:
-        # The thread continues when the task that awaits it is cancelled, and must not write after
-        # the final state.
-        if not self._saving.acquire(timeout=SAVE_TIMEOUT):
-            raise StoreUnavailable(
-                f"The state of the pull of {self.name} is still being written after "
-                f"{SAVE_TIMEOUT:g} seconds. Check the disk of the model store."
-            )
-        try:
-            self._save_now(last)
-        finally:
-            self._saving.release()
-
-    def _save_now(self, last: bool) -> None:
-        if self._closed:
-            return
-        self._closed = last
-        try:
-            # If another server on this home runs the same pull, that server keeps the state.
-            self._context.states.write_locked(self._state, self._lock)
-        finally:
-            if last:
-                self._lock.release()
+        self._saver.save(self._state, last=last)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import threading
 import time
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -15,10 +16,18 @@ from typing import NamedTuple, TypeVar
 import msgspec
 from msgspec import UNSET
 
-from ..contract.errors import FileChanged, FileNotFound, ModelNotFound, NotAFile, PathUnreadable
+from ..contract.errors import (
+    FileChanged,
+    FileNotFound,
+    ModelNotFound,
+    NotAFile,
+    PathUnreadable,
+    StoreUnavailable,
+)
 from ..contract.regular_file import read_regular
 from ..contract.types import Manifest, PullRequest, PullStatus
-from ..store.files import directory_entries, write_atomically
+from ..store.directories import directory_entries
+from ..store.files import write_atomically
 from ..store.garbage import PULLS
 from ..store.locks import ProcessLock, is_locked
 from ..store.model_store import ModelStore
@@ -26,6 +35,9 @@ from ..store.os_errors import reading_store, writing
 from .transfer.partial_state import MAX_SIZE, PartialState, bytes_on_disk
 
 S = TypeVar("S")
+
+#: Seconds that a thread waits for another one that writes the state to a disk that hangs.
+SAVE_TIMEOUT = 20.0
 
 _UNREADABLE = (OSError, NotAFile, PathUnreadable, msgspec.DecodeError, UnicodeDecodeError)
 
@@ -139,6 +151,43 @@ class PullStates:
 
     def _lock_path(self, name: str) -> Path:
         return self._path(name).with_suffix(".lock")
+
+
+class StateSaver:
+    """Writes the states of one pull, one thread at a time, and holds the lock of the pull.
+
+    A thread continues when the task that awaits it is cancelled, so the last state is marked:
+    nothing is written after it.
+    """
+
+    def __init__(self, states: PullStates, name: str) -> None:
+        self._states = states
+        self._name = name
+        self._lock = states.lock(name)
+        self._saving = threading.Lock()
+        self._closed = False
+
+    def save(self, state: PullState, *, last: bool) -> None:
+        """Write the state, unless another server on this home runs the same pull and keeps it.
+
+        Raises
+        ------
+        InsufficientDisk, StoreUnavailable
+            If the state cannot be written.
+        """
+        if not self._saving.acquire(timeout=SAVE_TIMEOUT):
+            raise StoreUnavailable(
+                f"The state of the pull of {self._name} is still being written after "
+                f"{SAVE_TIMEOUT:g} seconds. Check the disk of the model store."
+            )
+        try:
+            if not self._closed:
+                self._closed = last
+                self._states.write_locked(state, self._lock)
+        finally:
+            if last:
+                self._lock.release()
+            self._saving.release()
 
 
 def initial_state(name: str, request: PullRequest, earlier: PullState | None) -> PullState:

@@ -26,16 +26,15 @@ from filelock import FileLock
 from ..contract.errors import InsufficientDisk, NotAFile
 from ..contract.regular_file import open_regular
 from ..contract.types import StoredFile
+from .directories import make_directory, sync_directory
 from .files import (
     TEMPORARY_PREFIX,
     SourceFile,
     chunks,
     create_file,
     file_size,
-    make_directory,
     opened,
     sha256_of,
-    sync_directory,
     temporary_path,
     update_digest,
 )

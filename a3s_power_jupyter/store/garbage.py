@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
@@ -10,11 +11,14 @@ from msgspec import UNSET
 
 from ..contract.types import Manifest, Removable
 from .blobs import PARTIAL_PREFIX, BlobStore
-from .conversions import Conversion, ConversionDirectory
+from .conversions import CONVERSIONS, Conversion, ConversionDirectory
 from .files import TEMPORARY_PREFIX, file_size
 from .manifest import MANIFESTS, ManifestDirectory
 
 PULLS = Path("pulls")
+
+#: Seconds within which the state of a pull is written, also to a slow disk.
+SMALL_FILE_TIME = 3600.0
 
 
 def blobs_of(manifests: Iterable[Manifest], conversions: Iterable[Conversion] = ()) -> set[str]:
@@ -32,8 +36,8 @@ def find_garbage(
 ) -> list[tuple[Removable, Path]]:
     """Return the removable files, each with its path.
 
-    The caller must hold the store's lock. Manifests are written under that lock, so a temporary
-    file among them was left by a crash.
+    The caller must hold the store's lock. Manifests and conversions are written under that lock, so
+    a temporary file among them was left by a crash. States of pulls are not.
     """
     snapshot = manifests.read()
     orphans: list[Path] = []
@@ -45,7 +49,12 @@ def find_garbage(
         orphans = [path for path in unnamed if path not in results]
         converted = [*unused, *(path for path in unnamed if path in results)]
     partials = [path for path in blobs.partials() if not _state_of(home, path).exists()]
-    temporaries = [*blobs.abandoned(), *(home / MANIFESTS).glob(f"{TEMPORARY_PREFIX}*")]
+    locked = (home / MANIFESTS, home / CONVERSIONS)
+    temporaries = [
+        *blobs.abandoned(),
+        *(path for folder in locked for path in folder.glob(f"{TEMPORARY_PREFIX}*")),
+        *filter(_is_old, (home / PULLS).glob(f"{TEMPORARY_PREFIX}*")),
+    ]
     return [
         *_removable("orphan_blob", orphans),
         *_removable("conversion", converted),
@@ -73,6 +82,14 @@ def remove_unused(
         if conversion is not None and conversion.sha256:
             sha256s = sha256s | {conversion.sha256}
     return blobs.remove(sha256s - blobs_of(snapshot.manifests.values(), used.values()))
+
+
+def _is_old(temporary: Path) -> bool:
+    """Return whether nobody writes a small temporary file any more."""
+    try:
+        return time.time() - temporary.lstat().st_mtime > SMALL_FILE_TIME
+    except FileNotFoundError:
+        return False
 
 
 def _state_of(home: Path, partial: Path) -> Path:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from .files import FILE_MODE, make_directory
+from .directories import make_directory
+from .files import FILE_MODE
 
 
 class ProcessLock:

@@ -17,7 +17,8 @@ from msgspec import UNSET
 from ..contract.errors import NotAFile, PathUnreadable, PowerError, StoreUnavailable
 from ..contract.regular_file import read_regular
 from ..contract.types import Manifest, StoredFile
-from .files import directory_entries, sync_directory, write_atomically
+from .directories import directory_entries, sync_directory
+from .files import write_atomically
 from .names import SUFFIX, check_name, manifest_filename, possible_filenames
 from .os_errors import reading_store
 

@@ -14,39 +14,32 @@ All methods are synchronous and thread-safe, and see changes by other processes 
 from __future__ import annotations
 
 import builtins
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-import msgspec
 from filelock import FileLock
-from msgspec import UNSET
 
 from ..contract.errors import (
-    FileChanged,
     FileNotFound,
-    ModelAlreadyExists,
 )
 from ..contract.parameters import DefaultParameters
 from ..contract.types import Manifest, ManifestProblem, RegisterRequest, Removable
-from .blobs import BLOBS, BlobStore, Incoming
+from .blobs import BLOBS, BlobStore
 from .conversions import CONVERSIONS, Conversion, ConversionDirectory
-from .files import FILE_MODE, SourceFile, check_writable, file_size, make_directory
-from .formats.inspection import inspect
+from .directories import check_writable, make_directory
+from .files import FILE_MODE, file_size
 from .garbage import PULLS, blobs_of, find_garbage, remove_unused
 from .lookup import find_model, unreadable_manifest
-from .manifest import MANIFESTS, ManifestDirectory, Snapshot, Unreadable, content
+from .manifest import MANIFESTS, ManifestDirectory, Snapshot, Unreadable
 from .names import check_name
 from .os_errors import writing
-from .stored_files import paths_of, registered_in_place
+from .registrar import Registrar
+from .stored_files import paths_of
 from .work import Work
 
 #: Seconds to wait for the store's lock, which is held for moments only.
 LOCK_TIMEOUT = 60.0
-
-
-class _BlobRemoved(Exception):
-    """Another process removed a blob after its file was found to have the same content."""
 
 
 class ModelStore:
@@ -78,59 +71,9 @@ class ModelStore:
     def register(
         self, request: RegisterRequest, parameters: DefaultParameters, work: Work | None = None
     ) -> tuple[Manifest, bool]:
-        """Register the model at a path, or on an upstream server, under a name.
-
-        Parameters
-        ----------
-        work : Work or None
-            Stops the registration while files are hashed or copied. It is committed before
-            anything that others see changes.
-
-        Returns
-        -------
-        manifest : Manifest
-            The new or existing manifest.
-        changed : bool
-            False if the name already had the same content.
-
-        Raises
-        ------
-        ModelAlreadyExists
-            If the name has other content, and `overwrite` is not set.
-        InvalidModelName
-            If the name is not valid.
-        ManifestUnreadable
-            If the existing manifest of the name cannot be read, and `overwrite` is not set.
-        InsufficientDisk
-            If the copy does not fit on the disk.
-        PowerError
-            If the store cannot be written, or if `inspection.inspect` refuses the model.
-        WorkStopped
-            If `work` was stopped.
-        """
-        check_name(request.name)
-        work = work or Work()
-        description = inspect(request, parameters)
-        manifest = description.manifest(request, parameters)
-        if request.copy:
-            return self._register_copy(manifest, description.files, request.overwrite, work)
-        known = self.list()
-        files = tuple(registered_in_place(file, known, work) for file in description.files)
-        manifest = msgspec.structs.replace(manifest, files=files)
-        return self._commit(manifest, work, overwrite=request.overwrite)
-
-    def _register_copy(
-        self, manifest: Manifest, sources: Sequence[SourceFile], overwrite: bool, work: Work
-    ) -> tuple[Manifest, bool]:
-        while True:
-            with (
-                suppress(_BlobRemoved),  # the next attempt copies the file
-                writing(self._home),
-                self.blobs.import_files(sources, work) as incoming,
-            ):
-                files = tuple(file.stored for file in incoming)
-                manifest = msgspec.structs.replace(manifest, files=files)
-                return self._commit(manifest, work, overwrite=overwrite, incoming=incoming)
+        """Register a model; see `Registrar.register`."""
+        registrar = Registrar(self._home, self._manifests, self.blobs, self.locked, self.save)
+        return registrar.register(request, parameters, work or Work())
 
     def check(self) -> None:
         """Check that the store can be read and written.
@@ -246,6 +189,18 @@ class ModelStore:
                 self.blobs.adopt_file(result, conversion.sha256)
             self.conversions.write(conversion)
 
+    def remove_abandoned(self) -> None:
+        """Remove temporary files that processes left which were ended while they wrote them.
+
+        Raises
+        ------
+        StoreUnavailable
+            If the store cannot be written.
+        """
+        with self.locked():
+            for path in self.blobs.abandoned():
+                path.unlink(missing_ok=True)
+
     def resolve(self, manifest: Manifest) -> builtins.list[Path]:
         """Return the paths of a model's files; see `stored_files.paths_of`."""
         return paths_of(manifest, self.blobs)
@@ -268,56 +223,3 @@ class ModelStore:
                 for _, path in garbage:
                     path.unlink(missing_ok=True)
             return [removable for removable, _ in garbage]
-
-    def _commit(
-        self,
-        manifest: Manifest,
-        work: Work,
-        *,
-        overwrite: bool,
-        incoming: Sequence[Incoming] = (),
-    ) -> tuple[Manifest, bool]:
-        """Compare a new manifest with the existing one and write it, under the store's lock."""
-        # Not under the lock, because the files may be on a disk that hangs.
-        usable = self._usable_with(manifest)
-        with self.locked():
-            if not all(map(self.blobs.has, incoming)):
-                raise _BlobRemoved
-            work.commit()
-            snapshot = self._manifests.read()
-            bad = snapshot.unreadable_for(manifest.name)
-            if bad is not None and not overwrite:
-                raise unreadable_manifest(self._home, manifest.name, bad)
-            old = snapshot.manifests.get(manifest.name)
-            if old is not None and old == usable:
-                return old, False
-            if old is not None and content(old) == content(manifest):
-                manifest = msgspec.structs.replace(manifest, created=old.created)
-            elif old is not None and not overwrite:
-                raise ModelAlreadyExists(
-                    f"The model {manifest.name!r} already exists with different content or "
-                    "parameters. Choose another name, or set overwrite.",
-                    param="name",
-                )
-            for file in incoming:
-                self.blobs.adopt(file)
-            self.save(manifest)
-            return manifest, True
-
-    def _usable_with(self, new: Manifest) -> Manifest | None:
-        """Return the existing manifest of the name if it can be kept instead of `new`.
-
-        It must have the same content, its files must exist unchanged, and paths registered in
-        place must be the same.
-        """
-        old = self._manifests.read().manifests.get(new.name)
-        if old is None or content(old) != content(new):
-            return None
-        in_place = any(file.path is not UNSET for file in old.files)
-        if in_place and old.files != new.files:
-            return None
-        try:
-            self.resolve(old)
-        except (FileNotFound, FileChanged):
-            return None  # the new registration restores a missing blob
-        return old

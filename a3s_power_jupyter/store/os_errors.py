@@ -119,6 +119,23 @@ def _using_store(home: Path, how: Literal["read", "written"]) -> Iterator[None]:
         raise _store_error(home, how, error) from None
 
 
+@contextmanager
+def writing_temporary(directory: Path) -> Iterator[None]:
+    """Convert an `OSError` from writing to the system's temporary directory, as `writing` does."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise InsufficientDisk(
+                f"The disk of the temporary directory {directory} is full. Free space there, or "
+                "set TMPDIR to another directory and restart the server."
+            ) from None
+        raise StoreUnavailable(
+            f"The temporary directory {directory} cannot be written: {_reason(error)}."
+            f"{_advice(error)} To use another directory, set TMPDIR and restart the server."
+        ) from None
+
+
 def _store_error(home: Path, how: str, error: OSError) -> PowerError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         what = "Your quota on the disk" if error.errno == errno.EDQUOT else "The disk"

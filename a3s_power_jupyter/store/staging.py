@@ -7,15 +7,28 @@ model by name.
 from __future__ import annotations
 
 import os
+import shutil
+import stat
+import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from ..contract.errors import PowerError
 from .formats.description import Description
 from .formats.gguf_model import describe_gguf
 from .formats.model_directory import describe_directory
+from .os_errors import writing_temporary
+
+if sys.platform != "win32":
+    import fcntl
+
+PREFIX = "a3s-power-model-"
+
+#: Seconds within which a new directory is locked.
+CREATION_TIME = 60.0
 
 
 @contextmanager
@@ -23,6 +36,7 @@ def linked_directory(files: Mapping[str, Path]) -> Iterator[Path]:
     """Create a temporary directory of links to exactly `files`, and yield its path.
 
     The library that loads the model cannot see any code or pickles in a registered directory.
+    Directories of processes that were killed are removed.
 
     Parameters
     ----------
@@ -31,16 +45,57 @@ def linked_directory(files: Mapping[str, Path]) -> Iterator[Path]:
 
     Raises
     ------
-    OSError
-        If the system's temporary directory does not support links.
+    InsufficientDisk, StoreUnavailable
+        If the system's temporary directory cannot be used or does not support links.
     """
-    with tempfile.TemporaryDirectory(prefix="a3s-power-") as created:
-        directory = Path(created)
-        for name, path in files.items():
-            link = directory / name
-            link.parent.mkdir(parents=True, exist_ok=True)
-            _link(path.absolute(), link)
+    temporary = Path(tempfile.gettempdir())
+    remove_abandoned(temporary)
+    with ExitStack() as stack:
+        with writing_temporary(temporary):
+            created = tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True)
+            directory = Path(stack.enter_context(created))
+            stack.enter_context(_in_use(directory))
+            for name, path in files.items():
+                link = directory / name
+                link.parent.mkdir(parents=True, exist_ok=True)
+                _link(path.absolute(), link)
         yield directory
+
+
+def remove_abandoned(temporary: Path) -> None:
+    """Remove the directories of this user that a killed process left in `temporary`.
+
+    A process that is killed, or ended because its server was, cannot remove its own.
+    """
+    if sys.platform == "win32":
+        return
+    for directory in temporary.glob(f"{PREFIX}*"):
+        with suppress(OSError):
+            status = directory.lstat()
+            is_ours = stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid()
+            if is_ours and time.time() - status.st_mtime > CREATION_TIME:
+                with _in_use(directory):
+                    shutil.rmtree(directory)
+
+
+@contextmanager
+def _in_use(directory: Path) -> Iterator[None]:
+    """Hold a lock on a directory, which the operating system releases if the process exits.
+
+    Raises
+    ------
+    BlockingIOError
+        If another process holds it.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _link(path: Path, link: Path) -> None:

@@ -11,6 +11,7 @@ from ..contract.errors import FileChanged, FileNotFound
 from ..contract.types import Manifest, StoredFile
 from .blobs import BlobStore
 from .files import SourceFile, file_size, sha256_of, source_file
+from .manifest import content
 from .work import Work
 
 
@@ -45,6 +46,24 @@ def _path_of(file: StoredFile, blobs: BlobStore) -> Path:
             "again with overwrite."
         )
     return source.path
+
+
+def can_stay(old: Manifest, new: Manifest, blobs: BlobStore) -> bool:
+    """Return whether the manifest `old` of a model can be kept instead of `new`.
+
+    It must have the same content, its files must exist unchanged, and paths registered in place
+    must be the same.
+    """
+    if content(old) != content(new):
+        return False
+    in_place = any(file.path is not UNSET for file in old.files)
+    if in_place and old.files != new.files:
+        return False
+    try:
+        paths_of(old, blobs)
+    except (FileNotFound, FileChanged):
+        return False  # the new registration restores a missing blob
+    return True
 
 
 def registered_in_place(

@@ -149,6 +149,12 @@ def test_a_home_that_hangs(tmp_path: Path, disk: Path, smollm2_path: Path, loade
             ]:
                 clients.enter_context(unread_post(server, route, request))
             time.sleep(0.5)
+            assert api.get("v1/health", timeout=SOON).status_code == 200
+            if loaded:
+                body = {"model": "a", "prompt": "Once upon a", "max_tokens": 2}
+                api.post("v1/completions", json=body, timeout=SOON).raise_for_status()
+                [model] = api.get("v1/models", timeout=SOON).json()["data"]
+                assert model["id"] == "a"
             stop(server)
 
 

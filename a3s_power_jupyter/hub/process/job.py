@@ -19,7 +19,8 @@ from ...contract.redaction import Redactor
 from ...contract.types import Manifest, RegisterRequest, Source, StoredFile
 from ...store import ModelStore
 from ...store.blobs import BLOBS, HEADROOM
-from ...store.files import file_size, make_directory
+from ...store.directories import make_directory
+from ...store.files import file_size
 from ...store.formats.mmproj import with_vision
 from ...store.os_errors import writing
 from ...store.staging import describe_staged

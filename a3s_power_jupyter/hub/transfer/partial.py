@@ -22,7 +22,8 @@ from msgspec import UNSET
 from ...contract.errors import PowerError
 from ...contract.regular_file import open_regular
 from ...store.blobs import clone
-from ...store.files import create_file, make_directory, source_file
+from ...store.directories import make_directory
+from ...store.files import create_file, source_file
 from ..resolve.hub_api import RemoteFile
 from .partial_state import (
     RANGES_HEADER,

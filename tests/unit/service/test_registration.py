@@ -17,7 +17,7 @@ from a3s_power_jupyter.handlers.metrics import RuntimeMetrics
 from a3s_power_jupyter.service import registration
 from a3s_power_jupyter.service.service import PowerService
 from a3s_power_jupyter.service.settings import Settings
-from a3s_power_jupyter.store import model_store
+from a3s_power_jupyter.store import registrar
 from a3s_power_jupyter.store.files import SourceFile
 from a3s_power_jupyter.store.model_store import ModelStore
 from a3s_power_jupyter.store.work import Work
@@ -130,18 +130,18 @@ async def test_a_registration_without_progress(
     service: PowerService, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     disk = threading.Event()
-    hashed = model_store.registered_in_place
+    hashed = registrar.registered_in_place
 
     def hang(source: SourceFile, known: list[Manifest], work: Work | None) -> object:
         disk.wait(60)
         return hashed(source, known, work)
 
-    monkeypatch.setattr(model_store, "registered_in_place", hang)
+    monkeypatch.setattr(registrar, "registered_in_place", hang)
     monkeypatch.setattr(registration, "SILENCE", 0.1)
     monkeypatch.setattr(registration, "INTERVAL", 0.1)
     with pytest.raises(PathUnreadable, match="no progress"):
         await service.catalog.register(RegisterRequest("a", str(model)))
-    monkeypatch.setattr(model_store, "registered_in_place", hashed)
+    monkeypatch.setattr(registrar, "registered_in_place", hashed)
     await service.catalog.register(RegisterRequest("a", str(model)))
     disk.set()
     await until(lambda: hashing() == 0)

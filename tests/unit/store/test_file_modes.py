@@ -15,7 +15,8 @@ from a3s_power_jupyter.contract.types import Upstream
 from a3s_power_jupyter.store import ModelStore
 from a3s_power_jupyter.store import blobs as blobs_module
 from a3s_power_jupyter.store.conversions import conversion_of
-from a3s_power_jupyter.store.files import create_file, make_directory, write_atomically
+from a3s_power_jupyter.store.directories import make_directory
+from a3s_power_jupyter.store.files import create_file, write_atomically
 from a3s_power_jupyter.store.locks import ProcessLock
 from support.registering import register
 

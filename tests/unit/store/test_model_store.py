@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -18,7 +19,11 @@ from a3s_power_jupyter.contract.errors import (
 from a3s_power_jupyter.contract.parameters import DefaultParameters
 from a3s_power_jupyter.contract.types import Manifest, RegisterRequest, StoredFile, Upstream
 from a3s_power_jupyter.store import ModelStore
+from a3s_power_jupyter.store.blobs import BLOBS
+from a3s_power_jupyter.store.conversions import CONVERSIONS
 from a3s_power_jupyter.store.files import source_file
+from a3s_power_jupyter.store.garbage import PULLS
+from a3s_power_jupyter.store.manifest import MANIFESTS
 from support.model_files import LLAMA, gguf
 
 
@@ -222,6 +227,24 @@ def test_a_copy_in_progress_is_not_garbage(store: ModelStore, tmp_path: Path) ->
         assert incoming.temporary is not None
         assert incoming.temporary.read_bytes() == path.read_bytes()
     assert not incoming.temporary.exists()
+
+
+def test_temporary_files_of_killed_processes(store: ModelStore, home: Path, model: Path) -> None:
+    register(store, "a", model)
+    with store.blobs.temporary() as in_use:
+        abandoned = [home / name / "tmp-0" for name in (BLOBS, MANIFESTS, CONVERSIONS, PULLS)]
+        for path in abandoned:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+            os.utime(path, (10**9, 10**9))
+        (home / PULLS / "tmp-1").touch()  # a state that is being written
+        assert len(store.collect_garbage(dry_run=True)) == 4
+        store.remove_abandoned()
+        assert not abandoned[0].exists()
+        assert len(store.collect_garbage(dry_run=False)) == 3
+        assert not any(path.exists() for path in abandoned)
+        assert in_use.exists()
+        assert (home / PULLS / "tmp-1").exists()
 
 
 def test_a_file_that_a_pull_has_just_removed_is_not_garbage(

@@ -27,6 +27,7 @@ from a3s_power_jupyter.contract.types import Manifest
 from a3s_power_jupyter.store import ModelStore
 from a3s_power_jupyter.store.blobs import copy_hashing
 from a3s_power_jupyter.store.files import source_file
+from a3s_power_jupyter.store.registrar import Registrar
 from support.model_files import LLAMA, gguf, model_directory, smollm2
 from support.registering import register
 
@@ -212,14 +213,14 @@ def test_a_blob_that_is_removed_after_the_import(
     store: ModelStore, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     register(store, "a", model, copy=True)
-    usable_with = store._usable_with
+    usable_with = Registrar._usable_with
 
-    def removed_by_another_process(manifest: Manifest) -> Manifest | None:
+    def removed_by_another_process(registrar: Registrar, manifest: Manifest) -> Manifest | None:
         with suppress(ModelNotFound):
             ModelStore(store._home).delete("a")
-        return usable_with(manifest)
+        return usable_with(registrar, manifest)
 
-    monkeypatch.setattr(store, "_usable_with", removed_by_another_process)
+    monkeypatch.setattr(Registrar, "_usable_with", removed_by_another_process)
     manifest, _ = register(store, "b", model, copy=True)
     assert [path.read_bytes() for path in blobs(store)] == [model.read_bytes()]
     assert store.resolve(manifest) == blobs(store)
