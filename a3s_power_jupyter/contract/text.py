@@ -32,12 +32,10 @@ def printable(text: str) -> str:
 
 def complete_length(text: str) -> int:
     """Return the length of `text` without a control sequence that is cut off at its end."""
-    start = max(map(text.rfind, _INTRODUCERS))
-    if start < 0 or len(text) - start > MAX_CUT_OFF:
-        return len(text)
-    sequence = _CONTROLS.match(text, start)
-    cut_off = sequence is not None and sequence.end() == start + 1
-    return start if cut_off else len(text)
+    for sequence in _CONTROLS.finditer(text, max(0, len(text) - MAX_CUT_OFF)):
+        if len(sequence[0]) == 1 and sequence[0] in _INTRODUCERS:
+            return sequence.start()
+    return len(text)
 
 
 def shortened(text: str) -> str:

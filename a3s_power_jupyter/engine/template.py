@@ -17,9 +17,10 @@ from .rendering.renderer import RenderingFailed, renderer
 #: Most characters of a template, as of `LoadParameters.chat_template`.
 MAX_TEMPLATE = 2**20
 
-#: Most characters of a prompt for each token of the context. The longest tokens of common
-#: vocabularies are runs of 128 spaces.
+#: Most characters of a prompt for each token of the context, and for a small context. The longest
+#: tokens of common vocabularies are runs of 128 spaces; `checks.TextLimit` knows those of a model.
 MAX_CHARS_PER_TOKEN = 256
+MIN_MAX_CHARS = 2**20
 
 _ANOTHER_TEMPLATE = "register the model with another template in default_parameters.chat_template."
 
@@ -73,7 +74,7 @@ class ChatTemplate:
         ContextLengthExceeded
             If the prompt has more characters than the context can hold.
         """
-        max_chars = self._num_ctx * MAX_CHARS_PER_TOKEN
+        max_chars = max(self._num_ctx * MAX_CHARS_PER_TOKEN, MIN_MAX_CHARS)
         try:
             return renderer().render(self._template, messages, max_chars)
         except RenderingFailed as error:

@@ -124,9 +124,10 @@ def test_a_load_fails_if_its_template_is_very_long() -> None:
 
 
 def test_a_prompt_that_cannot_fit_is_refused_by_its_length() -> None:
-    template = chat_template("{{ messages[0].content * 1000 }}", num_ctx=8)
-    with pytest.raises(ContextLengthExceeded, match="more than 2,048 characters"):
-        template.render(HELLO)
+    source = "{{ messages[0].content * 10**6 if messages[0].content == 'hello' }}"
+    with pytest.raises(ContextLengthExceeded, match="more than 1,048,576 characters"):
+        chat_template(source, num_ctx=8).render(HELLO)
+    assert len(chat_template(source, num_ctx=20_000).render(HELLO)) == 5 * 10**6
 
 
 def test_the_time_on_the_clock_is_limited_too(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from support.hostile_text import CONTROLS
 from support.servers import Server, clean_environ
+from support.upstream_server import KEY, run_upstream
 
 pexpect = pytest.importorskip("pexpect", reason="IPython requires pexpect except on Windows")
 
@@ -19,6 +22,13 @@ PROMPT = r"In \[\d+\]: "
 
 @pytest.fixture
 def terminal(server: Server, smollm2: str, tmp_path: Path) -> Iterator[pexpect.spawn]:
+    """IPython with the server that has the model smollm2."""
+    with ipython(server, tmp_path) as running:
+        yield running
+
+
+@contextmanager
+def ipython(server: Server, tmp_path: Path) -> Iterator[pexpect.spawn]:
     environ = clean_environ(tmp_path, tmp_path, server.runtime_dir)
     child = pexpect.spawn(
         sys.executable,
@@ -86,3 +96,20 @@ def test_widgets_are_plain_text(terminal: pexpect.spawn, smollm2: str) -> None:
     assert re.search(row, shown)
     assert "<" not in shown
     assert run(terminal, f"client.chat_widget({smollm2!r})").endswith(f"Chat with {smollm2}\n\n")
+
+
+def test_an_answer_cannot_control_the_terminal(
+    start_server: Callable[..., Server], tmp_path: Path
+) -> None:
+    """Python's repr of a string escapes control characters."""
+    server = start_server(headless=True, environ={"UPSTREAM_KEY": KEY})
+    with run_upstream() as upstream, server.api() as api:
+        target = {"base_url": upstream.url, "model": "controls", "api_key_env": "UPSTREAM_KEY"}
+        body = {"name": "controls", "format": "remote", "upstream": target}
+        assert api.post("v1/models", json=body).status_code == 201
+        with ipython(server, tmp_path) as terminal:
+            answer = run(terminal, ask("controls", "hello"))
+            shown = run(terminal, "answer")
+    printed = answer.removeprefix("\x1b[K")  # replaces "Loading ..."
+    assert printed.strip() == "answer without colors"
+    assert repr(CONTROLS) in shown

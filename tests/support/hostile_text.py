@@ -1,4 +1,4 @@
-"""Markdown that attacks the page that shows it."""
+"""Text that attacks the page or the terminal that shows it."""
 
 from __future__ import annotations
 
@@ -28,3 +28,9 @@ $x_1 < \\href{javascript:window.attacked='math'}{y}$ the end
 
 [image]: https://leak.example/reference.png
 """
+
+#: An answer that sets the title of a terminal, clears it, asks it to type, and changes its colors.
+CONTROLS = (
+    "an\x1b]0;attacked\x07swer\x1b[2J \x1b]52;c;YXR0YWNrZWQ=\x1b\\without\x1b[c \x9b31m"
+    "colors\r\x08\x7f\x1b"
+)

@@ -14,7 +14,7 @@ from tornado.iostream import StreamClosedError
 from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 
-from support.hostile_text import HOSTILE
+from support.hostile_text import CONTROLS, HOSTILE
 
 KEY = "sk-key-of-the-upstream"
 WEATHER = {
@@ -106,6 +106,14 @@ async def _hostile(handler: _Chat, body: dict[str, Any]) -> None:
     for start in range(0, len(HOSTILE), 7):
         await handler.event({"content": HOSTILE[start : start + 7]})
         await asyncio.sleep(0.005)
+    await handler.event({}, "stop")
+    await handler.send("data: [DONE]\n\n")
+
+
+async def _controls(handler: _Chat, body: dict[str, Any]) -> None:
+    """Send control sequences of terminals, one character at a time."""
+    for character in CONTROLS:
+        await handler.event({"content": character})
     await handler.event({}, "stop")
     await handler.send("data: [DONE]\n\n")
 
@@ -238,6 +246,7 @@ async def _redirects(handler: _Chat, body: dict[str, Any]) -> None:
 _ANSWERS = {
     "echo": _echo,
     "hostile": _hostile,
+    "controls": _controls,
     "waits": _waits,
     "endless": _endless,
     "drips": _drips,

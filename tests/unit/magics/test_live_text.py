@@ -85,7 +85,8 @@ def test_a_notebook_gets_html_without_raw_html(monkeypatch: pytest.MonkeyPatch) 
 def test_a_terminal_gets_no_control_sequences(
     capsys: pytest.CaptureFixture[str], size: int
 ) -> None:
-    answer = "one\x1b[31m two\x1b[0m\r\n\x1b]0;title\x07three\x9b2J\tfour\x08\x1b(B \x1b"
+    answer = "one\x1b[31m two\x1b[0m\r\n\x1b]0;title\x07\x1b]52;c;eA==\x1b\\three\x9b2J\tfour\x08"
+    answer += "\x1b(B \x1b"
     with TerminalText() as text:
         for end in range(size, len(answer) + size, size):
             text.update(answer[:end])
