@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from collections.abc import Iterable
 from contextlib import suppress
 from functools import cache
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
@@ -11,6 +12,7 @@ from urllib.request import getproxies, proxy_bypass
 
 from ...contract.errors import HubError
 from ...contract.loopback import is_loopback
+from .retries import Transient
 
 Origin = tuple[str, str, int]
 
@@ -60,14 +62,28 @@ def redirect_target(hub: Origin, url: str, location: str) -> str:
     ------
     HubError
         If the URL is not an http or https URL, or its address is not allowed.
+    Transient
+        If its host cannot be looked up.
     """
     target = ""
     with suppress(ValueError):
         target = urljoin(url, quote(location.strip(), safe=_URL_CHARACTERS))
     origin = origin_of(target)
-    if origin[1] == hub[1]:
-        return target
-    addresses = _addresses(origin)
+    if origin[1] != hub[1]:
+        _check(hub, origin, _addresses(origin))
+    return target
+
+
+def check_connected(hub: Origin, origin: Origin, connected: socket.socket) -> None:
+    """Check the address of a connection without a proxy, as `redirect_target` does.
+
+    The name of a host may have led to another address when that looked it up.
+    """
+    if origin[1] != hub[1]:
+        _check(hub, origin, (_plain(ipaddress.ip_address(connected.getpeername()[0])),))
+
+
+def _check(hub: Origin, origin: Origin, addresses: Iterable[IPAddress]) -> None:
     linked = any(address.is_link_local for address in addresses)
     inside = any(not address.is_global for address in addresses)
     if linked or (inside and all(address.is_global for address in _addresses(hub))):
@@ -75,7 +91,6 @@ def redirect_target(hub: Origin, url: str, location: str) -> str:
             f"The hub redirects to {origin[1][:100]}, which is an address on this machine or in "
             "its network. Check HF_ENDPOINT and the proxy settings."
         )
-    return target
 
 
 def proxy_of(origin: Origin) -> SplitResult | None:
@@ -90,7 +105,7 @@ def proxy_of(origin: Origin) -> SplitResult | None:
 
 @cache
 def _addresses(origin: Origin) -> tuple[IPAddress, ...]:
-    """Return the addresses of a host; none if the proxy looks them up, or if there are none."""
+    """Return the addresses of a host; none if the proxy looks them up."""
     _, host, port = origin
     try:
         return (_plain(ipaddress.ip_address(host)),)
@@ -100,8 +115,8 @@ def _addresses(origin: Origin) -> tuple[IPAddress, ...]:
         return ()
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, ValueError):  # the connection will fail with this reason
-        return ()
+    except (OSError, ValueError):
+        raise Transient(f"The host {host[:100]} cannot be found") from None
     return tuple(_plain(ipaddress.ip_address(str(address[0]))) for *_, address in found)
 
 

@@ -21,7 +21,7 @@ import httpx2
 
 from ... import __version__
 from ...contract.errors import HubError
-from .addresses import PORTS, Origin, origin_of, proxy_of
+from .addresses import PORTS, Origin, check_connected, origin_of, proxy_of
 from .retries import Transient
 
 #: Seconds to establish a connection.
@@ -73,7 +73,8 @@ class Client:
         Transient
             If the connection fails.
         HubError
-            If the URL is not valid, the certificate is not trusted or the proxy cannot be used.
+            If the URL is not valid, its address is not allowed, the certificate is not trusted or
+            the proxy cannot be used.
         """
         origin = origin_of(url)
         self._is_overdue = False
@@ -143,6 +144,8 @@ class Client:
             ) from None
         except (OSError, ValueError, http.client.HTTPException) as error:
             raise to_transient(error) from None
+        if proxy_of(origin) is None:
+            check_connected(self._hub, origin, self._socket)
 
     def _check_open(self) -> None:
         """Raise if another thread has ended this request, perhaps before there was a socket."""

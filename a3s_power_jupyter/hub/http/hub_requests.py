@@ -22,7 +22,7 @@ from ...contract.errors import HubError
 from ...contract.loopback import is_loopback
 from ...contract.retry_after import parse_retry_after
 from .addresses import Origin, origin_of, redirect_target
-from .retries import MAX_WAIT, PATIENCE, Retry, Stopped
+from .retries import MAX_WAIT, PATIENCE, Retry, Stopped, Transient
 
 TIMEOUT = 30.0  # seconds without a byte
 DEADLINE = 120.0  # seconds for one reply, from the connection to the end of its body
@@ -90,7 +90,7 @@ class HubRequests:
             If the hub cannot be reached.
         HubError
             If the reply is too large, too slow or compressed, or redirects to an address that is
-            not allowed.
+            not allowed or cannot be found.
         Stopped
             If the pull is paused.
         """
@@ -102,6 +102,10 @@ class HubRequests:
                 reply = self._in_time(
                     lambda: self._follow(method, url, params, limit, follow_redirects)
                 )
+            except Transient as error:
+                if is_last:
+                    raise HubError(f"{error.reason}. Check the network, and try again.") from None
+                reason = error.reason
             except _TEMPORARY as error:
                 if is_last:
                     raise

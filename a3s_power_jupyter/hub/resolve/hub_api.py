@@ -289,9 +289,11 @@ class HubApi:
             return HubUnauthorized(
                 "The hub rejected the token. Pass another one, or log in again with %power login."
             )
+        wait = parse_retry_after(error.response.headers.get("Retry-After", ""))
+        asks = f" and asks to wait {wait} seconds" if wait else ""
         return HubError(
-            f"The hub at {self._host} replied with status {status}. Try later.",
-            retry_after=parse_retry_after(error.response.headers.get("Retry-After", "")),
+            f"The hub at {self._host} replied with status {status}{asks}. Try later.",
+            retry_after=wait,
         )
 
     def _gated(self, repo: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import shutil
 import socket
@@ -18,7 +19,7 @@ from typing import Any
 import pytest
 
 from a3s_power_jupyter.contract.errors import HubError
-from a3s_power_jupyter.hub.http import http_client
+from a3s_power_jupyter.hub.http import addresses, http_client
 from a3s_power_jupyter.hub.http.addresses import origin_of
 from a3s_power_jupyter.hub.http.http_client import Client
 from a3s_power_jupyter.hub.http.retries import Transient
@@ -167,6 +168,18 @@ def test_a_stalled_connection() -> None:
         with pytest.raises(Transient, match="stalled"):
             client.request("GET", url, {})
         client.close()
+
+
+def test_a_name_that_leads_into_the_network_after_it_was_checked(
+    server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    public = (ipaddress.ip_address("93.184.215.14"),)
+    monkeypatch.setattr(addresses, "_addresses", lambda origin: public)
+    client = Client(("https", "hub.example", 443), TOKEN, stall=5.0)
+    with pytest.raises(HubError, match="on this machine or in its network"):
+        client.request("GET", address(server), {})
+    client.close()
+    assert Echo.peers == []
 
 
 def test_a_head_that_never_ends() -> None:

@@ -11,6 +11,7 @@ import pytest
 from a3s_power_jupyter.contract.errors import HubError
 from a3s_power_jupyter.hub.http import addresses
 from a3s_power_jupyter.hub.http.addresses import origin_of, proxy_of, redirect_target
+from a3s_power_jupyter.hub.http.retries import Transient
 
 PUBLIC = "https://hub.example/a/b"
 LOCAL = "http://127.0.0.1:8000/a/b"
@@ -57,7 +58,6 @@ def follow(url: str, location: str) -> str:
         (PUBLIC, "//cdn.example/x?y=z#w", "https://cdn.example/x?y=z#w"),
         (PUBLIC, "https://cdn.example/My Model [1]%20\u00e9",
          "https://cdn.example/My%20Model%20[1]%20%C3%A9"),
-        (PUBLIC, "https://unknown.example/x", "https://unknown.example/x"),
         (OFFICE, "http://storage.office/x", "http://storage.office/x"),
         (OFFICE, "https://cdn.example/x", "https://cdn.example/x"),
         (LOCAL, "http://localhost:9000/x", "http://localhost:9000/x"),
@@ -101,6 +101,18 @@ def test_no_hub_may_redirect_to_link_local_addresses(url: str, host: str) -> Non
 def test_other_addresses_are_refused(location: str) -> None:
     with pytest.raises(HubError, match="not a valid http or https URL"):
         follow(PUBLIC, location)
+
+
+def test_a_host_that_cannot_be_looked_up() -> None:
+    for _ in range(2):
+        with pytest.raises(Transient, match=r"The host unknown\.example cannot be found"):
+            follow(PUBLIC, "https://unknown.example/x")
+    HOSTS["unknown.example"] = ["127.0.0.1"]
+    try:
+        with pytest.raises(HubError, match="on this machine or in its network"):
+            follow(PUBLIC, "https://unknown.example/x")
+    finally:
+        del HOSTS["unknown.example"]
 
 
 def test_a_proxy_looks_up_names(monkeypatch: pytest.MonkeyPatch) -> None:
