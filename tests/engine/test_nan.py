@@ -90,7 +90,7 @@ def test_a_cancelled_nan_leaves_nothing_behind(engine: Engine[Any]) -> None:
         engine.submit(engine.prepare(id_, complete(BAD_TOKENS)))
     if isinstance(engine, LlamaCppEngine):
         assert engine._slots is not None
-        engine._slots.decode()
+        engine._slots.decode(engine._model.threads)
     for id_ in (1, 2):
         engine.cancel(id_)
     for items in run(engine, good, good):
