@@ -5,6 +5,7 @@ The references are the same models on the CPU, in float32.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -102,17 +103,21 @@ def test_the_memory_of_finished_requests_is_freed(on_gpu: TransformersEngine) ->
 
 
 def test_a_model_that_does_not_fit_is_refused(directory: Path) -> None:
-    """Let this process use no more GPU memory than it uses already."""
+    """Let this process use no more GPU memory than it uses already, and fill that."""
     torch.cuda.empty_cache()
     total = torch.cuda.get_device_properties(0).total_memory
-    filler = torch.empty(1 << 30, dtype=torch.uint8, device="cuda")
-    torch.cuda.set_per_process_memory_fraction((1 << 30) / total)
+    torch.cuda.set_per_process_memory_fraction(torch.cuda.memory_reserved() / total)
+    filler = []
     try:
+        for size in (1 << 20, 1 << 14, 512):
+            with suppress(torch.OutOfMemoryError):
+                while True:
+                    filler.append(torch.empty(size, dtype=torch.uint8, device="cuda"))
         with pytest.raises(ModelLoadFailed, match="memory"):
             load(directory)
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
-        del filler
+        filler.clear()
         torch.cuda.empty_cache()
 
 
