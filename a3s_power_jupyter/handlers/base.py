@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import traceback
 from collections.abc import Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
 from http.client import responses
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
@@ -41,9 +40,6 @@ CLIENT_CLOSED_REQUEST = 499
 
 #: Bytes of a reply above which it is sent in pieces of about this size.
 LARGE_REPLY = 64 * 1024
-
-#: Decodes and checks large bodies one at a time: threads would only wait for each other's GIL.
-_DECODER = ThreadPoolExecutor(1, "power-bodies")
 
 
 @web.stream_request_body
@@ -143,7 +139,7 @@ class PowerHandler(AuthHandler):
     async def decode(self, decode: Callable[[], T]) -> T:
         """Call `decode`, which reads or checks the body: in a thread if the body is large."""
         if self._received > LARGE_BODY:
-            return await asyncio.get_running_loop().run_in_executor(_DECODER, decode)
+            return await self.context.decoder.run(decode)
         return decode()
 
     def flag(self, name: str) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..contract.redaction import Redactor
+from .decoder import Decoder
 
 if TYPE_CHECKING:
     from ..service.service import PowerService
@@ -31,6 +32,8 @@ class Context:
         Invalid environment variables that the server ignores.
     redactor : callable
         Returns a function that removes the server's secrets from texts.
+    decoder : Decoder
+        Decodes large bodies.
     last_request : float
         Time of the last authenticated request, in seconds on the monotonic clock.
     """
@@ -40,6 +43,7 @@ class Context:
     max_request_bytes: int
     problems: list[str]
     redactor: Callable[[], Redactor]
+    decoder: Decoder = field(default_factory=Decoder)
     last_request: float = field(default_factory=time.monotonic)
 
     def touch(self) -> None:

@@ -340,8 +340,6 @@ class Scheduler:
         if reload is None:
             reload = self._reloads[plan.name] = Reload(plan, keep_alive)
             reload.task = self._steps.start(self._finish_reload(reload))
-            # Retrieve the exception, as in `_begin_load`.
-            reload.task.add_done_callback(lambda task: task.cancelled() or task.exception())
         reload.plan, reload.keep_alive = plan, keep_alive
         self._outdate(runner, "reload")
         return reload.task

@@ -7,6 +7,8 @@ import contextlib
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from ..contract.errors import PowerError
+
 T = TypeVar("T")
 
 
@@ -38,8 +40,11 @@ class Steps:
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled():
-            task.exception()  # mark as retrieved; all callers may have been cancelled
+        # This marks the exception as retrieved; all callers may have been cancelled.
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not isinstance(error, PowerError):
+            bug = {"message": "Power: a step failed", "exception": error, "task": task}
+            task.get_loop().call_exception_handler(bug)  # logs it
 
 
 async def finish(step: Coroutine[Any, Any, T]) -> T:
