@@ -66,7 +66,7 @@ class LoadParameters(SparseStruct, frozen=True, forbid_unknown_fields=True):
     num_gpu : int
         Layers on the GPU; -1 for all, 0 for none. Default: -1 if llama.cpp has a GPU.
     main_gpu : int
-        Index of the GPU that holds small tensors.
+        Index of the only GPU to use.
     tensor_split : list of float
         Share of each GPU, normalized by the sum.
     num_batch : int

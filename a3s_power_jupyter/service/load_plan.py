@@ -16,6 +16,7 @@ from ..engine.registry import require_engine
 from ..runtime.interfaces import LoadPlan
 from ..runtime.memory import headroom_bytes, kv_cache_bytes, needed_bytes
 from ..store.conversions import Conversion
+from ..store.formats.inspection import check_isq
 from ..store.model_store import ModelStore
 from ..store.threads import StoreThreads
 from .settings import Settings
@@ -45,7 +46,14 @@ class LoadPlanner:
         ----------
         requested : LoadParameters or None
             Parameters that take precedence over the model's defaults.
+
+        Raises
+        ------
+        InvalidISQ
+            If `requested` has an `isq` for a GGUF model.
         """
+        if requested is not None:
+            check_isq(manifest.format, requested, param="isq")
         defaults = manifest.default_parameters
         parameters = load_parameters(defaults, requested)
         keep_alive = self._settings.keep_alive

@@ -7,7 +7,7 @@ import logging
 from collections.abc import AsyncGenerator, Iterable
 from typing import Any
 
-from ..contract.errors import PowerError
+from ..contract.errors import InvalidParameter, PowerError
 from ..contract.parameters import LoadParameters
 from ..contract.types import Model
 from ..remote import Upstreams
@@ -77,6 +77,10 @@ class Loading:
         """
         manifest = await self._catalog.manifest(name)
         if manifest.format == "remote":
+            if parameters != LoadParameters():
+                raise InvalidParameter(
+                    "A remote model is loaded by its upstream. Omit the load parameters."
+                )
             await self._upstreams.check(manifest)
             yield {"status": "success", "model": self._catalog.describe(manifest)}
             return

@@ -216,6 +216,13 @@ def test_a_remote_model_is_loaded_if_its_upstream_answers(front: Server) -> None
         assert api.post("v1/models/far/echo/unload").json()["state"] == "unloaded"
 
 
+def test_load_parameters_of_a_remote_model_are_refused(front: Server) -> None:
+    with front.api() as api:
+        reply = api.post("v1/models/far/echo/load", json={"num_ctx": 512})
+        assert reply.status_code == 400
+        assert reply.json()["error"]["code"] == "invalid_parameter"
+
+
 def test_events_report_whether_upstreams_answer(front: Server) -> None:
     with front.api() as api, api.stream("GET", "v1/events") as reply:
         events = events_of(reply)

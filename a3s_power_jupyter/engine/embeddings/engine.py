@@ -76,6 +76,7 @@ class Text:
 class EmbeddingModel(LoadedModel):
     """A model without a head, and the pipeline that turns its hidden states into vectors."""
 
+    runner = "embeddings"
     unneeded = ("pooler.",)  # the pipeline pools the hidden states
 
     pipeline: Pipeline

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import platform
+import re
 import shutil
 import sys
 from collections import deque
@@ -92,6 +93,16 @@ def gpus(devices: list[Device]) -> list[Device]:
 def free_gpu_bytes(devices: list[Device]) -> int:
     """Return the free memory of all GPUs."""
     return sum(d.memory_free for d in gpus(devices) if d.memory_free is not UNSET)
+
+
+def locked_bytes() -> int | None:
+    """Return the memory that this process has locked; None if the system is not Linux."""
+    try:
+        status = Path("/proc/self/status").read_text("utf-8")
+    except OSError:
+        return None
+    found = re.search(r"^VmLck:\s*(\d+) kB", status, re.MULTILINE)
+    return None if found is None else int(found[1]) * 1024
 
 
 def idle_gpu_hint(

@@ -87,6 +87,7 @@ class LlamaCppEngine(Engine[TextJob | EmbeddingJob]):
             num_ctx=_num_ctx(model, slots),
             device=model.device,
             device_bytes=max(0, free_before - free_gpu_bytes(list_devices())),
+            notes=model.notes,
         )
         return cls(model, info, slots, projector)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import math
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +18,10 @@ from ...store.files import source_file
 from ...store.formats.gguf import read_header
 from ...store.formats.positions import gguf_position_count
 from ..base import ProgressCallback
+from ..effects import check_main_gpu, notes_on_effects
 from ..protocol import Load
 from ..threads import CpuThreads
-from .backend import free_gpu_bytes, gpus, last_errors, list_devices
+from .backend import free_gpu_bytes, gpus, last_errors, list_devices, locked_bytes
 from .vocabulary import Vocabulary
 
 #: Share of a GPU's free memory that a model may use, and the reserve for compute buffers.
@@ -54,19 +54,22 @@ class LlamaModel:
         Length of an embedding.
     device : str
         "cpu", or the names of the GPUs.
+    notes : tuple of str
+        Messages for the user about load parameters.
 
     Raises
     ------
     ModelLoadFailed
         If llama.cpp cannot load the files.
     InvalidParameter
-        If `tensor_split` has too many shares, or their sum is not positive.
+        If load parameters contradict each other or the number of GPUs.
     """
 
     def __init__(self, load: Load, progress: ProgressCallback) -> None:
         self.parameters = load.parameters
         self.threads = CpuThreads.from_parameters(load.parameters)
         devices = list_devices()
+        _check_parameters(load.parameters, len(gpus(devices)))
         self.gpu_layers = self._choose_gpu_layers(load, devices)
         self.pointer = _load_model(load, self.gpu_layers, progress)
         self.vocab = Vocabulary(lc.llama_model_get_vocab(self.pointer))
@@ -74,14 +77,27 @@ class LlamaModel:
         self.position_limit = self._read_position_limit(load)
         self.n_embd = int(lc.llama_model_n_embd_out(self.pointer))
         self.has_decoder = bool(lc.llama_model_has_decoder(self.pointer))
-        names = [d.name for d in gpus(devices)]
+        names = [device.name for device in _candidates(load.parameters, devices)]
         self.device = "+".join(names) if self.gpu_layers and names else "cpu"
+        self.notes = self._read_notes(len(gpus(devices)))
 
     @property
     def num_ctx(self) -> int:
         """Tokens of context for each request."""
         length = self.parameters.context_length(self.trained_ctx)
         return length if self.position_limit is None else min(length, self.position_limit)
+
+    def _read_notes(self, n_gpus: int) -> tuple[str, ...]:
+        """Return notes about load parameters without effect."""
+        parameters = self.parameters
+        notes = notes_on_effects(parameters, "llama.cpp", gpus=n_gpus, generates=self.generates)
+        if parameters.num_ctx is not UNSET and parameters.num_ctx > self.num_ctx:
+            notes += (f"num_ctx is {self.num_ctx}, the most that this model can process.",)
+        if parameters.use_mlock is True and locked_bytes() == 0:
+            notes += (
+                "use_mlock has no effect: the limit of locked memory (ulimit -l) is too low.",
+            )
+        return notes
 
     def _read_position_limit(self, load: Load) -> int | None:
         width = int(lc.llama_model_n_embd(self.pointer))
@@ -161,7 +177,7 @@ class LlamaModel:
             weights=sum(Path(path).stat().st_size for path in load.paths),
             layers=load.layers,
             kv_bytes=load.kv_bytes,
-            free=free_gpu_bytes(devices),
+            free=free_gpu_bytes(_candidates(self.parameters, devices)),
         )
 
 
@@ -183,11 +199,12 @@ def _load_model(load: Load, gpu_layers: int, progress: ProgressCallback) -> Any:
     params = lc.llama_model_default_params()
     params.n_gpu_layers = gpu_layers
     params.load_mode = _load_mode(parameters)
-    if parameters.main_gpu is not UNSET:
+    if parameters.main_gpu is not UNSET and gpu_layers != 0:
         params.main_gpu = parameters.main_gpu
+        params.split_mode = lc.LLAMA_SPLIT_MODE_NONE  # the other modes do not use main_gpu
     if parameters.tensor_split is not UNSET:
-        shares = _check_tensor_split(parameters.tensor_split)
-        params.tensor_split = (ctypes.c_float * lc.LLAMA_MAX_DEVICES)(*shares)
+        shares = (ctypes.c_float * lc.LLAMA_MAX_DEVICES)(*parameters.tensor_split)
+        params.tensor_split = shares
 
     @lc.llama_progress_callback  # type: ignore[untyped-decorator]
     def on_progress(value: float, _data: object) -> bool:
@@ -207,13 +224,35 @@ def _load_model(load: Load, gpu_layers: int, progress: ProgressCallback) -> Any:
     return pointer
 
 
-def _check_tensor_split(shares: Sequence[float]) -> list[float]:
-    if len(shares) > lc.LLAMA_MAX_DEVICES or sum(shares) <= 0:
+def _check_parameters(parameters: LoadParameters, n_gpus: int) -> None:
+    """Raise `InvalidParameter` for parameters that llama.cpp or the machine cannot honour."""
+    shares = parameters.tensor_split
+    most = n_gpus or int(lc.LLAMA_MAX_DEVICES)
+    if shares is not UNSET and (len(shares) > most or sum(shares) <= 0):
         raise InvalidParameter(
-            f"tensor_split must have at most {lc.LLAMA_MAX_DEVICES} shares with a sum above 0.",
+            f"tensor_split must have at most {most} shares, one for each GPU, with a sum above 0.",
             param="tensor_split",
         )
-    return list(shares)
+    if n_gpus:
+        check_main_gpu(parameters, n_gpus)
+    if parameters.main_gpu is not UNSET and shares is not UNSET:
+        raise InvalidParameter(
+            "main_gpu puts the model on one GPU, and tensor_split on several. Omit one of them.",
+            param="main_gpu",
+        )
+    quantized = parameters.kv_cache_type in ("q8_0", "q4_0")
+    if quantized and parameters.flash_attention is False:
+        raise InvalidParameter(
+            f"The kv_cache_type {parameters.kv_cache_type} needs flash attention. Omit "
+            "flash_attention, or choose f16.",
+            param="kv_cache_type",
+        )
+
+
+def _candidates(parameters: LoadParameters, devices: list[Device]) -> list[Device]:
+    """Return the GPUs that the parameters allow."""
+    main = parameters.main_gpu
+    return gpus(devices) if main is UNSET else gpus(devices)[main : main + 1]
 
 
 def _load_mode(parameters: LoadParameters) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from msgspec import UNSET
 
+from ..effects import check_main_gpu
 from ..protocol import Load
 
 
@@ -52,18 +53,34 @@ class Placement:
             torch.cuda.empty_cache()
 
 
+def gpu_count() -> int:
+    """Return the number of GPUs that torch can use."""
+    if torch.cuda.is_available():
+        return int(torch.cuda.device_count())
+    return int(torch.backends.mps.is_available())
+
+
 def choose_placement(load: Load) -> Placement:
     """Return a GPU if torch has one and the load parameters allow it.
 
     `num_gpu` counts layers for llama.cpp. Here, 0 means the CPU and any other value the GPU.
+    With several GPUs, `main_gpu` puts the whole model on one of them.
+
+    Raises
+    ------
+    InvalidParameter
+        If there is no GPU of the index `main_gpu`.
     """
     num_gpu = load.parameters.num_gpu
     layers = load.gpu_layers if num_gpu is UNSET else num_gpu
-    main = 0 if load.parameters.main_gpu is UNSET else load.parameters.main_gpu
+    main = load.parameters.main_gpu
+    if gpu_count():
+        check_main_gpu(load.parameters, gpu_count())
     if layers != 0 and torch.cuda.is_available():
-        if torch.cuda.device_count() > 1:
-            return Placement("cuda", torch.device("cuda", main), "auto")
-        return Placement("cuda:0", torch.device("cuda", 0), "cuda:0")
+        if torch.cuda.device_count() > 1 and main is UNSET:
+            return Placement("cuda", torch.device("cuda", 0), "auto")
+        name = f"cuda:{0 if main is UNSET else main}"
+        return Placement(name, torch.device(name), name)
     if layers != 0 and torch.backends.mps.is_available():
         return Placement("mps", torch.device("mps"), "mps")
     return Placement("cpu", torch.device("cpu"), "cpu")

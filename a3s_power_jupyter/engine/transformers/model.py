@@ -25,11 +25,12 @@ from ...store.formats.positions import position_count
 from ...store.staging import linked_directory
 from ..base import ProgressCallback, first_line
 from ..checks import TextLimit, check_token_ids
+from ..effects import Runner, notes_on_effects
 from ..heartbeat import HEARTBEAT
 from ..protocol import Load
 from ..threads import CpuThreads
 from . import hqq
-from .devices import Placement, choose_placement
+from .devices import Placement, choose_placement, gpu_count
 from .tokenizer import TokenBytes, read_tokenizer, text_limit
 from .weights import load_weights
 
@@ -63,6 +64,7 @@ class LoadedModel:
     """
 
     unneeded: tuple[str, ...] = ()
+    runner: Runner = "transformers"
 
     def __init__(self, load: Load, progress: ProgressCallback) -> None:
         transformers.logging.set_verbosity_error()
@@ -71,7 +73,7 @@ class LoadedModel:
         self.threads = CpuThreads.from_parameters(load.parameters)
         torch.set_num_threads(self.threads.limit)
         self.placement: Placement = choose_placement(load)
-        self.notes: tuple[str, ...] = ()
+        self.notes = notes_on_effects(load.parameters, self.runner, gpus=gpu_count())
         with linked_directory(load.files) as directory, _load_errors(directory):
             self.tokenizer = read_tokenizer(directory)
             self.model = self._read(directory)
@@ -81,6 +83,7 @@ class LoadedModel:
         _send_heartbeats(self.model)
         self.token_to_piece = TokenBytes(self.tokenizer)
         self.config = self.model.config.get_text_config()
+        self._note_limit()
 
     def set_threads(self, *, steady: bool = False) -> None:
         """Set torch's number of CPU threads for the next computation.
@@ -161,6 +164,11 @@ class LoadedModel:
         tensors = (*self.model.named_parameters(), *self.model.named_buffers())
         has_table = any(_POSITION_TABLE.search(name) for name, _ in tensors)
         return self.trained_ctx if has_table and self.trained_ctx else None
+
+    def _note_limit(self) -> None:
+        num_ctx = self.parameters.num_ctx
+        if num_ctx is not UNSET and num_ctx > self.num_ctx:
+            self.notes += (f"num_ctx is {self.num_ctx}, the most that this model can process.",)
 
     @property
     def num_ctx(self) -> int:

@@ -30,6 +30,7 @@ class VisionModel(LoadedModel):
         If transformers has no processor for the family.
     """
 
+    runner = "vision"
     processor: Any
 
     def auto_class(self, directory: Path) -> Any:

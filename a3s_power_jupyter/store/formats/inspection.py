@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from msgspec import UNSET
 
 from ...contract.errors import InvalidISQ, InvalidParameter, UnsupportedModelFormat
-from ...contract.parameters import DefaultParameters
+from ...contract.parameters import DefaultParameters, LoadParameters
 from ...contract.text import quoted
 from ...contract.types import Format, ModelDetails, RegisterRequest, Upstream
 from ..files import user_path
@@ -32,7 +32,7 @@ def inspect(request: RegisterRequest, parameters: DefaultParameters) -> Descript
     Raises
     ------
     InvalidParameter
-        If fields are missing, invalid or in conflict.
+        If fields are missing, invalid, in conflict, or have no effect.
     InvalidISQ
         If `isq` is set for a format that is not quantized on load.
     UnsupportedModelFormat
@@ -47,13 +47,33 @@ def inspect(request: RegisterRequest, parameters: DefaultParameters) -> Descript
             param="format",
         )
     description = _remote(request) if _is_remote(request) else _local(request)
-    isq = parameters.isq
-    if isq not in (UNSET, "none") and description.format in ("gguf", "remote"):
-        raise InvalidISQ(
-            f"A {description.format} model cannot be quantized on load. Omit isq.",
-            param="default_parameters.isq",
-        )
+    check_isq(description.format, parameters, param="default_parameters.isq")
+    _check_effects(description, parameters)
     return description
+
+
+def check_isq(format_: Format, parameters: LoadParameters, *, param: str) -> None:
+    """Raise `InvalidISQ` if a quantization is asked for that the format does not have."""
+    if parameters.isq not in (UNSET, "none") and format_ in ("gguf", "remote"):
+        raise InvalidISQ(f"A {format_} model cannot be quantized on load. Omit isq.", param=param)
+
+
+def _check_effects(description: Description, parameters: DefaultParameters) -> None:
+    """Raise `InvalidParameter` for parameters without effect on any machine."""
+    only_embeds = description.capabilities == ("embeddings",)
+    for name in DefaultParameters.__struct_fields__:
+        if getattr(parameters, name) in (UNSET, "none") or name == "keep_alive":
+            continue
+        load = name in LoadParameters.__struct_fields__
+        if load and description.format == "remote":
+            reason = "A remote model is loaded by its upstream"
+        elif only_embeds and (not load or name == "chat_template"):
+            reason = "The model only computes embeddings"
+        else:
+            continue
+        raise InvalidParameter(
+            f"{reason}, so {name} has no effect. Omit it.", param=f"default_parameters.{name}"
+        )
 
 
 def _is_remote(request: RegisterRequest) -> bool:

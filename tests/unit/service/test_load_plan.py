@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from a3s_power_jupyter.contract.errors import InvalidISQ
 from a3s_power_jupyter.contract.parameters import DefaultParameters, LoadParameters
 from a3s_power_jupyter.contract.types import Manifest
 from a3s_power_jupyter.convert.conversion_manager import ConversionManager
@@ -41,3 +42,10 @@ def test_keep_alive_of_the_model_precedes_the_setting(planner: LoadPlanner) -> N
     assert planner.plan(manifest()).keep_alive == 300.0
     assert planner.plan(manifest(keep_alive="1h")).keep_alive == 3600.0
     assert planner.plan(manifest(keep_alive=-1)).keep_alive == math.inf
+
+
+def test_a_gguf_model_is_not_quantized_on_load(planner: LoadPlanner) -> None:
+    planner.plan(manifest(), LoadParameters(isq="none"))
+    with pytest.raises(InvalidISQ) as caught:
+        planner.plan(manifest(), LoadParameters(isq="Q4K"))
+    assert caught.value.param == "isq"

@@ -43,6 +43,23 @@ def test_isq_is_for_directories_only(store: ModelStore, model: Path, tmp_path: P
     register(store, "c", model, default_parameters={"isq": "none"})
 
 
+def test_parameters_without_effect_are_refused(store: ModelStore, tmp_path: Path) -> None:
+    upstream = Upstream("http://localhost:8000/v1", "m")
+    path = model_directory(tmp_path / "m")
+    for fields, name, value in (
+        ({"format": "remote", "upstream": upstream}, "num_ctx", 512),
+        ({"format": "remote", "upstream": upstream}, "use_mmap", False),
+        ({"format": "huggingface", "path": path}, "temperature", 0.5),
+        ({"format": "huggingface", "path": path}, "system", "Be brief."),
+        ({"format": "huggingface", "path": path}, "chat_template", "x"),
+    ):
+        with pytest.raises(InvalidParameter, match=f"{name} has no effect") as caught:
+            register(store, "a", **{"path": None, **fields}, default_parameters={name: value})
+        assert caught.value.param == f"default_parameters.{name}"
+    defaults = {"num_ctx": 64, "isq": "HQQ8", "keep_alive": "1h"}
+    register(store, "b", path, format="huggingface", default_parameters=defaults)
+
+
 def test_a_remote_model(store: ModelStore) -> None:
     upstream = Upstream("http://localhost:8000/v1", "m", api_key_env="KEY")
     manifest, _ = register(store, "a", None, format="remote", upstream=upstream)
