@@ -111,7 +111,8 @@ class Client:
         connected = self._socket or (connection and connection.sock)
         if connected:
             with suppress(OSError):  # it is already closed
-                connected.shutdown(socket.SHUT_RDWR)
+                # That of an SSL socket makes the thread that reads it receive encrypted bytes.
+                socket.socket.shutdown(connected, socket.SHUT_RDWR)
 
     def close(self) -> None:
         if self._response is not None:

@@ -36,6 +36,9 @@ class Echo(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.peers.append(self.client_address[1])
+        if self.path.endswith("/pieces"):
+            self.pieces()
+            return
         request = {"line": self.requestline, "headers": dict(self.headers)}
         body = BODY if self.path.endswith("/large") else json.dumps(request).encode()
         self.send_response(200)
@@ -45,6 +48,14 @@ class Echo(BaseHTTPRequestHandler):
 
     def log_message(self, *arguments: object) -> None:
         pass
+
+    def pieces(self) -> None:
+        """Send a body in two pieces, the second one only in part."""
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(BODY)))
+        self.end_headers()
+        self.wfile.write(BODY[:10])
+        self.wfile.write(BODY[:5000])
 
 
 class Tunnel(Echo):
@@ -289,6 +300,19 @@ def test_tls(
     assert client.request("GET", f"{url}/large", {}).read() == BODY
     assert "Authorization" not in echo(client, url)["headers"]
     assert len(set(Echo.peers)) == 1
+
+
+def test_an_aborted_client_reads_no_encrypted_bytes(
+    secure: Any, client: Client, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate / "certificate.pem"))
+    response = client.request("GET", f"{address(secure, 'https', 'localhost')}/pieces", {})
+    received = response.read1(10)
+    time.sleep(0.2)  # until the second piece has arrived
+    client.abort()
+    with suppress(OSError, ValueError):
+        received += response.read1(10_000)
+    assert set(received) == set(BODY)
 
 
 def test_tls_through_a_proxy(
