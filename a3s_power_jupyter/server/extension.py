@@ -145,7 +145,8 @@ class PowerApp(ExtensionApp):
     remote_timeout = Float(
         300.0,
         min=1.0,
-        help="Seconds that the upstream of a remote model may stay silent during a reply.",
+        help="Seconds that the upstream of a remote model may stay silent during a reply, and that "
+        "the head of a reply may take.",
     ).tag(config=True)
     upstream_key_pattern = Unicode(
         UPSTREAM_KEY_PATTERN,
