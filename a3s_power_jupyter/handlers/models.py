@@ -19,8 +19,10 @@ from .event_stream import EventStreamHandler
 class ModelsHandler(PowerHandler):
     @allowed("read")
     async def get(self) -> None:
-        """List all models, sorted by id."""
-        self.finish_json({"object": "list", "data": await self.service.catalog.models()})
+        """List all models, sorted by id, and say why some may be missing."""
+        models, problems = await self.service.catalog.models()
+        reply: dict[str, Any] = {"object": "list", "data": models}
+        self.finish_json(reply | ({"problems": problems} if problems else {}))
 
     @allowed("write")
     async def post(self) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from tornado.ioloop import PeriodicCallback
 
+from ..contract.errors import ServerBusy, StoreUnavailable
 from ..handlers.context import Context
 from .headless import HeadlessServerApp
 
@@ -60,5 +61,8 @@ class ActivityMonitor:
     async def _is_idle(self) -> bool:
         if time.monotonic() - self._context.last_request < self._idle_exit:
             return False
-        models = await self._context.service.catalog.models()
+        try:
+            models, _problems = await self._context.service.catalog.models()
+        except (StoreUnavailable, ServerBusy):
+            return True  # no model is in memory
         return all(model.state in ("unloaded", "failed") for model in models)

@@ -127,8 +127,15 @@ class Catalog:
         """Return a model with its current state. Raises as `manifest` does."""
         return self.describe(await self.manifest(name))
 
-    async def models(self) -> list[Model]:
+    async def models(self) -> tuple[list[Model], list[ManifestProblem]]:
         """Return all models with their current state, sorted by name.
+
+        Returns
+        -------
+        models : list of Model
+            If the store cannot be read, those in memory.
+        problems : list of ManifestProblem
+            Why models may be missing: manifests that cannot be read, or their directory.
 
         Raises
         ------
@@ -138,7 +145,8 @@ class Catalog:
         listing = await self.listing()
         if listing.error is not None and not listing.manifests:
             raise listing.error
-        return [self.describe(manifest) for manifest in listing.manifests]
+        models = [self.describe(manifest) for manifest in listing.manifests]
+        return models, listing.problems
 
     def describe(self, manifest: Manifest) -> Model:
         """Return the model of `manifest` with its current state."""

@@ -62,7 +62,7 @@ class EventFeed:
 
         Nothing is known about a model that is not in memory while the store cannot be read.
         """
-        listing = Listing([], None)
+        listing = Listing([], [], None)
         if any(change.kind == "model" for change in changed):
             listing = await self._catalog.listing()
         manifests = {manifest.name: manifest for manifest in listing.manifests}

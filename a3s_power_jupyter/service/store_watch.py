@@ -8,15 +8,15 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from ..contract.errors import PowerError, ServerBusy, StoreUnavailable
-from ..contract.types import Manifest
+from ..contract.types import Manifest, ManifestProblem
 from ..runtime.scheduler import Scheduler
-from ..store.manifest import Snapshot, content
-from ..store.model_store import ModelStore
-from ..store.threads import PATIENCE, Threads
+from ..store.manifest import MANIFESTS, Snapshot, content
+from ..store.model_store import ModelStore, problems_of
+from ..store.threads import Threads
 
 #: Seconds between two looks at the manifests while a model is in memory.
 INTERVAL = 5.0
-#: Seconds to wait for the store if models in memory can be used without it.
+#: Seconds to wait for the store where it is not indispensable.
 QUICK = 3.0
 
 
@@ -25,11 +25,14 @@ class Listing(NamedTuple):
 
     Attributes
     ----------
+    problems : list of ManifestProblem
+        Manifests that cannot be read, or their directory.
     error : StoreUnavailable, ServerBusy or None
         Why the store cannot be read; the manifests are those of the models in memory then.
     """
 
     manifests: list[Manifest]
+    problems: list[ManifestProblem]
     error: PowerError | None
 
 
@@ -68,12 +71,12 @@ class StoreWatch:
 
     async def look(self) -> Listing:
         """Return all models, and compare those in memory."""
-        seconds = QUICK if self._scheduler.runners() else PATIENCE
         try:
-            snapshot = await self._threads.run(self._store.snapshot, seconds=seconds)
+            snapshot = await self._threads.run(self._store.snapshot)
         except (StoreUnavailable, ServerBusy) as error:
             self.report(error)
-            return Listing(sorted_by_name(self._in_memory()), error)
+            problem = ManifestProblem(str(MANIFESTS), error.message)
+            return Listing(sorted_by_name(self._in_memory()), [problem], error)
         self._recovered()
         known = dict(snapshot.manifests)
         for manifest in self._in_memory():
@@ -82,7 +85,7 @@ class StoreWatch:
             # Until it is unloaded, a model that was deleted is listed.
             if self._scheduler.runner(manifest.name) is not None:
                 known.setdefault(manifest.name, manifest)
-        return Listing(sorted_by_name(known.values()), None)
+        return Listing(sorted_by_name(known.values()), problems_of(snapshot), None)
 
     def compare(self, name: str, manifest: Manifest | None) -> None:
         """Unload a model in memory once it is idle, unless it was loaded with this content.

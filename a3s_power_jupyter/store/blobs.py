@@ -53,7 +53,7 @@ PARTIAL_PREFIX = "partial-"
 HEADROOM = 256 << 20
 
 #: Bytes of a copy between two writes to the disk. Otherwise the last one would take minutes.
-SYNC_INTERVAL = 256 << 20
+SYNC_INTERVAL = 64 << 20
 
 _FICLONE = 0x40049409  # _IOW(0x94, 9, int) of linux/fs.h: share the blocks of another file
 _CANNOT_CLONE = {

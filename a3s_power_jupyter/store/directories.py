@@ -46,7 +46,8 @@ def check_writable(directory: Path) -> None:
     with directory_entries(directory):
         pass
     existing = next(path for path in (directory, *directory.parents) if path.exists())
-    if os.access(existing, os.W_OK | os.X_OK):
+    effective = os.access in os.supports_effective_ids
+    if os.access(existing, os.W_OK | os.X_OK, effective_ids=effective):
         return
     is_read_only = sys.platform != "win32" and os.statvfs(existing).f_flag & os.ST_RDONLY
     number = errno.EROFS if is_read_only else errno.EACCES

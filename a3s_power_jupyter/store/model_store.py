@@ -104,8 +104,7 @@ class ModelStore:
 
     def problems(self) -> builtins.list[ManifestProblem]:
         """Return the manifests that cannot be read, sorted by file."""
-        unreadable = self.snapshot().unreadable
-        return [ManifestProblem(bad.file, bad.reason) for bad in unreadable]
+        return problems_of(self.snapshot())
 
     def get(self, name: str) -> Manifest:
         """Return the model called `name`.
@@ -223,3 +222,8 @@ class ModelStore:
                 for _, path in garbage:
                     path.unlink(missing_ok=True)
             return [removable for removable, _ in garbage]
+
+
+def problems_of(snapshot: Snapshot) -> list[ManifestProblem]:
+    """Return the manifests that cannot be read, sorted by file."""
+    return [ManifestProblem(bad.file, bad.reason) for bad in snapshot.unreadable]

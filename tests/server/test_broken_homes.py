@@ -101,6 +101,14 @@ def test_a_home_that_cannot_be_used_from_the_start(
         check_no_failure(server)
 
 
+def test_an_idle_server_without_a_usable_home_exits(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    a_file(home)
+    with run_server(tmp_path, "--PowerApp.idle_exit=1", headless=True, home=home) as server:
+        assert wait_until(lambda: server.process.poll() is not None)
+        check_no_failure(server)
+
+
 @pytest.fixture
 def small(tmp_path: Path) -> Path:
     path = tmp_path / "small.gguf"
@@ -130,7 +138,10 @@ def load(api: httpx2.Client, name: str) -> None:
 
 def check_models_in_memory(api: httpx2.Client, names: str) -> None:
     """Check that the models are listed, that `a` can be used, and that `b` can be unloaded."""
-    assert {*names} <= {model["id"] for model in api.get("v1/models").json()["data"]}
+    listing = api.get("v1/models").json()
+    assert {*names} <= {model["id"] for model in listing["data"]}
+    if "small" not in [model["id"] for model in listing["data"]]:
+        assert str(Path("models/manifests")) in listing["problems"][0]["file"]
     body = {"model": "a", "prompt": "Once upon a", "max_tokens": 2}
     api.post("v1/completions", json=body).raise_for_status()
     api.post("v1/models/a/pin").raise_for_status()

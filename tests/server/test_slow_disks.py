@@ -153,8 +153,9 @@ def test_a_home_that_hangs(tmp_path: Path, disk: Path, smollm2_path: Path, loade
             if loaded:
                 body = {"model": "a", "prompt": "Once upon a", "max_tokens": 2}
                 api.post("v1/completions", json=body, timeout=SOON).raise_for_status()
-                [model] = api.get("v1/models", timeout=SOON).json()["data"]
-                assert model["id"] == "a"
+                listing = api.get("v1/models", timeout=4 * SOON).json()
+                assert [model["id"] for model in listing["data"]] == ["a"]
+                assert "respond" in listing["problems"][0]["reason"]
             stop(server)
 
 

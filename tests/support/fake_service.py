@@ -134,8 +134,8 @@ class FakeCatalog:
     async def model(self, name: str) -> Model:
         return model((await self.manifest(name)).name)
 
-    async def models(self) -> list[Model]:
-        return await asyncio.to_thread(lambda: [model(name) for name in NAMES])
+    async def models(self) -> tuple[list[Model], list[ManifestProblem]]:
+        return await asyncio.to_thread(lambda: ([model(name) for name in NAMES], []))
 
     async def register(self, request: RegisterRequest) -> Model:
         return await asyncio.to_thread(model, request.name)
@@ -258,7 +258,7 @@ class FakeEvents:
         yield {
             "type": "snapshot",
             "instance": str(os.getpid()),
-            "models": await self.catalog.models(),
+            "models": (await self.catalog.models())[0],
             "pulls": [],
         }
         await asyncio.Event().wait()

@@ -8,7 +8,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 from urllib.parse import parse_qsl, quote, urlsplit
 
@@ -32,6 +33,7 @@ from ...contract.errors import (
     PowerError,
 )
 from ...contract.redaction import Redactor, clean_token
+from ...contract.regular_file import check_regular
 from ...contract.retry_after import parse_retry_after
 from ...contract.text import quoted, shortened
 from ..http.hub_requests import HubRequests
@@ -64,6 +66,8 @@ def hub_token(token: str | None) -> str | None:
         If it contains characters that a token cannot have.
     """
     given = clean_token(token, "The hub token", param="token")
+    with suppress(FileNotFoundError):  # get_token() would wait for a pipe
+        check_regular(Path(constants.HF_TOKEN_PATH), Path(constants.HF_TOKEN_PATH).stat().st_mode)
     return given or clean_token(get_token(), "The hub token in HF_TOKEN, or stored by a login,")
 
 

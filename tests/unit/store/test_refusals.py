@@ -22,6 +22,7 @@ from a3s_power_jupyter.contract.errors import (
     NotADirectory,
     NotAFile,
     PathUnreadable,
+    StoreUnavailable,
     UnsupportedModelFormat,
 )
 from a3s_power_jupyter.contract.types import Upstream
@@ -165,3 +166,26 @@ def test_a_file_without_read_permission(store: ModelStore) -> None:
                 register(store, "a", model)
     assert str(model) in caught.value.message
     assert caught.value.param == "path"
+
+
+def test_a_home_without_permission() -> None:
+    # Not in tmp_path: other users cannot enter its parent directories.
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        home = Path(folder) / "home"
+        store = ModelStore(home)
+        manifests = home / "models" / "manifests"
+        with without_privileges(), pytest.raises(StoreUnavailable, match="permissions"):
+            store.check()  # it cannot be created
+        manifests.mkdir(parents=True)
+        with without_privileges():
+            assert store.list() == []
+            with pytest.raises(StoreUnavailable, match="permissions"):
+                store.check()
+        manifests.chmod(0)
+        with without_privileges():
+            for operation in (store.list, store.problems, store.check, lambda: store.get("a")):
+                with pytest.raises(StoreUnavailable, match="permissions"):
+                    operation()
+        with without_privileges(), pytest.raises(StoreUnavailable, match="permissions"):
+            store.collect_garbage(dry_run=True)

@@ -9,9 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from a3s_power_jupyter.contract.errors import FileChanged, NotAFile, PathUnreadable, PowerError
+from a3s_power_jupyter.contract.errors import (
+    FileChanged,
+    NotAFile,
+    PathUnreadable,
+    PowerError,
+    StoreUnavailable,
+)
 from a3s_power_jupyter.contract.regular_file import open_regular, read_regular
 from a3s_power_jupyter.contract.types import PullStatus
+from a3s_power_jupyter.hub.resolve.hub_api import hub_token
 from a3s_power_jupyter.hub.states import PullState, PullStates
 from a3s_power_jupyter.hub.transfer.partial_state import bytes_on_disk, discard, read_states
 from a3s_power_jupyter.store import ModelStore
@@ -170,3 +177,25 @@ def test_states_of_pulls(home: Path, kind: str, caplog: pytest.LogCaptureFixture
     assert (found.status.name, found.status.status) == ("owner/repo", "paused")
     assert broken.name in caplog.text
     assert states.read("other") is None
+
+
+def test_the_lock(home: Path, store: ModelStore, model: Path) -> None:
+    make_special(home / "lock", "pipe")
+    register(store, "a", model, copy=True)
+    (home / "lock").unlink(missing_ok=True)
+    make_special(home / "lock", "directory")
+    with pytest.raises(StoreUnavailable, match="directory"):
+        store.delete("a")
+
+
+def test_the_token_of_a_hub_login(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "token"
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(path))
+    assert hub_token(None) is None
+    path.write_text("hf_secret\n")
+    assert hub_token(None) == "hf_secret"
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(NotAFile, match="token is a pipe"):
+        hub_token(None)
