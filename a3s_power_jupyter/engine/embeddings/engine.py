@@ -4,32 +4,22 @@ from __future__ import annotations
 
 import bisect
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import transformers
-from msgspec import UNSET
-from tokenizers import Tokenizer, normalizers
-from transformers.models.auto.modeling_auto import MODEL_FOR_TEXT_ENCODING_MAPPING
 
 from ...contract.errors import InvalidParameter, ModelProducesNaN, UnsupportedRequestFields
-from ...contract.parameters import DEFAULT_NUM_CTX
 from ...contract.text import quoted
 from ...contract.types import Embedded, EmbeddingRequest, Request
 from ..base import Engine, ProgressCallback, StepOutput
 from ..checks import check_finite
 from ..protocol import Load, Loaded
 from ..transformers.failures import computation_error
-from ..transformers.model import LoadedModel
-from .pipeline import Pipeline, read_pipeline
+from .model import EmbeddingModel
 
 #: Maximum number of concurrent requests. Their texts share batches.
 SLOTS = 16
-
-#: transformers gives tokenizers without a limit one of 10**30.
-NO_LIMIT = 2**31
 
 #: Tokens per batch, including padding. With a small model on a CPU, a step stays well under a
 #: second.
@@ -71,62 +61,6 @@ class Text:
     skip: int = field(compare=False)
     job: Job = field(compare=False)
     index: int = field(compare=False)
-
-
-class EmbeddingModel(LoadedModel):
-    """A model without a head, and the pipeline that turns its hidden states into vectors."""
-
-    runner = "embeddings"
-    unneeded = ("pooler.",)  # the pipeline pools the hidden states
-
-    pipeline: Pipeline
-
-    def auto_class(self, directory: Path) -> Any:
-        """Return the class of the encoder alone for models such as T5, as in sentence-transformers.
-
-        Other models with a decoder run both.
-        """
-        config = transformers.AutoConfig.from_pretrained(
-            directory, trust_remote_code=False, local_files_only=True
-        )
-        if config.is_encoder_decoder and type(config) in MODEL_FOR_TEXT_ENCODING_MAPPING:
-            return transformers.AutoModelForTextEncoding
-        return transformers.AutoModel
-
-    def note_unused(self, names: list[str]) -> None:
-        """Say nothing about heads, which an embedding does not need."""
-
-    def load_more(self, directory: Path) -> None:
-        self.pipeline = read_pipeline(directory)
-        self.notes += self.pipeline.notes
-        if self.pipeline.lower_case:
-            _add_lowercase(self.tokenizer.backend_tokenizer)
-
-    @property
-    def dtype(self) -> Any:
-        """The dtype of the weights: float32 on a CPU, where it is exact and no slower."""
-        return "auto" if self.placement.gpu else torch.float32
-
-    @property
-    def text_limit(self) -> int:
-        """Maximum number of tokens of a text in the model's files, including special tokens."""
-        limits = [self.pipeline.max_length]
-        if self.pipeline.max_length is None:
-            limits = [self.trained_ctx, self.tokenizer.model_max_length]
-        known = [limit for limit in (*limits, self.position_limit) if limit]
-        return min([limit for limit in known if limit < NO_LIMIT], default=DEFAULT_NUM_CTX)
-
-    @property
-    def num_ctx(self) -> int:
-        """Maximum number of tokens of a text, including special tokens."""
-        num_ctx = self.parameters.num_ctx
-        return self.text_limit if num_ctx is UNSET else min(num_ctx, self.text_limit)
-
-
-def _add_lowercase(tokenizer: Tokenizer) -> None:
-    """Make a tokenizer convert texts, but not its special tokens, to lower case."""
-    rest = [] if tokenizer.normalizer is None else [tokenizer.normalizer]
-    tokenizer.normalizer = normalizers.Sequence([normalizers.Lowercase(), *rest])
 
 
 class EmbeddingEngine(Engine[list[Text]]):

@@ -74,6 +74,7 @@ def describe_directory(path: Path, wanted: DirectoryFormat | None) -> Descriptio
             "model.",
             param="path",
         )
+    _check_no_adapter(path)
     config = read_object(path / "config.json")
     format_ = wanted or _detect_format(path, config)
     weights = find_weights(path)
@@ -93,6 +94,15 @@ def describe_directory(path: Path, wanted: DirectoryFormat | None) -> Descriptio
         geometry=_geometry(text),
         generation=_generation(path, format_),
     )
+
+
+def _check_no_adapter(path: Path) -> None:
+    if (path / "adapter_config.json").exists():
+        raise InvalidModelDirectory(
+            f"{path} has a LoRA adapter (adapter_config.json) beside a model, and would be used "
+            "without it. Merge the adapter into the model, or remove adapter_config.json.",
+            param="path",
+        )
 
 
 def _generation(path: Path, format_: DirectoryFormat) -> GenerationSettings:

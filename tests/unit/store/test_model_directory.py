@@ -123,6 +123,13 @@ def test_sharded_weights(tmp_path: Path) -> None:
     assert "model.safetensors.index.json" in found
 
 
+def test_an_adapter_beside_a_model(tmp_path: Path) -> None:
+    path = model_directory(tmp_path / "m")
+    (path / "adapter_config.json").write_text("{}")
+    with pytest.raises(InvalidModelDirectory, match="LoRA adapter"):
+        describe_directory(path, None)
+
+
 def test_a_tensor_in_two_files(tmp_path: Path) -> None:
     path = model_directory(tmp_path / "m")
     shard(path, {"a": "one.safetensors", "b": "two.safetensors"})
