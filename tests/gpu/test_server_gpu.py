@@ -64,7 +64,8 @@ def test_a_model_is_loaded_used_and_unloaded(api: Any, directory: Path, isq: str
     assert answer.status_code == 200, answer.text
     metrics = api.get("metrics").text
     [reported] = re.findall(r"^power_gpu_memory_bytes\{.*\} (.*)$", metrics, re.MULTILINE)
-    assert float(reported) == pytest.approx(used, rel=0.5)
+    # CUDA's own memory, 0.5 to 1 GB for each process, is not part of the model's.
+    assert 100 * MB < float(reported) <= used
     assert api.post("v1/models/m/unload").status_code == 200
     for _ in range(100):
         if torch.cuda.mem_get_info()[0] > free - 32 * MB:
