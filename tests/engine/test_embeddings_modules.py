@@ -171,6 +171,8 @@ REFUSED_SETTINGS: list[tuple[str, dict[str, Any], str]] = [
     ("1_Pooling/config.json", {"pooling_mode": "sparse"}, "sparse"),
     ("1_Pooling/config.json", {"pooling_mode_new": True}, "pooling_mode_new"),
     ("sentence_bert_config.json", {"transformer_task": "fill-mask"}, "fill-mask"),
+    ("sentence_bert_config.json", {"max_seq_length": True}, "max_seq_length"),
+    ("sentence_bert_config.json", {"max_seq_length": -1}, "max_seq_length"),
     ("sentence_bert_config.json", {"module_output_name": "other"}, "module_output_name"),
     ("sentence_bert_config.json", {"processing_kwargs": {"text": {"a": 1}}}, "processing_kwargs"),
     ("sentence_bert_config.json", {"modality_config": {"message": {}}}, "modality_config"),

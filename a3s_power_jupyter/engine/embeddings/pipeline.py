@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from msgspec import UNSET
 from torch import Tensor
 
 from ...contract.errors import ModelLoadFailed
+from ...store.formats.description import positive_int
 from ...store.formats.embedding_modules import MODULES, read_modules
 from ...store.formats.json_file import read_object, read_optional_object
 from .modules import Pooling, Step, normalize, read_pooling, read_step
@@ -113,8 +115,9 @@ def _read_settings(pipeline: Pipeline, directory: Path) -> None:
             )
     _check_modality(name, config.get("modality_config"))
     length = config.get("max_seq_length")
-    if isinstance(length, int) and length > 0:
-        pipeline.max_length = length
+    if length is not None and positive_int(length) is UNSET:
+        raise ModelLoadFailed(f"max_seq_length = {length!r} in {name} is not a number of tokens.")
+    pipeline.max_length = length
     pipeline.lower_case = bool(config.get("do_lower_case"))
 
 
