@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from ..contract.errors import PathUnreadable, PowerError, ServerBusy, StoreUnavailable
@@ -23,10 +23,15 @@ PATIENCE = 30.0
 CLOSING_PATIENCE = 2.0
 #: Operations that may hang before more of them are refused.
 MAX_THREADS = 64
+#: Threads that wait for the next operation, because starting one takes 100 microseconds or more.
+MAX_IDLE = 4
+
+#: A function with its arguments and the future of its result; None to end the thread.
+Jobs = SimpleQueue[tuple[Callable[..., Any], tuple[Any, ...], asyncio.Future[Any]] | None]
 
 
 class Threads:
-    """Run each function in a daemon thread of its own. Used on one event loop.
+    """Run each function in a daemon thread that runs no other meanwhile. Used on one event loop.
 
     Parameters
     ----------
@@ -42,6 +47,7 @@ class Threads:
         self._running = 0
         self._awaited: set[asyncio.Future[Any]] = set()
         self._closed = False
+        self._idle: list[Jobs] = []
 
     async def run(
         self, function: Callable[..., T], *args: Any, seconds: float | None = PATIENCE
@@ -82,29 +88,49 @@ class Threads:
     def close(self) -> None:
         """Wait no longer than `CLOSING_PATIENCE` for the functions that run now or later."""
         self._closed = True
+        while self._idle:
+            self._idle.pop().put(None)
         for result in self._awaited:
             self._expire_later(result, CLOSING_PATIENCE)
 
     def _start(self, function: Callable[..., T], args: tuple[Any, ...]) -> asyncio.Future[T]:
         loop = asyncio.get_running_loop()
         result: asyncio.Future[T] = loop.create_future()
+        if self._idle:
+            jobs = self._idle.pop()
+        else:
+            jobs = SimpleQueue()
+            thread = threading.Thread(target=self._work, args=(jobs, loop), daemon=True)
+            thread.name = "power-store"
+            thread.start()
+        jobs.put((function, args, result))
+        self._running += 1
+        return result
 
-        def run() -> None:
+    def _work(self, jobs: Jobs, loop: asyncio.AbstractEventLoop) -> None:
+        """Call functions, in a thread."""
+        while (job := jobs.get()) is not None:
+            function, args, result = job
             set_: Callable[[Any], None]
             value: Any
             try:
                 set_, value = result.set_result, function(*args)
             except BaseException as error:
                 set_, value = result.set_exception, error
-            with suppress(RuntimeError):  # the loop is closed: the server is exiting
-                loop.call_soon_threadsafe(self._finish, result, set_, value)
+            try:
+                loop.call_soon_threadsafe(self._finish, jobs, result, set_, value)
+            except RuntimeError:  # the loop is closed: the server is exiting
+                return
+            del job, result, set_, value  # they must not live until the next job
 
-        threading.Thread(target=run, name="power-store", daemon=True).start()
-        self._running += 1
-        return result
-
-    def _finish(self, result: asyncio.Future[T], set_: Callable[[Any], None], value: Any) -> None:
+    def _finish(
+        self, jobs: Jobs, result: asyncio.Future[Any], set_: Callable[[Any], None], value: Any
+    ) -> None:
         self._running -= 1
+        if self._closed or len(self._idle) >= MAX_IDLE:
+            jobs.put(None)
+        else:
+            self._idle.append(jobs)
         if not result.done():
             set_(value)
 

@@ -54,8 +54,8 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
-def hashing() -> int:
-    return sum(thread.name == "power-store" for thread in threading.enumerate())
+def hashing(service: PowerService) -> int:
+    return service._threads.registrations._running
 
 
 async def begin(service: PowerService, path: Path, name: str = "a") -> asyncio.Task[Model]:
@@ -72,13 +72,13 @@ async def leave(*tasks: asyncio.Task[Model]) -> None:
 
 async def test_equal_requests_share_a_registration(service: PowerService, large: Path) -> None:
     first, second = await begin(service, large), await begin(service, large)
-    await until(lambda: hashing() == 1)
+    await until(lambda: hashing(service) == 1)
     await leave(first)
     await asyncio.sleep(0.1)
-    assert hashing() == 1
+    assert hashing(service) == 1
     assert not second.done()
     await leave(second)
-    await until(lambda: hashing() == 0)
+    await until(lambda: hashing(service) == 0)
     assert await service.catalog.models() == ([], [])
 
 
@@ -88,7 +88,7 @@ async def test_a_request_after_all_clients_have_left_begins_again(
     await leave(await begin(service, large))
     second = await begin(service, large)
     await asyncio.sleep(0.1)
-    assert hashing() >= 1
+    assert hashing(service) >= 1
     assert not second.done()
     await leave(second)
 
@@ -119,11 +119,11 @@ async def test_the_stop_of_the_server_ends_registrations(
     service: PowerService, large: Path
 ) -> None:
     task = await begin(service, large)
-    await until(lambda: hashing() == 1)
+    await until(lambda: hashing(service) == 1)
     await service.stop()
     with pytest.raises(ServerBusy, match="shutting down"):
         await task
-    await until(lambda: hashing() == 0)
+    await until(lambda: hashing(service) == 0)
 
 
 async def test_a_registration_without_progress(
@@ -144,4 +144,4 @@ async def test_a_registration_without_progress(
     monkeypatch.setattr(registrar, "registered_in_place", hashed)
     await service.catalog.register(RegisterRequest("a", str(model)))
     disk.set()
-    await until(lambda: hashing() == 0)
+    await until(lambda: hashing(service) == 0)

@@ -102,11 +102,25 @@ async def test_closing_ends_the_wait(
             await waiting
 
 
+async def test_threads_are_used_again(disk: threading.Event) -> None:
+    running = new_threads()
+    used = {await running.run(threading.get_ident) for _ in range(20)}
+    assert len(used) == 1
+    hung = [asyncio.create_task(running.run(disk.wait)) for _ in range(10)]
+    await asyncio.sleep(0)
+    disk.set()
+    await asyncio.gather(*hung)
+    assert len(running._idle) == threads.MAX_IDLE
+    running.close()
+    assert running._idle == []
+
+
 def test_the_event_loop_may_end_first(disk: threading.Event) -> None:
     async def leave() -> None:
         with pytest.raises(StoreUnavailable):
             await new_threads().run(disk.wait, seconds=0.01)
 
+    before = set(threading.enumerate())
     asyncio.run(leave())
     disk.set()
-    wait_until(lambda: not any(t.name == "power-store" for t in threading.enumerate()))
+    wait_until(lambda: set(threading.enumerate()) <= before)
