@@ -325,6 +325,13 @@ class WorkerDied(PowerError):
     code = "worker_died"
 
 
+class ClientTooSlow(PowerError):
+    """Too much of a streamed reply was waiting for the client."""
+
+    status = 408
+    code = "client_too_slow"
+
+
 class ServerBusy(PowerError):
     """The model could not be loaded within `load_timeout`, or too many requests are waiting."""
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 import msgspec
 from tornado import web
+from tornado.iostream import IOStream, StreamClosedError
 
 from ..compat import is_authenticated
 from ..contract.errors import (
@@ -31,6 +32,8 @@ from .json_body import LARGE_BODY, decode_object
 from .json_reply import encode_pieces
 
 if TYPE_CHECKING:
+    from tornado.http1connection import HTTP1Connection
+
     from ..service.service import PowerService
 
 T = TypeVar("T")
@@ -174,9 +177,34 @@ class PowerHandler(AuthHandler):
                 self.set_header("Content-Type", "application/json")
                 self.write(bytes(buffered))
                 buffered.clear()
-                await self.flush()
+                await self.send_written()
                 await asyncio.sleep(0)
         self.finish(bytes(buffered))
+
+    async def send_written(self) -> None:
+        """Send what was written, and return once the socket has taken it.
+
+        If the client reads nothing for `Context.client_timeout`, close the connection.
+        `on_connection_close` then stops the work of the request.
+        """
+        try:
+            async with asyncio.timeout(self.context.client_timeout):
+                await self.flush()
+        except StreamClosedError:
+            pass
+        except TimeoutError:
+            self.log.warning(
+                "Power: closed the connection of a client of %s that read nothing for %g seconds "
+                "(PowerApp.client_timeout)",
+                self.template,
+                self.context.client_timeout,
+            )
+            self.iostream.close()
+
+    @property
+    def iostream(self) -> IOStream:
+        """The connection to the client."""
+        return cast("HTTP1Connection", self.request.connection).stream
 
     async def until_disconnect(self, work: Coroutine[Any, Any, T]) -> T:
         """Await `work`. If the client disconnects, cancel it and finish the request."""

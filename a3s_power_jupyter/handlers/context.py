@@ -28,6 +28,8 @@ class Context:
         The secret of the runtime file. It is accepted by the routes of this package only.
     max_request_bytes : int
         Maximum size of a request's body.
+    client_timeout : float
+        Seconds that a client may read nothing while it is sent something.
     problems : list of str
         Invalid environment variables that the server ignores.
     redactor : callable
@@ -41,6 +43,7 @@ class Context:
     service: PowerService
     kernel_key: str
     max_request_bytes: int
+    client_timeout: float
     problems: list[str]
     redactor: Callable[[], Redactor]
     decoder: Decoder = field(default_factory=Decoder)

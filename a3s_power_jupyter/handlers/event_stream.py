@@ -9,10 +9,10 @@ import asyncio
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
+from socket import SO_SNDBUF, SOL_SOCKET
 from typing import Any
 
 import msgspec
-from tornado.iostream import StreamClosedError
 
 from ..contract.errors import PowerError
 from .base import PowerHandler
@@ -22,6 +22,13 @@ from .base import PowerHandler
 HEAD_DELAY = 10.0
 #: Seconds between comments, which keep proxies from closing an idle connection.
 KEEP_ALIVE = 15.0
+
+#: Bytes that a client has to read within `PowerApp.client_timeout`.
+PIECE = 64 * 1024
+#: Bytes of a stream that the operating system keeps until the client reads them. It takes more only
+#: when a third is free again, so with its default of megabytes a slow client would look like one
+#: that reads nothing.
+SEND_BUFFER = 64 * 1024
 
 
 class EventStreamHandler(PowerHandler):
@@ -76,7 +83,8 @@ class EventStreamHandler(PowerHandler):
                 self.set_header("Content-Type", "text/event-stream")
                 self.set_header("Cache-Control", "no-cache")
                 self.set_header("X-Accel-Buffering", "no")
-            self.write(data)
-            # `on_connection_close` handles a closed stream by cancelling this task.
-            with suppress(StreamClosedError):
-                await self.flush()
+                with suppress(OSError):  # the connection is closed
+                    self.iostream.socket.setsockopt(SOL_SOCKET, SO_SNDBUF, SEND_BUFFER)
+            for start in range(0, len(data), PIECE):
+                self.write(data[start : start + PIECE])
+                await self.send_written()

@@ -158,6 +158,12 @@ class PowerApp(ExtensionApp):
     max_request_mb = Float(32.0, min=0.001, help="Maximum size of a request body, in MiB.").tag(
         config=True
     )
+    client_timeout = Float(
+        60.0,
+        min=1.0,
+        help="Seconds that a client may read nothing of a reply that is sent to it, after which "
+        "its connection is closed and its request is stopped.",
+    ).tag(config=True)
     idle_exit = Float(
         0.0,
         min=0.0,
@@ -228,6 +234,7 @@ class PowerApp(ExtensionApp):
             service=service_class(self._service_settings(), self.log, RuntimeMetrics()),
             kernel_key=secrets.token_urlsafe(32),
             max_request_bytes=int(self.max_request_mb * 2**20),
+            client_timeout=self.client_timeout,
             problems=self.environment.problems,
             redactor=self._redactor,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 from msgspec import UNSET
@@ -31,6 +31,9 @@ from ..runtime.steps import finish
 from ..runtime.stream import Stream
 from .load_plan import LoadPlanner
 from .merging import merge
+from .read_ahead import read_ahead
+
+GenerationItem: TypeAlias = Started | Delta | Finished
 
 
 class Inference:
@@ -53,12 +56,13 @@ class Inference:
         manifest: Manifest,
         requests: Sequence[ChatRequest | CompletionRequest],
         keep_alive: float | None,
-    ) -> AsyncGenerator[tuple[int, Started | Delta | Finished], None]:
+    ) -> AsyncGenerator[tuple[int, GenerationItem], None]:
         """Generate the texts of one client's request with a local model.
 
         Yield the parts of all texts as they come, each with the index of its text, and `Finished`
-        last for each. The texts are generated concurrently as slots become free. If one fails, the
-        others are stopped. Closing the generator stops all and returns once their slots are free.
+        last for each. The texts are generated concurrently as slots become free, however slowly
+        they are read. If one fails, the others are stopped. Closing the generator stops all and
+        returns once their slots are free.
 
         Parameters
         ----------
@@ -69,7 +73,20 @@ class Inference:
         ------
         PowerError
             If the load fails, the worker dies, or the request cannot be served.
+        ClientTooSlow
+            If too much waits to be read.
         """
+        generation = self._generate(manifest, requests, keep_alive)
+        async with aclosing(read_ahead(generation, _size)) as items:
+            async for item in items:
+                yield item
+
+    async def _generate(
+        self,
+        manifest: Manifest,
+        requests: Sequence[ChatRequest | CompletionRequest],
+        keep_alive: float | None,
+    ) -> AsyncGenerator[tuple[int, GenerationItem], None]:
         defaults = manifest.request_defaults
         async with self._leased(manifest, keep_alive) as lease:
             texts = (_text(lease, request, defaults) for request in requests)
@@ -132,7 +149,7 @@ class Inference:
 
 async def _text(
     lease: Lease, request: ChatRequest | CompletionRequest, defaults: DefaultParameters
-) -> AsyncGenerator[Started | Delta | Finished, None]:
+) -> AsyncGenerator[GenerationItem, None]:
     async with (
         lease.slot() as worker,
         _submitted(worker, with_defaults(request, defaults)) as items,
@@ -140,6 +157,15 @@ async def _text(
         async for item in items:
             if not isinstance(item, Embedded):
                 yield item
+
+
+def _size(item: tuple[int, GenerationItem]) -> int:
+    """Return roughly the bytes that an item takes in memory and in a reply."""
+    _, part = item
+    if not isinstance(part, Delta):
+        return 200
+    alternatives = sum(1 + len(row.top) for row in part.logprobs or [])
+    return 200 + len(part.text) + 200 * alternatives
 
 
 @asynccontextmanager

@@ -197,7 +197,10 @@ def _wait_for(path: Path, process: subprocess.Popen[bytes], log: Path) -> dict[s
 
 @contextmanager
 def unread_post(server: Server, path: str, body: dict[str, object]) -> Iterator[socket.socket]:
-    """Send a request without reading the reply. The connection is closed when the block ends."""
+    """Send a request without reading the reply. The connection is closed when the block ends.
+
+    The operating system receives little of the reply for it.
+    """
     content = json.dumps(body).encode()
     address = urlsplit(server.url + path)
     head = (
@@ -206,6 +209,7 @@ def unread_post(server: Server, path: str, body: dict[str, object]) -> Iterator[
         f"Content-Length: {len(content)}\r\n\r\n"
     )
     with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.sendall(head.encode() + content)
         yield connection
 
