@@ -38,9 +38,17 @@ def _write(writer: gguf.GGUFWriter, path: Path) -> Path:
     return path
 
 
-def gpt2(path: Path, positions: int) -> Path:
-    """Write a GPT-2 with the vocabulary of all bytes and an end token."""
+def gpt2(path: Path, positions: int, *, temperature: float | None = None) -> Path:
+    """Write a GPT-2 with the vocabulary of all bytes and an end token.
+
+    Parameters
+    ----------
+    temperature : float or None
+        Sampling default in the header.
+    """
     writer = gguf.GGUFWriter(path, "gpt2")
+    if temperature is not None:
+        writer.add_float32(gguf.Keys.General.SAMPLING_TEMP, temperature)
     writer.add_context_length(positions)
     writer.add_embedding_length(SIZE)
     writer.add_block_count(LAYERS)
