@@ -31,7 +31,10 @@ class Decoder:
             self._thread.start()
         result: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._work.put((result, function))
-        return await result
+        try:
+            return await result
+        finally:
+            del result  # it holds the exception, with a traceback that leads back to this frame
 
     def _run(self) -> None:
         while True:
@@ -48,8 +51,8 @@ class Decoder:
             set_, value = result.set_exception, error
         with suppress(RuntimeError):  # the loop is closed: the server is exiting
             result.get_loop().call_soon_threadsafe(_finish, result, set_, value)
-        # The traceback of an exception leads back to this frame.
-        del set_, value
+        # The traceback of an exception leads back to this frame, and so would these to the body.
+        del result, function, set_, value
 
 
 def _finish(result: asyncio.Future[Any], set_: Callable[[Any], None], value: Any) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+import weakref
+from contextlib import suppress
 
 import pytest
 
@@ -35,3 +38,29 @@ async def test_a_function_of_a_cancelled_caller_is_not_called() -> None:
     assert await first
     await decoder.run(lambda: calls.append(3))
     assert calls == [3]
+
+
+async def test_an_exception_keeps_nothing_for_the_garbage_collector() -> None:
+    class Body: ...
+
+    bodies: list[weakref.ref[Body]] = []
+
+    async def request() -> None:
+        body = Body()
+        bodies.append(weakref.ref(body))
+
+        def decode() -> None:
+            raise ValueError(str(body))
+
+        with suppress(ValueError):
+            await decoder.run(decode)
+
+    decoder = Decoder()
+    gc.collect()
+    gc.disable()
+    try:
+        await request()
+        await decoder.run(lambda: None)  # the thread has left the first function
+        assert bodies[0]() is None
+    finally:
+        gc.enable()
