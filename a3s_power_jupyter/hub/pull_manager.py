@@ -17,8 +17,6 @@ from typing import Literal
 import msgspec
 
 from ..contract.errors import (
-    InvalidModelName,
-    InvalidReference,
     ModelBusy,
     PullStateNotFound,
     StoreUnavailable,
@@ -32,7 +30,7 @@ from ..store.threads import Threads
 from .events import Event
 from .protocol import StartPull
 from .pull import Pull, PullCallbacks, PullContext
-from .resolve.reference import parse
+from .resolve.reference import name_of, parse
 from .states import Existing, PullStates, find_existing, initial_state
 from .transfer.partial_state import discard
 
@@ -184,12 +182,8 @@ class PullManager:
     async def all(self) -> list[PullStatus]:
         """Return the status of all known pulls, sorted by name.
 
-        If the store cannot be read, those of this server.
-
-        Raises
-        ------
-        StoreUnavailable
-            If the store cannot be read, and this server has no pulls.
+        If the store cannot be read, these are the pulls of this server; `StoreUnavailable` is
+        raised if there are none.
         """
         try:
             stored = await self._threads.run(self._states.read_all)
@@ -209,7 +203,7 @@ class PullManager:
         PullStateNotFound
             If there was no pull of this model.
         """
-        return await self.status_of(_name_of(reference))
+        return await self.status_of(name_of(reference))
 
     async def status_of(self, name: str) -> PullStatus:
         """Return the status of the pull of a model; raises the errors of `status`."""
@@ -236,7 +230,7 @@ class PullManager:
         ModelBusy
             If another server runs the pull.
         """
-        return await self._stop(_name_of(reference), "paused")
+        return await self._stop(name_of(reference), "paused")
 
     async def cancel(self, reference: str, *, keep_partial: bool) -> PullStatus:
         """Stop a pull and discard its progress; does nothing if it is done.
@@ -255,11 +249,11 @@ class PullManager:
         ModelBusy
             If another server runs the pull.
         """
-        name = _name_of(reference)
+        name = name_of(reference)
         status = await self._stop(name, "cancelled")
         if status.status == "done":
             return status
-        status = await self._threads.run(self._discard, status, keep_partial)
+        status = await self._threads.run(self._states.cancel, status, keep_partial)
         self._unsaved.pop(name, None)
         self._callbacks.on_change(name)
         return status
@@ -303,22 +297,3 @@ class PullManager:
                 param="name",
             )
         return status
-
-    def _discard(self, status: PullStatus, keep_partial: bool) -> PullStatus:
-        status = status.ended("cancelled")
-        if not keep_partial:
-            discard(self._home, status.name)
-            status = msgspec.structs.replace(status, completed=0)
-        state = self._states.read(status.name)
-        if state is not None:
-            commit = state.commit if keep_partial else None
-            self._states.write(msgspec.structs.replace(state, status=status, commit=commit))
-        return status
-
-
-def _name_of(reference: str) -> str:
-    """Return the name of the model; an invalid reference may be the name of a registered model."""
-    try:
-        return parse(reference).name
-    except (InvalidReference, InvalidModelName):
-        return reference

@@ -32,7 +32,7 @@ from ..store.garbage import PULLS
 from ..store.locks import ProcessLock, is_locked
 from ..store.model_store import ModelStore
 from ..store.os_errors import reading_store, writing
-from .transfer.partial_state import MAX_SIZE, PartialState, bytes_on_disk
+from .transfer.partial_state import MAX_SIZE, PartialState, bytes_on_disk, discard
 
 S = TypeVar("S")
 
@@ -100,6 +100,18 @@ class PullStates:
     def remove(self, name: str) -> None:
         with writing(self._home):
             self._path(name).unlink(missing_ok=True)
+
+    def cancel(self, status: PullStatus, keep_partial: bool) -> PullStatus:
+        """Write that a pull is cancelled, discard its bytes unless kept, and return its status."""
+        status = status.ended("cancelled")
+        if not keep_partial:
+            discard(self._home, status.name)
+            status = msgspec.structs.replace(status, completed=0)
+        state = self.read(status.name)
+        if state is not None:
+            commit = state.commit if keep_partial else None
+            self.write(msgspec.structs.replace(state, status=status, commit=commit))
+        return status
 
     def lock(self, name: str) -> ProcessLock:
         """Return the lock, not yet acquired, that the server running the pull of `name` holds."""

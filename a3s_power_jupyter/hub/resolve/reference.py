@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import msgspec
 
-from ...contract.errors import InvalidReference
+from ...contract.errors import InvalidModelName, InvalidReference
 from ...contract.text import quoted
 from ...store.names import MAX_NAME_LENGTH, check_name
 from .pages import NotAModel, from_address
@@ -180,3 +180,11 @@ def _reject(text: str, reason: str = "") -> NoReturn:
         "for example bartowski/Llama-3.2-3B-Instruct-GGUF:Q4_K_M.",
         param="name",
     )
+
+
+def name_of(reference: str) -> str:
+    """Return the name of the model; an invalid reference may be the name of a registered model."""
+    try:
+        return parse(reference).name
+    except (InvalidReference, InvalidModelName):
+        return reference
