@@ -102,7 +102,9 @@ class Engine(ABC, Generic[Prepared]):
 def request_error(error: Exception) -> PowerError:
     """Return the error that ends a request, and log it if it is unexpected."""
     if isinstance(error, PowerError):
-        return error
+        # The traceback's frames keep the request, and refer to the error, so they would be freed
+        # by the garbage collector only.
+        return error.with_traceback(None)
     log.error("a request failed", exc_info=error)
     if isinstance(error, MemoryError):
         return InsufficientMemory(

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from llama_cpp import mtmd_cpp
 
 from a3s_power_jupyter.contract.errors import (
     ContextLengthExceeded,
     InvalidParameter,
     ModelLoadFailed,
+    PowerError,
 )
 from a3s_power_jupyter.contract.parameters import LoadParameters
 from a3s_power_jupyter.contract.types import ChatRequest, Delta, Finished, Sampling, Started
@@ -21,6 +23,7 @@ from a3s_power_jupyter.engine.llamacpp import LlamaCppEngine
 from a3s_power_jupyter.engine.protocol import Load
 from support import tiny_mtmd
 from support.engine_runs import run
+from support.native_objects import NativeObjects
 from support.tiny_vision import encode, random_image
 
 IMAGE = {"type": "image"}
@@ -149,3 +152,24 @@ def test_an_image_sends_heartbeats(engine: LlamaCppEngine, heartbeats: list[floa
     heartbeats.clear()
     engine.step()
     assert len(heartbeats) > 2
+
+
+def test_refused_images_leave_no_native_objects(
+    engine: LlamaCppEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    functions = {
+        "mtmd_bitmap_init": "mtmd_bitmap_free",
+        "mtmd_input_chunks_init": "mtmd_input_chunks_free",
+    }
+    objects = NativeObjects(monkeypatch, mtmd_cpp, functions)
+    too_many = ask(*[IMAGE] * 48, "x", images=(A,) * 48)
+    unknown_token = ask(IMAGE, "x", images=(A,), logit_bias={10**6: 1.0})
+    for request in (too_many, unknown_token):
+        try:
+            engine.prepare(1, request)
+        except PowerError as error:
+            refused = error.code
+        assert refused in ("context_length_exceeded", "invalid_parameter")
+    run(engine, ask(IMAGE, "What?", images=(A,)))
+    assert objects.created == 48 + 1 + 1 + 3
+    assert objects.count == 0

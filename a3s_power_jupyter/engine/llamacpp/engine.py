@@ -200,14 +200,14 @@ class LlamaCppEngine(Engine[TextJob | EmbeddingJob]):
         except PowerError as error:
             return [_fail(slots, slot, generation, error) for slot, generation in slots.active]
         outputs: list[StepOutput] = []
-        nan: list[tuple[Slot, Generation[Sampler], ModelProducesNaN]] = []
+        nan: list[tuple[Slot, Generation[Sampler], PowerError]] = []
         for slot, generation in slots.active:
             if slot.seq_id not in rows:
                 continue
             try:
                 outputs += self._sample(slots, slot, generation, rows[slot.seq_id])
             except ModelProducesNaN as error:
-                nan.append((slot, generation, error))
+                nan.append((slot, generation, request_error(error)))
             except Exception as error:
                 outputs.append(_fail(slots, slot, generation, error))
         for slot, generation, failure in nan:
@@ -247,7 +247,7 @@ def _fail(
 
 
 def _restart_or_fail(
-    slots: SlotPool, slot: Slot, generation: Generation[Sampler], error: ModelProducesNaN
+    slots: SlotPool, slot: Slot, generation: Generation[Sampler], error: PowerError
 ) -> list[StepOutput]:
     """End a request whose logits are NaN, unless the NaN may come from an earlier request.
 

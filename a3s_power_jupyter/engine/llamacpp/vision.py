@@ -104,8 +104,10 @@ class Projector:
         raw = text.encode("utf-8", errors="replace")
         input_text = mtmd.mtmd_input_text(raw, len(raw), add_special, True)
         chunks = Chunks()
-        bitmaps = [_bitmap(image) for image in decoded]
+        bitmaps: list[Any] = []
         try:
+            for image in decoded:
+                bitmaps.append(_bitmap(image))
             array = (mtmd.mtmd_bitmap_p_ctypes * len(bitmaps))(*bitmaps)
             status = mtmd.mtmd_tokenize(
                 self._pointer, chunks.pointer, ctypes.byref(input_text), array, len(bitmaps)
