@@ -164,3 +164,15 @@ def test_ctrl_c_and_core_dumps_are_off() -> None:
             assert core.split()[4:6] == ["0", "0"]
             assert Path(f"/proc/{process.pid}/oom_score_adj").read_text().strip() == "600"
     assert process.returncode == 0
+
+
+async def test_the_reason_of_an_abort_of_ggml_is_its_failed_assertion() -> None:
+    """Without GGML_NO_BACKTRACE, ggml starts gdb where it is installed, and tells its output."""
+    code = (
+        "from a3s_power_jupyter.compat import ggml_library; "
+        "ggml_library().ggml_abort(b'/build/ggml.c', 12, b'GGML_ASSERT(%s) failed', b'x > 0')"
+    )
+    async with running(sys.executable, "-c", code) as stranger:
+        await stranger.exited.wait()
+        reason = stranger.child.exit_reason()
+    assert reason == "SIGABRT: ggml.c:12: GGML_ASSERT(x > 0) failed"
