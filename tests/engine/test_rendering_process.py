@@ -75,6 +75,15 @@ def processes() -> list[psutil.Process]:
     ]
 
 
+def kill_idle_process() -> None:
+    """Kill the process, and wait until all of its threads have ended."""
+    (process,) = processes()
+    process.kill()
+    running = rendering.renderer()._process
+    assert running is not None
+    wait_until(lambda: running.exited)
+
+
 def failure(template: ChatTemplate) -> PowerError:
     with pytest.raises(InvalidParameter) as caught:
         template.render(BOMB)
@@ -149,9 +158,7 @@ def test_memory_is_limited_without_the_limit_of_linux(monkeypatch: pytest.Monkey
 
 def test_a_process_that_died_while_idle_is_replaced() -> None:
     template = chat_template()
-    (process,) = processes()
-    process.kill()
-    wait_until(lambda: process.status() == psutil.STATUS_ZOMBIE)
+    kill_idle_process()
     assert template.render(HELLO) == "hello"
 
 
@@ -191,9 +198,7 @@ def test_a_cancelled_request_stops_its_template() -> None:
 
 def test_a_request_that_is_cancelled_during_the_start_leaves_the_process() -> None:
     template = chat_template()
-    (process,) = processes()
-    process.kill()
-    wait_until(lambda: process.status() == psutil.STATUS_ZOMBIE)
+    kill_idle_process()
     with cancellable(lambda: True), pytest.raises(InvalidParameter, match="was cancelled"):
         template.render(HELLO)
     assert template.render(HELLO) == "hello"
