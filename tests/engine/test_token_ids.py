@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import transformers
 
-from a3s_power_jupyter.contract.errors import InvalidParameter
+from a3s_power_jupyter.contract.errors import InvalidParameter, ModelLoadFailed
+from a3s_power_jupyter.contract.parameters import LoadParameters
 from a3s_power_jupyter.contract.types import (
     ChatRequest,
     CompletionRequest,
@@ -16,11 +17,14 @@ from a3s_power_jupyter.contract.types import (
     Request,
     Sampling,
 )
+from a3s_power_jupyter.convert.converter import convert
 from a3s_power_jupyter.engine.base import Engine
 from a3s_power_jupyter.engine.embeddings import EmbeddingEngine
+from a3s_power_jupyter.engine.llamacpp import LlamaCppEngine
+from a3s_power_jupyter.engine.protocol import Load
 from a3s_power_jupyter.engine.transformers import TransformersEngine
 from support.engine_runs import load_directory, run, text_of
-from support.tiny_models import byte_level, make
+from support.tiny_models import byte_level, make, spm_bpe
 
 #: A token that the tokenizer has, but the model does not.
 EXTRA = "<|extra|>"
@@ -104,3 +108,16 @@ def test_a_schema_works_with_a_tokenizer_that_is_larger_than_the_model(
         assert text_of(beside) == text_of(alone)
     [items] = run(text_engine, constrained)
     assert text_of(items).lstrip().startswith("{")
+
+
+def test_a_vocabulary_without_byte_tokens_is_refused(tmp_path: Path) -> None:
+    """llama.cpp ends the process at a character that is not in such a vocabulary."""
+    path = tmp_path / "model.gguf"
+    directory = make(tmp_path / "llama", "LlamaConfig", spm_bpe(prefix=True))
+    convert(directory, path, lambda _value: None)
+    load = Load("gguf", (str(path),), LoadParameters(num_ctx=64))
+    engine = LlamaCppEngine.load(load, lambda _value: None)
+    assert engine.prepare(1, CompletionRequest("\u4e2d\x01"))
+    path.write_bytes(path.read_bytes().replace(b"<0xE4>", b"<1xE4>"))
+    with pytest.raises(ModelLoadFailed, match="byte 0xE4"):
+        LlamaCppEngine.load(load, lambda _value: None)

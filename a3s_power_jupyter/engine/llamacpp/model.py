@@ -73,6 +73,7 @@ class LlamaModel:
         self.gpu_layers = self._choose_gpu_layers(load, devices)
         self.pointer = _load_model(load, self.gpu_layers, progress)
         self.vocab = Vocabulary(lc.llama_model_get_vocab(self.pointer))
+        self.vocab.require_bytes()
         self.trained_ctx = int(lc.llama_model_n_ctx_train(self.pointer))
         self.position_limit = self._read_position_limit(load)
         self.n_embd = int(lc.llama_model_n_embd_out(self.pointer))

@@ -9,6 +9,7 @@ from typing import Any
 
 import llama_cpp as lc
 
+from ...contract.errors import ModelLoadFailed
 from ..checks import TextLimit, check_token_ids
 
 #: Types of vocabularies in which each byte of a text is part of a token.
@@ -18,6 +19,9 @@ _COMPLETE = (
     lc.LLAMA_VOCAB_TYPE_RWKV,
     lc.LLAMA_VOCAB_TYPE_PLAMO2,
 )
+#: Bytes that UTF-8 text can contain.
+_UTF8_BYTES = [byte for byte in range(0xF5) if byte not in (0xC0, 0xC1)]
+
 _STRIPS_SPACE = lc.LLAMA_TOKEN_ATTR_LSTRIP | lc.LLAMA_TOKEN_ATTR_RSTRIP
 
 
@@ -41,6 +45,26 @@ class Vocabulary:
         self._eog: dict[int, bool] = {}
         self.bos_text = self._special_text(lc.llama_vocab_bos(pointer))
         self.eos_text = self._special_text(lc.llama_vocab_eos(pointer))
+
+    def require_bytes(self) -> None:
+        """Check that a SentencePiece vocabulary has a token for each byte.
+
+        Without it, llama.cpp ends the process at the first character that is not in the vocabulary.
+
+        Raises
+        ------
+        ModelLoadFailed
+            If a byte has no token.
+        """
+        if lc.llama_vocab_type(self.pointer) != lc.LLAMA_VOCAB_TYPE_SPM:
+            return
+        texts = {lc.llama_vocab_get_text(self.pointer, token) for token in range(self.size)}
+        for byte in _UTF8_BYTES:
+            if b"<0x%02X>" % byte not in texts and bytes([byte]) not in texts:
+                raise ModelLoadFailed(
+                    f"The model's vocabulary has no token for the byte 0x{byte:02X}, so llama.cpp "
+                    "cannot tokenize all texts. Get another GGUF file of the model."
+                )
 
     @cached_property
     def longest_text(self) -> TextLimit:
