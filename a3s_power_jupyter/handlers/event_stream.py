@@ -84,7 +84,8 @@ class EventStreamHandler(PowerHandler):
                 self.set_header("Cache-Control", "no-cache")
                 self.set_header("X-Accel-Buffering", "no")
                 with suppress(OSError):  # the connection is closed
-                    self.iostream.socket.setsockopt(SOL_SOCKET, SO_SNDBUF, SEND_BUFFER)
+                    if self.iostream.socket is not None:  # the client has not left
+                        self.iostream.socket.setsockopt(SOL_SOCKET, SO_SNDBUF, SEND_BUFFER)
             for start in range(0, len(data), PIECE):
                 self.write(data[start : start + PIECE])
                 await self.send_written()
