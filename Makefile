@@ -16,7 +16,7 @@ PYTEST_PARALLEL := pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 JUPYTER_ARGS := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .NOTPARALLEL:
-.PHONY: help lab test unit engine server browser packaging fuzz gpu py js lint types venv chromium docs bench dist clean
+.PHONY: help lab test unit engine server browser packaging fuzz gpu py js lint types venv chromium docs bench soak dist clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -26,6 +26,7 @@ lab: $(VENV)/.demo ## open the quickstart notebook in JupyterLab
 
 test: lint types js chromium ## run all checks and tests, as continuous integration does
 	$(PYTEST_PARALLEL)
+	pytest tests/soak
 
 unit: $(VENV)/.test ## test the logic in seconds, without processes or network
 	pytest tests/unit tests/test_architecture.py
@@ -47,6 +48,13 @@ fuzz: $(VENV)/.test ## attack a server with generated requests, models, template
 
 gpu: $(VENV)/.test ## test the engines and a server on an NVIDIA GPU, with CUDA builds of torch and llama-cpp-python
 	pytest tests/gpu
+
+# For docs/reliability.md: make soak OUTPUT=docs/soak
+soak: SECONDS ?= 1800
+soak: OUTPUT ?= build/soak
+soak: SOAK_ARGS ?=
+soak: $(VENV)/.test ## let clients do random things for 30 minutes (SECONDS=...), and write a report to build/soak (OUTPUT=...)
+	cd tests && python -m soak --seconds $(SECONDS) --output $(abspath $(OUTPUT)) $(SOAK_ARGS)
 
 py: $(VENV)/.test ## test everything but tests/browser and tests/packaging
 	$(PYTEST_PARALLEL) tests/engine tests/server tests/unit tests/test_architecture.py

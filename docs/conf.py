@@ -20,6 +20,7 @@ extensions = [
     "rest_reference",
     "themed_images",
 ]
+exclude_patterns = ["soak/*.md"]  # included in reliability.md
 myst_heading_anchors = 3
 highlight_language = "text"  # code blocks without a language are cells with magics
 

@@ -1,0 +1,20 @@
+"""A short soak. ``make soak`` runs a long one; see docs/reliability.md."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from .report import write_report
+from .result import Options
+from .soak import soak
+
+
+@pytest.mark.timeout(1800)
+def test_a_short_soak(tmp_path: Path) -> None:
+    # Memory still grows a little in so short a time.
+    result = soak(tmp_path, Options(seconds=45, rounds=3, stops=2, growth=0.15))
+    write_report(result, tmp_path)
+    assert result.violations == []
+    assert result.requests > 20
