@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 
 from ..contract.errors import ModelLoadFailed, PowerError
-from ..engine.base import ProgressCallback
+from ..engine.base import ProgressCallback, first_line
 from ..engine.llamacpp.backend import install_log
 from ..ipc import harness
 from . import job
@@ -33,8 +33,9 @@ def _convert(request: Convert, progress: ProgressCallback) -> Event:
     except Exception as error:
         log.exception("the conversion failed")
         unexpected = ModelLoadFailed(
-            f"Internal error while converting the model to GGUF ({type(error).__name__}). See the "
-            'notebook server\'s log for details, or load the model with isq "none".'
+            f"Converting the model to GGUF failed: {type(error).__name__}: {first_line(error)}. Check "
+            "the model's files, or load it with isq \"none\". The notebook server's log has the "
+            "traceback."
         )
         return Failed(unexpected.to_wire())
     return Done() if conversion.refused is None else Refused(conversion.refused)

@@ -118,6 +118,12 @@ def request_error(error: Exception) -> PowerError:
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of an error's message, or its type if it has no message."""
-    message = str(error).strip() or type(error).__name__
-    return message.splitlines()[0][:300]
+    """Return the first line of an error's message, or its type if it has no message.
+
+    A line that ends with a colon only announces the reason, so the next line is added.
+    """
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if not lines:
+        return type(error).__name__
+    first = " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]
+    return first[:300]

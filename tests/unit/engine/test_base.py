@@ -12,6 +12,10 @@ from a3s_power_jupyter.engine.base import first_line
     [
         (ValueError("first\nsecond"), "first"),
         (ValueError("\n  indented"), "indented"),
+        (
+            ValueError("Invalid field 'x':\n    TypeError: not a number\nmore"),
+            "Invalid field 'x': TypeError: not a number",
+        ),
         (MemoryError(), "MemoryError"),
         (ValueError("x" * 1000), "x" * 300),
     ],
