@@ -33,9 +33,9 @@ def _convert(request: Convert, progress: ProgressCallback) -> Event:
     except Exception as error:
         log.exception("the conversion failed")
         unexpected = ModelLoadFailed(
-            f"Converting the model to GGUF failed: {type(error).__name__}: {first_line(error)}. Check "
-            "the model's files, or load it with isq \"none\". The notebook server's log has the "
-            "traceback."
+            f"Converting the model to GGUF failed: {type(error).__name__}: {first_line(error)}. "
+            "Check the model's files, or load it with isq \"none\". The notebook server's log has "
+            "the traceback."
         )
         return Failed(unexpected.to_wire())
     return Done() if conversion.refused is None else Refused(conversion.refused)
