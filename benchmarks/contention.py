@@ -1,29 +1,30 @@
 """Compare the speed of generation beside other programs and beside another model.
 
     python -m venv llama-venv && llama-venv/bin/pip install xllamacpp
-    python benchmarks/contention.py --llama-python llama-venv/bin/python [--rounds 3]
+    python benchmarks/contention.py --llama-python llama-venv/bin/python [--rounds 2]
 
 The servers are ours, with default parameters, with one thread, and with as many threads as cores,
 and llama.cpp's own server from the package xllamacpp. Without `--llama-python`, it is omitted.
 Clients stream completions of SmolLM2 through REST for a few seconds while the machine is idle, one
 core is busy, all cores are busy, or a second model answers the same number of clients. Each server
 has 8 slots of 1,024 tokens. Prints tokens per second, summed over all clients and models, and
-ratios. Takes about five minutes; nothing else should run on the machine.
+ratios. Takes about four minutes; nothing else should run on the machine.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
+import itertools
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
@@ -52,7 +53,7 @@ SITUATIONS = [
 ]
 
 #: Seconds before and after each measurement, for the first tokens and for the cancels.
-SETTLE = 0.5
+SETTLE = 0.75
 
 LLAMA_SERVER = f"""
 import sys, xllamacpp
@@ -69,58 +70,47 @@ sys.stdin.read()
 class Target:
     """A model on a server."""
 
-    api: httpx2.Client
+    url: str
+    headers: dict[str, str]
     model: str
 
 
-@dataclass
-class Counter:
-    """Tokens of a number of clients, which stream until they are stopped."""
+async def rate(targets: list[Target], clients: int, seconds: float) -> float:
+    """Let clients stream from each target; return the tokens per second of all."""
+    tokens = 0
 
-    targets: list[Target]
-    clients: int
-    tokens: int = 0
-    stopping: bool = False
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    async def stream(target: Target, client: int) -> None:
+        nonlocal tokens
+        async with httpx2.AsyncClient(
+            base_url=target.url, headers=target.headers, timeout=120, trust_env=False
+        ) as api:
+            for number in itertools.count():
+                body = {
+                    "model": target.model,
+                    "prompt": f"Story {number} of author {client}. Once upon a time, there was",
+                    "max_tokens": 400,
+                    "stream": True,
+                    "logit_bias": NO_END,
+                }
+                async with api.stream("POST", "v1/completions", json=body) as reply:
+                    reply.raise_for_status()
+                    async for line in reply.aiter_lines():
+                        tokens += line.startswith("data: {")
 
-    def rate(self, seconds: float) -> float:
-        """Return the tokens per second of all clients."""
-        threads = [
-            threading.Thread(target=self._stream, args=(target, client))
-            for target in self.targets
-            for client in range(self.clients)
+    async with asyncio.TaskGroup() as group:
+        tasks = [
+            group.create_task(stream(target, client))
+            for target in targets
+            for client in range(clients)
         ]
-        for thread in threads:
-            thread.start()
-        time.sleep(SETTLE)
-        began, before = time.perf_counter(), self.tokens
-        time.sleep(seconds)
-        count, took = self.tokens - before, time.perf_counter() - began
-        self.stopping = True
-        for thread in threads:
-            thread.join()
-        time.sleep(SETTLE)
-        return count / took
-
-    def _stream(self, target: Target, client: int) -> None:
-        number = 0
-        while not self.stopping:
-            number += 1
-            body = {
-                "model": target.model,
-                "prompt": f"Story {number} of author {client}. Once upon a time, there was",
-                "max_tokens": 400,
-                "stream": True,
-                "logit_bias": NO_END,
-            }
-            with target.api.stream("POST", "v1/completions", json=body) as reply:
-                reply.raise_for_status()
-                for line in reply.iter_lines():
-                    if self.stopping:
-                        return
-                    if line.startswith("data: {"):
-                        with self.lock:
-                            self.tokens += 1
+        await asyncio.sleep(SETTLE)
+        began, before = time.perf_counter(), tokens
+        await asyncio.sleep(seconds)
+        result = (tokens - before) / (time.perf_counter() - began)
+        for task in tasks:
+            task.cancel()
+    await asyncio.sleep(SETTLE)
+    return result
 
 
 @contextmanager
@@ -155,7 +145,8 @@ def our_models(model: Path) -> Iterator[dict[str, list[Target]]]:
                 }
                 api.post("v1/models", json=body).raise_for_status()
                 api.post(f"v1/models/{id_}/load", json={}).raise_for_status()
-                targets[name].append(Target(api, id_))
+                headers = {"Authorization": f"Bearer {server.token}"}
+                targets[name].append(Target(server.url, headers, id_))
         yield targets
 
 
@@ -176,8 +167,7 @@ def llama_model(python: Path, model: Path) -> Iterator[Target]:
             raise SystemExit(
                 f"llama.cpp's server did not start. Is xllamacpp installed in {python}?"
             )
-        with httpx2.Client(base_url=url, timeout=120, trust_env=False) as api:
-            yield Target(api, "smollm2")
+        yield Target(f"{url}/", {}, "smollm2")
     finally:
         process.kill()
         process.wait()
@@ -193,9 +183,9 @@ def measure(
             with busy_processes(busy):
                 for clients in CLIENTS:
                     for name, found in targets.items():
-                        rate = Counter(found[:models], clients).rate(seconds)
-                        rates.setdefault((situation, clients, name), []).append(rate)
-                        print(f"{situation}, {clients}, {name}: {rate:.1f}", file=sys.stderr)
+                        tokens = asyncio.run(rate(found[:models], clients, seconds))
+                        rates.setdefault((situation, clients, name), []).append(tokens)
+                        print(f"{situation}, {clients}, {name}: {tokens:.1f}", file=sys.stderr)
     return {key: statistics.median(values) for key, values in rates.items()}
 
 
@@ -214,7 +204,7 @@ def show(rates: dict[tuple[str, int, str], float], names: list[str]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=2.0, help="length of a measurement")
     parser.add_argument("--llama-python", type=Path, help="interpreter that has xllamacpp")
     options = parser.parse_args()

@@ -3,7 +3,7 @@
 The threads of one computation wait for each other about a thousand times per token, and they wait
 by spinning. If another program needs one of their cores, each of these waits can take as long as a
 time slice of the operating system, which makes a model a hundred times slower. So a model uses only
-as many threads as it gets cores, and one thread runs at full speed beside any other program.
+as many threads as it gets cores. A single thread waits for none.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 from msgspec import UNSET
@@ -23,8 +24,8 @@ from ..contract.parameters import LoadParameters
 #: Seconds between two decisions. Linux counts idle time in units of 10 ms.
 INTERVAL = 0.25
 
-#: If more threads turn out to be too many within `TRIAL` seconds, the next attempt waits twice as
-#: long as the last one, up to `TRIAL` seconds, because one step with too many threads can take a
+#: Seconds that a larger number of threads must last. If it does not, the next attempt waits twice
+#: as long as the last one, at most `TRIAL` seconds, because a step with too many threads can take a
 #: second.
 TRIAL = 4.0
 
@@ -120,7 +121,7 @@ class CpuThreads:
             self._count = max(self._count, self.limit // models)
 
     def _change(self, best: int) -> None:
-        """Reduce the number of threads at once, but raise it less often if it does not last."""
+        """Reduce the number of threads at once; raise it less often if that did not last."""
         since = self._usage.clock - self._raised
         if best < self._count:
             failed = since < TRIAL
@@ -163,17 +164,23 @@ class CpuCounters:
         self._cpus = allowed if len(allowed) < (psutil.cpu_count() or 1) else None
 
     def read(self) -> CpuUsage:
-        if self._cpus is None:
-            times = [psutil.cpu_times()]
-        else:
-            by_cpu = psutil.cpu_times(percpu=True)
-            times = [by_cpu[cpu] for cpu in self._cpus if cpu < len(by_cpu)]
+        times = self._times()
         return CpuUsage(
             clock=time.perf_counter(),
             idle=sum(t.idle + getattr(t, "iowait", 0.0) for t in times),
             total=sum(sum(t) for t in times),
             own=time.process_time(),
         )
+
+    def _times(self) -> list[Any]:
+        """Return psutil's counters, or none if the system does not let this process read them."""
+        try:
+            if self._cpus is None:
+                return [psutil.cpu_times()]
+            by_cpu = psutil.cpu_times(percpu=True)
+        except (OSError, psutil.Error):
+            return []
+        return [by_cpu[cpu] for cpu in self._cpus if cpu < len(by_cpu)]
 
 
 def usable_cores() -> int:

@@ -6,6 +6,7 @@ import math
 import os
 from pathlib import Path
 
+import psutil
 import pytest
 
 from a3s_power_jupyter.contract.parameters import LoadParameters
@@ -189,6 +190,18 @@ def test_the_systems_counters_advance() -> None:
     assert after.own > before.own
     assert after.total > before.total
     assert after.idle >= before.idle
+
+
+def test_a_model_loads_if_the_systems_counters_cannot_be_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(percpu: bool = False) -> None:
+        raise PermissionError("/proc/stat")
+
+    monkeypatch.setattr(psutil, "cpu_times", refuse)
+    usage = CpuCounters().read()
+    assert usage.total == 0
+    assert CpuThreads(4).next_count() >= 1
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs CPU affinity")
