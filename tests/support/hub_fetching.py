@@ -20,8 +20,9 @@ from a3s_power_jupyter.hub.http.addresses import origin_of
 from a3s_power_jupyter.hub.http.http_client import Client
 from a3s_power_jupyter.hub.http.retries import Retry
 from a3s_power_jupyter.hub.protocol import STATUS_DECODER, Command, Pause, StartPull
-from a3s_power_jupyter.hub.resolve.hub_api import HubApi, RemoteFile
+from a3s_power_jupyter.hub.resolve.hub_api import HubApi
 from a3s_power_jupyter.hub.resolve.reference import parse
+from a3s_power_jupyter.hub.resolve.repository import RemoteFile
 from a3s_power_jupyter.hub.transfer.download import Policy, Throttle
 from a3s_power_jupyter.hub.transfer.fetch import Fetcher
 from a3s_power_jupyter.hub.transfer.partial_state import PartialPaths

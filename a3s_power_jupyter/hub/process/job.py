@@ -27,8 +27,9 @@ from ...store.staging import describe_staged
 from ..http.addresses import origin_of
 from ..http.http_client import Client
 from ..protocol import StartPull
-from ..resolve.hub_api import HubApi, RemoteFile, hub_token
+from ..resolve.hub_api import HubApi, hub_token
 from ..resolve.plan import Plan, make_plan
+from ..resolve.repository import RemoteFile
 from ..transfer.download import Policy, Throttle
 from ..transfer.exceptions import ContentChanged
 from ..transfer.fetch import Fetcher, local_copies

@@ -10,7 +10,7 @@ import msgspec
 from ...contract.errors import InvalidModelDirectory
 from ...store.formats.model_directory import TEMPLATES, TOKENIZERS, is_companion
 from ...store.formats.weights import INDEX, SINGLE, no_weights
-from .hub_api import RemoteFile
+from .repository import RemoteFile
 
 #: Most modules of a pipeline; sentence-transformers models have about three.
 MAX_MODULES = 20

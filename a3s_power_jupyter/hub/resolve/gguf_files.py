@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from ...contract.errors import AmbiguousReference, InsufficientMemory, InvalidReference
 from ...contract.text import shortened
-from .hub_api import RemoteFile
 from .reference import Reference
+from .repository import RemoteFile
 
 #: Share of the memory that weights may take. The rest is left for the KV cache and the buffers,
 #: because their size is unknown until the file's header is downloaded.

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, TypeVar
 from urllib.parse import parse_qsl, quote, urlsplit
 
 import httpx2
@@ -24,7 +24,6 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
-from msgspec import UNSET, Meta, UnsetType
 
 from ...contract.errors import (
     HubError,
@@ -38,7 +37,7 @@ from ...contract.retry_after import parse_retry_after
 from ...contract.text import quoted, shortened
 from ..http.hub_requests import HubRequests
 from ..http.retries import Retry
-from .reference import REPO
+from .repository import SHA256, GitId, Listing, RemoteFile, Repository, Size, is_storable
 
 #: Largest JSON file to read, in bytes. A weights index has one line per tensor: a few MB at most.
 MAX_JSON = 64 << 20
@@ -46,13 +45,6 @@ MAX_JSON = 64 << 20
 #: Entries of a listing, and seconds to fetch all its pages; more count as a listing without end.
 MAX_ENTRIES = 500_000
 LISTING_DEADLINE = 600.0
-
-#: Largest file, in bytes.
-MAX_SIZE = 1 << 50
-
-#: Bytes of the longest name and path of a file; the lowest limits of common file systems.
-MAX_NAME = 255
-MAX_PATH = 1000
 
 T = TypeVar("T")
 
@@ -71,78 +63,16 @@ def hub_token(token: str | None) -> str | None:
     return given or clean_token(get_token(), "The hub token in HF_TOKEN, or stored by a login,")
 
 
-# HF_ENDPOINT may point to any server, and these values become file names.
-_GitId = Annotated[str, Meta(pattern=r"\A[0-9a-f]{40}\Z")]
-_SHA256 = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
-_Size = Annotated[int, Meta(ge=0, le=MAX_SIZE)]
-
-
-class RemoteFile(msgspec.Struct, frozen=True):
-    """One file of a repository at one commit.
-
-    The hub states exactly one hash of the content: `sha256` of a large file (LFS), `blob_id` of
-    a small one.
-
-    Attributes
-    ----------
-    path : str
-        Path in the repository, with slashes.
-    size : int
-        Bytes.
-    url : str
-        The hub's resolve URL, which contains the commit. It may redirect to another host.
-    etag : str
-        The stated hash, which the hub also sends as ``X-Linked-Etag`` or ``ETag``. The host that
-        it redirects to has ETags of its own format.
-    sha256 : str, optional
-        SHA-256 of the content, in hex.
-    blob_id : str, optional
-        Id of the git blob in hex: the SHA-1 of ``blob <size>\\0`` and the content.
-    """
-
-    path: str
-    size: int
-    url: str
-    etag: str
-    sha256: str | UnsetType = UNSET
-    blob_id: str | UnsetType = UNSET
-
-
-class Repository(msgspec.Struct, frozen=True):
-    """A repository at one commit.
-
-    Attributes
-    ----------
-    repo : str
-        Current name; the hub redirects from former names.
-    commit : str
-        40 hex digits.
-    gated : bool or str
-        Whether the author must grant access to the files.
-    """
-
-    repo: Annotated[str, Meta(pattern=rf"\A{REPO}\Z")] = msgspec.field(name="id")
-    commit: _GitId = msgspec.field(name="sha")
-    gated: bool | str = False
-
-
-class Listing(NamedTuple):
-    """The files of a repository, and one of the names that are left out: see `is_storable`."""
-
-    files: list[RemoteFile]
-    skipped: str | None
-
-
 class _LFS(msgspec.Struct):
-    oid: _SHA256
-    size: _Size
+    oid: SHA256
+    size: Size
 
 
 class _Entry(msgspec.Struct):
     type: Literal["file", "directory"]
     path: str
-    oid: _GitId
-    size: _Size = 0
+    oid: GitId
+    size: Size = 0
     lfs: _LFS | None = None
 
 
@@ -324,15 +254,6 @@ class HubApi:
     def _host(self) -> str:
         """Host and port of the endpoint, without credentials."""
         return urlsplit(self.endpoint).netloc.rpartition("@")[2]
-
-
-def is_storable(path: str) -> bool:
-    """Return whether every system can store `path`, and below the directory it is joined to."""
-    parts = path.split("/")
-    outside = any(part in ("", ".", "..") for part in parts)
-    if outside or not path.isprintable() or set(path) & set(":\\"):
-        return False
-    return len(path.encode()) <= MAX_PATH and all(len(part.encode()) <= MAX_NAME for part in parts)
 
 
 def _decode(reply: httpx2.Response, type_: type[T]) -> T:

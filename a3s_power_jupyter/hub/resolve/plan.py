@@ -14,8 +14,9 @@ from ...contract.text import quoted
 from . import gguf_files
 from .directory_files import directory_files, has_weights
 from .gguf_files import GGUF
-from .hub_api import HubApi, RemoteFile, Repository, is_storable
+from .hub_api import HubApi
 from .reference import Reference
+from .repository import RemoteFile, Repository, is_storable
 
 _RENAMED = (
     "The model is called {}, because names have no other characters than A-Z a-z 0-9 . _ - : / @ +"

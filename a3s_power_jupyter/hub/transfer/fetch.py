@@ -18,7 +18,7 @@ from ...store import ModelStore
 from ...store.files import file_size, sha256_of, source_file
 from ..http.http_client import Client
 from ..http.retries import OnRetry, Stopped
-from ..resolve.hub_api import RemoteFile
+from ..resolve.repository import RemoteFile
 from .download import READ_SIZE, Download, Policy, Throttle
 from .partial import Digest, Hasher, Partial
 from .partial_state import PartialPaths, bytes_on_disk, content_lock, read_states

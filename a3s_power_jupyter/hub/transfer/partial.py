@@ -24,7 +24,7 @@ from ...contract.regular_file import open_regular
 from ...store.blobs import clone
 from ...store.directories import make_directory
 from ...store.files import create_file, source_file
-from ..resolve.hub_api import RemoteFile
+from ..resolve.repository import RemoteFile
 from .partial_state import (
     RANGES_HEADER,
     RECORD,

@@ -13,8 +13,8 @@ from msgspec import UNSET
 
 from ...contract.types import PulledFile, PullStatus
 from ..http.retries import Retry
-from ..resolve.hub_api import RemoteFile
 from ..resolve.plan import Plan
+from ..resolve.repository import RemoteFile
 from .parts import Parts
 
 #: Seconds over which the rate is averaged. So long after the last byte it is 0.

@@ -12,7 +12,7 @@ from ...contract.retry_after import parse_retry_after
 from ..http.addresses import Origin, origin_of, redirect_target
 from ..http.http_client import Client, to_transient
 from ..http.retries import Transient
-from ..resolve.hub_api import RemoteFile
+from ..resolve.repository import RemoteFile
 from .exceptions import ContentChanged
 
 #: More redirects than this count as a loop.

@@ -14,8 +14,8 @@ from a3s_power_jupyter.contract.errors import HubError, PowerError
 from a3s_power_jupyter.contract.types import Manifest, PullStatus
 from a3s_power_jupyter.hub.http import hub_requests
 from a3s_power_jupyter.hub.process.job import Job
-from a3s_power_jupyter.hub.resolve.hub_api import RemoteFile
 from a3s_power_jupyter.hub.resolve.plan import Plan
+from a3s_power_jupyter.hub.resolve.repository import RemoteFile
 from a3s_power_jupyter.hub.transfer import download, partial
 from a3s_power_jupyter.hub.transfer.progress import Reporter
 from support import hostile_hub

@@ -18,7 +18,8 @@ from a3s_power_jupyter.hub.http import hub_requests
 from a3s_power_jupyter.hub.http.hub_requests import MAX_REPLY, HubRequests
 from a3s_power_jupyter.hub.http.retries import Retry, Stopped
 from a3s_power_jupyter.hub.resolve import hub_api
-from a3s_power_jupyter.hub.resolve.hub_api import HubApi, Repository
+from a3s_power_jupyter.hub.resolve.hub_api import HubApi
+from a3s_power_jupyter.hub.resolve.repository import Repository
 
 MIB = 1 << 20
 TOKEN = "hf_token"

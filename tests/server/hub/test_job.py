@@ -17,8 +17,8 @@ from a3s_power_jupyter.contract.parameters import DefaultParameters
 from a3s_power_jupyter.contract.types import Manifest, PullStatus, RegisterRequest
 from a3s_power_jupyter.hub.process import job
 from a3s_power_jupyter.hub.process.job import Job
-from a3s_power_jupyter.hub.resolve.hub_api import RemoteFile
 from a3s_power_jupyter.hub.resolve.plan import Plan
+from a3s_power_jupyter.hub.resolve.repository import RemoteFile
 from a3s_power_jupyter.hub.transfer.progress import Reporter
 from a3s_power_jupyter.store import ModelStore
 from support.hub_fetching import MIB, POLICY, REPO, random_bytes, start_pull

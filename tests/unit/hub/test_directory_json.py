@@ -10,7 +10,7 @@ import pytest
 
 from a3s_power_jupyter.contract.errors import InvalidModelDirectory
 from a3s_power_jupyter.hub.resolve.directory_files import directory_files
-from a3s_power_jupyter.hub.resolve.hub_api import RemoteFile
+from a3s_power_jupyter.hub.resolve.repository import RemoteFile
 from support.hostile_http import as_json, mutations
 
 INDEX = "model.safetensors.index.json"

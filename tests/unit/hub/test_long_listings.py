@@ -14,8 +14,8 @@ from a3s_power_jupyter.contract.errors import (
 )
 from a3s_power_jupyter.hub.resolve import gguf_files
 from a3s_power_jupyter.hub.resolve.directory_files import directory_files
-from a3s_power_jupyter.hub.resolve.hub_api import RemoteFile
 from a3s_power_jupyter.hub.resolve.reference import parse
+from a3s_power_jupyter.hub.resolve.repository import RemoteFile
 
 REFERENCE = parse("a/b")
 

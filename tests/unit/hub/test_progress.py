@@ -12,8 +12,8 @@ from msgspec import UNSET
 from a3s_power_jupyter.contract.types import PulledFile, PullStatus
 from a3s_power_jupyter.hub.events import received_bytes
 from a3s_power_jupyter.hub.http.retries import Retry
-from a3s_power_jupyter.hub.resolve.hub_api import RemoteFile
 from a3s_power_jupyter.hub.resolve.plan import Plan
+from a3s_power_jupyter.hub.resolve.repository import RemoteFile
 from a3s_power_jupyter.hub.transfer.parts import Parts
 from a3s_power_jupyter.hub.transfer.progress import Progress, Reporter
 
