@@ -23,9 +23,10 @@ from a3s_power_jupyter.hub.protocol import STATUS_DECODER, Command, Pause, Start
 from a3s_power_jupyter.hub.resolve.hub_api import HubApi
 from a3s_power_jupyter.hub.resolve.reference import parse
 from a3s_power_jupyter.hub.resolve.repository import RemoteFile
-from a3s_power_jupyter.hub.transfer.download import Policy, Throttle
+from a3s_power_jupyter.hub.transfer.download import Throttle
 from a3s_power_jupyter.hub.transfer.fetch import Fetcher
 from a3s_power_jupyter.hub.transfer.partial_state import PartialPaths
+from a3s_power_jupyter.hub.transfer.policy import Policy
 from a3s_power_jupyter.hub.transfer.progress import Progress
 from a3s_power_jupyter.ipc.child import python_module
 from a3s_power_jupyter.ipc.framing import encode, read_messages

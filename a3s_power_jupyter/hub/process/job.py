@@ -30,10 +30,11 @@ from ..protocol import StartPull
 from ..resolve.hub_api import HubApi, hub_token
 from ..resolve.plan import Plan, make_plan
 from ..resolve.repository import RemoteFile
-from ..transfer.download import Policy, Throttle
+from ..transfer.download import Throttle
 from ..transfer.exceptions import ContentChanged
 from ..transfer.fetch import Fetcher, local_copies
 from ..transfer.partial_state import PartialPaths, bytes_on_disk, discard
+from ..transfer.policy import Policy
 from ..transfer.progress import Progress, Reporter
 
 #: How often to plan again if files at the hub change during the download.

@@ -19,10 +19,11 @@ from ...store.files import file_size, sha256_of, source_file
 from ..http.http_client import Client
 from ..http.retries import OnRetry, Stopped
 from ..resolve.repository import RemoteFile
-from .download import READ_SIZE, Download, Policy, Throttle
+from .download import READ_SIZE, Download, Throttle
 from .partial import Digest, Hasher, Partial
 from .partial_state import PartialPaths, bytes_on_disk, content_lock, read_states
 from .parts import Part, Parts
+from .policy import Policy
 from .progress import Progress
 from .source import Source
 

@@ -15,9 +15,9 @@ from a3s_power_jupyter.contract.errors import (
     HubUnauthorized,
     PowerError,
 )
-from a3s_power_jupyter.hub.transfer.download import Policy
 from a3s_power_jupyter.hub.transfer.exceptions import ContentChanged
 from a3s_power_jupyter.hub.transfer.partial_state import bytes_on_disk
+from a3s_power_jupyter.hub.transfer.policy import Policy
 from support.hub_fetching import (
     MIB,
     PATH,

@@ -11,8 +11,8 @@ import pytest
 
 from a3s_power_jupyter.contract.errors import HubError
 from a3s_power_jupyter.hub.http.retries import Stopped
-from a3s_power_jupyter.hub.transfer.download import Policy
 from a3s_power_jupyter.hub.transfer.partial_state import bytes_on_disk
+from a3s_power_jupyter.hub.transfer.policy import Policy
 from support.hub_fetching import (
     MIB,
     PATH,
