@@ -8,9 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
-import transformers
-from safetensors.torch import load_file, save_file
 
 from a3s_power_jupyter.contract.errors import ModelProducesNaN
 from a3s_power_jupyter.contract.parameters import LoadParameters
@@ -117,16 +114,7 @@ def test_vectors_with_nan_are_an_error_with_llama_cpp(gguf: Path) -> None:
 
 
 def test_vectors_with_nan_are_an_error_with_transformers(tmp_path: Path) -> None:
-    config = transformers.BertConfig(
-        vocab_size=100, hidden_size=16, intermediate_size=16, num_hidden_layers=1,
-        num_attention_heads=2,
-    )  # fmt: skip
-    transformers.BertModel(config, add_pooling_layer=False).save_pretrained(tmp_path)
-    weights = load_file(tmp_path / "model.safetensors")
-    weights["embeddings.word_embeddings.weight"][NAN_TOKEN] = torch.nan
-    save_file(weights, tmp_path / "model.safetensors", {"format": "pt"})
-    (tmp_path / "vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a"]))
-    transformers.BertTokenizerFast(str(tmp_path / "vocab.txt")).save_pretrained(tmp_path)
+    nan_models.make_encoder(tmp_path)
     engine = load_directory(EmbeddingEngine, tmp_path)
     good, bad = EmbeddingRequest([GOOD_TOKENS]), EmbeddingRequest([GOOD_TOKENS, BAD_TOKENS])
     [alone] = run(engine, good)[0]

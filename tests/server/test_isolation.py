@@ -12,18 +12,11 @@ import httpx2
 import numpy as np
 import psutil
 import pytest
-import torch
-import transformers
-from safetensors.torch import load_file, save_file
 
 from support import nan_models
-from support.nan_models import GOOD_TOKENS, NAN_TOKEN
+from support.nan_models import EXTRA, GOOD_TOKENS, NAN_TOKEN
 from support.servers import Server, events_of, run_server, unread_post
-from support.tiny_models import byte_level
 from support.waiting import wait_until
-
-#: A token that the tokenizer of the tiny models has, but not their embedding matrix.
-EXTRA = "<|extra|>"
 
 #: A text that llama.cpp tokenizes for seconds. It has fewer bytes than `REAL_CTX` tokens can hold,
 #: but more tokens.
@@ -68,9 +61,11 @@ def server(tmp_path_factory: pytest.TempPathFactory, smollm2_path: Path) -> Iter
         register(api, REAL.name, smollm2_path, num_parallel=3, num_ctx=REAL_CTX)
         register(api, GGUF.name, nan_models.make_gguf(folder / "gguf"), num_parallel=3)
         directory = nan_models.make_safetensors(folder / "safetensors")
-        add_token(directory)
+        nan_models.add_token(directory)
         register(api, SAFETENSORS.name, directory, isq="none")
-        register(api, "tiny-embedding", make_encoder(folder / "embedding"))
+        encoder = nan_models.make_encoder(folder / "embedding")
+        nan_models.add_token(encoder)
+        register(api, "tiny-embedding", encoder)
         yield server
 
 
@@ -78,36 +73,6 @@ def register(api: httpx2.Client, name: str, path: Path, **parameters: object) ->
     body = {"name": name, "path": str(path), "default_parameters": parameters}
     reply = api.post("v1/models", json=body)
     assert reply.status_code == 201, reply.text
-
-
-def add_token(directory: Path) -> None:
-    """Fill a tokenizer up to the size of the embedding matrix, and add one more token."""
-    tokenizer = transformers.AutoTokenizer.from_pretrained(directory)
-    rows = transformers.AutoConfig.from_pretrained(directory).vocab_size
-    tokenizer.add_tokens([f"<|unused{i}|>" for i in range(rows - len(tokenizer))])
-    tokenizer.add_tokens([EXTRA], special_tokens=True)
-    assert tokenizer.convert_tokens_to_ids(EXTRA) == rows
-    tokenizer.save_pretrained(directory)
-
-
-def make_encoder(directory: Path) -> Path:
-    """Write an embedding model whose embedding of `NAN_TOKEN` is NaN."""
-    tokenizer = transformers.PreTrainedTokenizerFast(
-        tokenizer_object=byte_level("gpt-2"),
-        unk_token="<unk>",
-        pad_token="<unk>",
-    )
-    config = transformers.BertConfig(
-        vocab_size=len(tokenizer), hidden_size=16, intermediate_size=16, num_hidden_layers=1,
-        num_attention_heads=2,
-    )  # fmt: skip
-    transformers.BertModel(config, add_pooling_layer=False).save_pretrained(directory)
-    weights = load_file(directory / "model.safetensors")
-    weights["embeddings.word_embeddings.weight"][NAN_TOKEN] = torch.nan
-    save_file(weights, directory / "model.safetensors", {"format": "pt"})
-    tokenizer.save_pretrained(directory)
-    add_token(directory)
-    return directory
 
 
 @pytest.fixture
