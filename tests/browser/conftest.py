@@ -17,7 +17,7 @@ from support.hub_server import HubServer, run_hub
 from support.lab_page import ARGUMENTS, REPO, SHARDS, UPSTREAM_KEY
 from support.model_files import smollm2
 from support.paths import ROOT
-from support.upstream_server import KEY
+from support.upstream_answers import KEY
 
 IMAGES = ROOT / "docs" / "images"
 

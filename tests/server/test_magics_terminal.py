@@ -13,7 +13,8 @@ import pytest
 
 from support.hostile_text import CONTROLS
 from support.servers import Server, clean_environ
-from support.upstream_server import KEY, run_upstream
+from support.upstream_answers import KEY
+from support.upstream_server import run_upstream
 
 pexpect = pytest.importorskip("pexpect", reason="IPython requires pexpect except on Windows")
 

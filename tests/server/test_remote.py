@@ -15,7 +15,8 @@ import pytest
 import a3s_power_jupyter
 from support.remote_requests import MESSAGES, ask, register, stream
 from support.servers import Server, events_of, run_server, written_by
-from support.upstream_server import KEY, WEATHER, Upstream, run_upstream
+from support.upstream_answers import KEY, WEATHER
+from support.upstream_server import Upstream, run_upstream
 
 QUESTION = "What is the capital city of France? Answer in one short English sentence."
 

@@ -19,7 +19,8 @@ from a3s_power_jupyter.remote import Upstreams, responses, transport
 from a3s_power_jupyter.service.settings import UPSTREAM_KEY_PATTERN
 from a3s_power_jupyter.store import ModelStore
 from support.registering import register
-from support.upstream_server import KEY, Upstream, run_upstream
+from support.upstream_answers import KEY
+from support.upstream_server import Upstream, run_upstream
 from support.waiting import wait_until
 
 MIB = 1 << 20

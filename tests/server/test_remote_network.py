@@ -13,7 +13,8 @@ import pytest
 
 from support.remote_requests import ask, register
 from support.servers import Server, written_by
-from support.upstream_server import KEY, Upstream, run_upstream
+from support.upstream_answers import KEY
+from support.upstream_server import Upstream, run_upstream
 from support.waiting import wait_until
 
 

@@ -15,7 +15,8 @@ from support import model_files
 from support.hub_server import HubServer, run_hub
 from support.paths import TESTS
 from support.servers import Server, run_server
-from support.upstream_server import KEY, Upstream, run_upstream
+from support.upstream_answers import KEY
+from support.upstream_server import Upstream, run_upstream
 
 #: Local models that generate text, and that embed. Only three may be loaded at once.
 CHATS = ("smol", "smol-2", "tiny", "tiny-q8")

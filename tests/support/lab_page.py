@@ -16,7 +16,7 @@ REPO = "tests/Chat-GGUF"
 SHARDS = "tests/Shards-GGUF"
 PULL = f"{REPO}:Q4_1"
 
-#: Variable of the server's environment with the key of `support.upstream_server`.
+#: Variable of the server's environment with the key of `support.upstream_answers`.
 UPSTREAM_KEY = "UPSTREAM_API_KEY"
 
 #: no-sandbox is needed to run as root, as in most containers; the rest avoids network traffic.
