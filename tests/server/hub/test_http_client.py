@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 import shutil
 import socket
 import ssl
@@ -11,8 +10,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,78 +21,9 @@ from a3s_power_jupyter.hub.http import addresses, http_client
 from a3s_power_jupyter.hub.http.addresses import origin_of
 from a3s_power_jupyter.hub.http.http_client import Client
 from a3s_power_jupyter.hub.http.retries import Transient
+from support.echo_server import BODY, Echo, Tunnel, address, echo, serving
 
 TOKEN = "hf_of-the-tests"
-BODY = b"x" * 100_000
-
-
-class Echo(BaseHTTPRequestHandler):
-    """Replies with the request as JSON, and to ``/large`` with `BODY`."""
-
-    protocol_version = "HTTP/1.1"
-    peers: list[int]
-
-    def do_GET(self) -> None:
-        self.peers.append(self.client_address[1])
-        if self.path.endswith("/pieces"):
-            self.pieces()
-            return
-        request = {"line": self.requestline, "headers": dict(self.headers)}
-        body = BODY if self.path.endswith("/large") else json.dumps(request).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *arguments: object) -> None:
-        pass
-
-    def pieces(self) -> None:
-        """Send a body in two pieces, the second one only in part."""
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(BODY)))
-        self.end_headers()
-        self.wfile.write(BODY[:10])
-        self.wfile.write(BODY[:5000])
-
-
-class Tunnel(Echo):
-    """A proxy that echoes plain requests and forwards bytes for CONNECT."""
-
-    targets: list[tuple[str, dict[str, str]]]
-
-    def do_CONNECT(self) -> None:
-        self.targets.append((self.path, dict(self.headers)))
-        port = int(self.path.partition(":")[2])
-        with socket.create_connection(("127.0.0.1", port)) as remote:
-            self.send_response(200)
-            self.end_headers()
-            back = threading.Thread(target=forward, args=(remote, self.connection), daemon=True)
-            back.start()
-            forward(self.connection, remote)
-            back.join(5)
-        self.close_connection = True
-
-
-def forward(source: socket.socket, target: socket.socket) -> None:
-    try:
-        while data := source.recv(65536):
-            target.sendall(data)
-        target.shutdown(socket.SHUT_WR)
-    except OSError:
-        return  # either end closes the tunnel
-
-
-@contextmanager
-def serving(handler: type[Echo], context: ssl.SSLContext | None = None) -> Iterator[Any]:
-    handler.peers = []
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        server.daemon_threads = True
-        if context is not None:
-            server.socket = context.wrap_socket(server.socket, server_side=True)
-        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-        yield server
-        server.shutdown()
 
 
 @pytest.fixture(autouse=True)
@@ -113,21 +42,11 @@ def server() -> Iterator[Any]:
         yield running
 
 
-def address(server: Any, scheme: str = "http", host: str = "127.0.0.1") -> str:
-    return f"{scheme}://{host}:{server.server_port}"
-
-
 @pytest.fixture
 def client(server: Any) -> Iterator[Client]:
     client = Client(origin_of(address(server)), TOKEN, stall=5.0)
     yield client
     client.close()
-
-
-def echo(client: Client, url: str) -> dict[str, Any]:
-    """Return the request that the server received."""
-    request: dict[str, Any] = json.loads(client.request("GET", url, {}).read())
-    return request
 
 
 def test_one_connection_for_requests_to_one_origin(server: Any, client: Client) -> None:
