@@ -5,10 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine
-from functools import partial
 from typing import Any, TypeVar
-
-import msgspec
 
 from ..contract.errors import (
     ManifestUnreadable,
@@ -28,7 +25,7 @@ from ..store.threads import PATIENCE, StoreThreads
 from ..store.work import Work, WorkStopped
 from .changes import Change, Changes
 from .model_view import describe, describe_remote
-from .registration import Registration
+from .registration import Registrations
 from .store_watch import QUICK, Listing, StoreWatch
 
 T = TypeVar("T")
@@ -60,7 +57,7 @@ class Catalog:
         self._changes = changes
         self._watch = StoreWatch(store, threads.home, scheduler, log)
         self._steps = Steps()
-        self._registrations: dict[bytes, Registration] = {}
+        self._registrations = Registrations(self._steps)
 
     async def manifest(self, name: str) -> Manifest:
         """Return the manifest of a model; that in memory if the store cannot be read.
@@ -173,18 +170,10 @@ class Catalog:
             self._upstreams.check_key(request.upstream)
         if request.overwrite:
             self._refuse_if_busy(request.name)
-        key = msgspec.json.encode(request)
-        registration = self._registrations.get(key)
-        if registration is None:
-            work = Work()
-            task = self._steps.start(self._register(request, parameters, work))
-            registration = Registration(task, work, partial(self._drop, key))
-            self._registrations[key] = registration
+        registration = self._registrations.join(
+            request, lambda work: self._register(request, parameters, work)
+        )
         return await registration.result()
-
-    def _drop(self, key: bytes, registration: Registration) -> None:
-        if self._registrations.get(key) is registration:
-            del self._registrations[key]
 
     async def _register(
         self, request: RegisterRequest, parameters: DefaultParameters, work: Work
@@ -268,8 +257,7 @@ class Catalog:
     async def stop(self) -> None:
         """Stop hashing and copying, and give what is being committed a moment to complete."""
         self._watch.stop()
-        for registration in [*self._registrations.values()]:
-            registration.stop()
+        self._registrations.stop()
         await self._steps.wait(STOP_GRACE)
 
     async def _replaced(self, name: str) -> None:

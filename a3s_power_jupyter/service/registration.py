@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Any
+
+import msgspec
 
 from ..contract.errors import PathUnreadable
-from ..contract.types import Model
+from ..contract.types import Model, RegisterRequest
+from ..runtime.steps import Steps
 from ..store.work import Work
 
 #: Seconds without progress after which the clients of a registration get an error.
@@ -77,3 +82,39 @@ class Registration:
 
     def _is_silent(self) -> bool:
         return time.monotonic() - self._work.last_progress > SILENCE
+
+
+class Registrations:
+    """The registrations in progress. Equal requests share one.
+
+    Parameters
+    ----------
+    steps : Steps
+        Runs the registrations.
+    """
+
+    def __init__(self, steps: Steps) -> None:
+        self._steps = steps
+        self._by_request: dict[bytes, Registration] = {}
+
+    def join(
+        self, request: RegisterRequest, start: Callable[[Work], Coroutine[Any, Any, Model]]
+    ) -> Registration:
+        """Return the registration of an equal request, or else that of `start`."""
+        key = msgspec.json.encode(request)
+        registration = self._by_request.get(key)
+        if registration is None:
+            work = Work()
+            task = self._steps.start(start(work))
+            registration = Registration(task, work, partial(self._drop, key))
+            self._by_request[key] = registration
+        return registration
+
+    def stop(self) -> None:
+        """Stop all registrations, except those that are being committed."""
+        for registration in [*self._by_request.values()]:
+            registration.stop()
+
+    def _drop(self, key: bytes, registration: Registration) -> None:
+        if self._by_request.get(key) is registration:
+            del self._by_request[key]
