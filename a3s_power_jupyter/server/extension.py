@@ -161,8 +161,7 @@ class PowerApp(ExtensionApp):
     client_timeout = Float(
         60.0,
         min=1.0,
-        help="Seconds that a client may read nothing of a reply that is sent to it, after which "
-        "its connection is closed and its request is stopped.",
+        help="Seconds that a client may read nothing of a reply before its request is stopped.",
     ).tag(config=True)
     idle_exit = Float(
         0.0,
