@@ -99,7 +99,7 @@ class Engine(ABC, Generic[Prepared]):
         """True if there are no requests."""
 
 
-def request_error(error: Exception) -> PowerError:
+def request_error(error: BaseException) -> PowerError:
     """Return the error that ends a request, and log it if it is unexpected."""
     if isinstance(error, PowerError):
         # The traceback's frames keep the request, and refer to the error, so they would be freed

@@ -133,13 +133,19 @@ class Worker:
         while engine.idle or not self._inbox.empty():
             event = self._next_event()
             if isinstance(event, Submit):
-                self._preparing.add(event.id)
-                self._models = event.models
-                threads.submit(self._prepare, engine, event)
+                self._begin(engine, threads, event)
             elif isinstance(event, Preparation):
                 self._submit(engine, event)
             elif isinstance(event, Cancel):
                 self._cancel(engine, event.id)
+
+    def _begin(self, engine: Engine[Any], threads: ThreadPoolExecutor, submit: Submit) -> None:
+        self._preparing.add(submit.id)
+        self._models = submit.models
+        try:
+            threads.submit(self._prepare, engine, submit)
+        except Exception as error:  # no thread can be started, for example for want of memory
+            self._end(submit.id, request_error(error))
 
     def _next_event(self) -> Command | Preparation:
         while self._preparing:
@@ -155,7 +161,7 @@ class Worker:
         try:
             with cancellable(lambda: submit.id not in self._preparing):
                 result = engine.prepare(submit.id, submit.request)
-        except Exception as error:
+        except BaseException as error:  # a panic of a Rust library is not an `Exception`
             result = request_error(error)
         self._inbox.put(Preparation(submit.id, result))
 

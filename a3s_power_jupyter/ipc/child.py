@@ -103,6 +103,7 @@ class Child(Generic[Command, Message]):
         self._loop = asyncio.get_running_loop()
         self._outbox: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._exited = asyncio.Event()
+        self._readers: list[threading.Thread] = []
         self._log_tail: deque[str] = deque(maxlen=LOG_LINES)
         self._process = subprocess.Popen(
             command,
@@ -116,15 +117,13 @@ class Child(Generic[Command, Message]):
         self._memory = MemoryGuard(self.pid, self._process.kill)
         try:
             WATCHER.add(self.pid)
-        except OSError:
-            self._process.kill()
-            raise
-        self._readers = [
-            self._start_thread(self._read_log),
-            self._start_thread(self._read_messages),
-        ]
-        self._start_thread(self._write_frames)
-        self._start_thread(self._wait)
+            self._readers.append(self._start_thread(self._read_log))
+            self._readers.append(self._start_thread(self._read_messages))
+            self._start_thread(self._write_frames)
+            self._start_thread(self._wait)
+        except (OSError, RuntimeError) as error:  # RuntimeError: no thread can be started
+            self._give_up()
+            raise OSError(str(error)) from error
 
     @property
     def pid(self) -> int:
@@ -192,6 +191,17 @@ class Child(Generic[Command, Message]):
         return exit_reason(self._process.returncode, list(self._log_tail))
 
     # ------------------------------------------------------------ threads
+
+    def _give_up(self) -> None:
+        """End a process that could not be set up, and the threads that have started."""
+        self._process.kill()
+        self._process.wait()
+        WATCHER.remove(self.pid)
+        self._outbox.put(None)
+        for reader in self._readers:
+            reader.join(timeout=STOP_GRACE)
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+            _pipe(pipe).close()
 
     def _start_thread(self, target: Callable[[], None]) -> threading.Thread:
         thread = threading.Thread(target=target, name=f"power-{self._process.pid}", daemon=True)

@@ -59,7 +59,11 @@ class Watcher:
         """
         with self._lock:
             self._pids.add(pid)
-            self._tell(f"+{pid}\n")
+            try:
+                self._tell(f"+{pid}\n")
+            except OSError:
+                self._pids.discard(pid)  # another process may get this id
+                raise
 
     def remove(self, pid: int) -> None:
         """Forget a child that has exited. After the last one, the watcher ends."""

@@ -42,10 +42,10 @@ class MemoryGuard:
         self.refuses = False
 
     def set_limit(self, limit: int) -> None:
-        """Change the limit, and measure the process from now on."""
+        """Change the limit, and measure the process until `stop`."""
         self.limit = limit
-        self.stop()
-        self._check()
+        if self._timer is None:
+            self._check()
 
     def refuse(self) -> None:
         """Have Linux refuse memory above the limit, so that an allocation fails.
@@ -67,11 +67,11 @@ class MemoryGuard:
             self._timer.cancel()
 
     def _check(self) -> None:
-        used = private_bytes(self._pid)
-        if used > self.limit:
+        # Linux 6.2 to 6.15 may count no memory for a process that has just started.
+        if private_bytes(self._pid) > self.limit:
             self.exceeded = True
             self._kill()
-        elif used:
+        else:
             self._timer = asyncio.get_running_loop().call_later(INTERVAL, self._check)
 
 

@@ -177,8 +177,12 @@ class Worker:
             stream.push(self._death())
             return stream
         self._streams[id_] = stream
+        try:
+            self._child.send(Submit(id_, request, self._context.busy))
+        except BaseException:  # the request cannot be encoded, so the worker never ends it
+            del self._streams[id_]
+            raise
         self._watchdog.start()
-        self._child.send(Submit(id_, request, self._context.busy))
         return stream
 
     async def stop(self) -> None:

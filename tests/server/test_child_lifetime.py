@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 
 import psutil
 import pytest
 
-from support import child_owner
+from a3s_power_jupyter.ipc.child import Child
+from a3s_power_jupyter.ipc.environment import offline_environment
+from support import child_owner, echo_child
 from support.paths import TESTS
 from support.waiting import wait_until
 
@@ -93,6 +98,32 @@ def test_a_process_started_by_a_child_ends_with_the_child() -> None:
         wait_until(lambda: children[1].cpu_times().user > 1)
         children[0].kill()
         assert_ended(children[1:])
+
+
+@pytest.mark.parametrize("started", range(4))
+async def test_a_child_that_cannot_be_read_is_ended(
+    monkeypatch: pytest.MonkeyPatch, started: int
+) -> None:
+    start, starts = threading.Thread.start, count()
+
+    def start_some(thread: threading.Thread) -> None:
+        if next(starts) == started:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    before = {*psutil.Process().children(), *threading.enumerate()}
+    monkeypatch.setattr(threading.Thread, "start", start_some)
+    with pytest.raises(OSError, match="can't start new thread"):
+        Child(
+            "the child",
+            SLEEPER,
+            offline_environment(),
+            echo_child.ECHO_DECODER,
+            print,
+            lambda: None,
+            logging.getLogger("test"),
+        )
+    wait_until(lambda: {*psutil.Process().children(), *threading.enumerate()} <= before)
 
 
 # ---------------------------------------------------------------- the watcher alone

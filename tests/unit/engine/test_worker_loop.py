@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import msgspec
@@ -32,6 +33,10 @@ SOON = 30
 
 #: Deltas of an answer.
 LENGTH = 3
+
+
+class Panic(BaseException):
+    """Like the exception that PyO3 raises for a panic of a Rust library."""
 
 
 class FakeEngine(Engine[int]):
@@ -102,6 +107,8 @@ class FakeEngine(Engine[int]):
         return outputs
 
     def _fail(self, id_: int, method: str) -> None:
+        if self.prompts[id_] == f"panic in {method}":
+            raise Panic(f"a bug in {method}")
         if self.prompts[id_] == method:
             raise ZeroDivisionError(f"a bug in {method}")
 
@@ -200,6 +207,30 @@ def test_an_error_of_one_request_ends_that_request(bench: Bench, prompt: str) ->
     if prompt in ("prepare", "submit"):
         assert f"ZeroDivisionError: a bug in {prompt}" in bad["message"]
     assert bench.engine.resets == 0
+
+
+def test_a_panic_while_a_request_is_prepared_ends_that_request(bench: Bench) -> None:
+    bench.go_on()
+    bench.submit(_1="panic in prepare", _2="good")
+    panic, good = bench.end_of(1, 2)
+    assert "Panic: a bug in prepare" in panic["message"]
+    assert good is None
+
+
+def test_a_request_that_gets_no_thread_ends_alone(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def submit(*_arguments: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    bench.submit(_1="good")
+    bench.wait_until_running(1)
+    monkeypatch.setattr(ThreadPoolExecutor, "submit", submit)
+    bench.submit(_2="good")
+    bench.go_on()
+    good, failed = bench.end_of(1, 2)
+    assert good is None
+    assert "can't start new thread" in failed["message"]
 
 
 def test_an_error_of_a_step_ends_the_running_requests(bench: Bench) -> None:

@@ -14,6 +14,7 @@ from a3s_power_jupyter.runtime import worker as module
 from a3s_power_jupyter.runtime.clock import SystemClock
 from a3s_power_jupyter.runtime.interfaces import LoadPlan
 from a3s_power_jupyter.runtime.worker import Worker, WorkerContext
+from support.fakes import FakeClock
 
 
 class RecordingChild:
@@ -33,19 +34,39 @@ def models_of(worker: Worker) -> list[int]:
     return [command.models for command in commands if isinstance(command, Submit)]
 
 
+def new_worker(name: str, context: WorkerContext) -> Worker:
+    async def never(*_arguments: object) -> Any:
+        raise NotImplementedError
+
+    manifest = Manifest(name, "gguf", created=1)
+    plan = LoadPlan(manifest, LoadParameters(), never, 1, 300.0, never)
+    return Worker(plan, lambda _error: None, context)
+
+
+async def test_a_request_that_cannot_be_sent_leaves_the_worker_idle(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class FullChild(RecordingChild):
+        def send(self, command: Any) -> None:
+            raise ValueError("too large")
+
+        def kill(self) -> None:
+            raise AssertionError("the watchdog watches an idle worker")
+
+    monkeypatch.setattr(module, "Child", FullChild)
+    clock = FakeClock()
+    worker = new_worker("a", WorkerContext(120, clock, dict, logging.getLogger("test")))
+    with pytest.raises(ValueError, match="too large"):
+        worker.submit(CompletionRequest("Once"))
+    assert not worker.busy
+    clock.skip(1000)
+
+
 async def test_each_request_says_how_many_models_compute(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "Child", RecordingChild)
     context = WorkerContext(120, SystemClock(), dict, logging.getLogger("test"))
 
-    async def never(*_arguments: object) -> Any:
-        raise NotImplementedError
-
-    def new(name: str) -> Worker:
-        manifest = Manifest(name, "gguf", created=1)
-        plan = LoadPlan(manifest, LoadParameters(), never, 1, 300.0, never)
-        return Worker(plan, lambda _error: None, context)
-
-    first, second, idle = new("a"), new("b"), new("c")
+    first, second, idle = (new_worker(name, context) for name in "abc")
     request = CompletionRequest("Once")
     first.submit(request)
     first.submit(request)
