@@ -23,12 +23,11 @@ from ..contract.errors import (
     PowerError,
     RouteNotFound,
     Unauthorized,
-    UnsupportedMediaType,
 )
 from ..contract.text import quoted, shortened
 from . import metrics
 from .auth import AuthHandler
-from .json_body import LARGE_BODY, decode_object
+from .json_body import LARGE_BODY, decode_body
 from .json_reply import encode_pieces
 
 if TYPE_CHECKING:
@@ -122,22 +121,13 @@ class PowerHandler(AuthHandler):
         ------
         BodyTooLarge
             If the body exceeds `Context.max_request_bytes`.
-        UnsupportedMediaType
-            If the content type is not ``application/json``.
-        InvalidJSON
-            If the body is not a JSON object.
+        UnsupportedMediaType, InvalidJSON, InvalidParameter
+            As `decode_body`.
         """
         if self._body_too_large:
             raise self._too_large()
         body, self._body = self._body, bytearray()
-        if not body or body.isspace():
-            return {}
-        content_type = self.request.headers.get("Content-Type", "").split(";")[0].strip().lower()
-        if content_type != "application/json":
-            raise UnsupportedMediaType(
-                "Send the body as JSON, with Content-Type: application/json."
-            )
-        return decode_object(body)
+        return decode_body(body, self.request.headers.get("Content-Type", ""))
 
     async def decode(self, decode: Callable[[], T]) -> T:
         """Call `decode`, which reads or checks the body: in a thread if the body is large."""
@@ -251,8 +241,7 @@ class PowerHandler(AuthHandler):
         if error.retry_after is not None:
             self.set_header("Retry-After", str(error.retry_after))
         if isinstance(error, BodyTooLarge):
-            # The rest of the body is not read.
-            self.set_header("Connection", "close")
+            self.set_header("Connection", "close")  # the rest of the body is not read
         if isinstance(error, MethodNotAllowed):
             self.set_header("Allow", ", ".join(self.verbs()))
         self.finish(msgspec.json.encode({"error": error.to_wire()}))

@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from ..contract.errors import InvalidJSON, InvalidParameter
+from ..contract.errors import InvalidJSON, InvalidParameter, UnsupportedMediaType
 
 #: Bytes of a body above which it is searched before it is decoded, and both in a thread.
 LARGE_BODY = 64 * 1024
@@ -40,6 +40,23 @@ _LONG_NUMBER = re.compile(rb"[-+.0-9eE]{101,}")
 _PIECE = 128 * 1024
 
 _LOCK = threading.Lock()
+
+
+def decode_body(body: bytes | bytearray, content_type: str) -> dict[str, Any]:
+    """Decode the JSON object of a body; an empty body is an empty object.
+
+    Raises
+    ------
+    UnsupportedMediaType
+        If `content_type`, the header, is not ``application/json``.
+    InvalidJSON, InvalidParameter
+        As `decode_object`.
+    """
+    if not body or body.isspace():
+        return {}
+    if content_type.split(";")[0].strip().lower() != "application/json":
+        raise UnsupportedMediaType("Send the body as JSON, with Content-Type: application/json.")
+    return decode_object(body)
 
 
 def decode_object(body: bytes | bytearray) -> dict[str, Any]:
