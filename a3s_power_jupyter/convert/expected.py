@@ -1,4 +1,4 @@
-"""The tensors that transformers' class of each family has, and so the checkpoint must have."""
+"""Name the tensors that a checkpoint of each family must have: those of its transformers class."""
 
 from __future__ import annotations
 

@@ -20,5 +20,5 @@ def cancellable(cancelled: Callable[[], bool]) -> Iterator[None]:
 
 
 def is_cancelled() -> bool:
-    """Whether the request that this thread prepares was cancelled, so that nobody needs it."""
+    """Return whether the request that this thread prepares was cancelled."""
     return _CANCELLED.get(lambda: False)()

@@ -1,4 +1,4 @@
-"""Say which load parameters have no effect on a model, so that none is ignored in silence."""
+"""Find the load parameters that have no effect on a model, so that the user can be told."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ONLY_LLAMA_CPP = (
     "tensor_split", "num_batch", "flash_attention", "use_mlock", "use_mmap", "kv_cache_type",
 )  # fmt: skip
 
-#: Parameters without effect on a model, whatever the machine is like.
+#: Parameters that have no effect on a model, on any machine.
 _NEVER: dict[Runner, tuple[str, ...]] = {
     "llama.cpp": (),
     "transformers": _ONLY_LLAMA_CPP,

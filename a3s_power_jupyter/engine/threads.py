@@ -109,7 +109,7 @@ class CpuThreads:
     def share(self, models: int) -> None:
         """Take at least an equal share of the cores if other models compute as well.
 
-        They see that they get less, and take fewer threads in turn.
+        The others then measure fewer available cores, and reduce their threads.
 
         Parameters
         ----------
@@ -117,7 +117,7 @@ class CpuThreads:
             Number of models that compute, including this one.
         """
         if self._adaptive and models > 1:
-            self.next_count()  # the time before does not count any more
+            self.next_count()  # the usage until now no longer counts
             self._count = max(self._count, self.limit // models)
 
     def _change(self, best: int) -> None:

@@ -15,7 +15,7 @@ Work = tuple[asyncio.Future[Any], Callable[[], Any]]
 
 
 class Decoder:
-    """Calls functions one at a time in a thread: several would only wait for each other's GIL.
+    """Calls functions one at a time in a thread: several would only wait for the GIL.
 
     It is a daemon thread, so that bodies that wait do not delay the exit of the server.
     """

@@ -62,7 +62,7 @@ class MemoryGuard:
             self.refuses = True
 
     def stop(self) -> None:
-        """Measure the process no longer."""
+        """Stop measuring the process."""
         if self._timer is not None:
             self._timer.cancel()
 

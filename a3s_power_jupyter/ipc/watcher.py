@@ -1,8 +1,8 @@
 """Kill the child processes of a server that has ended: a program with the standard library only.
 
-stdin has one line for each start and each end of a child: ``+`` or ``-`` and its process id. The
-server keeps the pipe open until it ends, however it ends; then all children that are left are
-killed. `lifetime.Watcher` starts this program.
+stdin has one line for each start and each end of a child: ``+`` or ``-`` and its process id. When
+the server ends, for whatever reason, the pipe closes, and all remaining children are killed.
+`lifetime.Watcher` starts this program.
 """
 
 from __future__ import annotations

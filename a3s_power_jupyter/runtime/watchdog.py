@@ -1,4 +1,4 @@
-"""Notice that a process has been silent for too long."""
+"""Detect that a process has sent nothing for too long."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ class Watchdog:
         self._timer: TimerHandle | None = None
 
     def start(self) -> None:
-        """Begin to watch, unless it does already."""
+        """Start watching. Nothing happens if it has started already."""
         if self._timer is None:
             self._silent_checks = 0
             self._schedule()
 
     def sign_of_life(self) -> None:
-        """Wait for the whole time again."""
+        """Restart the timeout."""
         self._silent_checks = 0
 
     def stop(self) -> None:

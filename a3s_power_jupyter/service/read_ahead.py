@@ -1,4 +1,4 @@
-"""Run a request at its own pace, however slowly its client reads."""
+"""Run a request without waiting for its client to read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Notice that other programs changed the store: models in memory, and the store itself."""
+"""Detect changes of the store by other programs, and a store that cannot be used."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from ..store.manifest import MANIFESTS, Snapshot, content
 from ..store.model_store import ModelStore, problems_of
 from ..store.threads import Threads
 
-#: Seconds between two looks at the manifests while a model is in memory.
+#: Seconds between two readings of the manifests while a model is in memory.
 INTERVAL = 5.0
-#: Seconds to wait for the store where it is not indispensable.
+#: Seconds to wait for the store if there is an answer without it.
 QUICK = 3.0
 
 
@@ -62,7 +62,7 @@ class StoreWatch:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Check whether the store can be used, and look at it from time to time."""
+        """Check whether the store can be used, and begin to compare the models in memory."""
         self._task = asyncio.ensure_future(self._run())
 
     def stop(self) -> None:
@@ -135,5 +135,5 @@ def sorted_by_name(manifests: Iterable[Manifest]) -> list[Manifest]:
 
 
 def _is_hidden(snapshot: Snapshot, name: str) -> bool:
-    """Return whether a model's manifest is there, but cannot be read."""
+    """Return whether a model's manifest exists but cannot be read."""
     return name not in snapshot.manifests and snapshot.unreadable_for(name) is not None

@@ -50,7 +50,7 @@ _EXHAUSTED = {
     errno.ENOMEM: "the machine has too little memory. Unload models, or try again",
 }
 
-#: Errors for which `obstacle` finds the part of the path that is to blame.
+#: Errors for which `obstacle` finds the part of the path that is at fault.
 _STRUCTURE = {errno.ENOENT, errno.ENOTDIR, errno.EEXIST}
 
 
@@ -158,7 +158,7 @@ def _store_error(home: Path, how: str, error: OSError) -> PowerError:
 
 
 def obstacle(path: Path) -> str | None:
-    """Return which part of a path prevents that the path exists or is created.
+    """Return what prevents a path from existing or being created.
 
     Returns
     -------

@@ -1,7 +1,7 @@
 """Run blocking work on disks off the event loop, so that a disk that hangs blocks nothing else.
 
 asyncio's default executor has few threads, and the process waits for them when it exits. A thread
-that waits for a network disk can neither be interrupted nor be waited for.
+that waits for a network disk can be neither interrupted nor joined.
 """
 
 from __future__ import annotations

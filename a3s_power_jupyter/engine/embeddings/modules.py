@@ -142,7 +142,7 @@ def _check_inputs(module: Module, config: dict[str, Any]) -> None:
 
 @dataclass(frozen=True)
 class Dense:
-    """A linear layer with a weight of shape (out, in), and a residual connection if wanted."""
+    """A linear layer with a weight of shape (out, in), and an optional residual connection."""
 
     weight: Tensor
     bias: Tensor | None

@@ -197,7 +197,7 @@ def _raise_exception(message: object) -> NoReturn:
 
 
 def _limit_memory() -> None:
-    """Make large allocations fail. `renderer` watches the memory too, for other systems."""
+    """Make large allocations fail. On other systems, only `renderer` limits the memory."""
     if sys.platform == "linux":
         import resource
 

@@ -51,7 +51,7 @@ _COMMAND = [sys.executable, "-m", "a3s_power_jupyter.engine.rendering.main"]
 
 
 class RenderingFailed(Exception):
-    """There is no prompt.
+    """A template failed, so there is no prompt.
 
     Attributes
     ----------

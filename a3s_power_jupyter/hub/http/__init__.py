@@ -1,1 +1,1 @@
-"""Send requests to the hub, within limits, and to where it redirects."""
+"""Send requests to the hub and follow its redirects, within limits."""

@@ -77,7 +77,7 @@ def redirect_target(hub: Origin, url: str, location: str) -> str:
 def check_connected(hub: Origin, origin: Origin, connected: socket.socket) -> None:
     """Check the address of a connection without a proxy, as `redirect_target` does.
 
-    The name of a host may have led to another address when that looked it up.
+    The host name may have resolved to another address during that check.
     """
     if origin[1] != hub[1]:
         _check(hub, origin, (_plain(ipaddress.ip_address(connected.getpeername()[0])),))

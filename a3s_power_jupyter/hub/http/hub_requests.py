@@ -1,4 +1,4 @@
-"""Request metadata from the hub, with bounds on the size, the duration and the repetitions.
+"""Request metadata from the hub, with limits on size, duration and retries.
 
 ``HF_ENDPOINT`` may point to any server. huggingface_hub's own requests read replies of any size,
 decompress them, and wait for as long as ``Retry-After`` demands.
