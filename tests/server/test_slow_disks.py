@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -14,7 +13,7 @@ import psutil
 import pytest
 
 from support import hung_disk
-from support.model_files import gguf
+from support.model_files import gguf, large_gguf
 from support.paths import TESTS
 from support.servers import Server, run_server, unread_post
 from support.waiting import wait_until
@@ -45,12 +44,7 @@ def server(tmp_path: Path, disk: Path) -> Iterator[Server]:
 
 @pytest.fixture
 def large(tmp_path: Path) -> list[Path]:
-    """Model files of 200 GB, most of which is a hole."""
-    paths = [tmp_path / f"large{number}.gguf" for number in range(4)]
-    for path in paths:
-        path.write_bytes(gguf())
-        os.truncate(path, 200 * 10**9)
-    return paths
+    return [large_gguf(tmp_path / f"large{number}.gguf") for number in range(4)]
 
 
 def check_other_work(api: httpx2.Client, path: Path, name: str = "small") -> None:

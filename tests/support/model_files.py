@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import math
+import os
 import struct
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,13 @@ def gguf(
         size = math.prod(shape) * 4 if kind == F32 else math.prod(shape) // 32 * 18
         data += fill * (size + -size % alignment)
     return head + b"\0" * (-len(head) % alignment) + data
+
+
+def large_gguf(path: Path) -> Path:
+    """Write a sparse GGUF file of 200 GB, which takes minutes to hash."""
+    path.write_bytes(gguf())
+    os.truncate(path, 200 * 10**9)
+    return path
 
 
 def safetensors(tensors: dict[str, tuple[str, tuple[int, ...]]]) -> bytes:

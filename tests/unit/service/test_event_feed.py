@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from a3s_power_jupyter.contract.types import RegisterRequest
-from a3s_power_jupyter.handlers.metrics import RuntimeMetrics
 from a3s_power_jupyter.service.changes import Change, Changes
 from a3s_power_jupyter.service.service import PowerService
-from a3s_power_jupyter.service.settings import Settings
 from a3s_power_jupyter.store.manifest import Snapshot
 from a3s_power_jupyter.store.model_store import ModelStore
 from support import model_files
@@ -32,14 +28,6 @@ async def test_each_subscriber_gets_a_change_once() -> None:
         changes.publish(a)
         assert await anext(ours) == [c, a]
         assert await anext(theirs) == [a, b, Change("pull", "a"), c]
-
-
-@pytest.fixture
-async def service(tmp_path: Path) -> AsyncIterator[PowerService]:
-    log = logging.getLogger("tests")
-    running = PowerService(Settings(tmp_path / "power"), log, RuntimeMetrics())
-    yield running
-    await running.stop()
 
 
 async def test_events_of_many_models_read_the_store_once(

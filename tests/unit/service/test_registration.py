@@ -3,33 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import os
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from a3s_power_jupyter.contract.errors import PathUnreadable, ServerBusy
 from a3s_power_jupyter.contract.types import Manifest, Model, RegisterRequest
-from a3s_power_jupyter.handlers.metrics import RuntimeMetrics
 from a3s_power_jupyter.service import registration
 from a3s_power_jupyter.service.service import PowerService
-from a3s_power_jupyter.service.settings import Settings
 from a3s_power_jupyter.store import registrar
 from a3s_power_jupyter.store.files import SourceFile
 from a3s_power_jupyter.store.model_store import ModelStore
 from a3s_power_jupyter.store.work import Work
-from support.model_files import gguf
-
-
-@pytest.fixture
-async def service(tmp_path: Path) -> AsyncIterator[PowerService]:
-    log = logging.getLogger("tests")
-    running = PowerService(Settings(tmp_path / "power"), log, RuntimeMetrics())
-    yield running
-    await running.stop()
+from support.model_files import gguf, large_gguf
 
 
 @pytest.fixture
@@ -41,11 +29,7 @@ def model(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def large(tmp_path: Path) -> Path:
-    """A model file that takes minutes to hash, and no space."""
-    path = tmp_path / "large.gguf"
-    path.write_bytes(gguf())
-    os.truncate(path, 200 * 10**9)
-    return path
+    return large_gguf(tmp_path / "large.gguf")
 
 
 async def until(condition: Callable[[], bool]) -> None:

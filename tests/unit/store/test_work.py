@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,17 +13,13 @@ from a3s_power_jupyter.contract.parameters import DefaultParameters
 from a3s_power_jupyter.contract.types import RegisterRequest
 from a3s_power_jupyter.store import ModelStore, files
 from a3s_power_jupyter.store.work import Work, WorkStopped
-from support.model_files import gguf
+from support.model_files import large_gguf
 from support.waiting import wait_until
 
 
 @pytest.fixture
 def large(tmp_path: Path) -> Path:
-    """A model file of 200 GB, most of which is a hole."""
-    path = tmp_path / "large.gguf"
-    path.write_bytes(gguf())
-    os.truncate(path, 200 * 10**9)
-    return path
+    return large_gguf(tmp_path / "large.gguf")
 
 
 class Registering:
