@@ -131,7 +131,8 @@ class Scheduler:
                 try:
                     lease = Lease(runner)
                     async with lease.reserved():
-                        if not runner.outdated:
+                        # Otherwise it was reloaded, or its worker died, while this one waited.
+                        if not runner.outdated and runner.death is None:
                             place.leave()
                             yield lease
                             return

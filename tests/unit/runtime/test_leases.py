@@ -141,6 +141,20 @@ async def test_the_error_of_a_dead_worker_is_kept_until_the_next_load(bench: Ben
     assert len(bench.workers) == 2
 
 
+async def test_a_request_that_waits_for_a_slot_survives_the_death_of_the_worker(
+    bench: Bench,
+) -> None:
+    holding, finish = await bench.hold("a")
+    waiting = asyncio.create_task(bench.ask("a"))
+    await settle()
+    bench.worker("a").on_death(WorkerDied("died"))
+    finish.set()
+    await holding
+    assert await waiting == "hello"
+    assert len(bench.workers) == 2
+    assert len(bench.workers[0].requests) == 0
+
+
 async def test_stop_stops_all_workers_and_all_loads(bench: Bench) -> None:
     await bench.ask("a")
     bench.loads_succeed = False
