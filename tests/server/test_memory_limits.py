@@ -54,7 +54,7 @@ def register(api: httpx2.Client, name: str, path: Path, **parameters: object) ->
 
 
 async def test_a_load_that_takes_too_much_memory_ends_with_its_limit() -> None:
-    """To import transformers takes more than 51 MiB already."""
+    """Importing transformers alone takes more than 51 MiB."""
     load = Load("safetensors", (), LoadParameters())
 
     async def prepare(_progress: object) -> Load:

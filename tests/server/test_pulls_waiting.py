@@ -46,7 +46,7 @@ def hub() -> Iterator[HubServer]:
 
 @pytest.fixture(scope="module")
 def environ(hub: HubServer) -> dict[str, str]:
-    """The hub is on this machine, so the proxy, where nothing listens, is not for it."""
+    """Variables with a proxy that nothing listens on, unused for a hub on this machine."""
     proxies = dict.fromkeys(("HTTP_PROXY", "http_proxy", "ALL_PROXY"), "http://127.0.0.1:9")
     return {"HF_ENDPOINT": hub.url, "HF_TOKEN": "", "NO_PROXY": "", "no_proxy": ""} | proxies
 

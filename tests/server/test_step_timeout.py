@@ -27,7 +27,7 @@ SHORT = {"model": "smollm2", "prompt": "Once upon a", "max_tokens": 3}
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, smollm2_path: Path) -> Iterator[Server]:
-    """A server with short time-outs."""
+    """A server with short timeouts."""
     options = ("--PowerApp.step_timeout=3", "--PowerApp.load_timeout=3")
     with run_server(tmp_path_factory.mktemp("silent"), *options, headless=True) as server:
         body = {"name": "smollm2", "path": str(smollm2_path), "default_parameters": {}}

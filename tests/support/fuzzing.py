@@ -1,4 +1,4 @@
-"""Attack a server, with a second client that must not notice."""
+"""Attack a server while a second client checks that its answers do not change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An HTTP server on loopback that sends any bytes, and replies of which not all are valid."""
+"""An HTTP server on loopback that sends any bytes, and replies that may be invalid."""
 
 from __future__ import annotations
 

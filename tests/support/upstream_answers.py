@@ -139,7 +139,7 @@ async def _quotes_key(handler: Chat, body: dict[str, Any]) -> None:
 
 
 async def _quotes_key_late(handler: Chat, body: dict[str, Any]) -> None:
-    """The limit on the length of messages falls into the key."""
+    """Send a message that the limit on its length cuts within the key."""
     handler.fail(400, {"message": "word " * 98 + f" {KEY} is wrong"})
 
 

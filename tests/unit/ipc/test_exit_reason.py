@@ -1,4 +1,4 @@
-"""What is told of the log of a process that died. The logs are from real processes."""
+"""Test the reason that is given for the end of a process. The logs are from real processes."""
 
 from __future__ import annotations
 

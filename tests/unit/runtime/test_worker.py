@@ -1,4 +1,4 @@
-"""What the server's end of a worker sends, without a process."""
+"""Test the messages that the server sends to a worker, without a process."""
 
 from __future__ import annotations
 

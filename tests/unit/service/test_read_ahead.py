@@ -1,4 +1,4 @@
-"""Sources that run at their own pace, however slowly they are read."""
+"""Test sources that run without waiting for their reader."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def test_a_small_file_is_read_up_to_a_limit(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not Path("/proc/self/pagemap").exists(), reason="needs Linux")
 def test_files_of_proc(store: ModelStore) -> None:
-    """Their size is 0, whatever can be read of them."""
+    """Their size is 0, even if they have content."""
     endless = Path("/proc/self/pagemap")
     assert list(chunks(source_file(endless))) == []
     for path in (endless, Path("/proc/kmsg"), Path("/proc/self/mem")):
