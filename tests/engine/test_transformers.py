@@ -19,7 +19,6 @@ from a3s_power_jupyter.contract.errors import (
     ModelLoadFailed,
     UnsupportedRequestFields,
 )
-from a3s_power_jupyter.contract.parameters import LoadParameters
 from a3s_power_jupyter.contract.types import (
     ChatRequest,
     CompletionRequest,
@@ -29,9 +28,8 @@ from a3s_power_jupyter.contract.types import (
     Sampling,
     Started,
 )
-from a3s_power_jupyter.engine.protocol import Load
 from a3s_power_jupyter.engine.transformers import TransformersEngine
-from support.engine_runs import run, text_of
+from support.engine_runs import load_directory, run, text_of
 from support.tiny_models import altered, byte_level, make, spm_bpe
 
 GREEDY = Sampling(temperature=0.0, max_tokens=12)
@@ -47,14 +45,8 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def load(directory: Path, **parameters: Any) -> TransformersEngine:
-    names = sorted(path.name for path in directory.iterdir() if path.suffix != ".py")
-    message = Load(
-        "safetensors",
-        tuple(str(directory / name) for name in names),
-        LoadParameters(**{"num_thread": 1, "isq": "none", **parameters}),
-        names=tuple(names),
-    )
-    return TransformersEngine.load(message, lambda _value: None)
+    parameters = {"num_thread": 1, "isq": "none", **parameters}
+    return load_directory(TransformersEngine, directory, **parameters)
 
 
 @pytest.fixture(scope="module")

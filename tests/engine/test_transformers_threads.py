@@ -7,11 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from a3s_power_jupyter.contract.parameters import LoadParameters
 from a3s_power_jupyter.contract.types import CompletionRequest, Sampling
-from a3s_power_jupyter.engine.protocol import Load
 from a3s_power_jupyter.engine.threads import CpuThreads
 from a3s_power_jupyter.engine.transformers import TransformersEngine
+from support.engine_runs import load_directory
 from support.tiny_models import byte_level, make
 
 
@@ -32,12 +31,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def load(directory: Path, **parameters: int) -> TransformersEngine:
-    names = sorted(path.name for path in directory.iterdir() if path.suffix != ".py")
-    paths = tuple(str(directory / name) for name in names)
-    message = Load(
-        "safetensors", paths, LoadParameters(isq="none", **parameters), names=tuple(names)
-    )
-    return TransformersEngine.load(message, lambda _value: None)
+    return load_directory(TransformersEngine, directory, isq="none", **parameters)
 
 
 def used(engine: TransformersEngine, **sampling: int) -> list[int]:

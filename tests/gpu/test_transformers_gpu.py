@@ -19,7 +19,7 @@ from a3s_power_jupyter.contract.types import CompletionRequest, EmbeddingRequest
 from a3s_power_jupyter.engine.embeddings import EmbeddingEngine
 from a3s_power_jupyter.engine.protocol import Load
 from a3s_power_jupyter.engine.transformers import TransformersEngine
-from support.engine_runs import run, text_of
+from support.engine_runs import load_directory, run, text_of
 from support.tiny_models import byte_level, make
 
 PROMPTS = [[1, 5, 9], [1, *range(20, 60)], [1, 300, 7, 7, 7, 80, 12], [1, *range(90, 70, -1)]]
@@ -41,14 +41,7 @@ def on_cpu(directory: Path) -> TransformersEngine:
 
 
 def load(directory: Path, **parameters: Any) -> TransformersEngine:
-    names = sorted(path.name for path in directory.iterdir() if path.suffix != ".py")
-    message = Load(
-        "safetensors",
-        tuple(str(directory / name) for name in names),
-        LoadParameters(**{"isq": "none", **parameters}),
-        names=tuple(names),
-    )
-    return TransformersEngine.load(message, lambda _value: None)
+    return load_directory(TransformersEngine, directory, **{"isq": "none", **parameters})
 
 
 def complete(prompt: list[int], **sampling: Any) -> CompletionRequest:

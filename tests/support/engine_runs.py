@@ -20,8 +20,8 @@ def chat(content: str, **sampling: Any) -> ChatRequest:
 
 
 def load_directory(engine: type[E], directory: Path, **parameters: Any) -> E:
-    """Load a model directory."""
-    files = [path for path in sorted(directory.rglob("*")) if path.is_file()]
+    """Load a model directory, without its code."""
+    files = [p for p in sorted(directory.rglob("*")) if p.is_file() and p.suffix != ".py"]
     load = Load(
         "safetensors",
         tuple(map(str, files)),
