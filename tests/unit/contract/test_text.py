@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,13 +34,12 @@ def test_control_sequences_are_removed(text: str, shown: str) -> None:
     assert printable(shown) == shown
 
 
+@pytest.mark.timeout(60)  # quadratic time would take far longer
 @pytest.mark.parametrize(
     "piece", ["\x1b", "\x1b[", "\x1b]", "\x1b]a", "\x9d\x9b", "\x1b[1;", "\x90 "]
 )
-def test_removal_is_linear(piece: str) -> None:
-    started = time.perf_counter()
-    printable(piece * 300_000)
-    assert time.perf_counter() - started < 3
+def test_removal_from_long_texts(piece: str) -> None:
+    assert "\x1b" not in printable(piece * 300_000)
 
 
 def test_messages_of_errors_are_printable() -> None:

