@@ -122,7 +122,7 @@ class DefaultParameters(LoadParameters, frozen=True, forbid_unknown_fields=True)
     top_p: Probability | UnsetType = UNSET
     top_k: NaturalInt | UnsetType = UNSET
     min_p: Probability | UnsetType = UNSET
-    repeat_penalty: Annotated[float, Meta(gt=0.0, le=10.0)] | UnsetType = UNSET
+    repeat_penalty: Annotated[float, Meta(ge=0.01, le=10.0)] | UnsetType = UNSET
     presence_penalty: Penalty | UnsetType = UNSET
     frequency_penalty: Penalty | UnsetType = UNSET
     max_tokens: PositiveInt | UnsetType = UNSET

@@ -74,3 +74,10 @@ def test_strings_of_a_schema_have_no_raw_control_characters(engine: LlamaCppEngi
         sampling = Sampling(temperature=1.2, seed=seed, max_tokens=120, json_schema=schema)
         (items,) = run(engine, ChatRequest([{"role": "user", "content": prompt}], sampling))
         assert isinstance(json.loads(text_of(items)), dict)
+
+
+@pytest.mark.parametrize("temperature", [1e-46, 1e-38, 1e-30, 1e-6])
+def test_a_tiny_temperature_is_greedy(engine: LlamaCppEngine, temperature: float) -> None:
+    [greedy] = run(engine, chat("Say hello.", max_tokens=12))
+    [tiny] = run(engine, chat("Say hello.", max_tokens=12, temperature=temperature, seed=3))
+    assert text_of(tiny) == text_of(greedy)

@@ -44,13 +44,14 @@ def complete(prompt: Any = "Hello", **sampling: Any) -> CompletionRequest:
     return CompletionRequest(prompt, Sampling(max_tokens=4, json_schema=SCHEMA, **sampling))
 
 
+LEFT_RECURSION = {"anyOf": [{"$ref": "#/$defs/a"}, {"const": 1}]}
 REFUSED = {
     "an unknown token in logit_bias": complete(logit_bias={10**6: 1.0}),
     "a long prompt": complete([5] * 300),
     "an unknown token in the prompt": complete([10**6]),
     "an empty prompt": complete([]),
     "a rejected grammar": CompletionRequest(
-        "a", Sampling(json_schema={"type": "string", "pattern": r"^\d$"})
+        "a", Sampling(json_schema={"$ref": "#/$defs/a", "$defs": {"a": LEFT_RECURSION}})
     ),
     "a token to embed": EmbeddingRequest([[10**6]]),
 }

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from a3s_power_jupyter.contract.errors import InvalidParameter
 from a3s_power_jupyter.contract.parameters import LoadParameters
@@ -16,7 +17,8 @@ from a3s_power_jupyter.engine.base import Engine
 from a3s_power_jupyter.engine.llamacpp import LlamaCppEngine
 from a3s_power_jupyter.engine.protocol import Load
 from a3s_power_jupyter.engine.transformers import TransformersEngine
-from support.engine_runs import load_directory, run, text_of
+from support.engine_runs import finished, load_directory, run, text_of
+from support.json_schemas import KEPT
 from support.tiny_models import byte_level, make
 
 Schema = dict[str, Any]
@@ -137,6 +139,10 @@ def prepare(engine: Engine[Any], request: CompletionRequest) -> Any:
         return error
 
 
+def prepare_fails(engine: Engine[Any], request: CompletionRequest) -> bool:
+    return isinstance(prepare(engine, request), InvalidParameter)
+
+
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_schema_is_refused_or_kept(engine: Engine[Any], name: str) -> None:
     good = complete(None, 5)
@@ -165,6 +171,19 @@ def test_an_answer_keeps_its_schema(engine: Engine[Any], name: str) -> None:
         assert answer in schema["enum"]
     if "const" in schema:
         assert answer == schema["const"]
+
+
+@pytest.mark.parametrize("schema", KEPT)
+def test_random_answers_are_valid(engine: Engine[Any], schema: Schema) -> None:
+    """At a high temperature, a random model tries everything that the constraint allows."""
+    for seed in range(8):
+        sampling = Sampling(temperature=2.0, max_tokens=60, seed=seed, json_schema=schema)
+        request = CompletionRequest([1, 5, 9], sampling)
+        if isinstance(engine, TransformersEngine) and prepare_fails(engine, request):
+            return  # llguidance refuses some that llama.cpp keeps
+        [items] = run(engine, request)
+        if finished(items).finish_reason == "stop":
+            Draft202012Validator(schema).validate(json.loads(text_of(items)))
 
 
 def test_a_deeply_nested_schema_is_refused_by_its_depth(engine: Engine[Any]) -> None:

@@ -12,11 +12,12 @@ from collections.abc import Iterator, Mapping
 from itertools import groupby
 from typing import Any
 
-from llama_cpp.llama_grammar import PRIMITIVE_RULES, RESERVED_NAMES, SchemaConverter
+from llama_cpp.llama_grammar import PRIMITIVE_RULES, SchemaConverter
 
 from ...contract.errors import InvalidParameter
 from ...contract.text import quoted
 from ..schema import schema_text, unsupported
+from .schema_keywords import check_keywords, constraints, without_classes
 
 #: Most subschemas, where a definition counts at each of its uses.
 MAX_SUBSCHEMAS = 5000
@@ -33,9 +34,6 @@ MAX_PATTERN = 1000
 
 #: Longest grammar, in characters.
 MAX_GRAMMAR = 2**18
-
-#: Longest name of a rule. Names contain the path of a subschema, and rules repeat them.
-MAX_NAME = 64
 
 #: Keywords with a bound, and the keyword of the lower bound.
 _BOUNDS = {"minItems": "", "maxItems": "minItems", "minLength": "", "maxLength": "minLength"}
@@ -96,6 +94,7 @@ class _Limits:
             raise unsupported(
                 f"has more than {MAX_ALTERNATIVES} alternatives or optional properties"
             )
+        check_keywords(schema, lambda reference: _resolve(self._schema, reference))
         for name, lower in _BOUNDS.items():
             _check_bound(schema, name, lower)
         if isinstance(schema.get("pattern"), str):
@@ -178,14 +177,17 @@ def _check_pattern(pattern: str) -> None:
 class _Converter(SchemaConverter):  # type: ignore[misc]
     """llama-cpp-python's converter, with some corrections.
 
-    It escapes backslashes in literals, finds references beside definitions, writes an enumeration
-    as a tree, in which llama.cpp has few alternatives to follow, and limits the grammar's size.
+    It escapes backslashes in literals, finds references beside definitions, accepts `true` and
+    subschemas without constraints, and writes an enumeration as a tree, in which llama.cpp has few
+    alternatives to follow. Rules are numbered, because names from the schema can be those of other
+    rules. The grammar's size is limited.
     """
 
     def __init__(self) -> None:
         super().__init__(prop_order={}, allow_fetch=False, dotall=False, raw_pattern=False)
         self._size = 0
         self._visited = 0
+        self._rules_of_references: dict[str, str] = {}
 
     def collect_references(self, schema: dict[str, Any]) -> None:
         """Record the targets of all references, which the base class looks up."""
@@ -201,17 +203,33 @@ class _Converter(SchemaConverter):  # type: ignore[misc]
     def _resolve_ref(self, reference: str) -> str:
         if self._refs.get(reference) is None:
             raise unsupported(f"has an unsupported reference: {quoted(reference)}")
-        return str(super()._resolve_ref(reference))
+        if reference not in self._rules_of_references:
+            name = f"reference-{len(self._rules_of_references)}"
+            self._rules_of_references[reference] = name  # for references to itself
+            self._rules_of_references[reference] = self._visit(self._refs[reference], name)
+        return self._rules_of_references[reference]
 
     def visit(self, schema: Any, name: str) -> str:
         self._visited += 1
-        if len(name) > MAX_NAME:
-            name = f"subschema-{self._visited}"
+        return self._visit(schema, f"subschema-{self._visited}" if self._visited > 1 else "")
+
+    def _visit(self, schema: Any, name: str) -> str:
+        if schema is False:
+            raise unsupported("allows no value for a property or an item")
+        if schema is True or (schema and not constraints(schema)):
+            value = self._add_primitive("value", PRIMITIVE_RULES["value"])
+            return self._add_rule(name or "root", value)
+        if "allOf" in schema and len(schema["allOf"]) == 1:
+            return self._visit(schema["allOf"][0], name)
         if "enum" in schema and not schema.keys() & {"$ref", "oneOf", "anyOf", "const"}:
             literals = sorted({json.dumps(value) for value in schema["enum"]})
-            rule_name = name + "-" if name in RESERVED_NAMES else name or "root"
-            return self._add_rule(rule_name, self._tree(literals))
+            return self._add_rule(name or "root", self._tree(literals))
+        if "const" in schema and not schema.keys() & {"$ref", "oneOf", "anyOf"}:
+            return self._add_rule(name or "root", self._format_literal(json.dumps(schema["const"])))
         return str(super().visit(schema, name))
+
+    def _visit_pattern(self, pattern: str, name: str) -> str:
+        return str(super()._visit_pattern(without_classes(pattern), name))
 
     def _tree(self, literals: list[str]) -> str:
         """Return a rule for one of several sorted literals, none of which is empty."""

@@ -122,6 +122,11 @@ def _empty_chain() -> Any:
     return lc.llama_sampler_chain_init(params)
 
 
+#: Temperature below which the most likely token is taken. It would be with any that small, but
+#: llama.cpp divides by the temperature in 32 bits, which overflows.
+GREEDY_BELOW = 1e-6
+
+
 def _add_samplers(chain: Any, sampling: Sampling, vocab: Vocabulary) -> None:
     """Add the samplers of a request to a chain, which owns them from then on."""
 
@@ -142,7 +147,7 @@ def _add_samplers(chain: Any, sampling: Sampling, vocab: Vocabulary) -> None:
             lc.llama_sampler_init_penalties(vocab.size, PENALTY_LAST_N, repeat, frequency, presence)
         )
     temperature = or_default(sampling.temperature, DEFAULT_TEMPERATURE)
-    if temperature <= 0:
+    if temperature < GREEDY_BELOW:
         add(lc.llama_sampler_init_greedy())
         return
     add(lc.llama_sampler_init_top_k(or_default(sampling.top_k, DEFAULT_TOP_K)))

@@ -91,7 +91,7 @@ class GenerationFields(msgspec.Struct, frozen=True, kw_only=True):
 
     top_k: Annotated[int, Meta(ge=0, le=2**31 - 1)] | UnsetType = UNSET
     min_p: Probability | UnsetType = UNSET
-    repeat_penalty: Annotated[float, Meta(gt=0.0, le=10.0)] | UnsetType = UNSET
+    repeat_penalty: Annotated[float, Meta(ge=0.01, le=10.0)] | UnsetType = UNSET
     keep_alive: str | int | float | None = None
 
 
