@@ -333,10 +333,15 @@ class ClientTooSlow(PowerError):
 
 
 class ServerBusy(PowerError):
-    """The model could not be loaded within `load_timeout`, or too many requests are waiting."""
+    """No room within `load_timeout`, too many waiting requests, or the server is shutting down."""
 
     status = 503
     code = "server_busy"
+
+
+def shutting_down(what: str = "The request") -> ServerBusy:
+    """Return the error of what is stopped because the server shuts down."""
+    return ServerBusy(f"{what} was stopped: the server is shutting down.")
 
 
 # ---------------------------------------------------------------- the hub and upstreams

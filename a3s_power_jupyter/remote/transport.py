@@ -11,6 +11,7 @@ from ..contract.errors import (
     UpstreamError,
     UpstreamTimeout,
     UpstreamUnreachable,
+    shutting_down,
 )
 from ..contract.loopback import is_loopback
 from ..contract.types import Upstream
@@ -44,6 +45,7 @@ class UpstreamTransport:
     def __init__(self, timeout: float, keys: UpstreamKeys) -> None:
         self._timeout = timeout
         self._keys = keys
+        self._closed = False
         self._clients: dict[bool, httpx2.AsyncClient] = {}  # by whether the upstream is local
 
     @asynccontextmanager
@@ -103,12 +105,15 @@ class UpstreamTransport:
                 "that it is running and that base_url is correct."
             ) from None
         except httpx2.HTTPError as error:
+            if self._closed:
+                raise shutting_down() from None
             raise UpstreamError(
                 f"Lost the connection to the upstream {request.url.host}: "
                 f"{_reason(error)}. Try again."
             ) from None
 
     async def close(self) -> None:
+        self._closed = True
         for client in self._clients.values():
             await client.aclose()
 

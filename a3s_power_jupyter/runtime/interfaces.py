@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from ..contract.errors import WorkerDied
+from ..contract.errors import PowerError, WorkerDied
 from ..contract.parameters import LoadParameters
 from ..contract.types import Manifest, Request
 from ..engine.base import ProgressCallback
@@ -29,8 +29,11 @@ class WorkerHandle(Protocol):
 
     def submit(self, request: Request) -> Stream: ...
 
-    async def stop(self) -> None:
-        """Stop the process, and wait until it has exited and its memory is free."""
+    async def stop(self, error: PowerError | None = None) -> None:
+        """Stop the process, and wait until it has exited and its memory is free.
+
+        Requests in progress fail with `error`. A worker that is not loaded has none.
+        """
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,19 @@ class Queue:
         self._limit = limit
         self._on_change = on_change
         self._waiting: Counter[str] = Counter()
+        self._loads: Counter[str] = Counter()  # those of them without a request
 
-    def enter(self, name: str) -> Place:
+    def requests(self, name: str) -> int:
+        """Return how many wait for a model, without the clients that only load it."""
+        return self._waiting[name] - self._loads[name]
+
+    def enter(self, name: str, *, load: bool = False) -> Place:
         """Take the last place in the queue of the model `name`.
+
+        Parameters
+        ----------
+        load : bool
+            Whether the place is for a load without a request.
 
         Raises
         ------
@@ -39,13 +49,14 @@ class Queue:
                 "few seconds.",
                 retry_after=5,
             )
-        self._add(name, 1)
-        return Place(lambda: self._add(name, -1))
+        self._add(name, 1, load)
+        return Place(lambda: self._add(name, -1, load))
 
-    def _add(self, name: str, count: int) -> None:
+    def _add(self, name: str, count: int, load: bool) -> None:
         self._waiting[name] += count
+        self._loads[name] += count if load else 0
         if not self._waiting[name]:
-            del self._waiting[name]
+            del self._waiting[name], self._loads[name]
         self._on_change(self._waiting.total())
 
 

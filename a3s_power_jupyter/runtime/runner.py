@@ -45,6 +45,8 @@ class Runner:
         requests use it.
     unloading : bool
         Whether the worker is being stopped or has died.
+    unloaded_for : str
+        Reason of the unload, once it has begun. See `Observer.evicted`.
     loading : asyncio.Task
         Task of the load, which ends without an exception once the model is ready.
     exited : asyncio.Event
@@ -69,6 +71,7 @@ class Runner:
         self.admitted = False
         self.outdated_by: str | None = None
         self.unloading = False
+        self.unloaded_for = ""
         self.loading: asyncio.Task[None]
         self.exited = asyncio.Event()
         self.worker: WorkerHandle | None = None

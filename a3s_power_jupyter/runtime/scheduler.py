@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from copy import copy
 from dataclasses import dataclass, field
 
-from ..contract.errors import ModelBusy, ModelLoadFailed, ModelNotFound, PowerError, WorkerDied
+from ..contract.errors import ModelBusy, ModelNotFound, PowerError, WorkerDied, shutting_down
 from ..contract.types import LoadPhase, State
 from .admission import Admission
 from .clock import Clock
@@ -22,6 +22,7 @@ from .loader import load_into
 from .queue import Queue
 from .runner import Runner
 from .steps import Steps
+from .stopped import load_stopped, use_stopped
 
 
 @dataclass
@@ -36,11 +37,14 @@ class Reload:
         As for `Scheduler.load`.
     task : asyncio.Task
         Loads the model; ends when the load ends.
+    stopped_for : str
+        Reason of the unload that stopped it, if one did.
     """
 
     plan: LoadPlan
     keep_alive: float | None
     task: asyncio.Task[None] = field(init=False)
+    stopped_for: str = ""
 
 
 class Scheduler:
@@ -150,15 +154,15 @@ class Scheduler:
         processes have ended. Requests that wait for it use the reloaded model. The reload continues
         if the caller is cancelled; only an unload stops it.
         """
-        place = self._queue.enter(plan.name)
+        place = self._queue.enter(plan.name, load=True)
         try:
             runner = self._runners.get(plan.name)
             if reload and runner is not None and not runner.is_loaded_as(plan):
-                task = self._reload(runner, plan, keep_alive)
-                await asyncio.wait({task})
-                if task.cancelled():
-                    raise _stopped(plan.name)
-                task.result()
+                started = self._reload(runner, plan, keep_alive)
+                await asyncio.wait({started.task})
+                if started.task.cancelled():
+                    raise load_stopped(plan.name, started.stopped_for)
+                started.task.result()
             else:
                 self._release(await self._acquire(plan, keep_alive), keep_alive)
         finally:
@@ -172,21 +176,37 @@ class Scheduler:
         Raises
         ------
         ModelBusy
-            If requests use the model and `force` is false.
+            If requests use the model or wait for its load, and `force` is false.
         """
+        if not force:
+            self.refuse_if_busy(name)
         self._failures.pop(name, None)
         runner = self._runners.get(name)
-        if runner is not None and runner.ready and runner.in_use and not force:
-            raise ModelBusy(
-                f"The model {name!r} is processing {runner.leases} request(s). Wait until they "
-                "finish, or use force to cancel them."
-            )
         if (reload := self._reloads.pop(name, None)) is not None:
+            reload.stopped_for = reason
             reload.task.cancel()
         if runner is None:
             self._changed(name)
         else:
             await self._unload(runner, reason)
+
+    def refuse_if_busy(self, name: str) -> None:
+        """Raise `ModelBusy` if requests use the model or wait for its load.
+
+        A load that no request waits for may be stopped.
+        """
+        runner = self._runners.get(name)
+        if runner is None or runner.unloading:
+            return  # requests that wait now load the model again
+        if runner.ready:
+            requests, doing = runner.leases, "processing"
+        else:
+            requests, doing = self._queue.requests(name), "being loaded for"
+        if requests:
+            raise ModelBusy(
+                f"The model {name!r} is {doing} {requests} request(s). Wait until they finish, or "
+                "use force to cancel them."
+            )
 
     def retire(self, name: str, reason: str) -> bool:
         """Unload a model once the requests that it processes have ended, also if it is pinned.
@@ -255,7 +275,7 @@ class Scheduler:
         if runner.outdated:
             return
         if runner.loading.cancelled():  # before the task of the load could begin
-            raise _stopped(runner.name)
+            raise load_stopped(runner.name, runner.unloaded_for)
         error = runner.loading.exception()
         if error is not None:
             # The error is kept. Its traceback would keep the request, too.
@@ -307,6 +327,7 @@ class Scheduler:
             return
         was_ready = runner.ready
         runner.unloading = True
+        runner.unloaded_for = reason
         runner.stop_idle_timer()
         runner.loading.cancel()
         self._steps.start(self._finish_unload(runner, reason, was_ready))
@@ -315,7 +336,7 @@ class Scheduler:
     async def _finish_unload(self, runner: Runner, reason: str, was_ready: bool) -> None:
         try:
             if was_ready and runner.worker is not None:
-                await runner.worker.stop()
+                await runner.worker.stop(use_stopped(runner.name, reason))
             else:
                 await asyncio.wait({runner.loading})  # a cancelled load stops its worker
         finally:
@@ -333,9 +354,7 @@ class Scheduler:
 
     # ------------------------------------------------------------ loading
 
-    def _reload(
-        self, runner: Runner, plan: LoadPlan, keep_alive: float | None
-    ) -> asyncio.Task[None]:
+    def _reload(self, runner: Runner, plan: LoadPlan, keep_alive: float | None) -> Reload:
         """Unload a model once the requests that it processes have ended, and load it as planned."""
         reload = self._reloads.get(plan.name)
         if reload is None:
@@ -343,7 +362,7 @@ class Scheduler:
             reload.task = self._steps.start(self._finish_reload(reload))
         reload.plan, reload.keep_alive = plan, keep_alive
         self._outdate(runner, "reload")
-        return reload.task
+        return reload
 
     async def _finish_reload(self, reload: Reload) -> None:
         runner = await self._acquire(reload.plan, None)
@@ -351,7 +370,7 @@ class Scheduler:
 
     def _begin_load(self, plan: LoadPlan) -> Runner:
         if self._stopping:
-            raise ModelLoadFailed(f"Could not load {plan.name!r}: the server is shutting down.")
+            raise shutting_down()
         if (reload := self._reloads.pop(plan.name, None)) is not None:
             plan = reload.plan
         self._failures.pop(plan.name, None)
@@ -385,7 +404,7 @@ class Scheduler:
             if runner.death is not None:
                 raise runner.death
         except asyncio.CancelledError:
-            raise _stopped(name) from None
+            raise load_stopped(name, runner.unloaded_for) from None
         except Exception as error:
             if isinstance(error, PowerError) and not isinstance(error, ModelNotFound):
                 self._failures[name] = error
@@ -416,7 +435,3 @@ class Scheduler:
     def _changed(self, name: str) -> None:
         self._admission.notify()
         self._observer.changed(name)
-
-
-def _stopped(name: str) -> ModelLoadFailed:
-    return ModelLoadFailed(f"The model {name!r} was unloaded while it was being loaded.")

@@ -99,6 +99,7 @@ class Worker:
         self._progress: ProgressCallback = lambda _value: None
         self._loaded: asyncio.Future[Loaded] = asyncio.get_running_loop().create_future()
         self._stopping = False
+        self._stop_error: PowerError | None = None
         self._child: Child[Command, Reply] = Child(
             f"the worker of {name}",
             WORKER_COMMAND,
@@ -174,7 +175,7 @@ class Worker:
         id_ = self._last_id
         stream = Stream(cancel=lambda: self._child.send(Cancel(id_)))
         if self._child.exited:
-            stream.push(self._death())
+            stream.push(self._stop_error or self._death())
             return stream
         self._streams[id_] = stream
         try:
@@ -185,9 +186,12 @@ class Worker:
         self._watchdog.start()
         return stream
 
-    async def stop(self) -> None:
-        """End the process, and wait until it has exited and its memory is free."""
-        self._stopping = True
+    async def stop(self, error: PowerError | None = None) -> None:
+        """End the process, and wait until it has exited and its memory is free.
+
+        Requests in progress fail with `error`.
+        """
+        self._stopping, self._stop_error = True, error
         await self._child.stop()
 
     # ------------------------------------------------------------ callbacks on the event loop
@@ -218,15 +222,16 @@ class Worker:
 
     def _on_exit(self) -> None:
         self._watchdog.stop()
-        error = self._death()
+        death = self._death()
         if not self._stopping:
-            self._log.warning("Power: the worker of %s died: %s", self._name, error.message)
+            self._log.warning("Power: the worker of %s died: %s", self._name, death.message)
+        error = self._stop_error or death
         self._fail_load(error)
         streams, self._streams = self._streams, {}
         for stream in streams.values():
             stream.push(error)
         if not self._stopping:
-            self._on_death(error)
+            self._on_death(death)
 
     def _fail_load(self, error: PowerError) -> None:
         if not self._loaded.done():
@@ -240,11 +245,6 @@ class Worker:
             self._child.limit_memory(used + self._plan.headroom, refuse=not on_gpu)
 
     def _death(self) -> WorkerDied:
-        if self._stopping:
-            return WorkerDied(
-                f"The model {self._name!r} was unloaded while it was in use. The next request "
-                "loads it again."
-            )
         if self._silent:
             return WorkerDied(
                 f"The worker process of the model {self._name!r} was ended because it did not "

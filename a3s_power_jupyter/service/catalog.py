@@ -13,6 +13,7 @@ from ..contract.errors import (
     ModelNotFound,
     ServerBusy,
     StoreUnavailable,
+    shutting_down,
 )
 from ..contract.parameters import DefaultParameters, check_default_parameters
 from ..contract.types import Manifest, ManifestProblem, Model, RegisterRequest, Removable
@@ -169,7 +170,7 @@ class Catalog:
         if request.upstream is not None:
             self._upstreams.check_key(request.upstream)
         if request.overwrite:
-            self._refuse_if_busy(request.name)
+            self._refuse_if_in_use(request.name)
         registration = self._registrations.join(
             request, lambda work: self._register(request, parameters, work)
         )
@@ -183,7 +184,7 @@ class Catalog:
                 self._store.register, request, parameters, work, seconds=None
             )
         except WorkStopped:
-            raise ServerBusy("The registration was stopped: the server is shutting down.") from None
+            raise shutting_down("The registration") from None
         if changed and request.overwrite:
             await self._replaced(manifest.name)
         elif changed:
@@ -219,10 +220,10 @@ class Catalog:
 
     async def _delete(self, name: str, force: bool) -> int:
         if not force:
-            self._refuse_if_busy(name)
+            self._scheduler.refuse_if_busy(name)
         in_memory = self._scheduler.runner(name) is not None
         if in_memory:  # first, because this succeeds even if the store cannot be used
-            await self._scheduler.unload(name, force=force)
+            await self._scheduler.unload(name, force=force, reason="deleted")
         partials = await self._pulls.forget(name)
         freed = 0
         try:
@@ -232,7 +233,7 @@ class Catalog:
                 raise
         self._forget(name)
         # A request may have loaded the model again before its manifest was gone.
-        await self._scheduler.unload(name, force=True)
+        await self._scheduler.unload(name, force=True, reason="deleted")
         return freed + (partials or 0)
 
     async def collect_garbage(
@@ -272,10 +273,12 @@ class Catalog:
         self._scheduler.forget(name)
         self._upstreams.forget(name)
 
-    def _refuse_if_busy(self, name: str) -> None:
+    def _refuse_if_in_use(self, name: str) -> None:
         runner = self._scheduler.runner(name)
         if runner is not None and runner.ready and runner.in_use:
-            raise ModelBusy(f"The model {name!r} is in use. Wait until it is idle, or set force.")
+            raise ModelBusy(
+                f"The model {name!r} is in use. Wait until it is idle, or unload it with force."
+            )
 
     async def _within_patience(self, step: Coroutine[Any, Any, T], what: str) -> T:
         """Run a step, which continues if the caller is cancelled or the time is up."""

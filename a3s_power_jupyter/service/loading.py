@@ -115,7 +115,7 @@ class Loading:
         ModelNotFound
             If no model has this name.
         ModelBusy
-            If the model is in use and `force` is not set.
+            If requests use the model or wait for its load, and `force` is not set.
         """
         manifest = await self._catalog.manifest_in_memory(name)
         if manifest.format == "remote":

@@ -59,9 +59,11 @@ def test_a_server_stops_while_its_upstreams_do_not_answer(
     upstream.first_seen.clear()
     upstream.bodies.clear()
 
+    replies: list[str] = []
+
     def request(model: str) -> None:
         with suppress(httpx2.HTTPError):  # the server has stopped
-            ask(front, model, stream=True)
+            replies.append(ask(front, model, stream=True).text)
 
     clients = [threading.Thread(target=request, args=(model,)) for model in models]
     for client in clients:
@@ -72,3 +74,5 @@ def test_a_server_stops_while_its_upstreams_do_not_answer(
     for client in clients:
         client.join(30)
         assert not client.is_alive()
+    assert replies
+    assert all("the server is shutting down" in reply for reply in replies), replies

@@ -98,6 +98,8 @@ class FakeWorker:
         Whether `stop` was called.
     exited : bool
         Whether `stop` has ended.
+    stop_error : PowerError or None
+        Error of the requests in progress, as given to `stop`.
     """
 
     name: str
@@ -108,6 +110,7 @@ class FakeWorker:
     progress: ProgressCallback | None = None
     stopped: bool = False
     exited: bool = False
+    stop_error: PowerError | None = None
     memory_bytes: int = 0
     mapped_bytes: int = 0
 
@@ -134,8 +137,8 @@ class FakeWorker:
         for item in (Started(1, 0), Delta(text), Finished("stop", 1, 1, 0), Ended(0)):
             self.streams[-1].push(item)
 
-    async def stop(self) -> None:
-        self.stopped = True
+    async def stop(self, error: PowerError | None = None) -> None:
+        self.stopped, self.stop_error = True, error
         for _ in range(3):
             await asyncio.sleep(0)
         self.exited = True

@@ -11,6 +11,7 @@ from a3s_power_jupyter.contract.errors import (
     ContextLengthExceeded,
     ModelLoadFailed,
     ModelNotFound,
+    PowerError,
     WorkerDied,
 )
 from a3s_power_jupyter.contract.types import (
@@ -77,7 +78,7 @@ class StepWorker(FakeWorker):
         self.requests.append(request)
         self.streams.append(stream)
         if self.exited:
-            stream.push(WorkerDied("unloaded"))
+            stream.push(self.stop_error or WorkerDied("stopped"))
         elif len(self.requests) - 1 == self.failing:
             self._soon(stream, Started(1, 0), ContextLengthExceeded("too long"))
         elif isinstance(request, EmbeddingRequest):
@@ -95,16 +96,16 @@ class StepWorker(FakeWorker):
 
     def die(self) -> None:
         self.stopped = self.exited = True
-        self._end_streams()
+        self._end_streams(WorkerDied("killed"))
         self.on_death(WorkerDied("killed"))
 
-    async def stop(self) -> None:
-        await super().stop()
-        self._end_streams()
+    async def stop(self, error: PowerError | None = None) -> None:
+        await super().stop(error)
+        self._end_streams(error or WorkerDied("stopped"))
 
-    def _end_streams(self) -> None:
+    def _end_streams(self, error: PowerError) -> None:
         for stream in self.streams:
-            push(stream, WorkerDied("unloaded"))
+            push(stream, error)
 
     def _soon(self, stream: Stream, *items: Any) -> None:
         """Push one item in each of the next steps."""

@@ -8,7 +8,6 @@ import pytest
 
 from a3s_power_jupyter.contract.errors import (
     ModelBusy,
-    ModelLoadFailed,
     PowerError,
     ServerBusy,
     WorkerDied,
@@ -162,5 +161,5 @@ async def test_stop_stops_all_workers_and_all_loads(bench: Bench) -> None:
     await settle()
     await bench.scheduler.stop()
     assert all(worker.stopped for worker in bench.workers)
-    with pytest.raises(ModelLoadFailed):
+    with pytest.raises(ServerBusy):
         await loading

@@ -8,7 +8,13 @@ import dataclasses
 import pytest
 from msgspec import UNSET
 
-from a3s_power_jupyter.contract.errors import FileNotFound, ModelLoadFailed, WorkerDied
+from a3s_power_jupyter.contract.errors import (
+    FileNotFound,
+    ModelBusy,
+    ModelLoadFailed,
+    ServerBusy,
+    WorkerDied,
+)
 from a3s_power_jupyter.engine.protocol import Load
 from support.fakes import settle
 from support.scheduler_bench import Bench, fixed, loaded_num_ctx, with_num_ctx
@@ -95,22 +101,77 @@ async def test_a_stalled_load_is_stopped_but_a_slow_one_is_not() -> None:
     assert bench.workers[0].stopped
 
 
-async def test_unloading_stops_a_load_in_progress(bench: Bench) -> None:
+async def test_a_load_that_requests_wait_for_is_stopped_only_by_force(bench: Bench) -> None:
     bench.loads_succeed = False
-    loading = asyncio.create_task(bench.ask("a"))
+    waiting = [asyncio.create_task(bench.ask("a")) for _ in range(2)]
     await settle()
-    await bench.scheduler.unload("a")
-    with pytest.raises(ModelLoadFailed, match="unloaded while it was being loaded"):
-        await loading
+    with pytest.raises(ModelBusy, match=r"being loaded for 2 request\(s\)"):
+        await bench.scheduler.unload("a")
+    bench.workers[0].succeed(slots=2)
+    assert await asyncio.gather(*waiting) == ["hello", "hello"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "message"),
+    [
+        ("asked", "unloaded by another client while it was being loaded. Send the request again"),
+        ("deleted", "deleted by another client while it was being loaded. Register or pull it"),
+    ],
+)
+async def test_a_request_learns_why_its_load_was_stopped(
+    bench: Bench, reason: str, message: str
+) -> None:
+    bench.loads_succeed = False
+    request = asyncio.create_task(bench.ask("a"))
+    await settle()
+    await bench.scheduler.unload("a", force=True, reason=reason)
+    with pytest.raises(ModelLoadFailed, match=message):
+        await request
     assert bench.workers[0].stopped
     assert bench.scheduler.runners() == []
+
+
+@pytest.mark.parametrize("client_leaves", [False, True])
+async def test_a_load_without_requests_can_be_stopped(bench: Bench, client_leaves: bool) -> None:
+    bench.loads_succeed = False
+    load = asyncio.create_task(bench.scheduler.load(bench.plan("a")))
+    await settle()
+    if client_leaves:
+        load.cancel()
+        await settle()
+    await bench.scheduler.unload("a")
+    with pytest.raises(asyncio.CancelledError if client_leaves else ModelLoadFailed):
+        await load
+    assert bench.workers[0].stopped
+    assert bench.scheduler.runners() == []
+
+
+async def test_a_request_that_left_does_not_keep_a_load_from_being_stopped(bench: Bench) -> None:
+    bench.loads_succeed = False
+    request = asyncio.create_task(bench.ask("a"))
+    await settle()
+    request.cancel()
+    await settle()
+    await bench.scheduler.unload("a")
+    assert bench.scheduler.runners() == []
+
+
+async def test_requests_that_wait_learn_that_the_server_shuts_down(bench: Bench) -> None:
+    bench.loads_succeed = False
+    request = asyncio.create_task(bench.ask("a"))
+    await settle()
+    await bench.scheduler.stop()
+    with pytest.raises(ServerBusy, match="the server is shutting down"):
+        await request
+    with pytest.raises(ServerBusy, match="the server is shutting down"):
+        await bench.ask("a")
 
 
 async def test_a_load_that_is_stopped_before_it_begins_fails_its_requests(bench: Bench) -> None:
     request = asyncio.create_task(bench.ask("a"))
     await asyncio.sleep(0)
-    await bench.scheduler.unload("a")
-    with pytest.raises(ModelLoadFailed, match="unloaded while it was being loaded"):
+    await bench.scheduler.unload("a", force=True)
+    with pytest.raises(ModelLoadFailed, match="by another client while it was being loaded"):
         await request
     assert bench.workers == []
     assert await bench.ask("a") == "hello"

@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
+from a3s_power_jupyter.contract.errors import PowerError, ServerBusy, WorkerDied
 from a3s_power_jupyter.contract.parameters import LoadParameters
 from a3s_power_jupyter.contract.types import CompletionRequest, Manifest
 from a3s_power_jupyter.engine.protocol import Ended, Submit
 from a3s_power_jupyter.runtime import worker as module
 from a3s_power_jupyter.runtime.clock import SystemClock
 from a3s_power_jupyter.runtime.interfaces import LoadPlan
+from a3s_power_jupyter.runtime.stopped import use_stopped
 from a3s_power_jupyter.runtime.worker import Worker, WorkerContext
 from support.fakes import FakeClock
 
@@ -78,3 +80,49 @@ async def test_each_request_says_how_many_models_compute(monkeypatch: pytest.Mon
     assert models_of(first) == [1, 1, 2]
     assert models_of(second) == [2, 1]
     assert not idle.busy
+
+
+class StoppableChild(RecordingChild):
+    """Exits when it is stopped."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__()
+        self.on_exit = arguments[5]
+
+    def exit_reason(self) -> str:
+        return "it exited with status 0"
+
+    exceeded_memory = False
+
+    async def stop(self) -> None:
+        self.exited = True
+        self.on_exit()
+
+
+@pytest.mark.parametrize(
+    ("reason", "error", "message"),
+    [
+        ("asked", WorkerDied, "was unloaded by another client while it was in use. Send the"),
+        ("deleted", WorkerDied, "was deleted by another client while it was in use. Register"),
+        ("shutdown", ServerBusy, "The request was stopped: the server is shutting down."),
+    ],
+)
+async def test_requests_learn_why_their_model_was_unloaded(
+    monkeypatch: pytest.MonkeyPatch, reason: str, error: type[PowerError], message: str
+) -> None:
+    monkeypatch.setattr(module, "Child", StoppableChild)
+    context = WorkerContext(120, SystemClock(), dict, logging.getLogger("test"))
+
+    async def never(*_arguments: object) -> Any:
+        raise NotImplementedError
+
+    manifest = Manifest("a", "gguf", created=1)
+    plan = LoadPlan(manifest, LoadParameters(), never, 1, 300.0, never)
+    deaths: list[WorkerDied] = []
+    worker = Worker(plan, deaths.append, context)
+    before = worker.submit(CompletionRequest("Once"))
+    await worker.stop(use_stopped("a", reason))
+    for stream in (before, worker.submit(CompletionRequest("Once"))):
+        with pytest.raises(error, match=message):
+            await anext(aiter(stream))
+    assert deaths == []
