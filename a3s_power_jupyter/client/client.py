@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
-
-import msgspec
 
 from ..contract.errors import BackendUnavailable, InvalidParameter
 from .address import Server, http_options
@@ -15,7 +12,8 @@ from .connection import Connection
 from .discovery import find_server, server_at
 from .model_methods import ModelMethods
 from .pull_methods import PullMethods
-from .results import ChatStream, Health, Reply, batches
+from .replies import Embeddings, decoded, stacked, vectors
+from .results import ChatStream, Health, Reply, batches, count_of
 
 if TYPE_CHECKING:
     import numpy
@@ -68,7 +66,8 @@ class Client(ModelMethods, PullMethods):
     """Thread-safe client of one server, created by `connect`. Can be used in a ``with`` block.
 
     Every method raises the `PowerError` of the server's reply, `ServerNotFound` if the server does
-    not respond, and `ConnectionLost` if the connection is closed before the reply is complete.
+    not respond, `ConnectionLost` if the connection is closed before the reply is complete, and
+    `UpstreamError` if the reply is not as expected.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -131,7 +130,7 @@ class Client(ModelMethods, PullMethods):
             If the conversation is longer than the model's context.
         """
         body = _chat_request(model, messages, system, parameters)
-        return Reply.from_wire(self._post("chat/completions", body), model)
+        return Reply.from_json(self._post("chat/completions", body), model)
 
     def stream(
         self, model: str, messages: Messages, *, system: str | None = None, **parameters: Any
@@ -179,7 +178,7 @@ class Client(ModelMethods, PullMethods):
             The text that follows `prompt`.
         """
         body = {**parameters, "model": model, "prompt": prompt}
-        return Reply.from_wire(self._post("completions", body), model)
+        return Reply.from_json(self._post("completions", body), model)
 
     def embed(
         self, model: str, texts: str | list[str], **parameters: Any
@@ -201,21 +200,19 @@ class Client(ModelMethods, PullMethods):
             Vectors of unit length, of shape ``(dimensions,)`` for one text and
             ``(len(texts), dimensions)`` for a list.
         """
-        import numpy
-
         body = {**parameters, "model": model, "encoding_format": "base64"}
-        rows: list[dict[str, str]] = []
+        rows = []
         for batch in batches(texts):
-            rows += self._post("embeddings", {**body, "input": batch})["data"]
-        vectors = [numpy.frombuffer(base64.b64decode(r["embedding"]), "<f4") for r in rows]
-        matrix = numpy.stack(vectors)  # a writable copy
+            reply = decoded(self._post("embeddings", {**body, "input": batch}), Embeddings)
+            rows += vectors(reply, count_of(batch))
+        matrix = stacked(rows)
         return matrix[0] if isinstance(texts, str) else matrix
 
     # ------------------------------------------------------------ server
 
     def health(self) -> Health:
         """Return the server's version, engines and devices, and hints to improve its setup."""
-        return msgspec.json.decode(self._connection.request("GET", "health"), type=Health)
+        return decoded(self._connection.request("GET", "health"), Health)
 
     def events(self) -> Iterator[dict[str, Any]]:
         """Watch changes of models and pulls.
@@ -279,9 +276,8 @@ class Client(ModelMethods, PullMethods):
             http_client=openai.DefaultHttpxClient(**http_options(self.server)),
         )
 
-    def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        reply = self._connection.request("POST", path, body=body, timeout=None)
-        return msgspec.json.decode(reply, type=dict[str, Any])
+    def _post(self, path: str, body: dict[str, Any]) -> bytes:
+        return self._connection.request("POST", path, body=body, timeout=None)
 
 
 def _chat_request(

@@ -16,6 +16,7 @@ from ..contract import sse
 from ..contract.errors import ConnectionLost, PowerError, ServerNotFound, Unauthorized, from_wire
 from ..contract.redaction import Redactor
 from .address import Server, http_options
+from .replies import converted, decoded
 
 #: Seconds to open a TCP connection. Servers are on this machine or near it.
 CONNECT_TIMEOUT = 5.0
@@ -44,7 +45,7 @@ class EventStream:
         Raises
         ------
         PowerError
-            If the server sends an error event.
+            If the server sends an error event, or something other than JSON objects.
         ConnectionLost
             If the connection is closed before the reply is complete.
         """
@@ -52,9 +53,9 @@ class EventStream:
             for data in sse.iter_events(self._response.iter_raw()):
                 if data == b"[DONE]":
                     return
-                event = msgspec.json.decode(data)
+                event = decoded(data, dict[str, Any])
                 if "error" in event:
-                    raise from_wire(event["error"])
+                    raise from_wire(converted(event["error"], dict[str, Any]))
                 yield event
         except (httpx2.TransportError, httpx2.StreamClosed):
             raise ConnectionLost(

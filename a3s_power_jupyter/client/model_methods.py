@@ -13,6 +13,28 @@ import msgspec
 from ..contract.errors import ConnectionLost
 from ..contract.types import LoadPhase, Model, Removable
 from .connection import DEFAULT_TIMEOUT, Connection
+from .replies import converted, decoded
+
+
+class _Models(msgspec.Struct):
+    data: list[Model]
+
+
+class _Deleted(msgspec.Struct):
+    freed_bytes: int
+
+
+class _Loaded(msgspec.Struct):
+    model: Model
+
+
+class _Progress(msgspec.Struct):
+    status: LoadPhase
+    progress: float
+
+
+class _Collected(msgspec.Struct):
+    removed: list[Removable]
 
 
 class ModelMethods:
@@ -34,7 +56,7 @@ class ModelMethods:
             Sorted by name.
         """
         body = self._connection.request("GET", "models", timeout=timeout)
-        return msgspec.convert(msgspec.json.decode(body)["data"], list[Model])
+        return decoded(body, _Models).data
 
     def show(self, name: str) -> Model:
         """Return one model.
@@ -133,8 +155,7 @@ class ModelMethods:
             If the model is busy and `force` is False.
         """
         body = self._connection.request("DELETE", _path(name, force=force), timeout=None)
-        freed: int = msgspec.json.decode(body)["freed_bytes"]
-        return freed
+        return decoded(body, _Deleted).freed_bytes
 
     def load(
         self,
@@ -171,10 +192,11 @@ class ModelMethods:
         body = parameters if keep_alive is None else {**parameters, "keep_alive": keep_alive}
         with closing(self._connection.stream("POST", _path(name, "/load"), body=body)) as events:
             for event in events:
-                if event["status"] == "success":
-                    return msgspec.convert(event["model"], Model)
+                if event.get("status") == "success":
+                    return converted(event, _Loaded).model
                 if progress is not None and "progress" in event:
-                    progress(event["status"], event["progress"])
+                    step = converted(event, _Progress)
+                    progress(step.status, step.progress)
         raise ConnectionLost(f"The connection was closed before {name!r} was loaded. Try again.")
 
     def unload(self, name: str, *, force: bool = False) -> Model:
@@ -212,11 +234,11 @@ class ModelMethods:
         """
         body = {"dry_run": dry_run}
         reply = self._connection.request("POST", "models/gc", body=body, timeout=None)
-        return msgspec.convert(msgspec.json.decode(reply)["removed"], list[Removable])
+        return decoded(reply, _Collected).removed
 
     def _model(self, method: str, path: str, body: object = None) -> Model:
         reply = self._connection.request(method, path, body=body, timeout=None)
-        return msgspec.json.decode(reply, type=Model)
+        return decoded(reply, Model)
 
 
 def _absolute(path: str | Path | None) -> str | None:

@@ -10,6 +10,11 @@ import msgspec
 from ..contract.redaction import clean_token
 from ..contract.types import PullStatus
 from .connection import DEFAULT_TIMEOUT, Connection, EventStream
+from .replies import decoded
+
+
+class _Pulls(msgspec.Struct):
+    data: list[PullStatus]
 
 
 class PullMethods:
@@ -82,7 +87,7 @@ class PullMethods:
             Seconds to wait for the server; None waits forever.
         """
         reply = self._connection.request("GET", "models/pull", timeout=timeout)
-        return msgspec.convert(msgspec.json.decode(reply)["data"], list[PullStatus])
+        return decoded(reply, _Pulls).data
 
     def pull_status(self, name: str) -> PullStatus:
         """Return the status of a pull.
@@ -121,7 +126,7 @@ class PullMethods:
 
     def _status(self, method: str, path: str, body: object = None) -> PullStatus:
         reply = self._connection.request(method, path, body=body)
-        return msgspec.json.decode(reply, type=PullStatus)
+        return decoded(reply, PullStatus)
 
 
 def _path(name: str) -> str:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping
 from types import TracebackType
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import UNSET, Meta, UnsetType
 
 from ..contract.errors import ConnectionLost
 from ..contract.parameters import MAX_INPUTS
 from ..contract.types import Device, EngineStatus, ManifestProblem
 from ..display.markup import from_markdown
 from .connection import EventStream
+from .replies import converted, decoded, invalid
+
+_Count = Annotated[int, Meta(ge=0)]
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -71,12 +75,49 @@ class Usage(msgspec.Struct, frozen=True):
     @classmethod
     def from_wire(cls, wire: Mapping[str, Any]) -> Usage:
         """Convert OpenAI's ``usage`` object."""
-        details = wire.get("prompt_tokens_details") or {}
-        return cls(
-            prompt_tokens=wire["prompt_tokens"],
-            completion_tokens=wire.get("completion_tokens", 0),
-            cached_tokens=details.get("cached_tokens", 0),
-        )
+        usage = converted({"usage": wire}, _WithUsage).usage
+        details = usage.prompt_tokens_details
+        cached = None if details is None else details.cached_tokens
+        return cls(usage.prompt_tokens, usage.completion_tokens or 0, cached or 0)
+
+
+class _Details(msgspec.Struct):
+    cached_tokens: _Count | None = None
+
+
+class _Usage(msgspec.Struct):
+    prompt_tokens: _Count
+    completion_tokens: _Count | None = None
+    prompt_tokens_details: _Details | None = None
+
+
+class _WithUsage(msgspec.Struct):
+    usage: _Usage
+
+
+class _Message(msgspec.Struct):
+    content: str | None = None
+
+
+class _Choice(msgspec.Struct):
+    finish_reason: str
+    message: _Message | UnsetType = UNSET
+    text: str | UnsetType | None = UNSET
+
+
+class _Completion(msgspec.Struct):
+    choices: Annotated[list[_Choice], Meta(min_length=1)]
+    usage: dict[str, Any] | None = None
+
+
+class _ChunkChoice(msgspec.Struct):
+    finish_reason: str | None = None
+    delta: _Message | None = None
+
+
+class _Chunk(msgspec.Struct):
+    choices: list[_ChunkChoice] = []
+    usage: dict[str, Any] | None = None
 
 
 class Reply(str):
@@ -116,12 +157,20 @@ class Reply(str):
         return reply
 
     @classmethod
+    def from_json(cls, body: bytes, model: str) -> Reply:
+        """Decode a reply. Raises `UpstreamError` if it is not as expected."""
+        return cls.from_wire(decoded(body, dict[str, Any]), model)
+
+    @classmethod
     def from_wire(cls, wire: dict[str, Any], model: str) -> Reply:
         """Convert the first choice of a ``chat.completion`` or ``text_completion`` object."""
-        choice = wire["choices"][0]
-        text = choice["message"]["content"] if "message" in choice else choice["text"]
-        usage = Usage.from_wire(wire["usage"]) if wire.get("usage") else None
-        return cls(text or "", model, choice["finish_reason"], usage, wire)
+        completion = converted(wire, _Completion)
+        choice = completion.choices[0]
+        text = choice.text if choice.message is UNSET else choice.message.content
+        if text is UNSET:
+            raise invalid("it has neither a message nor a text - at `$.choices[0]`")
+        usage = Usage.from_wire(completion.usage) if completion.usage else None
+        return cls(text or "", model, choice.finish_reason, usage, wire)
 
     @property
     def text(self) -> str:
@@ -186,13 +235,14 @@ class ChatStream:
         return Reply("".join(self._texts), self._model, reason, self._usage, self._last)
 
     def _read(self) -> Generator[str, None, None]:
-        for chunk in self._events:
-            self._last = chunk
-            if chunk.get("usage"):
-                self._usage = Usage.from_wire(chunk["usage"])
-            for choice in chunk["choices"]:
-                self._finish_reason = choice.get("finish_reason") or self._finish_reason
-                piece = choice["delta"].get("content")
+        for event in self._events:
+            self._last = event
+            chunk = converted(event, _Chunk)
+            if chunk.usage:
+                self._usage = Usage.from_wire(chunk.usage)
+            for choice in chunk.choices:
+                self._finish_reason = choice.finish_reason or self._finish_reason
+                piece = None if choice.delta is None else choice.delta.content
                 if piece:
                     self._texts.append(piece)
                     yield piece
@@ -207,3 +257,8 @@ def batches(texts: str | list[str]) -> list[str | list[str]]:
     if isinstance(texts, list) and len(texts) > MAX_INPUTS and isinstance(texts[0], str):
         return [texts[i : i + MAX_INPUTS] for i in range(0, len(texts), MAX_INPUTS)]
     return [texts]
+
+
+def count_of(batch: str | list[str]) -> int:
+    """Return how many vectors a request with this input gets. Token ids are one text."""
+    return 1 if isinstance(batch, str) or (batch and isinstance(batch[0], int)) else len(batch)

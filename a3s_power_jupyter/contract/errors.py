@@ -67,10 +67,11 @@ class PowerError(Exception):
 def from_wire(wire: dict[str, Any]) -> PowerError:
     """Undo `PowerError.to_wire`; an unknown code becomes a plain `PowerError`."""
     cls = BY_CODE.get(str(wire.get("code")), PowerError)
+    param, retry_after = wire.get("param"), wire.get("retry_after")
     return cls(
         str(wire.get("message", "Unknown error.")),
-        param=wire.get("param"),
-        retry_after=wire.get("retry_after"),
+        param=param if isinstance(param, str) else None,
+        retry_after=retry_after if isinstance(retry_after, int) else None,
     )
 
 
