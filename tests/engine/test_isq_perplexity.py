@@ -30,7 +30,7 @@ def load(directory: Path, kind: str) -> LoadedModel:
     names = sorted(path.name for path in directory.iterdir())
     paths = tuple(str(directory / name) for name in names)
     message = Load("safetensors", paths, LoadParameters(isq=kind), names=tuple(names))  # type: ignore[arg-type]
-    return LoadedModel(message, lambda _value: None, transformers.AutoModelForCausalLM)
+    return LoadedModel(message, lambda _value: None)
 
 
 def perplexity(logits: Any, tokens: list[int]) -> float:

@@ -120,6 +120,7 @@ def test_settings_from_variables_and_traits(start_server: Start) -> None:
         "keep_alive": "5400.0",
         "gpu_layers": "0",
         "load_timeout": "300.0",
+        "step_timeout": "120.0",
         "max_queue": "256",
         "memory_limit": "0",
         "memory_headroom": "None",
