@@ -63,7 +63,7 @@ terminate called after throwing an instance of 'std::length_error'
   what():  vector::_M_default_append"""
 
 RUST = """\
-thread '<unnamed>' panicked at /root/.cargo/registry/src/tokenizers-0.22.1/src/models/bpe.rs:12:5:
+thread '<unnamed>' panicked at /build/src/tokenizers-0.22.1/src/models/bpe.rs:12:5:
 index out of bounds: the len is 3 but the index is 7
 note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace"""
 
