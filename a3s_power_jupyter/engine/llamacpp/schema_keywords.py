@@ -66,7 +66,7 @@ def check_keywords(schema: Mapping[str, Any], resolve: Callable[[str], Any]) -> 
     InvalidParameter
         If the converter would ignore a keyword that constrains the answer. The message names it.
     """
-    used = set(constraints(schema))
+    used = constraints(schema)
     if schema.get("format") in _HINTS:
         used.discard("format")
     if schema.get("uniqueItems") is False:
