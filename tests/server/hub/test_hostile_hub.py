@@ -138,7 +138,9 @@ def test_files_with_the_same_path(hub: HostileHub, tmp_path: Path) -> None:
 
 
 def test_a_listing_of_empty_pages_that_refer_to_each_other(hub: HostileHub, tmp_path: Path) -> None:
-    hub.replies = {"tree": reply(b"[]", headers=b'Link: <?cursor=1>; rel="next"\r\n')}
+    # The server closes the connection, and a client that is not told so may use it once more.
+    headers = b'Link: <?cursor=1>; rel="next"\r\nConnection: close\r\n'
+    hub.replies = {"tree": reply(b"[]", headers=headers)}
     with pytest.raises(HubError, match="has no end"):
         pull(hub, tmp_path)
 
