@@ -23,6 +23,28 @@ class Probe(msgspec.Struct, frozen=True, tag="probe"):
     """List this machine's engines and devices. The worker replies with `Probed` and exits."""
 
 
+class PromptCacheSettings(msgspec.Struct, frozen=True):
+    """Limits of the conversations that an engine keeps warm beyond its own cache.
+
+    Attributes
+    ----------
+    memory_bytes : int
+        Bytes of host memory; 0 for none.
+    directory : str
+        Folder for warm conversations of the same weights on disk, which may not exist; empty if
+        they are not kept on disk.
+    weights : str
+        Tells weights apart that were made from the same files; empty for the files themselves.
+    disk_bytes : int
+        Bytes that the folders of all models, next to `directory`, may have together.
+    """
+
+    memory_bytes: int = 0
+    directory: str = ""
+    weights: str = ""
+    disk_bytes: int = 0
+
+
 class Load(msgspec.Struct, frozen=True, tag="load"):
     """Load a model. The worker replies with `Loading` messages, then `Loaded` or `LoadFailed`.
 
@@ -47,6 +69,8 @@ class Load(msgspec.Struct, frozen=True, tag="load"):
         Number of layers of the model; 0 if unknown.
     kv_bytes : int
         Estimated size of the KV cache in bytes; 0 if unknown.
+    prompt_cache : PromptCacheSettings or None
+        Where conversations stay warm; None for the engine's own cache only.
     """
 
     format: Format
@@ -58,6 +82,7 @@ class Load(msgspec.Struct, frozen=True, tag="load"):
     gpu_layers: int | None = None
     layers: int = 0
     kv_bytes: int = 0
+    prompt_cache: PromptCacheSettings | None = None
 
     @property
     def files(self) -> dict[str, Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Iterable
 
 from ..contract.errors import InsufficientMemory, PowerError, ServerBusy
@@ -81,7 +82,11 @@ class Admission:
                     await self._wait_for_change(deadline, newcomer.name)
 
     def free(self, newcomer: Runner) -> int:
-        """Return the bytes that `newcomer` may use; negative if memory is overcommitted.
+        """Return the bytes that `newcomer` may use; negative if memory is overcommitted."""
+        return int(min(self._available(newcomer), self._room(newcomer)))
+
+    def _available(self, newcomer: Runner) -> int:
+        """Return the bytes of memory that are free.
 
         The system counts pages that workers map from files as available, and models that are
         still loading have not used their memory yet. Both are subtracted.
@@ -89,10 +94,13 @@ class Admission:
         admitted = self._others_admitted(newcomer)
         mapped = sum(r.worker.mapped_bytes for r in admitted if r.worker is not None)
         reserved = sum(r.plan.need for r in admitted if r.worker is None or r.info is None)
-        free = self._free_bytes() - mapped - reserved
-        if self._limits.memory:
-            free = min(free, self._limits.memory - sum(r.plan.need for r in admitted))
-        return free
+        return self._free_bytes() - mapped - reserved
+
+    def _room(self, newcomer: Runner) -> float:
+        """Return the bytes that the limit on the sizes of all models leaves."""
+        if not self._limits.memory:
+            return math.inf
+        return self._limits.memory - sum(r.plan.need for r in self._others_admitted(newcomer))
 
     def _others_admitted(self, newcomer: Runner) -> list[Runner]:
         return [r for r in self._runners() if r is not newcomer and r.admitted]
@@ -102,6 +110,7 @@ class Admission:
             policy.Candidate(
                 name=r.name,
                 memory=r.plan.need,
+                frees=max(r.plan.need, r.worker.memory_bytes if r.worker else 0),
                 last_used=r.last_used,
                 busy=r.in_use or not r.ready,
                 pinned=self._pinned(r.name),
@@ -111,7 +120,8 @@ class Admission:
         return policy.decide(
             candidates,
             need=newcomer.plan.need,
-            free=self.free(newcomer),
+            free=self._available(newcomer),
+            room=self._room(newcomer),
             max_models=self._limits.max_models,
         )
 

@@ -58,7 +58,9 @@ class LoadPlan:
         longer registered.
     headroom : int
         Bytes that the worker may use beyond `need`, or beyond what it uses once it is loaded if
-        that is more; 0 for no limit.
+        that is more; 0 for no limit. The prompt cache is not included.
+    prompt_cache : int or None
+        Bytes of memory for warm conversations; None for a share of what is free at the load.
     """
 
     manifest: Manifest
@@ -68,6 +70,7 @@ class LoadPlan:
     keep_alive: float
     renew: Callable[[], Awaitable[LoadPlan]]
     headroom: int = 0
+    prompt_cache: int | None = 0
 
     @property
     def name(self) -> str:

@@ -25,6 +25,9 @@ OVERHEAD_SHARE = 0.05
 #: Least default of the memory that a worker may use beyond the estimate.
 MIN_HEADROOM_BYTES = 2 * 1024**3
 
+#: Largest default of the memory for warm conversations of a model.
+MAX_PROMPT_CACHE_BYTES = 4 * 1024**3
+
 #: Mount point of cgroup v2, which limits the memory of a container.
 CGROUP = Path("/sys/fs/cgroup")
 
@@ -79,6 +82,21 @@ def headroom_bytes(manifest: Manifest, parameters: LoadParameters, setting: int 
     if manifest.format == "gguf":
         return headroom
     return headroom + manifest.size_bytes + 16 * kv_cache_bytes(manifest, parameters)
+
+
+def prompt_cache_bytes(setting: int | None, spare: int) -> int:
+    """Return the bytes of memory for the warm conversations of a model.
+
+    Parameters
+    ----------
+    setting : int or None
+        The setting `prompt_cache`; None for an eighth of `spare`, at most `MAX_PROMPT_CACHE_BYTES`.
+    spare : int
+        Bytes that are free once the model is loaded.
+    """
+    if setting is not None:
+        return setting
+    return max(0, min(spare // 8, MAX_PROMPT_CACHE_BYTES))
 
 
 def total_bytes() -> int:

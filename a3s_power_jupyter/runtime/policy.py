@@ -15,7 +15,10 @@ class Candidate:
     name : str
         Name of the model.
     memory : int
-        Estimated size in memory, in bytes.
+        Estimated size in memory, in bytes; counts against `room`.
+    frees : int
+        Bytes that become free when it is unloaded: its size, and what its requests and its prompt
+        cache have taken beyond that.
     last_used : float
         Time of the last use, in seconds on any clock.
     busy : bool
@@ -26,6 +29,7 @@ class Candidate:
 
     name: str
     memory: int
+    frees: int
     last_used: float
     busy: bool
     pinned: bool
@@ -64,7 +68,9 @@ class Refuse:
 Decision = Fits | Evict | Wait | Refuse
 
 
-def decide(candidates: Iterable[Candidate], *, need: int, free: int, max_models: int) -> Decision:
+def decide(
+    candidates: Iterable[Candidate], *, need: int, free: int, room: float, max_models: int
+) -> Decision:
     """Decide how to make room for a newcomer.
 
     The least recently used models are evicted first. No idle model is evicted while the newcomer
@@ -78,6 +84,8 @@ def decide(candidates: Iterable[Candidate], *, need: int, free: int, max_models:
         Bytes that the newcomer needs.
     free : int
         Bytes that are free now; may be negative.
+    room : float
+        Bytes that a limit on the sizes of all models leaves; may be negative. Infinite without one.
     max_models : int
         Largest number of loaded models; 0 means no limit.
 
@@ -88,21 +96,26 @@ def decide(candidates: Iterable[Candidate], *, need: int, free: int, max_models:
     candidates = list(candidates)
     excess = len(candidates) + 1 - max_models if max_models else 0
     missing = need - free
-    if excess <= 0 and missing <= 0:
+    over = need - room
+    if excess <= 0 and missing <= 0 and over <= 0:
         return Fits()
     evictable = sorted((c for c in candidates if not c.pinned), key=lambda c: (c.busy, c.last_used))
     victims: list[Candidate] = []
     for candidate in evictable:
-        if len(victims) >= excess and _memory(victims) >= missing:
+        if len(victims) >= excess and _frees(victims) >= missing and _memory(victims) >= over:
             break
         victims.append(candidate)
     if len(victims) < excess:
         return Refuse(out_of_memory=False)
-    if _memory(victims) < missing:
+    if _frees(victims) < missing or _memory(victims) < over:
         return Refuse(out_of_memory=True)
     if any(candidate.busy for candidate in victims):
         return Wait()
     return Evict(tuple(candidate.name for candidate in victims))
+
+
+def _frees(candidates: list[Candidate]) -> int:
+    return sum(candidate.frees for candidate in candidates)
 
 
 def _memory(candidates: list[Candidate]) -> int:

@@ -12,13 +12,17 @@ from collections.abc import AsyncIterator, Callable
 from copy import copy
 from dataclasses import dataclass, field
 
+import msgspec
+
 from ..contract.errors import ModelBusy, ModelNotFound, PowerError, WorkerDied, shutting_down
 from ..contract.types import LoadPhase, State
+from ..engine.protocol import Load
 from .admission import Admission
 from .clock import Clock
 from .interfaces import Limits, LoadPlan, Observer, Spawn
 from .lease import Lease
 from .loader import load_into
+from .memory import prompt_cache_bytes
 from .queue import Queue
 from .runner import Runner
 from .steps import Steps
@@ -391,6 +395,7 @@ class Scheduler:
             )
             self._on_progress(runner, "loading", 0.0)
             await self._admission.admit(runner)
+            load = self._with_prompt_cache(load, runner)
             started = self._clock.monotonic()
             worker = await self._spawn(runner.plan, lambda error: self._on_death(runner, error))
             info = await load_into(
@@ -416,6 +421,15 @@ class Scheduler:
         self._log.info("Power: loaded %s in %.2f s", name, seconds)
         self._observer.loaded(name, seconds)
         self._changed(name)
+
+    def _with_prompt_cache(self, load: Load, runner: Runner) -> Load:
+        """Set the size of the prompt cache, which depends on the memory that is free now."""
+        if load.prompt_cache is None:
+            return load
+        spare = self._admission.free(runner) - runner.plan.need
+        memory_bytes = prompt_cache_bytes(runner.plan.prompt_cache, spare)
+        cache = msgspec.structs.replace(load.prompt_cache, memory_bytes=memory_bytes)
+        return msgspec.structs.replace(load, prompt_cache=cache)
 
     def _on_progress(self, runner: Runner, phase: LoadPhase, value: float) -> None:
         runner.phase, runner.progress = phase, value

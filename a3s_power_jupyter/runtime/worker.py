@@ -110,6 +110,7 @@ class Worker:
             context.log,
         )
         context.workers.add(self)
+        self._headroom = plan.headroom
         if plan.headroom:
             self._child.limit_memory(plan.need + plan.headroom)
 
@@ -163,6 +164,9 @@ class Worker:
             If the engine cannot load the model, or if the worker dies (`WorkerDied`).
         """
         self._progress = progress
+        if self._headroom and load.prompt_cache is not None:
+            self._headroom += load.prompt_cache.memory_bytes
+            self._child.limit_memory(self._plan.need + self._headroom)
         self._child.send(load)
         return await asyncio.shield(self._loaded)
 
@@ -240,9 +244,9 @@ class Worker:
 
     def _limit_memory(self, *, on_gpu: bool) -> None:
         """Set the limit for the loaded model, which may have taken more than was estimated."""
-        if self._plan.headroom:
+        if self._headroom:
             used = max(self._plan.need, private_bytes(self.pid))
-            self._child.limit_memory(used + self._plan.headroom, refuse=not on_gpu)
+            self._child.limit_memory(used + self._headroom, refuse=not on_gpu)
 
     def _death(self) -> WorkerDied:
         if self._silent:

@@ -33,7 +33,7 @@ from ..contract.redaction import Redactor
 from ..handlers.context import SETTING, Context
 from ..handlers.metrics import RuntimeMetrics
 from ..handlers.routes import ROUTES
-from ..service.settings import UPSTREAM_KEY_PATTERN, Settings
+from ..service.settings import PROMPT_CACHE_DISK, UPSTREAM_KEY_PATTERN, Settings
 from .activity import ActivityMonitor
 from .environment import Environment
 from .headless import HeadlessServerApp
@@ -135,6 +135,20 @@ class PowerApp(ExtensionApp):
         help="Bytes that the worker of a model may use beyond the estimated size of the model "
         "before it is ended; 0 means no limit. Default: a quarter of the memory of the machine, "
         "but at least 2 GiB.",
+    ).tag(config=True)
+    prompt_cache = Integer(
+        None,
+        min=0,
+        allow_none=True,
+        help="Bytes of memory for the warm conversations of each model, beyond the model's own "
+        "cache; 0 means none, also on disk. Default: an eighth of the memory that is free when "
+        "the model is loaded, but at most 4 GiB.",
+    ).tag(config=True)
+    prompt_cache_disk = Integer(
+        PROMPT_CACHE_DISK,
+        min=0,
+        help="Bytes on disk for the warm conversations of all models that were unloaded; 0 means "
+        "that no prompt is written to disk.",
     ).tag(config=True)
     preload = List(Unicode(), help="Names of models to load when the server starts.").tag(
         config=True
@@ -255,6 +269,8 @@ class PowerApp(ExtensionApp):
             max_queue=self.max_queue,
             memory_limit=self.memory_limit,
             memory_headroom=self.memory_headroom,
+            prompt_cache=self.prompt_cache,
+            prompt_cache_disk=self.prompt_cache_disk,
             preload=tuple(self.preload),
             max_pulls=self.max_pulls,
             remote_timeout=self.remote_timeout,

@@ -11,13 +11,14 @@ from ..contract.parameters import DefaultParameters, LoadParameters, parse_keep_
 from ..contract.types import Manifest
 from ..convert.conversion_manager import GGML_KINDS, ConversionManager
 from ..engine.base import ProgressCallback
-from ..engine.protocol import Load
+from ..engine.protocol import Load, PromptCacheSettings
 from ..engine.registry import require_engine
 from ..runtime.interfaces import LoadPlan
 from ..runtime.memory import headroom_bytes, kv_cache_bytes, needed_bytes
 from ..store.conversions import Conversion
 from ..store.formats.inspection import check_isq
 from ..store.model_store import ModelStore
+from ..store.prompts import prompt_folder
 from ..store.threads import StoreThreads
 from .settings import Settings
 
@@ -67,12 +68,24 @@ class LoadPlanner:
             need=needed_bytes(manifest, parameters),
             keep_alive=keep_alive,
             headroom=headroom,
+            prompt_cache=self._settings.prompt_cache,
             renew=lambda: self._renew(manifest.name, requested),
         )
 
     async def _renew(self, name: str, requested: LoadParameters | None) -> LoadPlan:
         manifest = await self._threads.home.run(self._store.get, name)
         return self.plan(manifest, requested)
+
+    def _prompt_cache(self, manifest: Manifest) -> PromptCacheSettings | None:
+        """Return where a model keeps warm conversations; the scheduler sets the size in memory."""
+        if self._settings.prompt_cache == 0:
+            return None
+        if not self._settings.prompt_cache_disk:
+            return PromptCacheSettings()
+        return PromptCacheSettings(
+            directory=str(prompt_folder(self._settings.home, manifest)),
+            disk_bytes=self._settings.prompt_cache_disk,
+        )
 
     async def _prepare(
         self,
@@ -90,6 +103,7 @@ class LoadPlanner:
             layers=0 if manifest.geometry is UNSET else manifest.geometry.layers,
             kv_bytes=kv_cache_bytes(manifest, parameters),
             notes=_unsupported_settings(manifest),
+            prompt_cache=self._prompt_cache(manifest),
         )
         if manifest.format == "safetensors" and parameters.isq in GGML_KINDS:
             isq = str(parameters.isq)
@@ -98,7 +112,8 @@ class LoadPlanner:
             )
             if conversion.refused is None:
                 blob = str(self._store.blobs.path(conversion.sha256))
-                return msgspec.structs.replace(load, format="gguf", paths=(blob,))
+                load = msgspec.structs.replace(load, format="gguf", paths=(blob,))
+                return _with_weights(load, conversion.sha256)
             notes = (*load.notes, _not_converted(conversion))
             load = msgspec.structs.replace(load, notes=notes)
         paths = await self._threads.files.run(self._store.resolve, manifest)
@@ -125,6 +140,13 @@ def _with_files(load: Load, manifest: Manifest, paths: list[Path]) -> Load:
         names=tuple(file.name for _, file in files if file.role is UNSET),
         mmproj=next((path for path, file in files if file.role == "mmproj"), None),
     )
+
+
+def _with_weights(load: Load, sha256: str) -> Load:
+    if load.prompt_cache is None:
+        return load
+    cache = msgspec.structs.replace(load.prompt_cache, weights=sha256)
+    return msgspec.structs.replace(load, prompt_cache=cache)
 
 
 def _unsupported_settings(manifest: Manifest) -> tuple[str, ...]:

@@ -14,6 +14,9 @@ UPSTREAM_KEY_PATTERN = (
     r"[A-Z0-9_]+_(KEY|TOKEN)"
 )
 
+#: Default of the bytes on disk for warm conversations.
+PROMPT_CACHE_DISK = 2 * 1024**3
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -41,6 +44,12 @@ class Settings:
     memory_headroom : int or None
         Bytes that a worker may use beyond the estimated size of its model; 0 for no limit, None for
         a quarter of the machine's memory, but at least 2 GiB.
+    prompt_cache : int or None
+        Bytes of host memory for the warm conversations of each model; 0 to keep none beyond the
+        model's own cache, None for an eighth of the memory that is free once the model is loaded,
+        but at most 4 GiB.
+    prompt_cache_disk : int
+        Bytes on disk for the warm conversations of all models that were unloaded; 0 for none.
     preload : tuple of str
         Models to load at startup.
     max_pulls : int
@@ -61,6 +70,8 @@ class Settings:
     max_queue: int = 256
     memory_limit: int = 0
     memory_headroom: int | None = None
+    prompt_cache: int | None = None
+    prompt_cache_disk: int = PROMPT_CACHE_DISK
     preload: tuple[str, ...] = ()
     max_pulls: int = 2
     remote_timeout: float = 300.0

@@ -124,6 +124,8 @@ def test_settings_from_variables_and_traits(start_server: Start) -> None:
         "max_queue": "256",
         "memory_limit": "0",
         "memory_headroom": "None",
+        "prompt_cache": "None",
+        "prompt_cache_disk": "2147483648",
         "preload": "()",
         "max_pulls": "2",
         "remote_timeout": "300.0",

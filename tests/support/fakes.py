@@ -92,6 +92,8 @@ class FakeWorker:
         The submitted requests.
     streams : list of Stream
         Their streams.
+    loads : list of Load
+        The commands that `load` received.
     progress : callable or None
         Progress callback of the load.
     stopped : bool
@@ -100,6 +102,8 @@ class FakeWorker:
         Whether `stop` has ended.
     stop_error : PowerError or None
         Error of the requests in progress, as given to `stop`.
+    on_stop : callable
+        Called when `stop` ends.
     """
 
     name: str
@@ -107,14 +111,17 @@ class FakeWorker:
     load_result: asyncio.Future[Loaded] = field(default_factory=asyncio.Future)
     requests: list[Request] = field(default_factory=list)
     streams: list[Stream] = field(default_factory=list)
+    loads: list[Load] = field(default_factory=list)
     progress: ProgressCallback | None = None
     stopped: bool = False
     exited: bool = False
     stop_error: PowerError | None = None
+    on_stop: Callable[[], None] = lambda: None
     memory_bytes: int = 0
     mapped_bytes: int = 0
 
     async def load(self, load: Load, progress: ProgressCallback) -> Loaded:
+        self.loads.append(load)
         self.progress = progress
         return await self.load_result
 
@@ -142,3 +149,4 @@ class FakeWorker:
         for _ in range(3):
             await asyncio.sleep(0)
         self.exited = True
+        self.on_stop()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from a3s_power_jupyter.contract.errors import InsufficientMemory, ServerBusy
+from a3s_power_jupyter.contract.parameters import LoadParameters
+from a3s_power_jupyter.engine.protocol import Load, PromptCacheSettings
 from support.fakes import settle
-from support.scheduler_bench import Bench
+from support.scheduler_bench import Bench, fixed
 
 
 async def test_the_least_recently_used_model_is_evicted(bench: Bench) -> None:
@@ -89,6 +92,16 @@ async def test_eviction_frees_memory_and_the_error_has_numbers_if_that_is_not_en
     assert bench.state("b") == "loaded"
 
 
+async def test_an_idle_model_is_evicted_for_what_its_prompt_cache_has_taken(bench: Bench) -> None:
+    await bench.ask("a", need=100)
+    worker = bench.workers[0]
+    worker.memory_bytes = 500
+    bench.free = 400
+    worker.on_stop = lambda: setattr(bench, "free", 900)
+    await bench.ask("b", need=700)
+    assert bench.state("a") == "unloaded"
+
+
 async def test_mapped_files_do_not_count_as_free(bench: Bench) -> None:
     await bench.ask("a", need=600)
     bench.workers[0].mapped_bytes = 600
@@ -96,6 +109,24 @@ async def test_mapped_files_do_not_count_as_free(bench: Bench) -> None:
     await bench.clock.advance(1)
     await bench.ask("b", need=500)
     assert bench.state("a") == "unloaded"
+
+
+@pytest.mark.parametrize(
+    ("setting", "memory", "expected"), [(None, 0, 100), (None, 500, 37), (77, 500, 77)]
+)
+async def test_a_prompt_cache_gets_an_eighth_of_what_the_model_leaves(
+    setting: int | None, memory: int, expected: int
+) -> None:
+    bench = Bench(max_models=0, memory=memory)
+
+    async def prepare(_progress: object) -> Load:
+        cache = PromptCacheSettings(directory="/prompts", disk_bytes=1)
+        return Load("gguf", ("/a.gguf",), LoadParameters(), prompt_cache=cache)
+
+    plan = replace(bench.plan("a", need=200), prepare=prepare, prompt_cache=setting)
+    await bench.scheduler.load(fixed(plan))
+    load = bench.workers[0].loads[0]
+    assert load.prompt_cache == PromptCacheSettings(expected, "/prompts", disk_bytes=1)
 
 
 async def test_the_memory_of_a_loading_model_is_reserved() -> None:

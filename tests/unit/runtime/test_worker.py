@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import Any
 
@@ -10,13 +11,13 @@ import pytest
 from a3s_power_jupyter.contract.errors import PowerError, ServerBusy, WorkerDied
 from a3s_power_jupyter.contract.parameters import LoadParameters
 from a3s_power_jupyter.contract.types import CompletionRequest, Manifest
-from a3s_power_jupyter.engine.protocol import Ended, Submit
+from a3s_power_jupyter.engine.protocol import Ended, Load, Loaded, PromptCacheSettings, Submit
 from a3s_power_jupyter.runtime import worker as module
 from a3s_power_jupyter.runtime.clock import SystemClock
 from a3s_power_jupyter.runtime.interfaces import LoadPlan
 from a3s_power_jupyter.runtime.stopped import use_stopped
 from a3s_power_jupyter.runtime.worker import Worker, WorkerContext
-from support.fakes import FakeClock
+from support.fakes import FakeClock, settle
 
 
 class RecordingChild:
@@ -36,12 +37,12 @@ def models_of(worker: Worker) -> list[int]:
     return [command.models for command in commands if isinstance(command, Submit)]
 
 
-def new_worker(name: str, context: WorkerContext) -> Worker:
+def new_worker(name: str, context: WorkerContext, *, need: int = 1, headroom: int = 0) -> Worker:
     async def never(*_arguments: object) -> Any:
         raise NotImplementedError
 
     manifest = Manifest(name, "gguf", created=1)
-    plan = LoadPlan(manifest, LoadParameters(), never, 1, 300.0, never)
+    plan = LoadPlan(manifest, LoadParameters(), never, need, 300.0, never, headroom)
     return Worker(plan, lambda _error: None, context)
 
 
@@ -126,3 +127,26 @@ async def test_requests_learn_why_their_model_was_unloaded(
         with pytest.raises(error, match=message):
             await anext(aiter(stream))
     assert deaths == []
+
+
+async def test_the_memory_limit_includes_the_prompt_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits: list[int] = []
+
+    class LimitedChild(RecordingChild):
+        pid = 0
+
+        def limit_memory(self, limit: int, *, refuse: bool = False) -> None:
+            limits.append(limit)
+
+    monkeypatch.setattr(module, "Child", LimitedChild)
+    monkeypatch.setattr(module, "private_bytes", lambda _pid: 70)
+    context = WorkerContext(120, FakeClock(), dict, logging.getLogger("test"))
+    worker = new_worker("a", context, need=50, headroom=10)
+    cache = PromptCacheSettings(memory_bytes=5)
+    loading = asyncio.ensure_future(
+        worker.load(Load("gguf", (), LoadParameters(), prompt_cache=cache), lambda _value: None)
+    )
+    await settle()
+    worker._on_reply(Loaded(slots=1, num_ctx=128, device="cpu"))
+    await loading
+    assert limits == [60, 65, 85]

@@ -12,18 +12,25 @@ from a3s_power_jupyter.contract.errors import InvalidISQ
 from a3s_power_jupyter.contract.parameters import DefaultParameters, LoadParameters
 from a3s_power_jupyter.contract.types import Manifest
 from a3s_power_jupyter.convert.conversion_manager import ConversionManager
+from a3s_power_jupyter.engine.protocol import PromptCacheSettings
 from a3s_power_jupyter.service.load_plan import LoadPlanner
 from a3s_power_jupyter.service.settings import Settings
 from a3s_power_jupyter.store.model_store import ModelStore
+from a3s_power_jupyter.store.prompts import prompt_folder
 from a3s_power_jupyter.store.threads import StoreThreads
 
 
 @pytest.fixture
 def planner(tmp_path: Path) -> LoadPlanner:
-    store = ModelStore(tmp_path)
-    threads = StoreThreads(tmp_path)
-    conversions = ConversionManager(tmp_path, store, threads, 1.0, logging.getLogger("tests"))
-    return LoadPlanner(Settings(tmp_path, keep_alive=300.0), store, threads, conversions)
+    return planner_for(Settings(tmp_path, keep_alive=300.0))
+
+
+def planner_for(settings: Settings) -> LoadPlanner:
+    home = settings.home
+    store = ModelStore(home)
+    threads = StoreThreads(home)
+    conversions = ConversionManager(home, store, threads, 1.0, logging.getLogger("tests"))
+    return LoadPlanner(settings, store, threads, conversions)
 
 
 def manifest(**defaults: object) -> Manifest:
@@ -49,3 +56,22 @@ def test_a_gguf_model_is_not_quantized_on_load(planner: LoadPlanner) -> None:
     with pytest.raises(InvalidISQ) as caught:
         planner.plan(manifest(), LoadParameters(isq="Q4K"))
     assert caught.value.param == "isq"
+
+
+async def prompt_cache_of(settings: Settings) -> PromptCacheSettings | None:
+    plan = planner_for(settings).plan(manifest())
+    assert plan.prompt_cache == settings.prompt_cache
+    return (await plan.prepare(lambda _progress: None)).prompt_cache
+
+
+async def test_warm_conversations_are_kept_in_memory_and_on_disk(tmp_path: Path) -> None:
+    folder = str(prompt_folder(tmp_path, manifest()))
+    assert Path(folder).parent == tmp_path / "prompts"
+    settings = await prompt_cache_of(Settings(tmp_path, prompt_cache_disk=5))
+    assert settings == PromptCacheSettings(directory=folder, disk_bytes=5)
+
+
+async def test_warm_conversations_can_be_switched_off(tmp_path: Path) -> None:
+    assert await prompt_cache_of(Settings(tmp_path, prompt_cache=0)) is None
+    in_memory = await prompt_cache_of(Settings(tmp_path, prompt_cache_disk=0))
+    assert in_memory == PromptCacheSettings()
