@@ -40,6 +40,9 @@ ISQ_KINDS = ("Q4_0", "Q4K", "Q6K", "Q8_0", "HQQ4", "HQQ8", "none")
 #: Element types of llama.cpp's KV cache. Quantized types need flash attention.
 KVCacheType = Literal["f32", "f16", "bf16", "q8_0", "q4_0"]
 
+#: A `seed` that means a random one, as for llama.cpp's server.
+RANDOM_SEED = -1
+
 #: Default context length in tokens, unless the model supports fewer. The KV cache is allocated in
 #: full when a model is loaded, and the 128 k of recent models would take gigabytes.
 DEFAULT_NUM_CTX = 8192

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 from ..contract.errors import InsufficientMemory, PowerError
 from ..contract.types import Item, Request
-from .protocol import Load, Loaded
+from .protocol import Load, Loaded, Stats
 from .threads import CpuThreads
 
 #: Receives the progress of a load, from 0 to 1.
@@ -92,6 +92,10 @@ class Engine(ABC, Generic[Prepared]):
             If the engine cannot go on, for example because a GPU no longer responds. The worker
             then exits.
         """
+
+    def stats(self) -> Stats | None:
+        """Return the use of the caches, or None if the engine has none. Called between steps."""
+        return None
 
     @property
     @abstractmethod

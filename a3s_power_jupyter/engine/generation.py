@@ -18,10 +18,13 @@ from ..contract.types import (
     Finished,
     FinishReason,
     Item,
+    Reading,
     Sampling,
     Started,
+    Timings,
     TokenLogprob,
 )
+from .stopwatch import Stopwatch
 
 # Sampling defaults of llama.cpp's own tools (common/common.h, common_params_sampling).
 DEFAULT_TEMPERATURE = 0.8
@@ -52,6 +55,8 @@ class Generation(Generic[S]):
         Prompt tokens that an earlier request left in the KV cache.
     next_token : int or None
         The last sampled token, which is not in the KV cache yet. None during prefill.
+    num_sent_tokens : int
+        Output tokens that are part of the text returned so far.
     finished : bool
         True once the final item has been returned.
     """
@@ -66,9 +71,11 @@ class Generation(Generic[S]):
     num_cached_tokens: int = 0
     num_computed_tokens: int = 0
     num_output_tokens: int = 0
+    num_sent_tokens: int = 0
     next_token: int | None = None
     finished: bool = False
     logprobs: list[TokenLogprob] = field(default_factory=list)
+    stopwatch: Stopwatch = field(default_factory=Stopwatch)
 
     @classmethod
     def from_request(
@@ -100,6 +107,31 @@ class Generation(Generic[S]):
     def prefilling(self) -> bool:
         return self.next_token is None
 
+    @property
+    def timings(self) -> Timings:
+        """The timings so far."""
+        return Timings(
+            prompt_n=len(self.prompt) - self.num_cached_tokens,
+            prompt_ms=self.stopwatch.prompt_ms,
+            predicted_n=self.num_output_tokens,
+            predicted_ms=self.stopwatch.predicted_ms,
+            cache_n=self.num_cached_tokens,
+        )
+
+    def begin(self, num_cached_tokens: int = 0) -> None:
+        """Start to read the prompt, or start again, after the tokens that are cached."""
+        self.num_cached_tokens = self.num_computed_tokens = num_cached_tokens
+        self.stopwatch.begin()
+
+    def reading(self) -> list[Item]:
+        """Return the items to send after a step that has read a part of the prompt."""
+        wanted = self.sampling.return_progress and self.prefilling
+        return [self._progress()] if wanted and self.stopwatch.report_is_due() else []
+
+    def _progress(self) -> Reading:
+        cached = self.num_cached_tokens
+        return Reading(self.num_computed_tokens, len(self.prompt), cached, self.stopwatch.prompt_ms)
+
     def accept(self, token: int, piece: bytes, logprob: TokenLogprob | None) -> list[Item]:
         """Add a sampled token and return the items to send for it.
 
@@ -108,8 +140,7 @@ class Generation(Generic[S]):
         piece : bytes
             The token's contribution to the text, possibly part of a character.
         """
-        items = self._first_items()
-        self.next_token = token
+        items = self._sampled(token)
         self.num_output_tokens += 1
         if logprob is not None:
             self.logprobs.append(logprob)
@@ -122,15 +153,21 @@ class Generation(Generic[S]):
 
     def accept_eos(self, token: int) -> list[Item]:
         """Finish at a sampled end-of-generation token and return the items to send."""
-        items = self._first_items()
+        return self._sampled(token) + self._finish("stop")
+
+    def _sampled(self, token: int) -> list[Item]:
+        """Note a sampled token, and return the items that precede the first one."""
+        is_first = self.prefilling
         self.next_token = token
-        return items + self._finish("stop")
+        self.stopwatch.token()
+        return self._first_items() if is_first else []
 
     def _first_items(self) -> list[Item]:
-        if not self.prefilling:
-            return []
-        started = Started(len(self.prompt), self.num_cached_tokens)
-        return [started, Delta(self.echo)] if self.echo else [started]
+        items: list[Item] = [self._progress()] if self.sampling.return_progress else []
+        items.append(Started(len(self.prompt), self.num_cached_tokens))
+        if self.echo:
+            items.append(Delta(self.echo, tokens=0))
+        return items
 
     def _delta(self, text: str) -> list[Item]:
         """Return the text as a Delta with the log-probabilities collected since the last one."""
@@ -138,12 +175,15 @@ class Generation(Generic[S]):
         if not text and not (wants_logprobs and self.logprobs):
             return []
         logprobs, self.logprobs = self.logprobs, []
-        return [Delta(text, logprobs if wants_logprobs else None)]
+        tokens = self.num_output_tokens - self.num_sent_tokens
+        self.num_sent_tokens = self.num_output_tokens
+        timings = self.timings if self.sampling.timings_per_token else None
+        return [Delta(text, logprobs if wants_logprobs else None, tokens, timings)]
 
     def _finish(self, reason: FinishReason) -> list[Item]:
         self.finished = True
         usage = len(self.prompt), self.num_output_tokens, self.num_cached_tokens
-        return [*self._delta(self.text.finish()), Finished(reason, *usage)]
+        return [*self._delta(self.text.finish()), Finished(reason, *usage, self.timings)]
 
 
 def _echo(request: ChatRequest | CompletionRequest, token_to_piece: Callable[[int], bytes]) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 from msgspec.msgpack import Decoder
 
 from ..contract.parameters import LoadParameters
@@ -170,6 +171,25 @@ class Output(msgspec.Struct, frozen=True, tag="output"):
     item: Item
 
 
+class Stats(msgspec.Struct, frozen=True, tag="stats"):
+    """Use of the engine's caches; sent when it has changed, at most once a second.
+
+    Attributes
+    ----------
+    cache_tokens : int
+        Tokens in the KV cache, including those that wait for another request with this prefix.
+    cache_capacity : int
+        Tokens that the KV cache can hold; UNSET if it has no fixed size.
+    prompt_cache_bytes : int
+        Host memory of the prefixes that were moved out of the KV cache; UNSET if the engine moves
+        none.
+    """
+
+    cache_tokens: int
+    cache_capacity: int | UnsetType = UNSET
+    prompt_cache_bytes: int | UnsetType = UNSET
+
+
 class Alive(msgspec.Struct, frozen=True, tag="alive"):
     """The worker computes. It sends at least one message a second while it has requests."""
 
@@ -181,5 +201,5 @@ class Ended(msgspec.Struct, frozen=True, tag="ended"):
     error: dict[str, Any] | None = None
 
 
-Reply = Probed | Loading | Loaded | LoadFailed | Output | Alive | Ended
+Reply = Probed | Loading | Loaded | LoadFailed | Output | Stats | Alive | Ended
 REPLY_DECODER: Decoder[Reply] = Decoder(Reply)

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from ..contract.parameters import DefaultParameters
+from ..contract.parameters import RANDOM_SEED, DefaultParameters
 from ..contract.types import Manifest, Route, Upstream
 
 #: Fields that mean nothing to an upstream.
@@ -45,6 +45,8 @@ def outgoing(manifest: Manifest, route: Route, body: dict[str, Any]) -> dict[str
         defaults.pop("max_tokens", None)
     for field, value in defaults.items():
         sent.setdefault(field, value)
+    if sent.get("seed") == RANDOM_SEED:  # which may be a seed like any other for the upstream
+        del sent["seed"]
     return _with_system(manifest.default_parameters, sent)
 
 

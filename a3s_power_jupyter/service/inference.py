@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager
-from typing import Any, TypeAlias
+from typing import Any
 
 import msgspec
 from msgspec import UNSET
 
-from ..contract.parameters import DefaultParameters
+from ..contract.parameters import RANDOM_SEED, DefaultParameters
 from ..contract.types import (
     ChatRequest,
     CompletionRequest,
     Delta,
     Embedded,
     EmbeddingRequest,
-    Finished,
+    GenerationItem,
     Manifest,
     Request,
     Route,
     Sampling,
-    Started,
 )
 from ..remote import Upstreams
 from ..runtime.interfaces import WorkerHandle
@@ -32,8 +31,6 @@ from ..runtime.stream import Stream
 from .load_plan import LoadPlanner
 from .merging import merge
 from .read_ahead import read_ahead
-
-GenerationItem: TypeAlias = Started | Delta | Finished
 
 
 class Inference:
@@ -186,7 +183,10 @@ _SAMPLING_DEFAULTS = tuple(
 def with_defaults(
     request: ChatRequest | CompletionRequest, defaults: DefaultParameters
 ) -> ChatRequest | CompletionRequest:
-    """Fill in the model's defaults: unset sampling fields, and a chat's missing system prompt."""
+    """Fill in the model's defaults: unset sampling fields, and a chat's missing system prompt.
+
+    The seed of the result is that of the request's choice, or UNSET for a random one.
+    """
     values = {
         field: getattr(defaults, field)
         for field in _SAMPLING_DEFAULTS
@@ -195,10 +195,18 @@ def with_defaults(
     if "stop" in values:
         stop = values["stop"]
         values["stop"] = (stop,) if isinstance(stop, str) else tuple(stop)
-    sampling = msgspec.structs.replace(request.sampling, **values)
+    sampling = _seeded(msgspec.structs.replace(request.sampling, **values))
     if isinstance(request, CompletionRequest):
         return msgspec.structs.replace(request, sampling=sampling)
     messages = request.messages
     if defaults.system is not UNSET and all(m.get("role") != "system" for m in messages):
         messages = [{"role": "system", "content": defaults.system}, *messages]
     return msgspec.structs.replace(request, sampling=sampling, messages=messages)
+
+
+def _seeded(sampling: Sampling) -> Sampling:
+    """Replace `RANDOM_SEED` by UNSET, and add the choice to any other seed."""
+    seed = sampling.seed
+    if seed is not UNSET:
+        seed = UNSET if seed == RANDOM_SEED else seed + sampling.choice
+    return msgspec.structs.replace(sampling, seed=seed, choice=0)

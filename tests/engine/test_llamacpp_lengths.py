@@ -17,7 +17,6 @@ from a3s_power_jupyter.contract.types import (
     CompletionRequest,
     Embedded,
     EmbeddingRequest,
-    Finished,
     Sampling,
 )
 from a3s_power_jupyter.engine.llamacpp import LlamaCppEngine
@@ -25,6 +24,7 @@ from a3s_power_jupyter.engine.protocol import Load
 from a3s_power_jupyter.store.formats.gguf_model import describe_gguf
 from support import tiny_gguf
 from support.engine_runs import run
+from support.items import counts
 
 POSITIONS = 40
 
@@ -71,6 +71,6 @@ def test_prompts(tmp_path: Path, num_ctx: int | None) -> None:
     endless = Sampling(temperature=0.0, logit_bias={257: -1000.0})
     lists = run(engine, CompletionRequest([5, 9], endless), CompletionRequest([7] * 30, endless))
     for items, prompt in zip(lists, (2, 30), strict=True):
-        assert items[-1] == Finished("length", prompt, POSITIONS - prompt, 0)
+        assert counts(items[-1]) == ("length", prompt, POSITIONS - prompt, 0)
     with pytest.raises(ContextLengthExceeded, match="holds 40"):
         engine.prepare(1, CompletionRequest([7] * POSITIONS))

@@ -9,11 +9,12 @@ import pytest
 
 from a3s_power_jupyter.contract.errors import ContextLengthExceeded
 from a3s_power_jupyter.contract.parameters import LoadParameters
-from a3s_power_jupyter.contract.types import CompletionRequest, Finished, Sampling
+from a3s_power_jupyter.contract.types import CompletionRequest, Sampling
 from a3s_power_jupyter.engine.protocol import Load
 from a3s_power_jupyter.engine.transformers import TransformersEngine
 from a3s_power_jupyter.store.formats.model_directory import describe_directory
 from support.engine_runs import run
+from support.items import counts
 from support.tiny_models import byte_level, make
 
 POSITIONS = 40
@@ -48,6 +49,6 @@ def test_answers_end_at_the_last_position(tmp_path: Path, family: str) -> None:
     endless = Sampling(temperature=0.0, logit_bias=dict.fromkeys(engine._eos_token_ids, -10000.0))
     lists = run(engine, CompletionRequest([5, 9], endless), CompletionRequest([7] * 30, endless))
     for items, prompt in zip(lists, (2, 30), strict=True):
-        assert items[-1] == Finished("length", prompt, limit - prompt, 0)
+        assert counts(items[-1]) == ("length", prompt, limit - prompt, 0)
     with pytest.raises(ContextLengthExceeded, match=f"holds {limit}"):
         engine.prepare(1, CompletionRequest([7] * limit))

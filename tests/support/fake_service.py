@@ -29,7 +29,7 @@ from a3s_power_jupyter.contract.parameters import DefaultParameters, LoadParamet
 from a3s_power_jupyter.contract.types import (
     Delta,
     Embedded,
-    Finished,
+    GenerationItem,
     Manifest,
     ManifestProblem,
     Model,
@@ -44,6 +44,7 @@ from a3s_power_jupyter.contract.types import (
 )
 from a3s_power_jupyter.handlers import event_stream
 from a3s_power_jupyter.service.merging import merge
+from support.items import finished
 
 #: Bytes of the blocks that `UncollectedService` counts.
 LARGE_BLOCK = 500_000
@@ -211,13 +212,13 @@ class FakeInference:
 
     async def generate(
         self, manifest: Manifest, requests: Sequence[object], keep_alive: float | None
-    ) -> AsyncGenerator[tuple[int, Started | Delta | Finished], None]:
+    ) -> AsyncGenerator[tuple[int, GenerationItem], None]:
         texts = (self._text(manifest.name) for _ in requests)
         async with aclosing(merge(texts, min(4, len(requests)))) as items:
             async for item in items:
                 yield item
 
-    async def _text(self, name: str) -> AsyncGenerator[Started | Delta | Finished, None]:
+    async def _text(self, name: str) -> AsyncGenerator[GenerationItem, None]:
         self.active += 1
         try:
             if name == "busy":
@@ -234,7 +235,7 @@ class FakeInference:
                 yield Delta("x" * 4096)
                 self.generated_bytes += 4096
                 await asyncio.sleep(0.001)
-            yield Finished("stop", 3, 1, 0)
+            yield finished("stop", 3, 1, 0)
         finally:
             self.active -= 1
             self.calls.append([name, "closed"])
@@ -281,13 +282,13 @@ class LargeService(FakeService):
 
 
 class LargeInference(FakeInference):
-    async def _text(self, name: str) -> AsyncGenerator[Started | Delta | Finished, None]:
+    async def _text(self, name: str) -> AsyncGenerator[GenerationItem, None]:
         alternatives = [(f"word{i}", [119, 111, 114, 100], -0.123456789 * i) for i in range(20)]
         yield Started(3, 0)
         for _ in range(200):
             yield Delta("word0", [TokenLogprob("word0", [119], -0.1234, alternatives)])
             await asyncio.sleep(0)
-        yield Finished("length", 3, 200, 0)
+        yield finished("length", 3, 200, 0)
 
     async def embed(
         self, manifest: Manifest, request: object, keep_alive: float | None

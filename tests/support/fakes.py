@@ -10,10 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from a3s_power_jupyter.contract.errors import PowerError, WorkerDied
-from a3s_power_jupyter.contract.types import Delta, Finished, Request, Started
+from a3s_power_jupyter.contract.types import Delta, Request, Started
 from a3s_power_jupyter.engine.base import ProgressCallback
 from a3s_power_jupyter.engine.protocol import Ended, Load, Loaded
 from a3s_power_jupyter.runtime.stream import Stream
+from support.items import finished
 
 
 @dataclass(eq=False)
@@ -141,7 +142,7 @@ class FakeWorker:
 
     def answer(self, text: str = "hello") -> None:
         """Complete the latest request."""
-        for item in (Started(1, 0), Delta(text), Finished("stop", 1, 1, 0), Ended(0)):
+        for item in (Started(1, 0), Delta(text), finished("stop", 1, 1, 0), Ended(0)):
             self.streams[-1].push(item)
 
     async def stop(self, error: PowerError | None = None) -> None:

@@ -19,7 +19,6 @@ from a3s_power_jupyter.contract.types import (
     Delta,
     Embedded,
     EmbeddingRequest,
-    Finished,
     Manifest,
     RegisterRequest,
     Request,
@@ -31,6 +30,7 @@ from a3s_power_jupyter.runtime.stream import Stream
 from a3s_power_jupyter.store.threads import Threads
 from a3s_power_jupyter.store.work import Work
 from support.fakes import FakeWorker
+from support.items import finished
 
 #: More steps than any operation takes. An operation that takes longer hangs.
 LIMIT = 400
@@ -87,10 +87,10 @@ class StepWorker(FakeWorker):
             self._soon(stream, Started(1, 0), Delta("a"))
             held = asyncio.ensure_future(self.release.wait())
             held.add_done_callback(
-                lambda _: self._soon(stream, Finished("stop", 1, 1, 0), Ended(0))
+                lambda _: self._soon(stream, finished("stop", 1, 1, 0), Ended(0))
             )
         else:
-            items = (Started(1, 0), Delta("a"), Delta("b"), Finished("stop", 1, 2, 0), Ended(0))
+            items = (Started(1, 0), Delta("a"), Delta("b"), finished("stop", 1, 2, 0), Ended(0))
             self._soon(stream, *items)
         return stream
 

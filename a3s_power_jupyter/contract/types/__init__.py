@@ -15,11 +15,14 @@ from .inference_data import (
     EmbeddingRequest,
     Finished,
     FinishReason,
+    GenerationItem,
     Item,
+    Reading,
     Request,
     Route,
     Sampling,
     Started,
+    Timings,
     TokenLogprob,
 )
 from .model_info import (
@@ -52,6 +55,7 @@ __all__ = [
     "FinishReason",
     "Finished",
     "Format",
+    "GenerationItem",
     "Geometry",
     "Item",
     "LoadPhase",
@@ -62,6 +66,7 @@ __all__ = [
     "PullRequest",
     "PullStatus",
     "PulledFile",
+    "Reading",
     "RegisterRequest",
     "Removable",
     "Request",
@@ -71,6 +76,7 @@ __all__ = [
     "Started",
     "State",
     "StoredFile",
+    "Timings",
     "TokenLogprob",
     "Upstream",
 ]

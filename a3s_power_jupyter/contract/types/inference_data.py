@@ -21,6 +21,12 @@ class Sampling(msgspec.Struct, frozen=True):
     ----------
     logprobs : int
         Number of alternatives to return for each token.
+    return_progress : bool
+        Whether to return `Reading` items.
+    timings_per_token : bool
+        Whether each `Delta` has the timings so far.
+    choice : int
+        Index among the choices for the same prompt. It is added to the seed, so that they differ.
     """
 
     temperature: float | UnsetType = UNSET
@@ -36,6 +42,9 @@ class Sampling(msgspec.Struct, frozen=True):
     logit_bias: dict[int, float] | UnsetType = UNSET
     logprobs: int | UnsetType = UNSET
     json_schema: dict[str, Any] | UnsetType = UNSET
+    return_progress: bool = False
+    timings_per_token: bool = False
+    choice: int = 0
 
 
 class ChatRequest(msgspec.Struct, frozen=True, tag="chat"):
@@ -108,6 +117,53 @@ class TokenLogprob(msgspec.Struct, frozen=True):
     top: list[tuple[str, list[int], float]]
 
 
+class Timings(msgspec.Struct, frozen=True):
+    """How long a request took in the engine, as in the replies of llama.cpp's server.
+
+    Attributes
+    ----------
+    prompt_n : int
+        Prompt tokens that were computed.
+    prompt_ms : float
+        Milliseconds from the moment the engine began with the prompt to the first sampled token.
+    predicted_n : int
+        Generated tokens.
+    predicted_ms : float
+        Milliseconds from the first to the last sampled token.
+    cache_n : int
+        Prompt tokens that were in the prefix cache.
+    """
+
+    prompt_n: int
+    prompt_ms: float
+    predicted_n: int
+    predicted_ms: float
+    cache_n: int
+
+
+class Reading(msgspec.Struct, frozen=True, tag="reading"):
+    """Progress in reading a prompt, for requests with `Sampling.return_progress`.
+
+    It comes at most twice a second, and once when the prompt is read.
+
+    Attributes
+    ----------
+    processed : int
+        Tokens that are read, including the cached ones.
+    total : int
+        Tokens of the prompt.
+    cached : int
+        Tokens that were in the prefix cache.
+    time_ms : float
+        Milliseconds since the engine began with the prompt.
+    """
+
+    processed: int
+    total: int
+    cached: int
+    time_ms: float
+
+
 class Started(msgspec.Struct, frozen=True, tag="started"):
     """The prompt is processed and generation begins.
 
@@ -121,11 +177,21 @@ class Started(msgspec.Struct, frozen=True, tag="started"):
     cached_tokens: int
 
 
-class Delta(msgspec.Struct, frozen=True, tag="delta"):
-    """Generated text: whole characters, without any part of a stop string."""
+class Delta(msgspec.Struct, frozen=True, tag="delta", omit_defaults=True):
+    """Generated text: whole characters, without any part of a stop string.
+
+    Attributes
+    ----------
+    tokens : int
+        Tokens that were generated since the last `Delta`; 0 for the echoed prompt.
+    timings : Timings or None
+        The timings so far, for requests with `Sampling.timings_per_token`.
+    """
 
     text: str
     logprobs: list[TokenLogprob] | None = None
+    tokens: int = 1
+    timings: Timings | None = None
 
 
 class Finished(msgspec.Struct, frozen=True, tag="finished"):
@@ -135,6 +201,7 @@ class Finished(msgspec.Struct, frozen=True, tag="finished"):
     prompt_tokens: int
     completion_tokens: int
     cached_tokens: int
+    timings: Timings
 
 
 class Embedded(msgspec.Struct, frozen=True, tag="embedded"):
@@ -153,4 +220,6 @@ class Embedded(msgspec.Struct, frozen=True, tag="embedded"):
     prompt_tokens: int
 
 
-Item = Started | Delta | Finished | Embedded
+#: The items of a reply with text.
+GenerationItem = Reading | Started | Delta | Finished
+Item = GenerationItem | Embedded

@@ -18,7 +18,7 @@ from ...contract.types import ChatRequest, CompletionRequest, EmbeddingRequest, 
 from ..base import Engine, ProgressCallback, StepOutput, request_error
 from ..checks import check_prompt
 from ..generation import Generation
-from ..protocol import Load, Loaded
+from ..protocol import Load, Loaded, Stats
 from ..rendering.renderer import renderer
 from ..template import ChatTemplate, as_parts, as_text, require_template
 from .backend import free_gpu_bytes, install_log, list_devices
@@ -129,6 +129,9 @@ class LlamaCppEngine(Engine[TextJob | EmbeddingJob]):
         if self._slots is not None:
             self._slots.reset()
 
+    def stats(self) -> Stats | None:
+        return None if self._slots is None else self._slots.stats()
+
     @property
     def idle(self) -> bool:
         return self._embedder.idle and not (self._slots and self._slots.active)
@@ -203,6 +206,7 @@ class LlamaCppEngine(Engine[TextJob | EmbeddingJob]):
         nan: list[tuple[Slot, Generation[Sampler], PowerError]] = []
         for slot, generation in slots.active:
             if slot.seq_id not in rows:
+                outputs += [(generation.id, item) for item in generation.reading()]
                 continue
             try:
                 outputs += self._sample(slots, slot, generation, rows[slot.seq_id])

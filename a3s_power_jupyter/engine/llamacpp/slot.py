@@ -11,6 +11,7 @@ import llama_cpp as lc
 from msgspec import UNSET
 
 from ..generation import Generation
+from ..protocol import Stats
 from ..threads import CpuThreads
 from .backend import compute_error
 from .decoder import Decoder
@@ -110,8 +111,7 @@ class SlotPool:
         """
         free = [slot for slot in self._slots if slot.generation is None]
         slot = max(free, key=lambda s: (s.common_prefix(prompt.tokens), -s.last_used))
-        n_cached = self._reuse(slot, generation, prompt)
-        generation.num_cached_tokens = generation.num_computed_tokens = n_cached
+        generation.begin(self._reuse(slot, generation, prompt))
         self._clock += 1
         slot.last_used = self._clock
         slot.erased = False
@@ -152,7 +152,7 @@ class SlotPool:
     def restart(self, slot: Slot, generation: Generation[Sampler]) -> None:
         """Erase a slot and compute the prompt of its request again."""
         self.erase(slot)
-        generation.num_cached_tokens = generation.num_computed_tokens = 0
+        generation.begin()
 
     def _state(self, slot: Slot) -> Any:
         """Return a copy of a slot's cache."""
@@ -167,6 +167,11 @@ class SlotPool:
             self.release(slot)
             slot.truncate(0)
         lc.llama_memory_clear(lc.llama_get_memory(self.context), True)
+
+    def stats(self) -> Stats:
+        """Return how many tokens are in the cache, and how many it can hold."""
+        tokens = sum(len(slot.tokens) for slot in self._slots)
+        return Stats(tokens, int(lc.llama_n_ctx(self.context)))
 
     def next_image(self) -> tuple[Slot, Generation[Sampler], ImageChunk] | None:
         """Return the first prompt that has reached an image, with the image."""

@@ -181,6 +181,8 @@ class TransformersEngine(Engine[ActiveRequest]):
     def _prefill(self, active: ActiveRequest) -> list[StepOutput]:
         """Compute a chunk of a prompt, and sample the first token after the last chunk."""
         generation = active.generation
+        if generation.num_computed_tokens == 0:
+            generation.begin()
         start, prompt = generation.num_computed_tokens, generation.prompt
         end = len(prompt) if active.inputs else start + self._prefill_chunk
         chunk = prompt[start:end]
@@ -195,7 +197,7 @@ class TransformersEngine(Engine[ActiveRequest]):
         generation.num_computed_tokens += len(chunk)
         if generation.num_computed_tokens < len(prompt):
             self._prefilling.append(self._prefilling.pop(0))  # prompts take turns
-            return []
+            return [(generation.id, item) for item in generation.reading()]
         self._prefilling.remove(active)
         outputs = self._sample(active, logits[0].numpy())
         if not generation.finished:

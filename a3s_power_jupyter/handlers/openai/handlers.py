@@ -8,11 +8,11 @@ from contextlib import aclosing
 from typing import Any, ClassVar
 
 from ...contract.errors import InvalidParameter
-from ...contract.types import Delta, Finished, Manifest, Route
+from ...contract.types import Delta, Finished, GenerationItem, Manifest, Route
 from .. import metrics
 from ..auth import allowed
 from ..event_stream import EventStreamHandler
-from .replies import ChatReply, CompletionReply, GenerationItem, GenerationReply, embedding_reply
+from .replies import ChatReply, CompletionReply, GenerationReply, embedding_reply
 from .requests import EmbeddingCall, GenerationCall, read_chat, read_completion, read_embedding
 
 DONE = b"data: [DONE]\n\n"

@@ -17,10 +17,8 @@ from typing import Any, ClassVar
 import msgspec
 
 from ...contract.errors import InvalidParameter
-from ...contract.types import Delta, Embedded, Finished, Started, TokenLogprob
+from ...contract.types import Delta, Embedded, Finished, GenerationItem, Started, TokenLogprob
 from .requests import EmbeddingCall, GenerationCall
-
-GenerationItem = Started | Delta | Finished
 
 #: Makes an array from its items: ``list`` for a chunk, ``iter`` for a whole reply.
 ArrayType = Callable[[Iterable[Any]], Any]

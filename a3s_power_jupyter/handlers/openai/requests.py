@@ -161,11 +161,8 @@ def _generation(
 
 
 def _nth(request: ChatRequest | CompletionRequest, i: int) -> ChatRequest | CompletionRequest:
-    """Return `request` for choice `i`, with another seed so that the choices differ."""
-    seed = request.sampling.seed
-    if seed is UNSET or i == 0:
-        return request
-    sampling = msgspec.structs.replace(request.sampling, seed=seed + i)
+    """Return `request` for choice `i`."""
+    sampling = msgspec.structs.replace(request.sampling, choice=i)
     return msgspec.structs.replace(request, sampling=sampling)
 
 

@@ -10,29 +10,53 @@ from a3s_power_jupyter.contract.errors import ContextLengthExceeded, InvalidPara
 from a3s_power_jupyter.contract.types import (
     CompletionRequest,
     Delta,
-    Finished,
+    Reading,
     Sampling,
     Started,
+    Timings,
     TokenLogprob,
 )
 from a3s_power_jupyter.engine.checks import check_prompt, check_token_ids
 from a3s_power_jupyter.engine.generation import Generation, TextStream
+from a3s_power_jupyter.engine.stopwatch import Stopwatch
+from support.items import counts
 
 LOGPROB = TokenLogprob("a", [97], -0.5, [])
 
 
-def generation(*, num_ctx: int = 100, echo: bool = False, **sampling: Any) -> Generation[None]:
+class Clock:
+    """A clock that the test sets."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def generation(
+    *, num_ctx: int = 100, echo: bool = False, cached: int = 0, **sampling: Any
+) -> Generation[None]:
+    """Return a generation that has begun with its prompt."""
     request = CompletionRequest([1, 2, 3], Sampling(**sampling), echo=echo)
-    return Generation.from_request(
+    state: Generation[None] = Generation.from_request(
         7, request, [1, 2, 3], None, num_ctx=num_ctx, token_to_piece=lambda token: b"<%d>" % token
     )
+    state.begin(cached)
+    return state
+
+
+def timed(clock: Clock, **arguments: Any) -> Generation[None]:
+    """Return a generation that is measured with `clock`, and has not begun."""
+    state = generation(**arguments)
+    state.stopwatch = Stopwatch(clock)
+    return state
 
 
 def test_the_start_and_the_echo_precede_the_first_token() -> None:
-    state = generation(echo=True)
-    state.num_cached_tokens = 2
+    state = generation(echo=True, cached=2)
     assert state.prefilling
-    assert state.accept(5, b"a", None) == [Started(3, 2), Delta("<1><2><3>"), Delta("a")]
+    assert state.accept(5, b"a", None) == [Started(3, 2), Delta("<1><2><3>", tokens=0), Delta("a")]
     assert not state.prefilling
     assert state.accept(6, b"b", None) == [Delta("b")]
 
@@ -44,27 +68,106 @@ def test_a_generation_ends_at_its_limit_or_the_end_of_the_context(
     state = generation(num_ctx=num_ctx, max_tokens=max_tokens)
     state.accept(5, b"a", None)
     assert not state.finished
-    assert state.accept(6, b"b", None) == [Delta("b"), Finished("length", 3, 2, 0)]
+    text, end = state.accept(6, b"b", None)
+    assert text == Delta("b")
+    assert counts(end) == ("length", 3, 2, 0)
     assert state.finished
 
 
 def test_the_end_of_generation_token_is_not_counted() -> None:
     state = generation()
     state.accept(5, b"a", None)
-    assert state.accept_eos(0) == [Finished("stop", 3, 1, 0)]
+    [end] = state.accept_eos(0)
+    assert counts(end) == ("stop", 3, 1, 0)
     assert state.finished
 
 
 def test_a_stop_string_ends_a_generation_and_is_not_sent() -> None:
     state = generation(stop=("STOP",))
     assert state.accept(5, b"a ST", None)[1:] == [Delta("a ")]
-    assert state.accept(6, b"OP b", None) == [Finished("stop", 3, 2, 0)]
+    [end] = state.accept(6, b"OP b", None)
+    assert counts(end) == ("stop", 3, 2, 0)
 
 
 def test_logprobs_wait_for_their_text() -> None:
     state = generation(logprobs=0, stop=("abc",))
     assert state.accept(5, b"x", LOGPROB)[1:] == [Delta("x", [LOGPROB])]
     assert state.accept(5, b"", LOGPROB) == [Delta("", [LOGPROB])]
+
+
+def test_a_text_has_the_number_of_its_tokens() -> None:
+    state = generation(stop=("abc",))
+    assert state.accept(5, b"x", None)[1:] == [Delta("x", tokens=1)]
+    assert state.accept(5, b"a", None) == []
+    assert state.accept(5, b"b", None) == []
+    assert state.accept(5, b"x", None) == [Delta("abx", tokens=3)]
+
+
+def test_the_prompt_and_the_generated_tokens_are_timed() -> None:
+    clock = Clock()
+    state = timed(clock)
+    clock.now = 101.0
+    state.begin(1)
+    clock.now = 103.0
+    state.begin(0)  # the engine had to start over
+    clock.now = 104.0
+    state.accept(5, b"a", None)
+    assert state.timings == Timings(3, 3000, 1, 0, 0)
+    clock.now = 104.5
+    state.accept(5, b"b", None)
+    clock.now = 106.0
+    [end] = state.accept_eos(0)
+    assert end.timings == Timings(3, 3000, 2, 2000, 0)  # type: ignore[union-attr]
+
+
+def test_cached_tokens_are_not_counted_as_computed() -> None:
+    state = generation(cached=2)
+    [*_, end] = state.accept_eos(0)
+    assert (state.timings.prompt_n, state.timings.cache_n) == (1, 2)
+    assert counts(end) == ("stop", 3, 0, 2)
+
+
+def test_the_time_of_a_prompt_needs_its_beginning() -> None:
+    state = timed(Clock())
+    with pytest.raises(RuntimeError, match="has not begun"):
+        state.accept_eos(0)
+
+
+def test_progress_is_reported_twice_a_second_and_at_the_end() -> None:
+    clock = Clock()
+    state = timed(clock, return_progress=True)
+    state.begin(1)
+    clock.now = 100.25
+    assert state.reading() == []
+    clock.now = 100.5
+    state.num_computed_tokens = 2
+    assert state.reading() == [Reading(2, 3, 1, 500)]
+    assert state.reading() == []
+    clock.now = 100.75
+    state.num_computed_tokens = 3
+    assert state.accept(5, b"a", None)[:2] == [Reading(3, 3, 1, 750), Started(3, 1)]
+    clock.now = 110.0
+    assert state.reading() == []
+
+
+def test_progress_is_only_reported_on_request() -> None:
+    clock = Clock()
+    state = timed(clock)
+    state.begin()
+    clock.now = 110.0
+    assert state.reading() == []
+    assert state.accept(5, b"a", None) == [Started(3, 0), Delta("a")]
+
+
+def test_timings_per_token() -> None:
+    clock = Clock()
+    state = timed(clock, timings_per_token=True)
+    state.begin()
+    clock.now = 101.0
+    state.accept(5, b"a", None)
+    clock.now = 101.5
+    [delta] = state.accept(5, b"b", None)
+    assert delta == Delta("b", timings=Timings(3, 1000, 2, 500, 0))
 
 
 def test_a_prompt_must_leave_room_in_the_context() -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from a3s_power_jupyter.contract.errors import InvalidParameter, PowerError
 from a3s_power_jupyter.contract.parameters import LoadParameters
-from a3s_power_jupyter.contract.types import CompletionRequest, Delta, Finished, Request
+from a3s_power_jupyter.contract.types import CompletionRequest, Delta, Request
 from a3s_power_jupyter.engine import registry
 from a3s_power_jupyter.engine.base import Engine, StepOutput
 from a3s_power_jupyter.engine.main import Worker
@@ -27,6 +27,7 @@ from a3s_power_jupyter.engine.protocol import (
     Submit,
 )
 from a3s_power_jupyter.engine.threads import CpuThreads, CpuUsage
+from support.items import finished
 
 #: Longest wait for something that happens at once, on a slow machine.
 SOON = 30
@@ -100,10 +101,10 @@ class FakeEngine(Engine[int]):
                 continue
             self.lengths[id_] += 1
             large = self.prompts[id_] == "large"
-            outputs.append((id_, Delta("x" * 200 if large else f"{self.lengths[id_]} ")))
+            outputs.append((id_, Delta("x" * 400 if large else f"{self.lengths[id_]} ")))
             if self.lengths[id_] == LENGTH and self.prompts[id_] != "cancel":
                 del self.lengths[id_]
-                outputs.append((id_, Finished("stop", 1, LENGTH, 0)))
+                outputs.append((id_, finished("stop", 1, LENGTH, 0)))
         return outputs
 
     def _fail(self, id_: int, method: str) -> None:
@@ -126,7 +127,7 @@ class FakeChannel:
         return self.commands.get()
 
     def emit(self, message: msgspec.Struct) -> None:
-        if len(msgspec.msgpack.encode(message)) > 150 and isinstance(message, Output):
+        if len(msgspec.msgpack.encode(message)) > 300 and isinstance(message, Output):
             raise ValueError("too large")
         self.messages.put(message)
 

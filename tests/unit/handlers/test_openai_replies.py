@@ -13,7 +13,7 @@ from openai.types import Completion, CreateEmbeddingResponse
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from a3s_power_jupyter.contract.errors import InvalidParameter
-from a3s_power_jupyter.contract.types import Delta, Embedded, Finished, Started, TokenLogprob
+from a3s_power_jupyter.contract.types import Delta, Embedded, Started, TokenLogprob
 from a3s_power_jupyter.handlers.json_reply import encode_pieces
 from a3s_power_jupyter.handlers.openai.replies import (
     ChatReply,
@@ -22,10 +22,11 @@ from a3s_power_jupyter.handlers.openai.replies import (
     embedding_reply,
 )
 from a3s_power_jupyter.handlers.openai.requests import read_chat, read_completion, read_embedding
+from support.items import finished
 
 HELLO = TokenLogprob("Hel", [72, 101, 108], -0.5, [("Hel", [72, 101, 108], -0.5)])
 LO = TokenLogprob("lo", [108, 111], -0.25, [("lo", [108, 111], -0.25), ("p", [112], -2.0)])
-ITEMS = [Started(7, 3), Delta("Hel", [HELLO]), Delta("lo", [LO]), Finished("stop", 7, 2, 3)]
+ITEMS = [Started(7, 3), Delta("Hel", [HELLO]), Delta("lo", [LO]), finished("stop", 7, 2, 3)]
 
 
 def chat_reply(**fields: Any) -> ChatReply:

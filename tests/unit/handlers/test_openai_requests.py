@@ -73,10 +73,9 @@ def test_logprobs_of_chat(given: dict[str, Any], count: Any) -> None:
     assert read_chat(chat(**given)).requests[0].sampling.logprobs == count
 
 
-def test_choices_differ_by_seed() -> None:
-    call = read_chat(chat(n=3, seed=5))
-    assert [request.sampling.seed for request in call.requests] == [5, 6, 7]
-    assert [r.sampling.seed for r in read_chat(chat(n=2)).requests] == [UNSET, UNSET]
+def test_choices_of_a_prompt_are_numbered() -> None:
+    call = read_completion({"model": "m", "prompt": ["a", "b"], "n": 2})
+    assert [request.sampling.choice for request in call.requests] == [0, 1, 0, 1]
 
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}}
