@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from ..contract.types import Reading, Timings
 from .client import Client, connect
 from .results import ChatStream, Health, Reply, Usage
 
-__all__ = ["ChatStream", "Client", "Health", "Reply", "Usage", "connect"]
+__all__ = ["ChatStream", "Client", "Health", "Reading", "Reply", "Timings", "Usage", "connect"]

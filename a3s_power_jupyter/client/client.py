@@ -13,7 +13,7 @@ from .discovery import find_server, server_at
 from .model_methods import ModelMethods
 from .pull_methods import PullMethods
 from .replies import Embeddings, decoded, stacked, vectors
-from .results import ChatStream, Health, Reply, batches, count_of
+from .results import ChatStream, Health, ProgressCallback, Reply, batches, count_of
 
 if TYPE_CHECKING:
     import numpy
@@ -133,20 +133,28 @@ class Client(ModelMethods, PullMethods):
         return Reply.from_json(self._post("chat/completions", body), model)
 
     def stream(
-        self, model: str, messages: Messages, *, system: str | None = None, **parameters: Any
+        self,
+        model: str,
+        messages: Messages,
+        *,
+        system: str | None = None,
+        progress: ProgressCallback | None = None,
+        **parameters: Any,
     ) -> ChatStream:
         """Send a chat request and return the answer as a stream of text.
 
-        The parameters are those of `chat`. Leaving the ``with`` block stops the generation::
+        The other parameters are those of `chat`. Leaving the ``with`` block stops the generation::
 
             with client.stream("smollm2", "Why is the sky blue?") as answer:
                 for piece in answer:
                     print(piece, end="")
             answer.reply.usage
 
-        Returns
-        -------
-        ChatStream
+        Parameters
+        ----------
+        progress : callable, optional
+            Called with a `Reading` about twice a second while a prompt is read, and at its end. The
+            upstream of a remote model must know llama.cpp's field ``return_progress``.
 
         Raises
         ------
@@ -158,7 +166,10 @@ class Client(ModelMethods, PullMethods):
         body = _chat_request(model, messages, system, parameters)
         body["stream"] = True
         body["stream_options"] = {"include_usage": True}
-        return ChatStream(self._connection.stream("POST", "chat/completions", body=body), model)
+        if progress is not None:
+            body["return_progress"] = True
+        events = self._connection.stream("POST", "chat/completions", body=body)
+        return ChatStream(events, model, progress)
 
     def complete(self, model: str, prompt: str | list[int], **parameters: Any) -> Reply:
         """Continue a text without applying the chat template.

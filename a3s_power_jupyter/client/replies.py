@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import msgspec
+from msgspec import Meta
 
 from ..contract.errors import UpstreamError
+from ..contract.types import Reading, Timings
 
 if TYPE_CHECKING:
     import numpy
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+Count = Annotated[int, Meta(ge=0)]
+Milliseconds = Annotated[float, Meta(ge=0)]
+
 
 class Embedding(msgspec.Struct):
     embedding: str | list[float]
@@ -26,6 +31,25 @@ class Embedding(msgspec.Struct):
 
 class Embeddings(msgspec.Struct):
     data: list[Embedding]
+
+
+class _Progress(msgspec.Struct):
+    """The ``prompt_progress`` object of llama.cpp's server."""
+
+    processed: Count
+    total: Count
+    cache: Count = 0
+    time_ms: Milliseconds = 0.0
+
+
+class _Timings(msgspec.Struct):
+    """The ``timings`` object of llama.cpp's server."""
+
+    prompt_n: Count
+    prompt_ms: Milliseconds
+    predicted_n: Count
+    predicted_ms: Milliseconds
+    cache_n: Count = 0
 
 
 def invalid(reason: object) -> UpstreamError:
@@ -55,6 +79,24 @@ def converted(value: Any, type_: type[T]) -> T:
         return msgspec.convert(value, type_)
     except (msgspec.ValidationError, RecursionError) as error:
         raise invalid(error) from None
+
+
+def timings_of(wire: Any) -> Timings | None:
+    """Convert ``timings``; None if they are missing or have another meaning for an upstream."""
+    try:
+        timings = msgspec.convert(wire, _Timings)
+    except msgspec.ValidationError:
+        return None
+    return Timings(*msgspec.structs.astuple(timings))
+
+
+def reading_of(wire: Any) -> Reading | None:
+    """Convert ``prompt_progress``; None if it is missing or has another meaning."""
+    try:
+        progress = msgspec.convert(wire, _Progress)
+    except msgspec.ValidationError:
+        return None
+    return Reading(progress.processed, progress.total, progress.cache, progress.time_ms)
 
 
 def vectors(reply: Embeddings, count: int) -> list[Vector]:

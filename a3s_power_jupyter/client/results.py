@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from types import TracebackType
 from typing import Annotated, Any
 
@@ -11,12 +11,10 @@ from msgspec import UNSET, Meta, UnsetType
 
 from ..contract.errors import ConnectionLost
 from ..contract.parameters import MAX_INPUTS
-from ..contract.types import Device, EngineStatus, ManifestProblem
+from ..contract.types import Device, EngineStatus, ManifestProblem, Reading, Timings
 from ..display.markup import from_markdown
 from .connection import EventStream
-from .replies import converted, decoded, invalid
-
-_Count = Annotated[int, Meta(ge=0)]
+from .replies import Count, converted, decoded, invalid, reading_of, timings_of
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -82,12 +80,12 @@ class Usage(msgspec.Struct, frozen=True):
 
 
 class _Details(msgspec.Struct):
-    cached_tokens: _Count | None = None
+    cached_tokens: Count | None = None
 
 
 class _Usage(msgspec.Struct):
-    prompt_tokens: _Count
-    completion_tokens: _Count | None = None
+    prompt_tokens: Count
+    completion_tokens: Count | None = None
     prompt_tokens_details: _Details | None = None
 
 
@@ -118,6 +116,12 @@ class _ChunkChoice(msgspec.Struct):
 class _Chunk(msgspec.Struct):
     choices: list[_ChunkChoice] = []
     usage: dict[str, Any] | None = None
+    timings: Any = None
+    prompt_progress: Any = None
+
+
+#: Receives the progress in reading the prompt.
+ProgressCallback = Callable[[Reading], None]
 
 
 class Reply(str):
@@ -132,6 +136,9 @@ class Reply(str):
         closed before its end.
     usage : Usage or None
         Token counts; None if the answer was interrupted.
+    timings : Timings or None
+        Tokens that were computed and generated, and the time they took; None if the answer was
+        interrupted or comes from an upstream without timings.
     raw : dict
         JSON object of the reply; for a stream, its last chunk.
     """
@@ -139,6 +146,7 @@ class Reply(str):
     model: str
     finish_reason: str
     usage: Usage | None
+    timings: Timings | None
     raw: dict[str, Any]
 
     def __new__(
@@ -148,11 +156,13 @@ class Reply(str):
         finish_reason: str = "",
         usage: Usage | None = None,
         raw: dict[str, Any] | None = None,
+        timings: Timings | None = None,
     ) -> Reply:
         reply = super().__new__(cls, text)
         reply.model = model
         reply.finish_reason = finish_reason
         reply.usage = usage
+        reply.timings = timings
         reply.raw = raw or {}
         return reply
 
@@ -170,7 +180,8 @@ class Reply(str):
         if text is UNSET:
             raise invalid("it has neither a message nor a text - at `$.choices[0]`")
         usage = Usage.from_wire(completion.usage) if completion.usage else None
-        return cls(text or "", model, choice.finish_reason, usage, wire)
+        timings = timings_of(wire.get("timings"))
+        return cls(text or "", model, choice.finish_reason, usage, wire, timings)
 
     @property
     def text(self) -> str:
@@ -186,15 +197,28 @@ class ChatStream:
 
     Leaving the ``with`` block, `close` and a `KeyboardInterrupt` close the connection, which stops
     the generation in the server.
+
+    Parameters
+    ----------
+    events : EventStream
+        Events of the reply.
+    model : str
+        Name of the model.
+    progress : callable, optional
+        Called with each `Reading` while the iterator waits for the first text.
     """
 
-    def __init__(self, events: EventStream, model: str) -> None:
+    def __init__(
+        self, events: EventStream, model: str, progress: ProgressCallback | None = None
+    ) -> None:
         self._model = model
         self._events = events
+        self._progress = progress
         self._pieces = self._read()
         self._texts: list[str] = []
         self._finish_reason: str | None = None
         self._usage: Usage | None = None
+        self._timings: Timings | None = None
         self._last: dict[str, Any] = {}
 
     def __iter__(self) -> Iterator[str]:
@@ -232,7 +256,8 @@ class ChatStream:
     def reply(self) -> Reply:
         """The answer received so far."""
         reason = self._finish_reason or "interrupted"
-        return Reply("".join(self._texts), self._model, reason, self._usage, self._last)
+        text = "".join(self._texts)
+        return Reply(text, self._model, reason, self._usage, self._last, self._timings)
 
     def _read(self) -> Generator[str, None, None]:
         for event in self._events:
@@ -240,6 +265,10 @@ class ChatStream:
             chunk = converted(event, _Chunk)
             if chunk.usage:
                 self._usage = Usage.from_wire(chunk.usage)
+            self._timings = timings_of(chunk.timings) or self._timings
+            reading = reading_of(chunk.prompt_progress)
+            if reading is not None and self._progress is not None:
+                self._progress(reading)
             for choice in chunk.choices:
                 self._finish_reason = choice.finish_reason or self._finish_reason
                 piece = None if choice.delta is None else choice.delta.content

@@ -24,6 +24,11 @@ ACTIVE_REQUESTS = Gauge("power_active_requests", "Inference requests in progress
 REQUESTS_WAITING = Gauge("power_requests_waiting", "Inference requests waiting for a model.")
 TOKENS = Counter("power_inference_tokens", "Generated tokens.", ["model"])
 PROMPT_TOKENS = Counter("power_inference_prompt_tokens", "Prompt tokens.", ["model"])
+CACHED_TOKENS = Counter(
+    "power_inference_cached_prompt_tokens",
+    "Prompt tokens that were in the prefix cache, a part of all prompt tokens.",
+    ["model"],
+)
 TTFT = Histogram(
     "power_ttft_seconds",
     "Seconds from a request to its first generated text, including a load of the model.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import httpx2
 import openai
@@ -68,6 +69,98 @@ def test_streaming_returns_the_same_text(client: OpenAI, smollm2: str) -> None:
         return "".join(c.choices[0].delta.content or "" for c in chunks[:-1])
 
     assert ask(stream=True) == ask(stream=False)
+
+
+def chat_with_progress(client: OpenAI, model: str, **fields: Any) -> list[Any]:
+    chunks = client.chat.completions.create(
+        model=model,
+        messages=[{"role": "user", "content": "Count: " + " ".join(map(str, range(600)))}],
+        temperature=0,
+        max_tokens=4,
+        stream=True,
+        extra_body={"return_progress": True, "timings_per_token": True},
+        **fields,
+    )
+    return list(chunks)
+
+
+@pytest.mark.parametrize("include_usage", [True, False])
+def test_timings_and_progress_of_a_stream(
+    client: OpenAI, smollm2: str, include_usage: bool
+) -> None:
+    chunks = chat_with_progress(client, smollm2, stream_options={"include_usage": include_usage})
+    timings, cache = chunks[-1].timings, 0
+    if include_usage:
+        cache = chunks[-1].usage.prompt_tokens_details.cached_tokens
+        assert timings["prompt_n"] + cache == chunks[-1].usage.prompt_tokens
+        assert timings["cache_n"] == cache
+    assert timings["predicted_n"] == 4
+    assert timings["prompt_ms"] > 0
+    assert timings["predicted_per_second"] > 0
+    readings = [c.prompt_progress for c in chunks if hasattr(c, "prompt_progress")]
+    assert readings
+    processed = [reading["processed"] for reading in readings]
+    assert processed == sorted(processed)
+    assert processed[-1] == readings[-1]["total"] == timings["prompt_n"] + timings["cache_n"]
+    assert all(not c.choices[0].delta.content for c in chunks[: len(readings)])
+    texts = [c for c in chunks if c.choices and c.choices[0].delta.content]
+    assert texts
+    assert all(1 <= c.timings["predicted_n"] <= 4 for c in texts)
+
+
+def test_the_accumulated_stream_of_the_openai_package(client: OpenAI, smollm2: str) -> None:
+    with client.chat.completions.stream(
+        model=smollm2,
+        messages=[{"role": "user", "content": QUESTION}],
+        temperature=0,
+        extra_body={"return_progress": True},
+    ) as stream:
+        stream.until_done()
+        reply = stream.get_final_completion()
+    assert reply.choices[0].message.role == "assistant"
+    assert "Paris" in str(reply.choices[0].message.content)
+
+
+@pytest.mark.parametrize("prompt", ["Once", ["Once", "Twice"]])
+def test_timings_of_completions(client: OpenAI, smollm2: str, prompt: Any) -> None:
+    reply: Any = client.completions.create(model=smollm2, prompt=prompt, max_tokens=5, n=2)
+    choices = len(reply.choices)
+    assert reply.timings["predicted_n"] == reply.usage.completion_tokens <= 5 * choices
+    assert reply.timings["prompt_ms"] > 0
+
+
+def test_the_next_turn_finds_its_conversation_in_the_cache(client: OpenAI, smollm2: str) -> None:
+    messages: list[Any] = [{"role": "user", "content": "Name three animals of the sea, please."}]
+
+    def ask() -> Any:
+        return client.chat.completions.create(
+            model=smollm2, messages=messages, temperature=0, max_tokens=8
+        )
+
+    first = ask()
+    messages.append({"role": "assistant", "content": first.choices[0].message.content})
+    messages.append({"role": "user", "content": "And one of the air?"})
+    second = ask()
+    cached = second.usage.prompt_tokens_details.cached_tokens
+    assert first.usage.prompt_tokens - 5 <= cached < second.usage.prompt_tokens
+    assert second.timings["cache_n"] == cached
+    assert second.timings["prompt_n"] == second.usage.prompt_tokens - cached
+
+
+def test_a_seed_of_minus_one_is_random(client: OpenAI, smollm2: str) -> None:
+    def ask(n: int) -> list[str]:
+        reply = client.chat.completions.create(
+            model=smollm2,
+            messages=[{"role": "user", "content": "Invent a word."}],
+            temperature=2,
+            max_tokens=16,
+            seed=-1,
+            n=n,
+        )
+        return [str(choice.message.content) for choice in reply.choices]
+
+    assert len({*ask(1), *ask(1), *ask(1)}) > 1
+    assert ask(2) != ask(2)
 
 
 def test_seed_and_choices(client: OpenAI, smollm2: str) -> None:

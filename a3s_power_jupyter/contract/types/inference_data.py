@@ -118,7 +118,9 @@ class TokenLogprob(msgspec.Struct, frozen=True):
 
 
 class Timings(msgspec.Struct, frozen=True):
-    """How long a request took in the engine, as in the replies of llama.cpp's server.
+    """How long a request took in the engine, named as in the replies of llama.cpp's server.
+
+    Speeds are 0 where there is nothing to measure, such as for an answer of one token.
 
     Attributes
     ----------
@@ -138,7 +140,27 @@ class Timings(msgspec.Struct, frozen=True):
     prompt_ms: float
     predicted_n: int
     predicted_ms: float
-    cache_n: int
+    cache_n: int = 0
+
+    @property
+    def prompt_per_token_ms(self) -> float:
+        """Milliseconds for each computed token of the prompt."""
+        return self.prompt_ms / self.prompt_n if self.prompt_n else 0.0
+
+    @property
+    def prompt_per_second(self) -> float:
+        """Computed tokens of the prompt in a second."""
+        return self.prompt_n * 1000 / self.prompt_ms if self.prompt_ms else 0.0
+
+    @property
+    def predicted_per_token_ms(self) -> float:
+        """Milliseconds for each generated token."""
+        return self.predicted_ms / self.predicted_n if self.predicted_n else 0.0
+
+    @property
+    def predicted_per_second(self) -> float:
+        """Generated tokens in a second."""
+        return self.predicted_n * 1000 / self.predicted_ms if self.predicted_ms else 0.0
 
 
 class Reading(msgspec.Struct, frozen=True, tag="reading"):

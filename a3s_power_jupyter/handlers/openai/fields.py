@@ -92,6 +92,8 @@ class GenerationFields(msgspec.Struct, frozen=True, kw_only=True):
     top_k: Annotated[int, Meta(ge=0, le=2**31 - 1)] | UnsetType = UNSET
     min_p: Probability | UnsetType = UNSET
     repeat_penalty: Annotated[float, Meta(ge=0.01, le=10.0)] | UnsetType = UNSET
+    return_progress: bool = False
+    timings_per_token: bool = False
     keep_alive: str | int | float | None = None
 
 

@@ -12,7 +12,8 @@ from ...contract.types import Delta, Finished, GenerationItem, Manifest, Route
 from .. import metrics
 from ..auth import allowed
 from ..event_stream import EventStreamHandler
-from .replies import ChatReply, CompletionReply, GenerationReply, embedding_reply
+from .embeddings import embedding_reply
+from .replies import ChatReply, CompletionReply, GenerationReply
 from .requests import EmbeddingCall, GenerationCall, read_chat, read_completion, read_embedding
 
 DONE = b"data: [DONE]\n\n"
@@ -114,6 +115,7 @@ class GenerationHandler(InferenceHandler):
                     if isinstance(item, Finished):
                         metrics.TOKENS.labels(manifest.name).inc(item.completion_tokens)
                         metrics.PROMPT_TOKENS.labels(manifest.name).inc(item.prompt_tokens)
+                        metrics.CACHED_TOKENS.labels(manifest.name).inc(item.cached_tokens)
                     yield index, item
 
 
@@ -157,8 +159,13 @@ def _count_usage(name: str, reply: dict[str, Any]) -> None:
     usage = reply.get("usage")
     if not isinstance(usage, dict):
         return
-    counters = {"prompt_tokens": metrics.PROMPT_TOKENS, "completion_tokens": metrics.TOKENS}
-    for field, counter in counters.items():
-        tokens = usage.get(field)
+    details = usage.get("prompt_tokens_details")
+    cached = details.get("cached_tokens") if isinstance(details, dict) else None
+    counts = (
+        (metrics.PROMPT_TOKENS, usage.get("prompt_tokens")),
+        (metrics.CACHED_TOKENS, cached),
+        (metrics.TOKENS, usage.get("completion_tokens")),
+    )
+    for counter, tokens in counts:
         if isinstance(tokens, int) and 0 < tokens < 2**31:
             counter.labels(name).inc(tokens)

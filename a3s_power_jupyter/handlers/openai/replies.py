@@ -5,20 +5,36 @@ Whole replies have iterators instead of long lists, for `json_reply.encode_piece
 
 from __future__ import annotations
 
-import base64
-import math
-import sys
 import time
 import uuid
-from array import array
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
 import msgspec
 
-from ...contract.errors import InvalidParameter
-from ...contract.types import Delta, Embedded, Finished, GenerationItem, Started, TokenLogprob
-from .requests import EmbeddingCall, GenerationCall
+from ...contract.types import (
+    Delta,
+    Finished,
+    GenerationItem,
+    Reading,
+    Started,
+    Timings,
+    TokenLogprob,
+)
+from .requests import GenerationCall
+
+#: Fields of ``timings`` in the order of llama.cpp's server.
+_TIMINGS = (
+    "cache_n",
+    "prompt_n",
+    "prompt_ms",
+    "prompt_per_token_ms",
+    "prompt_per_second",
+    "predicted_n",
+    "predicted_ms",
+    "predicted_per_token_ms",
+    "predicted_per_second",
+)
 
 #: Makes an array from its items: ``list`` for a chunk, ``iter`` for a whole reply.
 ArrayType = Callable[[Iterable[Any]], Any]
@@ -75,11 +91,13 @@ class GenerationReply:
         """Return the chunk to stream for an item of choice `index`, or None if it has none."""
         choice = self._choices[index]
         piece = self._chunk_choice(choice, item, self._advance(choice, item))
-        return None if piece is None else self._chunk([{"index": index, **piece}])
+        if piece is None:
+            return None
+        return self._chunk([{"index": index, **piece}]) | self._measured(item)
 
     def usage_chunk(self) -> dict[str, Any]:
         """Return the last chunk of a stream with ``include_usage``. It has no choices."""
-        return self._chunk([]) | {"usage": self.usage()}
+        return self._chunk([]) | {"usage": self.usage(), "timings": self.timings()}
 
     def result(self) -> dict[str, Any]:
         """Return the whole reply. All choices must be finished."""
@@ -87,7 +105,8 @@ class GenerationReply:
             {"index": i, **self._whole_choice(choice), "finish_reason": choice.finish_reason}
             for i, choice in enumerate(self._choices)
         )
-        return self._head(self.object_name) | {"choices": choices, "usage": self.usage()}
+        measured = {"usage": self.usage(), "timings": self.timings()}
+        return self._head(self.object_name) | {"choices": choices, **measured}
 
     def usage(self) -> dict[str, Any]:
         """Return the token counts. A prompt is counted once, however many choices it has."""
@@ -101,6 +120,22 @@ class GenerationReply:
             "total_tokens": prompt_tokens + completion_tokens,
             "prompt_tokens_details": {"cached_tokens": sum(item.cached_tokens for item in prompts)},
         }
+
+    def timings(self) -> dict[str, float]:
+        """Return the sums of the counts and times of all choices, and the speeds of the sums."""
+        parts = [choice.finished.timings for choice in self._choices if choice.finished]
+        fields = Timings.__struct_fields__
+        return _timings(Timings(*(sum(getattr(part, name) for part in parts) for name in fields)))
+
+    def _measured(self, item: GenerationItem) -> dict[str, Any]:
+        """Return the fields of llama.cpp's server for a chunk: progress and timings."""
+        if isinstance(item, Reading):
+            return {"prompt_progress": _progress(item)}
+        if isinstance(item, Delta) and item.timings is not None:
+            return {"timings": _timings(item.timings)}
+        if all(choice.finished for choice in self._choices) and not self._call.include_usage:
+            return {"timings": self.timings()}
+        return {}
 
     def _head(self, object_name: str) -> dict[str, Any]:
         return {
@@ -188,6 +223,19 @@ class CompletionReply(GenerationReply):
         return {"text": "".join(choice.texts), "logprobs": logprobs}
 
 
+def _timings(timings: Timings) -> dict[str, float]:
+    return {name: getattr(timings, name) for name in _TIMINGS}
+
+
+def _progress(reading: Reading) -> dict[str, float]:
+    return {
+        "total": reading.total,
+        "cache": reading.cached,
+        "processed": reading.processed,
+        "time_ms": reading.time_ms,
+    }
+
+
 def _raw(value: Any) -> msgspec.Raw:
     return msgspec.Raw(msgspec.json.encode(value))
 
@@ -217,54 +265,3 @@ def _completion_logprobs(tokens: list[_Token], array_type: ArrayType) -> dict[st
         "top_logprobs": array_type(token.top for token in tokens),
         "text_offset": array_type(token.offset for token in tokens),
     }
-
-
-def embedding_reply(call: EmbeddingCall, embedded: Embedded) -> dict[str, Any]:
-    """Return the reply of ``POST /v1/embeddings``.
-
-    Raises
-    ------
-    InvalidParameter
-        If the request asks for more dimensions than the model has.
-    """
-    available = embedded.dimensions
-    dimensions = available if call.dimensions is None else call.dimensions
-    if dimensions > available:
-        raise InvalidParameter(
-            f"The model has {available} dimensions. Request at most as many, not {dimensions}.",
-            param="dimensions",
-        )
-    vectors, size = embedded.vectors, 4 * available
-    rows = (vectors[start : start + size] for start in range(0, len(vectors), size))
-    data = (
-        {"object": "embedding", "index": i, "embedding": _vector(row, dimensions, call.base64)}
-        for i, row in enumerate(rows)
-    )
-    usage = {"prompt_tokens": embedded.prompt_tokens, "total_tokens": embedded.prompt_tokens}
-    return {"object": "list", "data": data, "model": call.model, "usage": usage}
-
-
-def _vector(row: bytes, dimensions: int, as_base64: bool) -> list[float] | str:
-    """Return the first `dimensions` numbers of `row`, which is little-endian float32.
-
-    A shortened vector is normalized again, as in OpenAI's API.
-    """
-    if 4 * dimensions == len(row):
-        return base64.b64encode(row).decode() if as_base64 else _from_little_endian(row).tolist()
-    numbers = _from_little_endian(row[: 4 * dimensions])
-    norm = math.sqrt(sum(x * x for x in numbers)) or 1.0
-    numbers = array("f", (x / norm for x in numbers))
-    return base64.b64encode(_to_little_endian(numbers)).decode() if as_base64 else numbers.tolist()
-
-
-def _from_little_endian(data: bytes) -> array[float]:
-    numbers = array("f", data)
-    if sys.byteorder == "big":
-        numbers.byteswap()
-    return numbers
-
-
-def _to_little_endian(numbers: array[float]) -> bytes:
-    if sys.byteorder == "big":
-        numbers.byteswap()
-    return numbers.tobytes()

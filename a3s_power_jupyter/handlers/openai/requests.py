@@ -183,6 +183,8 @@ def _sampling(fields: GenerationFields) -> Sampling:
         seed=fields.seed,
         stop=_stop(fields.stop),
         logit_bias=_logit_bias(fields.logit_bias),
+        return_progress=fields.stream and fields.return_progress,
+        timings_per_token=fields.stream and fields.timings_per_token,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+from typing import Any
 
 import httpx2
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from a3s_power_jupyter.client.connection import EventStream
 from a3s_power_jupyter.client.results import ChatStream, Reply, Usage, batches
 from a3s_power_jupyter.contract.errors import ConnectionLost, WorkerDied
+from a3s_power_jupyter.contract.types import Reading, Timings
 
 CHAT = {
     "choices": [{"message": {"role": "assistant", "content": "Paris."}, "finish_reason": "stop"}],
@@ -29,11 +31,11 @@ def chunk(content: str | None = None, reason: str | None = None) -> dict:
     return {"choices": [{"index": 0, "delta": delta, "finish_reason": reason}]}
 
 
-def stream_of(*events: object, done: bool = True) -> ChatStream:
+def stream_of(*events: object, done: bool = True, progress: Any = None) -> ChatStream:
     lines = [f"data: {json.dumps(event)}\n\n".encode() for event in events]
     if done:
         lines.append(b"data: [DONE]\n\n")
-    return ChatStream(EventStream(httpx2.Response(200, content=iter(lines))), "m")
+    return ChatStream(EventStream(httpx2.Response(200, content=iter(lines))), "m", progress)
 
 
 def test_a_reply_is_a_string_with_metadata() -> None:
@@ -61,6 +63,47 @@ def test_a_completion_and_a_reply_without_text() -> None:
     )
     without_text = {"choices": [{"message": {"content": None}, "finish_reason": "tool_calls"}]}
     assert Reply.from_wire(without_text, "m") == ""
+
+
+WIRE_TIMINGS = {
+    "prompt_n": 4,
+    "prompt_ms": 8.0,
+    "predicted_n": 2,
+    "predicted_ms": 20.0,
+    "cache_n": 3,
+    "predicted_per_second": 100.0,
+}
+
+
+def test_a_reply_has_timings() -> None:
+    timings = Reply.from_wire({**CHAT, "timings": WIRE_TIMINGS}, "m").timings
+    assert timings == Timings(4, 8.0, 2, 20.0, 3)
+    assert (timings.prompt_per_second, timings.predicted_per_second) == (500.0, 100.0)
+
+
+@pytest.mark.parametrize(
+    "timings",
+    [None, 3, [], {}, {"queue": 0.1}, {**WIRE_TIMINGS, "prompt_ms": -1}, {"prompt_n": "many"}],
+)
+def test_timings_of_another_kind_are_left_out(timings: object) -> None:
+    assert Reply.from_wire({**CHAT, "timings": timings}, "m").timings is None
+    stream = stream_of({**chunk("Paris", "stop"), "timings": timings, "prompt_progress": timings})
+    assert list(stream) == ["Paris"]
+    assert stream.reply.timings is None
+
+
+def test_a_stream_reports_progress_and_then_has_timings() -> None:
+    progress = {"total": 7, "cache": 3, "processed": 5, "time_ms": 125.0}
+    readings: list[Reading] = []
+    stream = stream_of(
+        {**chunk(), "prompt_progress": progress},
+        chunk("Paris"),
+        {**chunk(reason="stop"), "timings": WIRE_TIMINGS},
+        progress=readings.append,
+    )
+    assert list(stream) == ["Paris"]
+    assert readings == [Reading(5, 7, 3, 125.0)]
+    assert stream.reply.timings == Timings(4, 8.0, 2, 20.0, 3)
 
 
 def pickled(value: object) -> object:

@@ -11,7 +11,16 @@ from openai.types.chat import completion_create_params as chat_create_params
 
 from a3s_power_jupyter.handlers.openai import fields
 
-LOCAL = {"top_k", "min_p", "repeat_penalty", "keep_alive", "images", "prompt_name"}
+LOCAL = {
+    "top_k",
+    "min_p",
+    "repeat_penalty",
+    "return_progress",
+    "timings_per_token",
+    "keep_alive",
+    "images",
+    "prompt_name",
+}
 
 
 @pytest.mark.parametrize(

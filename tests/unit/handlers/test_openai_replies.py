@@ -13,13 +13,21 @@ from openai.types import Completion, CreateEmbeddingResponse
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from a3s_power_jupyter.contract.errors import InvalidParameter
-from a3s_power_jupyter.contract.types import Delta, Embedded, Started, TokenLogprob
+from a3s_power_jupyter.contract.types import (
+    Delta,
+    Embedded,
+    Finished,
+    Reading,
+    Started,
+    Timings,
+    TokenLogprob,
+)
 from a3s_power_jupyter.handlers.json_reply import encode_pieces
+from a3s_power_jupyter.handlers.openai.embeddings import embedding_reply
 from a3s_power_jupyter.handlers.openai.replies import (
     ChatReply,
     CompletionReply,
     GenerationReply,
-    embedding_reply,
 )
 from a3s_power_jupyter.handlers.openai.requests import read_chat, read_completion, read_embedding
 from support.items import finished
@@ -90,6 +98,79 @@ def test_the_usage_chunk() -> None:
     assert last.choices == []
     assert last.usage is not None
     assert last.usage.total_tokens == 9
+
+
+#: The timings of the items.
+TIMINGS = {
+    "cache_n": 3,
+    "prompt_n": 4,
+    "prompt_ms": 10.0,
+    "prompt_per_token_ms": 2.5,
+    "prompt_per_second": 400.0,
+    "predicted_n": 2,
+    "predicted_ms": 20.0,
+    "predicted_per_token_ms": 10.0,
+    "predicted_per_second": 100.0,
+}
+
+
+@pytest.mark.parametrize("make", [chat_reply, completion_reply])
+def test_a_reply_has_the_timings_of_the_engine(make: Any) -> None:
+    reply = make()
+    feed(reply)
+    timings = decoded(reply.result())["timings"]
+    assert timings == TIMINGS
+    assert list(timings) == list(TIMINGS)
+
+
+@pytest.mark.parametrize("make", [chat_reply, completion_reply])
+def test_the_last_chunk_has_the_timings(make: Any) -> None:
+    *others, last = chunks_of(make(stream=True))
+    assert last["timings"] == TIMINGS
+    assert not any("timings" in chunk for chunk in others)
+    reply = make(stream=True, stream_options={"include_usage": True})
+    assert not any("timings" in chunk for chunk in chunks_of(reply))
+    assert reply.usage_chunk()["timings"] == TIMINGS
+
+
+def test_timings_are_the_sums_of_all_choices() -> None:
+    reply = completion_reply(prompt=["a", "b"], n=2, stream=True)
+    chunks = [reply.chunk(i, item) for item in ITEMS for i in range(4)]
+    *others, last = [chunk for chunk in chunks if chunk is not None]
+    assert not any("timings" in chunk for chunk in others)
+    assert last["timings"] == TIMINGS | {
+        "cache_n": 12,
+        "prompt_n": 16,
+        "prompt_ms": 40.0,
+        "predicted_n": 8,
+        "predicted_ms": 80.0,
+    }
+
+
+@pytest.mark.parametrize("tokens", [0, 1])
+def test_a_speed_without_a_duration_is_zero(tokens: int) -> None:
+    reply = chat_reply()
+    end = Finished("stop", 7, tokens, 7, Timings(0, 0.0, tokens, 0.0, 7))
+    reply.add(0, end)
+    timings = decoded(reply.result())["timings"]
+    speeds = [value for name, value in timings.items() if "per" in name]
+    assert speeds == [0.0] * 4
+
+
+@pytest.mark.parametrize("make", [chat_reply, completion_reply])
+def test_a_chunk_has_the_progress_in_the_prompt(make: Any) -> None:
+    chunk = decoded(make(stream=True).chunk(0, Reading(5, 7, 3, 125.0)))
+    progress = {"total": 7, "cache": 3, "processed": 5, "time_ms": 125.0}
+    assert chunk["prompt_progress"] == progress
+    [choice] = chunk["choices"]
+    assert choice["finish_reason"] is None
+    assert choice.get("delta", {}) == {}
+    assert choice.get("text", "") == ""
+
+
+def test_a_chunk_has_the_timings_so_far_if_the_engine_sent_them() -> None:
+    delta = Delta("Hel", timings=Timings(4, 10.0, 2, 20.0, 3))
+    assert decoded(chat_reply().chunk(0, delta))["timings"] == TIMINGS  # type: ignore[arg-type]
 
 
 def test_a_prompt_is_counted_once_for_all_choices() -> None:

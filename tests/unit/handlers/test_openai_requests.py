@@ -73,6 +73,14 @@ def test_logprobs_of_chat(given: dict[str, Any], count: Any) -> None:
     assert read_chat(chat(**given)).requests[0].sampling.logprobs == count
 
 
+@pytest.mark.parametrize("stream", [True, False])
+def test_progress_and_timings_are_options_of_a_stream(stream: bool) -> None:
+    given = {"stream": stream, "return_progress": True, "timings_per_token": True}
+    for call in (read_chat(chat(**given)), read_completion({"model": "m", "prompt": "a", **given})):
+        sampling = call.requests[0].sampling
+        assert (sampling.return_progress, sampling.timings_per_token) == (stream, stream)
+
+
 def test_choices_of_a_prompt_are_numbered() -> None:
     call = read_completion({"model": "m", "prompt": ["a", "b"], "n": 2})
     assert [request.sampling.choice for request in call.requests] == [0, 1, 0, 1]
