@@ -97,6 +97,18 @@ class Engine(ABC, Generic[Prepared]):
         """Return the use of the caches, or None if the engine has none. Called between steps."""
         return None
 
+    def save(self, deadline: float) -> None:
+        """Write to disk what the next load of the model can use. The worker exits then.
+
+        Requests may be in progress; they are dropped.
+
+        Parameters
+        ----------
+        deadline : float
+            Monotonic time at which this should end. The process is killed soon after.
+        """
+        del deadline
+
     @property
     @abstractmethod
     def idle(self) -> bool:

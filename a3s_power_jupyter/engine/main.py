@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from .protocol import (
     Loading,
     Output,
     Probe,
+    Stop,
     Submit,
 )
 
@@ -53,7 +55,7 @@ class Preparation:
 
 
 def main(channel: harness.Channel[Command]) -> None:
-    """Probe the machine, or load a model and process requests until stdin is closed."""
+    """Probe the machine, or load a model and process requests until `Stop` or the end of stdin."""
     command = channel.receive()
     if isinstance(command, Probe):
         channel.emit(registry.probe())
@@ -75,6 +77,7 @@ class Worker:
         self._preparing: set[int] = set()
         self._running: set[int] = set()
         self._models = 1
+        self._deadline = 0.0  # of what `Stop` asks for
 
     def run(self, load: Load) -> None:
         try:
@@ -87,13 +90,21 @@ class Worker:
         threads = ThreadPoolExecutor(engine.info.slots + SPARE_THREADS, "prepare")
         while True:
             try:
-                self._handle_events(engine, threads)
+                if not self._handle_events(engine, threads):
+                    break
                 outputs = engine.step()
             except Exception as error:
                 outputs = self._fail_all(engine, error)
             for output in outputs:
                 self._emit_output(engine, output)
             HEARTBEAT.beat()
+        self._save(engine)
+
+    def _save(self, engine: Engine[Any]) -> None:
+        try:
+            engine.save(self._deadline)
+        except Exception:
+            log.exception("Saving the warm prompts failed")
 
     def _load(self, load: Load) -> Engine[Any]:
         reported = -1.0
@@ -126,10 +137,16 @@ class Worker:
     def _forward_commands(self) -> NoReturn:
         """Add the server's commands to the inbox, which the preparing threads write to as well."""
         while True:
-            self._inbox.put(self._channel.receive())
+            command = self._channel.receive()
+            if isinstance(command, Stop):
+                self._deadline = time.monotonic() + command.seconds
+            self._inbox.put(command)
 
-    def _handle_events(self, engine: Engine[Any], threads: ThreadPoolExecutor) -> None:
-        """Handle what is in the inbox; wait for it if the engine is idle."""
+    def _handle_events(self, engine: Engine[Any], threads: ThreadPoolExecutor) -> bool:
+        """Handle what is in the inbox; wait for it if the engine is idle.
+
+        Return false after `Stop`.
+        """
         while engine.idle or not self._inbox.empty():
             event = self._next_event()
             if isinstance(event, Submit):
@@ -138,6 +155,9 @@ class Worker:
                 self._submit(engine, event)
             elif isinstance(event, Cancel):
                 self._cancel(engine, event.id)
+            elif isinstance(event, Stop):
+                return False
+        return True
 
     def _begin(self, engine: Engine[Any], threads: ThreadPoolExecutor, submit: Submit) -> None:
         self._preparing.add(submit.id)

@@ -111,7 +111,13 @@ class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
     id: int
 
 
-Command = Probe | Load | Submit | Cancel
+class Stop(msgspec.Struct, frozen=True, tag="stop"):
+    """Save what the next load can use, for up to `seconds` from the arrival of this, and exit."""
+
+    seconds: float
+
+
+Command = Probe | Load | Submit | Cancel | Stop
 COMMAND_DECODER: Decoder[Command] = Decoder(Command)
 
 

@@ -172,13 +172,25 @@ class Child(Generic[Command, Message]):
         """Kill the process at once. Nothing happens if it has exited."""
         self._process.kill()
 
-    async def stop(self, grace: float = STOP_GRACE) -> None:
+    async def stop(
+        self, last: Command | None = None, *, patience: float = 0.0, grace: float = STOP_GRACE
+    ) -> None:
         """Close stdin, kill the process after `grace` seconds, and wait until it has exited.
 
         The process is killed even if the caller is cancelled.
+
+        Parameters
+        ----------
+        last : Struct or None
+            A command after which the process exits by itself.
+        patience : float
+            Seconds for that, before stdin is closed.
         """
-        self._outbox.put(None)
-        self._loop.call_later(grace, self._process.kill)  # has no effect on a process that exited
+        if last is not None:
+            self.send(last)
+        self._loop.call_later(patience, self._outbox.put, None)
+        # Has no effect on a process that has exited.
+        self._loop.call_later(patience + grace, self._process.kill)
         await self._exited.wait()
 
     def exit_reason(self) -> str:

@@ -29,10 +29,11 @@ class WorkerHandle(Protocol):
 
     def submit(self, request: Request) -> Stream: ...
 
-    async def stop(self, error: PowerError | None = None) -> None:
+    async def stop(self, error: PowerError | None = None, *, save: bool = False) -> None:
         """Stop the process, and wait until it has exited and its memory is free.
 
-        Requests in progress fail with `error`. A worker that is not loaded has none.
+        Requests in progress fail with `error`. A worker that is not loaded has none. With `save`,
+        the worker first writes its warm prompts to disk, for a limited time.
         """
 
 

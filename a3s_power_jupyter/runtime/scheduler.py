@@ -28,6 +28,9 @@ from .runner import Runner
 from .steps import Steps
 from .stopped import load_stopped, use_stopped
 
+#: Reasons of an unload after which nobody can use what the worker would save.
+GONE = {"deleted", "replaced"}
+
 
 @dataclass
 class Reload:
@@ -340,7 +343,8 @@ class Scheduler:
     async def _finish_unload(self, runner: Runner, reason: str, was_ready: bool) -> None:
         try:
             if was_ready and runner.worker is not None:
-                await runner.worker.stop(use_stopped(runner.name, reason))
+                stopped = use_stopped(runner.name, reason)
+                await runner.worker.stop(stopped, save=reason not in GONE)
             else:
                 await asyncio.wait({runner.loading})  # a cancelled load stops its worker
         finally:

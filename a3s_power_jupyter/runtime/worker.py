@@ -25,6 +25,7 @@ from ..engine.protocol import (
     Loading,
     Output,
     Reply,
+    Stop,
     Submit,
 )
 from ..ipc.child import Child, python_module
@@ -36,6 +37,12 @@ from .stream import Stream
 from .watchdog import Watchdog
 
 _MORE_MEMORY = " If the model needs more memory, raise PowerApp.memory_headroom."
+
+#: Seconds that a worker may write its warm prompts, from the arrival of the command to stop. They
+#: are as many as an eviction and the end of the server may be delayed.
+SAVE_SECONDS = 2.0
+#: Seconds that it then has to exit. A step in progress is completed first.
+SAVE_GRACE = 1.0
 
 WORKER_COMMAND = python_module("a3s_power_jupyter.engine.main")
 
@@ -98,6 +105,7 @@ class Worker:
         self._last_id = 0
         self._progress: ProgressCallback = lambda _value: None
         self._loaded: asyncio.Future[Loaded] = asyncio.get_running_loop().create_future()
+        self._saves = False
         self._stopping = False
         self._stop_error: PowerError | None = None
         self._child: Child[Command, Reply] = Child(
@@ -164,6 +172,7 @@ class Worker:
             If the engine cannot load the model, or if the worker dies (`WorkerDied`).
         """
         self._progress = progress
+        self._saves = load.prompt_cache is not None and bool(load.prompt_cache.directory)
         if self._headroom and load.prompt_cache is not None:
             self._headroom += load.prompt_cache.memory_bytes
             self._child.limit_memory(self._plan.need + self._headroom)
@@ -190,13 +199,17 @@ class Worker:
         self._watchdog.start()
         return stream
 
-    async def stop(self, error: PowerError | None = None) -> None:
+    async def stop(self, error: PowerError | None = None, *, save: bool = False) -> None:
         """End the process, and wait until it has exited and its memory is free.
 
-        Requests in progress fail with `error`.
+        Requests in progress fail with `error`. With `save`, the worker first writes its warm
+        prompts to disk, if it keeps them there.
         """
         self._stopping, self._stop_error = True, error
-        await self._child.stop()
+        if save and self._saves:
+            await self._child.stop(Stop(SAVE_SECONDS), patience=SAVE_SECONDS + SAVE_GRACE)
+        else:
+            await self._child.stop()
 
     # ------------------------------------------------------------ callbacks on the event loop
 

@@ -80,7 +80,7 @@ class LoadPlanner:
         """Return where a model keeps warm conversations; the scheduler sets the size in memory."""
         if self._settings.prompt_cache == 0:
             return None
-        if not self._settings.prompt_cache_disk:
+        if not self._settings.keeps_prompts:
             return PromptCacheSettings()
         return PromptCacheSettings(
             directory=str(prompt_folder(self._settings.home, manifest)),

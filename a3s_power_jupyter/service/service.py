@@ -65,7 +65,7 @@ class PowerService:
         workers = WorkerContext(settings.step_timeout, clock, environment, log)
         self._machine = MachineProbe(log, environment, clock)
         changes = Changes()
-        store = ModelStore(settings.home)
+        store = ModelStore(settings.home, keep_prompts=settings.keeps_prompts)
         self._threads = threads = StoreThreads(settings.home)
         conversions = ConversionManager(
             settings.home, store, threads, settings.load_timeout, log, environment

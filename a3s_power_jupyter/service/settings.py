@@ -76,3 +76,8 @@ class Settings:
     max_pulls: int = 2
     remote_timeout: float = 300.0
     upstream_key_pattern: str = UPSTREAM_KEY_PATTERN
+
+    @property
+    def keeps_prompts(self) -> bool:
+        """Whether warm conversations are kept on disk."""
+        return self.prompt_cache != 0 and self.prompt_cache_disk > 0

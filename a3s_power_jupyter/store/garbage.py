@@ -14,10 +14,11 @@ from .blobs import PARTIAL_PREFIX, BlobStore
 from .conversions import CONVERSIONS, Conversion, ConversionDirectory
 from .files import TEMPORARY_PREFIX, file_size
 from .manifest import MANIFESTS, ManifestDirectory
+from .prompts import size_of_prompts, unfinished_prompts, unused_prompts
 
 PULLS = Path("pulls")
 
-#: Seconds within which the state of a pull is written, also to a slow disk.
+#: Seconds within which the state of a pull or a prompt is written, also to a slow disk.
 SMALL_FILE_TIME = 3600.0
 
 
@@ -33,8 +34,12 @@ def find_garbage(
     blobs: BlobStore,
     manifests: ManifestDirectory,
     conversions: ConversionDirectory,
+    *,
+    keep_prompts: bool,
 ) -> list[tuple[Removable, Path]]:
-    """Return the removable files, each with its path.
+    """Return the removable files and folders of prompts, each with its path.
+
+    Without `keep_prompts`, the prompts of all models are garbage.
 
     The caller must hold the store's lock. Manifests and conversions are written under that lock, so
     a temporary file among them was left by a crash. States of pulls are not.
@@ -42,24 +47,28 @@ def find_garbage(
     snapshot = manifests.read()
     orphans: list[Path] = []
     converted: list[Path] = []
+    prompts: list[Path] = []
     if not snapshot.unreadable:  # an unreadable manifest may refer to any blob
         used, unused = conversions.partition(snapshot.manifests.values())
         results = {blobs.path(record.sha256) for record in unused.values() if record is not None}
         unnamed = blobs.orphans(blobs_of(snapshot.manifests.values(), used.values()))
         orphans = [path for path in unnamed if path not in results]
         converted = [*unused, *(path for path in unnamed if path in results)]
+        prompts = unused_prompts(home, snapshot.manifests.values() if keep_prompts else ())
     partials = [path for path in blobs.partials() if not _state_of(home, path).exists()]
     locked = (home / MANIFESTS, home / CONVERSIONS)
     temporaries = [
         *blobs.abandoned(),
         *(path for folder in locked for path in folder.glob(f"{TEMPORARY_PREFIX}*")),
         *filter(_is_old, (home / PULLS).glob(f"{TEMPORARY_PREFIX}*")),
+        *filter(_is_old, unfinished_prompts(home)),
     ]
     return [
         *_removable("orphan_blob", orphans),
         *_removable("conversion", converted),
         *_removable("partial", partials),
         *_removable("temporary", temporaries),
+        *((Removable("prompts", path.name, size_of_prompts(path)), path) for path in prompts),
     ]
 
 
@@ -85,7 +94,7 @@ def remove_unused(
 
 
 def _is_old(temporary: Path) -> bool:
-    """Return whether nobody writes a small temporary file any more."""
+    """Return whether nobody writes a temporary file any more."""
     try:
         return time.time() - temporary.lstat().st_mtime > SMALL_FILE_TIME
     except FileNotFoundError:

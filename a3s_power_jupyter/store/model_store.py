@@ -7,6 +7,7 @@ Layout of the home of the store::
     models/blobs/sha256-<hex>    files that were copied or downloaded
     models/blobs/partial-<hex>   a download in progress, described by pulls/<hex>.json
     models/conversions/*.json    one file per conversion, which refers to a blob
+    prompts/<hash>/              warm prompts of the models with the same files
 
 All methods are synchronous and thread-safe, and see changes by other processes on the same home.
 """
@@ -34,6 +35,7 @@ from .lookup import find_model, unreadable_manifest
 from .manifest import MANIFESTS, ManifestDirectory, Snapshot, Unreadable
 from .names import check_name
 from .os_errors import writing
+from .prompts import remove_prompts, remove_prompts_of
 from .registrar import Registrar
 from .stored_files import paths_of
 from .work import Work
@@ -43,10 +45,18 @@ LOCK_TIMEOUT = 60.0
 
 
 class ModelStore:
-    """The models of one home directory, which the first write creates."""
+    """The models of one home directory, which the first write creates.
 
-    def __init__(self, home: Path) -> None:
+    Parameters
+    ----------
+    home : Path
+    keep_prompts : bool
+        Whether garbage collection keeps the warm prompts of models.
+    """
+
+    def __init__(self, home: Path, *, keep_prompts: bool = True) -> None:
         self._home = home
+        self._keep_prompts = keep_prompts
         self._manifests = ManifestDirectory(home)
         self._lock = FileLock(home / "lock", timeout=LOCK_TIMEOUT, mode=FILE_MODE)
         self.blobs = BlobStore(home / BLOBS, self._lock)
@@ -120,10 +130,15 @@ class ModelStore:
         return found
 
     def delete(self, name: str) -> int:
-        """Delete a model and the blobs that no other model uses, and return the bytes freed.
+        """Delete a model, and the blobs and prompts that no other model uses.
 
         Files registered in place are kept. An unreadable manifest is deleted as well; garbage
-        collection removes its blobs.
+        collection removes its blobs and prompts.
+
+        Returns
+        -------
+        int
+            Bytes freed.
 
         Raises
         ------
@@ -141,13 +156,13 @@ class ModelStore:
                 self._manifests.remove(found.file)
                 return 0
             self._manifests.remove(self._manifests.read().filenames[name])
-            return remove_unused(blobs_of([found]), self.blobs, self._manifests, self.conversions)
+            return self._remove_files_of(found)
 
     def save(self, manifest: Manifest) -> None:
         """Write the manifest of a model, replacing one of the same name.
 
-        Blobs that are no longer used are removed. A caller that creates blobs must hold the lock
-        until it has saved the manifest, so that garbage collection does not remove them.
+        Blobs and prompts that are no longer used are removed. A caller that creates blobs must hold
+        the lock until it has saved the manifest, so that garbage collection does not remove them.
 
         Raises
         ------
@@ -166,7 +181,13 @@ class ModelStore:
                     raise FileNotFound(f"The store has no blob {sha256}. Pull the model again.")
             self._manifests.write(manifest)
             if old is not None:
-                remove_unused(blobs_of([old]), self.blobs, self._manifests, self.conversions)
+                self._remove_files_of(old)
+
+    def _remove_files_of(self, old: Manifest) -> int:
+        """Remove what no model uses now that `old` is gone, and return the bytes freed."""
+        freed = remove_unused(blobs_of([old]), self.blobs, self._manifests, self.conversions)
+        left = self._manifests.read().manifests.values()
+        return freed + remove_prompts_of(self._home, old, left)
 
     def find_conversion(self, conversion: Conversion) -> Conversion | None:
         """Return the record of a conversion, or None if there is none or its blob is missing."""
@@ -207,7 +228,7 @@ class ModelStore:
     def collect_garbage(self, dry_run: bool) -> builtins.list[Removable]:
         """Remove the files that no model or pull needs; with `dry_run`, only return them.
 
-        Blobs are kept while any manifest is unreadable, because it may refer to them.
+        Blobs and prompts are kept while any manifest is unreadable, because it may refer to them.
 
         Raises
         ------
@@ -217,10 +238,19 @@ class ModelStore:
         if not self._home.exists():
             return []
         with self.locked():
-            garbage = find_garbage(self._home, self.blobs, self._manifests, self.conversions)
+            garbage = find_garbage(
+                self._home,
+                self.blobs,
+                self._manifests,
+                self.conversions,
+                keep_prompts=self._keep_prompts,
+            )
             if not dry_run:
-                for _, path in garbage:
-                    path.unlink(missing_ok=True)
+                for removable, path in garbage:
+                    if removable.kind == "prompts":
+                        remove_prompts(path)
+                    else:
+                        path.unlink(missing_ok=True)
             return [removable for removable, _ in garbage]
 
 

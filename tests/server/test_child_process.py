@@ -116,6 +116,23 @@ async def test_a_stopped_process_is_killed_after_the_grace_period() -> None:
         assert echo.child.exit_reason().startswith("SIGKILL")
 
 
+async def test_a_process_has_time_for_its_last_command() -> None:
+    async with running() as echo:
+        await echo.child.stop(Misbehave("save"), patience=60)
+        assert echo.messages.get_nowait() == Echo("saved")
+        assert echo.child.exit_reason() == "exit status 0"
+
+
+async def test_a_process_that_does_not_end_its_last_command_is_ended() -> None:
+    async with running() as echo:
+        await echo.child.stop(Misbehave("hang"), patience=0.1, grace=60)
+        assert echo.child.exit_reason() == "exit status 0"
+    async with running() as echo:
+        psutil.Process(echo.child.pid).suspend()
+        await echo.child.stop(Misbehave("save"), patience=0.1, grace=0.1)
+        assert echo.child.exit_reason().startswith("SIGKILL")
+
+
 async def test_a_stopped_process_is_killed_even_if_the_caller_of_stop_is_cancelled() -> None:
     async with running() as echo:
         psutil.Process(echo.child.pid).suspend()

@@ -40,6 +40,10 @@ def main(channel: harness.Channel[Command]) -> None:
             channel.emit(command)
         elif command.how == "return":
             return
+        elif command.how == "save":
+            time.sleep(1.0)
+            channel.emit(Echo("saved"))
+            return
         elif command.how == "start":
             start_another(channel)
         else:
@@ -65,7 +69,8 @@ def start_another(channel: harness.Channel[Command]) -> None:
     channel.emit(Echo(str(process.pid)))
 
 
-#: What makes the child misbehave, by name; besides, "return" ends it and "start" starts another.
+#: What makes the child misbehave, by name; besides, "return" ends it, "save" ends it after a
+#: second, and "start" starts another.
 MISBEHAVIOR: dict[str, Callable[[], object]] = {
     "print": print_text,
     "raise": fail,

@@ -103,6 +103,8 @@ class FakeWorker:
         Whether `stop` has ended.
     stop_error : PowerError or None
         Error of the requests in progress, as given to `stop`.
+    saved : bool
+        Whether `stop` was asked to save warm prompts.
     on_stop : callable
         Called when `stop` ends.
     """
@@ -117,6 +119,7 @@ class FakeWorker:
     stopped: bool = False
     exited: bool = False
     stop_error: PowerError | None = None
+    saved: bool = False
     on_stop: Callable[[], None] = lambda: None
     memory_bytes: int = 0
     mapped_bytes: int = 0
@@ -145,8 +148,8 @@ class FakeWorker:
         for item in (Started(1, 0), Delta(text), finished("stop", 1, 1, 0), Ended(0)):
             self.streams[-1].push(item)
 
-    async def stop(self, error: PowerError | None = None) -> None:
-        self.stopped, self.stop_error = True, error
+    async def stop(self, error: PowerError | None = None, *, save: bool = False) -> None:
+        self.stopped, self.stop_error, self.saved = True, error, save
         for _ in range(3):
             await asyncio.sleep(0)
         self.exited = True

@@ -99,7 +99,7 @@ class StepWorker(FakeWorker):
         self._end_streams(WorkerDied("killed"))
         self.on_death(WorkerDied("killed"))
 
-    async def stop(self, error: PowerError | None = None) -> None:
+    async def stop(self, error: PowerError | None = None, *, save: bool = False) -> None:
         await super().stop(error)
         self._end_streams(error or WorkerDied("stopped"))
 

@@ -267,9 +267,12 @@ class Model(SparseStruct, frozen=True):
 
 
 class Removable(msgspec.Struct, frozen=True):
-    """A file that garbage collection removed or would remove; `size` is in bytes."""
+    """A file that garbage collection removed or would remove; `size` is in bytes.
 
-    kind: Literal["orphan_blob", "partial", "conversion", "temporary"]
+    ``prompts`` are the warm prompts of a model, which are in several files.
+    """
+
+    kind: Literal["orphan_blob", "partial", "conversion", "temporary", "prompts"]
     name: str
     size: int
 

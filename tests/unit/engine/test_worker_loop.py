@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -24,6 +25,7 @@ from a3s_power_jupyter.engine.protocol import (
     Loaded,
     LoadFailed,
     Output,
+    Stop,
     Submit,
 )
 from a3s_power_jupyter.engine.threads import CpuThreads, CpuUsage
@@ -56,6 +58,7 @@ class FakeEngine(Engine[int]):
         self.prepared = threading.Event()  # lets the prompt "slow" be prepared
         self.stepping = threading.Event()  # lets steps go on
         self.resets = 0
+        self.saved: list[float] = []
 
     @classmethod
     def load(cls, load: Load, progress: Callable[[float], None]) -> FakeEngine:
@@ -84,6 +87,11 @@ class FakeEngine(Engine[int]):
         for id_ in list(self.lengths):
             self._fail(id_, "reset")
         self.lengths = {}
+
+    def save(self, deadline: float) -> None:
+        self.saved.append(deadline - time.monotonic())
+        for id_ in self.lengths:
+            self._fail(id_, "save")
 
     @property
     def idle(self) -> bool:
@@ -139,6 +147,7 @@ class Bench:
         self.channel = FakeChannel()
         self.engine = FakeEngine()
         self.died = threading.Event()
+        self.exited = threading.Event()
         self.texts: dict[int, str] = {}
         self.ended: dict[int, Ended] = {}
         monkeypatch.setattr(registry, "engine_class", lambda _format: self)
@@ -151,6 +160,7 @@ class Bench:
     def _run(self) -> None:
         try:
             Worker(self.channel).run(Load("gguf", (), LoadParameters()))  # type: ignore[arg-type]
+            self.exited.set()
         except ZeroDivisionError:
             self.died.set()
 
@@ -285,6 +295,17 @@ def test_a_slow_preparation_delays_no_other_request(bench: Bench) -> None:
     assert bench.texts[2] == GOOD
     bench.engine.prepared.set()
     assert bench.end_of(1) == [None]
+
+
+@pytest.mark.parametrize("prompt", ["good", "save"])
+def test_the_worker_saves_and_exits_between_two_steps(bench: Bench, prompt: str) -> None:
+    bench.submit(_1=prompt)
+    bench.wait_until_running(1)
+    bench.channel.commands.put(Stop(100.0))
+    bench.go_on()
+    assert bench.exited.wait(SOON)
+    [left] = bench.engine.saved
+    assert 100.0 - SOON < left <= 100.0
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError("a bug"), PowerError("known")])

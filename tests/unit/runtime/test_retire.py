@@ -81,3 +81,13 @@ async def test_a_load_uses_the_plan_for_the_model_as_it_is_registered_then(bench
     runner = bench.scheduler.runner("a")
     assert runner is not None
     assert (runner.plan, runner.keep_alive) == (new, 7.0)
+
+
+async def test_a_worker_saves_its_prompts_unless_its_model_is_gone(bench: Bench) -> None:
+    for reason in ("idle", "room", "asked", "reload", "deleted", "replaced"):
+        await bench.ask("a")
+        await bench.scheduler.unload("a", reason=reason)
+        assert bench.worker("a").saved == (reason not in ("deleted", "replaced")), reason
+    await bench.ask("a")
+    await bench.scheduler.stop()
+    assert bench.worker("a").saved

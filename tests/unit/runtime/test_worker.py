@@ -11,7 +11,7 @@ import pytest
 from a3s_power_jupyter.contract.errors import PowerError, ServerBusy, WorkerDied
 from a3s_power_jupyter.contract.parameters import LoadParameters
 from a3s_power_jupyter.contract.types import CompletionRequest, Manifest
-from a3s_power_jupyter.engine.protocol import Ended, Load, Loaded, PromptCacheSettings, Submit
+from a3s_power_jupyter.engine.protocol import Ended, Load, Loaded, PromptCacheSettings, Stop, Submit
 from a3s_power_jupyter.runtime import worker as module
 from a3s_power_jupyter.runtime.clock import SystemClock
 from a3s_power_jupyter.runtime.interfaces import LoadPlan
@@ -127,6 +127,31 @@ async def test_requests_learn_why_their_model_was_unloaded(
         with pytest.raises(error, match=message):
             await anext(aiter(stream))
     assert deaths == []
+
+
+@pytest.mark.parametrize("directory", ["", "/prompts"])
+@pytest.mark.parametrize("save", [False, True])
+async def test_a_worker_is_asked_to_save_if_its_prompts_are_kept_on_disk(
+    monkeypatch: pytest.MonkeyPatch, directory: str, save: bool
+) -> None:
+    commands: list[object] = []
+
+    class SavingChild(StoppableChild):
+        async def stop(self, last: object = None, *, patience: float = 0.0) -> None:
+            assert (patience > 0) == (last is not None)
+            commands.append(last)
+            await super().stop()
+
+    monkeypatch.setattr(module, "Child", SavingChild)
+    worker = new_worker("a", WorkerContext(120, FakeClock(), dict, logging.getLogger("test")))
+    cache = PromptCacheSettings(directory=directory)
+    load = Load("gguf", (), LoadParameters(), prompt_cache=cache)
+    loading = asyncio.ensure_future(worker.load(load, lambda _value: None))
+    await settle()
+    worker._on_reply(Loaded(slots=1, num_ctx=128, device="cpu"))
+    await loading
+    await worker.stop(save=save)
+    assert commands == [Stop(module.SAVE_SECONDS) if directory and save else None]
 
 
 async def test_the_memory_limit_includes_the_prompt_cache(monkeypatch: pytest.MonkeyPatch) -> None:
