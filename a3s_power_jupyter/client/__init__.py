@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from ..contract.types import Reading, Timings
+from .answers import Reply, Usage
+from .chat import ChatStream
 from .client import Client, connect
-from .results import ChatStream, Health, Reply, Usage
+from .health import Health
 
 __all__ = ["ChatStream", "Client", "Health", "Reading", "Reply", "Timings", "Usage", "connect"]

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from ..contract.errors import BackendUnavailable, InvalidParameter
 from .address import Server, http_options
+from .answers import Reply
+from .chat import ChatStream, Messages, ProgressCallback, chat_request
 from .connection import Connection
 from .discovery import find_server, server_at
+from .embeddings import Embeddings, batches, count_of, stacked, vectors
+from .health import Health
 from .model_methods import ModelMethods
 from .pull_methods import PullMethods
-from .replies import Embeddings, decoded, stacked, vectors
-from .results import ChatStream, Health, ProgressCallback, Reply, batches, count_of
+from .replies import decoded
 
 if TYPE_CHECKING:
     import numpy
@@ -21,9 +25,6 @@ if TYPE_CHECKING:
     import openai
 
     from ..widgets import Chat, ModelTable, PullProgress
-
-#: A question, or a conversation in the format of OpenAI's API.
-Messages = str | Iterable[Mapping[str, Any]]
 
 
 def connect(url: str | None = None, token: str | None = None, *, start: bool = True) -> Client:
@@ -129,7 +130,7 @@ class Client(ModelMethods, PullMethods):
         ContextLengthExceeded
             If the conversation is longer than the model's context.
         """
-        body = _chat_request(model, messages, system, parameters)
+        body = chat_request(model, messages, system, parameters)
         return Reply.from_json(self._post("chat/completions", body), model)
 
     def stream(
@@ -163,13 +164,14 @@ class Client(ModelMethods, PullMethods):
         """
         if parameters.get("n", 1) != 1:
             raise InvalidParameter("stream() returns one answer. Use chat() for n > 1.", param="n")
-        body = _chat_request(model, messages, system, parameters)
+        body = chat_request(model, messages, system, parameters)
         body["stream"] = True
         body["stream_options"] = {"include_usage": True}
         if progress is not None:
             body["return_progress"] = True
+        started = time.monotonic()
         events = self._connection.stream("POST", "chat/completions", body=body)
-        return ChatStream(events, model, progress)
+        return ChatStream(events, model, progress, started=started)
 
     def complete(self, model: str, prompt: str | list[int], **parameters: Any) -> Reply:
         """Continue a text without applying the chat template.
@@ -289,14 +291,3 @@ class Client(ModelMethods, PullMethods):
 
     def _post(self, path: str, body: dict[str, Any]) -> bytes:
         return self._connection.request("POST", path, body=body, timeout=None)
-
-
-def _chat_request(
-    model: str, messages: Messages, system: str | None, parameters: Mapping[str, Any]
-) -> dict[str, Any]:
-    if isinstance(messages, str):
-        messages = [{"role": "user", "content": messages}]
-    conversation = list(messages)
-    if system is not None:
-        conversation.insert(0, {"role": "system", "content": system})
-    return {**parameters, "model": model, "messages": conversation}

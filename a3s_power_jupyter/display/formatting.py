@@ -1,6 +1,6 @@
 """Format sizes, counts and durations, and describe models.
 
-`labextension/src/views/format.ts` formats sizes and durations identically.
+`labextension/src/views/format.ts` formats them identically.
 """
 
 from __future__ import annotations
@@ -23,6 +23,11 @@ def parameter_count(count: int) -> str:
     return _scaled(count, ("", "k", "M", "B", "T"))
 
 
+def tokens(count: int) -> str:
+    """Format a number of tokens briefly, for example ``1.7k``."""
+    return _scaled(count, ("", "k", "M")).replace(" ", "")
+
+
 def _scaled(count: int, units: Sequence[str]) -> str:
     value = float(count)
     unit = units[0]
@@ -41,6 +46,25 @@ def duration(seconds: float) -> str:
         if rounded < limit:
             return f"{rounded} {unit}"
     return f"{math.floor(seconds / 86400 + 0.5)} d"
+
+
+def seconds(value: float) -> str:
+    """Format a short time with one decimal, and a longer one as a duration: ``0.2 s``, ``12 s``."""
+    small = _small(value)
+    return f"{small} s" if small else duration(value)
+
+
+def rate(value: float) -> str:
+    """Format tokens per second, for example ``45 tokens/s`` or ``4.3 tokens/s``."""
+    return f"{_small(value) or format(math.floor(value + 0.5), ',')} tokens/s"
+
+
+def _small(value: float) -> str:
+    """Format a number below 10 with one decimal; return an empty string for other numbers."""
+    tenths = math.floor(value * 10 + 0.5)  # rounds half up, as JavaScript does
+    if tenths < 1:
+        return "<0.1"
+    return f"{tenths / 10:.1f}" if tenths < 100 else ""
 
 
 def columns(rows: Sequence[Sequence[str]]) -> str:

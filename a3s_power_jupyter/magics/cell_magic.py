@@ -5,13 +5,16 @@ from __future__ import annotations
 import argparse
 import keyword
 import re
+import time
 from collections.abc import Mapping
 from typing import Any
 
 from IPython.core.error import UsageError
 from IPython.display import display
 
-from ..client import Reply
+from ..client import ChatStream, Reply
+from ..contract.types import Model, Reading
+from ..display import answer_line
 from . import render
 from .live_text import LiveText, live_text
 from .session import Conversation, Session
@@ -148,28 +151,46 @@ def _history(session: Session, arguments: argparse.Namespace, model: str) -> Con
 def _stream_answer(
     session: Session, model: str, messages: Conversation, parameters: dict[str, Any]
 ) -> Reply:
-    received = ""
+    stream: ChatStream | None = None
     with live_text(session.in_notebook) as text:
         try:
-            _load(session, model, text)
+            if _load(session, model, text).format != "remote":
+                parameters |= {"timings_per_token": True, "progress": ReadingProgress(text).show}
             with session.client.stream(model, messages, **parameters) as stream:
+                received = ""
                 for piece in stream:
                     received += piece
                     text.update(received, markdown=True)
             reply = stream.reply
         except KeyboardInterrupt:
-            reply = Reply(received, model, "interrupted")
-        text.update(_with_finish_reason(reply), markdown=True)
+            reply = Reply("", model, "interrupted") if stream is None else stream.reply
+        text.update(_with_finish_reason(reply), markdown=True, line=reply.statistics)
     return reply
 
 
-def _load(session: Session, model: str, text: LiveText) -> None:
+def _load(session: Session, name: str, text: LiveText) -> Model:
     """Load the model if necessary, and show the progress."""
-    if session.client.show(model).state not in ("loaded", "busy"):
-        session.client.load(
-            model,
-            progress=lambda phase, fraction: text.update(render.loading(model, phase, fraction)),
-        )
+    model = session.client.show(name)
+    if model.state in ("loaded", "busy"):
+        return model
+    return session.client.load(
+        name, progress=lambda phase, fraction: text.update(render.loading(name, phase, fraction))
+    )
+
+
+class ReadingProgress:
+    """Shows the progress in a prompt that takes longer than half a second to read."""
+
+    DELAY = 0.5  # seconds
+
+    def __init__(self, text: LiveText) -> None:
+        self._text = text
+        self._started = time.monotonic()
+
+    def show(self, reading: Reading) -> None:
+        is_read = reading.processed == reading.total
+        if time.monotonic() - self._started >= self.DELAY and not is_read:
+            self._text.update(answer_line.reading(reading))
 
 
 def _with_finish_reason(reply: Reply) -> str:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
 from IPython.display import display
 
 from ..contract.text import complete_length, printable
+from ..display import answer_line
 from ..display.markup import escape, from_markdown
 
 
@@ -18,8 +21,11 @@ class LiveText(ABC):
     """Text in the output of a cell, updated until the end of a ``with`` block."""
 
     @abstractmethod
-    def update(self, text: str, *, markdown: bool = False) -> None:
-        """Replace the text, which a notebook shows as is or renders as Markdown."""
+    def update(self, text: str, *, markdown: bool = False, line: str = "") -> None:
+        """Replace the text, which a notebook shows as is or renders as Markdown.
+
+        `line` is shown below the text, smaller.
+        """
 
     @abstractmethod
     def finish(self) -> None:
@@ -37,6 +43,24 @@ class LiveText(ABC):
         self.finish()
 
 
+@dataclass(frozen=True)
+class _Content:
+    """A text with the line below it, in the forms that a notebook keeps."""
+
+    text: str = ""
+    markdown: bool = False
+    line: str = ""
+
+    @property
+    def html(self) -> str:
+        text = from_markdown(self.text) if self.markdown else f"<p>{escape(self.text)}</p>"
+        return text + answer_line.markup(self.line)
+
+    @property
+    def plain(self) -> str:
+        return printable("\n\n".join(filter(None, (self.text, self.line))))
+
+
 class NotebookText(LiveText):
     """A display that is updated at most ten times a second.
 
@@ -49,29 +73,27 @@ class NotebookText(LiveText):
 
     def __init__(self) -> None:
         self._handle: Any = None
-        self._text = ""
-        self._markdown = False
-        self._shown = ""
+        self._content = _Content()
+        self._shown = self._content
         self._next_update = float("-inf")
 
-    def update(self, text: str, *, markdown: bool = False) -> None:
-        self._text, self._markdown = text, markdown
+    def update(self, text: str, *, markdown: bool = False, line: str = "") -> None:
+        self._content = _Content(text, markdown, line)
         if time.monotonic() >= self._next_update:
             self._show()
 
     def finish(self) -> None:
-        if self._text != self._shown:
+        if self._content != self._shown:
             self._show()
 
     def _show(self) -> None:
         started = time.monotonic()
-        html = from_markdown(self._text) if self._markdown else f"<p>{escape(self._text)}</p>"
-        bundle = {"text/html": html, "text/plain": printable(self._text)}
+        bundle = {"text/html": self._content.html, "text/plain": self._content.plain}
         if self._handle is None:
             self._handle = display(bundle, raw=True, display_id=True)
         else:
             self._handle.update(bundle, raw=True)
-        self._shown = self._text
+        self._shown = self._content
         now = time.monotonic()
         self._next_update = now + max(self.INTERVAL, 9 * (now - started))
 
@@ -85,8 +107,9 @@ class TerminalText(LiveText):
     def __init__(self) -> None:
         self._text = ""
         self._pending = ""  # the start of a control sequence at the end of the text
+        self._line = ""
 
-    def update(self, text: str, *, markdown: bool = False) -> None:
+    def update(self, text: str, *, markdown: bool = False, line: str = "") -> None:
         if text.startswith(self._text):
             added = self._pending + text[len(self._text) :]
         else:
@@ -94,12 +117,21 @@ class TerminalText(LiveText):
             added = text
         length = complete_length(added)
         write(printable(added[:length]))
-        self._text, self._pending = text, added[length:]
+        self._text, self._pending, self._line = text, added[length:], line
 
     def finish(self) -> None:
         if self._text:
             write(printable(self._pending) + "\n")
             self._pending = ""
+        if self._line:
+            write(f"{_dimmed(printable(self._line))}\n")
+            self._line = ""
+
+
+def _dimmed(text: str) -> str:
+    """Return the text in a muted color, unless the terminal or the user wants none."""
+    no_color = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return f"\x1b[2m{text}\x1b[0m" if sys.stdout.isatty() and not no_color else text
 
 
 def live_text(in_notebook: bool) -> LiveText:

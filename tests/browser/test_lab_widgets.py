@@ -142,7 +142,7 @@ def check_chat(chat: Locator) -> None:
     chat.get_by_label("Message").fill(QUESTION)
     chat.get_by_role("button", name="Send").click()
     expect(chat.get_by_role("log")).to_contain_text("Paris", timeout=60 * SECONDS)
-    expect(chat.get_by_role("status")).to_contain_text("per second", timeout=60 * SECONDS)
+    expect(chat.get_by_role("status")).to_contain_text(" tokens/s · ", timeout=60 * SECONDS)
 
 
 def check_delete(table: Locator, api: Any) -> None:

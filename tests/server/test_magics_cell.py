@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from itertools import pairwise
 
 import psutil
@@ -13,12 +14,23 @@ from support.waiting import wait_until
 
 QUESTION = "What is the capital city of France? Answer in one short English sentence."
 LONG = "Write a very long story about a lighthouse keeper and the sea."
+LINE = re.compile(
+    r"(?P<tokens>\d+) tokens · <?\d+(\.\d)? tokens/s · <?\d+(\.\d)? s to first token · "
+    r"((?P<cached>\d+) of )?\d+ prompt tokens( cached)?"
+)
 
 
 def state_of(server: Server, name: str) -> str:
     with server.api() as api:
         state: str = api.get(f"v1/models/{name}").json()["state"]
         return state
+
+
+def answer_of(shown: str) -> str:
+    """Return the text above the line with the tokens and the speed."""
+    answer, _, line = shown.rpartition("\n\n")
+    assert LINE.fullmatch(line), shown
+    return answer
 
 
 def wait_for(server: Server, state: str) -> None:
@@ -35,17 +47,22 @@ def test_an_answer_streams_into_one_display_and_a_variable(kernel: Kernel) -> No
     assert kinds[0] == "display_data"
     assert set(kinds[1:]) == {"update_display_data"}
     assert len({o["content"]["transient"]["display_id"] for o in cell.outputs}) == 1
-    shown = cell.texts("text/plain")
-    assert "Paris" in shown[-1]
-    assert f"<p>{shown[-1]}" in cell.texts("text/html")[-1]
+    answer, line = cell.texts("text/plain")[-1].split("\n\n")
+    assert "Paris" in answer
+    markup = cell.texts("text/html")[-1]
+    assert markup.startswith(f"<p>{answer}</p>")
+    assert f">{line}</small>" in markup
     assert not cell.texts("text/markdown")
     printed = kernel.run(
         "print(answer, answer.finish_reason, answer.usage.completion_tokens, sep='|')"
     )
     text, reason, tokens = printed.stdout.strip().split("|")
-    assert text == shown[-1]
+    assert text == answer
     assert reason == "stop"
     assert 3 < int(tokens) < 40
+    counts = LINE.fullmatch(line)
+    assert counts, line
+    assert counts["tokens"] == tokens
 
 
 def test_the_display_is_updated_during_the_generation(kernel: Kernel) -> None:
@@ -55,9 +72,10 @@ def test_the_display_is_updated_during_the_generation(kernel: Kernel) -> None:
     for before, after in pairwise(shown):
         assert after.startswith(before)
         assert after != before
-    assert shown[-1].endswith("*(cut off at the length limit)*")
+    answer, notice = answer_of(shown[-1]).rsplit("\n\n", 1)
+    assert notice == "*(cut off at the length limit)*"
     stored = kernel.run("print(repr(answer.text), answer.finish_reason)").stdout
-    assert stored == f"{shown[-1].partition(chr(10) * 2 + '*(cut')[0]!r} length\n"
+    assert stored == f"{answer!r} length\n"
 
 
 def test_an_interrupt_stops_the_generation_and_keeps_the_text(
@@ -75,11 +93,32 @@ def test_an_interrupt_stops_the_generation_and_keeps_the_text(
     assert not result.errors
     assert result.stderr == ""
     *_, last = result.texts("text/plain")
-    assert last.endswith("*(stopped)*")
+    assert answer_of(last).endswith("*(stopped)*")
     stored = kernel.run("print(story.finish_reason, story.usage, len(story))").stdout.split()
     assert stored[:2] == ["interrupted", "None"]
     assert int(stored[2]) > 10
     wait_for(kernel_server, "loaded")
+
+
+def test_the_progress_in_a_long_prompt_is_shown_and_can_be_interrupted(
+    kernel: Kernel, kernel_server: Server
+) -> None:
+    kernel.run("text = 'The sea was calm, and the keeper slept. ' * 600")
+    kernel.run("%power load smollm2 -p num_ctx=8192")
+    cell = kernel.start("%%power smollm2 --to summary\nSummarize: {text}")
+    result = Cell()
+    interrupted = False
+    for message in kernel.outputs(cell):
+        result.outputs.append(message)
+        if not interrupted and result.texts("text/plain"):
+            kernel.interrupt()
+            interrupted = True
+    assert kernel.reply(cell)["content"]["status"] == "ok", result.stderr
+    shown = result.texts("text/plain")
+    assert re.fullmatch(r"Reading the prompt: \d+(,\d+)? of \d,\d+ tokens", shown[0])
+    assert shown[-1] == "*(stopped)*"
+    wait_for(kernel_server, "loaded")
+    kernel.run("%power unload smollm2")  # the next load has the registered context
 
 
 def test_interrupting_the_client_stops_the_generation(
@@ -102,9 +141,12 @@ def test_continue_a_conversation(kernel: Kernel) -> None:
     cell = kernel.run(
         "%%power smollm2 --temperature 0 --max-tokens 16 --continue\nWhat is my name?"
     )
-    assert "Zebulon" in cell.texts("text/plain")[-1]
-    cached = kernel.run("print(answer.usage.cached_tokens > 20)")
-    assert cached.stdout == "True\n"
+    *_, shown = cell.texts("text/plain")
+    assert "Zebulon" in answer_of(shown)
+    line = LINE.search(shown)
+    assert line
+    assert int(line["cached"]) > 20
+    assert kernel.run("print(answer.usage.cached_tokens)").stdout == f"{line['cached']}\n"
 
 
 def test_options_are_sent_to_the_model(kernel: Kernel) -> None:
@@ -118,7 +160,7 @@ def test_options_are_sent_to_the_model(kernel: Kernel) -> None:
     kernel.run("%%power --temperature 0 --stop France --to cut\n" + QUESTION)
     assert "France" not in kernel.run("print(cut)").stdout
     same = [
-        kernel.run(f"%%power --seed 7 --max-tokens 12\n{LONG}").texts("text/plain")[-1]
+        answer_of(kernel.run(f"%%power --seed 7 --max-tokens 12\n{LONG}").texts("text/plain")[-1])
         for _ in range(2)
     ]
     assert same[0] == same[1]

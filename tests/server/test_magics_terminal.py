@@ -72,7 +72,9 @@ def test_commands_and_answers_are_plain_text(terminal: pexpect.spawn, smollm2: s
     assert "Paris" in answer
     assert "<IPython" not in answer
     stored = run(terminal, "print(answer)").strip()
-    assert answer.rstrip().endswith(stored)
+    *_, text, line = answer.strip().splitlines()
+    assert text.endswith(stored)
+    assert re.fullmatch(r"\d+ tokens · .* prompt tokens( cached)?", line)
 
 
 def test_an_answer_is_streamed_and_control_c_stops_it(
@@ -83,7 +85,9 @@ def test_an_answer_is_streamed_and_control_c_stops_it(
     terminal.expect(r"\w+ \w+ \w+")  # a few words, long before the end
     terminal.sendintr()
     terminal.expect(PROMPT, timeout=10)
-    assert terminal.before.rstrip().endswith("*(stopped)*")
+    *_, notice, line = terminal.before.strip().splitlines()
+    assert notice == "*(stopped)*"
+    assert re.fullmatch(r"\d+ tokens? · .* prompt tokens( cached)?", line)
     assert "KeyboardInterrupt" not in terminal.before
     assert run(terminal, "print(answer.finish_reason)").strip() == "interrupted"
 

@@ -1,6 +1,14 @@
-/** Request chat completions and measure their speed. */
+/** Request chat completions and measure their time. */
 
 import type { Transport } from '../api/transport.js';
+import {
+  type Answer,
+  areCounts,
+  type Timings,
+  timingsFrom,
+  type Usage,
+  usageFrom
+} from './answerLine.js';
 
 export interface Message {
   readonly role: 'user' | 'assistant';
@@ -13,22 +21,35 @@ export interface Parameters {
   readonly system?: string;
 }
 
-/** Number of generated tokens, and the seconds from the first to the last. */
-export interface Speed {
-  readonly tokens: number;
-  readonly seconds: number;
-}
-
 interface Chunk {
-  readonly choices?: readonly { readonly delta?: { readonly content?: string } }[];
-  readonly usage?: { readonly completion_tokens: number } | null;
+  readonly choices?: readonly {
+    readonly delta?: { readonly content?: string; readonly reasoning_content?: string };
+  }[];
+  readonly usage?: unknown;
+  readonly timings?: unknown;
+  /** Sent while the prompt is read, if the request has `return_progress`. */
+  readonly prompt_progress?: { readonly processed: number; readonly total: number } | null;
 }
 
-/** Return the body of the request for the next answer. */
+/** Receives the parts of an answer while it is generated. */
+export interface Listener {
+  /** Called with the whole text so far. */
+  onText(text: string): void;
+  /** Called with the number of prompt tokens that are read, and of all. */
+  onReading?(processed: number, total: number): void;
+}
+
+/**
+ * Return the body of the request for the next answer.
+ *
+ * `local` asks for the progress in the prompt and the timings of each token, which only this
+ * server and llama.cpp's know.
+ */
 export function chatRequest(
   model: string,
   messages: readonly Message[],
-  { system, ...parameters }: Parameters
+  { system, ...parameters }: Parameters,
+  local: boolean
 ): object {
   const systemMessages = system ? [{ role: 'system', content: system }] : [];
   return {
@@ -36,50 +57,51 @@ export function chatRequest(
     messages: [...systemMessages, ...messages],
     ...parameters,
     stream: true,
-    stream_options: { include_usage: true }
+    stream_options: { include_usage: true },
+    ...(local && { return_progress: true, timings_per_token: true })
   };
 }
 
 /**
- * Request an answer and stream it to `onText`, which receives the whole text so far.
+ * Request an answer and stream it to `listener`.
  *
  * Resolves when the answer is complete or `signal` is aborted. `clock` returns milliseconds.
  */
 export async function streamAnswer(
   transport: Transport,
   request: object,
-  onText: (text: string) => void,
+  listener: Listener,
   signal: AbortSignal,
   clock: () => number = () => performance.now()
-): Promise<Speed> {
+): Promise<Answer> {
+  const start = clock();
+  const secondsSinceStart = () => (clock() - start) / 1000;
   let text = '';
-  let tokens = 0;
-  let first = 0;
-  let last = 0;
+  let firstTokenSeconds: number | null = null;
+  let usage: Usage | null = null;
+  let timings: Timings | null = null;
   try {
     for await (const event of transport.stream('chat/completions', request, signal)) {
       const chunk = event as Chunk;
-      const delta = chunk.choices?.[0]?.delta?.content;
-      if (delta) {
-        last = clock();
-        first ||= last;
-        tokens += 1;
-        text += delta;
-        onText(text);
+      const delta = chunk.choices?.[0]?.delta;
+      const progress = chunk.prompt_progress;
+      if (progress && areCounts(progress.processed, progress.total)) {
+        listener.onReading?.(progress.processed, progress.total);
       }
-      tokens = chunk.usage?.completion_tokens ?? tokens;
+      if (delta?.content || delta?.reasoning_content) {
+        firstTokenSeconds ??= secondsSinceStart();
+      }
+      if (delta?.content) {
+        text += delta.content;
+        listener.onText(text);
+      }
+      usage = usageFrom(chunk.usage) ?? usage;
+      timings = timingsFrom(chunk.timings) ?? timings;
     }
   } catch (error) {
     if (!signal.aborted) {
       throw error;
     }
   }
-  return { tokens, seconds: (last - first) / 1000 };
-}
-
-/** Format a speed as "31 tokens, 42 per second", without the time to the first token. */
-export function formatSpeed({ tokens, seconds }: Speed): string {
-  const rate =
-    tokens > 1 && seconds > 0 ? `, ${Math.round((tokens - 1) / seconds)} per second` : '';
-  return `${tokens} token${tokens === 1 ? '' : 's'}${rate}`;
+  return { usage, timings, firstTokenSeconds, seconds: secondsSinceStart() };
 }

@@ -1,15 +1,10 @@
 /** A chat with a model. */
 
 import { messageOf } from '../api/transport.js';
-import type { Models } from '../state/state.js';
+import { isInMemory, type Models } from '../state/state.js';
 import type { Store } from '../state/store.js';
-import {
-  chatRequest,
-  formatSpeed,
-  type Message,
-  type Parameters,
-  streamAnswer
-} from './chatCompletion.js';
+import { type Answer, answerLine, readingText } from './answerLine.js';
+import { chatRequest, type Message, type Parameters, streamAnswer } from './chatCompletion.js';
 import { button, h, oncePerFrame, root, setText } from './dom.js';
 import { toHtml } from './markdown.js';
 
@@ -21,6 +16,9 @@ export interface Conversation {
 
 /** The log follows new text while it is scrolled to within this many pixels of its end. */
 const SCROLL_MARGIN = 40;
+
+/** Milliseconds after which the progress in the prompt is shown. */
+const READING_DELAY = 500;
 
 export class ChatView {
   readonly element: HTMLElement;
@@ -36,13 +34,14 @@ export class ChatView {
     'aria-label': 'Message',
     placeholder: 'Send a message'
   });
-  private readonly status = h('span', { class: 'a3s-note', role: 'status' });
+  private readonly status = h('div', { class: 'a3s-quiet', role: 'status' });
   private readonly error = h('div', { class: 'a3s-error', role: 'alert' });
   private readonly sendButton = h('button', { type: 'submit', class: 'a3s-button' }, 'Send');
   private readonly stopButton = button('Stop', () => this.answering?.abort());
   private readonly temperature = h('input', { type: 'number', min: '0', max: '2', step: '0.1' });
   private readonly maxTokens = h('input', { type: 'number', min: '1', step: '1' });
   private readonly system = h('input', { type: 'text' });
+  private models: Models = new Map();
   private messages: readonly Message[] = [];
   private answering: AbortController | null = null;
   private readonly unsubscribe: () => void;
@@ -114,6 +113,7 @@ export class ChatView {
 
   /** List the models that can chat, and keep the selected one. */
   private updateModels(models: Models): void {
+    this.models = models;
     const names = [...models.values()]
       .filter(model => model.capabilities?.includes('chat'))
       .map(model => model.id)
@@ -143,20 +143,7 @@ export class ChatView {
     const answerElement = this.append({ role: 'assistant', content: '' });
     const answering = new AbortController();
     this.setAnswering(answering);
-    let answer = '';
-    // Rendering always covers the whole answer, so do it at most once per frame.
-    const draw = oncePerFrame(() => this.renderAnswer(answerElement, answer));
-    const onText = (text: string) => {
-      answer = text;
-      draw();
-    };
-    const request = chatRequest(this.modelSelect.value, messages, this.readParameters());
-    try {
-      const speed = await streamAnswer(this.store.transport, request, onText, answering.signal);
-      setText(this.status, formatSpeed(speed) + (answering.signal.aborted ? ', stopped' : ''));
-    } catch (error) {
-      setText(this.error, messageOf(error));
-    }
+    const answer = await this.answer(messages, answerElement, answering.signal);
     this.setAnswering(null);
     if (answer === '') {
       questionElement.remove();
@@ -166,6 +153,41 @@ export class ChatView {
       this.messages = [...messages, { role: 'assistant', content: answer }];
       this.notifyChange();
     }
+  }
+
+  /** Show the next answer in `element` while it is generated, and return what was received. */
+  private async answer(
+    messages: readonly Message[],
+    element: HTMLElement,
+    signal: AbortSignal
+  ): Promise<string> {
+    let answer = '';
+    // Rendering always covers the whole answer, so do it at most once per frame.
+    const draw = oncePerFrame(() => this.renderAnswer(element, answer));
+    const started = performance.now();
+    const listener = {
+      onText: (text: string) => {
+        answer = text;
+        draw();
+      },
+      onReading: (processed: number, total: number) => {
+        if (performance.now() - started >= READING_DELAY) {
+          element.replaceChildren(h('span', { class: 'a3s-quiet' }, readingText(processed, total)));
+        }
+      }
+    };
+    const model = this.models.get(this.modelSelect.value);
+    const parameters = this.readParameters();
+    const local = model?.format !== 'remote';
+    const request = chatRequest(this.modelSelect.value, messages, parameters, local);
+    try {
+      const measured = await streamAnswer(this.store.transport, request, listener, signal);
+      const line = answerLine(model && isInMemory(model) ? measured : withoutTimes(measured));
+      setText(this.status, [signal.aborted && 'stopped', line].filter(Boolean).join(' · '));
+    } catch (error) {
+      setText(this.error, messageOf(error));
+    }
+    return answer;
   }
 
   private setAnswering(answering: AbortController | null): void {
@@ -212,4 +234,9 @@ export class ChatView {
   private notifyChange(): void {
     this.onChange({ model: this.modelSelect.value, messages: this.messages });
   }
+}
+
+/** Leave out the times since the request, which include the load of the model. */
+function withoutTimes(answer: Answer): Answer {
+  return { ...answer, firstTokenSeconds: null, seconds: null };
 }

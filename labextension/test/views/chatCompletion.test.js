@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { chatRequest, formatSpeed, streamAnswer } from '../../lib/views/chatCompletion.js';
+import { chatRequest, streamAnswer } from '../../lib/views/chatCompletion.js';
 
 const chunk = content => ({ choices: [{ delta: { content } }] });
 
@@ -23,52 +23,82 @@ function transport(...events) {
 }
 
 test('a request has the system prompt, then the conversation', () => {
-  const request = chatRequest('m', [{ role: 'user', content: 'hi' }], {
-    system: 'Be brief.',
-    max_tokens: 9
-  });
+  const messages = [{ role: 'user', content: 'hi' }];
+  const request = chatRequest('m', messages, { system: 'Be brief.', max_tokens: 9 }, true);
   assert.deepEqual(
     request.messages.map(message => message.role),
     ['system', 'user']
   );
   assert.equal(request.max_tokens, 9);
   assert.ok(!('system' in request) && !('temperature' in request) && request.stream);
+  assert.ok(request.return_progress && request.timings_per_token);
 });
 
-test('the text accumulates, and the usage gives the number of tokens', async () => {
-  const texts = [];
+test('the upstream of a remote model is not asked for what only this server knows', () => {
+  const request = chatRequest('m', [], {}, false);
+  assert.ok(!('return_progress' in request) && !('timings_per_token' in request));
+});
+
+const timings = { prompt_n: 3, prompt_ms: 1, predicted_n: 11, predicted_ms: 2, cache_n: 0 };
+
+test('the text accumulates, and the answer has the counts and the times', async () => {
+  const calls = [];
   let time = 0;
-  const usage = { choices: [], usage: { completion_tokens: 11 } };
-  const speed = await streamAnswer(
-    transport(chunk(''), chunk('a'), chunk('b'), usage),
+  const usage = { prompt_tokens: 3, completion_tokens: 11 };
+  const answer = await streamAnswer(
+    transport(
+      { choices: [], prompt_progress: { processed: 1, total: 3, cache: 0 } },
+      chunk(''),
+      chunk('a'),
+      { ...chunk('b'), timings: { ...timings, predicted_n: 5 } },
+      { choices: [], usage, timings },
+      { choices: [], timings: { from: 'elsewhere' } }
+    ),
     {},
-    text => texts.push(text),
+    {
+      onText: text => calls.push(text),
+      onReading: (processed, total) => calls.push([processed, total])
+    },
     new AbortController().signal,
     () => (time += 1000)
   );
-  assert.deepEqual(texts, ['a', 'ab']);
-  assert.deepEqual(speed, { tokens: 11, seconds: 1 });
-  assert.equal(formatSpeed(speed), '11 tokens, 10 per second');
-  assert.equal(formatSpeed({ tokens: 1, seconds: 0 }), '1 token');
+  assert.deepEqual(calls, [[1, 3], 'a', 'ab']);
+  assert.deepEqual(answer, { usage, timings, firstTokenSeconds: 1, seconds: 2 });
 });
 
-test('aborting keeps the text so far', async () => {
+test('the first token of a reasoning counts', async () => {
+  let time = 0;
+  const reasoning = { choices: [{ delta: { reasoning_content: 'Hm' } }] };
+  const answer = await streamAnswer(
+    transport(reasoning, chunk('a')),
+    {},
+    { onText: () => (time = 90_000) },
+    new AbortController().signal,
+    () => time
+  );
+  assert.equal(answer.firstTokenSeconds, 0);
+  assert.equal(answer.seconds, 90);
+});
+
+test('aborting keeps the text and the timings so far', async () => {
   const abort = new AbortController();
   const texts = [];
   const onText = text => {
     texts.push(text);
     abort.abort();
   };
-  const speed = await streamAnswer(transport(chunk('a'), chunk('b')), {}, onText, abort.signal);
+  const first = { ...chunk('a'), timings };
+  const answer = await streamAnswer(transport(first, chunk('b')), {}, { onText }, abort.signal);
   assert.deepEqual(texts, ['a']);
-  assert.equal(speed.tokens, 1);
+  assert.equal(answer.usage, null);
+  assert.deepEqual(answer.timings, timings);
 });
 
 test('an error in the stream rejects', async () => {
   const failing = streamAnswer(
     transport(new Error('No such model.')),
     {},
-    () => {},
+    { onText: () => {} },
     new AbortController().signal
   );
   await assert.rejects(failing, /No such model/);

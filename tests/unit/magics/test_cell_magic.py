@@ -1,4 +1,4 @@
-"""Test the replacement of ``{name}`` in cells."""
+"""Test the replacement of ``{name}`` in cells, and the progress in a prompt."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from types import SimpleNamespace
 import pytest
 from IPython.core.error import UsageError
 
-from a3s_power_jupyter.magics.cell_magic import fill
+from a3s_power_jupyter.contract.types import Reading
+from a3s_power_jupyter.magics import cell_magic
+from a3s_power_jupyter.magics.cell_magic import ReadingProgress, fill
+from a3s_power_jupyter.magics.live_text import TerminalText
 
 VARIABLES = {
     "name": "Ada",
@@ -85,3 +88,14 @@ def test_a_missing_attribute_or_key_is_an_error(text: str, reason: str) -> None:
 
 def test_values_are_not_replaced_again() -> None:
     assert fill("{a}", {"a": "{b}", "b": "no"}) == ("{b}", [])
+
+
+def test_progress_is_shown_only_for_prompts_that_take_long(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = iter([0.0, 0.3, 0.6, 0.7])
+    monkeypatch.setattr(cell_magic, "time", SimpleNamespace(monotonic=lambda: next(times)))
+    progress = ReadingProgress(TerminalText())
+    for processed in (512, 1024, 2000):
+        progress.show(Reading(processed, 2000, cached=0, time_ms=1.0))
+    assert capsys.readouterr().out == "Reading the prompt: 1,024 of 2,000 tokens"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from types import SimpleNamespace
 from typing import Any
 
@@ -107,3 +108,43 @@ def test_a_terminal_replaces_other_text(capsys: pytest.CaptureFixture[str]) -> N
         text.update("Paris")
         text.update("Paris.")
     assert capsys.readouterr().out == "Loading m: 5%\nParis.\n"
+
+
+def test_a_notebook_keeps_the_line_below_the_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    display = Display()
+    monkeypatch.setattr(live_text, "display", display)
+    with NotebookText() as text:
+        text.update("*Yes*", markdown=True)
+        text.update("*Yes*", markdown=True, line="3 tokens · <0.1 s to first token")
+    line = '<small style="opacity: 0.7">3 tokens · &lt;0.1 s to first token</small>'
+    assert display.markup == [
+        "<p><em>Yes</em></p>\n",
+        f"<p><em>Yes</em></p>\n<p>{line}</p>\n",
+    ]
+    assert display.texts == ["*Yes*", "*Yes*\n\n3 tokens · <0.1 s to first token"]
+
+
+@pytest.mark.parametrize(
+    ("isatty", "environ", "line"),
+    [
+        (True, {"TERM": "xterm"}, "\x1b[2m3 tokens\x1b[0m"),
+        (True, {"TERM": "dumb"}, "3 tokens"),
+        (True, {"TERM": "xterm", "NO_COLOR": "1"}, "3 tokens"),
+        (False, {"TERM": "xterm"}, "3 tokens"),
+    ],
+)
+def test_a_terminal_writes_the_line_below_the_text(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    isatty: bool,
+    environ: dict[str, str],
+    line: str,
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: isatty)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    with TerminalText() as text:
+        text.update("Yes")
+        text.update("Yes", line="3 tokens")
+    assert capsys.readouterr().out == f"Yes\n{line}\n"

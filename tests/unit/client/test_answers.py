@@ -5,13 +5,17 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+from types import SimpleNamespace
 from typing import Any
 
 import httpx2
 import pytest
 
+from a3s_power_jupyter.client import chat
+from a3s_power_jupyter.client.answers import Reply, Usage
+from a3s_power_jupyter.client.chat import ChatStream
 from a3s_power_jupyter.client.connection import EventStream
-from a3s_power_jupyter.client.results import ChatStream, Reply, Usage, batches
+from a3s_power_jupyter.client.embeddings import batches
 from a3s_power_jupyter.contract.errors import ConnectionLost, WorkerDied
 from a3s_power_jupyter.contract.types import Reading, Timings
 
@@ -35,7 +39,8 @@ def stream_of(*events: object, done: bool = True, progress: Any = None) -> ChatS
     lines = [f"data: {json.dumps(event)}\n\n".encode() for event in events]
     if done:
         lines.append(b"data: [DONE]\n\n")
-    return ChatStream(EventStream(httpx2.Response(200, content=iter(lines))), "m", progress)
+    response = httpx2.Response(200, content=iter(lines))
+    return ChatStream(EventStream(response), "m", progress, started=0.0)
 
 
 def test_a_reply_is_a_string_with_metadata() -> None:
@@ -47,7 +52,7 @@ def test_a_reply_is_a_string_with_metadata() -> None:
     assert (reply.model, reply.finish_reason) == ("m", "stop")
     assert reply.usage == Usage(prompt_tokens=7, completion_tokens=2, cached_tokens=3)
     assert reply.raw is CHAT
-    assert reply._repr_html_() == "<p>Paris.</p>\n"
+    assert reply.statistics == "2 tokens · 3 of 7 prompt tokens cached"
 
 
 def test_a_reply_is_displayed_without_raw_html_and_images() -> None:
@@ -126,6 +131,26 @@ def test_a_stream_yields_text_and_then_has_the_reply() -> None:
     assert stream.reply == "Paris."
     assert stream.reply.finish_reason == "stop"
     assert stream.reply.usage.completion_tokens == 2
+
+
+def test_a_stream_measures_its_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = iter([0.25, 0.5, 1.0, 2.0])
+    monkeypatch.setattr(chat, "time", SimpleNamespace(monotonic=lambda: next(times)))
+    reasoning = {"choices": [{"delta": {"reasoning_content": "Hm."}}]}
+    last = {"choices": [], "usage": CHAT["usage"], "timings": WIRE_TIMINGS}
+    stream = stream_of(chunk(), reasoning, chunk("Paris.", "stop"), last)
+    assert list(stream) == ["Paris."]
+    assert stream.reply.first_token_seconds == 0.5
+    assert stream.reply.seconds == 2.0
+    assert stream.reply.timings == Timings(4, 8.0, 2, 20.0, 3)
+
+
+def test_a_stream_closed_early_has_the_timings_so_far() -> None:
+    with stream_of({**chunk("Par"), "timings": WIRE_TIMINGS}, chunk("is.")) as stream:
+        next(stream)
+    assert stream.reply.usage is None
+    assert stream.reply.statistics.startswith("2 tokens · 100 tokens/s · ")
+    assert stream.reply.statistics.endswith(" to first token · 3 of 7 prompt tokens cached")
 
 
 def test_a_stream_closed_early_is_interrupted() -> None:
