@@ -31,7 +31,8 @@ class Engine(ABC, Generic[Prepared]):
 
     The worker calls `prepare` in threads, and everything else in its main thread. It calls `step`
     in a loop, so that requests can be cancelled and new ones can join between two steps. A step
-    should take well under a second.
+    should take well under a second, or end early if a request of it is in `cancellation.CANCELLED`;
+    the worker calls `cancel` for this request before the next step.
 
     An error that concerns one request is an output of that request. If `prepare` or `submit`
     raises, the worker ends the request. If `step` raises, it ends all requests and calls `reset`.

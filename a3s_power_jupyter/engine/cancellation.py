@@ -1,10 +1,15 @@
-"""Tell the code that prepares a request, in a thread, whether the request was cancelled."""
+"""Tell threads that work on a request whether it was cancelled."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+
+#: Ids of the requests that the server has cancelled but the engine still has. A thread of the
+#: worker adds them while a step is under way. An engine may ask for each of its ids, and end the
+#: step early; the worker then calls `Engine.cancel`.
+CANCELLED: set[int] = set()
 
 _CANCELLED: ContextVar[Callable[[], bool]] = ContextVar("cancelled")
 

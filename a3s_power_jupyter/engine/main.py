@@ -18,7 +18,7 @@ from ..contract.types import Embedded, Finished
 from ..ipc import harness
 from . import registry
 from .base import Engine, StepOutput, first_line, request_error
-from .cancellation import cancellable
+from .cancellation import CANCELLED, cancellable
 from .heartbeat import HEARTBEAT, INTERVAL
 from .protocol import (
     COMMAND_DECODER,
@@ -140,14 +140,17 @@ class Worker:
             command = self._channel.receive()
             if isinstance(command, Stop):
                 self._deadline = time.monotonic() + command.seconds
+            elif isinstance(command, Cancel):
+                CANCELLED.add(command.id)  # the step that is under way may end now
             self._inbox.put(command)
 
     def _handle_events(self, engine: Engine[Any], threads: ThreadPoolExecutor) -> bool:
         """Handle what is in the inbox; wait for it if the engine is idle.
 
-        Return false after `Stop`.
+        Also wait for a cancel that `_forward_commands` is about to add to the inbox. Return false
+        after `Stop`.
         """
-        while engine.idle or not self._inbox.empty():
+        while engine.idle or CANCELLED or not self._inbox.empty():
             event = self._next_event()
             if isinstance(event, Submit):
                 self._begin(engine, threads, event)
@@ -201,6 +204,7 @@ class Worker:
             self._end(id_, request_error(error))
 
     def _cancel(self, engine: Engine[Any], id_: int) -> None:
+        CANCELLED.discard(id_)
         engine.cancel(id_)
         if id_ in self._preparing | self._running:
             self._end(id_)

@@ -106,7 +106,10 @@ class Submit(msgspec.Struct, frozen=True, tag="submit"):
 
 
 class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
-    """Drop a request before the next step. Unknown ids are ignored: it may have just ended."""
+    """Drop a request, at the latest before the next step. Unknown ids are ignored.
+
+    The request may have just ended.
+    """
 
     id: int
 

@@ -1,4 +1,4 @@
-"""Create tiny random GGUF models of architectures with a table of positions."""
+"""Create tiny random GGUF models: with a table of positions, and with a recurrent state."""
 
 from __future__ import annotations
 
@@ -21,9 +21,14 @@ class _Adder:
         self._random = np.random.default_rng(5)
 
     def __call__(self, name: str, *shape: int) -> None:
-        for kind, dimensions in (("weight", shape), ("bias", shape[:1])):
-            values = 0.3 * self._random.standard_normal(dimensions, np.float32)
-            self._writer.add_tensor(f"{name}.{kind}", values)
+        self.weight(name, *shape)
+        self._add(f"{name}.bias", shape[:1])
+
+    def weight(self, name: str, *shape: int) -> None:
+        self._add(f"{name}.weight", shape)
+
+    def _add(self, name: str, shape: tuple[int, ...]) -> None:
+        self._writer.add_tensor(name, 0.3 * self._random.standard_normal(shape, np.float32))
 
     def table(self, name: str, rows: int) -> None:
         values = self._random.standard_normal((rows, SIZE), np.float32)
@@ -73,6 +78,44 @@ def gpt2(path: Path, positions: int, *, temperature: float | None = None) -> Pat
         add(f"blk.{layer}.ffn_norm", SIZE)
         add(f"blk.{layer}.ffn_up", FEED_FORWARD, SIZE)
         add(f"blk.{layer}.ffn_down", SIZE, FEED_FORWARD)
+    return _write(writer, path)
+
+
+def mamba(path: Path) -> Path:
+    """Write a Mamba with the vocabulary of all bytes and an end token."""
+    state, rank, kernel, inner = 8, 4, 4, 2 * SIZE
+    writer = gguf.GGUFWriter(path, "mamba")
+    writer.add_context_length(4096)
+    writer.add_embedding_length(SIZE)
+    writer.add_block_count(LAYERS)
+    writer.add_feed_forward_length(0)
+    writer.add_head_count(0)
+    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_ssm_conv_kernel(kernel)
+    writer.add_ssm_inner_size(inner)
+    writer.add_ssm_state_size(state)
+    writer.add_ssm_time_step_rank(rank)
+    tokens = [*sorted(ByteLevel.alphabet()), "ab", "<|endoftext|>"]
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("gpt-2")
+    writer.add_token_list(tokens)
+    writer.add_token_types([gguf.TokenType.NORMAL] * 257 + [gguf.TokenType.CONTROL])
+    writer.add_token_merges(["a b"])
+    writer.add_eos_token_id(257)
+    add = _Adder(writer)
+    add.table("token_embd", len(tokens))
+    add.weight("output_norm", SIZE)
+    for layer in range(LAYERS):
+        add.weight(f"blk.{layer}.attn_norm", SIZE)
+        add.weight(f"blk.{layer}.ssm_in", 2 * inner, SIZE)
+        add(f"blk.{layer}.ssm_conv1d", inner, kernel)
+        add.weight(f"blk.{layer}.ssm_x", rank + 2 * state, inner)
+        add(f"blk.{layer}.ssm_dt", inner, rank)
+        # A hundred tokens later, the state still depends on a token.
+        decay = np.tile(-0.01 * np.arange(1, state + 1, dtype=np.float32), (inner, 1))
+        writer.add_tensor(f"blk.{layer}.ssm_a", decay)
+        writer.add_tensor(f"blk.{layer}.ssm_d", np.ones(inner, np.float32))
+        add.weight(f"blk.{layer}.ssm_out", SIZE, inner)
     return _write(writer, path)
 
 

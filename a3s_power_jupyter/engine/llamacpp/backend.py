@@ -7,6 +7,7 @@ import platform
 import re
 import shutil
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -27,10 +28,25 @@ _GPU_TYPES = (1, 2)
 
 _errors: deque[str] = deque(maxlen=3)
 
+#: The thread of which llama.cpp's log is dropped.
+_silent_thread: int | None = None
+
 
 def install_log() -> None:
     """Send llama.cpp's warnings and errors to stderr and drop the rest of its log."""
     lc.llama_log_set(on_log, None)
+
+
+def drop_log() -> None:
+    """Drop what llama.cpp logs in this thread, until `keep_log` is called."""
+    global _silent_thread
+    _silent_thread = threading.get_ident()
+
+
+def keep_log() -> None:
+    """Undo `drop_log`."""
+    global _silent_thread
+    _silent_thread = None
 
 
 def last_errors() -> str:
@@ -48,7 +64,7 @@ def compute_error(what: str) -> ModelLoadFailed:
 
 @lc.llama_log_callback  # type: ignore[untyped-decorator]
 def on_log(level: int, text: bytes, _data: object) -> None:
-    if level not in (_WARN, _ERROR):
+    if level not in (_WARN, _ERROR) or threading.get_ident() == _silent_thread:
         return
     line = text.decode("utf-8", errors="replace").rstrip()
     if level == _ERROR and line:

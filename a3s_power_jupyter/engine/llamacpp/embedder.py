@@ -18,7 +18,7 @@ from ...contract.types import Embedded, EmbeddingRequest
 from ..base import StepOutput, request_error
 from ..checks import check_finite
 from .backend import last_errors
-from .decoder import Decoder
+from .decoder import Aborted, Decoder
 from .model import LlamaModel
 
 #: Maximum number of texts in one batch.
@@ -43,9 +43,9 @@ class Embedder:
         self._model = model
         self._jobs: list[EmbeddingJob] = []
         self._context: Any = None
+        self._decoder: Any = None
         self._batch: Any = None
         self._n_ctx = 0
-        self._decoder = Decoder()
 
     @property
     def idle(self) -> bool:
@@ -75,11 +75,20 @@ class Embedder:
         self._free_context()
 
     def step(self) -> list[StepOutput]:
+        """Compute a batch of the oldest request.
+
+        Raises
+        ------
+        Aborted
+            If this request is cancelled meanwhile.
+        """
         if not self._jobs:
             return []
         job = self._jobs[0]
         try:
             self._embed_batch(job)
+        except Aborted:
+            raise
         except Exception as error:
             self._jobs.pop(0)
             self._free_context()
@@ -131,6 +140,7 @@ class Embedder:
             embeddings=True,
             pooling_type=self._pooling_type(),
         )
+        self._decoder = Decoder(self._context, gpu=self._model.gpu_layers != 0)
         self._batch = lc.llama_batch_init(n_ctx, 0, 1)
         self._n_ctx = n_ctx
 
@@ -157,6 +167,8 @@ class Embedder:
 
         Raises
         ------
+        Aborted
+            If the request is cancelled meanwhile.
         ModelLoadFailed
             If llama.cpp cannot create the context or compute the batch.
         UnsupportedRequestFields
@@ -185,7 +197,7 @@ class Embedder:
             lc.llama_memory_clear(memory, True)
         n_threads = self._model.threads.next_count()
         lc.llama_set_n_threads(self._context, n_threads, n_threads)
-        status = self._decoder.decode(self._context, batch)
+        status = self._decoder.decode(batch, {job.id: batch.n_tokens})
         if status != 0:
             raise ModelLoadFailed(
                 f"llama.cpp could not compute embeddings (status {status}){last_errors()}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from ..protocol import Load, Loaded, Stats
 from ..rendering.renderer import renderer
 from ..template import ChatTemplate, as_parts, as_text, require_template
 from .backend import free_gpu_bytes, install_log, list_devices
+from .decoder import Aborted, Decoder
 from .embedder import Embedder, EmbeddingJob
 from .model import LlamaModel
 from .prompt import Prompt
@@ -31,8 +33,8 @@ from .slot import Slot, SlotPool
 if TYPE_CHECKING:
     from .vision import Projector
 
-#: Tokens per step if `num_batch` is not set. Steps are short on a CPU, because a prompt can only be
-#: cancelled between two steps. There, 256 was as fast as 512, and 128 about 5 % slower.
+#: Tokens per step if `num_batch` is not set. Steps are short on a CPU, because other requests wait
+#: for the end of a step. There, 256 was as fast as 512, and 128 about 5 % slower.
 CPU_NUM_BATCH = 256
 GPU_NUM_BATCH = 512
 
@@ -137,10 +139,12 @@ class LlamaCppEngine(Engine[TextJob | EmbeddingJob]):
         return self._embedder.idle and not (self._slots and self._slots.active)
 
     def step(self) -> list[StepOutput]:
-        outputs = self._embedder.step()
-        if self._slots is not None:
-            outputs += self._encode_image(self._slots)
-            outputs += self._decode(self._slots)
+        outputs: list[StepOutput] = []
+        with suppress(Aborted):  # the worker now cancels the requests for which the step was ended
+            outputs += self._embedder.step()
+            if self._slots is not None:
+                outputs += self._encode_image(self._slots)
+                outputs += self._decode(self._slots)
         return outputs
 
     # ------------------------------------------------------------ prompts
@@ -189,7 +193,12 @@ class LlamaCppEngine(Engine[TextJob | EmbeddingJob]):
         start = generation.num_computed_tokens
         end = start + image.n_tokens
         try:
-            n_past = self._projector.encode(slots.context, image, slot.n_past, slot.seq_id)
+            n_past = self._projector.encode(
+                slots.decoder, generation.id, image, slot.n_past, slot.seq_id
+            )
+        except Aborted as aborted:
+            slots.go_back(slot, aborted)
+            raise
         except Exception as error:
             return [_fail(slots, slot, generation, error)]
         slot.append(generation.prompt[start:end], n_past)
@@ -297,4 +306,5 @@ def _new_slots(model: LlamaModel, n_slots: int, projector: Projector | None) -> 
         kv_unified=False,  # each slot has its full context, whatever the other slots hold
         **sizes,
     )
-    return SlotPool(context, n_slots=n_slots, n_batch=n_batch)
+    decoder = Decoder(context, gpu=model.gpu_layers != 0)
+    return SlotPool(context, decoder, n_slots=n_slots, n_batch=n_batch)

@@ -14,7 +14,7 @@ from ..generation import Generation
 from ..protocol import Stats
 from ..threads import CpuThreads
 from .backend import compute_error
-from .decoder import Decoder
+from .decoder import Aborted, Decoder
 from .prompt import ImageChunk, Prompt
 from .sampler import Sampler
 
@@ -88,17 +88,19 @@ class SlotPool:
     ----------
     context : ctypes pointer
         llama.cpp's ``llama_context``.
+    decoder : Decoder
+        Computes its batches.
     n_batch : int
         Maximum number of tokens per step; at least `n_slots`.
     """
 
-    def __init__(self, context: Any, *, n_slots: int, n_batch: int) -> None:
+    def __init__(self, context: Any, decoder: Decoder, *, n_slots: int, n_batch: int) -> None:
         self.context = context
+        self.decoder = decoder
         self._slots = [Slot(seq_id) for seq_id in range(n_slots)]
         self._n_batch = n_batch
         self._batch = lc.llama_batch_init(n_batch, 0, 1)
         self._clock = 0
-        self._decoder = Decoder()
 
     @property
     def active(self) -> list[tuple[Slot, Generation[Sampler]]]:
@@ -191,17 +193,44 @@ class SlotPool:
 
         Raises
         ------
+        Aborted
+            If the batch was ended because requests are cancelled. The other slots are as before.
         ModelLoadFailed
             If llama.cpp cannot compute the batch.
         """
+        starts = [(slot, g, len(slot.tokens), g.num_computed_tokens) for slot, g in self.active]
         rows = self._fill_batch()
         if self._batch.n_tokens > 0:
             n_threads = self._n_threads(threads)
             lc.llama_set_n_threads(self.context, n_threads, n_threads)
-            status = self._decoder.decode(self.context, self._batch)
+            tokens = {generation.id: len(slot.tokens) - n for slot, generation, n, _ in starts}
+            try:
+                status = self.decoder.decode(self._batch, tokens)
+            except Aborted as aborted:
+                for slot, generation, n_tokens, n_computed in starts:
+                    if tokens[generation.id]:
+                        generation.num_computed_tokens = n_computed
+                        slot.truncate(n_tokens)
+                        self.go_back(slot, aborted)
+                raise
             if status != 0:
                 raise compute_error(f"could not decode (status {status})")
         return rows
+
+    def go_back(self, slot: Slot, aborted: Aborted) -> None:
+        """Remove from llama.cpp's cache what an aborted computation added to a slot.
+
+        Raises
+        ------
+        ModelLoadFailed
+            If the slot cannot go on.
+        """
+        if not aborted.can_go_back:
+            self.clear(slot)
+            return
+        memory = lc.llama_get_memory(self.context)
+        if not lc.llama_memory_seq_rm(memory, slot.seq_id, slot.n_past, -1):
+            raise compute_error("could not undo a computation")
 
     def _n_threads(self, threads: CpuThreads) -> int:
         """Return the number of threads for the batch.

@@ -22,7 +22,7 @@ from PIL import Image
 from ...contract.errors import InvalidParameter, ModelLoadFailed
 from .. import images
 from .backend import compute_error, last_errors, on_log
-from .decoder import on_image_node, send_heartbeats
+from .decoder import Decoder, on_image_node
 from .prompt import ImageChunk, Prompt
 
 #: With non-causal attention, all tokens of an image must be computed in one batch. Gemma 3 needs
@@ -143,8 +143,10 @@ class Projector:
                 param="messages",
             )
 
-    def encode(self, context: Any, image: ImageChunk, n_past: int, seq_id: int) -> int:
-        """Encode an image and add it to a sequence at position `n_past`.
+    def encode(
+        self, decoder: Decoder, id_: int, image: ImageChunk, n_past: int, seq_id: int
+    ) -> int:
+        """Encode an image of the request `id_` and add it to a sequence at position `n_past`.
 
         Returns
         -------
@@ -153,12 +155,15 @@ class Projector:
 
         Raises
         ------
+        Aborted
+            If the request is cancelled meanwhile.
         ModelLoadFailed
             If llama.cpp cannot encode the image.
         """
         new_n_past = lc.llama_pos(0)
-        send_heartbeats(context, True)
-        status = mtmd.mtmd_helper_eval_chunk_single(
+        context = decoder.context
+        status = decoder.call(
+            mtmd.mtmd_helper_eval_chunk_single,
             self._pointer,
             context,
             image.pointer,
@@ -167,6 +172,7 @@ class Projector:
             lc.llama_n_batch(context),
             False,  # no logits: mtmd has none for images
             ctypes.byref(new_n_past),
+            tokens={id_: image.n_tokens},
         )
         if status != 0:
             raise compute_error(f"could not encode an image (status {status})")

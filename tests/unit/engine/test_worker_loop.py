@@ -17,6 +17,7 @@ from a3s_power_jupyter.contract.parameters import LoadParameters
 from a3s_power_jupyter.contract.types import CompletionRequest, Delta, Request
 from a3s_power_jupyter.engine import registry
 from a3s_power_jupyter.engine.base import Engine, StepOutput
+from a3s_power_jupyter.engine.cancellation import CANCELLED
 from a3s_power_jupyter.engine.main import Worker
 from a3s_power_jupyter.engine.protocol import (
     Cancel,
@@ -266,6 +267,24 @@ def test_a_cancel_that_fails_ends_its_request(bench: Bench) -> None:
     bench.end_of(1)
     bench.submit(_2="good")
     assert bench.end_of(2) == [None]
+
+
+def test_a_step_learns_which_requests_are_cancelled_meanwhile(bench: Bench) -> None:
+    bench.submit(_1="good")
+    bench.wait_until_running(1)  # its first step is under way
+    bench.cancel(1)
+    for _ in range(SOON * 100):
+        if CANCELLED:
+            break
+        threading.Event().wait(0.01)
+    assert {1} == CANCELLED
+    bench.go_on()
+    assert bench.end_of(1) == [None]
+    assert bench.texts[1] != GOOD
+    bench.cancel(2)  # an unknown id does not stay either
+    bench.submit(_3="good")
+    assert bench.end_of(3) == [None]
+    assert not CANCELLED
 
 
 def test_a_worker_whose_engine_cannot_be_reset_dies(bench: Bench) -> None:
