@@ -100,3 +100,32 @@ def test_clients_leave_right_after_their_requests(server: Server, stream: bool) 
         ]
         assert sum(tokens) < 200  # no request was answered in full
     stop(server)
+
+
+def test_a_step_does_not_go_on_for_a_client_that_left(server: Server) -> None:
+    """A step reads the whole prompt. The CPU time says how much of it the worker has read."""
+
+    def body(first: int, stream: bool) -> dict[str, Any]:
+        prompt = [first, *range(1000, 1800)]
+        return {"model": "a", "prompt": prompt, "max_tokens": 1, "stream": stream}
+
+    with server.api() as api:
+        api.post("v1/models/a/load", json={"num_ctx": 1024, "num_batch": 1024, "num_parallel": 1})
+        ask(api, "a")
+        children = psutil.Process(server.pid).children()
+        (worker,) = (p for p in children if "a3s_power_jupyter.engine.main" in p.cmdline())
+        started = cpu_seconds(worker)
+        api.post("v1/completions", json=body(1, False), timeout=10 * SOON).raise_for_status()
+        whole = cpu_seconds(worker) - started
+        for first, stream in ((2, True), (3, False)):
+            started = cpu_seconds(worker)
+            with unread_post(server, "v1/completions", body(first, stream)):
+                wait_until(lambda: cpu_seconds(worker) > started + whole / 10)  # noqa: B023
+            ask(api, "a")  # waits for the slot
+            assert cpu_seconds(worker) - started < whole / 2
+    stop(server)
+
+
+def cpu_seconds(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
