@@ -34,6 +34,7 @@ from .protocol import (
     Stop,
     Submit,
 )
+from .stats_reporter import StatsReporter
 
 log = logging.getLogger("a3s_power_jupyter.worker")
 
@@ -78,6 +79,7 @@ class Worker:
         self._running: set[int] = set()
         self._models = 1
         self._deadline = 0.0  # of what `Stop` asks for
+        self._stats = StatsReporter(channel.emit)
 
     def run(self, load: Load) -> None:
         try:
@@ -90,6 +92,7 @@ class Worker:
         threads = ThreadPoolExecutor(engine.info.slots + SPARE_THREADS, "prepare")
         while True:
             try:
+                self._stats.report(engine.stats)
                 if not self._handle_events(engine, threads):
                     break
                 outputs = engine.step()
@@ -97,6 +100,7 @@ class Worker:
                 outputs = self._fail_all(engine, error)
             for output in outputs:
                 self._emit_output(engine, output)
+            self._stats.stepped()
             HEARTBEAT.beat()
         self._save(engine)
 
@@ -151,7 +155,7 @@ class Worker:
         after `Stop`.
         """
         while engine.idle or CANCELLED or not self._inbox.empty():
-            event = self._next_event()
+            event = self._next_event(engine)
             if isinstance(event, Submit):
                 self._begin(engine, threads, event)
             elif isinstance(event, Preparation):
@@ -170,12 +174,14 @@ class Worker:
         except Exception as error:  # no thread can be started, for example for want of memory
             self._end(submit.id, request_error(error))
 
-    def _next_event(self) -> Command | Preparation:
-        while self._preparing:
+    def _next_event(self, engine: Engine[Any]) -> Command | Preparation:
+        while True:
+            timeout = INTERVAL if self._preparing else self._stats.due
             with suppress(queue.Empty):
-                return self._inbox.get(timeout=INTERVAL)
-            HEARTBEAT.beat()
-        return self._inbox.get()
+                return self._inbox.get(timeout=timeout)
+            if self._preparing:
+                HEARTBEAT.beat()
+            self._stats.report(engine.stats)
 
     def _prepare(self, engine: Engine[Any], submit: Submit) -> None:
         """Prepare a request, unless it was cancelled; called in a thread."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 
+from msgspec import UNSET, UnsetType
 from prometheus_client import Counter, Gauge, Histogram
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
@@ -41,6 +42,15 @@ INFERENCE_DURATION = Histogram(
 )
 MODELS_LOADED = Gauge("power_models_loaded", "Models in memory.")
 MODEL_MEMORY = Gauge("power_model_memory_bytes", "Memory of a model in bytes.", ["model"])
+CACHE_TOKENS = Gauge("power_model_cache_tokens", "Tokens in a model's KV cache.", ["model"])
+CACHE_CAPACITY = Gauge(
+    "power_model_cache_capacity_tokens", "Tokens that fit a model's KV cache.", ["model"]
+)
+PROMPT_CACHE = Gauge(
+    "power_model_prompt_cache_bytes",
+    "Memory of a model's conversations outside of the KV cache, in bytes.",
+    ["model"],
+)
 LOAD_DURATION = Histogram(
     "power_model_load_duration_seconds", "Duration of a model's load in seconds.", buckets=_SECONDS
 )
@@ -85,6 +95,22 @@ class RuntimeMetrics:
             self._loaded.remove(model)
             MODELS_LOADED.dec()
             MODEL_MEMORY.remove(model)
+            for gauge in (CACHE_TOKENS, CACHE_CAPACITY, PROMPT_CACHE):
+                gauge.remove(model)
+
+    def cache(
+        self,
+        model: str,
+        tokens: int,
+        capacity: int | UnsetType,
+        prompt_cache_bytes: int | UnsetType,
+    ) -> None:
+        """Set the use of the caches of a loaded model, as in its Model object."""
+        CACHE_TOKENS.labels(model).set(tokens)
+        if capacity is not UNSET:
+            CACHE_CAPACITY.labels(model).set(capacity)
+        if prompt_cache_bytes is not UNSET:
+            PROMPT_CACHE.labels(model).set(prompt_cache_bytes)
 
     def evicted(self, reason: str) -> None:
         """Count an unload by reason (`runtime.interfaces.Observer.evicted`)."""

@@ -60,14 +60,20 @@ class HealthTracker:
     ----------
     changed : callable
         Called with a model's name when the health of its upstream changes.
+    used : callable
+        Called with a model's name when a request begins or ends.
     redactor : callable
         Returns the function that removes an upstream's key from texts.
     """
 
     def __init__(
-        self, changed: Callable[[str], None], redactor: Callable[[Upstream], Redactor]
+        self,
+        changed: Callable[[str], None],
+        used: Callable[[str], None],
+        redactor: Callable[[Upstream], Redactor],
     ) -> None:
         self._changed = changed
+        self._used = used
         self._redactor = redactor
         self._health: dict[str, tuple[Upstream, UpstreamHealth]] = {}
 
@@ -90,14 +96,14 @@ class HealthTracker:
         """Record a request that runs within the block, and its outcome."""
         health = self.get(manifest)
         health.active += 1
-        self._changed(manifest.name)
+        self._used(manifest.name)
         try:
             with self.outcome(manifest):
                 yield
         finally:
             health.active -= 1
             health.last_used_at = time.time()
-            self._changed(manifest.name)
+            self._used(manifest.name)
 
     @contextmanager
     def outcome(self, manifest: Manifest) -> Iterator[None]:

@@ -45,12 +45,20 @@ class Upstreams:
         Regular expression for the names of environment variables with keys.
     changed : callable
         Called with a model's name when the health of its upstream changes.
+    used : callable
+        Called with a model's name when a request begins or ends, which can happen at any rate.
     """
 
-    def __init__(self, timeout: float, key_pattern: str, changed: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        timeout: float,
+        key_pattern: str,
+        changed: Callable[[str], None],
+        used: Callable[[str], None],
+    ) -> None:
         self._keys = UpstreamKeys(key_pattern)
         self._transport = UpstreamTransport(timeout, self._keys)
-        self._health = HealthTracker(changed, self._keys.redactor)
+        self._health = HealthTracker(changed, used, self._keys.redactor)
         self._checks: dict[str, asyncio.Task[None]] = {}
 
     def check_key(self, upstream: Upstream) -> None:

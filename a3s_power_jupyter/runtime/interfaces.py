@@ -11,11 +11,16 @@ from ..contract.parameters import LoadParameters
 from ..contract.types import Manifest, Request
 from ..engine.base import ProgressCallback
 from ..engine.protocol import Load, Loaded
+from .activity import Activity
 from .stream import Stream
 
 
 class WorkerHandle(Protocol):
-    """The part of `worker.Worker` that the scheduler uses."""
+    """The part of `worker.Worker` that the scheduler and the service use."""
+
+    @property
+    def activity(self) -> Activity:
+        """What the worker has reported of its work."""
 
     @property
     def memory_bytes(self) -> int:
@@ -109,6 +114,9 @@ class Observer(Protocol):
 
     def changed(self, name: str) -> None:
         """The state or the progress of a model changed."""
+
+    def used(self, name: str) -> None:
+        """The requests or the caches of a model changed, which can happen at any rate."""
 
     def waiting(self, requests: int) -> None:
         """The number of requests that wait for any model changed."""

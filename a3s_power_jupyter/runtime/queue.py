@@ -16,10 +16,11 @@ class Queue:
     limit : int
         Requests that may wait for one model; 0 means no limit.
     on_change : callable
-        Receives the number of requests that wait for any model whenever it changes.
+        Called when the number of requests that wait for a model changes, with the model's name and
+        the number of those that wait for any model.
     """
 
-    def __init__(self, limit: int, on_change: Callable[[int], None]) -> None:
+    def __init__(self, limit: int, on_change: Callable[[str, int], None]) -> None:
         self._limit = limit
         self._on_change = on_change
         self._waiting: Counter[str] = Counter()
@@ -57,7 +58,7 @@ class Queue:
         self._loads[name] += count if load else 0
         if not self._waiting[name]:
             del self._waiting[name], self._loads[name]
-        self._on_change(self._waiting.total())
+        self._on_change(name, self._waiting.total())
 
 
 class Place:

@@ -26,6 +26,8 @@ class Runner:
     ----------
     leases : int
         Number of requests that use the model or wait for it.
+    running : int
+        Number of requests that have got their first slot.
     keep_alive : float
         Seconds that the model stays loaded without leases.
     last_used : float
@@ -62,6 +64,7 @@ class Runner:
     def __init__(self, plan: LoadPlan, now: float) -> None:
         self.plan = plan
         self.leases = 0
+        self.running = 0
         self.keep_alive = plan.keep_alive
         self.last_used = now
         self.last_used_at: float | None = None

@@ -79,7 +79,7 @@ class Scheduler:
         self._failures: dict[str, PowerError] = {}
         self._pinned: set[str] = set()
         self._reloads: dict[str, Reload] = {}
-        self._queue = Queue(limits.max_queue, observer.waiting)
+        self._queue = Queue(limits.max_queue, self._on_waiting)
         self._steps = Steps()
         self._stopping = False
         self._admission = Admission(
@@ -113,6 +113,10 @@ class Scheduler:
     def pinned(self, name: str) -> bool:
         return name in self._pinned
 
+    def waiting(self, name: str) -> int:
+        """Return how many requests wait for a load or their first slot of a model."""
+        return self._queue.requests(name)
+
     # ------------------------------------------------------------ leases
 
     @contextlib.asynccontextmanager
@@ -144,8 +148,12 @@ class Scheduler:
                     async with lease.reserved():
                         # Otherwise it was reloaded, or its worker died, while this one waited.
                         if not runner.outdated and runner.death is None:
+                            runner.running += 1
                             place.leave()
-                            yield lease
+                            try:
+                                yield lease
+                            finally:
+                                runner.running -= 1
                             return
                 finally:
                     self._release(runner, keep_alive)
@@ -271,7 +279,7 @@ class Scheduler:
                 self._release(runner, keep_alive)
                 raise
             if runner.ready:
-                self._changed(plan.name)
+                self._used(plan.name)
                 return runner
             self._release(runner, keep_alive)  # unloaded or reloaded in the meantime: try again
 
@@ -295,7 +303,7 @@ class Scheduler:
         if keep_alive is not None:
             runner.keep_alive = keep_alive
         self._restart_idle_timer(runner)
-        self._changed(runner.name)
+        self._used(runner.name)
 
     # ------------------------------------------------------------ unloading
 
@@ -402,6 +410,7 @@ class Scheduler:
             load = self._with_prompt_cache(load, runner)
             started = self._clock.monotonic()
             worker = await self._spawn(runner.plan, lambda error: self._on_death(runner, error))
+            worker.activity.watch(lambda: self._observer.used(name))
             info = await load_into(
                 worker,
                 name,
@@ -449,6 +458,14 @@ class Scheduler:
         self._observer.evicted(runner.name, "died")
 
     # ------------------------------------------------------------ helpers
+
+    def _on_waiting(self, name: str, requests: int) -> None:
+        self._observer.waiting(requests)
+        self._observer.used(name)
+
+    def _used(self, name: str) -> None:
+        self._admission.notify()
+        self._observer.used(name)
 
     def _changed(self, name: str) -> None:
         self._admission.notify()

@@ -12,7 +12,7 @@ from weakref import WeakSet
 import psutil
 
 from ..contract.errors import ModelLoadFailed, PowerError, WorkerDied, from_wire
-from ..contract.types import Request
+from ..contract.types import Delta, Request
 from ..engine.base import ProgressCallback
 from ..engine.protocol import (
     REPLY_DECODER,
@@ -25,12 +25,14 @@ from ..engine.protocol import (
     Loading,
     Output,
     Reply,
+    Stats,
     Stop,
     Submit,
 )
 from ..ipc.child import Child, python_module
 from ..ipc.environment import Environment
 from ..ipc.memory_guard import private_bytes
+from .activity import Activity
 from .clock import Clock
 from .interfaces import LoadPlan
 from .stream import Stream
@@ -88,6 +90,11 @@ class Worker:
         Called on the event loop with the reason if the process exits without `stop`.
     context : WorkerContext
         Shared by all workers.
+
+    Attributes
+    ----------
+    activity : Activity
+        What the process has reported of its work.
     """
 
     def __init__(
@@ -100,6 +107,7 @@ class Worker:
         self._context = context
         self._step_timeout = context.step_timeout
         self._watchdog = Watchdog(context.clock, context.step_timeout, self._on_silence)
+        self.activity = Activity(context.clock)
         self._silent = False
         self._streams: dict[int, Stream] = {}
         self._last_id = 0
@@ -216,15 +224,15 @@ class Worker:
     def _on_reply(self, reply: Reply) -> None:
         self._watchdog.sign_of_life()
         if isinstance(reply, Output):
-            stream = self._streams.get(reply.id)
-            if stream is not None:
-                stream.push(reply.item)
+            self._on_output(reply)
         elif isinstance(reply, Ended):
             stream = self._streams.pop(reply.id, None)
             if stream is not None:
                 stream.push(reply)
             if not self._streams:
                 self._watchdog.stop()
+        elif isinstance(reply, Stats):
+            self.activity.reported(reply)
         elif isinstance(reply, Loading):
             self._progress(reply.progress)
         elif isinstance(reply, Loaded):
@@ -232,6 +240,13 @@ class Worker:
             self._loaded.set_result(reply)
         elif isinstance(reply, LoadFailed):
             self._fail_load(from_wire(reply.error))
+
+    def _on_output(self, output: Output) -> None:
+        if isinstance(output.item, Delta):
+            self.activity.generated(output.item.tokens)
+        stream = self._streams.get(output.id)
+        if stream is not None:
+            stream.push(output.item)
 
     def _on_silence(self) -> None:
         self._silent = True

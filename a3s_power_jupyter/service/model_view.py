@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from msgspec import UNSET
 
 from ..contract.types import Manifest, Model, State
 from ..remote.health import UpstreamHealth
+from ..runtime.activity import Activity
 from ..runtime.runner import Runner
 from ..runtime.scheduler import Scheduler
 
@@ -25,6 +27,7 @@ def describe_remote(manifest: Manifest, health: UpstreamHealth) -> Model:
         state=state,
         loaded=state in ("loaded", "busy"),
         pinned=False,
+        requests_running=health.active,
         context_length=length if health.context_length is None else health.context_length,
         last_used_at=UNSET if health.last_used_at is None else health.last_used_at,
         device="remote",
@@ -46,6 +49,7 @@ def describe(manifest: Manifest, scheduler: Scheduler) -> Model:
         pinned=scheduler.pinned(name),
         context_length=manifest.context_length,
         error=failure.to_wire() if failure is not None else UNSET,
+        requests_waiting=UNSET if runner is None else scheduler.waiting(name),
         **(_from_runner(runner) if runner is not None else {}),
     )
 
@@ -82,4 +86,15 @@ def _from_runner(runner: Runner) -> dict[str, Any]:
         known["notes"] = info.notes
     if runner.worker is not None:
         known["memory_bytes"] = runner.worker.memory_bytes + runner.info.device_bytes
+        known |= _from_activity(runner.worker.activity, runner.running)
+    return known
+
+
+def _from_activity(activity: Activity, running: int) -> dict[str, Any]:
+    known: dict[str, Any] = {"requests_running": running}
+    if activity.stats is not None:
+        known |= msgspec.structs.asdict(activity.stats)
+    speed = activity.tokens_per_second
+    if running and speed is not None:
+        known["tokens_per_second"] = round(speed, 1)
     return known

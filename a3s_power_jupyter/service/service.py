@@ -71,6 +71,7 @@ class PowerService:
             settings.home, store, threads, settings.load_timeout, log, environment
         )
         planner = LoadPlanner(settings, store, threads, conversions)
+        observer = RuntimeObserver(metrics, changes, lambda: scheduler.runners(), clock)
         self._scheduler = scheduler = Scheduler(
             spawn=lambda plan, on_death: Worker.spawn(plan, on_death, workers),
             clock=clock,
@@ -81,13 +82,14 @@ class PowerService:
                 load_timeout=settings.load_timeout,
                 memory=settings.memory_limit,
             ),
-            observer=RuntimeObserver(metrics, changes, lambda: scheduler.runners()),
+            observer=observer,
             log=log,
         )
         self._upstreams = upstreams = Upstreams(
             settings.remote_timeout,
             settings.upstream_key_pattern,
-            lambda name: changes.publish(Change("model", name)),
+            changed=observer.changed,
+            used=observer.used,
         )
         self.pulls = PullManager(
             settings.home,

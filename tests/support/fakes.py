@@ -13,6 +13,7 @@ from a3s_power_jupyter.contract.errors import PowerError, WorkerDied
 from a3s_power_jupyter.contract.types import Delta, Request, Started
 from a3s_power_jupyter.engine.base import ProgressCallback
 from a3s_power_jupyter.engine.protocol import Ended, Load, Loaded
+from a3s_power_jupyter.runtime.activity import Activity
 from a3s_power_jupyter.runtime.stream import Stream
 from support.items import finished
 
@@ -121,6 +122,7 @@ class FakeWorker:
     stop_error: PowerError | None = None
     saved: bool = False
     on_stop: Callable[[], None] = lambda: None
+    activity: Activity = field(default_factory=lambda: Activity(FakeClock()))
     memory_bytes: int = 0
     mapped_bytes: int = 0
 

@@ -27,6 +27,8 @@ class Bench:
         Bytes that the system reports as available.
     events : list of tuple
         Name of a model, and its new state or an event.
+    uses : list of tuple
+        Name and state of a model at each change of its use.
     queue : list of int
         Numbers of waiting requests, the current one last.
     loads_succeed : bool
@@ -38,6 +40,7 @@ class Bench:
         self.workers: list[FakeWorker] = []
         self.free = 1000
         self.events: list[tuple[str, str]] = []
+        self.uses: list[tuple[str, str]] = []
         self.queue: list[int] = []
         self.loads_succeed = True
         self.scheduler = Scheduler(
@@ -105,6 +108,9 @@ class Bench:
 
     def changed(self, name: str) -> None:
         self.events.append((name, self.state(name)))
+
+    def used(self, name: str) -> None:
+        self.uses.append((name, self.state(name)))
 
     def waiting(self, requests: int) -> None:
         self.queue.append(requests)

@@ -224,6 +224,18 @@ class Model(SparseStruct, frozen=True):
         Memory of the worker process, including GPU memory; set while the model is loaded.
     num_ctx : int
         Context length of each request, in tokens; set while the model is loaded.
+    requests_running : int
+        Requests that the model processes; set while it is loaded.
+    requests_waiting : int
+        Requests that wait for the model's load or for their turn; set while it is in memory.
+    tokens_per_second : float
+        Tokens that the model generated for all requests in the last seconds; set while it does.
+    cache_tokens : int
+        Tokens in the KV cache, in use and kept for the next turns of conversations.
+    cache_capacity : int
+        Tokens that fit the KV cache, if its size is fixed.
+    prompt_cache_bytes : int
+        Memory of conversations that were moved out of the KV cache.
     phase : {"converting", "loading"}
         Current step of a load.
     progress : float
@@ -259,6 +271,12 @@ class Model(SparseStruct, frozen=True):
     memory_bytes: int | UnsetType = UNSET
     device: str | UnsetType = UNSET
     num_ctx: int | UnsetType = UNSET
+    requests_running: int | UnsetType = UNSET
+    requests_waiting: int | UnsetType = UNSET
+    tokens_per_second: float | UnsetType = UNSET
+    cache_tokens: int | UnsetType = UNSET
+    cache_capacity: int | UnsetType = UNSET
+    prompt_cache_bytes: int | UnsetType = UNSET
     phase: LoadPhase | UnsetType = UNSET
     progress: float | UnsetType = UNSET
     engine: str | UnsetType = UNSET

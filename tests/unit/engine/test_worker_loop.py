@@ -26,6 +26,7 @@ from a3s_power_jupyter.engine.protocol import (
     Loaded,
     LoadFailed,
     Output,
+    Stats,
     Stop,
     Submit,
 )
@@ -60,6 +61,7 @@ class FakeEngine(Engine[int]):
         self.stepping = threading.Event()  # lets steps go on
         self.resets = 0
         self.saved: list[float] = []
+        self.generated = 0
 
     @classmethod
     def load(cls, load: Load, progress: Callable[[float], None]) -> FakeEngine:
@@ -109,12 +111,16 @@ class FakeEngine(Engine[int]):
                 outputs.append((id_, InvalidParameter("This request only.")))
                 continue
             self.lengths[id_] += 1
+            self.generated += 1
             large = self.prompts[id_] == "large"
             outputs.append((id_, Delta("x" * 400 if large else f"{self.lengths[id_]} ")))
             if self.lengths[id_] == LENGTH and self.prompts[id_] != "cancel":
                 del self.lengths[id_]
                 outputs.append((id_, finished("stop", 1, LENGTH, 0)))
         return outputs
+
+    def stats(self) -> Stats | None:
+        return Stats(self.generated, 100)
 
     def _fail(self, id_: int, method: str) -> None:
         if self.prompts[id_] == f"panic in {method}":
@@ -151,6 +157,7 @@ class Bench:
         self.exited = threading.Event()
         self.texts: dict[int, str] = {}
         self.ended: dict[int, Ended] = {}
+        self.stats: list[Stats] = []
         monkeypatch.setattr(registry, "engine_class", lambda _format: self)
         threading.Thread(target=self._run, daemon=True).start()
         assert isinstance(self.channel.messages.get(timeout=SOON), Loaded)
@@ -186,13 +193,19 @@ class Bench:
     def end_of(self, *ids: int) -> list[Any]:
         """Wait for the ends of requests; return the code and message of their errors."""
         while not set(ids) <= self.ended.keys():
-            message = self.channel.messages.get(timeout=SOON)
-            if isinstance(message, Output) and isinstance(message.item, Delta):
-                self.texts[message.id] = self.texts.get(message.id, "") + message.item.text
-            elif isinstance(message, Ended):
-                assert message.id not in self.ended, "a request ended twice"
-                self.ended[message.id] = message
+            self.receive()
         return [self.ended[id_].error for id_ in ids]
+
+    def receive(self) -> None:
+        """Wait for the next message, and note what it says."""
+        message = self.channel.messages.get(timeout=SOON)
+        if isinstance(message, Output) and isinstance(message.item, Delta):
+            self.texts[message.id] = self.texts.get(message.id, "") + message.item.text
+        elif isinstance(message, Stats):
+            self.stats.append(message)
+        elif isinstance(message, Ended):
+            assert message.id not in self.ended, "a request ended twice"
+            self.ended[message.id] = message
 
 
 @pytest.fixture
@@ -257,6 +270,16 @@ def test_an_error_of_a_step_ends_the_running_requests(bench: Bench) -> None:
     assert bench.end_of(3) == [None]
     assert bench.texts[3] == GOOD
     assert bench.engine.resets == 1
+
+
+def test_the_use_of_the_caches_is_reported_after_the_last_step(bench: Bench) -> None:
+    bench.go_on()
+    bench.submit(_1="good", _2="good")
+    assert bench.end_of(1, 2) == [None, None]
+    while bench.stats[-1] != Stats(2 * LENGTH, 100):
+        bench.receive()
+    assert bench.stats[0] == Stats(0, 100)
+    assert len(bench.stats) <= 3
 
 
 def test_a_cancel_that_fails_ends_its_request(bench: Bench) -> None:

@@ -26,7 +26,9 @@ async def test_the_first_request_loads_the_model_and_the_second_uses_it(bench: B
     assert len(bench.workers) == 1
     states = [state for _, state in bench.events]
     assert states[0] == "loading"
-    assert {"loading", "busy", "loaded", "is loaded"} == set(states)
+    assert {"loading", "busy", "is loaded"} == set(states)
+    assert bench.uses[-1] == ("a", "loaded")
+    assert ("a", "busy") in bench.uses
 
 
 async def test_requests_join_a_load_in_progress(bench: Bench) -> None:
