@@ -158,6 +158,10 @@ class LlamaModel:
             params.type_k = params.type_v = _KV_TYPES[self.parameters.kv_cache_type]
         for field, value in overrides.items():
             setattr(params, field, value)
+        if not params.embeddings:
+            # Each request needs the logits of one token at a time. By default, llama.cpp reserves
+            # memory for those of a whole batch: 257 MiB with the 262,144 tokens of Gemma 3.
+            params.n_outputs_max = params.n_seq_max
         context = lc.llama_init_from_model(self.pointer, params)
         if not context:
             raise ModelLoadFailed(

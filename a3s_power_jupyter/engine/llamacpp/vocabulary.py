@@ -58,7 +58,8 @@ class Vocabulary:
         """
         if lc.llama_vocab_type(self.pointer) != lc.LLAMA_VOCAB_TYPE_SPM:
             return
-        texts = {lc.llama_vocab_get_text(self.pointer, token) for token in range(self.size)}
+        texts = (lc.llama_vocab_get_text(self.pointer, token) for token in range(self.size))
+        texts = {text for text in texts if len(text) in (1, len(b"<0x00>"))}
         for byte in _UTF8_BYTES:
             if b"<0x%02X>" % byte not in texts and bytes([byte]) not in texts:
                 raise ModelLoadFailed(
