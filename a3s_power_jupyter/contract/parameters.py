@@ -37,6 +37,9 @@ StopString = Annotated[str, Meta(max_length=4096)]
 #: cases, and ``_K`` in place of ``K``.
 ISQ_KINDS = ("Q4_0", "Q4K", "Q6K", "Q8_0", "HQQ4", "HQQ8", "none")
 
+#: Kinds for which a model is converted to GGUF, and runs on llama.cpp.
+GGML_KINDS = frozenset({"Q4_0", "Q4K", "Q6K", "Q8_0"})
+
 #: Element types of llama.cpp's KV cache. Quantized types need flash attention.
 KVCacheType = Literal["f32", "f16", "bf16", "q8_0", "q4_0"]
 

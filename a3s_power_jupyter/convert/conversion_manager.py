@@ -19,9 +19,6 @@ from .protocol import EVENT_DECODER, Convert, Done, Event, Failed, Progress, Ref
 
 CONVERT_COMMAND = python_module("a3s_power_jupyter.convert.main")
 
-#: ISQ kinds that are types of llama.cpp; models with these kinds are converted to GGUF.
-GGML_KINDS = frozenset({"Q4_0", "Q4K", "Q6K", "Q8_0"})
-
 
 class ConversionManager:
     """Convert the models of one store.
@@ -70,7 +67,7 @@ class ConversionManager:
         manifest : Manifest
             A model of format safetensors.
         kind : str
-            One of `GGML_KINDS`.
+            One of `contract.parameters.GGML_KINDS`.
         progress : callable
             Receives values from 0 to 1.
         memory_limit : int

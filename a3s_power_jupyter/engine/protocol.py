@@ -66,10 +66,6 @@ class Load(msgspec.Struct, frozen=True, tag="load"):
         Messages for the user about the choice of engine and files; returned in `Loaded`.
     gpu_layers : int or None
         The server's default for `num_gpu`; None offloads as many layers as fit.
-    layers : int
-        Number of layers of the model; 0 if unknown.
-    kv_bytes : int
-        Estimated size of the KV cache in bytes; 0 if unknown.
     prompt_cache : PromptCacheSettings or None
         Where conversations stay warm; None for the engine's own cache only.
     """
@@ -81,8 +77,6 @@ class Load(msgspec.Struct, frozen=True, tag="load"):
     mmproj: str | None = None
     notes: tuple[str, ...] = ()
     gpu_layers: int | None = None
-    layers: int = 0
-    kv_bytes: int = 0
     prompt_cache: PromptCacheSettings | None = None
 
     @property

@@ -56,7 +56,7 @@ class LoadPlan:
         Checks the model's files, converts them if necessary, and returns the `Load` command.
         Receives a progress callback for the conversion, and may raise a `PowerError`.
     need : int
-        Estimated size in memory, in bytes.
+        Estimated size in memory, in bytes; known once the plan was renewed.
     keep_alive : float
         Seconds that the idle model stays loaded, unless a request specifies another value.
     renew : callable

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 from msgspec import UNSET
 
-from ..contract.parameters import DefaultParameters, LoadParameters, parse_keep_alive
-from ..contract.types import Manifest
-from ..convert.conversion_manager import GGML_KINDS, ConversionManager
+from ..contract.parameters import (
+    GGML_KINDS,
+    DefaultParameters,
+    LoadParameters,
+    parse_keep_alive,
+)
+from ..contract.types import Geometry, Manifest
+from ..convert.conversion_manager import ConversionManager
 from ..engine.base import ProgressCallback
+from ..engine.estimate import estimate
 from ..engine.protocol import Load, PromptCacheSettings
 from ..engine.registry import require_engine
 from ..runtime.interfaces import LoadPlan
-from ..runtime.memory import headroom_bytes, kv_cache_bytes, needed_bytes
-from ..store.conversions import Conversion
+from ..runtime.memory import headroom_bytes
+from ..store.conversions import Conversion, conversion_of
+from ..store.formats.geometry import directory_geometry_of, gguf_geometry_of
 from ..store.formats.inspection import check_isq
 from ..store.model_store import ModelStore
 from ..store.prompts import prompt_folder
@@ -60,21 +68,58 @@ class LoadPlanner:
         keep_alive = self._settings.keep_alive
         if defaults.keep_alive is not UNSET:
             keep_alive = parse_keep_alive(defaults.keep_alive)
-        headroom = headroom_bytes(manifest, parameters, self._settings.memory_headroom)
         return LoadPlan(
             manifest=manifest,
             parameters=parameters,
-            prepare=lambda progress: self._prepare(manifest, parameters, progress, headroom),
-            need=needed_bytes(manifest, parameters),
+            prepare=lambda progress: self._prepare(manifest, parameters, progress, 0),
+            need=0,
             keep_alive=keep_alive,
-            headroom=headroom,
             prompt_cache=self._settings.prompt_cache,
             renew=lambda: self._renew(manifest.name, requested),
         )
 
+    async def estimated(
+        self, manifest: Manifest, requested: LoadParameters | None
+    ) -> tuple[LoadPlan, Geometry]:
+        """Return the plan to load a model with what it needs, and what that was computed from.
+
+        Raises
+        ------
+        PowerError
+            If `plan` refuses the parameters, or the model's files have changed or cannot be read.
+        """
+        plan = self.plan(manifest, requested)
+        parameters = plan.parameters
+        geometry = await self._threads.files.run(self._geometry, manifest, parameters)
+        use = estimate(manifest, geometry, parameters)
+        headroom = headroom_bytes(manifest, use, self._settings.memory_headroom)
+        plan = replace(
+            plan,
+            prepare=lambda progress: self._prepare(manifest, parameters, progress, headroom),
+            need=use.total,
+            headroom=headroom,
+        )
+        return plan, geometry
+
+    def _geometry(self, manifest: Manifest, parameters: LoadParameters) -> Geometry:
+        """Read the headers of the files that the plan loads."""
+        paths = self._store.resolve(manifest)
+        files = dict(zip(manifest.files, paths, strict=True))
+        if manifest.format == "gguf":
+            model = [path for file, path in files.items() if file.role is UNSET]
+            mmproj = (path for file, path in files.items() if file.role == "mmproj")
+            return gguf_geometry_of(model, next(mmproj, None))
+        if manifest.format == "safetensors" and parameters.isq in GGML_KINDS:
+            found = self._store.find_conversion(conversion_of(manifest, str(parameters.isq)))
+            if found is not None and found.refused is None:
+                return gguf_geometry_of([self._store.blobs.path(found.sha256)])
+        config = next(path for file, path in files.items() if file.name == "config.json")
+        return directory_geometry_of(config)
+
     async def _renew(self, name: str, requested: LoadParameters | None) -> LoadPlan:
         manifest = await self._threads.home.run(self._store.get, name)
-        return self.plan(manifest, requested)
+        plan, _ = await self.estimated(manifest, requested)
+        return plan
 
     def _prompt_cache(self, manifest: Manifest) -> PromptCacheSettings | None:
         """Return where a model keeps warm conversations; the scheduler sets the size in memory."""
@@ -100,8 +145,6 @@ class LoadPlanner:
             paths=(),
             parameters=parameters,
             gpu_layers=self._settings.gpu_layers,
-            layers=0 if manifest.geometry is UNSET else manifest.geometry.layers,
-            kv_bytes=kv_cache_bytes(manifest, parameters),
             notes=_unsupported_settings(manifest),
             prompt_cache=self._prompt_cache(manifest),
         )

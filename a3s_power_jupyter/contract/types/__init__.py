@@ -25,10 +25,10 @@ from .inference_data import (
     Timings,
     TokenLogprob,
 )
+from .memory import Geometry, MemoryUse
 from .model_info import (
     Capability,
     Format,
-    Geometry,
     LoadPhase,
     Manifest,
     ManifestProblem,
@@ -61,6 +61,7 @@ __all__ = [
     "LoadPhase",
     "Manifest",
     "ManifestProblem",
+    "MemoryUse",
     "Model",
     "ModelDetails",
     "PullRequest",

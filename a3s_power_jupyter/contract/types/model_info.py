@@ -36,18 +36,6 @@ class ModelDetails(SparseStruct, frozen=True):
     embedding_length: int | UnsetType = UNSET
 
 
-class Geometry(msgspec.Struct, frozen=True):
-    """Shape of the KV cache, for the memory estimate.
-
-    For each layer and token, the cache has ``kv_heads * (key_length + value_length)`` elements.
-    """
-
-    layers: int
-    kv_heads: int
-    key_length: int
-    value_length: int
-
-
 class Source(SparseStruct, frozen=True):
     """Origin of a model: a path that was registered, or a hub reference that was pulled.
 
@@ -137,7 +125,6 @@ class Manifest(msgspec.Struct, frozen=True):
     details: ModelDetails = msgspec.field(default_factory=ModelDetails)
     capabilities: tuple[Capability, ...] = ()
     context_length: int | UnsetType = UNSET
-    geometry: Geometry | UnsetType = UNSET
     default_parameters: DefaultParameters = msgspec.field(default_factory=DefaultParameters)
     source: Source = msgspec.field(default_factory=Source)
     upstream: Upstream | UnsetType = UNSET

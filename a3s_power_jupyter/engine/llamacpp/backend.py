@@ -9,7 +9,8 @@ import shutil
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import llama_cpp as lc
@@ -21,12 +22,13 @@ from ...contract.errors import ModelLoadFailed
 from ...contract.types import Device
 
 # enum ggml_log_level of ggml.h
-_WARN, _ERROR = 3, 4
+_INFO, _WARN, _ERROR = 2, 3, 4
 
 # enum ggml_backend_dev_type of ggml-backend.h: CPU 0, GPU 1, IGPU 2, ACCEL 3
 _GPU_TYPES = (1, 2)
 
 _errors: deque[str] = deque(maxlen=3)
+_readers: list[Callable[[str], None]] = []
 
 #: The thread of which llama.cpp's log is dropped.
 _silent_thread: int | None = None
@@ -62,8 +64,21 @@ def compute_error(what: str) -> ModelLoadFailed:
     )
 
 
+@contextmanager
+def log_lines(read: Callable[[str], None]) -> Iterator[None]:
+    """Call `read` with each line that llama.cpp logs for information within the block."""
+    _readers.append(read)
+    try:
+        yield
+    finally:
+        _readers.remove(read)
+
+
 @lc.llama_log_callback  # type: ignore[untyped-decorator]
 def on_log(level: int, text: bytes, _data: object) -> None:
+    if level == _INFO and _readers:
+        for read in _readers:
+            read(text.decode("utf-8", errors="replace"))
     if level not in (_WARN, _ERROR) or threading.get_ident() == _silent_thread:
         return
     line = text.decode("utf-8", errors="replace").rstrip()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ctypes
-import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +15,22 @@ from ...contract.errors import InvalidParameter, ModelLoadFailed
 from ...contract.parameters import LoadParameters
 from ...contract.types import Device
 from ...store.files import source_file
-from ...store.formats.gguf import read_header
+from ...store.formats.gguf import Header, read_header
+from ...store.formats.gguf_geometry import output_bytes, read_geometry, read_layers
 from ...store.formats.positions import gguf_position_count
 from ..base import ProgressCallback
+from ..capacity import llamacpp_batch, llamacpp_requests
 from ..effects import check_main_gpu, notes_on_effects
+from ..estimate import generation_memory, layer_bytes, layers_that_fit
 from ..protocol import Load
 from ..threads import CpuThreads
 from .backend import free_gpu_bytes, gpus, last_errors, list_devices, locked_bytes
 from .vocabulary import Vocabulary
 
-#: Share of a GPU's free memory that a model may use, and the reserve for compute buffers.
-GPU_SHARE = 0.92
-GPU_RESERVE_BYTES = 512 * 1024 * 1024
+#: Share of a GPU's free memory that a model may use, and the reserve for the workspaces of its
+#: libraries. The context of the process is in use already when the free memory is measured.
+GPU_SHARE = 0.95
+GPU_RESERVE_BYTES = 256 * 1024 * 1024
 
 _KV_TYPES = {
     "f32": lc.GGML_TYPE_F32,
@@ -65,13 +69,13 @@ class LlamaModel:
         If load parameters contradict each other or the number of GPUs.
     """
 
-    def __init__(self, load: Load, progress: ProgressCallback) -> None:
+    def __init__(self, load: Load, progress: ProgressCallback, *, no_alloc: bool = False) -> None:
         self.parameters = load.parameters
         self.threads = CpuThreads.from_parameters(load.parameters)
         devices = list_devices()
         _check_parameters(load.parameters, len(gpus(devices)))
         self.gpu_layers = self._choose_gpu_layers(load, devices)
-        self.pointer = _load_model(load, self.gpu_layers, progress)
+        self.pointer = _load_model(load, self.gpu_layers, progress, no_alloc=no_alloc)
         self.vocab = Vocabulary(lc.llama_model_get_vocab(self.pointer))
         self.vocab.require_bytes()
         self.trained_ctx = int(lc.llama_model_n_ctx_train(self.pointer))
@@ -113,6 +117,16 @@ class LlamaModel:
         causal = self.metadata(f"{self.metadata('general.architecture')}.attention.causal")
         return self.has_decoder and causal != "false"
 
+    @property
+    def can_share_memory(self) -> bool:
+        """False if each sequence needs memory of its own: for a recurrent state or a window."""
+        pointer = self.pointer
+        return not (
+            lc.llama_model_is_recurrent(pointer)
+            or lc.llama_model_is_hybrid(pointer)
+            or lc.llama_model_n_swa(pointer) > 0
+        )
+
     def metadata(self, key: str) -> str | None:
         """Return a value of the GGUF header as text, or None if the key is missing."""
         size = 256
@@ -131,6 +145,28 @@ class LlamaModel:
             return self.parameters.chat_template
         template = lc.llama_model_chat_template(self.pointer, None)
         return template.decode("utf-8", errors="replace") if template else None
+
+    def text_context(self, *, image_batch: int = 0) -> dict[str, Any]:
+        """Return the fields of ``llama_context_params`` for the generation of text.
+
+        Parameters
+        ----------
+        image_batch : int
+            Tokens that must fit into one step, for images with non-causal attention.
+        """
+        parameters = self.parameters
+        requests = llamacpp_requests(parameters, stateful=not self.can_share_memory)
+        batch = llamacpp_batch(parameters, requests=requests, gpu=self.device != "cpu")
+        sizes = {"n_batch": batch}
+        if image_batch:
+            sizes = dict.fromkeys(("n_batch", "n_ubatch"), max(batch, image_batch))
+        return {
+            "n_ctx": self.num_ctx,
+            "n_seq_max": requests,
+            "kv_unified": True,  # one memory for all requests
+            "swa_full": False,  # sliding windows only
+            **sizes,
+        }
 
     def new_context(self, **overrides: Any) -> Any:
         """Create a context with this model's load parameters.
@@ -178,32 +214,30 @@ class LlamaModel:
             return 0
         if layers is not None:
             return layers
-        return layers_that_fit(
-            weights=sum(Path(path).stat().st_size for path in load.paths),
-            layers=load.layers,
-            kv_bytes=load.kv_bytes,
-            free=free_gpu_bytes(_candidates(self.parameters, devices)),
-        )
+        headers = [read_header(source_file(Path(path))) for path in load.paths]
+        free = free_gpu_bytes(_candidates(self.parameters, devices))
+        return gpu_layers_that_fit(headers, self.parameters, free)
 
 
-def layers_that_fit(*, weights: int, layers: int, kv_bytes: int, free: int) -> int:
-    """Return how many layers fit into `free` bytes of GPU memory; -1 means all.
+def gpu_layers_that_fit(headers: Sequence[Header], parameters: LoadParameters, free: int) -> int:
+    """Return how many layers of a model fit into `free` bytes of GPU memory; -1 means all."""
+    geometry, layers = read_geometry(headers), read_layers(headers)
+    buffers = generation_memory(geometry, parameters, gpu=True)[1]
+    return layers_that_fit(
+        layer_bytes(layers, geometry, parameters),
+        output=output_bytes(headers),
+        reserved=int(free * (1 - GPU_SHARE)) + GPU_RESERVE_BYTES + buffers,
+        free=free,
+    )
 
-    The output layer counts as one more layer, and each layer has its share of the KV cache. If the
-    number of layers is unknown (0), all layers or none are put on the GPU.
-    """
-    budget = free * GPU_SHARE - GPU_RESERVE_BYTES
-    per_layer = (weights + kv_bytes) / (layers + 1)
-    if budget >= weights + kv_bytes:
-        return -1
-    return max(0, math.floor(budget / per_layer)) if layers else 0
 
-
-def _load_model(load: Load, gpu_layers: int, progress: ProgressCallback) -> Any:
+def _load_model(load: Load, gpu_layers: int, progress: ProgressCallback, *, no_alloc: bool) -> Any:
     parameters = load.parameters
     params = lc.llama_model_default_params()
     params.n_gpu_layers = gpu_layers
-    params.load_mode = _load_mode(parameters)
+    params.no_alloc = no_alloc
+    # llama.cpp ends the process if it should map a file without allocating memory.
+    params.load_mode = lc.LLAMA_LOAD_MODE_NONE if no_alloc else _load_mode(parameters)
     if parameters.main_gpu is not UNSET and gpu_layers != 0:
         params.main_gpu = parameters.main_gpu
         params.split_mode = lc.LLAMA_SPLIT_MODE_NONE  # the other modes do not use main_gpu

@@ -59,9 +59,9 @@ class Vocabulary:
         if lc.llama_vocab_type(self.pointer) != lc.LLAMA_VOCAB_TYPE_SPM:
             return
         texts = (lc.llama_vocab_get_text(self.pointer, token) for token in range(self.size))
-        texts = {text for text in texts if len(text) in (1, len(b"<0x00>"))}
+        short = {text for text in texts if len(text) in (1, len(b"<0x00>"))}
         for byte in _UTF8_BYTES:
-            if b"<0x%02X>" % byte not in texts and bytes([byte]) not in texts:
+            if b"<0x%02X>" % byte not in short and bytes([byte]) not in short:
                 raise ModelLoadFailed(
                     f"The model's vocabulary has no token for the byte 0x{byte:02X}, so llama.cpp "
                     "cannot tokenize all texts. Get another GGUF file of the model."

@@ -13,7 +13,6 @@ from ...contract.parameters import DefaultParameters
 from ...contract.types import (
     Capability,
     Format,
-    Geometry,
     Manifest,
     ModelDetails,
     RegisterRequest,
@@ -35,7 +34,6 @@ class Description:
     details: ModelDetails
     capabilities: tuple[Capability, ...]
     context_length: int | UnsetType = UNSET
-    geometry: Geometry | UnsetType = UNSET
     generation: GenerationSettings = field(default_factory=GenerationSettings)
 
     def manifest(self, request: RegisterRequest, parameters: DefaultParameters) -> Manifest:
@@ -49,7 +47,6 @@ class Description:
             details=self.details,
             capabilities=self.capabilities,
             context_length=self.context_length,
-            geometry=self.geometry,
             default_parameters=parameters,
             source=Source() if request.path is None else Source(path=str(user_path(request.path))),
             upstream=UNSET if request.upstream is None else request.upstream,

@@ -13,7 +13,7 @@ from pathlib import Path
 from msgspec import UNSET, UnsetType
 
 from ...contract.errors import FileNotFound, InvalidGGUF, InvalidParameter, UnsupportedModelFormat
-from ...contract.types import Capability, Geometry, ModelDetails
+from ...contract.types import Capability, ModelDetails
 from ..files import source_file
 from .description import Description, positive_int
 from .generation import read_gguf_sampling
@@ -69,7 +69,6 @@ def describe_gguf(path: Path) -> Description:
         details=_details(header, tensors),
         capabilities=_capabilities(header),
         context_length=_context_length(header, tensors),
-        geometry=_geometry(header),
         generation=read_gguf_sampling(path, header.metadata),
     )
 
@@ -174,35 +173,3 @@ def _capabilities(header: Header) -> tuple[Capability, ...]:
     if "tokenizer.chat_template" in header.metadata:
         return ("completion", "chat", "embeddings")
     return ("completion", "embeddings")
-
-
-def _geometry(header: Header) -> Geometry | UnsetType:
-    """Return the shape of the KV cache."""
-    layers = positive_int(_of_architecture(header, "block_count"))
-    heads = _maximum(_of_architecture(header, "attention.head_count"))
-    width = positive_int(_of_architecture(header, "embedding_length"))
-    if layers is UNSET or heads is UNSET or width is UNSET:
-        return UNSET
-    default = width // heads
-    key_length = positive_int(_of_architecture(header, "attention.key_length"))
-    value_length = positive_int(_of_architecture(header, "attention.value_length"))
-    return Geometry(
-        layers=layers,
-        kv_heads=_kv_heads(_of_architecture(header, "attention.head_count_kv"), layers, heads),
-        key_length=default if key_length is UNSET else key_length,
-        value_length=default if value_length is UNSET else value_length,
-    )
-
-
-def _maximum(value: object) -> int | UnsetType:
-    """Return the value, or the largest one if it differs between layers."""
-    return positive_int(max(value, default=0) if isinstance(value, list) else value)
-
-
-def _kv_heads(value: object, layers: int, default: int) -> int:
-    """Return the heads per layer; if the layers differ, the mean, rounded up to be safe."""
-    if isinstance(value, list):
-        total = sum(heads for heads in value if positive_int(heads) is not UNSET)
-        return -(-total // layers) if total else default
-    number = positive_int(value)
-    return default if number is UNSET else number

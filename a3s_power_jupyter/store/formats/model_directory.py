@@ -12,10 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 
 from ...contract.errors import InvalidModelDirectory
-from ...contract.types import Capability, Geometry, ModelDetails
+from ...contract.types import Capability, ModelDetails
 from ..files import SourceFile, check_directory, source_file
 from ..os_errors import reading
 from .description import Description, positive_int
@@ -91,7 +91,6 @@ def describe_directory(path: Path, wanted: DirectoryFormat | None) -> Descriptio
         details=_details(config, text, weights),
         capabilities=_capabilities(path, format_),
         context_length=position_count(text),
-        geometry=_geometry(text),
         generation=_generation(path, format_),
     )
 
@@ -228,21 +227,3 @@ def _has_chat_template(path: Path) -> bool:
         return True
     settings = path / "tokenizer_config.json"
     return settings.exists() and bool(read_object(settings).get("chat_template"))
-
-
-def _geometry(text: dict[str, Any]) -> Geometry | UnsetType:
-    """Return the shape of the KV cache; transformers has one head size for keys and values."""
-    layers = positive_int(text.get("num_hidden_layers"))
-    heads = positive_int(text.get("num_attention_heads"))
-    width = positive_int(text.get("hidden_size"))
-    if layers is UNSET or heads is UNSET or width is UNSET:
-        return UNSET
-    kv_heads = positive_int(text.get("num_key_value_heads"))
-    head_dim = positive_int(text.get("head_dim"))
-    length = width // heads if head_dim is UNSET else head_dim
-    return Geometry(
-        layers=layers,
-        kv_heads=heads if kv_heads is UNSET else kv_heads,
-        key_length=length,
-        value_length=length,
-    )

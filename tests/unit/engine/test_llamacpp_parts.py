@@ -10,7 +10,6 @@ import pytest
 from a3s_power_jupyter import compat
 from a3s_power_jupyter.contract.errors import BackendUnavailable
 from a3s_power_jupyter.engine.llamacpp.backend import idle_gpu_hint, list_devices
-from a3s_power_jupyter.engine.llamacpp.model import layers_that_fit
 from a3s_power_jupyter.engine.llamacpp.slot import Slot
 from support.paths import ROOT
 
@@ -19,15 +18,6 @@ def test_the_common_prefix_is_exact() -> None:
     slot = Slot(0, tokens=list(range(1000)))
     for length in (0, 1, 499, 500, 999, 1000):
         assert slot.common_prefix([*range(length), -1]) == length
-
-
-def test_layers_that_fit_a_gpu() -> None:
-    gib = 2**30
-    assert layers_that_fit(weights=4 * gib, layers=32, kv_bytes=gib, free=24 * gib) == -1
-    some = layers_that_fit(weights=8 * gib, layers=32, kv_bytes=0, free=4 * gib)
-    assert 0 < some < 32
-    assert layers_that_fit(weights=8 * gib, layers=32, kv_bytes=0, free=0) == 0
-    assert layers_that_fit(weights=8 * gib, layers=0, kv_bytes=0, free=4 * gib) == 0
 
 
 def test_the_hint_for_an_idle_gpu_is_the_command_that_uses_it() -> None:

@@ -1,4 +1,4 @@
-"""Estimates of the memory that a model needs, and the measurement of free memory."""
+"""The measurement of free memory, and how much more than its estimate a worker may take."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ from typing import Any
 import psutil
 import pytest
 
-from a3s_power_jupyter.contract.parameters import DEFAULT_NUM_CTX, LoadParameters
-from a3s_power_jupyter.contract.types import Geometry, Manifest, ModelDetails, StoredFile
+from a3s_power_jupyter.contract.types import Manifest, MemoryUse, ModelDetails, StoredFile
 from a3s_power_jupyter.runtime import memory
 
-GEOMETRY = Geometry(layers=10, kv_heads=4, key_length=64, value_length=32)
-ELEMENTS_PER_TOKEN = 10 * 4 * (64 + 32)
 GB = 10**9
+USE = MemoryUse(weights=2 * GB, cache=GB, buffers=0, other=0)
 
 
 def model(**fields: Any) -> Manifest:
@@ -26,61 +24,8 @@ def model(**fields: Any) -> Manifest:
         "created": 1,
         "files": (StoredFile("a.safetensors", 2 * GB, "0" * 64),),
         "details": ModelDetails(parameter_count=GB),
-        "geometry": GEOMETRY,
-        "context_length": 1_000_000,
     }
     return Manifest(**defaults | fields)
-
-
-@pytest.mark.parametrize(
-    ("parameters", "tokens", "bytes_per_element"),
-    [
-        (LoadParameters(), DEFAULT_NUM_CTX, 2),
-        (LoadParameters(num_ctx=100), 100, 2),
-        (LoadParameters(num_ctx=100, num_parallel=3), 300, 2),
-        (LoadParameters(num_ctx=100, kv_cache_type="f32"), 100, 4),
-        (LoadParameters(num_ctx=100, kv_cache_type="q8_0"), 100, 34 / 32),
-    ],
-)
-def test_the_kv_cache_depends_on_tokens_and_type(
-    parameters: LoadParameters, tokens: int, bytes_per_element: float
-) -> None:
-    expected = tokens * ELEMENTS_PER_TOKEN * bytes_per_element
-    assert memory.kv_cache_bytes(model(), parameters) == expected
-
-
-def test_the_default_context_is_not_longer_than_the_model_supports() -> None:
-    size = memory.kv_cache_bytes(model(context_length=128), LoadParameters())
-    assert size == 128 * ELEMENTS_PER_TOKEN * 2
-
-
-def test_the_kv_cache_of_an_unknown_geometry_is_not_counted() -> None:
-    manifest = Manifest("a", "gguf", created=1)
-    assert memory.kv_cache_bytes(manifest, LoadParameters()) == 0
-
-
-@pytest.mark.parametrize(
-    ("manifest", "isq", "expected"),
-    [
-        (model(), "none", 2 * GB),
-        (model(), "Q8_0", 8.5 / 8 * GB),
-        (model(), "HQQ4", 5.5 / 8 * GB),
-        (model(format="gguf"), "Q8_0", 2 * GB),
-        (model(details=ModelDetails()), "Q8_0", 2 * GB),
-        (model(details=ModelDetails(parameter_count=8 * GB)), "Q8_0", 2 * GB),
-    ],
-    ids=["as stored", "Q8_0", "HQQ4", "GGUF", "unknown count", "never more than stored"],
-)
-def test_quantized_weights_are_smaller(manifest: Manifest, isq: str, expected: float) -> None:
-    parameters = LoadParameters(isq=isq)  # type: ignore[arg-type]
-    assert memory.weight_bytes(manifest, parameters) == expected
-
-
-def test_a_model_needs_its_weights_its_cache_and_an_overhead() -> None:
-    parameters = LoadParameters(num_ctx=100)
-    weights, cache = 2 * GB, 100 * ELEMENTS_PER_TOKEN * 2
-    overhead = memory.OVERHEAD_BYTES + weights * memory.OVERHEAD_SHARE
-    assert memory.needed_bytes(model(), parameters) == weights + cache + overhead
 
 
 @pytest.mark.parametrize(("limit", "expected"), [("1000", 500), ("90000", 5000), ("max", 5000)])
@@ -107,12 +52,10 @@ def test_the_default_headroom_depends_on_the_machine(
     monkeypatch.setattr(memory, "CGROUP", tmp_path)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(total=total * 2**30))
     gguf = model(format="gguf")
-    assert memory.headroom_bytes(gguf, LoadParameters(), None) == expected * 2**30
+    assert memory.headroom_bytes(gguf, USE, None) == expected * 2**30
 
 
 def test_transformers_gets_headroom_for_its_load_and_its_caches() -> None:
-    parameters = LoadParameters(num_ctx=100)
-    cache = 100 * ELEMENTS_PER_TOKEN * 2
-    assert memory.headroom_bytes(model(format="gguf"), parameters, GB) == GB
-    assert memory.headroom_bytes(model(), parameters, GB) == GB + 2 * GB + 16 * cache
-    assert memory.headroom_bytes(model(), parameters, 0) == 0
+    assert memory.headroom_bytes(model(format="gguf"), USE, GB) == GB
+    assert memory.headroom_bytes(model(), USE, GB) == GB + 2 * GB + 4 * GB
+    assert memory.headroom_bytes(model(), USE, 0) == 0

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from a3s_power_jupyter.contract.errors import InvalidISQ
+from a3s_power_jupyter.contract.errors import FileChanged, InvalidISQ
 from a3s_power_jupyter.contract.parameters import DefaultParameters, LoadParameters
-from a3s_power_jupyter.contract.types import Manifest
+from a3s_power_jupyter.contract.types import Manifest, RegisterRequest
 from a3s_power_jupyter.convert.conversion_manager import ConversionManager
 from a3s_power_jupyter.engine.protocol import PromptCacheSettings
 from a3s_power_jupyter.service.load_plan import LoadPlanner
@@ -18,6 +18,7 @@ from a3s_power_jupyter.service.settings import Settings
 from a3s_power_jupyter.store.model_store import ModelStore
 from a3s_power_jupyter.store.prompts import prompt_folder
 from a3s_power_jupyter.store.threads import StoreThreads
+from support import model_files
 
 
 @pytest.fixture
@@ -75,3 +76,19 @@ async def test_warm_conversations_can_be_switched_off(tmp_path: Path) -> None:
     assert await prompt_cache_of(Settings(tmp_path, prompt_cache=0)) is None
     in_memory = await prompt_cache_of(Settings(tmp_path, prompt_cache_disk=0))
     assert in_memory == PromptCacheSettings()
+
+
+async def test_a_renewed_plan_knows_what_the_model_needs(
+    planner: LoadPlanner, tmp_path: Path
+) -> None:
+    path = tmp_path / "model.gguf"
+    path.write_bytes(model_files.gguf())
+    store = ModelStore(tmp_path)
+    store.register(RegisterRequest(name="m", path=str(path)), DefaultParameters())
+    small = await planner.plan(store.get("m"), LoadParameters(num_ctx=16)).renew()
+    large = await planner.plan(store.get("m"), LoadParameters(num_ctx=16384)).renew()
+    # 2 layers with 2 heads of 16 keys and values, in f16; and the mask of a batch of 256 tokens
+    assert large.need - small.need > (16384 - 256) * (2 * 2 * 2 * 16 * 2)
+    path.write_bytes(model_files.gguf(fill=b"\1"))
+    with pytest.raises(FileChanged):
+        await planner.plan(store.get("m")).renew()

@@ -14,7 +14,7 @@ from a3s_power_jupyter.contract.errors import (
     InvalidParameter,
     UnsupportedModelFormat,
 )
-from a3s_power_jupyter.contract.types import Geometry, ModelDetails
+from a3s_power_jupyter.contract.types import ModelDetails
 from a3s_power_jupyter.store.formats.description import Description
 from a3s_power_jupyter.store.formats.gguf_model import describe_gguf
 from support.model_files import F32, LLAMA, Q4_0, TENSORS, gguf, smollm2
@@ -38,7 +38,6 @@ def test_the_real_model() -> None:
         embedding_length=576,
     )
     assert description.context_length == 8192
-    assert description.geometry == Geometry(layers=30, kv_heads=3, key_length=64, value_length=64)
     assert description.capabilities == ("completion", "chat", "embeddings")
     assert [file.name for file in description.files] == ["SmolLM2-135M-Instruct.Q4_1.gguf"]
 
@@ -73,16 +72,6 @@ def test_quantization(tmp_path: Path, file_type: int | None, quantization: str) 
     assert description.details.quantization == quantization
 
 
-def test_geometry_if_heads_differ_between_layers(tmp_path: Path) -> None:
-    geometry = describe(
-        tmp_path,
-        llama__attention__head_count=[0, 8],
-        llama__attention__head_count_kv=[0, 3],
-        llama__attention__key_length=16,
-    ).geometry
-    assert geometry == Geometry(layers=2, kv_heads=2, key_length=16, value_length=8)
-
-
 def test_unknown_values_stay_unknown(tmp_path: Path) -> None:
     description = describe(
         tmp_path,
@@ -90,7 +79,6 @@ def test_unknown_values_stay_unknown(tmp_path: Path) -> None:
         llama__context_length="many",
         llama__embedding_length=2**32 - 1,
     )
-    assert description.geometry is UNSET
     assert description.context_length is UNSET
     assert description.details.embedding_length is UNSET
 

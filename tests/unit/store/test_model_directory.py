@@ -15,7 +15,7 @@ from a3s_power_jupyter.contract.errors import (
     NotADirectory,
     NotAFile,
 )
-from a3s_power_jupyter.contract.types import Geometry, ModelDetails
+from a3s_power_jupyter.contract.types import ModelDetails
 from a3s_power_jupyter.store.formats.model_directory import describe_directory
 from support.model_files import LLAMA_CONFIG, gguf, model_directory, safetensors
 
@@ -42,7 +42,6 @@ def test_a_chat_model(tmp_path: Path) -> None:
     assert description.details == ModelDetails(
         family="llama", parameter_count=40, quantization="BF16", embedding_length=8
     )
-    assert description.geometry == Geometry(layers=2, kv_heads=2, key_length=2, value_length=2)
     assert [file.name for file in description.files] == [
         "model.safetensors", "config.json", "tokenizer.json", "tokenizer_config.json",
     ]  # fmt: skip
@@ -200,7 +199,6 @@ def test_a_config_that_is_not_an_object(tmp_path: Path, config: str) -> None:
 def test_config_values_of_unexpected_types(tmp_path: Path, config: dict[str, object]) -> None:
     description = describe_directory(model_directory(tmp_path / "m", config), None)
     assert description.format == "safetensors"
-    assert description.geometry is UNSET
     assert description.context_length is UNSET
 
 

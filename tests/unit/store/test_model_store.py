@@ -23,7 +23,7 @@ from a3s_power_jupyter.store.blobs import BLOBS
 from a3s_power_jupyter.store.conversions import CONVERSIONS
 from a3s_power_jupyter.store.files import source_file
 from a3s_power_jupyter.store.garbage import PULLS
-from a3s_power_jupyter.store.manifest import MANIFESTS
+from a3s_power_jupyter.store.manifest import MANIFESTS, decode, encode
 from support.model_files import LLAMA, gguf
 
 
@@ -282,3 +282,11 @@ def test_a_thousand_models(store: ModelStore, home: Path) -> None:
         (manifests(home) / f"m{number:04}.json").write_bytes(text)
     for _ in range(2):  # read from the disk, then from the cache
         assert len(store.list()) == 1000
+
+
+def test_a_manifest_of_an_earlier_version_is_read() -> None:
+    manifest = Manifest("m", "gguf", created=1)
+    text = encode(manifest).replace(
+        b'"schema"', b'"geometry": {"layers": 1, "kv_heads": 2}, "schema"'
+    )
+    assert decode(text) == manifest

@@ -1,0 +1,88 @@
+"""The memory of models: the shape of their caches, and how much a model takes."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Geometry(msgspec.Struct, frozen=True):
+    """What the memory of a model depends on, apart from its load parameters.
+
+    Attributes
+    ----------
+    weights : int
+        Bytes of the tensors.
+    layers : int
+        Number of layers.
+    width : int
+        Length of the hidden state.
+    activations : int
+        Most values that one token has at once while a layer is computed.
+    heads : int
+        Most attention heads of a layer.
+    cache : int
+        Values that the layers keep for each token of the context.
+    layer_cache : int
+        Most values that one of these layers reads.
+    window : int
+        Tokens that layers with a sliding window attend to; 0 if there are no such layers.
+    window_cache : int
+        Values that these layers keep for each token of their window.
+    state : int
+        Values that recurrent layers keep for each request.
+    layer_state : int
+        Most values of one of these layers.
+    vocabulary : int
+        Number of tokens.
+    texts : int
+        Number of texts in the tokenizer: tokens and merges.
+    context_length : int
+        Context length that the model was trained with, in tokens; 0 if unknown.
+    projector : int
+        Bytes of the projector of a GGUF model with vision.
+    image : int
+        Values that the projector has at once while it encodes an image.
+    """
+
+    weights: int = 0
+    layers: int = 0
+    width: int = 0
+    activations: int = 0
+    heads: int = 0
+    cache: int = 0
+    layer_cache: int = 0
+    window: int = 0
+    window_cache: int = 0
+    state: int = 0
+    layer_state: int = 0
+    vocabulary: int = 0
+    texts: int = 0
+    context_length: int = 0
+    projector: int = 0
+    image: int = 0
+
+
+class MemoryUse(msgspec.Struct, frozen=True):
+    """The memory of a model, in bytes.
+
+    Attributes
+    ----------
+    weights : int
+        The weights, whether mapped from the files or copied. With the projector for images.
+    cache : int
+        The KV cache, and the state of recurrent layers.
+    buffers : int
+        Intermediate results of a computation.
+    other : int
+        The worker process itself: interpreter, libraries and tokenizer, and the process that
+        renders chat templates.
+    """
+
+    weights: int
+    cache: int
+    buffers: int
+    other: int
+
+    @property
+    def total(self) -> int:
+        return self.weights + self.cache + self.buffers + self.other

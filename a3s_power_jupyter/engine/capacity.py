@@ -1,0 +1,52 @@
+"""How many requests and tokens the engines process at once, which decides their memory."""
+
+from __future__ import annotations
+
+from msgspec import UNSET
+
+from ..contract.parameters import LoadParameters
+
+#: Requests that llama.cpp processes at once if `num_parallel` is not set. They share the KV cache.
+LLAMACPP_REQUESTS = 8
+#: The same for models with recurrent layers or sliding windows, which need memory for each request.
+LLAMACPP_STATEFUL_REQUESTS = 4
+
+#: Tokens per step of llama.cpp if `num_batch` is not set. On a CPU, 256 was as fast as 512, and 128
+#: about 5 % slower.
+LLAMACPP_CPU_BATCH = 256
+LLAMACPP_GPU_BATCH = 512
+
+#: Most tokens that llama.cpp computes at once (`n_ubatch`), whatever the batch.
+LLAMACPP_MICRO_BATCH = 512
+
+#: Cells of the KV cache are allocated in multiples of this (``GGML_PAD`` in llama.cpp).
+LLAMACPP_PADDING = 256
+
+#: Texts that an embedding model of llama.cpp processes at once, and tokens of its smallest context,
+#: which doubles until the longest text fits.
+EMBEDDING_REQUESTS = 16
+EMBEDDING_MIN_CONTEXT = 512
+
+#: Requests that transformers processes at once if `num_parallel` is not set.
+TRANSFORMERS_REQUESTS = 4
+
+
+def llamacpp_requests(parameters: LoadParameters, *, stateful: bool) -> int:
+    """Return the number of requests at once; `stateful` models need memory for each of them."""
+    if parameters.num_parallel is not UNSET:
+        return parameters.num_parallel
+    return LLAMACPP_STATEFUL_REQUESTS if stateful else LLAMACPP_REQUESTS
+
+
+def llamacpp_batch(parameters: LoadParameters, *, requests: int, gpu: bool) -> int:
+    """Return the number of tokens per step."""
+    default = LLAMACPP_GPU_BATCH if gpu else LLAMACPP_CPU_BATCH
+    return max(default if parameters.num_batch is UNSET else parameters.num_batch, requests)
+
+
+def embedding_context(longest: int) -> int:
+    """Return the tokens of a context of llama.cpp for texts of up to `longest` tokens."""
+    size = EMBEDDING_MIN_CONTEXT
+    while size < longest:
+        size *= 2
+    return size

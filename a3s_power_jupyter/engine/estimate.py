@@ -1,0 +1,201 @@
+"""Estimate the memory of a model from its geometry and its load parameters.
+
+The sizes of llama.cpp are those that it allocates: in ``llama-kv-cache.cpp`` and
+``llama-memory-recurrent.cpp``, and for its graphs. `benchmarks/memory.py` compares the estimates
+with measurements; docs/memory.md has the results. This module is imported by the server, so it
+imports no engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import UNSET
+
+from ..contract.parameters import GGML_KINDS, LoadParameters
+from ..contract.types import Geometry, Manifest, MemoryUse
+from ..store.formats.gguf_geometry import Layer
+from . import capacity
+
+MIB = 1 << 20
+
+#: Bytes per element of llama.cpp's KV cache. Quantized types store a 2-byte scale for 32 elements.
+_KV_BYTES = {"f32": 4.0, "f16": 2.0, "bf16": 2.0, "q8_0": 34 / 32, "q4_0": 18 / 32}
+
+#: Bits per weight of each ISQ kind, including scales and the matrices that keep more bits.
+_ISQ_BITS = {"Q4_0": 5.0, "Q4K": 5.5, "Q6K": 7.0, "Q8_0": 8.5, "HQQ4": 5.5, "HQQ8": 9.5}
+
+#: Private memory of a worker without a model, and of the process that renders chat templates.
+_LLAMACPP_PROCESS = 34 * MIB
+_RENDERING_PROCESS = 14 * MIB
+_TORCH_PROCESS = 180 * MIB
+
+#: Memory of llama.cpp's tokenizer for each token and each merge, in bytes.
+_TEXT_BYTES = 170
+
+
+def runs_on_llamacpp(manifest: Manifest, parameters: LoadParameters) -> bool:
+    """Whether llama.cpp runs the model, possibly after a conversion."""
+    if manifest.format == "safetensors":
+        return parameters.isq in GGML_KINDS
+    return manifest.format == "gguf"
+
+
+def estimate(
+    manifest: Manifest, geometry: Geometry, parameters: LoadParameters, *, gpu: bool = False
+) -> MemoryUse:
+    """Return the memory that a loaded model takes at its peak, on all devices together.
+
+    That is the private memory of its processes, and the weights that they map from files and read.
+    """
+    if not runs_on_llamacpp(manifest, parameters):
+        return _transformers(manifest, geometry, parameters)
+    weights = geometry.weights or _converted_bytes(manifest, parameters)
+    if manifest.capabilities == ("embeddings",):
+        cache, buffers = _embedding(geometry, parameters)
+        rendering = 0
+    else:
+        cache, buffers = generation_memory(geometry, parameters, gpu=gpu)
+        rendering = _RENDERING_PROCESS
+    return MemoryUse(
+        weights=weights + geometry.projector,
+        cache=cache,
+        buffers=buffers + 4 * geometry.image,
+        other=_LLAMACPP_PROCESS + rendering + _TEXT_BYTES * geometry.texts,
+    )
+
+
+def layer_bytes(
+    layers: Sequence[Layer], geometry: Geometry, parameters: LoadParameters
+) -> list[int]:
+    """Return the size of each layer on a GPU: its weights, cache and state."""
+    full, window = cells(geometry, parameters, gpu=True)
+    requests = requests_of(geometry, parameters)
+    return [
+        layer.weights
+        + kv_bytes(full * layer.cache + window * layer.window_cache, parameters)
+        + 4 * requests * layer.state
+        for layer in layers
+    ]
+
+
+def layers_that_fit(sizes: Sequence[int], *, output: int, reserved: int, free: int) -> int:
+    """Return how many layers fit into `free` bytes of GPU memory; -1 means all.
+
+    llama.cpp puts the output layer on the GPU first, then the last layers.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Bytes of each layer, see `layer_bytes`.
+    output : int
+        Bytes of the output layer, which counts as one more layer.
+    reserved : int
+        Bytes for what does not belong to a layer, such as buffers.
+    """
+    budget = free - reserved
+    if budget >= output + sum(sizes):
+        return -1
+    count = 0
+    for size in (output, *reversed(sizes)):
+        budget -= size
+        if budget < 0:
+            break
+        count += 1
+    return count
+
+
+def requests_of(geometry: Geometry, parameters: LoadParameters) -> int:
+    """Return the number of requests that llama.cpp processes at once."""
+    stateful = bool(geometry.state or geometry.window)
+    return capacity.llamacpp_requests(parameters, stateful=stateful)
+
+
+def kv_bytes(elements: int, parameters: LoadParameters) -> int:
+    """Return the size of elements of llama.cpp's KV cache in bytes."""
+    kind = "f16" if parameters.kv_cache_type is UNSET else parameters.kv_cache_type
+    return int(elements * _KV_BYTES[kind])
+
+
+def cells(geometry: Geometry, parameters: LoadParameters, *, gpu: bool = False) -> tuple[int, int]:
+    """Return the tokens in the KV cache of most layers, and of those with a sliding window."""
+    context = _padded(parameters.context_length(geometry.context_length))
+    if not geometry.window:
+        return context, 0
+    window = geometry.window * requests_of(geometry, parameters)
+    window += _micro_batch(context, geometry, parameters, gpu=gpu)
+    return context, _padded(min(context, window))
+
+
+def generation_memory(
+    geometry: Geometry, parameters: LoadParameters, *, gpu: bool
+) -> tuple[int, int]:
+    """Return the cache and the buffers of llama.cpp's context for text."""
+    requests = requests_of(geometry, parameters)
+    full, window = cells(geometry, parameters, gpu=gpu)
+    cache = kv_bytes(full * geometry.cache + window * geometry.window_cache, parameters)
+    cache += 4 * requests * geometry.state
+    tokens = _micro_batch(full, geometry, parameters, gpu=gpu)
+    masked = (full if geometry.cache else 0) + window
+    buffers = _buffers(geometry, parameters, tokens=tokens, masked=masked)
+    if parameters.kv_cache_type == "f32":  # flash attention converts the cache of a layer to f16
+        buffers += 2 * full * geometry.layer_cache
+    logits = 4 * requests * geometry.vocabulary
+    buffers = max(buffers + 4 * requests * geometry.layer_state, logits)
+    return cache, buffers + logits
+
+
+def _embedding(geometry: Geometry, parameters: LoadParameters) -> tuple[int, int]:
+    """Return the cache and the buffers of llama.cpp's context for the longest texts."""
+    longest = parameters.context_length(geometry.context_length)
+    context = capacity.embedding_context(longest)
+    cache = kv_bytes(context * (geometry.cache + geometry.window_cache), parameters)
+    cache += 4 * capacity.EMBEDDING_REQUESTS * geometry.state
+    return cache, _buffers(geometry, parameters, tokens=context, masked=context)
+
+
+def _buffers(geometry: Geometry, parameters: LoadParameters, *, tokens: int, masked: int) -> int:
+    """Return the intermediate results of `tokens` tokens that attend to `masked` ones."""
+    per_token = 4 * geometry.activations + 2 * masked
+    if parameters.flash_attention is False:
+        per_token += (4 * geometry.heads + 2) * masked
+    return tokens * per_token
+
+
+def _micro_batch(context: int, geometry: Geometry, parameters: LoadParameters, *, gpu: bool) -> int:
+    requests = requests_of(geometry, parameters)
+    batch = capacity.llamacpp_batch(parameters, requests=requests, gpu=gpu)
+    return min(context, batch, capacity.LLAMACPP_MICRO_BATCH)
+
+
+def _padded(tokens: int) -> int:
+    padding = capacity.LLAMACPP_PADDING
+    return -(-tokens // padding) * padding
+
+
+def _converted_bytes(manifest: Manifest, parameters: LoadParameters) -> int:
+    """Return the size of weights that are quantized on load."""
+    count = manifest.details.parameter_count
+    bits = _ISQ_BITS.get(str(parameters.isq))
+    if bits is None or count is UNSET:
+        return manifest.size_bytes
+    return min(manifest.size_bytes, int(count * bits / 8))
+
+
+def _transformers(manifest: Manifest, geometry: Geometry, parameters: LoadParameters) -> MemoryUse:
+    """Return the memory of a model on transformers, with full caches in all slots."""
+    bytes_each = 4 if manifest.details.quantization == "F32" else 2
+    context = parameters.context_length(geometry.context_length)
+    requests = parameters.num_parallel
+    if requests is UNSET:
+        requests = 1 if manifest.format == "vision" else capacity.TRANSFORMERS_REQUESTS
+    cache = requests * context * (geometry.cache + geometry.window_cache) * bytes_each
+    if manifest.format == "huggingface":
+        cache = 0
+    tokens = 4096 if manifest.format == "huggingface" else 128
+    return MemoryUse(
+        weights=_converted_bytes(manifest, parameters),
+        cache=cache,
+        buffers=4 * tokens * geometry.activations,
+        other=_TORCH_PROCESS + _RENDERING_PROCESS,
+    )
