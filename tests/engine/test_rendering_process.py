@@ -1,4 +1,4 @@
-"""Chat templates in their process, which is killed at its limits and started again."""
+"""Chat templates in their processes, which are killed at their limits and started again."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 
 import psutil
 import pytest
@@ -68,19 +69,35 @@ def for_bombs(source: str) -> str:
 
 def processes() -> list[psutil.Process]:
     """Return the rendering processes of this process."""
-    return [
-        child
-        for child in psutil.Process().children()
-        if "a3s_power_jupyter.engine.rendering.main" in child.cmdline()
-    ]
+    found = []
+    for child in psutil.Process().children():
+        with suppress(psutil.NoSuchProcess):  # it has just been killed
+            if "a3s_power_jupyter.engine.rendering.main" in child.cmdline():
+                found.append(child)
+    return found
+
+
+def only_process() -> psutil.Process:
+    """Wait until there is one rendering process, and return it."""
+    wait_until(lambda: len(processes()) == 1)
+    return processes()[0]
+
+
+def computing() -> list[psutil.Process]:
+    """Return the rendering processes that have computed for a while."""
+    found = []
+    for process in processes():
+        with suppress(psutil.NoSuchProcess):
+            if process.cpu_times().user > 0.2:
+                found.append(process)
+    return found
 
 
 def kill_idle_process() -> None:
     """Kill the process, and wait until all of its threads have ended."""
-    (process,) = processes()
+    process = only_process()
     process.kill()
-    running = rendering.renderer()._process
-    assert running is not None
+    (running,) = rendering.renderer()._idle
     wait_until(lambda: running.exited)
 
 
@@ -142,7 +159,7 @@ def test_a_prompt_that_cannot_fit_is_refused_by_its_length() -> None:
 def test_the_time_on_the_clock_is_limited_too(monkeypatch: pytest.MonkeyPatch) -> None:
     template = chat_template()
     monkeypatch.setattr(rendering, "WALL_SECONDS", 0.3)
-    (process,) = processes()
+    process = only_process()
     process.suspend()
     with pytest.raises(InvalidParameter, match=r"did not end within 0\.3 seconds"):
         template.render(HELLO)
@@ -164,7 +181,7 @@ def test_a_process_that_died_while_idle_is_replaced() -> None:
 
 def test_the_death_of_the_process_ends_the_request() -> None:
     template = chat_template(for_bombs(ENDLESS["loops"]))
-    (process,) = processes()
+    process = only_process()
     killer = threading.Timer(0.2, os.kill, (process.pid, signal.SIGSEGV))
     killer.start()
     error = failure(template)
@@ -175,7 +192,7 @@ def test_the_death_of_the_process_ends_the_request() -> None:
 
 def test_a_cancelled_request_stops_its_template() -> None:
     template = chat_template(for_bombs(ENDLESS["loops"]))
-    (process,) = processes()
+    process = only_process()
     left = threading.Event()
     messages: list[str] = []
 
@@ -204,6 +221,38 @@ def test_a_request_that_is_cancelled_during_the_start_leaves_the_process() -> No
     assert template.render(HELLO) == "hello"
 
 
+@pytest.mark.parametrize("count", [rendering.MAX_PROCESSES - 1, rendering.MAX_PROCESSES + 2])
+def test_slow_templates_do_not_delay_other_requests(
+    count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With more slow templates than processes, other requests wait for one of them."""
+    monkeypatch.setattr(rendering, "CPU_SECONDS", 60.0)
+    template = chat_template(for_bombs(ENDLESS["loops"]))
+    left = threading.Event()
+    messages: list[str] = []
+
+    def render() -> None:
+        with cancellable(left.is_set):
+            messages.append(failure(template).message)
+
+    threads = [threading.Thread(target=render) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    expected = min(count, rendering.MAX_PROCESSES)
+    wait_until(lambda: len(computing()) == expected)
+    if count < rendering.MAX_PROCESSES:
+        assert template.render(HELLO) == "hello"
+        assert messages == []
+    else:
+        threading.Event().wait(3 * rendering.PATIENCE)
+        assert len(processes()) == rendering.MAX_PROCESSES
+    left.set()
+    for thread in threads:
+        thread.join()
+    assert template.render(HELLO) == "hello"
+    only_process()
+
+
 def test_there_is_one_process_for_all_templates() -> None:
     templates = [chat_template(GOOD + str(i)) for i in range(3)]
     prompts: list[str] = []
@@ -216,7 +265,7 @@ def test_there_is_one_process_for_all_templates() -> None:
     for thread in threads:
         thread.join()
     assert sorted(prompts) == sorted(["hello0", "hello1", "hello2"] * 4)
-    assert len(processes()) == 1
+    only_process()
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
-"""The worker's end of the rendering process: start it, send commands, and enforce its limits.
+"""The worker's end of the rendering processes: start them, send commands, enforce their limits.
 
-All templates of a worker share one process. It is started again after it was killed.
+All templates of a worker share one process, which is started again after it was killed. While it is
+busy with a slow template, other commands get further processes.
 """
 
 from __future__ import annotations
@@ -10,8 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import cache
 from typing import IO, Any, NamedTuple, cast
 
@@ -44,6 +44,12 @@ WALL_SECONDS = 60.0
 #: Time until a new process is ready. It takes a tenth of a second on an idle machine.
 START_SECONDS = 60.0
 
+#: Most processes of a worker. One takes 14 MB of memory, or up to `MEMORY_BYTES` with a command.
+MAX_PROCESSES = 3
+
+#: Seconds that a command waits for a process before another one is started.
+PATIENCE = 0.2
+
 #: Seconds between two checks of the limits, and of whether the request was cancelled.
 _POLL_SECONDS = 0.05
 
@@ -73,16 +79,20 @@ class _Usage(NamedTuple):
 
 
 class Renderer:
-    """Sends commands to the rendering process, one at a time. All methods are thread-safe."""
+    """Sends commands to the rendering processes, to each one at a time.
+
+    All methods are thread-safe. One process is kept for the next command.
+    """
 
     def __init__(self) -> None:
-        self._process: _Process | None = None
-        self._lock = threading.Lock()
+        self._idle: list[_Process] = []
+        self._busy: list[_Process] = []
+        self._changed = threading.Condition()
 
     def start(self) -> None:
-        """Start the process if it is not running, without waiting until it is ready."""
-        with self._lock:
-            self._running()
+        """Start a process if none is running, without waiting until it is ready."""
+        with self._changed:
+            self._keep_one()
 
     def check(self, template: Template) -> Checked:
         """Compile a template and render a short message.
@@ -116,35 +126,55 @@ class Renderer:
 
     def _call(self, command: Command) -> Reply:
         frame = encode(command)
-        with self._turn():
-            process = self._running()
+        process = self._take()
+        try:
             process.wait_until_ready()
             try:
                 reply = process.call(frame)
             except RenderingFailed:
                 process.kill()
-                self._running()  # start another one for the next request
                 raise
+        finally:
+            self._give_back(process)
         if isinstance(reply, Failed):
             raise RenderingFailed(reply.failure, reply.message)
         return reply
 
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        """Wait until no other command is in progress."""
-        while not self._lock.acquire(timeout=_POLL_SECONDS):
+    def _take(self) -> _Process:
+        """Return a process for one command; start it if the others are busy for too long."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            with self._changed:
+                self._keep_one()
+                if not self._idle and time.monotonic() >= deadline:
+                    self._start_another()
+                if self._idle:
+                    self._busy.append(self._idle.pop())
+                    return self._busy[-1]
+                self._changed.wait(_POLL_SECONDS)
             _raise_if_cancelled()
-        try:
-            yield
-        finally:
-            self._lock.release()
 
-    def _running(self) -> _Process:
-        if self._process is not None and self._process.exited:
-            self._process.kill()
-            self._process = None
-        self._process = self._process or _Process()
-        return self._process
+    def _give_back(self, process: _Process) -> None:
+        with self._changed:
+            self._busy.remove(process)
+            if not process.exited and not self._idle:
+                self._idle.append(process)
+            else:
+                process.kill()
+                self._keep_one()
+            self._changed.notify()
+
+    def _keep_one(self) -> None:
+        """Remove processes that died while idle, and start one if there is none."""
+        for process in [process for process in self._idle if process.exited]:
+            process.kill()
+            self._idle.remove(process)
+        if not self._idle and not self._busy:
+            self._start_another()
+
+    def _start_another(self) -> None:
+        if len(self._idle) + len(self._busy) < MAX_PROCESSES:
+            self._idle.append(_Process())
 
 
 @cache
