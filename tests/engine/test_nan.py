@@ -23,7 +23,7 @@ from a3s_power_jupyter.engine.checks import check_finite
 from a3s_power_jupyter.engine.embeddings import EmbeddingEngine
 from a3s_power_jupyter.engine.generation import IMPOSSIBLE, token_logprob
 from a3s_power_jupyter.engine.llamacpp import LlamaCppEngine
-from a3s_power_jupyter.engine.protocol import Load
+from a3s_power_jupyter.engine.protocol import Load, PromptCacheSettings
 from a3s_power_jupyter.engine.transformers import TransformersEngine
 from support import nan_models
 from support.engine_runs import load_directory, run, text_of
@@ -51,7 +51,8 @@ def load_gguf(path: Path, **parameters: Any) -> LlamaCppEngine:
 def engine(request: pytest.FixtureRequest, gguf: Path, directory: Path) -> Engine[Any]:
     """Without flash attention, a masked NaN in the KV cache spreads to later requests."""
     if request.param == "transformers":
-        return load_directory(TransformersEngine, directory, isq="none")
+        cache = PromptCacheSettings(memory_bytes=2**26)
+        return load_directory(TransformersEngine, directory, prompt_cache=cache, isq="none")
     return load_gguf(gguf, flash_attention=request.param == "llama.cpp")
 
 

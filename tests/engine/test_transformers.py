@@ -249,8 +249,19 @@ def test_hqq_approximates_the_model(directory: Path, kind: str, cosine: float) -
     assert bool(quantized.info.notes) == (kind == "Q6K")
 
 
-def test_a_recurrent_model_is_refused(tmp_path: Path) -> None:
-    directory = make(tmp_path / "model", "MambaConfig", byte_level("gpt-2"), state_size=8)
+@pytest.mark.parametrize(
+    ("config", "settings"),
+    [
+        ("MambaConfig", {"state_size": 8}),
+        ("Lfm2Config", {"layer_types": ["conv", "full_attention"]}),
+        ("Qwen3NextConfig", {"layer_types": ["linear_attention", "full_attention"]}),
+    ],
+)
+def test_recurrent_and_hybrid_models_are_refused(
+    config: str, settings: dict[str, Any], tmp_path: Path
+) -> None:
+    """Their states cannot be joined into a batch, and not be cut for the next turn."""
+    directory = make(tmp_path / "model", config, byte_level("gpt-2"), **settings)
     with pytest.raises(ModelLoadFailed, match="keys and values"):
         load(directory)
 

@@ -123,9 +123,9 @@ def test_a_template_for_strings_gets_the_image_token(tmp_path: Path) -> None:
     template = "{% for m in messages %}<s>{{ m.role }}: {{ m.content }}{% endfor %}</s>"
     engine = load(tiny_vision.make(tmp_path / "model", "llava"), chat_template=template)
     png = encode(random_image(1))
-    tokens, inputs = engine.prompt(ask(IMAGE, "Hi", files=(png,)))
-    assert "pixel_values" in inputs
-    assert engine._model.tokenizer.decode(tokens).startswith("<s>user: <image>")
+    prompt = engine.prompt(ask(IMAGE, "Hi", files=(png,)))
+    assert "pixel_values" in prompt.inputs
+    assert engine._model.tokenizer.decode(prompt.tokens).startswith("<s>user: <image>")
 
 
 def test_only_the_language_model_is_quantized(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from a3s_power_jupyter.contract.parameters import LoadParameters
 from a3s_power_jupyter.contract.types import ChatRequest, Delta, Finished, Request, Sampling
 from a3s_power_jupyter.engine.base import Engine
-from a3s_power_jupyter.engine.protocol import Load
+from a3s_power_jupyter.engine.protocol import Load, PromptCacheSettings
 
 E = TypeVar("E", bound=Engine[Any])
 
@@ -19,7 +19,12 @@ def chat(content: str, **sampling: Any) -> ChatRequest:
     return ChatRequest(messages, Sampling(**{"temperature": 0.0, **sampling}))
 
 
-def load_directory(engine: type[E], directory: Path, **parameters: Any) -> E:
+def load_directory(
+    engine: type[E],
+    directory: Path,
+    prompt_cache: PromptCacheSettings | None = None,
+    **parameters: Any,
+) -> E:
     """Load a model directory, without its code."""
     files = [p for p in sorted(directory.rglob("*")) if p.is_file() and p.suffix != ".py"]
     load = Load(
@@ -27,6 +32,7 @@ def load_directory(engine: type[E], directory: Path, **parameters: Any) -> E:
         tuple(map(str, files)),
         LoadParameters(**parameters),
         names=tuple(str(path.relative_to(directory)) for path in files),
+        prompt_cache=prompt_cache,
     )
     loaded = engine.load(load, lambda _value: None)
     assert isinstance(loaded, engine)

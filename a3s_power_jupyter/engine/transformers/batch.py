@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache
-from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
+
+from .states import KvState, state_of
 
 
 class Batch:
@@ -62,6 +62,10 @@ class Batch:
             layer.keys = layer.keys.index_select(0, rows.to(layer.keys.device))[:, :, cut:]
             layer.values = layer.values.index_select(0, rows.to(layer.values.device))[:, :, cut:]
 
+    def state(self, row: int) -> KvState | None:
+        """Return the state of a row, if it can be cut. It shares the memory of the joint cache."""
+        return state_of(self.cache, self.lengths[row], row, self.width)
+
     def model_inputs(self, tokens: Sequence[int]) -> dict[str, Tensor]:
         """Return the model's inputs to append one token to each row, and update `lengths`."""
         width = self.width + 1
@@ -74,28 +78,6 @@ class Batch:
         }
         self.lengths = [length + 1 for length in self.lengths]
         return inputs
-
-
-def new_cache() -> Any:
-    """Return a cache that keeps every token of every layer.
-
-    Sliding windows are left to the attention mask, because rows of different lengths cannot be cut
-    at the same column.
-    """
-    return DynamicCache()
-
-
-def has_only_attention_layers(config: Any) -> bool:
-    """Whether a model caches keys and values in every layer, unlike recurrent and hybrid models."""
-    kinds = (DynamicLayer, DynamicSlidingWindowLayer)
-    return all(type(layer) in kinds for layer in DynamicCache(config=config).layers)
-
-
-def can_join(cache: Any) -> bool:
-    """Whether a filled cache consists of keys and values only, so that rows can be joined."""
-    return bool(cache.layers) and all(
-        getattr(layer, "keys", None) is not None and layer.keys.dim() == 4 for layer in cache.layers
-    )
 
 
 def _pad(tensor: Tensor, width: int) -> Tensor:

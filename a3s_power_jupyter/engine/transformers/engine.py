@@ -1,17 +1,19 @@
 """Run chat models on transformers.
 
-Each step decodes all requests in one batch and prefills a chunk of one prompt.
+Each step decodes all requests in one batch and prefills a chunk of one prompt. A prompt starts from
+the longest prefix that another request has computed (`prefixes.py`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from msgspec import UNSET
 
-from ...contract.errors import ModelLoadFailed, UnsupportedRequestFields
+from ...contract.errors import UnsupportedRequestFields
 from ...contract.types import (
     ChatRequest,
     CompletionRequest,
@@ -23,13 +25,22 @@ from ...contract.types import (
 from ..base import Engine, ProgressCallback, StepOutput, first_line, request_error
 from ..checks import check_finite, check_prompt
 from ..generation import Generation, token_logprob
-from ..protocol import Load, Loaded
+from ..prompt_cache import token_array
+from ..protocol import Load, Loaded, PromptCacheSettings, Stats
 from ..rendering.renderer import renderer
 from ..template import ChatTemplate, require_template
-from .batch import Batch, can_join, has_only_attention_layers, new_cache
+from .batch import Batch
 from .failures import computation_error
+from .joining import require_joinable_cache
 from .model import LoadedModel
+from .prefixes import Prefixes
+from .request import ActiveRequest, Prompt
+from .rotary import fix_frequencies
 from .sampler import Sampler, SchemaCompiler
+from .states import Prefix, state_of
+from .tokenizer import load_template
+
+log = logging.getLogger("a3s_power_jupyter.worker")
 
 #: Number of slots if `num_parallel` is not set. Caches grow with their requests, so an unused slot
 #: costs nothing.
@@ -40,39 +51,22 @@ CPU_PREFILL_CHUNK = 128
 GPU_PREFILL_CHUNK = 1024
 
 
-@dataclass
-class ActiveRequest:
-    """A request in a slot.
-
-    Attributes
-    ----------
-    cache : Cache
-        The request's own KV cache during prefill; the batch's afterwards.
-    inputs : dict
-        Model inputs other than tokens, such as pixels. A prompt with such inputs is not split.
-    tokens : list of int
-        The prompt and the output so far.
-    """
-
-    generation: Generation[Sampler]
-    cache: Any
-    inputs: dict[str, Any]
-    tokens: list[int]
-
-
 class TransformersEngine(Engine[ActiveRequest]):
     """Chat and completions of one model."""
 
-    def __init__(self, model: LoadedModel, slots: int) -> None:
+    def __init__(
+        self, model: LoadedModel, slots: int, prompt_cache: PromptCacheSettings | None
+    ) -> None:
         self._model = model
         self._batch = Batch(model.placement.device)
         self._prefilling: list[ActiveRequest] = []
         self._decoding: list[ActiveRequest] = []  # in the order of the batch's rows
         self._eos_token_ids = set(model.eos_token_ids)
         self._schemas = SchemaCompiler(model.tokenizer, model.vocab_size, model.eos_token_ids)
-        self._template = _load_template(model)
+        self._template = load_template(model.tokenizer, model.chat_template, model.num_ctx)
         model.tokenize("")  # sets the tokenizer's options, which threads must not change
         self._prefill_chunk = GPU_PREFILL_CHUNK if model.placement.gpu else CPU_PREFILL_CHUNK
+        self._prefixes = Prefixes(prompt_cache, self._prefill_chunk)
         self.threads = model.threads
         self.info = Loaded(
             slots=slots,
@@ -86,9 +80,11 @@ class TransformersEngine(Engine[ActiveRequest]):
     def load(cls, load: Load, progress: ProgressCallback) -> TransformersEngine:
         renderer().start()
         model = LoadedModel(load, progress)
-        _require_joinable_cache(model)
+        require_joinable_cache(model)
+        fix_frequencies(model.model, model.num_ctx)
         num_parallel = load.parameters.num_parallel
-        return cls(model, DEFAULT_SLOTS if num_parallel is UNSET else num_parallel)
+        slots = DEFAULT_SLOTS if num_parallel is UNSET else num_parallel
+        return cls(model, slots, load.prompt_cache)
 
     def prepare(self, id_: int, request: Request) -> ActiveRequest:
         if isinstance(request, EmbeddingRequest):
@@ -96,7 +92,8 @@ class TransformersEngine(Engine[ActiveRequest]):
                 "This model does not compute embeddings. Register an embedding model with format "
                 '"huggingface".'
             )
-        tokens, inputs = self.prompt(request)
+        prompt = self.prompt(request)
+        tokens = prompt.tokens
         check_prompt(tokens, num_ctx=self.info.num_ctx, trained_ctx=self._model.trained_ctx)
         generation = Generation.from_request(
             id_,
@@ -106,29 +103,43 @@ class TransformersEngine(Engine[ActiveRequest]):
             num_ctx=self.info.num_ctx,
             token_to_piece=self._model.token_to_piece,
         )
-        return ActiveRequest(generation, new_cache(), inputs, list(tokens))
+        return ActiveRequest(generation, prompt, list(tokens))
 
     def submit(self, prepared: ActiveRequest) -> None:
         self._prefilling.append(prepared)
 
     def cancel(self, id_: int) -> None:
-        self._prefilling = [a for a in self._prefilling if a.generation.id != id_]
+        for active in self._prefilling:
+            if active.id == id_:
+                self._prefilling.remove(active)
+                self._keep(self._prompt_prefix(active))
+                return
         for row, active in enumerate(self._decoding):
-            if active.generation.id == id_:
+            if active.id == id_:
+                self._keep(self._row_prefix(row))
                 self._remove(row)
-                break
+                return
 
     def reset(self) -> None:
         self._prefilling, self._decoding = [], []
         self._batch = Batch(self._model.placement.device)
+        self._prefixes.clear()
         self._model.placement.synchronize()
+
+    def stats(self) -> Stats:
+        computed = (active.generation.num_computed_tokens for active in self._prefilling)
+        return Stats(
+            cache_tokens=sum(self._batch.lengths) + sum(computed),
+            prompt_cache_bytes=self._prefixes.size,
+        )
 
     @property
     def idle(self) -> bool:
         return not self._prefilling and not self._decoding
 
     def step(self) -> list[StepOutput]:
-        self._model.set_threads(steady=any(map(_has_seed, self._prefilling + self._decoding)))
+        requests = [*self._prefilling, *self._decoding]
+        self._model.set_threads(steady=any(active.seeded for active in requests))
         outputs = self._decode() if self._decoding else []
         if self._prefilling:
             outputs += self._prefill(self._prefilling[0])
@@ -136,15 +147,17 @@ class TransformersEngine(Engine[ActiveRequest]):
 
     # ------------------------------------------------------------ prompts
 
-    def prompt(self, request: ChatRequest | CompletionRequest) -> tuple[list[int], dict[str, Any]]:
+    def prompt(self, request: ChatRequest | CompletionRequest) -> Prompt:
         """Return the prompt's tokens, and other model inputs such as pixels."""
         if isinstance(request, ChatRequest):
-            text = self.template.render(request.messages)
-            return self._model.tokenize(text), {}
+            return self.text_prompt(self._model.tokenize(self.template.render(request.messages)))
         if isinstance(request.prompt, str):
-            return self._model.tokenize(request.prompt), {}
+            return self.text_prompt(self._model.tokenize(request.prompt))
         self._model.check(request.prompt)
-        return list(request.prompt), {}
+        return self.text_prompt(list(request.prompt))
+
+    def text_prompt(self, tokens: list[int]) -> Prompt:
+        return Prompt(tokens, key=token_array(tokens))
 
     @property
     def template(self) -> ChatTemplate:
@@ -172,6 +185,7 @@ class TransformersEngine(Engine[ActiveRequest]):
             active = self._decoding[row]
             outputs += self._sample(active, logits[row])
             if active.generation.finished:
+                self._keep(self._row_prefix(row))
                 self._remove(row)
         return outputs
 
@@ -181,29 +195,59 @@ class TransformersEngine(Engine[ActiveRequest]):
     def _prefill(self, active: ActiveRequest) -> list[StepOutput]:
         """Compute a chunk of a prompt, and sample the first token after the last chunk."""
         generation = active.generation
-        if generation.num_computed_tokens == 0:
-            generation.begin()
-        start, prompt = generation.num_computed_tokens, generation.prompt
-        end = len(prompt) if active.inputs else start + self._prefill_chunk
-        chunk = prompt[start:end]
-        inputs = {
-            "input_ids": torch.tensor([chunk], device=self._model.placement.device),
-            **active.inputs,
-        }
         try:
-            logits = self._model.forward(inputs, active.cache)
+            self._reuse(active)
+            chunk, inputs = active.next_chunk(self._prefill_chunk)
+            tokens = torch.tensor([chunk], device=self._model.placement.device)
+            logits = self._model.forward({"input_ids": tokens, **inputs}, active.cache).numpy()
         except Exception as error:
             return self._fail([active], error)
-        generation.num_computed_tokens += len(chunk)
-        if generation.num_computed_tokens < len(prompt):
+        active.computed(len(chunk), self._prefill_chunk, steady=self._model.steady)
+        if generation.num_computed_tokens < len(generation.prompt):
             self._prefilling.append(self._prefilling.pop(0))  # prompts take turns
             return [(generation.id, item) for item in generation.reading()]
         self._prefilling.remove(active)
-        outputs = self._sample(active, logits[0].numpy())
-        if not generation.finished:
-            self._batch.add(active.cache, len(prompt))
+        outputs = self._sample(active, logits[0])
+        if generation.finished:
+            self._keep(self._prompt_prefix(active))
+        else:
+            self._batch.add(active.cache, len(generation.prompt))
             self._decoding.append(active)
         return outputs
+
+    def _reuse(self, active: ActiveRequest) -> None:
+        """Start from the longest prefix, or go on from a longer one that was computed meanwhile."""
+        generation = active.generation
+        if generation.num_computed_tokens == 0:
+            generation.begin()
+            self._model.offset = None
+        prefix = self._prefixes.find(active, self._held_by_others(active))
+        if prefix is not None:
+            active.start_from(prefix)
+            self._model.offset = prefix.offset
+
+    def _held_by_others(self, active: ActiveRequest) -> Iterator[Prefix | None]:
+        yield from (self._prompt_prefix(other) for other in self._prefilling if other is not active)
+        yield from map(self._row_prefix, range(len(self._decoding)))
+
+    def _prompt_prefix(self, active: ActiveRequest) -> Prefix | None:
+        """Return what a request has in its own cache."""
+        state = state_of(active.cache, active.generation.num_computed_tokens)
+        return active.prefix(state, self._model.offset)
+
+    def _row_prefix(self, row: int) -> Prefix | None:
+        """Return what a request has in the joint cache."""
+        return self._decoding[row].prefix(self._batch.state(row), self._model.offset)
+
+    def _keep(self, prefix: Prefix | None) -> None:
+        """Keep the cache of a request that has ended, if there is memory."""
+        if prefix is None:
+            return
+        try:
+            self._prefixes.add(prefix)
+        except (MemoryError, RuntimeError) as error:  # torch raises either
+            log.warning("the cache of a request was not kept: %s", first_line(error))
+            self._prefixes.clear()
 
     def _sample(self, active: ActiveRequest, logits: Any) -> list[StepOutput]:
         """Sample a token and return the outputs; an error ends the request."""
@@ -212,6 +256,7 @@ class TransformersEngine(Engine[ActiveRequest]):
             return [(generation.id, item) for item in self._next_items(active, logits)]
         except Exception as error:
             generation.finished = True
+            active.failed = True
             return [(generation.id, request_error(error))]
 
     def _next_items(self, active: ActiveRequest, logits: Any) -> list[Item]:
@@ -242,49 +287,9 @@ class TransformersEngine(Engine[ActiveRequest]):
         """
         advice = "Load the model with a smaller num_ctx or fewer parallel requests (num_parallel)."
         failure = computation_error(error, self._model.placement, advice=advice)
-        ids = [active.generation.id for active in requests]
-        for id_ in ids:
-            self.cancel(id_)
+        ids = [active.id for active in requests]
+        for active in [*requests]:
+            active.failed = True  # some layers may have more tokens than others
+            self.cancel(active.id)
+        self._prefixes.clear()  # the reason may be a lack of memory
         return [(id_, failure) for id_ in ids]
-
-
-def _has_seed(active: ActiveRequest) -> bool:
-    return active.generation.sampling.seed is not UNSET
-
-
-def _load_template(model: LoadedModel) -> ChatTemplate | None:
-    source = model.chat_template
-    if source is None:
-        return None
-    tokenizer = model.tokenizer
-    return ChatTemplate(
-        source,
-        bos_token=tokenizer.bos_token or "",
-        eos_token=tokenizer.eos_token or "",
-        num_ctx=model.num_ctx,
-    )
-
-
-def _require_joinable_cache(model: LoadedModel) -> None:
-    """Check a model's cache by computing one token.
-
-    Raises
-    ------
-    ModelLoadFailed
-        If the model is recurrent or hybrid, or the computation fails.
-    """
-    cache = new_cache()
-    joinable = has_only_attention_layers(model.model.config)
-    if joinable:
-        inputs = {"input_ids": torch.tensor([[0]], device=model.placement.device)}
-        try:
-            model.forward(inputs, cache)
-        except (RuntimeError, TypeError, AttributeError, ValueError, IndexError) as error:
-            raise ModelLoadFailed(
-                f"The model failed to compute a token: {first_line(error)}."
-            ) from error
-    if not joinable or not can_join(cache):
-        raise ModelLoadFailed(
-            "This model does not cache keys and values in every layer. Recurrent and hybrid models "
-            "can only run as GGUF: register a GGUF file of the model."
-        )

@@ -66,6 +66,9 @@ class LoadedModel:
     unneeded: tuple[str, ...] = ()
     runner: Runner = "transformers"
 
+    #: What the model remembers of a request's positions, in families that do.
+    offset: Any = None
+
     def __init__(self, load: Load, progress: ProgressCallback) -> None:
         transformers.logging.set_verbosity_error()
         transformers.utils.logging.disable_progress_bar()
@@ -84,6 +87,11 @@ class LoadedModel:
         self.token_to_piece = TokenBytes(self.tokenizer)
         self.config = self.model.config.get_text_config()
         self._note_limit()
+
+    @property
+    def steady(self) -> bool:
+        """Whether the current number of threads does not depend on what else the machine does."""
+        return self.placement.gpu or torch.get_num_threads() == self.threads.steady
 
     def set_threads(self, *, steady: bool = False) -> None:
         """Set torch's number of CPU threads for the next computation.

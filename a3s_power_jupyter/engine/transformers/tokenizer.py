@@ -12,6 +12,7 @@ import transformers
 from ...contract.errors import ModelLoadFailed
 from ..base import first_line
 from ..checks import TextLimit
+from ..template import ChatTemplate
 
 _BYTE = re.compile(r"<0x([0-9A-F]{2})>")
 _SPACE = "\u2581"  # SentencePiece's space
@@ -55,6 +56,18 @@ def read_tokenizer(directory: Path) -> Any:
             f"({files}). Download the whole model."
         )
     return tokenizer
+
+
+def load_template(tokenizer: Any, source: str | None, num_ctx: int) -> ChatTemplate | None:
+    """Return the chat template with the tokenizer's special tokens, if there is one."""
+    if source is None:
+        return None
+    return ChatTemplate(
+        source,
+        bos_token=tokenizer.bos_token or "",
+        eos_token=tokenizer.eos_token or "",
+        num_ctx=num_ctx,
+    )
 
 
 #: Normalizers that keep each byte of a text, or replace it by as many, and how much shorter others

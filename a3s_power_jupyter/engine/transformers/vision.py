@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
+from array import array
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +17,22 @@ from ...contract.errors import InvalidParameter, ModelLoadFailed
 from ...contract.types import ChatRequest, CompletionRequest
 from .. import images
 from ..base import ProgressCallback, first_line
-from ..protocol import Load
+from ..prompt_cache import token_array
+from ..protocol import Load, PromptCacheSettings
 from ..rendering.renderer import renderer
 from ..template import as_parts, as_text
 from .engine import TransformersEngine
+from .joining import require_attention_layers
 from .model import LoadedModel
+from .request import Prompt
+from .rotary import fix_frequencies
+
+#: Families in which text after the last image only depends on the cache, on the number of tokens in
+#: it and on `VisionModel.offset`. `tests/engine/test_transformers_reuse.py` tests each. In others,
+#: such as PaliGemma, tokens may also depend on later ones, or on inputs of the image.
+CAUSAL_FAMILIES = {
+    "gemma3", "idefics2", "idefics3", "llava", "qwen2_5_vl", "qwen2_vl", "qwen3_vl", "smolvlm",
+}  # fmt: skip
 
 
 class VisionModel(LoadedModel):
@@ -47,6 +61,31 @@ class VisionModel(LoadedModel):
             directory, trust_remote_code=False, local_files_only=True
         )
         self.tokenizer = self.processor.tokenizer
+
+    @property
+    def causal(self) -> bool:
+        """Whether a request may start from the cache of another one with the same first tokens."""
+        return self.model.config.model_type in CAUSAL_FAMILIES
+
+    @property
+    def image_token(self) -> int | None:
+        """The token that stands for a part of an image; None if the family has none."""
+        return getattr(self.model.config, "image_token_id", None)
+
+    @cached_property
+    def _positions(self) -> Any:
+        """The module that remembers the offset of the last prompt with images, if there is one."""
+        found = (part for part in self.model.modules() if hasattr(part, "rope_deltas"))
+        return next(found, None)
+
+    @property
+    def offset(self) -> Any:
+        return getattr(self._positions, "rope_deltas", None)
+
+    @offset.setter
+    def offset(self, value: Any) -> None:
+        if self._positions is not None:
+            self._positions.rope_deltas = value
 
     @property
     def chat_template(self) -> str | None:
@@ -99,33 +138,42 @@ class VisionEngine(TransformersEngine):
 
     _model: VisionModel
 
-    def __init__(self, model: LoadedModel, slots: int) -> None:
-        super().__init__(model, slots)
+    def __init__(
+        self, model: LoadedModel, slots: int, prompt_cache: PromptCacheSettings | None
+    ) -> None:
+        super().__init__(model, slots, prompt_cache)
         self._processing = threading.Lock()  # processors change the options of their tokenizer
 
     @classmethod
     def load(cls, load: Load, progress: ProgressCallback) -> VisionEngine:
         renderer().start()
-        return cls(VisionModel(load, progress), 1)
+        model = VisionModel(load, progress)
+        require_attention_layers(model)
+        fix_frequencies(model.model, model.num_ctx)
+        return cls(model, 1, load.prompt_cache)
 
-    def prompt(self, request: ChatRequest | CompletionRequest) -> tuple[list[int], dict[str, Any]]:
+    def prompt(self, request: ChatRequest | CompletionRequest) -> Prompt:
         with self._processing:
             return self._process(request)
 
-    def _process(
-        self, request: ChatRequest | CompletionRequest
-    ) -> tuple[list[int], dict[str, Any]]:
+    def text_prompt(self, tokens: list[int]) -> Prompt:
+        return super().text_prompt(tokens) if self._model.causal else Prompt(tokens)
+
+    def _process(self, request: ChatRequest | CompletionRequest) -> Prompt:
         if isinstance(request, CompletionRequest):
             return super().prompt(request)
         text = self._render(request.messages)
         if not request.images:
-            return self._model.tokenize(text), {}
+            return self.text_prompt(self._model.tokenize(text))
         inputs = self._model.process(text, request.images)
         tokens = inputs.pop("input_ids")[0].tolist()
         # An image token may be beyond the embedding matrix, because an embedding replaces it.
-        image_token = getattr(self._model.model.config, "image_token_id", None)
+        image_token = self._model.image_token
         self._model.check_text([token for token in tokens if token != image_token])
-        return tokens, inputs
+        if image_token is None or image_token not in tokens or not self._model.causal:
+            return Prompt(tokens, inputs)
+        base = len(tokens) - tokens[::-1].index(image_token)  # after the last one
+        return Prompt(tokens, inputs, image_key(tokens, image_token, request.images), base)
 
     def _render(self, messages: list[dict[str, Any]]) -> str:
         if self.template.supports_parts:
@@ -136,6 +184,19 @@ class VisionEngine(TransformersEngine):
     def batch_inputs(self, tokens: list[int]) -> dict[str, Any]:
         """Leave positions to the model, because an image may take fewer positions than tokens."""
         return {"input_ids": super().batch_inputs(tokens)["input_ids"]}
+
+
+def image_key(tokens: list[int], image_token: int, files: list[bytes]) -> array[int]:
+    """Return the tokens, with a negative number for all images of the prompt in place of each part.
+
+    Which part belongs to which image depends on the family, so prompts with the same images have
+    the same key, and a prompt with one more image has another key from its first image on.
+    """
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(hashlib.sha256(file).digest())
+    number = -1 - int.from_bytes(digest.digest()[:8], "big") // 2
+    return token_array(number if token == image_token else token for token in tokens)
 
 
 def images_only(processor_class: Any) -> Any:
