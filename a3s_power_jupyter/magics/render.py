@@ -10,7 +10,7 @@ from msgspec import UNSET
 
 from ..contract.text import printable
 from ..contract.types import LoadPhase, Model
-from ..display import formatting
+from ..display import activity, formatting
 from ..display.markup import escape
 
 
@@ -33,6 +33,17 @@ def note(text: str) -> Output:
     return Output(text, f"<p>{escape(text)}</p>")
 
 
+class Gauge(str):
+    """Text of a cell with a bar below it in HTML. `share` is the bar's length, from 0 to 1."""
+
+    share: float
+
+    def __new__(cls, text: str, share: float) -> Gauge:
+        gauge = super().__new__(cls, text)
+        gauge.share = share
+        return gauge
+
+
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str) -> Output:
     """Render a table, or the sentence `empty` if there are no rows."""
     if not rows:
@@ -46,7 +57,16 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str) 
 def _cell(tag: str, text: str, *, scope: str = "") -> str:
     # JupyterLab aligns the cells of HTML tables to the right.
     attributes = (f' scope="{scope}"' if scope else "") + ' style="text-align: left"'
-    return f"<{tag}{attributes}>{escape(text)}</{tag}>"
+    return f"<{tag}{attributes}>{escape(text)}{_bar(text)}</{tag}>"
+
+
+def _bar(text: str) -> str:
+    if not isinstance(text, Gauge):
+        return ""
+    # Colors that front ends keep in untrusted notebooks, and that fit light and dark themes.
+    filled = f"width: {text.share:.0%}; height: 3px; background: #1e88e5"
+    whole = "height: 3px; background: rgba(128, 128, 128, 0.3)"
+    return f'<div style="{whole}"><div style="{filled}"></div></div>'
 
 
 def facts(pairs: Iterable[tuple[str, str]]) -> Output:
@@ -68,10 +88,8 @@ def stack(outputs: Iterable[Output]) -> Output:
 
 def state(model: Model, *, now: float | None = None) -> str:
     """Describe a model's state: ``loaded, expires in 4 min``. `now` is a Unix time."""
-    name = str(model.state)
-    if model.state == "loading" and model.progress is not UNSET:
-        name = f"{name if model.phase is UNSET else model.phase} {model.progress:.0%}"
-    return ", ".join(filter(None, (name, _expiry(model, time.time() if now is None else now))))
+    expiry = _expiry(model, time.time() if now is None else now)
+    return ", ".join(filter(None, (activity.state(model), expiry)))
 
 
 def _expiry(model: Model, now: float) -> str:
@@ -123,14 +141,29 @@ def processes(loaded: Sequence[Model]) -> Output:
         (
             model.id,
             state(model),
-            "" if model.memory_bytes is UNSET else formatting.size(model.memory_bytes),
+            activity.speed(model),
+            _memory(model),
             "" if model.device is UNSET else model.device,
-            "" if model.num_ctx is UNSET else str(model.num_ctx),
+            _context_in_use(model),
         )
         for model in loaded
     ]
-    headers = ("Name", "State", "Memory", "Device", "Context")
+    headers = ("Name", "State", "Speed", "Memory", "Device", "Context")
     return table(headers, rows, empty="No models are loaded. The first request loads its model.")
+
+
+def _memory(model: Model) -> str:
+    if model.memory_bytes is UNSET:
+        return ""
+    warm = activity.warm(model)
+    return formatting.size(model.memory_bytes) + (f" ({warm})" if warm else "")
+
+
+def _context_in_use(model: Model) -> str:
+    share = activity.cache_share(model)
+    if share is None:
+        return "" if model.num_ctx is UNSET else str(model.num_ctx)
+    return Gauge(activity.cache(model), share)
 
 
 def details(model: Model) -> Output:
@@ -157,7 +190,9 @@ def details(model: Model) -> Output:
             ("Context", _context(model)),
             ("Capabilities", ", ".join(model.capabilities)),
             ("Defaults", ", ".join(f"{name}={value}" for name, value in defaults.items())),
-            ("Memory", "" if model.memory_bytes is UNSET else formatting.size(model.memory_bytes)),
+            ("Memory", _memory(model)),
+            ("Speed", activity.speed(model)),
+            ("Cache", activity.cache_details(model)),
             ("Device", "" if model.device is UNSET else model.device),
             ("Engine", "" if model.engine is UNSET else model.engine),
             ("Notes", " ".join(_notes(model))),

@@ -9,7 +9,7 @@ from msgspec import UNSET
 
 from ..contract.text import printable
 from ..contract.types import Model, PullStatus
-from ..display import formatting, pull_progress
+from ..display import activity, formatting, pull_progress
 from ..display.markup import escape
 
 _HEADERS = ("Name", "Format", "Disk", "Parameters", "State", "Memory")
@@ -73,7 +73,7 @@ def _row(model: Model) -> tuple[str, ...]:
         formatting.format_of(model),
         formatting.size(model.size_bytes) if model.size_bytes else "",
         formatting.parameters_of(model),
-        model.state,
+        activity.state(model),
         "" if model.memory_bytes is UNSET else formatting.size(model.memory_bytes),
     )
 

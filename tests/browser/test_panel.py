@@ -8,10 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from support.hub_server import HubServer
-from support.lab_page import PULL, SECONDS, SHARDS, axe_violations, load, register, row
+from support.lab_page import (
+    PULL,
+    SECONDS,
+    SHARDS,
+    axe_violations,
+    load,
+    long_answer,
+    register,
+    row,
+)
 
 if TYPE_CHECKING:
     from conftest import Lab
@@ -61,8 +70,10 @@ def test_panel(open_panel: Callable[..., Lab], hub: HubServer, images: Path, the
         expect(panel.get_by_role("button", name=f"Pause {PULL}")).to_be_visible()
         expect(status).to_contain_text(f"pulling {PULL}")
         expect(panel.locator(".a3s-pull")).to_contain_text("kB/s", timeout=30 * SECONDS)
-        page.screenshot(path=images / f"panel-{theme.lower()}.png")
-        assert axe_violations(page, ".a3s-panel") == []
+        with long_answer(lab.server, "smollm2"):
+            expect(smollm2).to_contain_text("tokens/s", timeout=30 * SECONDS)
+            page.screenshot(path=images / f"panel-{theme.lower()}.png")
+            assert axe_violations(page, ".a3s-panel") == []
 
         # Changes made in the panel.
         panel.get_by_role("button", name=f"Cancel {PULL}").click()
@@ -89,6 +100,38 @@ def test_panel(open_panel: Callable[..., Lab], hub: HubServer, images: Path, the
         panel.get_by_role("button", name="Pull", exact=True).click()
         expect(panel.get_by_role("alert").first).to_contain_text("no such reference")
         expect(panel.get_by_label("Model to pull")).to_have_value("no such reference")
+
+
+def test_a_busy_model(open_panel: Callable[..., Lab]) -> None:
+    """Numbers that change do not move the columns."""
+    lab = open_panel("Light")
+    page = lab.page
+    open_by_palette(page)
+    panel = page.locator(".a3s-panel")
+    smollm2 = row(panel, "smollm2")
+    context = smollm2.locator("[data-column=context]")
+    with lab.server.api() as api:
+        load(api, "smollm2")
+    expect(smollm2).to_contain_text("min left")
+    expect(context).to_have_text("8192")
+    idle = places(panel)
+    with long_answer(lab.server, "smollm2"), long_answer(lab.server, "smollm2"):
+        expect(smollm2).to_contain_text(re.compile(r"[12] running"), timeout=30 * SECONDS)
+        expect(smollm2).to_contain_text(re.compile(r"\d tokens/s"), timeout=30 * SECONDS)
+        expect(context).to_have_text(re.compile(r"^\d+(\.\dk)? of 8.2k$"))
+        expect(context).to_have_attribute("title", re.compile(r"^[\d,]+ of 8,192 tokens in use$"))
+        assert places(panel) == idle
+        assert context.evaluate("cell => getComputedStyle(cell, '::after').height") == "3px"
+        expect(row(panel, "other")).not_to_contain_text("tokens/s")
+    expect(smollm2).to_contain_text("min left", timeout=30 * SECONDS)
+    expect(smollm2).not_to_contain_text("tokens/s")
+    expect(context).to_have_text("8192")
+    assert places(panel) == idle
+
+
+def places(panel: Locator) -> list[Any]:
+    """Return the positions and sizes of the column headers and the rows."""
+    return [cell.bounding_box() for cell in panel.locator("thead th, tbody tr").all()]
 
 
 def test_the_panel_survives_a_reload_and_a_lost_connection(
@@ -128,7 +171,7 @@ def test_settings(open_panel: Callable[..., Lab]) -> None:
     panel = page.locator("#jp-right-stack .a3s-panel")
     expect(row(panel, "smollm2")).to_be_visible()
     expect(panel.get_by_role("columnheader", name="Memory")).to_be_visible()
-    for title in ("Parameters", "Last used"):
+    for title in ("Params", "Activity"):
         expect(panel.get_by_role("columnheader", name=title)).to_have_count(0)
     with lab.server.api() as api:
         load(api, "smollm2")

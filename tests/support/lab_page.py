@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from support.model_files import smollm2
 from support.paths import ROOT
+from support.servers import Server
 
 SECONDS = 1000.0  # Playwright counts milliseconds
 REPO = "tests/Chat-GGUF"
@@ -49,6 +52,23 @@ def register(api: Any, *names: str) -> None:
 
 def load(api: Any, name: str) -> None:
     api.post(f"v1/models/{name}/load", json={}).raise_for_status()
+
+
+@contextmanager
+def long_answer(server: Server, model: str) -> Iterator[None]:
+    """Keep a model busy within the block with an answer that takes much longer."""
+    body = {
+        "model": model,
+        "messages": [{"role": "user", "content": "Tell a long story about the sea."}],
+        "max_tokens": 4000,
+        "stream": True,
+        "logit_bias": {"0": -100, "2": -100},  # the tokens that would end the answer
+    }
+    with server.api() as api, api.stream("POST", "v1/chat/completions", json=body) as reply:
+        reply.raise_for_status()
+        lines = reply.iter_lines()  # closes the connection when it is collected
+        next(lines)
+        yield
 
 
 def wait_for_kernel(page: Page) -> None:

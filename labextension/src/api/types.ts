@@ -18,6 +18,15 @@ export interface Model {
   /** Memory used while loaded. */
   readonly memory_bytes?: number;
   readonly device?: string;
+  readonly requests_running?: number;
+  readonly requests_waiting?: number;
+  /** Speed of the last seconds, while the model is busy. */
+  readonly tokens_per_second?: number;
+  /** Tokens in the KV cache, including those of conversations that may continue. */
+  readonly cache_tokens?: number;
+  readonly cache_capacity?: number;
+  /** Memory of the conversations that were moved out of the KV cache. */
+  readonly prompt_cache_bytes?: number;
   /** When the model will be unloaded if it stays idle. */
   readonly expires_at?: number;
   readonly last_used_at?: number;

@@ -1,6 +1,14 @@
 /** The columns of the model table, and how models are filtered and sorted. */
 
-import { formatBytes, formatCount, formatDuration, formatPercent } from './format.js';
+import {
+  cacheDetails,
+  cacheShare,
+  cacheText,
+  requestsText,
+  speedText,
+  warmText
+} from './activity.js';
+import { formatBytes, formatCount, formatDuration, formatNumber, formatPercent } from './format.js';
 import type { Model } from '../api/types.js';
 
 export type ColumnKey =
@@ -14,6 +22,10 @@ export interface Column {
   readonly text: (model: Model, now: number) => string;
   /** Sort key. */
   readonly order: (model: Model) => string | number;
+  /** Length of the bar under the text, from 0 to 1; null for no bar. */
+  readonly share?: (model: Model) => number | null;
+  /** Tooltip. */
+  readonly hint?: (model: Model) => string;
 }
 
 export interface Sorting {
@@ -39,7 +51,7 @@ export const COLUMNS: readonly Column[] = [
   },
   {
     key: 'parameters',
-    title: 'Parameters',
+    title: 'Params',
     numeric: true,
     text: model => formatCount(model.parameters?.parameter_count),
     order: model => model.parameters?.parameter_count ?? 0
@@ -49,7 +61,9 @@ export const COLUMNS: readonly Column[] = [
     title: 'Context',
     numeric: true,
     text: contextText,
-    order: model => model.num_ctx ?? model.context_length ?? 0
+    order: model => model.num_ctx ?? model.context_length ?? 0,
+    share: cacheShare,
+    hint: contextHint
   },
   { key: 'state', title: 'State', numeric: false, text: stateText, order: stateOrder },
   {
@@ -57,14 +71,14 @@ export const COLUMNS: readonly Column[] = [
     title: 'Memory',
     numeric: true,
     text: memoryText,
-    order: model => model.memory_bytes ?? 0
+    order: model => model.memory_bytes ?? 0,
+    hint: warmText
   },
   {
     key: 'used',
-    title: 'Last used',
+    title: 'Activity',
     numeric: true,
-    text: (model, now) =>
-      model.last_used_at === undefined ? '' : `${formatDuration(now - model.last_used_at)} ago`,
+    text: activityText,
     order: model => model.last_used_at ?? 0
   }
 ];
@@ -73,27 +87,43 @@ function formatText(model: Model): string {
   return [model.format, model.parameters?.quantization].filter(Boolean).join(' ');
 }
 
-/** Return the context window in tokens: "8192", or "4096 of 8192" if loaded with less. */
-function contextText({ num_ctx, context_length }: Model): string {
-  if (num_ctx !== undefined && context_length !== undefined && num_ctx !== context_length) {
-    return `${num_ctx} of ${context_length}`;
-  }
-  return String(num_ctx ?? context_length ?? '');
+/** Return the context window in tokens, "8192", or how much of it is in use: "1.7k of 8.2k". */
+function contextText(model: Model): string {
+  return cacheText(model) || String(model.num_ctx ?? model.context_length ?? '');
 }
 
-/** Return the state of a model: "loaded, 4 min left", "converting 40%". */
+function contextHint(model: Model): string {
+  const { num_ctx, context_length } = model;
+  const parts = [cacheDetails(model)];
+  if (num_ctx !== undefined && context_length !== undefined && num_ctx !== context_length) {
+    parts.push(`the model supports ${formatNumber(context_length)}`);
+  }
+  return parts.filter(Boolean).join('; ');
+}
+
+/** Return the speed of a busy model, "45 tokens/s", or when another one was used: "4 min ago". */
+function activityText(model: Model, now: number): string {
+  if (model.state === 'busy' || model.last_used_at === undefined) {
+    return speedText(model);
+  }
+  return `${formatDuration(now - model.last_used_at)} ago`;
+}
+
+/** Return the state of a model: "loaded, 4 min left", "2 running, 1 waiting", "converting 40%". */
 export function stateText(model: Model, now: number): string {
+  const requests = requestsText(model);
+  const state = model.state === 'busy' && requests ? requests : model.state;
   if (model.state === 'loading') {
     const percent = model.progress === undefined ? '' : ` ${formatPercent(model.progress)}`;
-    return `${model.phase ?? 'loading'}${percent}`;
+    return [`${model.phase ?? 'loading'}${percent}`, requests].filter(Boolean).join(', ');
   }
   if (model.pinned) {
-    return model.state === 'unloaded' ? 'pinned, unloaded' : `${model.state}, pinned`;
+    return model.state === 'unloaded' ? 'pinned, unloaded' : `${state}, pinned`;
   }
   if (model.state === 'loaded' && model.expires_at !== undefined) {
     return `loaded, ${formatDuration(model.expires_at - now)} left`;
   }
-  return model.state;
+  return state;
 }
 
 /** Return a sort key that puts models in memory first. */

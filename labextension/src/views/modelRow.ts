@@ -44,6 +44,8 @@ export class ModelRow {
   update(model: Model, now: number): void {
     this.cells.forEach((cell, i) => {
       setText(i === 0 ? this.name : cell, COLUMNS[i]?.text(model, now) ?? '');
+      showShare(cell, COLUMNS[i]?.share?.(model) ?? null);
+      cell.title = COLUMNS[i]?.hint?.(model) ?? '';
     });
     if (model === this.model) {
       return; // Only the time has changed.
@@ -120,4 +122,10 @@ function createCell({ key, title, numeric }: Column): HTMLTableCellElement {
   }
   const className = numeric ? 'a3s-number' : undefined;
   return h('td', { role: 'cell', class: className, 'data-column': key, 'data-title': title });
+}
+
+/** Draw a bar under the text of a cell, or remove it. The text has the same numbers. */
+function showShare(cell: HTMLTableCellElement, share: number | null): void {
+  cell.classList.toggle('a3s-share', share !== null);
+  cell.style.setProperty('--a3s-share', share === null ? null : `${share * 100}%`);
 }

@@ -4,7 +4,7 @@ import { messageOf } from '../api/transport.js';
 import type { Model } from '../api/types.js';
 import { EMPTY, openPulls, type State } from '../state/state.js';
 import type { ConnectionStatus, Store } from '../state/store.js';
-import { arrange, COLUMNS, type ColumnKey, type Sorting } from './columns.js';
+import { arrange, type Column, COLUMNS, type ColumnKey, type Sorting } from './columns.js';
 import { button, h, root, setText, uniqueId } from './dom.js';
 import { ModelRow } from './modelRow.js';
 import { PullView } from './pullView.js';
@@ -67,7 +67,7 @@ export class ModelTable {
 
   /** Create the table. The roles keep it a table in narrow layouts, where CSS makes rows blocks. */
   private createTable(): HTMLTableElement {
-    const headers = COLUMNS.map(({ key, title }) => this.createHeader(key, title));
+    const headers = COLUMNS.map(column => this.createHeader(column));
     const last = { scope: 'col', role: 'columnheader', class: 'a3s-last' };
     const row = h('tr', { role: 'row' }, ...headers, h('th', last, 'Actions'));
     return h(
@@ -79,10 +79,11 @@ export class ModelTable {
     );
   }
 
-  private createHeader(key: ColumnKey, title: string): HTMLTableCellElement {
+  private createHeader({ key, title, numeric }: Column): HTMLTableCellElement {
+    const className = numeric ? 'a3s-number' : undefined;
     const cell = h(
       'th',
-      { scope: 'col', role: 'columnheader', 'data-column': key },
+      { scope: 'col', role: 'columnheader', class: className, 'data-column': key },
       button(title, () => this.sortBy(key), { class: 'a3s-sort' })
     );
     this.headers.set(key, cell);

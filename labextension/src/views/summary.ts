@@ -2,6 +2,7 @@
 
 import type { Model, Pull } from '../api/types.js';
 import { loadedModels, loadingModels, type Models, type State } from '../state/state.js';
+import { requestsText, speedText } from './activity.js';
 import { formatBytes, formatDuration, formatPercent } from './format.js';
 import { fraction } from './pulls.js';
 
@@ -41,7 +42,11 @@ function totalMemory(models: readonly Model[]): number {
   return models.reduce((sum, model) => sum + (model.memory_bytes ?? 0), 0);
 }
 
-/** Return how many models are in memory: "12 models, 2 in memory: 360 MB". */
+/**
+ * Return how many models are in memory: "12 models, 2 in memory: 360 MB".
+ *
+ * The memory of warm conversations, which is part of it, follows: "34.0 MB of it for warm ...".
+ */
 export function memorySummary(models: Models): string {
   const loaded = loadedModels(models);
   const bytes = totalMemory(loaded);
@@ -49,12 +54,18 @@ export function memorySummary(models: Models): string {
   if (loaded.length === 0) {
     return `${count}, none in memory`;
   }
-  return `${count}, ${loaded.length} in memory` + (bytes > 0 ? `: ${formatBytes(bytes)}` : '');
+  const warm = loaded.reduce((sum, model) => sum + (model.prompt_cache_bytes ?? 0), 0);
+  return [
+    `${count}, ${loaded.length} in memory`,
+    bytes > 0 ? `: ${formatBytes(bytes)}` : '',
+    warm > 0 ? `, ${formatBytes(warm)} of it for warm conversations` : ''
+  ].join('');
 }
 
 /** Describe a model that is loaded or loading: "smollm2: idle, 120 MB, CPU, unloads in 4 min". */
 export function describeModel(model: Model, now: number): string {
   const parts: string[] = [model.state === 'loaded' ? 'idle' : model.state];
+  parts.push(...[requestsText(model), speedText(model)].filter(Boolean));
   if (model.memory_bytes !== undefined) {
     parts.push(formatBytes(model.memory_bytes));
   }

@@ -49,10 +49,24 @@ test('cells with unknown values are empty', () => {
   assert.equal(lastUsed.text({ ...bare, last_used_at: NOW - 60 }, NOW), '1 min ago');
 });
 
-test('the context shows the loaded and the maximum length', () => {
-  const context = COLUMNS.find(({ key }) => key === 'context');
-  assert.equal(context.text({ num_ctx: 4096, context_length: 8192 }, NOW), '4096 of 8192');
-  assert.equal(context.text({ num_ctx: 8192, context_length: 8192 }, NOW), '8192');
-  assert.equal(context.text({ context_length: 8192 }, NOW), '8192');
-  assert.equal(context.text({}, NOW), '');
+test('the context shows the loaded or the maximum length, or how much is in use', () => {
+  const { text, hint } = COLUMNS.find(({ key }) => key === 'context');
+  const model = { num_ctx: 4096, context_length: 8192 };
+  assert.equal(text({ context_length: 8192 }, NOW), '8192');
+  assert.equal(text(model, NOW), '4096');
+  assert.equal(hint(model), 'the model supports 8,192');
+  assert.equal(text({}, NOW), '');
+  const busy = { ...model, state: 'busy', cache_tokens: 1712, cache_capacity: 4096 };
+  assert.equal(text(busy, NOW), '1.7k of 4.1k');
+  assert.equal(hint(busy), '1,712 of 4,096 tokens in use; the model supports 8,192');
+  assert.equal(text({ ...busy, state: 'loaded' }, NOW), '4096');
+});
+
+test('the activity is the speed or the time since the last request', () => {
+  const { text } = COLUMNS.find(({ key }) => key === 'used');
+  const busy = { state: 'busy', tokens_per_second: 45, last_used_at: NOW };
+  assert.equal(text(busy, NOW), '45 tokens/s');
+  assert.equal(text({ ...busy, tokens_per_second: undefined }, NOW), '');
+  assert.equal(text({ ...busy, state: 'loaded' }, NOW + 60), '1 min ago');
+  assert.equal(text({ state: 'unloaded' }, NOW), '');
 });

@@ -38,6 +38,8 @@ test('a description has the state, memory, device and time left', () => {
   );
   assert.equal(describeModel({ ...model, pinned: true }, 1000), 'a: idle, 120 MB, CPU, pinned');
   assert.equal(describeModel({ id: 'b', state: 'busy', pinned: false }, 1000), 'b: busy');
+  const busy = { ...model, state: 'busy', requests_running: 2, tokens_per_second: 45.1 };
+  assert.equal(describeModel(busy, 1000), 'a: busy, 2 running, 45 tokens/s, 120 MB, CPU');
 });
 
 test('the status bar text shows conversions and running pulls', () => {
@@ -53,6 +55,11 @@ test('the memory summary counts the models in memory', () => {
     { id: 'b', state: 'unloaded' }
   );
   assert.equal(memorySummary(two), '2 models, 1 in memory: 120 MB');
+  const warm = { id: 'c', state: 'busy', memory_bytes: 120e6, prompt_cache_bytes: 34e6 };
+  assert.equal(
+    memorySummary(models(warm).models),
+    '1 model, 1 in memory: 120 MB, 34.0 MB of it for warm conversations'
+  );
   assert.equal(
     memorySummary(models({ id: 'a', state: 'failed' }).models),
     '1 model, none in memory'

@@ -80,6 +80,18 @@ def test_durations(seconds: float, shown: str) -> None:
     assert formatting.duration(seconds) == shown
 
 
+# The same numbers as in labextension/test/views/format.test.js.
+def test_tokens_rates_and_times() -> None:
+    counts = {0: "0", 999: "999", 1712: "1.7k", 8192: "8.2k", 131_072: "131k"}
+    for count, shown in counts.items():
+        assert formatting.tokens(count) == shown
+    rates = map(formatting.rate, (0, 0.05, 0.25, 9.94, 9.95, 44.5, 1333.3))
+    shown_rates = ["<0.1", "0.1", "0.3", "9.9", "10", "45", "1,333"]
+    assert [*rates] == [f"{shown} tokens/s" for shown in shown_rates]
+    seconds = map(formatting.seconds, (0.04, 0.15, 9.94, 9.95, 59.6))
+    assert [*seconds] == ["<0.1 s", "0.2 s", "9.9 s", "10 s", "1 min"]
+
+
 @pytest.mark.parametrize(
     ("changes", "description"),
     [
@@ -145,6 +157,37 @@ def test_lists_of_models() -> None:
     assert lines[2].split() == ["r", "remote", "unloaded"]
     process = repr(render.processes([model(state="busy")])).splitlines()[1]
     assert process.split() == ["smol_lm|2", "busy", "212", "MB", "cpu", "2048"]
+
+
+BUSY = {
+    "state": "busy",
+    "requests_running": 2,
+    "requests_waiting": 1,
+    "tokens_per_second": 45.2,
+    "cache_tokens": 1712,
+    "cache_capacity": 8192,
+    "prompt_cache_bytes": 34_000_000,
+}
+
+
+def test_ps_shows_what_a_busy_model_does_and_nothing_about_an_idle_one() -> None:
+    idle = model(id="idle", expires_at=0, cache_tokens=0, cache_capacity=8192)
+    shown = render.processes([model(**BUSY), idle])
+    rows = [re.split(r"\s{2,}", line) for line in repr(shown).splitlines()]
+    assert rows[0] == ["Name", "State", "Speed", "Memory", "Device", "Context"]
+    memory = "212 MB (34.0 MB for warm conversations)"
+    assert rows[1][1:4] == ["2 running, 1 waiting", "45 tokens/s", memory]
+    assert rows[1][4:] == ["cpu", "1.7k of 8.2k"]
+    assert rows[2] == ["idle", "loaded, expires in 0 s", "212 MB", "cpu", "2048"]
+    assert shown.html.count('<div style="width: ') == 1
+    assert '1.7k of 8.2k<div style="height: 3px; ' in shown.html
+    assert '<div style="width: 21%; ' in shown.html
+
+
+def test_the_details_have_the_exact_numbers() -> None:
+    text = repr(render.details(model(**BUSY)))
+    assert "1,712 of 8,192 tokens in use" in text
+    assert "212 MB (34.0 MB for warm conversations)" in text
 
 
 def test_details_omit_unknown_values() -> None:
