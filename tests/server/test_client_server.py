@@ -162,10 +162,25 @@ def test_stream(client: power.Client, name: str) -> None:
     assert "".join(pieces) == stream.reply == whole
     assert stream.reply.finish_reason == "stop"
     assert stream.reply.usage.completion_tokens == whole.usage.completion_tokens
+    for reply in (whole, stream.reply):
+        assert reply.timings.predicted_n == reply.usage.completion_tokens
+        assert reply.timings.cache_n == reply.usage.cached_tokens
+        assert reply.timings.prompt_ms > 0
     with pytest.raises(InvalidParameter, match="n > 1"):
         client.stream(name, QUESTION, n=2)
     with pytest.raises(ModelNotFound):
         client.stream("nobody", QUESTION)
+
+
+def test_the_progress_of_a_stream(client: power.Client, name: str) -> None:
+    question = "Count: " + " ".join(map(str, range(60)))
+    readings = []
+    with client.stream(name, question, max_tokens=2, progress=readings.append) as stream:
+        next(stream)
+        assert readings[-1].processed == readings[-1].total
+        list(stream)
+    assert readings[-1].total == stream.reply.usage.prompt_tokens
+    assert readings[-1].cached == stream.reply.usage.cached_tokens
 
 
 def test_complete(client: power.Client, name: str) -> None:

@@ -13,6 +13,7 @@ import openai
 import pytest
 
 import a3s_power_jupyter
+from a3s_power_jupyter.client import Reading
 from support.remote_requests import MESSAGES, ask, register, stream
 from support.servers import Server, events_of, run_server, written_by
 from support.upstream_answers import KEY, WEATHER
@@ -76,6 +77,7 @@ def test_each_event_is_forwarded_as_it_arrives(front: Server, upstream: Upstream
     with front.api() as api, api.stream("POST", "v1/chat/completions", json=body) as reply:
         events = events_of(reply)
         assert next(events)["choices"][0]["delta"] == {"content": "first"}  # type: ignore[index]
+        assert api.get("v1/models/far/waits").json()["requests_running"] == 1
         upstream.first_seen.set()
         assert next(events)["choices"][0]["delta"] == {"content": "second"}  # type: ignore[index]
 
@@ -266,7 +268,15 @@ def test_a_second_server_as_the_upstream(chain: Callable[[], tuple[Server, Serve
     front, back = chain()
     with a3s_power_jupyter.connect(front.url, token=front.token) as client:
         reply = client.chat("far/smollm2", QUESTION, temperature=0)
+        readings: list[Reading] = []
+        with client.stream("far/smollm2", QUESTION, progress=readings.append) as answer:
+            text = "".join(answer)
     assert "Paris" in str(reply)
+    assert text
+    for timed in (reply, answer.reply):
+        assert timed.timings is not None
+        assert timed.timings.predicted_n > 0
+    assert readings[-1].processed == readings[-1].total
     with openai.OpenAI(base_url=f"{front.url}v1", api_key=front.token) as sdk:
         vectors = sdk.embeddings.create(model="far/smollm2", input=["a", "b"])
     assert len(vectors.data) == 2
