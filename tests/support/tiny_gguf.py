@@ -43,6 +43,18 @@ def _write(writer: gguf.GGUFWriter, path: Path) -> Path:
     return path
 
 
+def _add_byte_vocabulary(writer: gguf.GGUFWriter) -> int:
+    """Add a vocabulary of all bytes and an end token; return its size."""
+    tokens = [*sorted(ByteLevel.alphabet()), "ab", "<|endoftext|>"]
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("gpt-2")
+    writer.add_token_list(tokens)
+    writer.add_token_types([gguf.TokenType.NORMAL] * 257 + [gguf.TokenType.CONTROL])
+    writer.add_token_merges(["a b"])
+    writer.add_eos_token_id(257)
+    return len(tokens)
+
+
 def gpt2(path: Path, positions: int, *, temperature: float | None = None) -> Path:
     """Write a GPT-2 with the vocabulary of all bytes and an end token.
 
@@ -60,15 +72,9 @@ def gpt2(path: Path, positions: int, *, temperature: float | None = None) -> Pat
     writer.add_feed_forward_length(FEED_FORWARD)
     writer.add_head_count(HEADS)
     writer.add_layer_norm_eps(1e-5)
-    tokens = [*sorted(ByteLevel.alphabet()), "ab", "<|endoftext|>"]
-    writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("gpt-2")
-    writer.add_token_list(tokens)
-    writer.add_token_types([gguf.TokenType.NORMAL] * 257 + [gguf.TokenType.CONTROL])
-    writer.add_token_merges(["a b"])
-    writer.add_eos_token_id(257)
+    n_tokens = _add_byte_vocabulary(writer)
     add = _Adder(writer)
-    add.table("token_embd", len(tokens))
+    add.table("token_embd", n_tokens)
     add.table("position_embd", positions)
     add("output_norm", SIZE)
     for layer in range(LAYERS):
@@ -95,15 +101,9 @@ def mamba(path: Path) -> Path:
     writer.add_ssm_inner_size(inner)
     writer.add_ssm_state_size(state)
     writer.add_ssm_time_step_rank(rank)
-    tokens = [*sorted(ByteLevel.alphabet()), "ab", "<|endoftext|>"]
-    writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("gpt-2")
-    writer.add_token_list(tokens)
-    writer.add_token_types([gguf.TokenType.NORMAL] * 257 + [gguf.TokenType.CONTROL])
-    writer.add_token_merges(["a b"])
-    writer.add_eos_token_id(257)
+    n_tokens = _add_byte_vocabulary(writer)
     add = _Adder(writer)
-    add.table("token_embd", len(tokens))
+    add.table("token_embd", n_tokens)
     add.weight("output_norm", SIZE)
     for layer in range(LAYERS):
         add.weight(f"blk.{layer}.attn_norm", SIZE)
@@ -154,4 +154,47 @@ def bert(path: Path, positions: int) -> Path:
         add(f"blk.{layer}.ffn_down", SIZE, FEED_FORWARD)
         add(f"blk.{layer}.attn_output_norm", SIZE)
         add(f"blk.{layer}.layer_output_norm", SIZE)
+    return _write(writer, path)
+
+
+def falcon_h1(path: Path) -> Path:
+    """Write a Falcon-H1, each layer of which has attention and a recurrent state."""
+    writer = gguf.GGUFWriter(path, "falcon-h1")
+    writer.add_context_length(1024)
+    writer.add_embedding_length(SIZE)
+    writer.add_block_count(LAYERS)
+    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_ssm_conv_kernel(4)
+    writer.add_ssm_inner_size(2 * SIZE)
+    writer.add_ssm_state_size(16)
+    writer.add_ssm_time_step_rank(HEADS)
+    writer.add_ssm_group_count(1)
+    writer.add_head_count(HEADS)
+    writer.add_head_count_kv(2)
+    writer.add_key_length(16)
+    writer.add_value_length(16)
+    writer.add_rope_freq_base(10000.0)
+    writer.add_feed_forward_length(FEED_FORWARD)
+    n_tokens = _add_byte_vocabulary(writer)
+    add = _Adder(writer)
+    add.table("token_embd", n_tokens)
+    add.weight("output_norm", SIZE)
+    inner, state = 2 * SIZE, 16
+    for layer in range(LAYERS):
+        block = f"blk.{layer}"
+        add.weight(f"{block}.attn_norm", SIZE)
+        writer.add_tensor(f"{block}.ffn_norm", np.ones(SIZE, np.float32))
+        add.weight(f"{block}.ssm_in", 2 * inner + 2 * state + HEADS, SIZE)
+        add(f"{block}.ssm_conv1d", inner + 2 * state, 4)
+        writer.add_tensor(f"{block}.ssm_dt.bias", np.zeros(HEADS, np.float32))
+        writer.add_tensor(f"{block}.ssm_a", np.full((HEADS, 1), -0.01, np.float32))
+        writer.add_tensor(f"{block}.ssm_d", np.ones((HEADS, 1), np.float32))
+        writer.add_tensor(f"{block}.ssm_norm.weight", np.ones((1, inner), np.float32))
+        add.weight(f"{block}.ssm_out", SIZE, inner)
+        for name, rows in (("q", HEADS * 16), ("k", 2 * 16), ("v", 2 * 16)):
+            add.weight(f"{block}.attn_{name}", rows, SIZE)
+        add.weight(f"{block}.attn_output", SIZE, HEADS * 16)
+        for name in ("ffn_gate", "ffn_up"):
+            add.weight(f"{block}.{name}", FEED_FORWARD, SIZE)
+        add.weight(f"{block}.ffn_down", SIZE, FEED_FORWARD)
     return _write(writer, path)

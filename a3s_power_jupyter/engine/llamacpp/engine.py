@@ -7,36 +7,32 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import llama_cpp as lc
-from msgspec import UNSET
 
-from ...contract.errors import (
-    InvalidParameter,
-    ModelProducesNaN,
-    PowerError,
-    UnsupportedRequestFields,
-)
+from ...contract.errors import InvalidParameter, UnsupportedRequestFields
 from ...contract.types import ChatRequest, CompletionRequest, EmbeddingRequest, Request
-from ..base import Engine, ProgressCallback, StepOutput, request_error
+from ..base import Engine, ProgressCallback, StepOutput
 from ..checks import check_prompt
 from ..generation import Generation
+from ..prompt_cache import PromptCache
 from ..protocol import Load, Loaded, Stats
 from ..rendering.renderer import renderer
 from ..template import ChatTemplate, as_parts, as_text, require_template
 from .backend import free_gpu_bytes, install_log, list_devices
+from .context import Context
 from .decoder import Aborted, Decoder
 from .embedder import Embedder, EmbeddingJob
+from .memory import Memory
 from .model import LlamaModel
 from .prompt import Prompt
 from .sampler import Sampler
-from .slot import Slot, SlotPool
+from .text import TextGenerator
 
 if TYPE_CHECKING:
     from .vision import Projector
 
-#: Tokens per step if `num_batch` is not set. Steps are short on a CPU, because other requests wait
-#: for the end of a step. There, 256 was as fast as 512, and 128 about 5 % slower.
-CPU_NUM_BATCH = 256
-GPU_NUM_BATCH = 512
+#: Tokens between the boundaries from which a request with a seed may start, on a CPU. Such requests
+#: read their prompts in chunks of this size; on a GPU, a chunk is a batch.
+CPU_CHUNK = 128
 
 
 @dataclass(frozen=True)
@@ -52,7 +48,7 @@ class LlamaCppEngine(Engine[TextJob | EmbeddingJob]):
 
     Parameters
     ----------
-    slots : SlotPool or None
+    text : TextGenerator or None
         None for a model that only embeds.
     projector : Projector or None
         Encodes images, if the model has an mmproj.
@@ -62,17 +58,17 @@ class LlamaCppEngine(Engine[TextJob | EmbeddingJob]):
         self,
         model: LlamaModel,
         info: Loaded,
-        slots: SlotPool | None,
+        text: TextGenerator | None,
         projector: Projector | None,
     ) -> None:
         self.info = info
         self.threads = model.threads
         self._model = model
         self._vocab = model.vocab
-        self._slots = slots
+        self._text = text
         self._projector = projector
         self._embedder = Embedder(model)
-        self._template = None if slots is None else _load_template(model, info.num_ctx)
+        self._template = None if text is None else _load_template(model, info.num_ctx)
 
     @classmethod
     def load(cls, load: Load, progress: ProgressCallback) -> LlamaCppEngine:
@@ -81,26 +77,25 @@ class LlamaCppEngine(Engine[TextJob | EmbeddingJob]):
         model = LlamaModel(load, progress)
         if model.generates:
             renderer().start()
-        n_slots = 1 if load.parameters.num_parallel is UNSET else load.parameters.num_parallel
         projector = _load_projector(load.mmproj, model)
-        slots = _new_slots(model, n_slots, projector) if model.generates else None
+        text = _new_generator(load, model, projector) if model.generates else None
         info = Loaded(
-            slots=n_slots,
-            num_ctx=_num_ctx(model, slots),
+            slots=1 if text is None else text.n_slots,
+            num_ctx=_num_ctx(model, text),
             device=model.device,
             device_bytes=max(0, free_before - free_gpu_bytes(list_devices())),
             notes=model.notes,
         )
-        return cls(model, info, slots, projector)
+        return cls(model, info, text, projector)
 
     def prepare(self, id_: int, request: Request) -> TextJob | EmbeddingJob:
         if isinstance(request, EmbeddingRequest):
             return self._embedder.prepare(id_, request)
-        if self._slots is None:
+        if self._text is None:
             raise UnsupportedRequestFields(
                 "This model only computes embeddings. Use /v1/embeddings."
             )
-        prompt = self._prompt(request, self._slots)
+        prompt = self._prompt(request, self._text.context)
         check_prompt(prompt.tokens, num_ctx=self.info.num_ctx, trained_ctx=self._model.trained_ctx)
         generation = Generation.from_request(
             id_,
@@ -115,49 +110,45 @@ class LlamaCppEngine(Engine[TextJob | EmbeddingJob]):
     def submit(self, prepared: TextJob | EmbeddingJob) -> None:
         if isinstance(prepared, EmbeddingJob):
             self._embedder.add(prepared)
-        elif self._slots is not None:
-            self._slots.assign(prepared.generation, prepared.prompt)
+        elif self._text is not None:
+            self._text.add(prepared.generation, prepared.prompt)
 
     def cancel(self, id_: int) -> None:
         self._embedder.cancel(id_)
-        if self._slots is None:
-            return
-        for slot, generation in self._slots.active:
-            if generation.id == id_:
-                self._slots.release(slot)
+        if self._text is not None:
+            self._text.cancel(id_)
 
     def reset(self) -> None:
         self._embedder.reset()
-        if self._slots is not None:
-            self._slots.reset()
+        if self._text is not None:
+            self._text.reset()
 
     def stats(self) -> Stats | None:
-        return None if self._slots is None else self._slots.stats()
+        return None if self._text is None else self._text.stats()
 
     @property
     def idle(self) -> bool:
-        return self._embedder.idle and not (self._slots and self._slots.active)
+        return self._embedder.idle and (self._text is None or self._text.idle)
 
     def step(self) -> list[StepOutput]:
         outputs: list[StepOutput] = []
         with suppress(Aborted):  # the worker now cancels the requests for which the step was ended
             outputs += self._embedder.step()
-            if self._slots is not None:
-                outputs += self._encode_image(self._slots)
-                outputs += self._decode(self._slots)
+            if self._text is not None:
+                outputs += self._text.step(self.threads)
         return outputs
 
     # ------------------------------------------------------------ prompts
 
-    def _prompt(self, request: ChatRequest | CompletionRequest, slots: SlotPool) -> Prompt:
+    def _prompt(self, request: ChatRequest | CompletionRequest, context: Context) -> Prompt:
         if isinstance(request, ChatRequest):
-            return self._chat_prompt(request, slots)
+            return self._chat_prompt(request, context)
         if isinstance(request.prompt, str):
             return Prompt(self._tokenize(request.prompt, add_special=True))
         self._vocab.check(request.prompt)
         return Prompt(list(request.prompt))
 
-    def _chat_prompt(self, request: ChatRequest, slots: SlotPool) -> Prompt:
+    def _chat_prompt(self, request: ChatRequest, context: Context) -> Prompt:
         if not request.images:
             text = self._render(request.messages)
             add_special = not self._vocab.starts_with_bos(text)
@@ -171,7 +162,7 @@ class LlamaCppEngine(Engine[TextJob | EmbeddingJob]):
         self._vocab.check_length(text, self.info.num_ctx)
         add_special = not self._vocab.starts_with_bos(text)
         prompt = projector.tokenize(text, request.images, add_special=add_special)
-        projector.check(prompt, slots.context)
+        projector.check(prompt, context.pointer)
         return prompt
 
     def _tokenize(self, text: str, *, add_special: bool) -> list[int]:
@@ -182,96 +173,13 @@ class LlamaCppEngine(Engine[TextJob | EmbeddingJob]):
         template = require_template(self._template)
         return template.render(messages if template.supports_text else as_parts(messages))
 
-    # ------------------------------------------------------------ steps
 
-    def _encode_image(self, slots: SlotPool) -> list[StepOutput]:
-        """Encode the next image of one prompt. Encoding is slow, so each step encodes only one."""
-        pending = slots.next_image()
-        if pending is None or self._projector is None:
-            return []
-        slot, generation, image = pending
-        start = generation.num_computed_tokens
-        end = start + image.n_tokens
-        try:
-            n_past = self._projector.encode(
-                slots.decoder, generation.id, image, slot.n_past, slot.seq_id
-            )
-        except Aborted as aborted:
-            slots.go_back(slot, aborted)
-            raise
-        except Exception as error:
-            return [_fail(slots, slot, generation, error)]
-        slot.append(generation.prompt[start:end], n_past)
-        generation.num_computed_tokens = end
-        return []
-
-    def _decode(self, slots: SlotPool) -> list[StepOutput]:
-        """Compute a batch and sample the next token of each slot that has new logits."""
-        try:
-            rows = slots.decode(self.threads)
-        except PowerError as error:
-            return [_fail(slots, slot, generation, error) for slot, generation in slots.active]
-        outputs: list[StepOutput] = []
-        nan: list[tuple[Slot, Generation[Sampler], PowerError]] = []
-        for slot, generation in slots.active:
-            if slot.seq_id not in rows:
-                outputs += [(generation.id, item) for item in generation.reading()]
-                continue
-            try:
-                outputs += self._sample(slots, slot, generation, rows[slot.seq_id])
-            except ModelProducesNaN as error:
-                nan.append((slot, generation, request_error(error)))
-            except Exception as error:
-                outputs.append(_fail(slots, slot, generation, error))
-        for slot, generation, failure in nan:
-            outputs += _restart_or_fail(slots, slot, generation, failure)
-        return outputs
-
-    def _sample(
-        self, slots: SlotPool, slot: Slot, generation: Generation[Sampler], row: int
-    ) -> list[StepOutput]:
-        sampler = generation.sampler
-        token = sampler.sample(slots.context, row)
-        if self._vocab.is_eog(token):
-            items = generation.accept_eos(token)
-        else:
-            logprob = sampler.logprob(slots.context, row, token)
-            items = generation.accept(token, self._vocab.token_to_piece(token), logprob)
-        if generation.finished:
-            slots.release(slot)
-        return [(generation.id, item) for item in items]
-
-
-def _num_ctx(model: LlamaModel, slots: SlotPool | None) -> int:
+def _num_ctx(model: LlamaModel, text: TextGenerator | None) -> int:
     """Return the tokens of a request, which llama.cpp may have rounded up."""
-    if slots is None:
+    if text is None:
         return model.num_ctx
-    n_ctx = int(lc.llama_n_ctx_seq(slots.context))
+    n_ctx = int(lc.llama_n_ctx_seq(text.context.pointer))
     return n_ctx if model.position_limit is None else min(n_ctx, model.position_limit)
-
-
-def _fail(
-    slots: SlotPool, slot: Slot, generation: Generation[Sampler], error: Exception
-) -> StepOutput:
-    """End a request after an error that may have left its cache incomplete."""
-    slots.release(slot)
-    slots.clear(slot)
-    return generation.id, request_error(error)
-
-
-def _restart_or_fail(
-    slots: SlotPool, slot: Slot, generation: Generation[Sampler], error: PowerError
-) -> list[StepOutput]:
-    """End a request whose logits are NaN, unless the NaN may come from an earlier request.
-
-    A request that was cancelled in its prompt can leave NaN in its slot's memory.
-    """
-    if generation.prefilling and not slot.erased:
-        slots.restart(slot, generation)
-        return []
-    slots.release(slot)
-    slots.erase(slot)
-    return [(generation.id, error)]
 
 
 def _load_template(model: LlamaModel, num_ctx: int) -> ChatTemplate | None:
@@ -292,19 +200,16 @@ def _load_projector(mmproj: str | None, model: LlamaModel) -> Projector | None:
     return Projector(mmproj, model.pointer, n_threads=n_threads, gpu=model.gpu_layers != 0)
 
 
-def _new_slots(model: LlamaModel, n_slots: int, projector: Projector | None) -> SlotPool:
-    default = CPU_NUM_BATCH if model.device == "cpu" else GPU_NUM_BATCH
-    num_batch = model.parameters.num_batch
-    n_batch = max(default if num_batch is UNSET else num_batch, n_slots)
-    sizes = {"n_batch": n_batch}
-    if projector is not None and projector.non_causal:
-        size = max(n_batch, projector.min_batch)
-        sizes = {"n_batch": size, "n_ubatch": size}
-    context = model.new_context(
-        n_ctx=model.num_ctx * n_slots,
-        n_seq_max=n_slots,
-        kv_unified=False,  # each slot has its full context, whatever the other slots hold
-        **sizes,
-    )
-    decoder = Decoder(context, gpu=model.gpu_layers != 0)
-    return SlotPool(context, decoder, n_slots=n_slots, n_batch=n_batch)
+def _new_generator(load: Load, model: LlamaModel, projector: Projector | None) -> TextGenerator:
+    image_batch = projector.min_batch if projector is not None and projector.non_causal else 0
+    fields = model.text_context(image_batch=image_batch)
+    pointer = model.new_context(**fields)
+    is_recurrent = bool(lc.llama_model_is_recurrent(model.pointer))
+    context = Context(pointer, is_recurrent=is_recurrent, can_cut=model.can_share_memory)
+    n_batch = fields["n_batch"]
+    on_cpu = model.device == "cpu"
+    chunk = min(n_batch, CPU_CHUNK) if on_cpu else n_batch
+    limit = 0 if load.prompt_cache is None else load.prompt_cache.memory_bytes
+    memory = Memory(context, n_slots=fields["n_seq_max"], chunk=chunk, cache=PromptCache(limit))
+    decoder = Decoder(pointer, gpu=model.gpu_layers != 0)
+    return TextGenerator(memory, decoder, model.vocab, projector, n_batch=n_batch, on_cpu=on_cpu)

@@ -25,6 +25,7 @@ from ..estimate import generation_memory, layer_bytes, layers_that_fit
 from ..protocol import Load
 from ..threads import CpuThreads
 from .backend import free_gpu_bytes, gpus, last_errors, list_devices, locked_bytes
+from .decoder import COMPRESSING
 from .vocabulary import Vocabulary
 
 #: Share of a GPU's free memory that a model may use, and the reserve for the workspaces of its
@@ -119,12 +120,16 @@ class LlamaModel:
 
     @property
     def can_share_memory(self) -> bool:
-        """False if each sequence needs memory of its own: for a recurrent state or a window."""
+        """False if sequences cannot share or drop single tokens.
+
+        A recurrent state and a sliding window belong to one sequence and its last position.
+        """
         pointer = self.pointer
         return not (
             lc.llama_model_is_recurrent(pointer)
             or lc.llama_model_is_hybrid(pointer)
             or lc.llama_model_n_swa(pointer) > 0
+            or self.metadata("general.architecture") in COMPRESSING
         )
 
     def metadata(self, key: str) -> str | None:

@@ -29,7 +29,7 @@ class Prompt:
     Attributes
     ----------
     images : dict
-        Index of an image's first token -> the image.
+        Index of an image's first token -> the image, in the order of the prompt.
     owner : object
         Owns the native memory of the images.
     """
@@ -44,3 +44,21 @@ class Prompt:
             if start < index < start + image.n_tokens:
                 return start
         return index
+
+    def next_image(self, index: int) -> int | None:
+        """Return the index of the first image that begins at `index` or later."""
+        return next((start for start in self.images if start >= index), None)
+
+    def boundary(self, index: int, chunk: int) -> int:
+        """Return the last boundary between chunks that is not after `index`.
+
+        Chunks of `chunk` tokens begin at the start of the prompt, and again after each image.
+        """
+        begin = 0
+        for start, image in self.images.items():
+            end = start + image.n_tokens
+            if index < end:
+                index = min(index, start)
+                break
+            begin = end
+        return begin + (index - begin) // chunk * chunk

@@ -1,7 +1,7 @@
 """Encode images with the mmproj of a GGUF model, using llama.cpp's mtmd library.
 
 An image becomes a chunk of embeddings that takes a number of tokens in the prompt. These tokens
-get negative ids, which are in no vocabulary, derived from the image's hash. A slot can therefore
+get negative ids, which are in no vocabulary, derived from the image's hash. A request can therefore
 find the same image in its cache like any other prefix, and never mistakes another image for it.
 """
 

@@ -10,14 +10,7 @@ import pytest
 from a3s_power_jupyter import compat
 from a3s_power_jupyter.contract.errors import BackendUnavailable
 from a3s_power_jupyter.engine.llamacpp.backend import idle_gpu_hint, list_devices
-from a3s_power_jupyter.engine.llamacpp.slot import Slot
 from support.paths import ROOT
-
-
-def test_the_common_prefix_is_exact() -> None:
-    slot = Slot(0, tokens=list(range(1000)))
-    for length in (0, 1, 499, 500, 999, 1000):
-        assert slot.common_prefix([*range(length), -1]) == length
 
 
 def test_the_hint_for_an_idle_gpu_is_the_command_that_uses_it() -> None:
