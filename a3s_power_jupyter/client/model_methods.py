@@ -11,7 +11,7 @@ from urllib.parse import quote
 import msgspec
 
 from ..contract.errors import ConnectionLost
-from ..contract.types import LoadPhase, Model, Removable
+from ..contract.types import Estimate, LoadPhase, Model, Removable
 from .connection import DEFAULT_TIMEOUT, Connection
 from .replies import converted, decoded
 
@@ -198,6 +198,24 @@ class ModelMethods:
                     step = converted(event, _Progress)
                     progress(step.status, step.progress)
         raise ConnectionLost(f"The connection was closed before {name!r} was loaded. Try again.")
+
+    def estimate(self, name: str, **parameters: Any) -> Estimate:
+        """Return what a load of a model would take and whether it fits. Nothing is loaded.
+
+        Parameters
+        ----------
+        **parameters
+            Load parameters, such as ``num_ctx``, ``num_gpu`` and ``num_parallel``.
+
+        Raises
+        ------
+        ModelNotFound
+            If no model has this name.
+        InvalidParameter
+            If a load parameter is unknown or out of range, or the model is a remote one.
+        """
+        reply = self._connection.request("POST", _path(name, "/estimate"), body=parameters)
+        return decoded(reply, Estimate)
 
     def unload(self, name: str, *, force: bool = False) -> Model:
         """Unload a model from memory.

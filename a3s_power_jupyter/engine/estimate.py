@@ -14,10 +14,16 @@ from msgspec import UNSET
 
 from ..contract.parameters import GGML_KINDS, LoadParameters
 from ..contract.types import Geometry, Manifest, MemoryUse
-from ..store.formats.gguf_geometry import Layer
+from ..store.formats.gguf import Header
+from ..store.formats.gguf_geometry import Layer, output_bytes, read_geometry, read_layers
 from . import capacity
 
 MIB = 1 << 20
+
+#: Share of a GPU's free memory that a model may use, and the reserve for the workspaces of its
+#: libraries. The context of the process is in use already when the free memory is measured.
+GPU_SHARE = 0.95
+GPU_RESERVE_BYTES = 256 * 1024 * 1024
 
 #: Bytes per element of llama.cpp's KV cache. Quantized types store a 2-byte scale for 32 elements.
 _KV_BYTES = {"f32": 4.0, "f16": 2.0, "bf16": 2.0, "q8_0": 34 / 32, "q4_0": 18 / 32}
@@ -79,8 +85,20 @@ def layer_bytes(
     ]
 
 
-def layers_that_fit(sizes: Sequence[int], *, output: int, reserved: int, free: int) -> int:
-    """Return how many layers fit into `free` bytes of GPU memory; -1 means all.
+def layers_that_fit(headers: Sequence[Header], parameters: LoadParameters, free: int) -> int:
+    """Return how many layers of a GGUF model fit into `free` bytes of GPU memory; -1 means all."""
+    geometry = read_geometry(headers)
+    buffers = generation_memory(geometry, parameters, gpu=True)[1]
+    return count_layers(
+        layer_bytes(read_layers(headers), geometry, parameters),
+        output=output_bytes(headers),
+        reserved=int(free * (1 - GPU_SHARE)) + GPU_RESERVE_BYTES + buffers,
+        free=free,
+    )
+
+
+def count_layers(sizes: Sequence[int], *, output: int, reserved: int, free: int) -> int:
+    """Return how many layers fit into `free` bytes; -1 means all.
 
     llama.cpp puts the output layer on the GPU first, then the last layers.
 

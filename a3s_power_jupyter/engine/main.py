@@ -29,6 +29,8 @@ from .protocol import (
     Load,
     LoadFailed,
     Loading,
+    Measure,
+    Measured,
     Output,
     Probe,
     Stop,
@@ -56,14 +58,26 @@ class Preparation:
 
 
 def main(channel: harness.Channel[Command]) -> None:
-    """Probe the machine, or load a model and process requests until `Stop` or the end of stdin."""
+    """Probe the machine, measure a model, or load one and process requests.
+
+    The latter ends with `Stop` or the end of stdin.
+    """
     command = channel.receive()
     if isinstance(command, Probe):
         channel.emit(registry.probe())
+    elif isinstance(command, Measure):
+        channel.emit(_measured(command.load))
     elif isinstance(command, Load):
         Worker(channel).run(command)
     else:
-        raise TypeError(f"The first command must be Load or Probe, not {type(command).__name__}.")
+        raise TypeError(f"The first command must not be {type(command).__name__}.")
+
+
+def _measured(load: Load) -> Measured | LoadFailed:
+    try:
+        return registry.measure(load)
+    except PowerError as error:
+        return LoadFailed(error.to_wire())
 
 
 class Worker:

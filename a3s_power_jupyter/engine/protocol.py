@@ -1,8 +1,8 @@
 """Messages between the server and a worker.
 
-The first command is `Load` or `Probe`. Every message about a request carries the request's id. Each
-submitted request ends with exactly one `Ended`, whether it finishes, fails or is cancelled, so the
-server knows when the slot is free.
+The first command is `Load`, `Measure` or `Probe`. Every message about a request carries the
+request's id. Each submitted request ends with exactly one `Ended`, whether it finishes, fails or is
+cancelled, so the server knows when the slot is free.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from msgspec import UNSET, UnsetType
 from msgspec.msgpack import Decoder
 
 from ..contract.parameters import LoadParameters
-from ..contract.types import Device, EngineStatus, Format, Item, Request
+from ..contract.types import Device, EngineStatus, Format, Item, MemoryUse, Request
 
 # ---------------------------------------------------------------- server to worker
 
@@ -85,6 +85,12 @@ class Load(msgspec.Struct, frozen=True, tag="load"):
         return dict(zip(self.names, map(Path, self.paths), strict=True))
 
 
+class Measure(msgspec.Struct, frozen=True, tag="measure"):
+    """Compute what a load would take. The worker replies with `Measured` or `LoadFailed`."""
+
+    load: Load
+
+
 class Submit(msgspec.Struct, frozen=True, tag="submit"):
     """Process a request. The worker replies with `Output` messages, then `Ended`.
 
@@ -114,7 +120,7 @@ class Stop(msgspec.Struct, frozen=True, tag="stop"):
     seconds: float
 
 
-Command = Probe | Load | Submit | Cancel | Stop
+Command = Probe | Measure | Load | Submit | Cancel | Stop
 COMMAND_DECODER: Decoder[Command] = Decoder(Command)
 
 
@@ -126,6 +132,24 @@ class Probed(msgspec.Struct, frozen=True, tag="probed"):
 
     engines: dict[str, EngineStatus]
     devices: list[Device]
+
+
+class Measured(msgspec.Struct, frozen=True, tag="measured"):
+    """What a load would take.
+
+    Attributes
+    ----------
+    use : MemoryUse
+        Without the memory of the worker process itself.
+    devices : list of Device
+        The devices, with their free memory.
+    gpu_layers : int
+        Layers that would be put on the GPUs; -1 for all.
+    """
+
+    use: MemoryUse
+    devices: list[Device]
+    gpu_layers: int
 
 
 class Loading(msgspec.Struct, frozen=True, tag="loading"):
@@ -204,5 +228,5 @@ class Ended(msgspec.Struct, frozen=True, tag="ended"):
     error: dict[str, Any] | None = None
 
 
-Reply = Probed | Loading | Loaded | LoadFailed | Output | Stats | Alive | Ended
+Reply = Probed | Measured | Loading | Loaded | LoadFailed | Output | Stats | Alive | Ended
 REPLY_DECODER: Decoder[Reply] = Decoder(Reply)

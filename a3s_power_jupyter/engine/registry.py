@@ -14,7 +14,7 @@ import msgspec
 from ..contract.errors import BackendUnavailable
 from ..contract.types import Device, EngineStatus, Format
 from .base import Engine
-from .protocol import Probed
+from .protocol import Load, Measured, Probed
 
 
 @dataclass(frozen=True)
@@ -152,6 +152,22 @@ def probe() -> Probed:
             continue
         devices = devices or engine_devices
     return Probed(engines=engines, devices=devices)
+
+
+def measure(load: Load) -> Measured:
+    """Compute what a GGUF model would take. Only a worker process calls this.
+
+    Raises
+    ------
+    BackendUnavailable
+        If llama.cpp is not installed.
+    PowerError
+        If llama.cpp cannot read the model's header.
+    """
+    require_engine(load.format)
+    from .llamacpp import usage
+
+    return usage.measure(load)
 
 
 def _unavailable(entry: _Entry, reason: str) -> EngineStatus:

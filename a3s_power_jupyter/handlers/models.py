@@ -82,6 +82,15 @@ class LoadHandler(EventStreamHandler):
         return {"status": "error", "error": error.to_wire()}
 
 
+class EstimateHandler(PowerHandler):
+    @allowed("read")
+    async def post(self, name: str) -> None:
+        """Compute what a load would take and whether it fits, without loading anything."""
+        parameters, _ = await self.decode(lambda: _load_request(self.json_body()))
+        estimating = self.service.estimates.estimate(name, parameters)
+        self.finish_json(await self.until_disconnect(estimating))
+
+
 def _load_request(body: dict[str, Any]) -> tuple[LoadParameters, float | None]:
     """Return the parameters and the ``keep_alive`` of a request to load a model."""
     keep_alive = _keep_alive(body.pop("keep_alive", None))

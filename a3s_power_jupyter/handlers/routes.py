@@ -12,6 +12,7 @@ from typing import Any
 
 from .base import PowerHandler
 from .models import (
+    EstimateHandler,
     GarbageHandler,
     LoadHandler,
     ModelHandler,
@@ -45,6 +46,7 @@ ROUTES: list[Route] = [
     _route("/v1/models/pull/{name}/status", PullStatusHandler),
     _route("/v1/models/pull/{name}/pause", PausePullHandler),
     _route("/v1/models/{name}/load", LoadHandler),
+    _route("/v1/models/{name}/estimate", EstimateHandler),
     _route("/v1/models/{name}/unload", UnloadHandler),
     _route("/v1/models/{name}/pin", PinHandler),
     _route("/v1/models/{name}/unpin", UnpinHandler),

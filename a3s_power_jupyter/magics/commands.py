@@ -98,9 +98,14 @@ def remove(session: Session, arguments: argparse.Namespace) -> Output:
     return render.note(f"Deleted {arguments.model}. {disk}")
 
 
-def load(session: Session, arguments: argparse.Namespace) -> None:
-    """Load a model, showing its progress and then the loaded model in one display."""
+def load(session: Session, arguments: argparse.Namespace) -> Output | None:
+    """Load a model, showing its progress and then the loaded model in one display.
+
+    With ``--dry-run``, show what that would take.
+    """
     name = arguments.model
+    if arguments.dry_run:
+        return render.estimate(session.client.estimate(name, **dict(arguments.parameters)))
     started = time.monotonic()
     with live_text(session.in_notebook) as text:
         model = session.client.load(
@@ -110,6 +115,7 @@ def load(session: Session, arguments: argparse.Namespace) -> None:
             **dict(arguments.parameters),
         )
         text.update(render.loaded(model, seconds=time.monotonic() - started))
+    return None
 
 
 def unload(session: Session, arguments: argparse.Namespace) -> Output:

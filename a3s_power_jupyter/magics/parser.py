@@ -94,6 +94,9 @@ def line_parser() -> MagicParser:
     command.add_argument(
         "--keep-alive", metavar="TIME", help="idle time before it is unloaded: 5m, 0, -1 (never)"
     )
+    command.add_argument(
+        "--dry-run", action="store_true", help="show what it would take, without loading it"
+    )
     _add_parameters(command, "load parameter, such as num_ctx=4096; can be repeated")
 
     command = _add_model_command(add, "unload", commands.unload, "unload a model from memory")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from msgspec import UNSET
 
 from ..contract.text import printable
-from ..contract.types import LoadPhase, Model
+from ..contract.types import Estimate, LoadPhase, Model
 from ..display import activity, formatting
 from ..display.markup import escape
 
@@ -116,6 +116,32 @@ def loaded(model: Model, *, seconds: float) -> str:
     details = ", ".join(filter(None, (device, context, _expiry(model, time.time()))))
     text = f"Loaded {model.id} in {seconds:.1f} s: {details}."
     return " ".join((text, *_notes(model)))
+
+
+def estimate(found: Estimate) -> Output:
+    """Render what a load would take."""
+    names = ("weights", "cache", "buffers", "other", "total", "free")
+    sizes = facts((name.capitalize(), formatting.size(getattr(found, name))) for name in names)
+    largest = found.largest_num_ctx
+    notes = [_fits(found)]
+    if largest is not UNSET:
+        notes.append(f"The largest context that fits has {largest} tokens.")
+    if found.gpu_layers is not UNSET:
+        layers = "All" if found.gpu_layers < 0 else str(found.gpu_layers)
+        free = sum(d.memory_free for d in found.devices if d.memory_free is not UNSET)
+        notes.append(f"{layers} layers go to the GPU, which has {formatting.size(free)} free.")
+    return stack([sizes, note(" ".join(notes))])
+
+
+def _fits(found: Estimate) -> str:
+    what = f"{found.id} with {found.num_ctx} tokens of context"
+    if not found.fits:
+        return f"{what} does not fit."
+    if found.evicts:
+        return f"{what} fits after these models are unloaded: {', '.join(found.evicts)}."
+    if found.waits:
+        return f"{what} fits once models that are in use become idle."
+    return f"{what} fits."
 
 
 def models(registered: Sequence[Model]) -> Output:

@@ -81,6 +81,16 @@ class Admission:
                 else:
                     await self._wait_for_change(deadline, newcomer.name)
 
+    def preview(self, newcomer: Runner) -> tuple[policy.Decision, int]:
+        """Return what would be decided for `newcomer` now, and the bytes that it may use.
+
+        If its model is loaded already, the private memory of that worker counts as free.
+        """
+        loaded = [r.worker for r in self._runners() if r.name == newcomer.name and r.worker]
+        released = sum(worker.memory_bytes - worker.mapped_bytes for worker in loaded)
+        free = min(self._available(newcomer) + released, self._room(newcomer))
+        return self._decide(newcomer, released), max(0, int(free))
+
     def free(self, newcomer: Runner) -> int:
         """Return the bytes that `newcomer` may use; negative if memory is overcommitted."""
         return int(min(self._available(newcomer), self._room(newcomer)))
@@ -103,9 +113,9 @@ class Admission:
         return self._limits.memory - sum(r.plan.need for r in self._others_admitted(newcomer))
 
     def _others_admitted(self, newcomer: Runner) -> list[Runner]:
-        return [r for r in self._runners() if r is not newcomer and r.admitted]
+        return [r for r in self._runners() if r.name != newcomer.name and r.admitted]
 
-    def _decide(self, newcomer: Runner) -> policy.Decision:
+    def _decide(self, newcomer: Runner, released: int = 0) -> policy.Decision:
         candidates = [
             policy.Candidate(
                 name=r.name,
@@ -120,7 +130,7 @@ class Admission:
         return policy.decide(
             candidates,
             need=newcomer.plan.need,
-            free=self._available(newcomer),
+            free=self._available(newcomer) + released,
             room=self._room(newcomer),
             max_models=self._limits.max_models,
         )

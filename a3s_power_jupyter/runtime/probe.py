@@ -71,29 +71,41 @@ class MachineProbe:
 
     async def _run_process(self) -> Probed | str:
         """Return the reply of a worker, or why there is none."""
-        replies: asyncio.Queue[Reply | None] = asyncio.Queue()
-        try:
-            child: Child[Command, Reply] = Child(
-                "the probe of this machine",
-                WORKER_COMMAND,
-                self._environment(),
-                REPLY_DECODER,
-                replies.put_nowait,
-                lambda: replies.put_nowait(None),
-                self._log,
-            )
-        except OSError as error:
-            return f"the worker process could not be started: {error}"
-        try:
-            child.send(Probe())
-            reply = await asyncio.wait_for(replies.get(), PROBE_TIMEOUT)
-        except TimeoutError:
-            return f"the worker process did not answer within {PROBE_TIMEOUT:g} seconds"
-        finally:
-            await child.stop()
-        if isinstance(reply, Probed):
-            return reply
-        return f"the worker process ended: {child.exit_reason()}"
+        reply = await ask(Probe(), "the probe of this machine", self._environment, self._log)
+        return reply if isinstance(reply, (Probed, str)) else f"the reply was {reply}"
+
+
+async def ask(
+    command: Command, what: str, environment: Environment, log: logging.Logger
+) -> Reply | str:
+    """Send a command to a new worker, and return its only reply, or why there is none.
+
+    Parameters
+    ----------
+    what : str
+        Name of the process in the log.
+    """
+    replies: asyncio.Queue[Reply | None] = asyncio.Queue()
+    try:
+        child: Child[Command, Reply] = Child(
+            what,
+            WORKER_COMMAND,
+            environment(),
+            REPLY_DECODER,
+            replies.put_nowait,
+            lambda: replies.put_nowait(None),
+            log,
+        )
+    except OSError as error:
+        return f"the worker process could not be started: {error}"
+    try:
+        child.send(command)
+        reply = await asyncio.wait_for(replies.get(), PROBE_TIMEOUT)
+    except TimeoutError:
+        return f"the worker process did not answer within {PROBE_TIMEOUT:g} seconds"
+    finally:
+        await child.stop()
+    return f"the worker process ended: {child.exit_reason()}" if reply is None else reply
 
 
 def _failed(reason: str) -> Probed:

@@ -23,6 +23,7 @@ from .interfaces import Limits, LoadPlan, Observer, Spawn
 from .lease import Lease
 from .loader import load_into
 from .memory import prompt_cache_bytes
+from .policy import Decision
 from .queue import Queue
 from .runner import Runner
 from .steps import Steps
@@ -116,6 +117,10 @@ class Scheduler:
     def waiting(self, name: str) -> int:
         """Return how many requests wait for a load or their first slot of a model."""
         return self._queue.requests(name)
+
+    def preview(self, plan: LoadPlan) -> tuple[Decision, int]:
+        """Return what would be decided for a load now, and the bytes that it may use."""
+        return self._admission.preview(Runner(plan, self._clock.monotonic()))
 
     # ------------------------------------------------------------ leases
 

@@ -101,19 +101,31 @@ class LoadPlanner:
         )
         return plan, geometry
 
-    def _geometry(self, manifest: Manifest, parameters: LoadParameters) -> Geometry:
-        """Read the headers of the files that the plan loads."""
-        paths = self._store.resolve(manifest)
-        files = dict(zip(manifest.files, paths, strict=True))
+    async def header_load(self, manifest: Manifest, parameters: LoadParameters) -> Load | None:
+        """Return the command to load a model on llama.cpp; None if that needs a conversion."""
+        paths = await self._threads.files.run(self._gguf_files, manifest, parameters)
+        if paths is None:
+            return None
+        return Load("gguf", paths, parameters, gpu_layers=self._settings.gpu_layers)
+
+    def _gguf_files(self, manifest: Manifest, parameters: LoadParameters) -> tuple[str, ...] | None:
         if manifest.format == "gguf":
-            model = [path for file, path in files.items() if file.role is UNSET]
-            mmproj = (path for file, path in files.items() if file.role == "mmproj")
-            return gguf_geometry_of(model, next(mmproj, None))
+            files = zip(manifest.files, self._store.resolve(manifest), strict=True)
+            return tuple(str(path) for file, path in files if file.role is UNSET)
         if manifest.format == "safetensors" and parameters.isq in GGML_KINDS:
             found = self._store.find_conversion(conversion_of(manifest, str(parameters.isq)))
             if found is not None and found.refused is None:
-                return gguf_geometry_of([self._store.blobs.path(found.sha256)])
-        config = next(path for file, path in files.items() if file.name == "config.json")
+                return (str(self._store.blobs.path(found.sha256)),)
+        return None
+
+    def _geometry(self, manifest: Manifest, parameters: LoadParameters) -> Geometry:
+        """Read the headers of the files that the plan loads."""
+        files = list(zip(manifest.files, self._store.resolve(manifest), strict=True))
+        gguf = self._gguf_files(manifest, parameters)
+        if gguf is not None:
+            mmproj = (path for file, path in files if file.role == "mmproj")
+            return gguf_geometry_of([*map(Path, gguf)], next(mmproj, None))
+        config = next(path for file, path in files if file.name == "config.json")
         return directory_geometry_of(config)
 
     async def _renew(self, name: str, requested: LoadParameters | None) -> LoadPlan:

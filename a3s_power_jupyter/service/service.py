@@ -22,13 +22,14 @@ from ..remote import Upstreams
 from ..runtime.clock import SystemClock
 from ..runtime.interfaces import Limits
 from ..runtime.memory import free_bytes
-from ..runtime.probe import MachineProbe
+from ..runtime.probe import MachineProbe, ask
 from ..runtime.scheduler import Scheduler
 from ..runtime.worker import Worker, WorkerContext
 from ..store.model_store import ModelStore
 from ..store.threads import StoreThreads
 from .catalog import Catalog
 from .changes import Change, Changes
+from .estimates import Estimates
 from .event_feed import EventFeed
 from .inference import Inference
 from .load_plan import LoadPlanner
@@ -107,6 +108,9 @@ class PowerService:
         )
         self.catalog = Catalog(store, threads, scheduler, upstreams, self.pulls, changes, log)
         self.loading = Loading(self.catalog, planner, scheduler, upstreams, changes, log)
+        self.estimates = Estimates(
+            self.catalog, planner, scheduler, partial(ask, environment=environment, log=log)
+        )
         self.inference = Inference(planner, scheduler, upstreams)
         self.events = EventFeed(self.catalog, self.pulls, changes)
 

@@ -27,7 +27,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def compare(path: Path, **values: Any) -> None:
     """Compare the estimate of a model with llama.cpp's."""
     parameters = LoadParameters(**values)
-    exact = usage.measure(Load("gguf", (str(path),), parameters))
+    exact = usage.measure(Load("gguf", (str(path),), parameters)).use
     manifest = Manifest("a", "gguf", created=1, capabilities=("completion",))
     ours = estimate(manifest, gguf_geometry_of([path]), parameters)
     assert ours.weights == exact.weights

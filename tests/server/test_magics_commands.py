@@ -41,6 +41,18 @@ def test_hashing_a_large_file_is_announced(kernel: Kernel, tmp_path: Path) -> No
     assert "UsageError" in cell.stderr
 
 
+def test_a_dry_run_shows_what_a_load_would_take(kernel: Kernel) -> None:
+    cell = kernel.run("%power load smollm2 --dry-run -p num_ctx=4096")
+    assert cell.status == "ok", cell.stderr
+    (text,) = cell.texts("text/plain")
+    names = [line.split()[0] for line in text.splitlines()[:6]]
+    assert names == ["Weights", "Cache", "Buffers", "Other", "Total", "Free"]
+    assert "smollm2 with 4096 tokens of context fits." in text
+    assert "The largest context that fits has 8192 tokens." in text
+    (markup,) = cell.texts("text/html")
+    assert "<table>" in markup
+
+
 def test_load_shows_its_progress_in_one_display(kernel: Kernel) -> None:
     kernel.run("%power unload smollm2")
     cell = kernel.run("%power load smollm2 --keep-alive 10m")

@@ -13,7 +13,13 @@ from openapi_spec_validator import validate
 
 import a3s_power_jupyter
 from a3s_power_jupyter.contract.parameters import DefaultParameters, LoadParameters
-from a3s_power_jupyter.contract.types import Model, PullRequest, PullStatus, RegisterRequest
+from a3s_power_jupyter.contract.types import (
+    Estimate,
+    Model,
+    PullRequest,
+    PullStatus,
+    RegisterRequest,
+)
 from a3s_power_jupyter.handlers.openai import fields as openai_fields
 from a3s_power_jupyter.handlers.routes import ROUTES
 from a3s_power_jupyter.handlers.system import UnknownRouteHandler
@@ -57,6 +63,7 @@ def test_the_document_has_every_verb_of_every_route(document: dict[str, Any]) ->
     ("name", "type_"),
     [
         ("LoadParameters", LoadParameters),
+        ("Estimate", Estimate),
         ("DefaultParameters", DefaultParameters),
         ("RegisterRequest", RegisterRequest),
         ("Model", Model),

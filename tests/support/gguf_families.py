@@ -1,4 +1,7 @@
-"""Write GGUF models of all kinds of caches, with zeros as weights, which take no space on disk."""
+"""Write GGUF models of all kinds of caches, with zeros as weights, which take no space on disk.
+
+One long module, because it is a list: the keys and tensors of each family.
+"""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ from .inference_data import (
     Timings,
     TokenLogprob,
 )
-from .memory import Geometry, MemoryUse
+from .memory import Estimate, Geometry, MemoryUse
 from .model_info import (
     Capability,
     Format,
@@ -52,6 +52,7 @@ __all__ = [
     "Embedded",
     "EmbeddingRequest",
     "EngineStatus",
+    "Estimate",
     "FinishReason",
     "Finished",
     "Format",

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
+from msgspec import UNSET, UnsetType
+
+from ..parameters import SparseStruct
+from .device_info import Device
 
 
 class Geometry(msgspec.Struct, frozen=True):
@@ -86,3 +92,53 @@ class MemoryUse(msgspec.Struct, frozen=True):
     @property
     def total(self) -> int:
         return self.weights + self.cache + self.buffers + self.other
+
+
+class Estimate(SparseStruct, frozen=True):
+    """What a load of a model would take, and whether there is room for it. Sizes are in bytes.
+
+    Attributes
+    ----------
+    id : str
+        Name of the model.
+    num_ctx : int
+        Context length of each request, in tokens.
+    weights, cache, buffers, other : int
+        As in `MemoryUse`.
+    total : int
+        Their sum.
+    source : {"llama.cpp", "header"}
+        Whether llama.cpp computed the sizes of cache and buffers, or the server from the headers of
+        the model's files.
+    free : int
+        Memory of the machine that the model may use, without unloading others.
+    fits : bool
+        Whether the model can be loaded, possibly after others are unloaded.
+    evicts : tuple of str
+        Names of the idle models that would be unloaded.
+    waits : bool
+        Whether a load would wait until models that are in use become idle.
+    largest_num_ctx : int
+        Largest context length that fits, in tokens; unset if none does.
+    devices : tuple of Device
+        The GPUs, with their free memory.
+    gpu_layers : int
+        Number of layers that would be put on the GPUs; -1 for all. Unset without a GPU.
+    """
+
+    id: str
+    num_ctx: int
+    weights: int
+    cache: int
+    buffers: int
+    other: int
+    total: int
+    source: Literal["llama.cpp", "header"]
+    free: int
+    fits: bool
+    evicts: tuple[str, ...] = ()
+    waits: bool = False
+    object: Literal["estimate"] = "estimate"
+    largest_num_ctx: int | UnsetType = UNSET
+    devices: tuple[Device, ...] = ()
+    gpu_layers: int | UnsetType = UNSET

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +14,17 @@ from ...contract.errors import InvalidParameter, ModelLoadFailed
 from ...contract.parameters import LoadParameters
 from ...contract.types import Device
 from ...store.files import source_file
-from ...store.formats.gguf import Header, read_header
-from ...store.formats.gguf_geometry import output_bytes, read_geometry, read_layers
+from ...store.formats.gguf import read_header
 from ...store.formats.positions import gguf_position_count
 from ..base import ProgressCallback
 from ..capacity import llamacpp_batch, llamacpp_requests
 from ..effects import check_main_gpu, notes_on_effects
-from ..estimate import generation_memory, layer_bytes, layers_that_fit
+from ..estimate import layers_that_fit
 from ..protocol import Load
 from ..threads import CpuThreads
 from .backend import free_gpu_bytes, gpus, last_errors, list_devices, locked_bytes
 from .decoder import COMPRESSING
 from .vocabulary import Vocabulary
-
-#: Share of a GPU's free memory that a model may use, and the reserve for the workspaces of its
-#: libraries. The context of the process is in use already when the free memory is measured.
-GPU_SHARE = 0.95
-GPU_RESERVE_BYTES = 256 * 1024 * 1024
 
 _KV_TYPES = {
     "f32": lc.GGML_TYPE_F32,
@@ -221,19 +214,7 @@ class LlamaModel:
             return layers
         headers = [read_header(source_file(Path(path))) for path in load.paths]
         free = free_gpu_bytes(_candidates(self.parameters, devices))
-        return gpu_layers_that_fit(headers, self.parameters, free)
-
-
-def gpu_layers_that_fit(headers: Sequence[Header], parameters: LoadParameters, free: int) -> int:
-    """Return how many layers of a model fit into `free` bytes of GPU memory; -1 means all."""
-    geometry, layers = read_geometry(headers), read_layers(headers)
-    buffers = generation_memory(geometry, parameters, gpu=True)[1]
-    return layers_that_fit(
-        layer_bytes(layers, geometry, parameters),
-        output=output_bytes(headers),
-        reserved=int(free * (1 - GPU_SHARE)) + GPU_RESERVE_BYTES + buffers,
-        free=free,
-    )
+        return layers_that_fit(headers, self.parameters, free)
 
 
 def _load_model(load: Load, gpu_layers: int, progress: ProgressCallback, *, no_alloc: bool) -> Any:

@@ -6,7 +6,6 @@ allocate. It has no function for Python that returns them.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,9 +14,7 @@ from dataclasses import dataclass, field
 import llama_cpp as lc
 
 from ...contract.types import MemoryUse
-from ...ipc.memory_guard import private_bytes
-from ..base import ProgressCallback
-from ..protocol import Load
+from ..protocol import Load, Measured
 from . import backend
 from .model import LlamaModel
 
@@ -61,20 +58,23 @@ def sizes() -> Iterator[Sizes]:
         yield collected
 
 
-def measure(load: Load, progress: ProgressCallback = lambda _value: None) -> MemoryUse:
-    """Return what a model would take, without reading its weights.
+def measure(load: Load) -> Measured:
+    """Return what the generation of text with a model would take, without reading its weights.
 
     Raises
     ------
     PowerError
         If llama.cpp cannot load the model's header.
     """
-    model = LlamaModel(load, progress, no_alloc=True)
+    backend.install_log()
+    devices = backend.list_devices()
+    model = LlamaModel(load, lambda _value: None, no_alloc=True)
     with sizes() as found:
         lc.llama_free(model.new_context(**model.text_context()))
-    return MemoryUse(
+    use = MemoryUse(
         weights=int(lc.llama_model_size(model.pointer)),
         cache=found.cache,
         buffers=sum(found.buffers.values()),
-        other=private_bytes(os.getpid()),
+        other=0,
     )
+    return Measured(use, devices, model.gpu_layers)

@@ -1,9 +1,8 @@
 """Read from GGUF headers what the memory of a model depends on, layer by layer.
 
-The rules are those of llama.cpp (``llama-hparams.cpp``, ``llama_model::create_memory`` and the
-``load_arch_hparams`` of the architectures), as in llama-cpp-python 0.3.36. If the rule of an
-architecture is unknown, all its layers are counted as layers with a full KV cache, which is never
-too little.
+The rules are those of llama.cpp (``llama-hparams.cpp``, ``llama_model::create_memory``,
+``load_arch_hparams``) as in llama-cpp-python 0.3.36. If the rule of an architecture is unknown, all
+its layers are counted as layers with a full KV cache, which is never too little.
 """
 
 from __future__ import annotations
@@ -57,23 +56,13 @@ class _Windows(NamedTuple):
 
 
 _WINDOWS = {
-    "afmoe": _Windows(4),
-    "cohere2": _Windows(4),
-    "cohere2moe": _Windows(4, first=True),
-    "exaone-moe": _Windows(4, size=128),
-    "exaone4": _Windows(4, size=4096),
-    "gemma2": _Windows(2, size=4096),
-    "gemma3": _Windows(6),
-    "gemma3n": _Windows(5),
-    "gpt-oss": _Windows(2),
-    "laguna": _Windows(4, first=True),
-    "llama4": _Windows(4, size=8192),
-    "mellum": _Windows(4),
-    "muse-glimmer": _Windows(4),
-    "olmo2": _Windows(4),
-    "plamo3": _Windows(8),
+    "afmoe": _Windows(4), "cohere2": _Windows(4), "cohere2moe": _Windows(4, first=True),
+    "exaone-moe": _Windows(4, size=128), "exaone4": _Windows(4, size=4096),
+    "gemma2": _Windows(2, size=4096), "gemma3": _Windows(6), "gemma3n": _Windows(5),
+    "gpt-oss": _Windows(2), "laguna": _Windows(4, first=True), "llama4": _Windows(4, size=8192),
+    "mellum": _Windows(4), "muse-glimmer": _Windows(4), "olmo2": _Windows(4), "plamo3": _Windows(8),
     "smallthinker": _Windows(4, first=True),
-}
+}  # fmt: skip
 
 #: Layers of Gemma 3n with a cache of their own; the others use theirs.
 _GEMMA3N_LAYERS = 20

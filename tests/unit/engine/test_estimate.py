@@ -11,7 +11,7 @@ import pytest
 
 from a3s_power_jupyter.contract.parameters import LoadParameters
 from a3s_power_jupyter.contract.types import Geometry, Manifest, ModelDetails, StoredFile
-from a3s_power_jupyter.engine.estimate import estimate, layer_bytes, layers_that_fit
+from a3s_power_jupyter.engine.estimate import count_layers, estimate, layer_bytes
 from a3s_power_jupyter.store.formats.gguf_geometry import Layer
 
 GB = 10**9
@@ -99,4 +99,4 @@ def test_layers_on_a_gpu() -> None:
     ("free", "layers"), [(100, -1), (65, -1), (64, 3), (40, 2), (25, 1), (19, 0), (0, 0)]
 )
 def test_the_last_layers_are_the_first_on_a_gpu(free: int, layers: int) -> None:
-    assert layers_that_fit([20, 15, 10], output=10, reserved=10, free=free) == layers
+    assert count_layers([20, 15, 10], output=10, reserved=10, free=free) == layers

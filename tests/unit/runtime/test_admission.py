@@ -10,6 +10,7 @@ import pytest
 from a3s_power_jupyter.contract.errors import InsufficientMemory, ServerBusy
 from a3s_power_jupyter.contract.parameters import LoadParameters
 from a3s_power_jupyter.engine.protocol import Load, PromptCacheSettings
+from a3s_power_jupyter.runtime.policy import Evict, Fits, Refuse
 from support.fakes import settle
 from support.scheduler_bench import Bench, fixed
 
@@ -140,3 +141,15 @@ async def test_the_memory_of_a_loading_model_is_reserved() -> None:
     bench.workers[0].succeed()
     bench.loads_succeed = True
     assert await first == await second == "hello"
+
+
+async def test_a_preview_decides_as_a_load_would_and_changes_nothing() -> None:
+    bench = Bench()
+    bench.free = 100
+    await bench.ask("a", need=60)
+    bench.free = 40
+    decision, free = bench.scheduler.preview(bench.plan("b", need=70))
+    assert (decision, free) == (Evict(("a",)), 40)
+    assert bench.scheduler.preview(bench.plan("b", need=40))[0] == Fits()
+    assert bench.scheduler.preview(bench.plan("b", need=101))[0] == Refuse(out_of_memory=True)
+    assert (bench.state("a"), bench.state("b")) == ("loaded", "unloaded")

@@ -1,0 +1,128 @@
+"""Estimate what a load of a model would take, and whether there is room for it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Literal
+
+import msgspec
+from msgspec import UNSET
+
+from ..contract.errors import InvalidParameter, from_wire
+from ..contract.parameters import LoadParameters
+from ..contract.types import Estimate, Geometry, MemoryUse
+from ..engine.estimate import estimate
+from ..engine.protocol import Command, LoadFailed, Measure, Measured, Reply
+from ..engine.registry import require_engine
+from ..runtime import policy
+from ..runtime.interfaces import LoadPlan
+from ..runtime.scheduler import Scheduler
+from .catalog import Catalog
+from .load_plan import LoadPlanner
+
+#: Sends a command to a new worker, and returns its reply, or why there is none.
+Ask = Callable[[Command, str], Awaitable[Reply | str]]
+
+#: Smallest context length that is tried, and the longest of a model that does not state one.
+_MIN_CONTEXT = 256
+_MAX_CONTEXT = 1 << 20
+
+
+class Estimates:
+    """Answers what loads would take. Nothing is loaded, converted or unloaded."""
+
+    def __init__(
+        self, catalog: Catalog, planner: LoadPlanner, scheduler: Scheduler, ask: Ask
+    ) -> None:
+        self._catalog = catalog
+        self._planner = planner
+        self._scheduler = scheduler
+        self._ask = ask
+
+    async def estimate(self, name: str, parameters: LoadParameters) -> Estimate:
+        """Return what a load of a model with these parameters would take.
+
+        llama.cpp computes the sizes of a GGUF model in a process of its own, which takes up to a
+        second. If it cannot, the sizes are computed from the header.
+
+        Raises
+        ------
+        PowerError
+            If there is no such model, or it cannot be loaded like this.
+        """
+        manifest = await self._catalog.manifest(name)
+        if manifest.format == "remote":
+            raise InvalidParameter("A remote model takes no memory here: its upstream loads it.")
+        require_engine(manifest.format)
+        plan, geometry = await self._planner.estimated(manifest, parameters)
+        use = estimate(manifest, geometry, plan.parameters)
+        measured = await self._measure(plan)
+        source: Literal["llama.cpp", "header"] = "header"
+        if measured is not None:
+            source = "llama.cpp"
+            # llama.cpp counts neither the projector nor the worker process.
+            use = replace_sizes(use, measured.use, projector=geometry.projector)
+        plan = replace(plan, need=use.total)
+        decision, free = self._scheduler.preview(plan)
+        gpus = tuple(d for d in measured.devices if d.kind == "gpu") if measured else ()
+        return Estimate(
+            id=name,
+            num_ctx=plan.parameters.context_length(geometry.context_length),
+            **msgspec.structs.asdict(use),
+            total=use.total,
+            source=source,
+            free=free,
+            fits=not isinstance(decision, policy.Refuse),
+            evicts=decision.names if isinstance(decision, policy.Evict) else (),
+            waits=isinstance(decision, policy.Wait),
+            largest_num_ctx=self._largest_context(plan, geometry) or UNSET,
+            devices=gpus,
+            gpu_layers=measured.gpu_layers if measured and gpus else UNSET,
+        )
+
+    async def _measure(self, plan: LoadPlan) -> Measured | None:
+        """Return what llama.cpp computes; None if it does not run the model or cannot tell."""
+        if plan.manifest.capabilities == ("embeddings",):
+            return None  # its context is as long as the longest text of a request
+        load = await self._planner.header_load(plan.manifest, plan.parameters)
+        if load is None:
+            return None
+        reply = await self._ask(Measure(load), f"the estimate of {plan.name}")
+        if isinstance(reply, LoadFailed):
+            raise from_wire(reply.error)
+        return reply if isinstance(reply, Measured) else None
+
+    def _largest_context(self, plan: LoadPlan, geometry: Geometry) -> int:
+        """Return the largest context length that fits, in tokens; 0 if none does."""
+        difference = plan.need - _total(plan, geometry, plan.parameters)
+
+        def fits(num_ctx: int) -> bool:
+            parameters = msgspec.structs.replace(plan.parameters, num_ctx=num_ctx)
+            need = _total(plan, geometry, parameters) + difference
+            decision, _ = self._scheduler.preview(replace(plan, need=need))
+            return not isinstance(decision, policy.Refuse)
+
+        least, most = _MIN_CONTEXT, geometry.context_length or _MAX_CONTEXT
+        if most <= least or not fits(least):
+            return most if most <= least and fits(most) else 0
+        if fits(most):
+            return most
+        while most - least > _MIN_CONTEXT:  # `least` fits, `most` does not
+            middle = (least + most) // 2
+            least, most = (middle, most) if fits(middle) else (least, middle)
+        return least // _MIN_CONTEXT * _MIN_CONTEXT
+
+
+def replace_sizes(use: MemoryUse, exact: MemoryUse, *, projector: int) -> MemoryUse:
+    """Return `use` with the sizes that llama.cpp computed."""
+    return MemoryUse(
+        weights=exact.weights + projector,
+        cache=exact.cache,
+        buffers=exact.buffers,
+        other=use.other,
+    )
+
+
+def _total(plan: LoadPlan, geometry: Geometry, parameters: LoadParameters) -> int:
+    return estimate(plan.manifest, geometry, parameters).total

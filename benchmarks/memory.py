@@ -1,0 +1,208 @@
+"""Compare the estimated memory of models with the measured peak, and print a table.
+
+    python benchmarks/memory.py [--gemma FILE.gguf] [--only NAME ...]
+
+The peak is the private memory of the worker and its rendering process (resident memory that is not
+mapped from files), measured every 20 ms from the start of the load until requests have ended, plus
+the pages of the model's files that these requests have read. Each model gets as many requests at
+once as it has slots. llama.cpp allocates its cache at once; on transformers, the requests fill
+their contexts. The sizes of weights, cache and buffers are those of
+``POST /v1/models/{name}/estimate``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import re
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import psutil
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from support import gguf_families, model_files
+from support.servers import Server, run_server
+
+MIB = 1 << 20
+WORKER, RENDERER = "a3s_power_jupyter.engine.main", "a3s_power_jupyter.engine.rendering.main"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model with load parameters.
+
+    Attributes
+    ----------
+    kind : {"text", "embeddings", "images"}
+        The requests that are sent.
+    """
+
+    name: str
+    path: Path
+    parameters: dict[str, Any] = field(default_factory=dict)
+    kind: str = "text"
+    mmproj: Path | None = None
+
+    @property
+    def label(self) -> str:
+        values = ", ".join(f"`{name}` {value}" for name, value in self.parameters.items())
+        return f"{self.name}, {values}" if values else self.name
+
+
+class Peak:
+    """The largest private memory of the server's workers, measured in a thread."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = psutil.Process(server.pid)
+        self._ended = threading.Event()
+        self.bytes = 0
+
+    def processes(self) -> Iterator[psutil.Process]:
+        for child in self._server.children(recursive=True):
+            try:
+                if child.cmdline()[-1] in (WORKER, RENDERER):
+                    yield child
+            except (psutil.Error, IndexError):
+                continue
+
+    @contextmanager
+    def measured(self) -> Iterator[None]:
+        thread = threading.Thread(target=self._measure)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._ended.set()
+            thread.join()
+
+    def _measure(self) -> None:
+        while not self._ended.wait(0.02):
+            private = 0
+            for process in self.processes():
+                try:
+                    memory = process.memory_info()
+                except psutil.Error:
+                    continue
+                private += memory.rss - memory.shared
+            self.bytes = max(self.bytes, private)
+
+
+def forget_reads(pid: int) -> None:
+    """Mark all pages as not read (Linux)."""
+    Path(f"/proc/{pid}/clear_refs").write_text("1")
+
+
+def read_pages(pid: int, files: set[str]) -> int:
+    """Return the size of the pages of mapped files that were read since `forget_reads`."""
+    size, counted = 0, False
+    for line in Path(f"/proc/{pid}/smaps").read_text().splitlines():
+        if re.match(r"[0-9a-f]+-[0-9a-f]+ ", line):
+            counted = line.split(maxsplit=5)[-1] in files
+        elif counted and line.startswith("Referenced:"):
+            size += int(line.split()[1]) * 1024
+    return size
+
+
+def send_requests(api: httpx2.Client, case: Case, model: dict[str, Any], slots: int) -> None:
+    """Send as many requests as the model processes at once."""
+    length = int(model["num_ctx"])
+
+    def ask(number: int) -> None:
+        if case.kind == "embeddings":
+            body = {"model": case.name, "input": ["a " * (length - 8)] * 2}
+            api.post("v1/embeddings", json=body, timeout=1200).raise_for_status()
+            return
+        if case.kind == "images":
+            image = {"url": f"data:image/png;base64,{PICTURE}"}
+            content = [{"type": "image_url", "image_url": image}, {"type": "text", "text": "a"}]
+            body = {"messages": [{"role": "user", "content": content}], "max_tokens": 4}
+            reply = api.post("v1/chat/completions", json={"model": case.name} | body, timeout=1200)
+            reply.raise_for_status()
+            return
+        llamacpp = model["engine"] == "llama.cpp"
+        tokens = (min(length // slots, 300) if llamacpp else length) - 40
+        prompt = [100 + number, *([101] * (tokens - 1))]
+        body = {"model": case.name, "prompt": prompt, "max_tokens": 4}
+        api.post("v1/completions", json=body, timeout=1200)  # NaN of random weights is no matter
+
+    with ThreadPoolExecutor(slots) as pool:
+        list(pool.map(ask, range(slots)))
+
+
+PICTURE = base64.b64encode(b"").decode()
+
+
+def measure(server: Server, api: httpx2.Client, case: Case, slots: int) -> str:
+    """Return a row of the table."""
+    body: dict[str, Any] = {"name": case.name, "path": str(case.path), "overwrite": True}
+    if case.mmproj is not None:
+        body["mmproj"] = str(case.mmproj)
+    api.post("v1/models", json=body).raise_for_status()
+    estimate = api.post(f"v1/models/{case.name}/estimate", json=case.parameters)
+    estimate.raise_for_status()
+    found = estimate.json()
+    peak = Peak(server)
+    with peak.measured():
+        loaded = api.post(f"v1/models/{case.name}/load", json=case.parameters, timeout=1200)
+        loaded.raise_for_status()
+        [worker] = [p for p in peak.processes() if p.cmdline()[-1] == WORKER]
+        forget_reads(worker.pid)
+        send_requests(api, case, loaded.json(), slots)
+        time.sleep(0.1)
+    files = {str(path.resolve()) for path in [case.path, *case.path.parent.glob("*")]}
+    measured = peak.bytes + read_pages(worker.pid, files)
+    api.post(f"v1/models/{case.name}/unload").raise_for_status()
+    sizes = [found[part] for part in ("weights", "cache", "buffers", "other", "total")]
+    numbers = [f"{size / MIB:.0f}" for size in (*sizes, measured)]
+    ratio = f"{found['total'] / measured - 1:+.0%}"
+    return f"| {case.label} | {' | '.join(numbers)} | {ratio} |"
+
+
+def cases(folder: Path, gemma: Path | None) -> Iterator[tuple[Case, int]]:
+    """Yield the cases, and the number of requests that each processes at once."""
+    smollm2 = model_files.smollm2()
+    yield Case("SmolLM2", smollm2), 8
+    yield Case("SmolLM2", smollm2, {"num_ctx": 2048}), 8
+    yield Case("SmolLM2", smollm2, {"num_ctx": 32768, "num_parallel": 2}), 2
+    yield Case("SmolLM2", smollm2, {"kv_cache_type": "q8_0"}), 8
+    yield Case("SmolLM2", smollm2, {"use_mmap": False, "num_ctx": 2048}), 8
+    if gemma is not None:
+        yield Case("Gemma 3 270M", gemma), 4
+        yield Case("Gemma 3 270M", gemma, {"num_ctx": 32768}), 4
+        yield Case("Gemma 3 270M", gemma, {"num_parallel": 1, "use_mmap": False}), 1
+    for family in gguf_families.FAMILIES:
+        path = gguf_families.write(folder / f"{family}.gguf", family, tokens=32000)
+        if family == "bert":
+            yield Case(family, path, {"num_ctx": 4096}, "embeddings"), 1
+        else:
+            requests = 8 if family in ("llama", "deepseek2") else 4
+            yield Case(family, path, {"num_ctx": 32768}), requests
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--gemma", type=Path, help="Gemma 3 270M as a GGUF file")
+    parser.add_argument("--only", nargs="*", help="names of models")
+    options = parser.parse_args()
+    head = "weights | cache | buffers | other | estimate | measured | difference"
+    print(f"MiB\n\n| model | {head} |\n|---|{'---|' * 7}", flush=True)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with run_server(folder / "server") as server, server.api() as api:
+            for case, slots in cases(folder, options.gemma):
+                if not options.only or case.name in options.only:
+                    print(measure(server, api, case, slots), flush=True)
+
+
+if __name__ == "__main__":
+    main()
