@@ -17,6 +17,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from .errors import InvalidISQ, InvalidKeepAlive, InvalidParameter
+from .field_errors import describe
 from .text import MAX_QUOTED, quoted, shortened
 
 T = TypeVar("T")
@@ -161,9 +162,13 @@ def check(value: Any, type_: type[T], *, at: str = "") -> T:
     except msgspec.ValidationError as error:
         detail, _, where = str(error).partition(" - at `$")
         path = (at + where.rstrip("`")).lstrip(".") or at
-        raise InvalidParameter(
-            f"{shortened(detail)}{f' in {quoted(path)}' if path else ''}.", param=path or None
-        ) from None
+        raise InvalidParameter(_message(detail, path), param=path or None) from None
+
+
+def _message(detail: str, path: str) -> str:
+    if (described := describe(detail)) is not None:
+        return f"{quoted(path) if path else 'The value'} {described}."
+    return f"{shortened(detail)}{f' in {quoted(path)}' if path else ''}."
 
 
 def _check_names(value: dict[Any, Any], type_: type, at: str) -> None:
@@ -272,7 +277,7 @@ def _seconds(text: str) -> float | None:
 
 def _invalid_keep_alive(value: object, param: str) -> InvalidKeepAlive:
     return InvalidKeepAlive(
-        f"keep_alive {quoted(value)} is not a duration. Use a value such as '5m', '1h30m', 300 "
+        f"{quoted(value)} is not a duration. Use a value such as '5m', '1h30m', 300 "
         "(seconds), 0 (unload when the request ends) or -1 (never unload).",
         param=param,
     )

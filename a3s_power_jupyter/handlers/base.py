@@ -219,6 +219,13 @@ class PowerHandler(AuthHandler):
         if self._work is not None:
             self._work.cancel()
 
+    def _log(self) -> None:
+        """Log the request; at debug level if the client left, as users do who stop an answer."""
+        if self.get_status() == CLIENT_CLOSED_REQUEST:
+            self.log.debug("%s %s: the client disconnected", self.request.method, self.template)
+        else:
+            super()._log()
+
     def on_finish(self) -> None:
         # Without these references, nothing waits for the garbage collector: the task and the verb
         # of a refusal lead back to this handler, and their tracebacks to the decoded body.

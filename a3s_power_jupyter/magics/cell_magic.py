@@ -7,12 +7,15 @@ import keyword
 import re
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 from IPython.core.error import UsageError
 from IPython.display import display
+from msgspec import UNSET, Meta, UnsetType
 
 from ..client import ChatStream, Reply
+from ..contract.parameters import PositiveInt, Probability, check, parse_keep_alive
 from ..contract.types import Model, Reading
 from ..display import answer_line
 from . import render
@@ -55,6 +58,7 @@ def _parameters(session: Session, arguments: argparse.Namespace) -> dict[str, An
     names = ("temperature", "max_tokens", "top_p", "seed", "stop", "keep_alive")
     options = {name: getattr(arguments, name) for name in names}
     parameters = {name: value for name, value in options.items() if value is not None}
+    _check_options(parameters)
     if arguments.json_schema is not None:
         schema = session.shell.user_ns.get(arguments.json_schema)
         if not isinstance(schema, dict):
@@ -67,6 +71,28 @@ def _parameters(session: Session, arguments: argparse.Namespace) -> dict[str, An
             "json_schema": {"name": "answer", "schema": schema},
         }
     return parameters
+
+
+def _option(field: str) -> str:
+    return "--" + field.replace("_", "-")
+
+
+class _Options(msgspec.Struct, rename=_option):
+    """The limits of the options, checked here so that a mistake does not load the model first."""
+
+    temperature: Annotated[float, Meta(ge=0.0, le=2.0)] | UnsetType = UNSET
+    max_tokens: PositiveInt | UnsetType = UNSET
+    top_p: Probability | UnsetType = UNSET
+    seed: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | UnsetType = UNSET
+    stop: list[Annotated[str, Meta(min_length=1)]] | UnsetType = UNSET
+    keep_alive: str | UnsetType = UNSET
+
+
+def _check_options(parameters: dict[str, Any]) -> None:
+    given = {_option(field): value for field, value in parameters.items()}
+    options = check(given, _Options)
+    if options.keep_alive is not UNSET:
+        parse_keep_alive(options.keep_alive)
 
 
 def _question(session: Session, arguments: argparse.Namespace, cell: str) -> str:

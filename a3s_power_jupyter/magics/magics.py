@@ -15,7 +15,7 @@ from ..contract.errors import PowerError
 from ..contract.text import printable
 from .cell_magic import ask
 from .completion import Completion
-from .parser import HelpShown, cell_parser, line_parser
+from .parser import HelpShown, cell_parser, parse_line
 from .render import Output
 from .session import Session
 
@@ -38,7 +38,7 @@ class PowerMagics(Magics):
         return None
 
     def _run_command(self, line: str) -> Output | None:
-        arguments = line_parser().parse_args(_split(line))
+        arguments = parse_line(_split(line))
         run: Callable[[Session, Any], Output | None] = arguments.run
         return run(self.session, arguments)
 

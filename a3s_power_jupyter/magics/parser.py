@@ -6,11 +6,13 @@ Help and tab completion are generated from them.
 from __future__ import annotations
 
 import argparse
+import math
 from typing import Any, NoReturn, get_args
 
 import msgspec
 from IPython.core.error import UsageError
 
+from ..contract.parameters import close_matches
 from ..contract.types import Format
 from . import commands, pulling
 from .live_text import write
@@ -150,6 +152,26 @@ def _add_pull_commands(add: Any) -> None:
     command.set_defaults(run=pulling.login)
 
 
+def parse_line(words: list[str]) -> argparse.Namespace:
+    """Parse the words after ``%power``.
+
+    Raises
+    ------
+    UsageError
+        If there is no such command, or its arguments are invalid.
+    HelpShown
+        If help was asked for.
+    """
+    parser = line_parser()
+    (commands,) = (a.choices for a in parser.arguments if isinstance(a.choices, dict))
+    for name in words[:2] if words[:1] == ["help"] else words[:1]:
+        if not name.startswith("-") and name not in commands:
+            near = close_matches(name, commands)
+            hint = f"Did you mean {near[0]!r}?" if near else "%power help lists the commands."
+            raise UsageError(f"There is no command {name!r}. {hint}")
+    return parser.parse_args(words)
+
+
 def cell_parser() -> MagicParser:
     """Return the parser of the ``%%power`` line of a cell."""
     parser = MagicParser(
@@ -162,14 +184,14 @@ def cell_parser() -> MagicParser:
     add("--system", metavar="TEXT", help="system prompt")
     add(
         "--temperature",
-        type=float,
+        type=_number,
         metavar="T",
         help="sampling temperature; 0 always picks the most likely token",
     )
     add("--max-tokens", type=int, metavar="N", help="maximum number of tokens in the answer")
     add(
         "--top-p",
-        type=float,
+        type=_number,
         metavar="P",
         help="sample from the most likely tokens with a total probability of P",
     )
@@ -238,6 +260,13 @@ def _add_parameters(command: MagicParser, summary: str) -> None:
         type=_key_value,
         default=[],
     )
+
+
+def _number(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a finite number")
+    return number
 
 
 def _key_value(text: str) -> tuple[str, Any]:

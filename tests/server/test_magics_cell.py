@@ -166,6 +166,21 @@ def test_options_are_sent_to_the_model(kernel: Kernel) -> None:
     assert same[0] == same[1]
 
 
+def test_an_option_out_of_range_is_an_error_before_the_model_is_loaded(
+    kernel: Kernel, kernel_server: Server
+) -> None:
+    kernel.run("%power unload smollm2")
+    for option, reason in (
+        ("--max-tokens 0", "'--max-tokens' must be an integer of at least 1."),
+        ("--temperature 3", "'--temperature' must be a number of at most 2."),
+        ("--stop ''", "'--stop[0]' must not be empty."),
+        ("--keep-alive soon", "'soon' is not a duration."),
+    ):
+        cell = kernel.run(f"%%power smollm2 {option}\nHello")
+        assert cell.stderr.startswith(f"UsageError: {reason}"), cell.stderr
+    assert state_of(kernel_server, "smollm2") == "unloaded"
+
+
 def test_undefined_names_are_reported_unless_raw(kernel: Kernel) -> None:
     kernel.run("name = 'x'")
     cell = kernel.run('%%power --max-tokens 3\nRepeat {nobody} and {"a": 1}')

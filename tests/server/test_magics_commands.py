@@ -104,7 +104,7 @@ def test_the_openai_client(kernel: Kernel) -> None:
 @pytest.mark.parametrize(
     ("code", "message"),
     [
-        ("%power lod", "invalid choice: 'lod'"),
+        ("%power lod", "There is no command 'lod'. Did you mean 'load'?"),
         ("%power load nobody", "nobody"),
         ("%power load smollm2 -p num_ctx=1", "num_ctx"),
         ("%power show ../etc/passwd", "UsageError"),

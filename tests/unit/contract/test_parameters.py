@@ -88,10 +88,10 @@ def test_default_parameters() -> None:
     [
         ({"num_ct": 1}, "default_parameters.num_ct", "Did you mean 'num_ctx'"),
         ({"xyzzy": 1}, "default_parameters.xyzzy", "Use one of: chat_template, "),
-        ({"num_ctx": 8}, "default_parameters.num_ctx", ">= 16"),
-        ({"num_ctx": "a"}, "default_parameters.num_ctx", "`int`"),
-        ({"tensor_split": [1, -1]}, "default_parameters.tensor_split[1]", ">= 0"),
-        ([], "default_parameters", "`object`"),
+        ({"num_ctx": 8}, "default_parameters.num_ctx", "must be an integer of at least 16"),
+        ({"num_ctx": "a"}, "default_parameters.num_ctx", "an integer, not a string"),
+        ({"tensor_split": [1, -1]}, "default_parameters.tensor_split[1]", "at least 0"),
+        ([], "default_parameters", "must be an object, not a list"),
     ],
 )
 def test_invalid_default_parameters(given: object, param: str, message: str) -> None:

@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 from IPython.core.error import UsageError
 
-from a3s_power_jupyter.magics.parser import HelpShown, cell_parser, line_parser, show_help
+from a3s_power_jupyter.magics.parser import (
+    HelpShown,
+    cell_parser,
+    line_parser,
+    parse_line,
+    show_help,
+)
 
 COMMANDS = (
     *("help", "register", "list", "show", "rm", "load", "unload"),
@@ -48,25 +54,39 @@ def test_parameter_values_are_json_or_strings() -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("lod", "invalid choice: 'lod'"),
         ("load", "NAME"),
         ("load m --num 3", "unrecognized arguments: --num"),
         ("load m n", "unrecognized arguments: n"),
         ("load m --keep", "unrecognized arguments: --keep"),
         ("load m -p num_ctx", "'num_ctx' is not of the form KEY=VALUE"),
         ("register m p --format zip", "invalid choice: 'zip'"),
-        ("help nothing", "invalid choice: 'nothing'"),
         ("list x", "unrecognized arguments: x"),
     ],
 )
 def test_errors_show_the_usage(words: str, message: str) -> None:
     with pytest.raises(UsageError) as raised:
-        line_parser().parse_args(words.split())
+        parse_line(words.split())
     assert message in str(raised.value)
     assert "usage: %power" in str(raised.value)
 
 
-@pytest.mark.parametrize("words", ["--temperature hot", "--max-tokens 1.5", "a b", "--nope"])
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("lod", "There is no command 'lod'. Did you mean 'load'?"),
+        ("help lod", "There is no command 'lod'. Did you mean 'load'?"),
+        ("xyzzy m", "There is no command 'xyzzy'. %power help lists the commands."),
+    ],
+)
+def test_unknown_commands(words: str, message: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        parse_line(words.split())
+    assert str(raised.value) == message
+
+
+@pytest.mark.parametrize(
+    "words", ["--temperature hot", "--top-p nan", "--max-tokens 1.5", "a b", "--nope"]
+)
 def test_errors_in_a_cell(words: str) -> None:
     with pytest.raises(UsageError, match="usage: %%power") as raised:
         cell_parser().parse_args(words.split())
