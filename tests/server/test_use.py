@@ -82,7 +82,7 @@ def test_a_model_has_no_use_until_it_is_loaded(server: Server, smollm2: str) -> 
         api.post(f"v1/models/{smollm2}/unload").raise_for_status()
         wait_until(lambda: api.get(f"v1/models/{smollm2}").json()["state"] == "unloaded")
         model = api.get(f"v1/models/{smollm2}").json()
-        assert "power_model_cache_tokens{" not in api.get("metrics").text
+        assert f'power_model_cache_tokens{{model="{smollm2}"}}' not in api.get("metrics").text
     fields = {"requests_running", "requests_waiting", "tokens_per_second", "cache_tokens"}
     assert not fields & model.keys()
 
