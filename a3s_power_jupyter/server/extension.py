@@ -260,7 +260,7 @@ class PowerApp(ExtensionApp):
 
     def _service_settings(self) -> Settings:
         return Settings(
-            home=Path(self.home).expanduser(),
+            home=Path(self.home).expanduser().absolute(),  # workers have another directory
             max_loaded_models=self.max_loaded_models,
             keep_alive=parse_keep_alive(self.keep_alive),
             gpu_layers=self.gpu_layers,

@@ -132,6 +132,7 @@ def test_settings_from_variables_and_traits(start_server: Start) -> None:
         "upstream_key_pattern": UPSTREAM_KEY_PATTERN,
     }
     traits = [
+        "--PowerApp.home=models",
         "--PowerApp.max_loaded_models=2",
         "--PowerApp.keep_alive=-1",
         "--PowerApp.gpu_layers=-1",
@@ -148,8 +149,10 @@ def test_settings_from_variables_and_traits(start_server: Start) -> None:
         "preload": "('a', 'b')",
         "upstream_key_pattern": "MY_[A-Z]+",
     }
-    settings = settings_of(start_server(*traits, fake=True, environ=variables))
+    server = start_server(*traits, fake=True, environ=variables)
+    settings = settings_of(server)
     assert {name: settings[name] for name in expected} == expected
+    assert settings["home"] == str(server.log.parent / "notebooks" / "models")
 
 
 def test_an_invalid_variable_is_reported_and_ignored(start_server: Start) -> None:
