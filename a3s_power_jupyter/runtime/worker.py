@@ -214,6 +214,7 @@ class Worker:
         prompts to disk, if it keeps them there.
         """
         self._stopping, self._stop_error = True, error
+        self._watchdog.stop()  # a worker that saves is silent
         if save and self._saves:
             await self._child.stop(Stop(SAVE_SECONDS), patience=SAVE_SECONDS + SAVE_GRACE)
         else:

@@ -140,16 +140,22 @@ async def test_a_worker_is_asked_to_save_if_its_prompts_are_kept_on_disk(
         async def stop(self, last: object = None, *, patience: float = 0.0) -> None:
             assert (patience > 0) == (last is not None)
             commands.append(last)
+            clock.skip(1000)  # a worker that saves is silent
             await super().stop()
 
+        def kill(self) -> None:
+            raise AssertionError("a worker that saves was killed")
+
     monkeypatch.setattr(module, "Child", SavingChild)
-    worker = new_worker("a", WorkerContext(120, FakeClock(), dict, logging.getLogger("test")))
+    clock = FakeClock()
+    worker = new_worker("a", WorkerContext(120, clock, dict, logging.getLogger("test")))
     cache = PromptCacheSettings(directory=directory)
     load = Load("gguf", (), LoadParameters(), prompt_cache=cache)
     loading = asyncio.ensure_future(worker.load(load, lambda _value: None))
     await settle()
     worker._on_reply(Loaded(slots=1, num_ctx=128, device="cpu"))
     await loading
+    worker.submit(CompletionRequest("Once"))
     await worker.stop(save=save)
     assert commands == [Stop(module.SAVE_SECONDS) if directory and save else None]
 
