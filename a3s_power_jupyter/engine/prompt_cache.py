@@ -6,6 +6,7 @@ start from it.
 
 from __future__ import annotations
 
+import time
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -55,9 +56,11 @@ class Entry(Generic[S]):
     state : S
         What the engine needs to go on after the last token.
     size : int
-        Bytes of `state`.
+        Bytes of `state` in memory; 0 if it is on disk.
     checkpoints : tuple of Checkpoint
         States after fewer tokens.
+    used : float
+        Unix time of the last use.
     """
 
     tokens: array[int]
@@ -67,6 +70,7 @@ class Entry(Generic[S]):
     state: S
     size: int
     checkpoints: tuple[Checkpoint[S], ...] = field(default=())
+    used: float = field(default_factory=time.time)
 
     @property
     def total_size(self) -> int:
@@ -80,12 +84,15 @@ class PromptCache(Generic[S]):
     ----------
     limit : int
         Bytes of all states together; 0 to keep nothing.
+    saved : iterable of Entry
+        Entries on disk, the least recently used one first.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, saved: Iterable[Entry[S]] = ()) -> None:
         self.limit = limit
         self.size = 0
-        self._entries: dict[Entry[S], None] = {}  # the least recently used one first
+        # The least recently used one first.
+        self._entries: dict[Entry[S], None] = dict.fromkeys(saved)
 
     def __iter__(self) -> Iterator[Entry[S]]:
         """Iterate over the entries, the most recently used one first."""
@@ -113,13 +120,17 @@ class PromptCache(Generic[S]):
 
     def make_room(self, size: int) -> None:
         """Drop entries until `size` bytes can be added."""
-        while self._entries and self.size + size > self.limit:
-            self.remove(next(iter(self._entries)))
+        for entry in list(self._entries):
+            if self.size + size <= self.limit:
+                break
+            if entry.total_size:
+                self.remove(entry)
 
     def touch(self, entry: Entry[S]) -> None:
         """Count an entry as just used, if it has not been dropped."""
         if entry in self._entries:
             self._entries[entry] = self._entries.pop(entry)
+            entry.used = time.time()
 
     def remove(self, entry: Entry[S]) -> None:
         """Drop an entry, if it has not been dropped."""

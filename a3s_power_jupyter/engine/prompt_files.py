@@ -1,18 +1,17 @@
-"""Keep warm prompts on disk while their model is unloaded.
+"""Keep the states of earlier requests on disk while their model is unloaded.
 
 A model's folder, which `store/prompts.py` names, has a folder for each set of load parameters and
-library versions, and that has a file for each prompt::
+library versions, and that has a file for each state::
 
     8 bytes   magic and version
     8 bytes   length of the header, little endian
     32 bytes  SHA-256 of the header
-    header    msgpack of `PromptHeader`
-    state     as the engine gave it
-    32 bytes  SHA-256 of the state
+    header    msgpack of `Header`
+    states    each followed by its SHA-256
 
 The hashes are verified before anything is used, because libraries crash on damaged states. Several
 servers may use the same folders: files appear by renaming, and may be gone at any moment. The
-modification time of a file is the time at which its prompt was last used.
+modification time of a file is the time at which its state was last used.
 """
 
 from __future__ import annotations
@@ -20,29 +19,29 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import shutil
-import stat
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from array import array
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Annotated, Any, BinaryIO
 
 import msgspec
+from msgspec import Meta
 
 from ..contract.errors import PowerError
 from ..contract.regular_file import open_regular
-from ..store.blobs import HEADROOM
 from ..store.directories import make_directory
-from ..store.files import TEMPORARY_PREFIX, create_file, temporary_path
+from ..store.files import create_file, temporary_path
+from .prompt_cache import Checkpoint, Entry, is_prefix, token_array
+from .prompt_space import PromptFile, Space, prompts_in, remove
 
 log = logging.getLogger("a3s_power_jupyter.worker")
 
 MAGIC = b"A3SPRMT1"
-SUFFIX = ".prompt"
 
-#: Files of one folder that are read at a load. Their headers have about 3 bytes for each token.
+#: Files of one folder that are read at a load. Their headers have about 6 bytes for each token.
 MAX_FILES = 256
 
 #: Largest header that is read, in bytes.
@@ -54,255 +53,248 @@ CHUNK = 4 << 20
 _DIGEST = hashlib.sha256().digest_size
 
 
-class PromptHeader(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A prompt and the meaning of its state; see `prompt_cache.Entry`.
+class StateHeader(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A state in a file: the fields of a `Checkpoint` without the state itself."""
+
+    n_tokens: int
+    n_past: int
+    size: Annotated[int, Meta(ge=0)]
+
+
+class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The content of a file: an `Entry`, with its last state and then its checkpoints.
 
     Attributes
     ----------
-    state_bytes : int
-        Length of the state.
+    key : str
+        What the states fit to; see `PromptFiles`.
     """
 
+    key: str
     tokens: list[int]
     positions: list[int]
-    n_past: int
     steady: int
-    state_bytes: int
+    states: Annotated[tuple[StateHeader, ...], Meta(min_length=1)]
 
     @property
     def filename(self) -> str:
-        """The name of the file, which is the same for the same prompt."""
-        prompt = msgspec.structs.replace(self, state_bytes=0)
-        return hashlib.sha256(msgspec.msgpack.encode(prompt)).hexdigest()[:32] + SUFFIX
+        """The name of the file, which is the same for the same tokens."""
+        content = msgspec.msgpack.encode([self.tokens, self.positions])
+        return hashlib.sha256(content).hexdigest()[:32] + ".prompt"
+
+    @property
+    def size(self) -> int:
+        """Bytes after the header."""
+        return sum(state.size + _DIGEST for state in self.states)
 
 
 @dataclass(frozen=True)
-class SavedPrompt:
-    """A prompt in a file, of which only the header has been read."""
+class SavedState:
+    """A state in a file, of which only the header has been read."""
 
     path: Path
-    header: PromptHeader
+    header: Header
+    index: int
 
-    def read_state(self) -> bytes | None:
+    def read(self) -> bytes | None:
         """Return the state; None if the file is gone or damaged. A damaged file is removed."""
+        states = self.header.states
         try:
             with _opened(self.path) as file:
                 if _read_header(file) != self.header:
                     raise _Damaged("it has another header by now")
-                state = file.read(self.header.state_bytes)
+                file.seek(sum(s.size + _DIGEST for s in states[: self.index]), os.SEEK_CUR)
+                state = file.read(states[self.index].size)
                 if hashlib.sha256(state).digest() != file.read(_DIGEST):
-                    raise _Damaged("the checksum of the state is wrong")
+                    raise _Damaged("the checksum of a state is wrong")
             os.utime(self.path)
             return state
         except (PowerError, _Damaged) as error:
-            _drop(self.path, error)
+            remove(self.path, error)
         except (OSError, MemoryError) as error:  # usually, another server has removed it
-            log.info("Could not read the warm prompt %s: %s", self.path, error)
+            log.info("Could not read %s: %s", self.path, error)
         return None
 
-
-@dataclass(frozen=True)
-class WarmPrompt:
-    """A prompt to be saved.
-
-    Attributes
-    ----------
-    header : PromptHeader
-    state : bytes-like
-        Has ``header.state_bytes`` bytes.
-    used : float
-        Unix time of the last use.
-    """
-
-    header: PromptHeader
-    state: bytes | memoryview
-    used: float
-
-
-@dataclass
-class _File:
-    path: Path
-    size: int
-    used: float
+    def refuse(self) -> None:
+        """Remove the file, because the engine cannot use the state."""
+        remove(self.path, "the state does not fit")
 
 
 class _Damaged(Exception):
-    """A file of prompts cannot be used."""
+    """A file cannot be used."""
 
 
 class PromptFiles:
-    """The warm prompts of a model on disk.
+    """The states of one model on disk.
 
-    No method raises an error of the disk: the prompts are then read again by the model.
+    No method raises an error of the disk, because the states can be computed again.
 
     Parameters
     ----------
     directory : Path
         Folder of the model's files, in the folder of all models.
-    key : str
-        Name of the folder in `directory`. States with different keys do not fit each other.
     limit : int
-        Bytes that the prompts of all models may have together.
+        Bytes that the files of all models may have together.
+    fits : sequence
+        What the states fit to, besides the model's files. It must have a representation in JSON.
     """
 
-    def __init__(self, directory: Path, key: str, limit: int) -> None:
+    def __init__(self, directory: Path, limit: int, fits: Sequence[object]) -> None:
+        content = msgspec.json.encode([MAGIC.decode(), directory.name, *fits])
+        self._key = hashlib.sha256(content).hexdigest()
         self._root = directory.parent
-        self._folder = directory / key
+        self._folder = directory / self._key[:32]
         self._limit = limit
+        self._loaded: dict[Path, array[int]] = {}
 
-    def load(self) -> list[SavedPrompt]:
-        """Return the prompts on disk, the last used first. Damaged files are removed."""
-        found = sorted(_files_in(self._folder), key=lambda file: file.used, reverse=True)
-        prompts = []
-        for file in found[:MAX_FILES]:
+    def load(self) -> list[Entry[Any]]:
+        """Return the entries on disk, the least recently used first, and remove damaged files.
+
+        Their states are a `SavedState`, and have no size.
+        """
+        found = sorted(prompts_in(self._folder), key=lambda file: file.used)
+        entries = []
+        for file in found[-MAX_FILES:]:
             try:
-                with _opened(file.path) as opened:
-                    prompts.append(SavedPrompt(file.path, _read_header(opened)))
+                entry = self._read(file)
             except (PowerError, _Damaged) as error:
-                _drop(file.path, error)
+                remove(file.path, error)
             except OSError as error:  # usually, another server has removed it
-                log.info("Could not read the warm prompt %s: %s", file.path, error)
-        return prompts
+                log.info("Could not read %s: %s", file.path, error)
+            else:
+                self._loaded[file.path] = entry.tokens
+                entries.append(entry)
+        return entries
 
-    def save(self, prompts: Iterable[WarmPrompt], deadline: float) -> int:
-        """Write prompts, the most valuable ones first, and return the number of new files.
+    def save(self, entries: Iterable[Entry[Any]], deadline: float) -> int:
+        """Write the entries that are not on disk, and return the number of new files.
 
-        A file that exists is not written again. Those of all models that were not used for the
-        longest time are removed where the limit demands it.
+        They replace those that they continue. Beyond the limit, the least recently used files of
+        all models are removed.
 
         Parameters
         ----------
+        entries : iterable of Entry
+            Their states are bytes, or arrays of bytes, or a `SavedState`. The most recently used
+            ones are written first.
         deadline : float
             Monotonic time at which writing stops. A file that is not complete by then is removed.
         """
         written = 0
         try:
-            make_directory(self._folder)
-            space = _Space(self._root, self._limit)
-            for prompt in prompts:
-                written += self._write(prompt, space, deadline)
+            space: Space | None = None
+            for entry in entries:
+                if isinstance(entry.state, SavedState):
+                    continue
+                if space is None:
+                    make_directory(self._folder)
+                    space = Space(self._root, self._limit)
+                written += self._write(entry, space, deadline)
+        except TimeoutError:
+            log.info("There was no time to write all warm prompts")
         except OSError as error:
             log.warning("Could not write warm prompts to %s: %s", self._folder, error)
         return written
 
-    def remove(self, prompts: Iterable[SavedPrompt]) -> None:
-        """Remove files of prompts that nobody needs any more."""
-        for prompt in prompts:
-            with suppress(OSError):
-                prompt.path.unlink()
+    def _read(self, file: PromptFile) -> Entry[Any]:
+        with _opened(file.path) as opened:
+            header = _read_header(opened)
+        if header.key != self._key:
+            raise _Damaged("it belongs to another model")
+        return _entry(file.path, header, file.used)
 
-    def _write(self, prompt: WarmPrompt, space: _Space, deadline: float) -> bool:
-        """Write a prompt, unless its file exists or there is no room for it."""
-        path = self._folder / prompt.header.filename
+    def _write(self, entry: Entry[Any], space: Space, deadline: float) -> bool:
+        """Write an entry, unless it has a file or there is no room for it."""
+        states = _states(entry)
+        header = _header(self._key, entry, states)
+        path = self._folder / header.filename
+        self._remove_prefixes(entry, space, path)
         with suppress(FileNotFoundError):
-            os.utime(path, (prompt.used, prompt.used))
+            os.utime(path, (entry.used, entry.used))
             return False
-        header = msgspec.msgpack.encode(prompt.header)
-        size = len(MAGIC) + 8 + 2 * _DIGEST + len(header) + prompt.header.state_bytes
-        if len(header) > MAX_HEADER or not space.make(size, prompt.used):
+        encoded = msgspec.msgpack.encode(header)
+        start = MAGIC + len(encoded).to_bytes(8, "little") + hashlib.sha256(encoded).digest()
+        size = len(start) + len(encoded) + header.size
+        if len(encoded) > MAX_HEADER or not space.make(size, entry.used):
             return False
         _check_time(deadline)
         temporary = temporary_path(self._folder)
         try:
             with os.fdopen(create_file(temporary), "wb", buffering=0) as file:
-                length = len(header).to_bytes(8, "little")
-                _write_all(file, MAGIC + length + hashlib.sha256(header).digest() + header)
-                _write_state(file, memoryview(prompt.state).cast("B"), deadline)
-            os.utime(temporary, (prompt.used, prompt.used))
+                _write_all(file, memoryview(start + encoded))
+                for state in states:
+                    _write_state(file, memoryview(state.state).cast("B"), deadline)
+            os.utime(temporary, (entry.used, entry.used))
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
-        space.add(path, size, prompt.used)
+        space.add(path, size, entry.used)
         return True
 
-
-class _Space:
-    """The space on disk for the prompts of all models.
-
-    Parameters
-    ----------
-    root : Path
-        Folder of all models.
-    limit : int
-        Bytes that all files may have together.
-    """
-
-    def __init__(self, root: Path, limit: int) -> None:
-        self._root = root
-        self._limit = limit
-        self._files = sorted(_all_files(root), key=lambda file: file.used, reverse=True)
-        self._total = sum(file.size for file in self._files)
-
-    def make(self, size: int, used: float) -> bool:
-        """Remove files that were last used before `used` until there is room for `size` bytes.
-
-        Return whether there is. If there cannot be, nothing is removed.
-        """
-        older = sum(file.size for file in self._files if file.used < used)
-        if self._total - older + size > self._limit:
-            return False
-        if shutil.disk_usage(self._root).free - size < HEADROOM:
-            return False
-        while self._total + size > self._limit:
-            self._remove(self._files.pop())
-        return True
-
-    def add(self, path: Path, size: int, used: float) -> None:
-        """Count a new file."""
-        self._total += size
-        self._files.append(_File(path, size, used))
-        self._files.sort(key=lambda file: file.used, reverse=True)
-
-    def _remove(self, file: _File) -> None:
-        file.path.unlink(missing_ok=True)
-        self._total -= file.size
+    def _remove_prefixes(self, entry: Entry[Any], space: Space, path: Path) -> None:
+        """Remove the files that an entry continues, as `PromptCache.add` drops the entries."""
+        for other, tokens in list(self._loaded.items()):
+            if other != path and is_prefix(tokens, entry.tokens):
+                space.remove(other)
+                del self._loaded[other]
 
 
-def _all_files(root: Path) -> Iterator[_File]:
-    for model in _subfolders(root):
-        for folder in _subfolders(model):
-            yield from _files_in(folder, temporary=True)
+def _states(entry: Entry[Any]) -> list[Checkpoint[Any]]:
+    """Return the states of an entry that can be written; checkpoints may be in an older file."""
+    last = Checkpoint(len(entry.tokens), entry.n_past, entry.state, entry.size)
+    states = [last]
+    for checkpoint in entry.checkpoints:
+        state = checkpoint.state
+        if isinstance(state, SavedState):
+            state = state.read()
+        if state is not None:
+            n_tokens, n_past = checkpoint.n_tokens, checkpoint.n_past
+            states.append(Checkpoint(n_tokens, n_past, state, len(state)))
+    return states
 
 
-def _subfolders(folder: Path) -> list[Path]:
-    with suppress(FileNotFoundError), os.scandir(folder) as entries:
-        return [Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False)]
-    return []
+def _header(key: str, entry: Entry[Any], states: Iterable[Checkpoint[Any]]) -> Header:
+    return Header(
+        key,
+        list(entry.tokens),
+        list(entry.positions),
+        entry.steady,
+        tuple(StateHeader(state.n_tokens, state.n_past, state.size) for state in states),
+    )
 
 
-def _files_in(folder: Path, *, temporary: bool = False) -> Iterator[_File]:
-    """Yield the files of prompts in a folder, and remove what only has the name of one.
-
-    Parameters
-    ----------
-    temporary : bool
-        Whether to yield files that are being written as well.
-    """
+def _entry(path: Path, header: Header, used: float) -> Entry[Any]:
+    last, *checkpoints = [
+        Checkpoint(state.n_tokens, state.n_past, SavedState(path, header, index), 0)
+        for index, state in enumerate(header.states)
+    ]
     try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    except OSError:  # usually, it does not exist
-        return
-    for entry in entries:
-        is_temporary = entry.name.startswith(TEMPORARY_PREFIX)
-        if not (entry.name.endswith(SUFFIX) or (temporary and is_temporary)):
-            continue
-        with suppress(OSError):  # it is gone
-            status = entry.stat(follow_symlinks=False)
-            if stat.S_ISREG(status.st_mode):
-                yield _File(Path(entry.path), status.st_size, status.st_mtime)
-            elif not stat.S_ISDIR(status.st_mode):
-                _drop(Path(entry.path), "it is not a regular file")
+        tokens, positions = token_array(header.tokens), array("i", header.positions)
+    except OverflowError as error:
+        raise _Damaged(str(error)) from None
+    if not len(tokens) == len(positions) == last.n_tokens:
+        raise _Damaged("its header contradicts itself")
+    return Entry(
+        tokens=tokens,
+        positions=positions,
+        n_past=last.n_past,
+        steady=header.steady,
+        state=last.state,
+        size=0,
+        checkpoints=tuple(checkpoints),
+        used=used,
+    )
 
 
 def _opened(path: Path) -> BinaryIO:
-    """Open a file of a prompt, but neither a pipe nor a link."""
+    """Open a file, but neither a pipe nor a link."""
     if path.is_symlink():
         raise _Damaged("it is a link")
     return os.fdopen(open_regular(path), "rb")
 
 
-def _read_header(file: BinaryIO) -> PromptHeader:
-    """Return the header of an open file, which is then at the start of its state.
+def _read_header(file: BinaryIO) -> Header:
+    """Return the header of an open file, which is then at its first state.
 
     Raises
     ------
@@ -319,10 +311,10 @@ def _read_header(file: BinaryIO) -> PromptHeader:
     if hashlib.sha256(encoded).digest() != start[len(MAGIC) + 8 :]:
         raise _Damaged("the checksum of the header is wrong")
     try:
-        header = msgspec.msgpack.decode(encoded, type=PromptHeader)
+        header = msgspec.msgpack.decode(encoded, type=Header)
     except msgspec.DecodeError as error:
         raise _Damaged(str(error)) from None
-    if os.fstat(file.fileno()).st_size != file.tell() + header.state_bytes + _DIGEST:
+    if os.fstat(file.fileno()).st_size != file.tell() + header.size:
         raise _Damaged("it is incomplete")
     return header
 
@@ -334,26 +326,14 @@ def _write_state(file: BinaryIO, state: memoryview, deadline: float) -> None:
         chunk = state[start : start + CHUNK]
         digest.update(chunk)
         _write_all(file, chunk)
-    _write_all(file, digest.digest())
+    _write_all(file, memoryview(digest.digest()))
 
 
 def _check_time(deadline: float) -> None:
     if time.monotonic() >= deadline:
-        raise TimeoutError("there was no time to write them all")
+        raise TimeoutError
 
 
-def _write_all(file: BinaryIO, data: bytes | memoryview) -> None:
-    left = memoryview(data)
-    while left:
-        left = left[file.write(left) :]
-
-
-def _drop(path: Path, reason: object) -> None:
-    log.warning("Removed the warm prompt %s: %s", path, reason)
-    with suppress(OSError):
-        path.unlink()
-
-
-def prompt_key(parts: Sequence[object]) -> str:
-    """Return the name of the folder for states that depend on `parts`."""
-    return hashlib.sha256(msgspec.json.encode(list(parts))).hexdigest()[:32]
+def _write_all(file: BinaryIO, data: memoryview) -> None:
+    while data:
+        data = data[file.write(data) :]

@@ -11,13 +11,11 @@ import pytest
 
 from a3s_power_jupyter.contract.parameters import LoadParameters
 from a3s_power_jupyter.contract.types import CompletionRequest, Sampling
-from a3s_power_jupyter.convert.converter import convert
 from a3s_power_jupyter.engine.llamacpp import LlamaCppEngine
 from a3s_power_jupyter.engine.llamacpp.memory import Memory
 from a3s_power_jupyter.engine.protocol import Load, PromptCacheSettings
 from support import tiny_gguf
 from support.engine_runs import finished, run, text_of
-from support.tiny_models import make, spm_bpe
 
 MIB = 2**20
 
@@ -224,22 +222,7 @@ def test_a_short_prompt_does_not_wait_for_a_long_one(engine: LlamaCppEngine) -> 
 # ---------------------------------------------------------------- states that cannot be cut
 
 
-def gemma3(path: Path) -> Path:
-    """Write a Gemma 3 with sliding windows of 16 tokens, much shorter than the prompts."""
-    rope = {
-        "full_attention": {"rope_type": "default", "rope_theta": 10000.0},
-        "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0},
-    }
-    settings = {"head_dim": 32, "query_pre_attn_scalar": 32, "sliding_window": 16}
-    directory = make(
-        path.parent / "gemma3", "Gemma3TextConfig", spm_bpe(prefix=False), **settings,
-        num_hidden_layers=7, rope_parameters=rope, max_position_embeddings=1024,
-    )  # fmt: skip
-    convert(directory, path, lambda _value: None)
-    return path
-
-
-@pytest.fixture(scope="module", params=[tiny_gguf.mamba, tiny_gguf.falcon_h1, gemma3])
+@pytest.fixture(scope="module", params=[tiny_gguf.mamba, tiny_gguf.falcon_h1, tiny_gguf.gemma3])
 def stateful(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     write: Callable[[Path], Path] = request.param
     return write(tmp_path_factory.mktemp("stateful") / "model.gguf")

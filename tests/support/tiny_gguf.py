@@ -1,4 +1,4 @@
-"""Create tiny random GGUF models: with a table of positions, and with a recurrent state."""
+"""Create tiny random GGUF models, with position tables, recurrent states or sliding windows."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from pathlib import Path
 import gguf
 import numpy as np
 from tokenizers.pre_tokenizers import ByteLevel
+
+from a3s_power_jupyter.convert.converter import convert
+
+from .tiny_models import make, spm_bpe
 
 SIZE, LAYERS, HEADS, FEED_FORWARD = 32, 2, 4, 48
 #: Words of BERT's vocabulary.
@@ -198,3 +202,18 @@ def falcon_h1(path: Path) -> Path:
             add.weight(f"{block}.{name}", FEED_FORWARD, SIZE)
         add.weight(f"{block}.ffn_down", SIZE, FEED_FORWARD)
     return _write(writer, path)
+
+
+def gemma3(path: Path) -> Path:
+    """Write a Gemma 3 with sliding windows of 16 tokens, much shorter than the prompts."""
+    rope = {
+        "full_attention": {"rope_type": "default", "rope_theta": 10000.0},
+        "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0},
+    }
+    settings = {"head_dim": 32, "query_pre_attn_scalar": 32, "sliding_window": 16}
+    directory = make(
+        path.parent / "gemma3", "Gemma3TextConfig", spm_bpe(prefix=False), **settings,
+        num_hidden_layers=7, rope_parameters=rope, max_position_embeddings=1024,
+    )  # fmt: skip
+    convert(directory, path, lambda _value: None)
+    return path

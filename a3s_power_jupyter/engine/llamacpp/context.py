@@ -9,10 +9,14 @@ import llama_cpp as lc
 import numpy as np
 import numpy.typing as npt
 
+from ..prompt_files import SavedState
 from .backend import compute_error
 
-#: A saved state: bytes in llama.cpp's own format.
-State = npt.NDArray[np.uint8]
+#: A saved state in memory: bytes in llama.cpp's own format.
+Copy = npt.NDArray[np.uint8]
+
+#: A saved state in memory or on disk.
+State = Copy | SavedState
 
 #: Only the part of a state that cannot be cut: recurrent states and sliding windows.
 PARTIAL = lc.LLAMA_STATE_SEQ_FLAGS_PARTIAL_ONLY
@@ -69,7 +73,7 @@ class Context:
         """
         lc.llama_memory_clear(self._memory, erase)
 
-    def save(self, seq_id: int, flags: int = 0) -> State:
+    def save(self, seq_id: int, flags: int = 0) -> Copy:
         """Return a copy of a sequence's state, or of a part of it."""
         size = lc.llama_state_seq_get_size_ext(self.pointer, seq_id, flags)
         state = np.empty(size, np.uint8)
@@ -82,10 +86,21 @@ class Context:
 
     def restore(self, seq_id: int, state: State, flags: int = 0) -> bool:
         """Replace a sequence's state, or a part of it; return False if that is not possible."""
+        if not isinstance(state, SavedState):
+            return self._restore(seq_id, state, flags)
+        content = state.read()
+        if content is None:
+            return False
+        restored = self._restore(seq_id, np.frombuffer(content, np.uint8), flags)
+        if not restored:
+            state.refuse()
+        return restored
+
+    def _restore(self, seq_id: int, state: Copy, flags: int) -> bool:
         size = len(state)
         read = lc.llama_state_seq_set_data_ext(self.pointer, _pointer(state), size, seq_id, flags)
         return bool(read == size)
 
 
-def _pointer(state: State) -> Any:
+def _pointer(state: Copy) -> Any:
     return state.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))

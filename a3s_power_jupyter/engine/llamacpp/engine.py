@@ -18,13 +18,14 @@ from ..protocol import Load, Loaded, Stats
 from ..rendering.renderer import renderer
 from ..template import ChatTemplate, as_parts, as_text, require_template
 from .backend import free_gpu_bytes, install_log, list_devices
-from .context import Context
+from .context import Context, State
 from .decoder import Aborted, Decoder
 from .embedder import Embedder, EmbeddingJob
 from .memory import Memory
 from .model import LlamaModel
 from .prompt import Prompt
 from .sampler import Sampler
+from .saved import prompt_files
 from .text import TextGenerator
 
 if TYPE_CHECKING:
@@ -123,6 +124,10 @@ class LlamaCppEngine(Engine[TextJob | EmbeddingJob]):
         if self._text is not None:
             self._text.reset()
 
+    def save(self, deadline: float) -> None:
+        if self._text is not None:
+            self._text.save(deadline)
+
     def stats(self) -> Stats | None:
         return None if self._text is None else self._text.stats()
 
@@ -210,6 +215,8 @@ def _new_generator(load: Load, model: LlamaModel, projector: Projector | None) -
     on_cpu = model.device == "cpu"
     chunk = min(n_batch, CPU_CHUNK) if on_cpu else n_batch
     limit = 0 if load.prompt_cache is None else load.prompt_cache.memory_bytes
-    memory = Memory(context, n_slots=fields["n_seq_max"], chunk=chunk, cache=PromptCache(limit))
+    files = prompt_files(load, model, {**fields, "chunk": chunk})
+    cache = PromptCache[State](limit, () if files is None else files.load())
+    memory = Memory(context, n_slots=fields["n_seq_max"], chunk=chunk, cache=cache, files=files)
     decoder = Decoder(pointer, gpu=model.gpu_layers != 0)
     return TextGenerator(memory, decoder, model.vocab, projector, n_batch=n_batch, on_cpu=on_cpu)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from msgspec import UNSET
 
 from ..prompt_cache import Checkpoint, Entry, PromptCache, common_prefix
+from ..prompt_files import PromptFiles
 from ..protocol import Stats
 from .cells import Cells
 from .context import PARTIAL, UNLIMITED, Context, State
@@ -47,16 +48,25 @@ class Memory:
     chunk : int
         Tokens between the boundaries from which requests with a seed may start.
     cache : PromptCache
-        States in host memory.
+        States in host memory and on disk.
+    files : PromptFiles or None
+        Where the states are written when the model is unloaded.
     """
 
     def __init__(
-        self, context: Context, *, n_slots: int, chunk: int, cache: PromptCache[State]
+        self,
+        context: Context,
+        *,
+        n_slots: int,
+        chunk: int,
+        cache: PromptCache[State],
+        files: PromptFiles | None = None,
     ) -> None:
         self.context = context
         self.n_slots = n_slots
         self.chunk = chunk
         self.cache = cache
+        self._files = files
         self._cells = Cells()
         self._free_ids = list(reversed(range(n_slots)))
         self._idle: Held | None = None  # of the last request, if nothing else ran when it ended
@@ -208,7 +218,7 @@ class Memory:
         self._cells.grow(sequence.cells, count)
         if sequence.n_computed == self.checkpoint_index(sequence):
             state = self.context.save(sequence.seq_id, PARTIAL)
-            checkpoint = Checkpoint(sequence.n_computed, sequence.n_past, state, len(state))
+            checkpoint = Checkpoint[State](sequence.n_computed, sequence.n_past, state, len(state))
             sequence.checkpoints = [checkpoint]
 
     def checkpoint_index(self, sequence: Sequence) -> int | None:
@@ -253,6 +263,12 @@ class Memory:
         idle, self._idle = self._idle, None
         if idle is not None:
             self.move_to_host(idle)
+
+    def save_files(self, deadline: float) -> None:
+        """Write the states to disk until `deadline`, if they are kept there."""
+        if self._files is not None:
+            self.keep_idle()
+            self._files.save(self.cache, deadline)
 
     def clear(self) -> None:
         """Drop all states that no running request uses."""

@@ -81,6 +81,15 @@ class TextGenerator:
     def reset(self) -> None:
         self._pool.reset()
 
+    def save(self, deadline: float) -> None:
+        """Drop all requests, and write their states and those of earlier ones to disk."""
+        for sequence in self._pool.requests:
+            if sequence.is_suspect:
+                self._pool.drop(sequence)
+            else:
+                self._pool.end(sequence)
+        self.memory.save_files(deadline)
+
     def stats(self) -> Stats:
         return self.memory.stats()
 

@@ -1,4 +1,4 @@
-"""Files of warm prompts: written and read, damaged, limited, and shared by two servers."""
+"""Files of states: written and read, damaged, and shared by two servers."""
 
 from __future__ import annotations
 
@@ -8,21 +8,16 @@ import stat
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import msgspec
+import numpy as np
 import pytest
 
 from a3s_power_jupyter.engine import prompt_files as module
-from a3s_power_jupyter.engine.prompt_files import PromptFiles, PromptHeader, WarmPrompt
-
-STATE = os.urandom(5000)
-
-
-def header(*tokens: int, size: int = len(STATE)) -> PromptHeader:
-    return PromptHeader([*tokens], [*range(len(tokens))], len(tokens), 0, size)
-
-
-def prompt(*tokens: int, state: bytes = STATE, used: float = 1000.0) -> WarmPrompt:
-    return WarmPrompt(header(*tokens, size=len(state)), state, used)
+from a3s_power_jupyter.engine.prompt_cache import Checkpoint, Entry, PromptCache
+from a3s_power_jupyter.engine.prompt_files import SavedState
+from support.prompts import STATE, entry, files_in, only_file, tokens_in, write
 
 
 @pytest.fixture
@@ -30,62 +25,107 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "prompts" / "model"
 
 
-def files_in(folder: Path, key: str = "key", limit: int = 1 << 30) -> PromptFiles:
-    return PromptFiles(folder, key, limit)
+@pytest.fixture
+def size(tmp_path: Path) -> int:
+    """Return the size of a file in bytes."""
+    measured = tmp_path / "measure" / "model"
+    write(measured, entry(1))
+    return only_file(measured).stat().st_size
 
 
-def write(folder: Path, *prompts: WarmPrompt, limit: int = 1 << 30, key: str = "key") -> int:
-    return files_in(folder, key, limit).save(prompts, math.inf)
+def states_of(saved: Entry[SavedState]) -> list[bytes | None]:
+    return [saved.state.read(), *(checkpoint.state.read() for checkpoint in saved.checkpoints)]
 
 
-def tokens_in(folder: Path, key: str = "key") -> list[list[int]]:
-    return [saved.header.tokens for saved in files_in(folder, key).load()]
+def test_entries_are_read_as_they_were_written(folder: Path) -> None:
+    written = entry(1, 2, -(2**62), steady=2, used=5.0)
+    written.checkpoints = (Checkpoint(1, 4, b"", 0), Checkpoint(2, 7, b"ab", 2))
+    assert write(folder, written, entry(3, state=b"")) == 2
+    [saved, other] = files_in(folder).load()
+    assert (saved.tokens, saved.positions) == (written.tokens, written.positions)
+    assert (saved.n_past, saved.steady, saved.used) == (3, 2, 5.0)
+    assert [(c.n_tokens, c.n_past) for c in saved.checkpoints] == [(1, 4), (2, 7)]
+    assert states_of(saved) == [STATE, b"", b"ab"]
+    assert saved.total_size == other.total_size == 0
+    assert states_of(other) == [b""]
 
 
-def only_file(folder: Path) -> Path:
-    [path] = [*(folder / "key").iterdir()]
-    return path
+def test_arrays_are_written_as_bytes(folder: Path) -> None:
+    write(folder, entry(1, state=np.arange(5000, dtype=np.uint8)))
+    [saved] = files_in(folder).load()
+    assert states_of(saved) == [bytes(n % 256 for n in range(5000))]
 
 
-def test_prompts_are_read_as_they_were_written(folder: Path) -> None:
-    assert write(folder, prompt(1, 2, -(2**62)), prompt(3, state=b"")) == 2
-    saved = {tuple(p.header.tokens): p for p in files_in(folder).load()}
-    assert saved[1, 2, -(2**62)].header == header(1, 2, -(2**62))
-    assert saved[1, 2, -(2**62)].read_state() == STATE
-    assert saved[3,].read_state() == b""
+def test_the_last_used_entry_is_last(folder: Path) -> None:
+    write(folder, entry(1, used=10), entry(2, used=30), entry(3, used=20))
+    assert tokens_in(folder) == [[1], [3], [2]]
+    assert files_in(folder).load()[0].state.read() == STATE
+    assert tokens_in(folder) == [[3], [2], [1]]
 
 
-def test_the_last_used_prompt_is_first(folder: Path) -> None:
-    write(folder, prompt(1, used=10), prompt(2, used=30), prompt(3, used=20))
-    assert tokens_in(folder) == [[2], [3], [1]]
-    saved = files_in(folder).load()[-1]
-    assert saved.read_state() is not None
-    assert tokens_in(folder) == [[1], [2], [3]]
+def test_entries_that_do_not_fit_are_not_read(folder: Path) -> None:
+    write(folder, entry(1))
+    assert tokens_in(folder, fits="other") == []
+    assert tokens_in(folder.parent / "other") == []
 
 
-def test_states_of_another_key_are_not_read(folder: Path) -> None:
-    write(folder, prompt(1))
-    assert tokens_in(folder, "other") == []
+def test_a_file_of_another_model_is_removed(folder: Path) -> None:
+    other = folder.parent / "other"
+    write(folder, entry(1))
+    write(other, entry(2))
+    only_file(folder).replace(only_file(other).with_name("moved.prompt"))
+    assert tokens_in(other) == [[2]]
+    assert only_file(other).exists()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no modes")
-def test_only_the_owner_can_read_prompts(folder: Path) -> None:
+def test_only_the_owner_can_read_files(folder: Path) -> None:
     old = os.umask(0)
     try:
-        write(folder, prompt(1))
+        write(folder, entry(1))
     finally:
         os.umask(old)
-    modes = [stat.S_IMODE(p.stat().st_mode) for p in (folder.parent, folder, folder / "key")]
-    assert modes == [0o700] * 3
-    assert stat.S_IMODE(only_file(folder).stat().st_mode) == 0o600
+    path = only_file(folder)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert {stat.S_IMODE(parent.stat().st_mode) for parent in path.parents[:3]} == {0o700}
 
 
-def test_a_prompt_is_written_once(folder: Path) -> None:
-    assert write(folder, prompt(1, used=10)) == 1
+def test_an_entry_is_written_once(folder: Path) -> None:
+    assert write(folder, entry(1, used=10)) == 1
     before = only_file(folder).stat()
-    assert write(folder, prompt(1, used=20)) == 0
+    assert write(folder, entry(1, used=20)) == 0
     after = only_file(folder).stat()
     assert (after.st_ino, after.st_mtime) == (before.st_ino, 20)
+
+
+def test_an_entry_replaces_the_one_that_it_continues(folder: Path) -> None:
+    write(folder, entry(1, 2), entry(1, 3))
+    files = files_in(folder)
+    cache = PromptCache[Any](10**6, files.load())
+    cache.add(entry(1, 2, 4))
+    assert files.save(cache, math.inf) == 1
+    assert sorted(tokens_in(folder)) == [[1, 2, 4], [1, 3]]
+
+
+def test_checkpoints_are_copied_from_the_file_of_an_earlier_entry(folder: Path) -> None:
+    first = entry(1, 2)
+    first.checkpoints = (Checkpoint(1, 1, b"one", 3),)
+    write(folder, first)
+    files = files_in(folder)
+    [saved] = files.load()
+    next_turn = entry(1, 2, 3)
+    next_turn.checkpoints = saved.checkpoints
+    assert files.save([next_turn], math.inf) == 1
+    [saved] = files_in(folder).load()
+    assert states_of(saved) == [STATE, b"one"]
+
+
+def test_entries_on_disk_take_no_memory(folder: Path) -> None:
+    write(folder, entry(1), entry(2))
+    cache = PromptCache[Any](2 * len(STATE), files_in(folder).load())
+    for token in (3, 4, 5):
+        assert cache.add(entry(token))
+    assert [list(e.tokens) for e in cache] == [[5], [4], [2], [1]]
 
 
 # ---------------------------------------------------------------- damaged files
@@ -122,33 +162,50 @@ def flip(position: int) -> Callable[[bytes], bytes]:
 def test_a_file_with_a_damaged_header_is_removed(
     folder: Path, damage: Callable[[bytes], bytes]
 ) -> None:
-    write(folder, prompt(1), prompt(2))
-    path = folder / "key" / header(1).filename
-    path.write_bytes(damage(path.read_bytes()))
+    write(folder, entry(2))
+    good = only_file(folder)
+    bad = good.with_name("bad.prompt")
+    bad.write_bytes(damage(good.read_bytes()))
     assert tokens_in(folder) == [[2]]
-    assert not path.exists()
+    assert only_file(folder) == good
 
 
 @pytest.mark.parametrize("position", [-33, -1, -2000])
 def test_a_file_with_a_damaged_state_is_removed_when_it_is_read(
     folder: Path, position: int
 ) -> None:
-    write(folder, prompt(1))
+    write(folder, entry(1))
+    [saved] = files_in(folder).load()
     path = only_file(folder)
     path.write_bytes(flip(position)(path.read_bytes()))
-    [saved] = files_in(folder).load()
-    assert saved.read_state() is None
+    assert saved.state.read() is None
     assert not path.exists()
 
 
-def test_a_header_of_another_shape_is_removed(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"tokens": [1]},
+        {"positions": [0, 2**40]},
+        {"tokens": [1, 2**63]},
+        {"states": []},
+        {"states": [{"n_tokens": 2, "n_past": 2, "size": -5000}]},
+        {"kind": "new"},
+    ],
+    ids=str,
+)
+def test_a_header_that_makes_no_sense_is_removed(
+    folder: Path, changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class NewHeader(PromptHeader, frozen=True):
-        kind: int = 3
+    real = msgspec.msgpack.encode
 
-    new = NewHeader([1], [0], 1, 0, len(STATE))
-    write(folder, WarmPrompt(new, STATE, 1.0))
+    def encode(value: object) -> bytes:
+        if isinstance(value, module.Header):
+            value = msgspec.to_builtins(value) | changes
+        return real(value)
+
+    monkeypatch.setattr(msgspec.msgpack, "encode", encode)
+    write(folder, entry(1, 2))
     path = only_file(folder)
     assert files_in(folder).load() == []
     assert not path.exists()
@@ -156,71 +213,68 @@ def test_a_header_of_another_shape_is_removed(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs links and pipes")
 def test_links_and_pipes_are_removed_and_not_opened(folder: Path, tmp_path: Path) -> None:
-    write(folder, prompt(1))
+    write(folder, entry(1))
+    path = only_file(folder)
     target = tmp_path / "mine"
-    target.write_bytes(only_file(folder).read_bytes())
-    (folder / "key" / "link.prompt").symlink_to(target)
-    os.mkfifo(folder / "key" / "pipe.prompt")
-    (folder / "key" / "folder.prompt").mkdir()
-    (folder / "key" / "notes.txt").write_text("mine")
+    target.write_bytes(path.read_bytes())
+    path.with_name("link.prompt").symlink_to(target)
+    os.mkfifo(path.with_name("pipe.prompt"))
+    path.with_name("folder.prompt").mkdir()
+    path.with_name("notes.txt").write_text("mine")
     assert tokens_in(folder) == [[1]]
     assert target.exists()
-    names = {path.name for path in (folder / "key").iterdir()}
-    assert names == {header(1).filename, "folder.prompt", "notes.txt"}
+    assert {p.name for p in path.parent.iterdir()} == {path.name, "folder.prompt", "notes.txt"}
 
 
-def test_only_the_headers_of_a_limited_number_of_files_are_read(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_the_last_used_files_are_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_FILES", 2)
-    write(folder, *(prompt(n, used=n) for n in range(5)))
-    assert tokens_in(folder) == [[4], [3]]
+    write(folder, *(entry(n, used=n) for n in range(5)))
+    assert tokens_in(folder) == [[3], [4]]
+
+
+def test_a_state_that_the_engine_refuses_is_removed(folder: Path) -> None:
+    write(folder, entry(1))
+    [saved] = files_in(folder).load()
+    saved.state.refuse()
+    assert tokens_in(folder) == []
 
 
 # ---------------------------------------------------------------- limits
 
 
-def size_of_one(folder: Path) -> int:
-    write(folder.parent.parent / "measure" / "model", prompt(1))
-    return only_file(folder.parent.parent / "measure" / "model").stat().st_size
-
-
-def test_the_prompts_of_all_models_share_the_limit(folder: Path) -> None:
-    size = size_of_one(folder)
+def test_the_states_of_all_models_share_the_limit(folder: Path, size: int) -> None:
     other = folder.parent / "other"
-    write(other, prompt(1, used=10), prompt(2, used=40))
-    write(folder, prompt(3, used=30), prompt(4, used=20), limit=3 * size)
-    assert (tokens_in(other), tokens_in(folder)) == ([[2]], [[3], [4]])
+    write(other, entry(1, used=10), entry(2, used=40))
+    write(folder, entry(3, used=30), entry(4, used=20), limit=3 * size)
+    assert (tokens_in(other), tokens_in(folder)) == ([[2]], [[4], [3]])
 
 
-def test_a_prompt_does_not_displace_those_used_later(folder: Path) -> None:
-    size = size_of_one(folder)
-    write(folder, prompt(1, used=10), prompt(2, used=20))
-    assert write(folder, prompt(3, used=15), limit=2 * size) == 1
-    assert write(folder, prompt(4, used=5), limit=2 * size) == 0
-    assert tokens_in(folder) == [[2], [3]]
+def test_an_entry_does_not_displace_those_used_later(folder: Path, size: int) -> None:
+    write(folder, entry(1, used=10), entry(2, used=20))
+    assert write(folder, entry(3, used=15), limit=2 * size) == 1
+    assert write(folder, entry(4, used=5), limit=2 * size) == 0
+    assert tokens_in(folder) == [[3], [2]]
 
 
-def test_a_prompt_above_the_limit_removes_nothing(folder: Path) -> None:
-    write(folder, prompt(1, used=10))
-    assert write(folder, prompt(2, used=20), limit=len(STATE)) == 0
+def test_an_entry_above_the_limit_removes_nothing(folder: Path) -> None:
+    write(folder, entry(1, used=10))
+    assert write(folder, entry(2, used=20), limit=len(STATE)) == 0
     assert tokens_in(folder) == [[1]]
 
 
-def test_unfinished_files_count_until_they_are_removed(folder: Path) -> None:
-    size = size_of_one(folder)
-    write(folder, prompt(1, used=10))
-    unfinished = folder / "key" / "tmp-1"
+def test_unfinished_files_count_until_they_are_removed(folder: Path, size: int) -> None:
+    write(folder, entry(1, used=10))
+    unfinished = only_file(folder).with_name("tmp-1")
     unfinished.write_bytes(b"x" * size)
     os.utime(unfinished, (5, 5))
-    write(folder, prompt(2, used=20), limit=2 * size)
-    assert tokens_in(folder) == [[2], [1]]
+    write(folder, entry(2, used=20), limit=2 * size)
+    assert tokens_in(folder) == [[1], [2]]
     assert not unfinished.exists()
 
 
 def test_nothing_is_written_to_a_full_disk(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "HEADROOM", 1 << 60)
-    assert write(folder, prompt(1)) == 0
+    monkeypatch.setattr("a3s_power_jupyter.engine.prompt_space.HEADROOM", 1 << 60)
+    assert write(folder, entry(1)) == 0
 
 
 def test_writing_stops_at_the_deadline(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -237,15 +291,15 @@ def test_writing_stops_at_the_deadline(folder: Path, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(module, "CHUNK", 1000)
     monkeypatch.setattr(module, "time", Clock)
-    assert files_in(folder).save([prompt(1), prompt(2), prompt(3)], 9.0) == 1
+    assert files_in(folder).save([entry(1), entry(2), entry(3)], 9.0) == 1
     assert tokens_in(folder) == [[1]]
-    assert len([*(folder / "key").iterdir()]) == 1
+    assert only_file(folder).suffix == ".prompt"
 
 
 def test_a_disk_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
     (tmp_path / "prompts").write_text("a file")
     folder = tmp_path / "prompts" / "model"
-    assert write(folder, prompt(1)) == 0
+    assert write(folder, entry(1)) == 0
     assert tokens_in(folder) == []
 
 
@@ -253,26 +307,37 @@ def test_a_disk_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
 
 
 def test_files_may_vanish_at_any_moment(folder: Path) -> None:
-    write(folder, prompt(1), prompt(2))
+    write(folder, entry(1), entry(2))
     [first, second] = files_in(folder).load()
-    first.path.unlink()
-    assert first.read_state() is None
-    assert second.read_state() == STATE
-    files_in(folder).remove([first, second])
-    assert tokens_in(folder) == []
+    first.state.path.unlink()
+    assert first.state.read() is None
+    assert second.state.read() == STATE
 
 
-def test_a_file_that_was_replaced_by_another_prompt_is_not_used(folder: Path) -> None:
-    write(folder, prompt(1), prompt(2))
+def test_the_folder_may_vanish_while_a_file_is_written(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = module.temporary_path
+
+    def remove_folder(directory: Path) -> Path:
+        directory.rmdir()
+        return real(directory)
+
+    monkeypatch.setattr(module, "temporary_path", remove_folder)
+    assert write(folder, entry(1)) == 0
+
+
+def test_a_file_that_was_replaced_by_another_entry_is_not_used(folder: Path) -> None:
+    write(folder, entry(1), entry(2))
     [first, second] = files_in(folder).load()
-    second.path.replace(first.path)
-    assert first.read_state() is None
+    second.state.path.replace(first.state.path)
+    assert first.state.read() is None
 
 
-def test_two_servers_write_the_same_prompt(folder: Path) -> None:
-    write(folder, prompt(1))
+def test_another_server_may_write_the_same_entry(folder: Path) -> None:
+    write(folder, entry(1))
     [saved] = files_in(folder).load()
     other = os.urandom(len(STATE))
-    saved.path.unlink()
-    write(folder, prompt(1, state=other))
-    assert saved.read_state() == other
+    saved.state.path.unlink()
+    write(folder, entry(1, state=other))
+    assert saved.state.read() == other
