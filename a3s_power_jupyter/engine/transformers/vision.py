@@ -27,11 +27,11 @@ from .model import LoadedModel
 from .request import Prompt
 from .rotary import fix_frequencies
 
-#: Families in which text after the last image only depends on the cache, on the number of tokens in
-#: it and on `VisionModel.offset`. `tests/engine/test_transformers_reuse.py` tests each. In others,
-#: such as PaliGemma, tokens may also depend on later ones, or on inputs of the image.
+#: Families in which text after the last image depends on the cache, its number of tokens and
+#: `VisionModel.offset` only, as tests/engine/test_transformers_vision_reuse.py shows for each. In
+#: others, such as PaliGemma, tokens may also depend on later ones.
 CAUSAL_FAMILIES = {
-    "gemma3", "idefics2", "idefics3", "llava", "qwen2_5_vl", "qwen2_vl", "qwen3_vl", "smolvlm",
+    "gemma3", "idefics2", "idefics3", "llava", "qwen2_5_vl", "qwen2_vl", "qwen3_vl",
 }  # fmt: skip
 
 
