@@ -41,8 +41,8 @@ def api(tmp_path_factory: pytest.TempPathFactory, smollm2_path: Path) -> Iterato
     directory = tiny_models.make(folder / "bombs", "LlamaConfig", tiny_models.byte_level("gpt-2"))
     path = directory / "tokenizer.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"normalizer": BOMB}))
-    option = f"--PowerApp.memory_headroom={HEADROOM}"
-    with run_server(folder, option, headless=True) as server, server.api() as api:
+    options = [f"--PowerApp.memory_headroom={HEADROOM}", "--PowerApp.prompt_cache=0"]
+    with run_server(folder, *options, headless=True) as server, server.api() as api:
         register(api, "good", smollm2_path)
         register(api, "bombs", directory, isq="none")
         yield api
