@@ -106,6 +106,14 @@ def test_what_was_read_before_the_cancelled_step_is_reused(
     assert items[-1].cached_tokens == 64
 
 
+def load_mixed(path: Path, **parameters: Any) -> LlamaCppEngine:
+    """Load a model that computes all requests in one batch, as on a GPU."""
+    engine = load(path, **parameters)
+    assert engine._text is not None
+    engine._text._batch._separate = False
+    return engine
+
+
 @pytest.mark.parametrize("kind", ["full", "window", "recurrent"])
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.6, 0.99])
 def test_the_other_requests_of_a_batch_go_on(
@@ -113,10 +121,10 @@ def test_the_other_requests_of_a_batch_go_on(
 ) -> None:
     """One of them generates, and is long enough to have left the sliding window."""
     long = prompt(900, start=2)
-    engine = load(cache_kinds[kind], num_batch=1024)
+    engine = load_mixed(cache_kinds[kind], num_batch=1024)
     expected = answer(run(engine, prompt(60))[0])
 
-    engine = load(cache_kinds[kind], num_batch=1024)
+    engine = load_mixed(cache_kinds[kind], num_batch=1024)
     outputs = []
     submit(engine, 1, prompt(60))
     for _ in range(3):
@@ -145,9 +153,9 @@ def test_the_other_requests_of_a_batch_go_on(
 def test_a_prompt_beside_a_cancelled_one_is_read_again(
     cache_kinds: dict[str, Path], nodes: Nodes
 ) -> None:
-    engine = load(cache_kinds["full"])
+    engine = load_mixed(cache_kinds["full"])
     expected = answer(run(engine, prompt(40))[0])
-    engine = load(cache_kinds["full"])
+    engine = load_mixed(cache_kinds["full"])
     submit(engine, 1, prompt(40))
     submit(engine, 2, prompt(150, start=2))
     nodes.cancel(2, after=EARLY)
@@ -158,7 +166,7 @@ def test_a_prompt_beside_a_cancelled_one_is_read_again(
 def test_a_step_with_a_small_share_of_cancelled_tokens_is_not_ended(
     cache_kinds: dict[str, Path], nodes: Nodes
 ) -> None:
-    engine = load(cache_kinds["full"])
+    engine = load_mixed(cache_kinds["full"])
     submit(engine, 1, prompt(150))
     submit(engine, 2, prompt(40, start=2))
     nodes.cancel(2, after=EARLY)
@@ -184,6 +192,16 @@ def test_cancels_in_every_step_do_not_stop_the_others(
         raise AssertionError("the request did not end")
     assert id_ <= 2 + 2 * 12
     assert answer([item for at, item in outputs if at == 1]) == expected
+
+
+def test_a_prompt_has_a_computation_of_its_own_on_a_cpu(
+    cache_kinds: dict[str, Path], nodes: Nodes
+) -> None:
+    engine = load(cache_kinds["recurrent"])
+    submit(engine, 1, prompt(150))
+    submit(engine, 2, prompt(40, start=2))
+    nodes.cancel(2, after=EARLY)
+    assert {id_ for id_, _ in step(engine) + step(engine)} == {1}
 
 
 @pytest.mark.parametrize("kind", ["chat model", "encoder"])

@@ -42,6 +42,7 @@ class SequencePool:
         self.running: list[Sequence] = []
         self.waiting: list[Sequence] = []
         self._numbers = count()
+        self._has_changed = False  # since the last call of `admit`
 
     @property
     def requests(self) -> list[Sequence]:
@@ -49,6 +50,7 @@ class SequencePool:
 
     def add(self, generation: Generation[Sampler], prompt: Prompt) -> None:
         """Add a request, which begins with the next call of `admit`."""
+        self._has_changed = True
         self.waiting.append(Sequence.new(next(self._numbers), generation, prompt))
 
     def admit(self) -> None:
@@ -56,6 +58,9 @@ class SequencePool:
 
         A request that does not fit lets up to `MAX_PASSED` later ones pass.
         """
+        if not self._has_changed:
+            return
+        self._has_changed = False
         blocked: Sequence | None = None
         for sequence in list(self.waiting):
             if not self.memory.has_free_id:
@@ -97,6 +102,7 @@ class SequencePool:
         """Move the newest request to host memory, unless it is the only one."""
         if len(self.running) <= 1:
             return False
+        self._has_changed = True
         newest = self.running.pop()
         self.memory.move_to_host(newest)
         insort(self.waiting, newest, key=lambda other: other.number)
@@ -104,6 +110,7 @@ class SequencePool:
 
     def end(self, sequence: Sequence) -> None:
         """End a request, and keep its state for the next turn of its conversation."""
+        self._has_changed = True
         if sequence in self.waiting:
             self.waiting.remove(sequence)
             return
@@ -115,6 +122,7 @@ class SequencePool:
 
     def drop(self, sequence: Sequence) -> None:
         """End a request whose state may be wrong."""
+        self._has_changed = True
         if sequence in self.waiting:
             self.waiting.remove(sequence)
             return
@@ -138,6 +146,7 @@ class SequencePool:
         failed, healthy : list of Sequence
             Requests with logits that were NaN, and with finite ones. All others start again, too.
         """
+        self._has_changed = True
         others = [sequence for sequence in self.running if sequence not in healthy]
         self.memory.erase(healthy, others)
         for sequence in failed:
