@@ -87,19 +87,20 @@ def stack(outputs: Iterable[Output]) -> Output:
 
 
 def state(model: Model, *, now: float | None = None) -> str:
-    """Describe a model's state: ``loaded, expires in 4 min``. `now` is a Unix time."""
-    expiry = _expiry(model, time.time() if now is None else now)
+    """Describe a model's state: ``loaded, 4 min left``. `now` is a Unix time."""
+    expiry = _expiry(model, time.time() if now is None else now, "{} left")
     return ", ".join(filter(None, (activity.state(model), expiry)))
 
 
-def _expiry(model: Model, now: float) -> str:
+def _expiry(model: Model, now: float, text: str) -> str:
+    """Describe how long a model stays loaded; `text` has a place for the time until its unload."""
     if model.pinned:
         return "pinned"
     if model.state != "loaded":
         return ""
     if model.expires_at is UNSET:
         return "does not expire"
-    return f"expires in {formatting.duration(model.expires_at - now)}"
+    return text.format(formatting.duration(model.expires_at - now))
 
 
 def loading(name: str, phase: LoadPhase, fraction: float) -> str:
@@ -113,7 +114,8 @@ def loaded(model: Model, *, seconds: float) -> str:
     """Describe a model that was loaded in `seconds`."""
     device = "" if model.device is UNSET else f"on {model.device}"
     context = "" if model.num_ctx is UNSET else f"{model.num_ctx} tokens of context"
-    details = ", ".join(filter(None, (device, context, _expiry(model, time.time()))))
+    expiry = _expiry(model, time.time(), "unloads in {}")
+    details = ", ".join(filter(None, (device, context, expiry)))
     text = f"Loaded {model.id} in {seconds:.1f} s: {details}."
     return " ".join((text, *_notes(model)))
 

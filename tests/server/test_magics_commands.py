@@ -60,7 +60,7 @@ def test_load_shows_its_progress_in_one_display(kernel: Kernel) -> None:
     shown = cell.texts("text/plain")
     assert shown[0].startswith("Loading smollm2: ")
     assert shown[-1].startswith("Loaded smollm2 in ")
-    assert "expires in 10 min" in shown[-1]
+    assert "unloads in 10 min" in shown[-1]
     assert len({o["content"]["transient"]["display_id"] for o in cell.outputs}) == 1
     (processes,) = kernel.run("%power ps").texts("text/plain")
     assert processes.splitlines()[1].split()[:2] == ["smollm2", "loaded,"]

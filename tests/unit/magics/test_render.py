@@ -95,7 +95,7 @@ def test_tokens_rates_and_times() -> None:
 @pytest.mark.parametrize(
     ("changes", "description"),
     [
-        ({}, "loaded, expires in 4 min"),
+        ({}, "loaded, 4 min left"),
         ({"expires_at": msgspec.UNSET}, "loaded, does not expire"),
         ({"pinned": True}, "loaded, pinned"),
         ({"state": "loading", "progress": 0.4}, "loading 40%"),
@@ -178,7 +178,7 @@ def test_ps_shows_what_a_busy_model_does_and_nothing_about_an_idle_one() -> None
     memory = "212 MB (34.0 MB for warm conversations)"
     assert rows[1][1:4] == ["2 running, 1 waiting", "45 tokens/s", memory]
     assert rows[1][4:] == ["cpu", "1.7k of 8.2k"]
-    assert rows[2] == ["idle", "loaded, expires in 0 s", "212 MB", "cpu", "2048"]
+    assert rows[2] == ["idle", "loaded, 0 s left", "212 MB", "cpu", "2048"]
     assert shown.html.count('<div style="width: ') == 1
     assert '1.7k of 8.2k<div style="height: 3px; ' in shown.html
     assert '<div style="width: 21%; ' in shown.html
