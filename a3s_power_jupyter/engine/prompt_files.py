@@ -148,10 +148,12 @@ class PromptFiles:
         self._loaded: dict[Path, array[int]] = {}
 
     def load(self) -> list[Entry[Any]]:
-        """Return the entries on disk, the least recently used first, and remove damaged files.
+        """Return the entries on disk, the least recently used first.
 
-        Their states are a `SavedState`, and have no size.
+        Their states are a `SavedState`, and have no size. Damaged files are removed, and those that
+        exceed the limit.
         """
+        Space(self._root, self._limit).trim()
         found = sorted(prompts_in(self._folder), key=lambda file: file.used)
         entries = []
         for file in found[-MAX_FILES:]:
@@ -205,6 +207,7 @@ class PromptFiles:
 
     def _write(self, entry: Entry[Any], space: Space, deadline: float) -> bool:
         """Write an entry, unless it has a file or there is no room for it."""
+        _check_time(deadline)
         states = _states(entry)
         header = _header(self._key, entry, states)
         path = self._folder / header.filename
@@ -217,7 +220,6 @@ class PromptFiles:
         size = len(start) + len(encoded) + header.size
         if len(encoded) > MAX_HEADER or not space.make(size, entry.used):
             return False
-        _check_time(deadline)
         temporary = temporary_path(self._folder)
         try:
             with os.fdopen(create_file(temporary), "wb", buffering=0) as file:

@@ -45,24 +45,39 @@ class Space:
     def make(self, size: int, used: float) -> bool:
         """Remove files that were last used before `used` until there is room for `size` bytes.
 
-        Return whether there is. If there cannot be, nothing is removed.
+        Return whether there is, within the limit and on the disk. If there cannot be, nothing is
+        removed.
         """
         older = [file for file in self._files.values() if file.used < used]
-        missing = sum(file.size for file in self._files.values()) + size - self._limit
+        missing = max(
+            self._total + size - self._limit,
+            HEADROOM + size - shutil.disk_usage(self._root).free,
+        )
         if sum(file.size for file in older) < missing:
             return False
-        if shutil.disk_usage(self._root).free - size < HEADROOM:
-            return False
-        for file in sorted(older, key=lambda file: file.used):
-            if missing <= 0:
-                break
-            self.remove(file.path)
-            missing -= file.size
+        self._remove_oldest(older, missing)
         return True
+
+    def trim(self) -> None:
+        """Remove the least recently used files that exceed the limit, which may be a new one."""
+        with suppress(OSError):  # the disk is read-only
+            self._remove_oldest(list(self._files.values()), self._total - self._limit)
 
     def add(self, path: Path, size: int, used: float) -> None:
         """Count a new file."""
         self._files[path] = PromptFile(path, size, used)
+
+    @property
+    def _total(self) -> int:
+        return sum(file.size for file in self._files.values())
+
+    def _remove_oldest(self, files: list[PromptFile], size: int) -> None:
+        """Remove files until `size` bytes are free."""
+        for file in sorted(files, key=lambda file: file.used):
+            if size <= 0:
+                return
+            self.remove(file.path)
+            size -= file.size
 
     def remove(self, path: Path) -> None:
         """Remove a file, which another server may have removed."""
@@ -89,7 +104,7 @@ def _all_files(root: Path) -> Iterator[PromptFile]:
 
 
 def _subfolders(folder: Path) -> list[Path]:
-    with suppress(FileNotFoundError), os.scandir(folder) as entries:
+    with suppress(OSError), os.scandir(folder) as entries:  # usually, it does not exist
         return [Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False)]
     return []
 

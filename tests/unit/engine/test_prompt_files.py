@@ -8,6 +8,7 @@ import stat
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 
 from a3s_power_jupyter.engine import prompt_files as module
+from a3s_power_jupyter.engine import prompt_space
 from a3s_power_jupyter.engine.prompt_cache import Checkpoint, Entry, PromptCache
 from a3s_power_jupyter.engine.prompt_files import SavedState
 from support.prompts import STATE, entry, files_in, only_file, tokens_in, write
@@ -273,8 +275,34 @@ def test_unfinished_files_count_until_they_are_removed(folder: Path, size: int) 
 
 
 def test_nothing_is_written_to_a_full_disk(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("a3s_power_jupyter.engine.prompt_space.HEADROOM", 1 << 60)
+    monkeypatch.setattr(prompt_space, "HEADROOM", 1 << 60)
     assert write(folder, entry(1)) == 0
+
+
+def test_older_files_make_room_on_a_full_disk(
+    folder: Path, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(folder, entry(1, used=10), entry(2, used=30))
+    usage = SimpleNamespace(free=2 * size)
+    monkeypatch.setattr(prompt_space, "shutil", SimpleNamespace(disk_usage=lambda _path: usage))
+    monkeypatch.setattr(prompt_space, "HEADROOM", 2 * size)
+    assert write(folder, entry(3, used=20)) == 1
+    assert tokens_in(folder) == [[3], [2]]
+
+
+def test_a_lower_limit_takes_effect_at_the_next_load(folder: Path, size: int) -> None:
+    write(folder, entry(1, used=10), entry(2, used=30))
+    write(folder.parent / "other", entry(3, used=20))
+    assert [list(e.tokens) for e in files_in(folder, limit=size).load()] == [[2]]
+    assert tokens_in(folder.parent / "other") == []
+
+
+def test_no_file_is_replaced_without_time(folder: Path) -> None:
+    write(folder, entry(1))
+    files = files_in(folder)
+    files.load()
+    assert files.save([entry(1, 2)], -math.inf) == 0
+    assert tokens_in(folder) == [[1]]
 
 
 def test_writing_stops_at_the_deadline(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
