@@ -38,6 +38,12 @@ class Placement:
             return 0
         return sum(torch.cuda.memory_allocated(i) for i in range(torch.cuda.device_count()))
 
+    def processors(self) -> list[str]:
+        """Return names that tell processors apart that may round in other ways."""
+        gpus = range(torch.cuda.device_count()) if self.device.type == "cuda" else ()
+        names = [torch.cuda.get_device_name(index) for index in gpus]
+        return [self.name, torch.backends.cpu.get_cpu_capability(), *names]
+
     def synchronize(self) -> None:
         """Wait for the GPU and free unused memory.
 

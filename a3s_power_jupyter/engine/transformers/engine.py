@@ -26,7 +26,7 @@ from ..base import Engine, ProgressCallback, StepOutput, first_line, request_err
 from ..checks import check_finite, check_prompt
 from ..generation import Generation, token_logprob
 from ..prompt_cache import token_array
-from ..protocol import Load, Loaded, PromptCacheSettings, Stats
+from ..protocol import Load, Loaded, Stats
 from ..rendering.renderer import renderer
 from ..template import ChatTemplate, require_template
 from .batch import Batch
@@ -37,6 +37,7 @@ from .prefixes import Prefixes
 from .request import ActiveRequest, Prompt
 from .rotary import fix_frequencies
 from .sampler import Sampler, SchemaCompiler
+from .saved import prompt_files
 from .states import Prefix, state_of
 from .tokenizer import load_template
 
@@ -54,9 +55,7 @@ GPU_PREFILL_CHUNK = 1024
 class TransformersEngine(Engine[ActiveRequest]):
     """Chat and completions of one model."""
 
-    def __init__(
-        self, model: LoadedModel, slots: int, prompt_cache: PromptCacheSettings | None
-    ) -> None:
+    def __init__(self, model: LoadedModel, slots: int, load: Load) -> None:
         self._model = model
         self._batch = Batch(model.placement.device)
         self._prefilling: list[ActiveRequest] = []
@@ -66,7 +65,8 @@ class TransformersEngine(Engine[ActiveRequest]):
         self._template = load_template(model.tokenizer, model.chat_template, model.num_ctx)
         model.tokenize("")  # sets the tokenizer's options, which threads must not change
         self._prefill_chunk = GPU_PREFILL_CHUNK if model.placement.gpu else CPU_PREFILL_CHUNK
-        self._prefixes = Prefixes(prompt_cache, self._prefill_chunk)
+        files = prompt_files(load, model, self._prefill_chunk)
+        self._prefixes = Prefixes(load.prompt_cache, self._prefill_chunk, files)
         self.threads = model.threads
         self.info = Loaded(
             slots=slots,
@@ -84,7 +84,7 @@ class TransformersEngine(Engine[ActiveRequest]):
         fix_frequencies(model.model, model.num_ctx)
         num_parallel = load.parameters.num_parallel
         slots = DEFAULT_SLOTS if num_parallel is UNSET else num_parallel
-        return cls(model, slots, load.prompt_cache)
+        return cls(model, slots, load)
 
     def prepare(self, id_: int, request: Request) -> ActiveRequest:
         if isinstance(request, EmbeddingRequest):
@@ -125,6 +125,11 @@ class TransformersEngine(Engine[ActiveRequest]):
         self._batch = Batch(self._model.placement.device)
         self._prefixes.clear()
         self._model.placement.synchronize()
+
+    def save(self, deadline: float) -> None:
+        for active in [*self._prefilling, *self._decoding]:
+            self.cancel(active.id)
+        self._prefixes.save(deadline)
 
     def stats(self) -> Stats:
         computed = (active.generation.num_computed_tokens for active in self._prefilling)

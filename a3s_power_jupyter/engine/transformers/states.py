@@ -79,7 +79,7 @@ class KvState:
 
 
 @dataclass(frozen=True)
-class Prefix:
+class Tokens:
     """The first tokens of a request, which another request can start from.
 
     Attributes
@@ -90,22 +90,32 @@ class Prefix:
         Leading tokens that were computed in whole chunks (`ActiveRequest.steady`).
     base : int
         Leading tokens that were computed together, because they contain images (`Prompt.base`).
-    offset : Tensor or None
-        Positions of the next token minus the number of tokens, in families where an image takes
-        fewer positions than tokens.
     """
 
     tokens: array[int]
     steady: int
     base: int
-    offset: Any
-    state: KvState
 
     def steady_length(self, length: int, chunk: int) -> int:
         """Return how many of the first `length` tokens were computed in whole chunks."""
         if min(length, self.steady) < self.base:
             return 0
         return self.base + (min(length, self.steady) - self.base) // chunk * chunk
+
+
+@dataclass(frozen=True)
+class Prefix(Tokens):
+    """The first tokens of a request with their cache.
+
+    Attributes
+    ----------
+    offset : Tensor or None
+        Positions of the next token minus the number of tokens, in families where an image takes
+        fewer positions than tokens.
+    """
+
+    offset: Any
+    state: KvState
 
     def cut(self, length: int, chunk: int) -> Prefix:
         """Return the first `length` tokens, which contain all images or none."""

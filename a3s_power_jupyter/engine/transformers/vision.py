@@ -18,7 +18,7 @@ from ...contract.types import ChatRequest, CompletionRequest
 from .. import images
 from ..base import ProgressCallback, first_line
 from ..prompt_cache import token_array
-from ..protocol import Load, PromptCacheSettings
+from ..protocol import Load
 from ..rendering.renderer import renderer
 from ..template import as_parts, as_text
 from .engine import TransformersEngine
@@ -138,10 +138,8 @@ class VisionEngine(TransformersEngine):
 
     _model: VisionModel
 
-    def __init__(
-        self, model: LoadedModel, slots: int, prompt_cache: PromptCacheSettings | None
-    ) -> None:
-        super().__init__(model, slots, prompt_cache)
+    def __init__(self, model: LoadedModel, slots: int, load: Load) -> None:
+        super().__init__(model, slots, load)
         self._processing = threading.Lock()  # processors change the options of their tokenizer
 
     @classmethod
@@ -150,7 +148,7 @@ class VisionEngine(TransformersEngine):
         model = VisionModel(load, progress)
         require_attention_layers(model)
         fix_frequencies(model.model, model.num_ctx)
-        return cls(model, 1, load.prompt_cache)
+        return cls(model, 1, load)
 
     def prompt(self, request: ChatRequest | CompletionRequest) -> Prompt:
         with self._processing:
