@@ -49,6 +49,9 @@ if TYPE_CHECKING:
 
     from ..service.service import PowerService
 
+DEFAULT_MAX_LOADED_MODELS = 3
+DEFAULT_KEEP_ALIVE = "5m"
+
 
 class PowerApp(ExtensionApp):
     """Serve local language models at /v1/models and OpenAI's routes."""
@@ -89,19 +92,24 @@ class PowerApp(ExtensionApp):
         )
     )
 
+    # The methods with `@default` read environment variables. The defaults here are shown by --help.
     home = Unicode(
-        help="Directory of the model store. Default: A3S_POWER_HOME, else ~/.a3s/power."
+        "~/.a3s/power",
+        help="Directory of the model store. Default: A3S_POWER_HOME, else ~/.a3s/power.",
     ).tag(config=True)
     max_loaded_models = Integer(
+        DEFAULT_MAX_LOADED_MODELS,
         min=0,
         help="Models in memory at once; 0 means no limit. Default: A3S_POWER_MAX_MODELS, else 3.",
     ).tag(config=True)
     keep_alive = Union(
         [Float(), Unicode()],
+        default_value=DEFAULT_KEEP_ALIVE,
         help="How long an idle model stays loaded: '5m', '1h30m', or seconds. 0 unloads it after "
         "its last request, a negative value keeps it. Default: A3S_POWER_KEEP_ALIVE, else '5m'.",
     ).tag(config=True)
     gpu_layers = Integer(
+        None,
         min=-1,
         allow_none=True,
         help="Layers on the GPU, unless the model sets them; -1 means all, 0 none. Default: "
@@ -204,11 +212,11 @@ class PowerApp(ExtensionApp):
 
     @default("max_loaded_models")
     def _default_max_loaded_models(self) -> int:
-        return int(self.environment.get("A3S_POWER_MAX_MODELS", 3))
+        return int(self.environment.get("A3S_POWER_MAX_MODELS", DEFAULT_MAX_LOADED_MODELS))
 
     @default("keep_alive")
     def _default_keep_alive(self) -> str:
-        return str(self.environment.get("A3S_POWER_KEEP_ALIVE", "5m"))
+        return str(self.environment.get("A3S_POWER_KEEP_ALIVE", DEFAULT_KEEP_ALIVE))
 
     @default("gpu_layers")
     def _default_gpu_layers(self) -> int | None:

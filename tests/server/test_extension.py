@@ -267,6 +267,13 @@ def test_help(tmp_path: Path) -> None:
     for text in ("--keep-alive", "--max-models", "A3S_POWER_HOME", "jupyter power"):
         assert text in done.stdout
     assert "11434" in done.stdout
+    for default in (
+        "'~/.a3s/power'",
+        "3",
+        "'5m'",
+        "None",
+    ):  # home, max-models, keep-alive, gpu-layers
+        assert f"    Default: {default}\n" in done.stdout
 
 
 def test_the_extension_imports_little() -> None:
