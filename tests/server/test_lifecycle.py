@@ -183,7 +183,9 @@ def test_copies_are_stored_once_and_removed_with_their_last_model(
         assert [path.name for path in blobs.iterdir()] == [f"sha256-{sha256}"]
         ask(api, "one", keep_alive=0)
         assert api.delete("v1/models/one").json()["freed_bytes"] == 0
-        assert api.delete("v1/models/two").json()["freed_bytes"] == smollm2_path.stat().st_size
+        prompts = sum(path.stat().st_size for path in (server.home / "prompts").rglob("*.prompt"))
+        size = smollm2_path.stat().st_size + prompts
+        assert api.delete("v1/models/two").json()["freed_bytes"] == size
         assert list(blobs.iterdir()) == []
         (blobs / f"sha256-{'0' * 64}").write_bytes(b"left over")
         would = api.post("v1/models/gc", json={"dry_run": True}).json()
