@@ -116,6 +116,7 @@ class Worker:
                 self._emit_output(engine, output)
             self._stats.stepped()
             HEARTBEAT.beat()
+        self._running.clear()
         self._save(engine)
 
     def _save(self, engine: Engine[Any]) -> None:
@@ -161,6 +162,9 @@ class Worker:
             elif isinstance(command, Cancel):
                 CANCELLED.add(command.id)  # the step that is under way may end now
             self._inbox.put(command)
+            if isinstance(command, Stop):
+                time.sleep(command.seconds / 2)
+                CANCELLED.update(list(self._running))  # a step that still runs leaves no time
 
     def _handle_events(self, engine: Engine[Any], threads: ThreadPoolExecutor) -> bool:
         """Handle what is in the inbox; wait for it if the engine is idle.

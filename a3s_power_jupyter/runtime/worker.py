@@ -43,7 +43,7 @@ _MORE_MEMORY = " If the model needs more memory, raise PowerApp.memory_headroom.
 #: Seconds that a worker may write its warm prompts, from the arrival of the command to stop. They
 #: are as many as an eviction and the end of the server may be delayed.
 SAVE_SECONDS = 2.0
-#: Seconds that it then has to exit. A step in progress is completed first.
+#: Seconds that it then has to exit.
 SAVE_GRACE = 1.0
 
 WORKER_COMMAND = python_module("a3s_power_jupyter.engine.main")

@@ -32,6 +32,7 @@ from a3s_power_jupyter.engine.protocol import (
 )
 from a3s_power_jupyter.engine.threads import CpuThreads, CpuUsage
 from support.items import finished
+from support.waiting import wait_until
 
 #: Longest wait for something that happens at once, on a slow machine.
 SOON = 30
@@ -337,6 +338,19 @@ def test_a_slow_preparation_delays_no_other_request(bench: Bench) -> None:
     assert bench.texts[2] == GOOD
     bench.engine.prepared.set()
     assert bench.end_of(1) == [None]
+
+
+def test_a_long_step_is_cancelled_in_time_to_save(bench: Bench) -> None:
+    bench.submit(_1="good")
+    bench.wait_until_running(1)
+    try:
+        bench.channel.commands.put(Stop(1.0))
+        wait_until(lambda: {1} == CANCELLED)
+        bench.go_on()
+        assert bench.exited.wait(SOON)
+        assert len(bench.engine.saved) == 1
+    finally:
+        CANCELLED.clear()
 
 
 @pytest.mark.parametrize("prompt", ["good", "save"])
