@@ -74,3 +74,14 @@ def test_prompts(tmp_path: Path, num_ctx: int | None) -> None:
         assert counts(items[-1]) == ("length", prompt, POSITIONS - prompt, 0)
     with pytest.raises(ContextLengthExceeded, match="holds 40"):
         engine.prepare(1, CompletionRequest([7] * POSITIONS))
+
+
+def test_the_longest_prompt_in_a_context_that_llamacpp_rounds_up(tmp_path: Path) -> None:
+    path = tiny_gguf.gpt2(tmp_path / "m.gguf", 1024)
+    for num_ctx, num_parallel in ((96, 4), (16, 32)):
+        engine = load(path, num_ctx=num_ctx, num_parallel=num_parallel)
+        limit = engine.info.num_ctx
+        endless = Sampling(temperature=0.0, logit_bias={257: -1000.0}, max_tokens=2)
+        short = [CompletionRequest([id_], endless) for id_ in range(num_parallel - 1)]
+        answers = run(engine, *short, CompletionRequest([7] * (limit - 2), endless))
+        assert [counts(items[-1])[2] for items in answers] == [2] * num_parallel

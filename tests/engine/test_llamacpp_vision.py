@@ -104,6 +104,13 @@ def test_an_image_is_cached(engine: LlamaCppEngine) -> None:
     assert longer[-1].cached_tokens >= cached[2] + 4
 
 
+def test_no_image_is_refused_for_its_hash(engine: LlamaCppEngine) -> None:
+    for seed in range(6):
+        image = random_image(seed, 28, 28)
+        [items] = run(engine, ask("hi", IMAGE, "x", images=(image,), max_tokens=1))
+        assert isinstance(items[-1], Finished)
+
+
 def test_an_image_in_one_slot_changes_nothing_in_another(
     files: tuple[Path, Path, Path],
 ) -> None:

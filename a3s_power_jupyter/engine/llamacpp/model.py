@@ -17,7 +17,7 @@ from ...store.files import source_file
 from ...store.formats.gguf import read_header
 from ...store.formats.positions import gguf_position_count
 from ..base import ProgressCallback
-from ..capacity import llamacpp_batch, llamacpp_requests
+from ..capacity import LLAMACPP_PADDING, llamacpp_batch, llamacpp_requests
 from ..effects import check_main_gpu, notes_on_effects
 from ..estimate import layers_that_fit
 from ..protocol import Load
@@ -154,12 +154,14 @@ class LlamaModel:
         """
         parameters = self.parameters
         requests = llamacpp_requests(parameters, stateful=not self.can_share_memory)
+        # llama.cpp rounds the context up, but limits the batch to what it was before.
+        n_ctx = -(-self.num_ctx // LLAMACPP_PADDING) * LLAMACPP_PADDING
         batch = llamacpp_batch(parameters, requests=requests, gpu=self.device != "cpu")
-        sizes = {"n_batch": batch}
+        sizes = {"n_batch": min(batch, n_ctx)}
         if image_batch:
-            sizes = dict.fromkeys(("n_batch", "n_ubatch"), max(batch, image_batch))
+            sizes = dict.fromkeys(("n_batch", "n_ubatch"), min(max(batch, image_batch), n_ctx))
         return {
-            "n_ctx": self.num_ctx,
+            "n_ctx": n_ctx,
             "n_seq_max": requests,
             "kv_unified": True,  # one memory for all requests
             "swa_full": False,  # sliding windows only

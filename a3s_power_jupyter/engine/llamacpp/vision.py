@@ -198,7 +198,8 @@ def _prompt(chunks: Chunks, decoded: Sequence[Image.Image]) -> Prompt:
             prompt.tokens += [0] * n_tokens
     hashes = _hashes(decoded, len(prompt.images))
     for (start, image), digest in zip(prompt.images.items(), hashes, strict=True):
-        first = -1 - (int.from_bytes(digest[:6], sys.byteorder) << 16)
+        # The ids fit into 64 bits with their sign, as `token_array` needs it.
+        first = -1 - (int.from_bytes(digest[:8], sys.byteorder) >> 17 << 16)
         prompt.tokens[start : start + image.n_tokens] = range(first, first - image.n_tokens, -1)
     return prompt
 
