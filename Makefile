@@ -16,7 +16,7 @@ PYTEST_PARALLEL := pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 JUPYTER_ARGS := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .NOTPARALLEL:
-.PHONY: help lab test unit engine server browser packaging fuzz gpu py js lint types venv chromium docs bench soak dist clean
+.PHONY: help lab test unit engine server browser packaging fuzz chaos gpu py js lint types venv chromium docs bench soak dist clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -45,6 +45,9 @@ packaging: $(VENV)/.test ## test the documentation, the distributions and their 
 
 fuzz: $(VENV)/.test ## attack a server with generated requests, models, templates and schemas for 10 minutes
 	FUZZ_SECONDS=120 pytest tests/fuzz
+
+chaos: $(VENV)/.test ## let 16 clients share a small cache for 3 minutes, and compare all answers
+	CHAOS_SECONDS=180 pytest tests/server/inference/test_chaos.py
 
 gpu: $(VENV)/.test ## test the engines and a server on an NVIDIA GPU, with CUDA builds of torch and llama-cpp-python
 	pytest tests/gpu

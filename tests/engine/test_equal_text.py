@@ -1,13 +1,15 @@
 """Test that a greedy answer does not depend on other requests, nor on what is in the caches.
 
 Answers of SmolLM2 that were computed in different batches may differ, because its kernels round the
-inputs of a matrix product to 8 bits: the log probabilities of the same token differ by up to 0.2.
-Hence two tokens may change places. The tiny models compute in 32 bits.
+inputs of a matrix product to 8 bits. In llama.cpp itself, most log probabilities are the same for
+all sizes of batches, but some differ by up to 0.2 (800 tokens of 25 prompts). Hence two tokens may
+change places. The tiny models compute in 32 bits.
 """
 
 from __future__ import annotations
 
 import random
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -103,7 +105,9 @@ class Model:
         return answers
 
     def check(self, answers: Answers) -> None:
-        assert max(map(largest_difference, self.alone, answers)) < self.rounding
+        differences = list(map(largest_difference, self.alone, answers))
+        assert max(differences) < self.rounding
+        assert statistics.median(differences) < self.rounding / 5
         self.check_texts(list(map(bytes_of, answers)), len(answers[0]))
 
     def check_texts(self, texts: list[bytes], tokens: int = TOKENS) -> None:
@@ -137,7 +141,7 @@ GEMMA = {"head_dim": 32, "query_pre_attn_scalar": 32, "sliding_window": 16, "num
 
 def make_model(name: str, folder: Path, smollm2_path: Path) -> Model:
     if name == "smollm2":
-        return Model(smollm2_path, TEXTS, rounding=0.4, few=12, rounds=1)
+        return Model(smollm2_path, TEXTS, rounding=0.5, few=12, rounds=1)
     path = folder / "model.gguf"
     if name == "mamba":
         tiny_gguf.mamba(path)
