@@ -5,9 +5,9 @@
 The servers are ours, with default parameters, with one thread, and with as many threads as cores,
 and llama.cpp's own server, of the package xllamacpp (extra `bench`). Clients stream completions of
 SmolLM2 through REST for a few seconds while the machine is idle, one core is busy, all cores are
-busy, or a second model answers the same number of clients. Each server has 8 slots of 1,024 tokens.
-Prints tokens per second, summed over all clients and models, and ratios. Takes about four minutes;
-nothing else should run on the machine.
+busy, or a second model answers the same number of clients. Each model has 8 slots, which share
+8,192 tokens. Prints tokens per second, summed over all clients and models, and ratios. Takes about
+four minutes; nothing else should run on the machine.
 """
 
 from __future__ import annotations
@@ -103,7 +103,8 @@ def busy_processes(count: int) -> Iterator[None]:
 def start(model: Path, python: Path, stack: ExitStack) -> dict[str, list[Target]]:
     """Start the servers, each with two models."""
     ours = stack.enter_context(our_server("--PowerApp.max_loaded_models=0"))
-    sizes = {"num_parallel": SLOTS, "num_ctx": NUM_CTX, "keep_alive": -1}
+    # Our slots share `num_ctx` tokens, and so do llama.cpp's.
+    sizes = {"num_parallel": SLOTS, "num_ctx": SLOTS * NUM_CTX, "keep_alive": -1}
     targets = {
         name: [
             register(ours, f"{name}-{number}".replace(" ", "-"), model, **sizes, **parameters)
