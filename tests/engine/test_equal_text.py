@@ -3,7 +3,9 @@
 Answers of SmolLM2 that were computed in different batches may differ, because its kernels round the
 inputs of a matrix product to 8 bits. In llama.cpp itself, most log probabilities are the same for
 all sizes of batches, but some differ by up to 0.2 (800 tokens of 25 prompts). Hence two tokens may
-change places. The tiny models compute in 32 bits.
+change places. In a full cache, the cells of a request are no longer in the order of its tokens, so
+sums round differently, and nearly all log probabilities differ by about 0.1. The tiny models
+compute in 32 bits.
 """
 
 from __future__ import annotations
@@ -61,8 +63,8 @@ class Model:
     ----------
     rounding : float
         Largest difference of log probabilities that rounding may make.
-    few : int
-        Texts of a run that may differ because of rounding.
+    few, many : int
+        Texts of a run, and of a run with a full cache, that may differ because of rounding.
     reuses : bool
         Whether the start of a prompt can be reused.
     rounds : int
@@ -75,6 +77,7 @@ class Model:
     prompts: Sequence[str | list[int]]
     rounding: float
     few: int
+    many: int = 0
     parameters: dict[str, Any] = field(default_factory=dict)
     reuses: bool = True
     rounds: int = 3
@@ -104,17 +107,18 @@ class Model:
             answers.append(tokens_of(items))
         return answers
 
-    def check(self, answers: Answers) -> None:
+    def check(self, answers: Answers, few: int | None = None) -> None:
         differences = list(map(largest_difference, self.alone, answers))
         assert max(differences) < self.rounding
-        assert statistics.median(differences) < self.rounding / 5
-        self.check_texts(list(map(bytes_of, answers)), len(answers[0]))
+        assert statistics.median(differences) < self.rounding / 3
+        few = self.few if few is None else few
+        self.check_texts(list(map(bytes_of, answers)), len(answers[0]), few)
 
-    def check_texts(self, texts: list[bytes], tokens: int = TOKENS) -> None:
+    def check_texts(self, texts: list[bytes], tokens: int, few: int) -> None:
         """Compare texts of this many tokens with the beginnings of those that were alone."""
         pairs = zip(self.alone, texts, strict=True)
         different = sum(not is_same(alone[:tokens], text, self.rounding) for alone, text in pairs)
-        assert different <= self.few, f"{different} of {len(texts)} texts differ by rounding"
+        assert different <= few, f"{different} of {len(texts)} texts differ by rounding"
 
 
 def complete(prompt: str | list[int], max_tokens: int) -> CompletionRequest:
@@ -141,7 +145,7 @@ GEMMA = {"head_dim": 32, "query_pre_attn_scalar": 32, "sliding_window": 16, "num
 
 def make_model(name: str, folder: Path, smollm2_path: Path) -> Model:
     if name == "smollm2":
-        return Model(smollm2_path, TEXTS, rounding=0.5, few=12, rounds=1)
+        return Model(smollm2_path, TEXTS, rounding=0.5, few=12, many=35, rounds=1)
     path = folder / "model.gguf"
     if name == "mamba":
         tiny_gguf.mamba(path)
@@ -203,7 +207,7 @@ def test_a_full_cache_does_not_change_the_text(
     monkeypatch.setattr(SequencePool, "set_newest_aside", spy)
     small = model.load(num_parallel=8, num_ctx=256)
     for _ in range(model.rounds):
-        model.check(model.ask(small, MANY_TOKENS))
+        model.check(model.ask(small, MANY_TOKENS), model.many)
     if model.reuses:
         assert any(set_aside)
 
@@ -230,4 +234,4 @@ def test_the_text_is_that_of_llama_cpp_python(model: Model, engine: LlamaCppEngi
             prompt, temperature=0.0, max_tokens=TOKENS, repeat_penalty=1.0, logit_bias=NO_END
         )
         texts.append(reply["choices"][0]["text"].encode())
-    model.check_texts(texts)
+    model.check_texts(texts, TOKENS, model.few)
