@@ -198,7 +198,10 @@ def main() -> None:
     print(f"MiB\n\n| model | {head} |\n|---|{'---|' * 7}", flush=True)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        with run_server(folder / "server") as server, server.api() as api:
+        with (
+            run_server(folder / "server", "--PowerApp.prompt_cache=0") as server,
+            server.api() as api,
+        ):
             for case, slots in cases(folder, options.gemma):
                 if not options.only or case.name in options.only:
                     print(measure(server, api, case, slots), flush=True)

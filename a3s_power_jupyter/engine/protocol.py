@@ -169,6 +169,8 @@ class Loaded(msgspec.Struct, frozen=True, tag="loaded"):
         Context length of a request, in tokens.
     device : str
         "cpu", or the names of the GPUs that hold layers.
+    memory : MemoryUse or None
+        What the engine says that it took, without the worker process itself.
     device_bytes : int
         GPU memory that the load took; 0 on the CPU.
     engine : str
@@ -180,6 +182,7 @@ class Loaded(msgspec.Struct, frozen=True, tag="loaded"):
     slots: int
     num_ctx: int
     device: str
+    memory: MemoryUse | None = None
     device_bytes: int = 0
     engine: str = ""
     notes: tuple[str, ...] = ()

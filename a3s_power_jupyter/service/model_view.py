@@ -84,6 +84,13 @@ def _from_runner(runner: Runner) -> dict[str, Any]:
     known |= {"device": info.device, "num_ctx": info.num_ctx, "engine": info.engine}
     if info.notes:
         known["notes"] = info.notes
+    if info.memory is not None:
+        use = info.memory
+        known["memory"] = {
+            "weights": use.weights,
+            "cache": use.cache,
+            "buffers": use.buffers,
+        }
     if runner.worker is not None:
         known["memory_bytes"] = runner.worker.memory_bytes + runner.info.device_bytes
         known |= _from_activity(runner.worker.activity, runner.running)

@@ -45,6 +45,16 @@ def test_llama_cpp_computes_the_sizes_of_a_model(api: httpx2.Client) -> None:
     assert api.get("v1/models/smollm2").json()["state"] == "unloaded"
 
 
+def test_a_loaded_model_reports_what_was_estimated(api: httpx2.Client) -> None:
+    found = estimate(api, "smollm2", num_ctx=1024)
+    loaded = api.post("v1/models/smollm2/load", json={"num_ctx": 1024})
+    assert loaded.status_code == 200
+    model = loaded.json()
+    assert model["memory"] == {part: found[part] for part in ("weights", "cache", "buffers")}
+    assert model["memory_bytes"] > found["total"] - found["weights"] - found["other"]
+    assert api.post("v1/models/smollm2/unload").status_code == 200
+
+
 def test_the_errors_are_those_of_a_load(api: httpx2.Client, tmp_path: Path) -> None:
     def code(name: str, **body: Any) -> tuple[int, str]:
         reply = api.post(f"v1/models/{name}/estimate", json=body)

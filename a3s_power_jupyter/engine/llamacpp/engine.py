@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import llama_cpp as lc
@@ -17,7 +18,7 @@ from ..prompt_cache import PromptCache
 from ..protocol import Load, Loaded, Stats
 from ..rendering.renderer import renderer
 from ..template import ChatTemplate, as_parts, as_text, require_template
-from .backend import free_gpu_bytes, install_log, list_devices
+from .backend import gpus, install_log, list_devices
 from .context import Context, State
 from .decoder import Aborted, Decoder
 from .embedder import Embedder, EmbeddingJob
@@ -27,6 +28,7 @@ from .prompt import Prompt
 from .sampler import Sampler
 from .saved import prompt_files
 from .text import TextGenerator
+from .usage import memory_of, sizes
 
 if TYPE_CHECKING:
     from .vision import Projector
@@ -74,17 +76,20 @@ class LlamaCppEngine(Engine[TextJob | EmbeddingJob]):
     @classmethod
     def load(cls, load: Load, progress: ProgressCallback) -> LlamaCppEngine:
         install_log()
-        free_before = free_gpu_bytes(list_devices())
-        model = LlamaModel(load, progress)
-        if model.generates:
-            renderer().start()
-        projector = _load_projector(load.mmproj, model)
-        text = _new_generator(load, model, projector) if model.generates else None
+        with sizes() as found:
+            model = LlamaModel(load, progress)
+            if model.generates:
+                renderer().start()
+            projector = _load_projector(load.mmproj, model)
+            text = _new_generator(load, model, projector) if model.generates else None
+        image_bytes = 0 if load.mmproj is None else Path(load.mmproj).stat().st_size
+        on_gpu = found.on(gpus(list_devices()))
         info = Loaded(
             slots=1 if text is None else text.n_slots,
             num_ctx=_num_ctx(model, text),
             device=model.device,
-            device_bytes=max(0, free_before - free_gpu_bytes(list_devices())),
+            memory=memory_of(model, found, image_bytes),
+            device_bytes=on_gpu + (image_bytes if model.gpu_layers else 0),
             notes=model.notes,
         )
         return cls(model, info, text, projector)

@@ -7,13 +7,13 @@ allocate. It has no function for Python that returns them.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import llama_cpp as lc
 
-from ...contract.types import MemoryUse
+from ...contract.types import Device, MemoryUse
 from ..protocol import Load, Measured
 from . import backend
 from .model import LlamaModel
@@ -22,8 +22,8 @@ MIB = 1 << 20
 
 #: "llama_kv_cache: size = 24.00 MiB (8192 cells, ...", "llama_memory_recurrent: size = ..."
 _CACHE = re.compile(r"(?:cache|recurrent)\w*: size = +([\d.]+) MiB \(")
-#: "sched_reserve: CUDA0 compute buffer size = 257.25 MiB", "llama_context: CPU output buffer ..."
-_BUFFER = re.compile(r": +(\S+) +(?:compute|output) buffer size = +([\d.]+) MiB")
+#: "load_tensors: CPU_Mapped model buffer size = 92.10 MiB", "llama_kv_cache: CUDA0 KV buffer ..."
+_BUFFER = re.compile(r": +(\S+) +(model|KV|RS|compute|output) buffer size = +([\d.]+) MiB")
 
 
 @dataclass
@@ -34,20 +34,29 @@ class Sizes:
     ----------
     cache : int
         The KV cache and the state of recurrent layers.
-    buffers : dict
-        Buffers by the name of their device.
+    buffers : int
+        Intermediate results and outputs.
+    devices : dict
+        All buffers by the name of their device.
     """
 
     cache: int = 0
-    buffers: dict[str, int] = field(default_factory=dict)
+    buffers: int = 0
+    devices: dict[str, int] = field(default_factory=dict)
 
     def read(self, line: str) -> None:
         """Add the size in a line of the log, if it has one."""
         if (found := _CACHE.search(line)) is not None:
             self.cache += round(float(found[1]) * MIB)
         elif (found := _BUFFER.search(line)) is not None:
-            size = self.buffers.get(found[1], 0)
-            self.buffers[found[1]] = size + round(float(found[2]) * MIB)
+            device, kind, size = found[1], found[2], round(float(found[3]) * MIB)
+            self.devices[device] = self.devices.get(device, 0) + size
+            if kind in ("compute", "output"):
+                self.buffers += size
+
+    def on(self, devices: Iterable[Device]) -> int:
+        """Return the size of all buffers on these devices."""
+        return sum(self.devices.get(device.name, 0) for device in devices)
 
 
 @contextmanager
@@ -71,10 +80,16 @@ def measure(load: Load) -> Measured:
     model = LlamaModel(load, lambda _value: None, no_alloc=True)
     with sizes() as found:
         lc.llama_free(model.new_context(**model.text_context()))
-    use = MemoryUse(
-        weights=int(lc.llama_model_size(model.pointer)),
-        cache=found.cache,
-        buffers=sum(found.buffers.values()),
-        other=0,
-    )
-    return Measured(use, devices, model.gpu_layers)
+    return Measured(memory_of(model, found), devices, model.gpu_layers)
+
+
+def memory_of(model: LlamaModel, found: Sizes, image_bytes: int = 0) -> MemoryUse:
+    """Return the memory of a model and its contexts, without the worker process itself.
+
+    Parameters
+    ----------
+    image_bytes : int
+        Size of the projector.
+    """
+    weights = int(lc.llama_model_size(model.pointer)) + image_bytes
+    return MemoryUse(weights=weights, cache=found.cache, buffers=found.buffers, other=0)
