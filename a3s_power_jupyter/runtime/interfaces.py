@@ -67,6 +67,10 @@ class LoadPlan:
         that is more; 0 for no limit. The prompt cache is not included.
     prompt_cache : int or None
         Bytes of memory for warm conversations; None for a share of what is free at the load.
+    gpu_need : int
+        Estimated size on the GPUs, in bytes; not a part of `need`.
+    gpu_capacity : int
+        Bytes of the GPUs' memory that all models together may use.
     """
 
     manifest: Manifest
@@ -77,6 +81,8 @@ class LoadPlan:
     renew: Callable[[], Awaitable[LoadPlan]]
     headroom: int = 0
     prompt_cache: int | None = 0
+    gpu_need: int = 0
+    gpu_capacity: int = 0
 
     @property
     def name(self) -> str:

@@ -19,6 +19,8 @@ class Candidate:
     frees : int
         Bytes that become free when it is unloaded: its size, and what its requests and its prompt
         cache have taken beyond that.
+    gpu : int
+        Bytes of GPU memory that become free when it is unloaded.
     last_used : float
         Time of the last use, in seconds on any clock.
     busy : bool
@@ -33,6 +35,7 @@ class Candidate:
     last_used: float
     busy: bool
     pinned: bool
+    gpu: int = 0
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,13 @@ Decision = Fits | Evict | Wait | Refuse
 
 
 def decide(
-    candidates: Iterable[Candidate], *, need: int, free: int, room: float, max_models: int
+    candidates: Iterable[Candidate],
+    *,
+    need: int,
+    free: int,
+    room: float,
+    max_models: int,
+    gpu_missing: int = 0,
 ) -> Decision:
     """Decide how to make room for a newcomer.
 
@@ -88,6 +97,9 @@ def decide(
         Bytes that a limit on the sizes of all models leaves; may be negative. Infinite without one.
     max_models : int
         Largest number of loaded models; 0 means no limit.
+    gpu_missing : int
+        Bytes of GPU memory that the newcomer lacks. Models that are idle make room for it. What is
+        missing then runs on the CPU: the newcomer neither waits for GPU memory nor is refused.
 
     Returns
     -------
@@ -97,14 +109,16 @@ def decide(
     excess = len(candidates) + 1 - max_models if max_models else 0
     missing = need - free
     over = need - room
-    if excess <= 0 and missing <= 0 and over <= 0:
-        return Fits()
     evictable = sorted((c for c in candidates if not c.pinned), key=lambda c: (c.busy, c.last_used))
     victims: list[Candidate] = []
     for candidate in evictable:
         if len(victims) >= excess and _frees(victims) >= missing and _memory(victims) >= over:
             break
         victims.append(candidate)
+    if not any(candidate.busy for candidate in victims):
+        victims += _on_gpu(evictable, victims, gpu_missing)
+    if not victims and excess <= 0 and missing <= 0 and over <= 0:
+        return Fits()
     if len(victims) < excess:
         return Refuse(out_of_memory=False)
     if _frees(victims) < missing or _memory(victims) < over:
@@ -112,6 +126,19 @@ def decide(
     if any(candidate.busy for candidate in victims):
         return Wait()
     return Evict(tuple(candidate.name for candidate in victims))
+
+
+def _on_gpu(evictable: list[Candidate], victims: list[Candidate], missing: int) -> list[Candidate]:
+    """Return further idle models whose GPU memory is needed."""
+    missing -= sum(candidate.gpu for candidate in victims)
+    more: list[Candidate] = []
+    for candidate in evictable:
+        if missing <= 0:
+            break
+        if candidate.gpu and not candidate.busy and candidate not in victims:
+            more.append(candidate)
+            missing -= candidate.gpu
+    return more
 
 
 def _frees(candidates: list[Candidate]) -> int:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shutil
+from pathlib import Path
 
-from ..contract.types import EngineStatus
+from ..contract.types import Device, EngineStatus
 from ..engine.protocol import REPLY_DECODER, Command, Probe, Probed, Reply
 from ..ipc.child import Child
 from ..ipc.environment import Environment, offline_environment
@@ -54,6 +56,16 @@ class MachineProbe:
             self._probing = asyncio.ensure_future(self._probe())
         result = await asyncio.shield(self._probing)
         return result if isinstance(result, Probed) else _failed(result)
+
+    async def gpus(self) -> list[Device]:
+        """Return the GPUs, as they were when the machine was first probed.
+
+        Nothing is probed on a machine without a driver of a GPU with memory of its own.
+        """
+        if not has_gpu_driver():
+            return []
+        probed = await self.get()
+        return [device for device in probed.devices if device.kind == "gpu"]
 
     def _is_due(self, probing: asyncio.Task[Probed | str]) -> bool:
         """Whether the last probe has failed and the pause after it is over."""
@@ -106,6 +118,12 @@ async def ask(
     finally:
         await child.stop()
     return f"the worker process ended: {child.exit_reason()}" if reply is None else reply
+
+
+def has_gpu_driver() -> bool:
+    """Whether there is a driver for GPUs of NVIDIA or AMD."""
+    drivers = (Path("/proc/driver/nvidia/version"), Path("/dev/kfd"))
+    return shutil.which("nvidia-smi") is not None or any(path.exists() for path in drivers)
 
 
 def _failed(reason: str) -> Probed:

@@ -57,13 +57,14 @@ class Estimates:
         require_engine(manifest.format)
         plan, geometry = await self._planner.estimated(manifest, parameters)
         use = estimate(manifest, geometry, plan.parameters)
+        before = use.total
         measured = await self._measure(plan)
         source: Literal["llama.cpp", "header"] = "header"
         if measured is not None:
             source = "llama.cpp"
             # llama.cpp counts neither the projector nor the worker process.
             use = replace_sizes(use, measured.use, projector=geometry.projector)
-        plan = replace(plan, need=use.total)
+        plan = replace(plan, need=plan.need + use.total - before)
         decision, free = self._scheduler.preview(plan)
         gpus = tuple(d for d in measured.devices if d.kind == "gpu") if measured else ()
         return Estimate(
@@ -95,12 +96,14 @@ class Estimates:
 
     def _largest_context(self, plan: LoadPlan, geometry: Geometry) -> int:
         """Return the largest context length that fits, in tokens; 0 if none does."""
-        difference = plan.need - _total(plan, geometry, plan.parameters)
+        capacity = plan.gpu_capacity
+        difference = plan.need - self._planner.needs(plan, geometry, plan.parameters, capacity)[0]
 
         def fits(num_ctx: int) -> bool:
             parameters = msgspec.structs.replace(plan.parameters, num_ctx=num_ctx)
-            need = _total(plan, geometry, parameters) + difference
-            decision, _ = self._scheduler.preview(replace(plan, need=need))
+            need, gpu_need = self._planner.needs(plan, geometry, parameters, capacity)
+            larger = replace(plan, need=need + difference, gpu_need=gpu_need)
+            decision, _ = self._scheduler.preview(larger)
             return not isinstance(decision, policy.Refuse)
 
         least, most = _MIN_CONTEXT, geometry.context_length or _MAX_CONTEXT
@@ -122,7 +125,3 @@ def replace_sizes(use: MemoryUse, exact: MemoryUse, *, projector: int) -> Memory
         buffers=exact.buffers,
         other=use.other,
     )
-
-
-def _total(plan: LoadPlan, geometry: Geometry, parameters: LoadParameters) -> int:
-    return estimate(plan.manifest, geometry, parameters).total

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,10 +15,10 @@ from ..contract.parameters import (
     LoadParameters,
     parse_keep_alive,
 )
-from ..contract.types import Geometry, Manifest
+from ..contract.types import Device, Geometry, Manifest
 from ..convert.conversion_manager import ConversionManager
 from ..engine.base import ProgressCallback
-from ..engine.estimate import estimate
+from ..engine.estimate import estimate, runs_on_llamacpp, split
 from ..engine.protocol import Load, PromptCacheSettings
 from ..engine.registry import require_engine
 from ..runtime.interfaces import LoadPlan
@@ -32,7 +33,13 @@ from .settings import Settings
 
 
 class LoadPlanner:
-    """Makes load plans from manifests."""
+    """Makes load plans from manifests.
+
+    Parameters
+    ----------
+    gpus : callable
+        Returns the GPUs with the memory that was free before the first load.
+    """
 
     def __init__(
         self,
@@ -40,11 +47,13 @@ class LoadPlanner:
         store: ModelStore,
         threads: StoreThreads,
         conversions: ConversionManager,
+        gpus: Callable[[], Awaitable[list[Device]]],
     ) -> None:
         self._settings = settings
         self._store = store
         self._threads = threads
         self._conversions = conversions
+        self._gpus = gpus
 
     def plan(self, manifest: Manifest, requested: LoadParameters | None = None) -> LoadPlan:
         """Return the plan to load a model.
@@ -93,13 +102,34 @@ class LoadPlanner:
         geometry = await self._threads.files.run(self._geometry, manifest, parameters)
         use = estimate(manifest, geometry, parameters)
         headroom = headroom_bytes(manifest, use, self._settings.memory_headroom)
+        capacity = await self._gpu_capacity(manifest, parameters)
+        need, gpu_need = self.needs(plan, geometry, parameters, capacity)
         plan = replace(
             plan,
+            gpu_need=gpu_need,
+            gpu_capacity=capacity,
             prepare=lambda progress: self._prepare(manifest, parameters, progress, headroom),
-            need=use.total,
+            need=need,
             headroom=headroom,
         )
         return plan, geometry
+
+    def needs(
+        self, plan: LoadPlan, geometry: Geometry, parameters: LoadParameters, capacity: int
+    ) -> tuple[int, int]:
+        """Return what the model of a plan needs with these parameters, here and on the GPUs."""
+        use = estimate(plan.manifest, geometry, parameters)
+        layers = self._settings.gpu_layers if parameters.num_gpu is UNSET else parameters.num_gpu
+        return split(use, geometry, layers=layers, capacity=capacity)
+
+    async def _gpu_capacity(self, manifest: Manifest, parameters: LoadParameters) -> int:
+        """Return the GPU memory that models on llama.cpp may use; 0 without a GPU."""
+        if not runs_on_llamacpp(manifest, parameters):
+            return 0
+        gpus = await self._gpus()
+        if parameters.main_gpu is not UNSET:
+            gpus = gpus[parameters.main_gpu : parameters.main_gpu + 1]
+        return sum(gpu.memory_free for gpu in gpus if gpu.memory_free is not UNSET)
 
     async def header_load(self, manifest: Manifest, parameters: LoadParameters) -> Load | None:
         """Return the command to load a model on llama.cpp; None if that needs a conversion."""

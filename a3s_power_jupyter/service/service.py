@@ -71,7 +71,7 @@ class PowerService:
         conversions = ConversionManager(
             settings.home, store, threads, settings.load_timeout, log, environment
         )
-        planner = LoadPlanner(settings, store, threads, conversions)
+        planner = LoadPlanner(settings, store, threads, conversions, self._machine.gpus)
         observer = RuntimeObserver(metrics, changes, lambda: scheduler.runners(), clock)
         self._scheduler = scheduler = Scheduler(
             spawn=lambda plan, on_death: Worker.spawn(plan, on_death, workers),

@@ -85,12 +85,14 @@ class Bench:
                 text += item.text if isinstance(item, Delta) else ""
         return text
 
-    async def hold(self, name: str) -> tuple[asyncio.Task[None], asyncio.Event]:
+    async def hold(
+        self, name: str, plan: LoadPlan | None = None
+    ) -> tuple[asyncio.Task[None], asyncio.Event]:
         """Make a request that lasts until the event is set."""
         finish = asyncio.Event()
 
         async def request() -> None:
-            async with self.scheduler.lease(self.plan(name)):
+            async with self.scheduler.lease(plan or self.plan(name)):
                 await finish.wait()
 
         task = asyncio.create_task(request())

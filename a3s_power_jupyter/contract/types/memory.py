@@ -18,6 +18,8 @@ class Geometry(msgspec.Struct, frozen=True):
     ----------
     weights : int
         Bytes of the tensors.
+    embedding : int
+        Bytes of the embedding of the tokens, a part of `weights`.
     layers : int
         Number of layers.
     width : int
@@ -51,6 +53,7 @@ class Geometry(msgspec.Struct, frozen=True):
     """
 
     weights: int = 0
+    embedding: int = 0
     layers: int = 0
     width: int = 0
     activations: int = 0

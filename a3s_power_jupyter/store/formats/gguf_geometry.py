@@ -102,6 +102,7 @@ def read_geometry(headers: Sequence[Header]) -> Geometry:
     vocabulary, merges = (reader.length(f"tokenizer.ggml.{name}") for name in texts)
     return Geometry(
         weights=sum(map(tensor_bytes, tensors)),
+        embedding=sum(tensor_bytes(t) for t in tensors if t.name == "token_embd.weight"),
         layers=len(layers),
         width=reader.width,
         activations=reader.activations(gated=any("ffn_gate" in t.name for t in tensors)),

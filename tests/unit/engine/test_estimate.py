@@ -10,8 +10,20 @@ from typing import Any
 import pytest
 
 from a3s_power_jupyter.contract.parameters import LoadParameters
-from a3s_power_jupyter.contract.types import Geometry, Manifest, ModelDetails, StoredFile
-from a3s_power_jupyter.engine.estimate import count_layers, estimate, layer_bytes
+from a3s_power_jupyter.contract.types import (
+    Geometry,
+    Manifest,
+    MemoryUse,
+    ModelDetails,
+    StoredFile,
+)
+from a3s_power_jupyter.engine.estimate import (
+    GPU_CONTEXT_BYTES,
+    count_layers,
+    estimate,
+    layer_bytes,
+    split,
+)
 from a3s_power_jupyter.store.formats.gguf_geometry import Layer
 
 GB = 10**9
@@ -100,3 +112,33 @@ def test_layers_on_a_gpu() -> None:
 )
 def test_the_last_layers_are_the_first_on_a_gpu(free: int, layers: int) -> None:
     assert count_layers([20, 15, 10], output=10, reserved=10, free=free) == layers
+
+
+@pytest.mark.parametrize(
+    ("layers", "capacity", "host", "gpu"),
+    [
+        (None, 0, 11, 0),
+        (0, 80, 11, 0),
+        (None, 80, 3, 10),
+        (-1, 80, 3, 10),
+        (4, 80, 7, 4),
+        (9, 80, 2, 9),
+        (99, 80, 3, 10),
+    ],
+)
+def test_the_parts_of_a_model_on_a_gpu(
+    layers: int | None, capacity: int, host: int, gpu: int
+) -> None:
+    """The embedding of 2 GB stays in memory; each GPU process takes a context."""
+    use = MemoryUse(weights=8 * GB, cache=GB, buffers=GB, other=GB)
+    geometry = Geometry(layers=9, embedding=2 * GB)
+    found = split(use, geometry, layers=layers, capacity=capacity * GB)
+    context = GPU_CONTEXT_BYTES if gpu else 0
+    assert found == (host * GB, gpu * GB + context)
+
+
+def test_a_model_that_is_larger_than_the_gpu() -> None:
+    use = MemoryUse(weights=80 * GB, cache=GB, buffers=GB, other=GB)
+    host, gpu = split(use, Geometry(layers=80), layers=None, capacity=24 * GB)
+    assert 20 * GB < gpu < 24 * GB
+    assert host + gpu == use.total + GPU_CONTEXT_BYTES

@@ -10,7 +10,8 @@ import pytest
 from a3s_power_jupyter.contract.errors import InsufficientMemory, ServerBusy
 from a3s_power_jupyter.contract.parameters import LoadParameters
 from a3s_power_jupyter.engine.protocol import Load, PromptCacheSettings
-from a3s_power_jupyter.runtime.policy import Evict, Fits, Refuse
+from a3s_power_jupyter.runtime.interfaces import LoadPlan
+from a3s_power_jupyter.runtime.policy import Evict, Fits, Refuse, Wait
 from support.fakes import settle
 from support.scheduler_bench import Bench, fixed
 
@@ -153,3 +154,48 @@ async def test_a_preview_decides_as_a_load_would_and_changes_nothing() -> None:
     assert bench.scheduler.preview(bench.plan("b", need=40))[0] == Fits()
     assert bench.scheduler.preview(bench.plan("b", need=101))[0] == Refuse(out_of_memory=True)
     assert (bench.state("a"), bench.state("b")) == ("loaded", "unloaded")
+
+
+def gpu_plan(bench: Bench, name: str, gpu: int, need: int = 10) -> LoadPlan:
+    """A plan for a simulated GPU of 100 bytes."""
+    return replace(bench.plan(name, need=need), gpu_need=gpu, gpu_capacity=100)
+
+
+async def loaded_on_gpu(bench: Bench, name: str, gpu: int) -> None:
+    await bench.scheduler.load(fixed(gpu_plan(bench, name, gpu)))
+    await bench.clock.advance(1)
+
+
+async def test_idle_models_leave_the_gpu_for_a_newcomer() -> None:
+    bench = Bench(max_models=9)
+    for name, gpu in (("a", 0), ("b", 30), ("c", 30), ("d", 30)):
+        await loaded_on_gpu(bench, name, gpu)
+    decision, _ = bench.scheduler.preview(gpu_plan(bench, "e", 60))
+    assert decision == Evict(("b", "c"))
+    await loaded_on_gpu(bench, "e", 60)
+    assert [bench.state(n) for n in "abcde"] == [
+        "loaded",
+        "unloaded",
+        "unloaded",
+        "loaded",
+        "loaded",
+    ]
+
+
+async def test_a_newcomer_does_not_wait_for_the_gpu() -> None:
+    """What does not fit on the GPU beside a busy model needs the machine's memory."""
+    bench = Bench(max_models=9)
+    request, finish = await bench.hold("a", fixed(gpu_plan(bench, "a", 90)))
+    bench.free = 50
+    assert bench.scheduler.preview(gpu_plan(bench, "b", 40))[0] == Fits()
+    assert bench.scheduler.preview(gpu_plan(bench, "b", 60))[0] == Wait()  # 10 + 50 > 50
+    finish.set()
+    await request
+    assert bench.scheduler.preview(gpu_plan(bench, "b", 40))[0] == Evict(("a",))
+
+
+async def test_a_pinned_model_keeps_its_gpu_memory() -> None:
+    bench = Bench(max_models=9)
+    await loaded_on_gpu(bench, "a", 90)
+    bench.scheduler.pin("a", True)
+    assert bench.scheduler.preview(gpu_plan(bench, "b", 40))[0] == Fits()

@@ -10,7 +10,7 @@ import pytest
 
 from a3s_power_jupyter.contract.errors import FileChanged, InvalidISQ
 from a3s_power_jupyter.contract.parameters import DefaultParameters, LoadParameters
-from a3s_power_jupyter.contract.types import Manifest, RegisterRequest
+from a3s_power_jupyter.contract.types import Device, Manifest, RegisterRequest
 from a3s_power_jupyter.convert.conversion_manager import ConversionManager
 from a3s_power_jupyter.engine.protocol import PromptCacheSettings
 from a3s_power_jupyter.service.load_plan import LoadPlanner
@@ -26,12 +26,16 @@ def planner(tmp_path: Path) -> LoadPlanner:
     return planner_for(Settings(tmp_path, keep_alive=300.0))
 
 
-def planner_for(settings: Settings) -> LoadPlanner:
+def planner_for(settings: Settings, *gpus: Device) -> LoadPlanner:
     home = settings.home
     store = ModelStore(home)
     threads = StoreThreads(home)
     conversions = ConversionManager(home, store, threads, 1.0, logging.getLogger("tests"))
-    return LoadPlanner(settings, store, threads, conversions)
+
+    async def list_gpus() -> list[Device]:
+        return [*gpus]
+
+    return LoadPlanner(settings, store, threads, conversions, list_gpus)
 
 
 def manifest(**defaults: object) -> Manifest:

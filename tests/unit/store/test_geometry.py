@@ -54,6 +54,7 @@ def test_the_geometry_of_a_dense_model(tmp_path: Path) -> None:
     read = geometry(tmp_path, "llama", feed_forward_length=100)
     assert read == Geometry(
         weights=4 * 64 * 3,
+        embedding=4 * 64 * 2,
         layers=4,
         width=64,
         activations=2 * 64 + 2 * 100,
