@@ -14,27 +14,23 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import re
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx2
-import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from support import gguf_families, model_files
+from support.peak_memory import Peak, forget_reads, read_weights
 from support.servers import Server, run_server
 
 MIB = 1 << 20
-WORKER, RENDERER = "a3s_power_jupyter.engine.main", "a3s_power_jupyter.engine.rendering.main"
 
 
 @dataclass(frozen=True)
@@ -58,67 +54,13 @@ class Case:
         return f"{self.name}, {values}" if values else self.name
 
 
-class Peak:
-    """The largest private memory of the server's workers, measured in a thread."""
-
-    def __init__(self, server: Server) -> None:
-        self._server = psutil.Process(server.pid)
-        self._ended = threading.Event()
-        self.bytes = 0
-
-    def processes(self) -> Iterator[psutil.Process]:
-        for child in self._server.children(recursive=True):
-            try:
-                if child.cmdline()[-1] in (WORKER, RENDERER):
-                    yield child
-            except (psutil.Error, IndexError):
-                continue
-
-    @contextmanager
-    def measured(self) -> Iterator[None]:
-        thread = threading.Thread(target=self._measure)
-        thread.start()
-        try:
-            yield
-        finally:
-            self._ended.set()
-            thread.join()
-
-    def _measure(self) -> None:
-        while not self._ended.wait(0.02):
-            private = 0
-            for process in self.processes():
-                try:
-                    memory = process.memory_info()
-                except psutil.Error:
-                    continue
-                private += memory.rss - memory.shared
-            self.bytes = max(self.bytes, private)
-
-
-def forget_reads(pid: int) -> None:
-    """Mark all pages as not read (Linux)."""
-    Path(f"/proc/{pid}/clear_refs").write_text("1")
-
-
-def read_pages(pid: int, files: set[str]) -> int:
-    """Return the size of the pages of mapped files that were read since `forget_reads`."""
-    size, counted = 0, False
-    for line in Path(f"/proc/{pid}/smaps").read_text().splitlines():
-        if re.match(r"[0-9a-f]+-[0-9a-f]+ ", line):
-            counted = line.split(maxsplit=5)[-1] in files
-        elif counted and line.startswith("Referenced:"):
-            size += int(line.split()[1]) * 1024
-    return size
-
-
 def send_requests(api: httpx2.Client, case: Case, model: dict[str, Any], slots: int) -> None:
     """Send as many requests as the model processes at once."""
     length = int(model["num_ctx"])
 
     def ask(number: int) -> None:
         if case.kind == "embeddings":
-            body = {"model": case.name, "input": ["a " * (length - 8)] * 2}
+            body = {"model": case.name, "input": ["a " * (length - 8)] * 16}
             api.post("v1/embeddings", json=body, timeout=1200).raise_for_status()
             return
         llamacpp = model["engine"] == "llama.cpp"
@@ -142,12 +84,11 @@ def measure(server: Server, api: httpx2.Client, case: Case, slots: int) -> str:
     with peak.measured():
         loaded = api.post(f"v1/models/{case.name}/load", json=case.parameters, timeout=1200)
         loaded.raise_for_status()
-        [worker] = [p for p in peak.processes() if p.cmdline()[-1] == WORKER]
+        worker = peak.worker
         forget_reads(worker.pid)
         send_requests(api, case, loaded.json(), slots)
         time.sleep(0.1)
-    files = {str(path.resolve()) for path in [case.path, *case.path.parent.glob("*")]}
-    measured = peak.bytes + read_pages(worker.pid, files)
+    measured = peak.private + read_weights(worker.pid)
     api.post(f"v1/models/{case.name}/unload").raise_for_status()
     sizes = [found[part] for part in ("weights", "cache", "buffers", "other", "total")]
     numbers = [f"{size / MIB:.0f}" for size in (*sizes, measured)]
@@ -179,10 +120,10 @@ def cases(folder: Path, gemma: Path | None, safetensors: Path | None) -> Iterato
     for family in gguf_families.FAMILIES:
         path = gguf_families.write(folder / f"{family}.gguf", family, tokens=32000)
         if family == "bert":
-            yield Case(family, path, {"num_ctx": 4096}, "embeddings"), 1
+            yield Case(family, path, {"num_ctx": 2048}, "embeddings"), 1
         else:
             requests = 8 if family in ("llama", "deepseek2") else 4
-            yield Case(family, path, {"num_ctx": 32768}), requests
+            yield Case(family, path, {"num_ctx": 32768, "use_mmap": False}), requests
 
 
 def main() -> None:

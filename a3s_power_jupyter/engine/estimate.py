@@ -37,10 +37,11 @@ _ISQ_BITS = {"Q4_0": 5.0, "Q4K": 5.5, "Q6K": 7.0, "Q8_0": 8.5, "HQQ4": 5.5, "HQQ
 #: Private memory of a worker without a model, and of the process that renders chat templates.
 _LLAMACPP_PROCESS = 34 * MIB
 _RENDERING_PROCESS = 14 * MIB
-_TORCH_PROCESS = 115 * MIB
+_TORCH_PROCESS = 300 * MIB
 
-#: Memory of llama.cpp's tokenizer for each token and each merge, in bytes.
+#: Memory of a tokenizer for each token and each merge, in bytes: in llama.cpp and transformers.
 _TEXT_BYTES = 170
+_TOKENIZER_BYTES = 500
 
 
 def runs_on_llamacpp(manifest: Manifest, parameters: LoadParameters) -> bool:
@@ -235,12 +236,14 @@ def _transformers(manifest: Manifest, geometry: Geometry, parameters: LoadParame
     if requests is UNSET:
         requests = 1 if manifest.format == "vision" else capacity.TRANSFORMERS_REQUESTS
     cache = requests * context * (geometry.cache + geometry.window_cache) * bytes_each
-    if manifest.format == "huggingface":
+    embeds = manifest.format == "huggingface"
+    if embeds:
         cache = 0
-    tokens = 4096 if manifest.format == "huggingface" else 128
+    tokens, rendering = (2048, 0) if embeds else (128, _RENDERING_PROCESS)
+    joining = cache if requests > 1 else 0  # caches are copied when requests join
     return MemoryUse(
         weights=_converted_bytes(manifest, parameters),
         cache=cache,
-        buffers=4 * tokens * geometry.activations,
-        other=_TORCH_PROCESS + _RENDERING_PROCESS,
+        buffers=4 * tokens * geometry.activations + joining,
+        other=_TORCH_PROCESS + rendering + _TOKENIZER_BYTES * geometry.texts,
     )

@@ -47,6 +47,10 @@ def write(path: Path, family: str, *, tokens: int = 258) -> Path:
         Size of the vocabulary.
     """
     keys, shapes = FAMILIES[family]()
+    if "output.weight" in shapes:
+        shapes["output.weight"] = (WIDTH, tokens)
+    if "vocab_size" in keys:
+        keys["vocab_size"] = tokens
     writer = gguf.GGUFWriter(path, family)
     for key, value in {"context_length": CONTEXT, "embedding_length": WIDTH, **keys}.items():
         _add(writer, key if key.startswith("tokenizer") else f"{family}.{key}", value)
