@@ -54,6 +54,9 @@ NO_END = {0: -100.0, 2: -100.0, 4: -100.0, 257: -100.0}
 
 Answers = list[list[TokenLogprob]]
 
+# Beside other programs, one pass over the prompts may take minutes.
+pytestmark = pytest.mark.timeout(900)
+
 
 @dataclass
 class Model:
