@@ -60,7 +60,9 @@ def send_requests(api: httpx2.Client, case: Case, model: dict[str, Any], slots: 
 
     def ask(number: int) -> None:
         if case.kind == "embeddings":
-            body = {"model": case.name, "input": ["a " * (length - 8)] * 16}
+            is_gguf = case.path.suffix == ".gguf"
+            text = [7] * (length - 8) if is_gguf else "a " * (length - 8)
+            body = {"model": case.name, "input": [text] * 16}
             api.post("v1/embeddings", json=body, timeout=1200).raise_for_status()
             return
         llamacpp = model["engine"] == "llama.cpp"
@@ -120,7 +122,7 @@ def cases(folder: Path, gemma: Path | None, safetensors: Path | None) -> Iterato
     for family in gguf_families.FAMILIES:
         path = gguf_families.write(folder / f"{family}.gguf", family, tokens=32000)
         if family == "bert":
-            yield Case(family, path, {"num_ctx": 2048}, "embeddings"), 1
+            yield Case(family, path, {"num_ctx": 2048, "use_mmap": False}, "embeddings"), 1
         else:
             requests = 8 if family in ("llama", "deepseek2") else 4
             yield Case(family, path, {"num_ctx": 32768, "use_mmap": False}), requests

@@ -197,7 +197,9 @@ def _embedding(geometry: Geometry, parameters: LoadParameters) -> tuple[int, int
     context = capacity.embedding_context(longest)
     cache = kv_bytes(context * (geometry.cache + geometry.window_cache), parameters)
     cache += 4 * capacity.EMBEDDING_REQUESTS * geometry.state
-    return cache, _buffers(geometry, parameters, tokens=context, masked=context)
+    buffers = _buffers(geometry, parameters, tokens=context, masked=context)
+    # llama.cpp allocates logits for all tokens, although no logits are computed.
+    return cache, buffers + 4 * context * geometry.vocabulary
 
 
 def _buffers(geometry: Geometry, parameters: LoadParameters, *, tokens: int, masked: int) -> int:

@@ -69,6 +69,12 @@ def test_windows_and_states_are_kept_for_each_request() -> None:
     assert cache(states, num_parallel=8) == 2 * cache(states) == 8 * 1000 * 4
 
 
+def test_an_embedding_model_has_buffers_for_the_longest_text() -> None:
+    manifest = model(capabilities=("embeddings",))
+    found = estimate(manifest, Geometry(vocabulary=1000, context_length=1500), LoadParameters())
+    assert (found.cache, found.buffers) == (0, 2048 * (2 * 2048 + 4 * 1000))
+
+
 def test_logits_are_kept_for_each_request() -> None:
     large = Geometry(vocabulary=10**6)
     one, eight = (
