@@ -51,6 +51,13 @@ def runs_on_llamacpp(manifest: Manifest, parameters: LoadParameters) -> bool:
     return manifest.format == "gguf"
 
 
+def context_length(manifest: Manifest, geometry: Geometry, parameters: LoadParameters) -> int:
+    """Return the context length of each request, in tokens, as a loaded model states it."""
+    length = parameters.context_length(geometry.context_length)
+    generates = manifest.capabilities != ("embeddings",)
+    return _padded(length) if generates and runs_on_llamacpp(manifest, parameters) else length
+
+
 def estimate(
     manifest: Manifest, geometry: Geometry, parameters: LoadParameters, *, gpu: bool = False
 ) -> MemoryUse:

@@ -106,7 +106,7 @@ def _load_error(error: RenderingFailed) -> ModelLoadFailed:
     problem = f"The chat template is not valid: {error.message}"
     if error.failure == "stopped":
         problem = f"The chat template could not render a short message: it {error.message}"
-    return ModelLoadFailed(f"{problem}. To use the model, {_ANOTHER_TEMPLATE}")
+    return ModelLoadFailed(f"{problem.rstrip('.')}. To use the model, {_ANOTHER_TEMPLATE}")
 
 
 def _not_started(error: OSError) -> ModelLoadFailed:

@@ -105,7 +105,10 @@ def load(session: Session, arguments: argparse.Namespace) -> Output | None:
     """
     name = arguments.model
     if arguments.dry_run:
-        return render.estimate(session.client.estimate(name, **dict(arguments.parameters)))
+        parameters = dict(arguments.parameters)
+        if arguments.keep_alive is not None:
+            parameters["keep_alive"] = arguments.keep_alive
+        return render.estimate(session.client.estimate(name, **parameters))
     started = time.monotonic()
     with live_text(session.in_notebook) as text:
         model = session.client.load(

@@ -195,7 +195,13 @@ def cell_parser() -> MagicParser:
         metavar="P",
         help="sample from the most likely tokens with a total probability of P",
     )
-    add("--seed", type=int, metavar="N", help="random seed; the same seed gives the same answer")
+    add(
+        "--seed",
+        type=int,
+        metavar="N",
+        help="random seed, -1 for a random one; the same seed gives the same answer while no "
+        "other request uses the model",
+    )
     add(
         "--stop",
         action="append",

@@ -126,7 +126,9 @@ def estimate(found: Estimate) -> Output:
     sizes = facts((name.capitalize(), formatting.size(getattr(found, name))) for name in names)
     largest = found.largest_num_ctx
     notes = [_fits(found)]
-    if largest is not UNSET:
+    if found.fits and largest is not UNSET and largest < found.num_ctx:
+        notes.append(f"It was trained for {largest} tokens.")
+    elif largest is not UNSET:
         notes.append(f"The largest context that fits has {largest} tokens.")
     if found.gpu_layers is not UNSET:
         layers = "All" if found.gpu_layers < 0 else str(found.gpu_layers)

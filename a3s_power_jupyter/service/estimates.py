@@ -12,7 +12,7 @@ from msgspec import UNSET
 from ..contract.errors import InvalidParameter, from_wire
 from ..contract.parameters import LoadParameters
 from ..contract.types import Estimate, Geometry, MemoryUse
-from ..engine.estimate import estimate
+from ..engine.estimate import context_length, estimate
 from ..engine.protocol import Command, LoadFailed, Measure, Measured, Reply
 from ..engine.registry import require_engine
 from ..runtime import policy
@@ -69,7 +69,7 @@ class Estimates:
         gpus = tuple(d for d in measured.devices if d.kind == "gpu") if measured else ()
         return Estimate(
             id=name,
-            num_ctx=plan.parameters.context_length(geometry.context_length),
+            num_ctx=context_length(manifest, geometry, plan.parameters),
             **msgspec.structs.asdict(use),
             total=use.total,
             source=source,

@@ -112,6 +112,13 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rendering, "CPU_SECONDS", 0.3)
 
 
+def test_the_reason_of_an_invalid_template_ends_with_one_period() -> None:
+    with pytest.raises(
+        ModelLoadFailed, match=r"end of template.*[^.]\. To use the model, register"
+    ):
+        chat_template("{{ x")
+
+
 @pytest.mark.parametrize("source", ENDLESS.values(), ids=ENDLESS)
 def test_a_template_that_takes_too_long_is_stopped(source: str, short: None) -> None:
     template = chat_template(for_bombs(source))

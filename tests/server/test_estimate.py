@@ -41,6 +41,7 @@ def test_llama_cpp_computes_the_sizes_of_a_model(api: httpx2.Client) -> None:
     assert (found["evicts"], found["waits"], found["devices"]) == ([], False, [])
     assert "gpu_layers" not in found
     smaller = estimate(api, "smollm2", num_ctx=2048, kv_cache_type="q8_0", keep_alive="5m")
+    assert estimate(api, "smollm2", num_ctx=100)["num_ctx"] == 256  # llama.cpp rounds up
     assert smaller["cache"] == pytest.approx(45 * MIB * 34 / 64, rel=0.001)
     assert api.get("v1/models/smollm2").json()["state"] == "unloaded"
 

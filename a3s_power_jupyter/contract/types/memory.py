@@ -122,7 +122,7 @@ class Estimate(SparseStruct, frozen=True):
     waits : bool
         Whether a load would wait until models that are in use become idle.
     largest_num_ctx : int
-        Largest context length that fits, in tokens; unset if none does.
+        Largest context length that fits, in tokens, at most the trained one; unset if none fits.
     devices : tuple of Device
         The GPUs, with their free memory.
     gpu_layers : int
