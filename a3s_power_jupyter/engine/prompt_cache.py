@@ -108,11 +108,11 @@ class PromptCache(Generic[S]):
 
     def add(self, entry: Entry[S]) -> bool:
         """Add a state, unless it is larger than the limit. It replaces those that it continues."""
+        if not entry.tokens or entry.total_size > self.limit:
+            return False
         for other in self:
             if is_prefix(other.tokens, entry.tokens):
                 self.remove(other)
-        if not entry.tokens or entry.total_size > self.limit:
-            return False
         self.make_room(entry.total_size)
         self._entries[entry] = None
         self.size += entry.total_size
@@ -150,8 +150,13 @@ def is_prefix(first: array[int], second: array[int]) -> bool:
 
 def common_prefix(first: array[int], second: array[int]) -> int:
     """Return the number of leading tokens that two arrays have in common."""
-    # Comparing slices runs at C speed, which matters for 100,000 tokens.
-    low, high = 0, min(len(first), len(second))
+    # Comparing slices runs at C speed, which matters for 100,000 tokens. The first ones are short,
+    # because most arrays differ soon.
+    length, low, size = min(len(first), len(second)), 0, 64
+    while low < length and first[low : low + size] == second[low : low + size]:
+        low, size = low + size, 2 * size
+    high = min(low + size, length)
+    low = min(low, length)
     while low < high:
         middle = (low + high + 1) // 2
         if first[low:middle] == second[low:middle]:

@@ -154,7 +154,59 @@ def test_the_next_turn_with_a_seed_starts_from_the_last_boundary(engine: LlamaCp
     assert numbers(warm) == numbers(cold)
 
 
+def test_a_seed_reuses_nothing_that_was_restored_beside_others(tmp_path: Path) -> None:
+    """Its later tokens may be in earlier cells, so attention would add in another order."""
+    path = tiny_gguf.gpt2(tmp_path / "model.gguf", 1024)
+    engine = load(path, num_ctx=1024, flash_attention=False)
+    prompt = tokens(1, 300, most=250)
+    seeded = complete(prompt, seed=1, max_tokens=4)
+    [cold] = run(engine, seeded)
+    engine.submit(engine.prepare(1, complete(tokens(2, 400, most=250), max_tokens=4)))
+    engine.step()
+    engine.step()
+    engine.submit(engine.prepare(2, complete(prompt, max_tokens=40)))
+    while not engine.idle:
+        engine.step()
+    run(engine, complete([7], max_tokens=1))
+    [warm] = run(engine, seeded)
+    assert numbers(warm) == numbers(cold)
+
+
 # ---------------------------------------------------------------- a full memory
+
+
+def test_a_request_that_fits_only_with_shared_cells_shares_them(smollm2_path: Path) -> None:
+    engine = load(smollm2_path, num_ctx=512)
+    prompt = tokens(1, 100)
+    saved = prompt + tokens(2, 260)
+    run(engine, complete(saved, max_tokens=1))
+    run(engine, complete(tokens(3, 20), max_tokens=1))
+    engine.submit(engine.prepare(1, complete(prompt, max_tokens=40)))
+    engine.step()
+    assert [len(entry.tokens) for entry in memory(engine).cache] == [360, 20]
+    engine.submit(engine.prepare(2, complete(saved + tokens(4, 52), max_tokens=2)))
+    while not engine.idle:
+        engine.step()
+        assert engine._text is not None
+        assert not engine._text._pool.waiting
+
+
+def test_a_reset_frees_what_an_error_has_left(
+    engine: LlamaCppEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_args: Any, **_options: Any) -> None:
+        raise OSError
+
+    engine.submit(engine.prepare(1, complete(tokens(1, 20), max_tokens=1)))
+    engine.submit(engine.prepare(2, complete(tokens(2, 20), max_tokens=8)))
+    with monkeypatch.context() as patch:
+        patch.setattr(memory(engine).context, "save", fail)
+        with pytest.raises(ValueError, match="not in list"):
+            engine.step()
+    engine.reset()
+    assert memory(engine).used_cells == 0
+    answers = run(engine, *(complete(tokens(seed, 20), max_tokens=2) for seed in range(8)))
+    assert [finished(items).completion_tokens for items in answers] == [2] * 8
 
 
 def test_requests_are_set_aside_and_finish(smollm2_path: Path) -> None:

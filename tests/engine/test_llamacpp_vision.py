@@ -22,7 +22,7 @@ from a3s_power_jupyter.contract.types import ChatRequest, Delta, Finished, Sampl
 from a3s_power_jupyter.engine.llamacpp import LlamaCppEngine
 from a3s_power_jupyter.engine.protocol import Load
 from support import tiny_mtmd
-from support.engine_runs import run
+from support.engine_runs import finished, run
 from support.native_objects import NativeObjects
 from support.tiny_vision import encode, random_image
 
@@ -109,6 +109,20 @@ def test_no_image_is_refused_for_its_hash(engine: LlamaCppEngine) -> None:
         image = random_image(seed, 28, 28)
         [items] = run(engine, ask("hi", IMAGE, "x", images=(image,), max_tokens=1))
         assert isinstance(items[-1], Finished)
+
+
+def test_a_seed_does_not_reuse_chunks_of_other_lengths(
+    files: tuple[Path, Path, Path],
+) -> None:
+    engine = load(files[1], files[2], num_ctx=512)
+    content = {"images": (A,), "max_tokens": 2}
+    [cold] = run(engine, ask("ab " * 100, IMAGE, "x", seed=1, **content))
+    engine.reset()
+    run(engine, ask("ab " * 100, IMAGE, "x", **content))  # reads up to the image at once
+    [warm] = run(engine, ask("ab " * 100, IMAGE, "x", seed=1, **content))
+    assert finished(cold).prompt_tokens > 200
+    assert finished(warm).cached_tokens == 0
+    assert logprobs(warm) == logprobs(cold)
 
 
 def test_an_image_in_one_slot_changes_nothing_in_another(

@@ -56,6 +56,29 @@ def engine(request: pytest.FixtureRequest, gguf: Path, directory: Path) -> Engin
     return load_gguf(gguf, flash_attention=request.param == "llama.cpp")
 
 
+def test_the_nan_of_a_cancelled_request_ends_no_other(gguf: Path) -> None:
+    engine = load_gguf(gguf, flash_attention=False, num_batch=8)
+    assert engine._text is not None
+    engine._text._batch._separate = False  # as on a GPU
+    good = complete(GOOD_TOKENS)
+    [expected] = run(engine, good)
+    engine.submit(engine.prepare(1, complete(BAD_TOKENS)))
+    engine.submit(engine.prepare(2, complete([*GOOD_TOKENS] * 8)))
+    requests = engine._text._pool.requests
+    while not all(request.is_suspect for request in requests):
+        assert engine.step() == []
+    for _ in range(4):
+        engine.step()  # the first one starts again, alone
+    engine.cancel(1)
+    outputs: list[Any] = []
+    while not engine.idle:
+        outputs += engine.step()
+    assert {id_ for id_, _ in outputs} == {2}
+    assert text_of([item for _, item in outputs])
+    [items] = run(engine, good)
+    assert text_of(items) == text_of(expected)
+
+
 def complete(tokens: list[int], **sampling: Any) -> CompletionRequest:
     settings = {"temperature": 0.0, "max_tokens": 8, "logprobs": 2, **sampling}
     return CompletionRequest(tokens, Sampling(**settings))

@@ -169,8 +169,11 @@ class Batch:
         return min(ends)
 
     def _next_boundary(self, sequence: Sequence, index: int) -> int:
+        """Return the index after `index` at which a chunk of a request with a seed ends."""
         chunk = self._memory.chunk
-        return sequence.prompt.boundary(index, chunk) + chunk
+        end = sequence.prompt.boundary(index, chunk) + chunk
+        image = sequence.prompt.next_image(index)
+        return end if image is None else min(end, image)
 
     def _is_steady(self, sequence: Sequence) -> bool:
         """Return whether only this request is in the memory, and in the first cells."""
@@ -199,9 +202,10 @@ class Batch:
     def _record(self, parts: list[Part]) -> None:
         for part in parts:
             sequence, count = part.sequence, part.end - part.start
-            ends = (self._next_boundary(sequence, part.start), *sequence.prompt.images)
             steady = (
-                self._is_steady(sequence) and sequence.steady == part.start and part.end in ends
+                self._is_steady(sequence)
+                and sequence.steady == part.start
+                and part.end == self._next_boundary(sequence, part.start)
             )
             self._memory.advance(sequence, count, sequence.n_past + count)
             if steady:

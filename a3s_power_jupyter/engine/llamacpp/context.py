@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from ..prompt_files import SavedState
-from .backend import compute_error
 
 #: A saved state in memory: bytes in llama.cpp's own format.
 Copy = npt.NDArray[np.uint8]
@@ -73,16 +72,25 @@ class Context:
         """
         lc.llama_memory_clear(self._memory, erase)
 
-    def save(self, seq_id: int, flags: int = 0) -> Copy:
-        """Return a copy of a sequence's state, or of a part of it."""
+    def save(self, seq_id: int, flags: int = 0, *, limit: int | None = None) -> Copy | None:
+        """Return a copy of a sequence's state, or of a part of it.
+
+        Returns
+        -------
+        ndarray or None
+            None if it has more than `limit` bytes, or the machine has no memory for it.
+        """
         size = lc.llama_state_seq_get_size_ext(self.pointer, seq_id, flags)
-        state = np.empty(size, np.uint8)
+        if limit is not None and size > limit:
+            return None
+        try:
+            state = np.empty(size, np.uint8)
+        except MemoryError:
+            return None
         written = lc.llama_state_seq_get_data_ext(
             self.pointer, _pointer(state), size, seq_id, flags
         )
-        if written != size:
-            raise compute_error("could not save a cache")
-        return state
+        return state if written == size else None
 
     def restore(self, seq_id: int, state: State, flags: int = 0) -> bool:
         """Replace a sequence's state, or a part of it; return False if that is not possible."""

@@ -20,6 +20,9 @@ from .sequence import Held, Sequence
 #: request that only shares its beginning.
 KEEP_TOKENS = 256
 
+#: Free cells that a request needs besides its prompt, for the first tokens of its answer.
+RESERVE = 64
+
 #: Restoring a token from host memory takes about this share of the time to compute it: 0.02 for a
 #: model with 135M parameters on a CPU, and less for larger ones.
 RESTORE_COST = 0.02
@@ -94,10 +97,9 @@ class Memory:
         if running:
             for other in running:
                 other.in_order = False
-            sources = self._shareable(sequence, running) + self._saved(sequence, alone=False)
-            source = _best(sources)
+            source = _best(self._shareable(sequence, running) + self._saved(sequence, running))
         else:
-            source = _best(self._in_place(sequence) + self._saved(sequence, alone=True))
+            source = _best(self._in_place(sequence) + self._saved(sequence, running))
             if source is None or source.state is not self._idle:
                 self.keep_idle()
                 self.context.clear()  # so that the next tokens are in the first cells
@@ -111,9 +113,17 @@ class Memory:
         else:
             self._share(sequence, source.state, source.n_tokens)
 
-    def shared_tokens(self, sequence: Sequence, running: Collection[Sequence]) -> int:
-        """Return how many cells of other requests a request can use."""
-        return max((s.n_tokens for s in self._shareable(sequence, running)), default=0)
+    def fits(self, sequence: Sequence, running: Collection[Sequence]) -> bool:
+        """Return whether there is room for a request besides those that run."""
+        if not running:
+            return True
+        shared = max((s.n_tokens for s in self._shareable(sequence, running)), default=0)
+        return self._has_room(len(sequence.known) - shared, running)
+
+    def _has_room(self, n_tokens: int, running: Collection[Sequence]) -> bool:
+        """Return whether there is room for tokens besides the requests that run."""
+        pending = sum(max(0, other.pending) for other in running)
+        return n_tokens + RESERVE + pending <= self.free_cells
 
     def _in_place(self, sequence: Sequence) -> list[Source]:
         """Return the last request, if its state can be continued where it is."""
@@ -130,9 +140,12 @@ class Memory:
         counts = [(o, self._usable(sequence, o.computed, o, alone=False)) for o in running]
         return [Source(other, n_tokens, n_tokens) for other, n_tokens in counts]
 
-    def _saved(self, sequence: Sequence, *, alone: bool) -> list[Source]:
+    def _saved(self, sequence: Sequence, running: Collection[Sequence]) -> list[Source]:
         """Return the states in host memory for which there are cells."""
+        alone = not running
         free = self.context.n_cells if alone else self.free_cells
+        if not (alone or self._has_room(len(sequence.known), running)):
+            return []  # the request only fits if it shares cells
         sources = []
         for entry in self.cache:
             n_tokens = self._usable(sequence, entry.tokens, entry, alone=alone)
@@ -190,6 +203,8 @@ class Memory:
             return
         self._cells.grow(sequence.cells, len(entry.tokens))
         sequence.adopt(entry, n_tokens)
+        if not sequence.in_order:
+            sequence.steady = 0  # later tokens may get earlier cells, which are saved first
         if len(entry.tokens) - n_tokens > KEEP_TOKENS:
             self.cache.touch(entry)
         else:
@@ -218,8 +233,10 @@ class Memory:
         self._cells.grow(sequence.cells, count)
         if sequence.n_computed == self.checkpoint_index(sequence):
             state = self.context.save(sequence.seq_id, PARTIAL)
-            checkpoint = Checkpoint[State](sequence.n_computed, sequence.n_past, state, len(state))
-            sequence.checkpoints = [checkpoint]
+            if state is not None:
+                sequence.checkpoints = [
+                    Checkpoint(sequence.n_computed, sequence.n_past, state, len(state))
+                ]
 
     def checkpoint_index(self, sequence: Sequence) -> int | None:
         """Return the index in the prompt at which a state that cannot be cut is saved."""
@@ -270,12 +287,13 @@ class Memory:
             self.keep_idle()
             self._files.save(self.cache, deadline)
 
-    def clear(self) -> None:
-        """Drop all states that no running request uses."""
-        idle, self._idle = self._idle, None
-        if idle is not None:
-            self.remove(idle)
+    def reset(self) -> None:
+        """Drop all requests and states, even after an error that has left them incomplete."""
+        self._cells = Cells()
+        self._free_ids = list(reversed(range(self.n_slots)))
+        self._idle = None
         self.cache.clear()
+        self.context.clear(erase=True)
 
     def erase(self, keep: Collection[Sequence], others: Collection[Sequence]) -> None:
         """Overwrite the memory, which may contain NaN.
@@ -291,23 +309,29 @@ class Memory:
             Requests that start again.
         """
         states = [(sequence, self.context.save(sequence.seq_id)) for sequence in keep]
-        self.clear()
+        idle, self._idle = self._idle, None
+        if idle is not None:
+            self.remove(idle)
+        self.cache.clear()
         for sequence in (*keep, *others):
             sequence.in_order = False
+            sequence.steady = 0
         for sequence in others:
             self.restart(sequence)
         self.context.clear(erase=True)
         for sequence, state in states:
             self._cells.cut(sequence.cells, 0)
             self._cells.grow(sequence.cells, sequence.n_computed)
-            if not self.context.restore(sequence.seq_id, state):
+            if state is None or not self.context.restore(sequence.seq_id, state):
                 self.restart(sequence)
 
     def _save(self, sequence: Held) -> None:
         """Copy the state of a request to host memory, if it fits there."""
         if not self.cache.limit or not sequence.n_computed:
             return
-        state = self.context.save(sequence.seq_id)
+        state = self.context.save(sequence.seq_id, limit=self.cache.limit)
+        if state is None:
+            return
         self.cache.add(
             Entry(
                 tokens=sequence.computed,

@@ -19,9 +19,6 @@ from .prompt import Prompt
 from .sampler import Sampler
 from .sequence import Sequence
 
-#: Free cells that a request needs besides its prompt, for the first tokens of its answer.
-RESERVE = 64
-
 #: How many later requests may begin before one that waits for room.
 MAX_PASSED = 8
 
@@ -65,20 +62,12 @@ class SequencePool:
         for sequence in list(self.waiting):
             if not self.memory.has_free_id:
                 return
-            if not self._fits(sequence):
+            if not self.memory.fits(sequence, self.running):
                 blocked = blocked or sequence
             elif blocked is None or blocked.passed < MAX_PASSED:
                 if blocked is not None:
                     blocked.passed += 1
                 self._begin(sequence)
-
-    def _fits(self, sequence: Sequence) -> bool:
-        if not self.running:
-            return True
-        committed = self.memory.used_cells + sum(max(0, other.pending) for other in self.running)
-        shared = self.memory.shared_tokens(sequence, self.running)
-        need = len(sequence.known) - shared + RESERVE
-        return committed + need <= self.memory.context.n_cells
 
     def _begin(self, sequence: Sequence) -> None:
         self.waiting.remove(sequence)
@@ -103,17 +92,21 @@ class SequencePool:
         if len(self.running) <= 1:
             return False
         self._has_changed = True
-        newest = self.running.pop()
-        self.memory.move_to_host(newest)
+        newest = self.running[-1]
+        if newest.is_suspect:
+            self.drop(newest)
+        else:
+            self.running.pop()
+            self.memory.move_to_host(newest)
         insort(self.waiting, newest, key=lambda other: other.number)
         return True
 
     def end(self, sequence: Sequence) -> None:
         """End a request, and keep its state for the next turn of its conversation."""
-        self._has_changed = True
-        if sequence in self.waiting:
-            self.waiting.remove(sequence)
+        if sequence in self.waiting or sequence.is_suspect:
+            self.drop(sequence)
             return
+        self._has_changed = True
         self.running.remove(sequence)
         if self.running or self.waiting:
             self.memory.move_to_host(sequence)
@@ -128,12 +121,14 @@ class SequencePool:
             return
         self.running.remove(sequence)
         self.memory.remove(sequence)
+        if sequence.is_suspect:  # its cells may contain NaN
+            self.recover([], [])
 
     def reset(self) -> None:
         """Drop all requests and states."""
-        for sequence in self.requests:
-            self.drop(sequence)
-        self.memory.erase((), ())
+        self.running.clear()
+        self.waiting.clear()
+        self.memory.reset()
 
     def recover(self, failed: list[Sequence], healthy: list[Sequence]) -> None:
         """Continue after logits that were NaN.

@@ -84,10 +84,7 @@ class TextGenerator:
     def save(self, deadline: float) -> None:
         """Drop all requests, and write their states and those of earlier ones to disk."""
         for sequence in self._pool.requests:
-            if sequence.is_suspect:
-                self._pool.drop(sequence)
-            else:
-                self._pool.end(sequence)
+            self._pool.end(sequence)
         self.memory.save_files(deadline)
 
     def stats(self) -> Stats:
