@@ -9,7 +9,7 @@ import llama_cpp as lc
 import numpy as np
 import numpy.typing as npt
 
-from ..prompt_files import SavedState
+from ..prompt_format import SavedState
 
 #: A saved state in memory: bytes in llama.cpp's own format.
 Copy = npt.NDArray[np.uint8]

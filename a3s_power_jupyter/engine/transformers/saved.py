@@ -17,7 +17,8 @@ from msgspec import UNSET
 from torch import Tensor
 
 from ..prompt_cache import Entry
-from ..prompt_files import PromptFiles, SavedState
+from ..prompt_files import PromptFiles
+from ..prompt_format import SavedState
 from ..protocol import Load
 from .model import LoadedModel
 from .states import KvState, Layer, Prefix, Tokens

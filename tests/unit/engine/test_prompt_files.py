@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 
 from a3s_power_jupyter.engine import prompt_files as module
-from a3s_power_jupyter.engine import prompt_space
+from a3s_power_jupyter.engine import prompt_format, prompt_space
 from a3s_power_jupyter.engine.prompt_cache import Checkpoint, Entry, PromptCache
-from a3s_power_jupyter.engine.prompt_files import SavedState
+from a3s_power_jupyter.engine.prompt_format import SavedState
 from support.prompts import STATE, entry, files_in, only_file, tokens_in, write
 
 
@@ -305,6 +305,15 @@ def test_no_file_is_replaced_without_time(folder: Path) -> None:
     assert tokens_in(folder) == [[1]]
 
 
+def test_a_conversation_without_room_keeps_its_older_file(folder: Path, size: int) -> None:
+    write(folder, entry(1, used=1.0))
+    files = files_in(folder, limit=size)
+    files.load()
+    longer = entry(1, 2, state=STATE * 2, used=2.0)
+    assert files.save([longer], math.inf) == 0
+    assert tokens_in(folder) == [[1]]
+
+
 def test_writing_stops_at_the_deadline(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
 
@@ -317,8 +326,8 @@ def test_writing_stops_at_the_deadline(folder: Path, monkeypatch: pytest.MonkeyP
             now += 1.0
             return now
 
-    monkeypatch.setattr(module, "CHUNK", 1000)
-    monkeypatch.setattr(module, "time", Clock)
+    monkeypatch.setattr(prompt_format, "CHUNK", 1000)
+    monkeypatch.setattr(prompt_format, "time", Clock)
     assert files_in(folder).save([entry(1), entry(2), entry(3)], 9.0) == 1
     assert tokens_in(folder) == [[1]]
     assert only_file(folder).suffix == ".prompt"
