@@ -191,24 +191,6 @@ def test_a_request_that_fits_only_with_shared_cells_shares_them(smollm2_path: Pa
         assert not engine._text._pool.waiting
 
 
-def test_a_reset_frees_what_an_error_has_left(
-    engine: LlamaCppEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(*_args: Any, **_options: Any) -> None:
-        raise OSError
-
-    engine.submit(engine.prepare(1, complete(tokens(1, 20), max_tokens=1)))
-    engine.submit(engine.prepare(2, complete(tokens(2, 20), max_tokens=8)))
-    with monkeypatch.context() as patch:
-        patch.setattr(memory(engine).context, "save", fail)
-        with pytest.raises(ValueError, match="not in list"):
-            engine.step()
-    engine.reset()
-    assert memory(engine).used_cells == 0
-    answers = run(engine, *(complete(tokens(seed, 20), max_tokens=2) for seed in range(8)))
-    assert [finished(items).completion_tokens for items in answers] == [2] * 8
-
-
 def test_requests_are_set_aside_and_finish(smollm2_path: Path) -> None:
     """The answers are those of single requests, up to the first token that rounding changes."""
     engine = load(smollm2_path, num_ctx=256)

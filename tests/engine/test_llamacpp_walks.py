@@ -133,3 +133,20 @@ def test_a_random_walk(model: Path, seed: int, cache: int, parameters: dict[str,
         [items], [expected] = run(engine, request), run(fresh, request)
         assert text_of(items) == text_of(expected)
         fresh.reset()
+
+
+def test_a_reset_frees_what_an_error_has_left(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_args: Any, **_options: Any) -> None:
+        raise OSError
+
+    engine = load(model, 10**6, num_ctx=256, num_parallel=3)
+    assert engine._text is not None
+    request = CompletionRequest([7] * 20, Sampling(max_tokens=1, logit_bias=NO_END))
+    with monkeypatch.context() as patch:
+        patch.setattr(engine._text.context, "save", fail)
+        with pytest.raises((OSError, ValueError)):
+            run(engine, request, request)
+    engine.reset()
+    check(engine._text)
+    assert engine._text.memory.used_cells == 0
+    assert all(isinstance(items[-1], Finished) for items in run(engine, *[request] * 3))
