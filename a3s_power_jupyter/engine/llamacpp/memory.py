@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 
 from msgspec import UNSET
 
-from ..prompt_cache import Checkpoint, Entry, PromptCache, common_prefix
+from ..prompt_cache import Checkpoint, Entry, PromptCache
 from ..prompt_files import PromptFiles
 from ..protocol import Stats
 from .cells import Cells
 from .context import PARTIAL, UNLIMITED, Context, State
 from .decoder import Aborted
 from .sequence import Held, Sequence
+from .sources import Source, Sources, best
 
 #: A state is kept for its own conversation if more than this many of its tokens would be lost to a
 #: request that only shares its beginning.
@@ -23,22 +22,9 @@ KEEP_TOKENS = 256
 #: Free cells that a request needs besides its prompt, for the first tokens of its answer.
 RESERVE = 64
 
-#: Restoring a token from host memory takes about this share of the time to compute it: 0.02 for a
-#: model with 135M parameters on a CPU, and less for larger ones.
-RESTORE_COST = 0.02
-
 #: Distance of a checkpoint from the end of the prompt, in tokens. The last tokens begin the answer,
 #: and the next turn may have others there.
 CHECKPOINT_DISTANCE = 16
-
-
-@dataclass(frozen=True)
-class Source:
-    """A state from which a request can start, and the number of tokens that it can use of it."""
-
-    state: Held | Entry[State]
-    n_tokens: int
-    gain: float
 
 
 class Memory:
@@ -70,6 +56,7 @@ class Memory:
         self.chunk = chunk
         self.cache = cache
         self._files = files
+        self._sources = Sources(context, cache, chunk)
         self._cells = Cells()
         self._free_ids = list(reversed(range(n_slots)))
         self._idle: Held | None = None  # of the last request, if nothing else ran when it ended
@@ -97,9 +84,10 @@ class Memory:
         if running:
             for other in running:
                 other.in_order = False
-            source = _best(self._shareable(sequence, running) + self._saved(sequence, running))
+            source = best(self._sources.running(sequence, running) + self._saved(sequence, running))
         else:
-            source = _best(self._in_place(sequence) + self._saved(sequence, running))
+            idle = self._sources.idle(sequence, self._idle)
+            source = best(idle + self._saved(sequence, running))
             if source is None or source.state is not self._idle:
                 self.keep_idle()
                 self.context.clear()  # so that the next tokens are in the first cells
@@ -117,7 +105,8 @@ class Memory:
         """Return whether there is room for a request besides those that run."""
         if not running:
             return True
-        shared = max((s.n_tokens for s in self._shareable(sequence, running)), default=0)
+        sources = self._sources.running(sequence, running)
+        shared = max((source.n_tokens for source in sources), default=0)
         return self._has_room(len(sequence.known) - shared, running)
 
     def _has_room(self, n_tokens: int, running: Collection[Sequence]) -> bool:
@@ -125,57 +114,13 @@ class Memory:
         pending = sum(max(0, other.pending) for other in running)
         return n_tokens + RESERVE + pending <= self.free_cells
 
-    def _in_place(self, sequence: Sequence) -> list[Source]:
-        """Return the last request, if its state can be continued where it is."""
-        idle = self._idle
-        if idle is None or (sequence.starts_at_boundary and not idle.in_order):
-            return []
-        n_tokens = self._usable(sequence, idle.computed, idle, alone=True)
-        return [Source(idle, n_tokens, n_tokens)]
-
-    def _shareable(self, sequence: Sequence, running: Collection[Sequence]) -> list[Source]:
-        """Return the running requests with the same beginning."""
-        if not self.context.can_cut:
-            return []
-        counts = [(o, self._usable(sequence, o.computed, o, alone=False)) for o in running]
-        return [Source(other, n_tokens, n_tokens) for other, n_tokens in counts]
-
     def _saved(self, sequence: Sequence, running: Collection[Sequence]) -> list[Source]:
         """Return the states in host memory for which there are cells."""
-        alone = not running
-        free = self.context.n_cells if alone else self.free_cells
-        if not (alone or self._has_room(len(sequence.known), running)):
+        if not running:
+            return self._sources.saved(sequence, alone=True, free_cells=self.context.n_cells)
+        if not self._has_room(len(sequence.known), running):
             return []  # the request only fits if it shares cells
-        sources = []
-        for entry in self.cache:
-            n_tokens = self._usable(sequence, entry.tokens, entry, alone=alone)
-            gain = n_tokens - RESTORE_COST * len(entry.tokens)
-            if n_tokens and len(entry.tokens) <= free:
-                sources.append(Source(entry, n_tokens, gain))
-        return sources
-
-    def _usable(
-        self,
-        sequence: Sequence,
-        tokens: array[int],
-        state: Held | Entry[State],
-        *,
-        alone: bool,
-    ) -> int:
-        """Return the number of leading tokens of a state that a request can start from.
-
-        The last token that is known is always computed, because its logits are needed.
-        """
-        common = min(common_prefix(tokens, sequence.known), len(sequence.known) - 1)
-        if alone and sequence.starts_at_boundary:
-            # The other tokens were computed in other batches, which round differently.
-            common = min(common, state.steady) if self.context.can_cut else 0
-            return sequence.prompt.boundary(common, self.chunk)
-        if self.context.can_cut:
-            return sequence.prompt.outside_image(common)
-        if common == len(tokens):
-            return common
-        return max((c.n_tokens for c in state.checkpoints if c.n_tokens <= common), default=0)
+        return self._sources.saved(sequence, alone=False, free_cells=self.free_cells)
 
     def _continue(self, sequence: Sequence, idle: Held, n_tokens: int) -> None:
         """Take over the cells of the last request."""
@@ -343,8 +288,3 @@ class Memory:
                 checkpoints=tuple(sequence.checkpoints),
             )
         )
-
-
-def _best(sources: list[Source]) -> Source | None:
-    best = max(sources, key=lambda source: source.gain, default=None)
-    return None if best is None or best.gain <= 0 else best
