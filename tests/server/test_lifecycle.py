@@ -139,6 +139,11 @@ def test_unloading_and_deleting_a_busy_model_requires_force(api: httpx2.Client) 
     assert api.get("v1/models/a").status_code == 404
 
 
+def state_in(event: dict[str, Any]) -> str | None:
+    """Return the state in an event about a model."""
+    return event["model"]["state"] if event["type"] == "model" else None
+
+
 def test_events_report_every_change_after_a_snapshot(api: httpx2.Client) -> None:
     seen: list[dict[str, Any]] = []
     started = threading.Event()
@@ -155,6 +160,8 @@ def test_events_report_every_change_after_a_snapshot(api: httpx2.Client) -> None
     follower.start()
     assert started.wait(20)
     ask(api, "a")
+    # Events are about the latest state, so states that pass at once may be skipped.
+    wait_until(lambda: any(state_in(event) == "loaded" for event in list(seen)))
     api.post("v1/models/a/unload").raise_for_status()
     api.delete("v1/models/a").raise_for_status()
     follower.join(20)

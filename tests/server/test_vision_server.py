@@ -60,8 +60,9 @@ def test_three_ways_to_send_an_image(server: Server, name: str) -> None:
         other = ask(api, {"content": "What?"}, images=[b64(2)])
         none = ask(api, {"content": "What?"})
         model = api.get(f"v1/models/{name}").json()
-    assert first(part) == first(inside) == first(beside)
-    assert len({first(part), first(other), first(none)}) == 3
+    # A warm prompt is computed in other chunks, which round differently.
+    assert [first(inside), first(beside)] == pytest.approx([first(part)] * 2, abs=1e-4)
+    assert len({round(first(reply), 3) for reply in (part, other, none)}) == 3
     assert part.json()["usage"]["prompt_tokens"] > none.json()["usage"]["prompt_tokens"]
     assert model["engine"] == "transformers"
 
@@ -89,7 +90,8 @@ def test_streaming_with_the_openai_package(server: Server, name: str) -> None:
 def test_several_choices(server: Server, name: str) -> None:
     with server.api() as api:
         choices = ask(api, {"content": "Hi", "images": [b64(1)]}, n=3).json()["choices"]
-        assert len({choice["logprobs"]["content"][0]["logprob"] for choice in choices}) == 1
+        logprobs = [choice["logprobs"]["content"][0]["logprob"] for choice in choices]
+        assert logprobs == pytest.approx([logprobs[0]] * 3, abs=1e-4)
 
 
 def test_a_large_photo(server: Server, name: str) -> None:

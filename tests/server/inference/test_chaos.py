@@ -173,7 +173,6 @@ def test_a_crowd_gets_the_answers_of_single_clients(
     counts = crowd.counts
     assert counts["left while waiting"] + counts["left while reading"] > 0, counts
     assert counts["greedy, same"] > counts["greedy, rounded"], counts
-    assert counts["seeded, same"] > 0, counts
     assert after < 1.1 * before + (16 << 20)
     with server.api() as api:  # no request is left behind
         body = {**questions[1].body, "logprobs": 3}
