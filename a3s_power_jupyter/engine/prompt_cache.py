@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -100,11 +100,6 @@ class PromptCache(Generic[S]):
 
     def __len__(self) -> int:
         return len(self._entries)
-
-    def best(self, value: Callable[[Entry[S]], float]) -> Entry[S] | None:
-        """Return the entry with the largest positive value; of equal ones the last used."""
-        best = max(self, key=value, default=None)
-        return None if best is None or value(best) <= 0 else best
 
     def add(self, entry: Entry[S]) -> bool:
         """Add a state, unless it is larger than the limit. It replaces those that it continues."""

@@ -61,18 +61,6 @@ def test_checkpoints_count() -> None:
     assert (contents(cache), cache.size) == ([[2, 3]], 25)
 
 
-def test_the_best_entry() -> None:
-    cache = PromptCache[str](100)
-    cache.add(entry(1, 1))
-    cache.add(entry(2))
-    cache.add(entry(3))
-    values = {(1, 1): 5, (2,): 5, (3,): 1}
-    best = cache.best(lambda found: values[tuple(found.tokens)])
-    assert best is not None
-    assert best.tokens.tolist() == [2]
-    assert cache.best(lambda found: 0) is None
-
-
 def test_the_common_prefix_of_random_tokens() -> None:
     rng = random.Random(1)  # noqa: S311  # reproducible
     for _ in range(300):
