@@ -38,6 +38,7 @@ from .prompt_format import (
     write_states,
 )
 from .prompt_space import PromptFile, Space, prompts_in, remove
+from .protocol import PromptCacheSettings
 
 log = logging.getLogger("a3s_power_jupyter.worker")
 
@@ -67,6 +68,16 @@ class PromptFiles:
         self._folder = directory / self._key[:32]
         self._limit = limit
         self._loaded: dict[Path, array[int]] = {}
+
+    @classmethod
+    def of(
+        cls, settings: PromptCacheSettings | None, engine: str, *fits: object
+    ) -> PromptFiles | None:
+        """Return the files of a model, of which `fits` are further parts; None to keep none."""
+        if settings is None or not settings.directory or not settings.memory_bytes:
+            return None
+        parts = (engine, settings.weights, *fits)
+        return cls(Path(settings.directory), settings.disk_bytes, parts)
 
     def load(self) -> list[Entry[Any]]:
         """Return the entries on disk, the least recently used first.

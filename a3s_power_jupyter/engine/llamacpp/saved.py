@@ -26,21 +26,17 @@ def prompt_files(
     context : mapping
         Settings of the context, which are numbers.
     """
-    cache = load.prompt_cache
-    if cache is None or not cache.directory or not cache.memory_bytes:
-        return None
     parameters = msgspec.structs.replace(
         load.parameters, chat_template=UNSET, use_mmap=UNSET, use_mlock=UNSET
     )
-    fits = (
+    return PromptFiles.of(
+        load.prompt_cache,
         "llama.cpp",
-        cache.weights,
         msgspec.to_builtins(parameters),
         [model.gpu_layers, model.device],
         dict(context),
         *_build(),
     )
-    return PromptFiles(Path(cache.directory), cache.disk_bytes, fits)
 
 
 def _build() -> tuple[object, ...]:

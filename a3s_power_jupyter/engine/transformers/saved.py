@@ -8,7 +8,6 @@ from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -59,20 +58,16 @@ def prompt_files(load: Load, model: LoadedModel, chunk: int) -> PromptFiles | No
 
     The numbers in a cache depend on the libraries, the processor and the number of threads.
     """
-    cache = load.prompt_cache
-    if cache is None or not cache.directory or not cache.memory_bytes:
-        return None
     parameters = msgspec.structs.replace(load.parameters, chat_template=UNSET)
-    fits = (
+    return PromptFiles.of(
+        load.prompt_cache,
         "transformers",
-        cache.weights,
         load.format,
         msgspec.to_builtins(parameters),
         [*model.placement.processors(), model.threads.steady],
         [model.num_ctx, chunk],
         [_version(name) for name in ("torch", "transformers", "hqq")],
     )
-    return PromptFiles(Path(cache.directory), cache.disk_bytes, fits)
 
 
 @dataclass(frozen=True)
