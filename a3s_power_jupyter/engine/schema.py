@@ -7,9 +7,23 @@ from typing import Any
 
 from ..contract.errors import InvalidParameter
 from ..contract.text import shortened
+from ..contract.types import Constraint
 
 #: Longest schema as JSON, in characters.
 MAX_SCHEMA = 2**18
+
+
+def schema_of(constraint: Constraint) -> dict[str, Any]:
+    """Return the JSON schema of a constraint.
+
+    Raises
+    ------
+    InvalidParameter
+        If the constraint is not a JSON schema with keywords.
+    """
+    if constraint.kind != "json_schema" or not isinstance(constraint.value, dict):
+        raise InvalidParameter(f"The constraint {constraint.kind!r} is not supported.")
+    return constraint.value
 
 
 def schema_text(schema: dict[str, Any]) -> str:

@@ -17,6 +17,7 @@ from a3s_power_jupyter.contract.errors import (
 from a3s_power_jupyter.contract.parameters import LoadParameters
 from a3s_power_jupyter.contract.types import (
     CompletionRequest,
+    Constraint,
     Delta,
     Embedded,
     EmbeddingRequest,
@@ -132,7 +133,11 @@ def test_a_template_from_the_load_parameters_is_used(smollm2_path: Path) -> None
         (CompletionRequest([10**6]), InvalidParameter, "vocabulary"),
         (CompletionRequest([]), InvalidParameter, "empty"),
         (chat("x", logit_bias={-1: 1.0}), InvalidParameter, "vocabulary"),
-        (chat("x", json_schema={"type": "nonsense"}), InvalidParameter, "schema"),
+        (
+            chat("x", constraint=Constraint("json_schema", {"type": "nonsense"})),
+            InvalidParameter,
+            "schema",
+        ),
         (EmbeddingRequest([]), InvalidParameter, "empty"),
         (EmbeddingRequest(["word " * 2000]), ContextLengthExceeded, "2001|2000"),
     ],

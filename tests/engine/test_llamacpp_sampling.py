@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from a3s_power_jupyter.contract.parameters import LoadParameters
-from a3s_power_jupyter.contract.types import ChatRequest, Delta, Sampling
+from a3s_power_jupyter.contract.types import ChatRequest, Constraint, Delta, Sampling
 from a3s_power_jupyter.engine.llamacpp import LlamaCppEngine
 from a3s_power_jupyter.engine.protocol import Load
 from support.engine_runs import chat, finished, run, text_of
@@ -58,7 +58,11 @@ def test_a_json_schema_holds_at_any_temperature(engine: LlamaCppEngine) -> None:
     }
     for seed in range(3):
         request = chat(
-            "Describe a person.", json_schema=schema, temperature=1.5, seed=seed, max_tokens=200
+            "Describe a person.",
+            constraint=Constraint("json_schema", schema),
+            temperature=1.5,
+            seed=seed,
+            max_tokens=200,
         )
         (items,) = run(engine, request)
         person = json.loads(text_of(items))
@@ -71,7 +75,8 @@ def test_strings_of_a_schema_have_no_raw_control_characters(engine: LlamaCppEngi
     schema = {"type": "object", "properties": {"poem": {"type": "string", "maxLength": 60}}}
     prompt = "Write a poem of three short lines, each line on a line of its own."
     for seed in range(3):
-        sampling = Sampling(temperature=1.2, seed=seed, max_tokens=120, json_schema=schema)
+        constraint = Constraint("json_schema", schema)
+        sampling = Sampling(temperature=1.2, seed=seed, max_tokens=120, constraint=constraint)
         (items,) = run(engine, ChatRequest([{"role": "user", "content": prompt}], sampling))
         assert isinstance(json.loads(text_of(items)), dict)
 

@@ -13,6 +13,7 @@ from a3s_power_jupyter.contract.errors import ModelProducesNaN
 from a3s_power_jupyter.contract.parameters import LoadParameters
 from a3s_power_jupyter.contract.types import (
     CompletionRequest,
+    Constraint,
     Delta,
     Embedded,
     EmbeddingRequest,
@@ -85,7 +86,9 @@ def complete(tokens: list[int], **sampling: Any) -> CompletionRequest:
 
 
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
-@pytest.mark.parametrize("schema", [{}, {"json_schema": {"type": "object"}}])
+@pytest.mark.parametrize(
+    "schema", [{}, {"constraint": Constraint("json_schema", {"type": "object"})}]
+)
 def test_a_nan_ends_its_request_and_harms_no_other(
     engine: Engine[Any], temperature: float, schema: dict[str, Any]
 ) -> None:

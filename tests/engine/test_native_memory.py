@@ -11,7 +11,13 @@ import pytest
 
 from a3s_power_jupyter.contract.errors import PowerError
 from a3s_power_jupyter.contract.parameters import LoadParameters
-from a3s_power_jupyter.contract.types import CompletionRequest, EmbeddingRequest, Request, Sampling
+from a3s_power_jupyter.contract.types import (
+    CompletionRequest,
+    Constraint,
+    EmbeddingRequest,
+    Request,
+    Sampling,
+)
 from a3s_power_jupyter.engine.llamacpp import LlamaCppEngine
 from a3s_power_jupyter.engine.llamacpp import engine as engine_module
 from a3s_power_jupyter.engine.protocol import Load
@@ -41,7 +47,8 @@ def objects(monkeypatch: pytest.MonkeyPatch, engine: LlamaCppEngine) -> NativeOb
 
 
 def complete(prompt: Any = "Hello", **sampling: Any) -> CompletionRequest:
-    return CompletionRequest(prompt, Sampling(max_tokens=4, json_schema=SCHEMA, **sampling))
+    constraint = Constraint("json_schema", SCHEMA)
+    return CompletionRequest(prompt, Sampling(max_tokens=4, constraint=constraint, **sampling))
 
 
 LEFT_RECURSION = {"anyOf": [{"$ref": "#/$defs/a"}, {"const": 1}]}
@@ -51,7 +58,12 @@ REFUSED = {
     "an unknown token in the prompt": complete([10**6]),
     "an empty prompt": complete([]),
     "a rejected grammar": CompletionRequest(
-        "a", Sampling(json_schema={"$ref": "#/$defs/a", "$defs": {"a": LEFT_RECURSION}})
+        "a",
+        Sampling(
+            constraint=Constraint(
+                "json_schema", {"$ref": "#/$defs/a", "$defs": {"a": LEFT_RECURSION}}
+            )
+        ),
     ),
     "a token to embed": EmbeddingRequest([[10**6]]),
 }

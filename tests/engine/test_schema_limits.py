@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
+from msgspec import UNSET
 
 from a3s_power_jupyter.contract.errors import InvalidParameter
 from a3s_power_jupyter.contract.parameters import LoadParameters
-from a3s_power_jupyter.contract.types import CompletionRequest, Sampling
+from a3s_power_jupyter.contract.types import CompletionRequest, Constraint, Sampling
 from a3s_power_jupyter.convert.converter import convert
 from a3s_power_jupyter.engine.base import Engine
 from a3s_power_jupyter.engine.llamacpp import LlamaCppEngine
@@ -125,9 +126,9 @@ def engine(request: pytest.FixtureRequest, directory: Path) -> Engine[Any]:
 
 
 def complete(schema: Schema | None, max_tokens: int) -> CompletionRequest:
-    constraint = {} if schema is None else {"json_schema": schema}
+    constraint = UNSET if schema is None else Constraint("json_schema", schema)
     return CompletionRequest(
-        [1, 5, 9], Sampling(temperature=0.0, max_tokens=max_tokens, **constraint)
+        [1, 5, 9], Sampling(temperature=0.0, max_tokens=max_tokens, constraint=constraint)
     )
 
 
@@ -177,7 +178,8 @@ def test_an_answer_keeps_its_schema(engine: Engine[Any], name: str) -> None:
 def test_random_answers_are_valid(engine: Engine[Any], schema: Schema) -> None:
     """At a high temperature, a random model tries everything that the constraint allows."""
     for seed in range(8):
-        sampling = Sampling(temperature=2.0, max_tokens=60, seed=seed, json_schema=schema)
+        constraint = Constraint("json_schema", schema)
+        sampling = Sampling(temperature=2.0, max_tokens=60, seed=seed, constraint=constraint)
         request = CompletionRequest([1, 5, 9], sampling)
         if isinstance(engine, TransformersEngine) and prepare_fails(engine, request):
             return  # llguidance refuses some that llama.cpp keeps

@@ -13,6 +13,7 @@ from a3s_power_jupyter.contract.parameters import LoadParameters
 from a3s_power_jupyter.contract.types import (
     ChatRequest,
     CompletionRequest,
+    Constraint,
     EmbeddingRequest,
     Request,
     Sampling,
@@ -100,7 +101,8 @@ def test_a_schema_works_with_a_tokenizer_that_is_larger_than_the_model(
     text_engine: Engine[Any],
 ) -> None:
     schema = {"type": "object", "properties": {"a": {"enum": [1, 2]}}, "required": ["a"]}
-    constrained = complete("The quick brown", json_schema=schema | {"additionalProperties": False})
+    closed = Constraint("json_schema", schema | {"additionalProperties": False})
+    constrained = complete("The quick brown", constraint=closed)
     [alone] = run(text_engine, GOOD)
     for request in (constrained, constrained):
         beside, [*_, finished] = run(text_engine, GOOD, request)

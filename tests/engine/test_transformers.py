@@ -22,6 +22,7 @@ from a3s_power_jupyter.contract.errors import (
 from a3s_power_jupyter.contract.types import (
     ChatRequest,
     CompletionRequest,
+    Constraint,
     Delta,
     EmbeddingRequest,
     Finished,
@@ -164,7 +165,9 @@ def test_output_follows_a_json_schema(engine: TransformersEngine) -> None:
         "additionalProperties": False,
     }
     requests = [
-        CompletionRequest([1, 5], Sampling(seed=s, temperature=1.5, json_schema=schema))
+        CompletionRequest(
+            [1, 5], Sampling(seed=s, temperature=1.5, constraint=Constraint("json_schema", schema))
+        )
         for s in range(3)
     ]
     for items in run(engine, *requests):
@@ -173,7 +176,7 @@ def test_output_follows_a_json_schema(engine: TransformersEngine) -> None:
         else:  # an integer may have any number of digits
             assert text_of(items).lstrip().startswith("{")
     with pytest.raises(InvalidParameter) as caught:
-        engine.prepare(1, complete([1], json_schema={"type": "nothing"}))
+        engine.prepare(1, complete([1], constraint=Constraint("json_schema", {"type": "nothing"})))
     assert caught.value.param == "response_format"
 
 

@@ -7,23 +7,18 @@ JSON. Sizes are in bytes, times in Unix seconds, and text lengths in tokens.
 from __future__ import annotations
 
 from .device_info import Device, EngineStatus
-from .inference_data import (
-    ChatRequest,
-    CompletionRequest,
+from .items import (
     Delta,
     Embedded,
-    EmbeddingRequest,
     Finished,
     FinishReason,
     GenerationItem,
     Item,
     Reading,
-    Request,
-    Route,
-    Sampling,
     Started,
     Timings,
     TokenLogprob,
+    ToolCallDelta,
 )
 from .memory import Estimate, Geometry, MemoryUse
 from .model_info import (
@@ -42,11 +37,22 @@ from .model_info import (
     Upstream,
 )
 from .pull_status import PulledFile, PullRequest, PullStatus
+from .requests import (
+    ChatRequest,
+    CompletionRequest,
+    EmbeddingRequest,
+    Request,
+    Route,
+    ToolChoice,
+)
+from .sampling import Constraint, ConstraintKind, Sampling
 
 __all__ = [
     "Capability",
     "ChatRequest",
     "CompletionRequest",
+    "Constraint",
+    "ConstraintKind",
     "Delta",
     "Device",
     "Embedded",
@@ -80,5 +86,7 @@ __all__ = [
     "StoredFile",
     "Timings",
     "TokenLogprob",
+    "ToolCallDelta",
+    "ToolChoice",
     "Upstream",
 ]

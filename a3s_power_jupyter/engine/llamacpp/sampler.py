@@ -22,7 +22,7 @@ from ..generation import (
     or_default,
     token_logprob,
 )
-from ..schema import unsupported
+from ..schema import schema_of, unsupported
 from .grammar import to_gbnf
 from .vocabulary import Vocabulary
 
@@ -39,8 +39,8 @@ class Sampler:
     def __init__(self, sampling: Sampling, vocab: Vocabulary) -> None:
         self._vocab = vocab
         self._grammar = None
-        if sampling.json_schema is not UNSET:
-            self._grammar = self._owned(_grammar(sampling.json_schema, vocab))
+        if sampling.constraint is not UNSET:
+            self._grammar = self._owned(_grammar(schema_of(sampling.constraint), vocab))
         self._chain = self._owned(_empty_chain())
         _add_samplers(self._chain, sampling, vocab)
         self._single = (lc.llama_token_data * 1)()

@@ -28,6 +28,7 @@ from ..generation import Generation, token_logprob
 from ..prompt_cache import token_array
 from ..protocol import Load, Loaded, Stats
 from ..rendering.renderer import renderer
+from ..schema import schema_of
 from ..template import ChatTemplate, require_template
 from .batch import Batch
 from .failures import computation_error
@@ -172,8 +173,8 @@ class TransformersEngine(Engine[ActiveRequest]):
         if sampling.logit_bias is not UNSET:
             self._model.check([*sampling.logit_bias])
         matcher = None
-        if sampling.json_schema is not UNSET:
-            matcher = self._schemas.compile(sampling.json_schema)
+        if sampling.constraint is not UNSET:
+            matcher = self._schemas.compile(schema_of(sampling.constraint))
         return Sampler(sampling, matcher)
 
     # ------------------------------------------------------------ steps

@@ -13,7 +13,7 @@ from msgspec import UNSET, UnsetType
 from ...contract.errors import InvalidParameter, UnsupportedRequestFields
 from ...contract.parameters import MAX_INPUTS, parse_keep_alive
 from ...contract.text import quoted
-from ...contract.types import ChatRequest, CompletionRequest, EmbeddingRequest, Sampling
+from ...contract.types import ChatRequest, CompletionRequest, Constraint, EmbeddingRequest, Sampling
 from .fields import (
     IGNORED_CHAT,
     IGNORED_COMPLETION,
@@ -94,7 +94,7 @@ def read_chat(body: dict[str, Any]) -> GenerationCall:
         _sampling(fields),
         max_tokens=fields.max_tokens if max_tokens is UNSET else max_tokens,
         logprobs=(fields.top_logprobs or 0) if fields.logprobs else UNSET,
-        json_schema=_json_schema(fields.response_format),
+        constraint=_constraint(fields.response_format),
     )
     return _generation(fields, [ChatRequest(messages, sampling, images)])
 
@@ -233,8 +233,8 @@ def _is_text(value: Any) -> bool:
     return all(type(token) is int and 0 <= token < 2**31 for token in value)
 
 
-def _json_schema(response_format: dict[str, Any] | UnsetType) -> dict[str, Any] | UnsetType:
-    """Return the schema of a ``response_format``, nested as in OpenAI's API or not."""
+def _constraint(response_format: dict[str, Any] | UnsetType) -> Constraint | UnsetType:
+    """Return the constraint of a ``response_format``, nested as in OpenAI's API or not."""
     if response_format is UNSET:
         return UNSET
     kind = response_format.get("type")
@@ -255,7 +255,7 @@ def _json_schema(response_format: dict[str, Any] | UnsetType) -> dict[str, Any] 
             param="response_format",
         )
     _check_numbers(schema)
-    return schema
+    return Constraint("json_schema", schema)
 
 
 def _check_numbers(schema: dict[str, Any]) -> None:

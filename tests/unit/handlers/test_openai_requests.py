@@ -14,7 +14,7 @@ from a3s_power_jupyter.contract.errors import (
     PowerError,
     UnsupportedRequestFields,
 )
-from a3s_power_jupyter.contract.types import ChatRequest, CompletionRequest
+from a3s_power_jupyter.contract.types import ChatRequest, CompletionRequest, Constraint
 from a3s_power_jupyter.handlers.openai.requests import read_chat, read_completion, read_embedding
 
 HELLO = [{"role": "user", "content": "Hello"}]
@@ -101,7 +101,8 @@ SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}}
     ],
 )
 def test_response_format(given: Any, schema: Any) -> None:
-    assert read_chat(chat(response_format=given)).requests[0].sampling.json_schema == schema
+    expected = UNSET if schema is UNSET else Constraint("json_schema", schema)
+    assert read_chat(chat(response_format=given)).requests[0].sampling.constraint == expected
 
 
 @pytest.mark.parametrize(

@@ -1,103 +1,12 @@
-"""Requests to an engine and the items of its replies."""
+"""Items of an engine's replies."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
-from msgspec import UNSET, UnsetType
 
-#: Inference routes, relative to the base URL of this server or of an upstream.
-Route = Literal["chat/completions", "completions", "embeddings"]
 FinishReason = Literal["stop", "length", "tool_calls"]
-
-
-class Sampling(msgspec.Struct, frozen=True):
-    """Sampling parameters of a request.
-
-    An unset field takes its value from the model's `default_parameters`, or else from the engine.
-
-    Attributes
-    ----------
-    logprobs : int
-        Number of alternatives to return for each token.
-    return_progress : bool
-        Whether to return `Reading` items.
-    timings_per_token : bool
-        Whether each `Delta` has the timings so far.
-    choice : int
-        Index among the choices for the same prompt. It is added to the seed, so that they differ.
-    """
-
-    temperature: float | UnsetType = UNSET
-    top_p: float | UnsetType = UNSET
-    top_k: int | UnsetType = UNSET
-    min_p: float | UnsetType = UNSET
-    repeat_penalty: float | UnsetType = UNSET
-    presence_penalty: float | UnsetType = UNSET
-    frequency_penalty: float | UnsetType = UNSET
-    max_tokens: int | UnsetType = UNSET
-    seed: int | UnsetType = UNSET
-    stop: tuple[str, ...] | UnsetType = UNSET
-    logit_bias: dict[int, float] | UnsetType = UNSET
-    logprobs: int | UnsetType = UNSET
-    json_schema: dict[str, Any] | UnsetType = UNSET
-    return_progress: bool = False
-    timings_per_token: bool = False
-    choice: int = 0
-
-
-class ChatRequest(msgspec.Struct, frozen=True, tag="chat"):
-    """A conversation to continue.
-
-    Attributes
-    ----------
-    messages : list of dict
-        ``{"role": str, "content": str}``. The content of a message with images is a list of
-        ``{"type": "text", "text": str}`` and ``{"type": "image"}`` parts.
-    sampling : Sampling
-        Sampling parameters.
-    images : list of bytes
-        JPEG, PNG or WebP file of each image part, in order.
-    """
-
-    messages: list[dict[str, Any]]
-    sampling: Sampling = msgspec.field(default_factory=Sampling)
-    images: list[bytes] = []
-
-    def __repr__(self) -> str:
-        return f"ChatRequest({len(self.messages)} messages, {len(self.images)} images)"
-
-
-class CompletionRequest(msgspec.Struct, frozen=True, tag="completion"):
-    """A prompt to continue, as text or as token ids.
-
-    Attributes
-    ----------
-    echo : bool
-        Whether to return the prompt as part of the text.
-    """
-
-    prompt: str | list[int]
-    sampling: Sampling = msgspec.field(default_factory=Sampling)
-    echo: bool = False
-
-
-class EmbeddingRequest(msgspec.Struct, frozen=True, tag="embedding"):
-    """Inputs to embed, each as text or as token ids.
-
-    Attributes
-    ----------
-    prompt_name : str
-        Name of one of the prompts in the model's files; None for the default prompt, if the model
-        has one.
-    """
-
-    inputs: list[str | list[int]]
-    prompt_name: str | None = None
-
-
-Request = ChatRequest | CompletionRequest | EmbeddingRequest
 
 
 class TokenLogprob(msgspec.Struct, frozen=True):
@@ -199,31 +108,67 @@ class Started(msgspec.Struct, frozen=True, tag="started"):
     cached_tokens: int
 
 
+class ToolCallDelta(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A part of a call of a function.
+
+    Attributes
+    ----------
+    index : int
+        Position among the calls of the answer, from 0.
+    id : str
+        Identifier of the call; only in its first part.
+    name : str
+        Name of the function; only in the first part of the call.
+    arguments : str
+        A fragment of the arguments, which are JSON text.
+    """
+
+    index: int
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+
 class Delta(msgspec.Struct, frozen=True, tag="delta", omit_defaults=True):
     """Generated text: whole characters, without any part of a stop string.
 
     Attributes
     ----------
+    text : str
+        A part of the answer.
     tokens : int
         Tokens that were generated since the last `Delta`; 0 for the echoed prompt.
     timings : Timings or None
         The timings so far, for requests with `Sampling.timings_per_token`.
+    reasoning : str
+        A part of the model's thoughts.
+    tool_calls : list of ToolCallDelta
+        Parts of calls of functions.
     """
 
     text: str
     logprobs: list[TokenLogprob] | None = None
     tokens: int = 1
     timings: Timings | None = None
+    reasoning: str = ""
+    tool_calls: list[ToolCallDelta] = []
 
 
 class Finished(msgspec.Struct, frozen=True, tag="finished"):
-    """The last item of a generation."""
+    """The last item of a generation.
+
+    Attributes
+    ----------
+    reasoning_tokens : int
+        The part of `completion_tokens` that are thoughts.
+    """
 
     finish_reason: FinishReason
     prompt_tokens: int
     completion_tokens: int
     cached_tokens: int
     timings: Timings
+    reasoning_tokens: int = 0
 
 
 class Embedded(msgspec.Struct, frozen=True, tag="embedded"):
