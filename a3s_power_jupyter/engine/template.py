@@ -11,7 +11,7 @@ from ..contract.errors import (
     PowerError,
     UnsupportedRequestFields,
 )
-from .rendering.protocol import Template
+from .rendering.protocol import RenderOptions, Template
 from .rendering.renderer import RenderingFailed, renderer
 
 #: Most characters of a template, as of `LoadParameters.chat_template`.
@@ -21,6 +21,17 @@ MAX_TEMPLATE = 2**20
 #: tokens of common vocabularies are runs of 128 spaces; `checks.TextLimit` knows those of a model.
 MAX_CHARS_PER_TOKEN = 256
 MIN_MAX_CHARS = 2**20
+
+_NO_OPTIONS = RenderOptions()
+
+#: Names that have another meaning in a template, or are fields of the request.
+RESERVED = frozenset(
+    {
+        "messages", "tools", "add_generation_prompt", "continue_final_message", "bos_token",
+        "eos_token", "chat_template", "tokenize", "raise_exception", "strftime_now", "namespace",
+        "dict", "range", "cycler", "joiner", "lipsum", "loop", "self",
+    }
+)  # fmt: skip
 
 _ANOTHER_TEMPLATE = "register the model with another template in default_parameters.chat_template."
 
@@ -63,20 +74,21 @@ class ChatTemplate:
         self.supports_text = checked.supports_text
         self.supports_parts = checked.supports_parts
 
-    def render(self, messages: list[dict[str, Any]]) -> str:
-        """Return the prompt for the assistant's next message.
+    def render(self, messages: list[dict[str, Any]], options: RenderOptions = _NO_OPTIONS) -> str:
+        """Return the prompt.
 
         Raises
         ------
         InvalidParameter
             If the template rejects the messages, for example the order of their roles, or exceeds
-            a limit of `rendering`.
+            a limit of `rendering`, or if a variable of `template_kwargs` is not possible.
         ContextLengthExceeded
             If the prompt has more characters than the context can hold.
         """
+        _check_kwargs(options.template_kwargs)
         max_chars = max(self._num_ctx * MAX_CHARS_PER_TOKEN, MIN_MAX_CHARS)
         try:
-            return renderer().render(self._template, messages, max_chars)
+            return renderer().render(self._template, messages, options, max_chars)
         except RenderingFailed as error:
             raise self._request_error(error, max_chars) from None
         except OSError as error:
@@ -100,6 +112,17 @@ class ChatTemplate:
             f"The model's chat template rejected these messages: {error.message}",
             param="messages",
         )
+
+
+def _check_kwargs(kwargs: dict[str, Any]) -> None:
+    """Raise `InvalidParameter` for a variable that would replace one of ours."""
+    for name in kwargs:
+        if name in RESERVED:
+            raise InvalidParameter(
+                f"chat_template_kwargs cannot set {name!r}, which has a meaning of its own in chat "
+                "templates. Send messages and tools as fields of the request, and omit the rest.",
+                param=f"chat_template_kwargs.{name}",
+            )
 
 
 def _load_error(error: RenderingFailed) -> ModelLoadFailed:

@@ -21,6 +21,7 @@ from a3s_power_jupyter.contract.errors import (
 )
 from a3s_power_jupyter.engine.cancellation import cancellable
 from a3s_power_jupyter.engine.rendering import renderer as rendering
+from a3s_power_jupyter.engine.rendering.protocol import RenderOptions
 from a3s_power_jupyter.engine.template import MAX_TEMPLATE, ChatTemplate
 from support.waiting import wait_until
 
@@ -154,6 +155,13 @@ def test_a_load_fails_if_its_template_is_not_valid() -> None:
 def test_a_load_fails_if_its_template_is_very_long() -> None:
     with pytest.raises(ModelLoadFailed, match="1,048,577 characters; at most 1,048,576"):
         chat_template("x" * (MAX_TEMPLATE + 1))
+
+
+@pytest.mark.parametrize("name", ["messages", "tools", "bos_token", "raise_exception"])
+def test_a_request_cannot_replace_the_variables_of_a_template(name: str) -> None:
+    with pytest.raises(InvalidParameter, match=f"cannot set '{name}'") as caught:
+        chat_template().render(HELLO, RenderOptions(template_kwargs={name: 1}))
+    assert caught.value.param == f"chat_template_kwargs.{name}"
 
 
 def test_a_prompt_that_cannot_fit_is_refused_by_its_length() -> None:

@@ -23,12 +23,43 @@ TOO_MUCH_MEMORY = f"needed more than {MEMORY_BYTES >> 30} GiB of memory"
 TOO_DEEP = "is nested or calls itself too deeply"
 
 
+class RenderOptions(msgspec.Struct, frozen=True):
+    """What a request says about its prompt, besides the messages.
+
+    Attributes
+    ----------
+    tools : list of dict
+        The tools that the model may call, in OpenAI's form.
+    template_kwargs : dict
+        Further variables of the template, such as ``enable_thinking``.
+    add_generation_prompt : bool
+        Whether the prompt ends with the beginning of the assistant's next message.
+    """
+
+    tools: list[dict[str, Any]] = []
+    template_kwargs: dict[str, Any] = {}
+    add_generation_prompt: bool = True
+
+
 class Template(msgspec.Struct, frozen=True):
-    """A chat template and the variables that are the same for all requests."""
+    """A model's chat templates and the variables that are the same for all requests.
+
+    Attributes
+    ----------
+    tool_source : str or None
+        The template for chats with tools, if the model has one of its own.
+    """
 
     source: str
     bos_token: str
     eos_token: str
+    tool_source: str | None = None
+
+    def source_for(self, options: RenderOptions) -> str:
+        """Return the template for a request."""
+        if options.tools and self.tool_source is not None:
+            return self.tool_source
+        return self.source
 
 
 class Check(msgspec.Struct, frozen=True, tag="check"):
@@ -46,6 +77,7 @@ class Render(msgspec.Struct, frozen=True, tag="render"):
 
     template: Template
     messages: list[dict[str, Any]]
+    options: RenderOptions
     max_chars: int
 
 

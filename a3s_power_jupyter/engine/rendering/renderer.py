@@ -31,6 +31,7 @@ from .protocol import (
     Failure,
     Render,
     Rendered,
+    RenderOptions,
     Reply,
     Template,
 )
@@ -109,7 +110,13 @@ class Renderer:
             raise TypeError(f"The reply to Check is a {type(reply).__name__}.")
         return reply
 
-    def render(self, template: Template, messages: list[dict[str, Any]], max_chars: int) -> str:
+    def render(
+        self,
+        template: Template,
+        messages: list[dict[str, Any]],
+        options: RenderOptions,
+        max_chars: int,
+    ) -> str:
         """Render a template and return the prompt, which has at most `max_chars` characters.
 
         Raises
@@ -119,7 +126,7 @@ class Renderer:
         OSError
             If no process can be started.
         """
-        reply = self._call(Render(template, messages, max_chars))
+        reply = self._call(Render(template, messages, options, max_chars))
         if not isinstance(reply, Rendered):
             raise TypeError(f"The reply to Render is a {type(reply).__name__}.")
         return reply.text

@@ -6,8 +6,15 @@ from typing import Any
 
 import pytest
 
-from a3s_power_jupyter.engine.rendering.main import MAX_MESSAGE, check, render
-from a3s_power_jupyter.engine.rendering.protocol import Checked, Failed, Rendered, Template
+from a3s_power_jupyter.engine.rendering.main import check, render
+from a3s_power_jupyter.engine.rendering.protocol import (
+    Checked,
+    Failed,
+    Rendered,
+    RenderOptions,
+    Template,
+)
+from a3s_power_jupyter.engine.rendering.sandbox import MAX_MESSAGE
 
 HELLO = [{"role": "user", "content": "hello"}]
 
@@ -17,14 +24,35 @@ def template(source: str) -> Template:
 
 
 def rendered(
-    source: str, messages: list[dict[str, Any]] = HELLO, max_chars: int = 10**4
+    source: str,
+    messages: list[dict[str, Any]] = HELLO,
+    max_chars: int = 10**4,
+    **options: Any,
 ) -> Rendered | Failed:
-    return render(template(source), messages, max_chars)
+    return render(template(source), messages, RenderOptions(**options), max_chars)
 
 
 def test_a_template_gets_the_messages_and_the_special_tokens() -> None:
     source = "{{ bos_token }}{% for m in messages %}{{ m.role }} {{ m.content }}{% endfor %}"
     assert rendered(source + "{{ eos_token }}") == Rendered("<s>user hello</s>")
+
+
+def test_a_template_gets_the_options_of_the_request() -> None:
+    source = "{{ tools | tojson }} {{ enable_thinking }} {{ add_generation_prompt }}"
+    assert rendered(source) == Rendered("null  True")
+    reply = rendered(
+        source,
+        tools=[{"type": "function"}],
+        template_kwargs={"enable_thinking": False, "self": 1, "a-b": 2},
+        add_generation_prompt=False,
+    )
+    assert reply == Rendered('[{"type": "function"}] False False')
+
+
+def test_tools_get_the_template_for_tools() -> None:
+    both = Template("chat", bos_token="", eos_token="", tool_source="{{ tools | length }} tools")
+    assert render(both, HELLO, RenderOptions(), 100) == Rendered("chat")
+    assert render(both, HELLO, RenderOptions(tools=[{}]), 100) == Rendered("1 tools")
 
 
 def test_a_template_cannot_leave_its_sandbox() -> None:
