@@ -1,22 +1,13 @@
-"""Read the messages of a chat: roles, text, and images as data URIs or base64.
-
-Images are only identified by their first bytes here. They are decoded in the worker, where a
-crash affects one model only.
-"""
+"""Read the messages of a chat: roles, text and images."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from ...contract.errors import InvalidParameter, UnsupportedRequestFields
 from ...contract.text import quoted
-
-#: Most images in one request, and bytes of each.
-MAX_IMAGES = 32
-MAX_IMAGE_BYTES = 20 << 20
+from .images import MAX_IMAGES, read_image, read_image_url
 
 #: Most parts of a message.
 MAX_PARTS = 2**14
@@ -40,9 +31,10 @@ def read_messages(
     Parameters
     ----------
     messages : list of dict
-        OpenAI's messages. A message may also have ``images``, a list of base64, as in Ollama's API.
+        OpenAI's messages. A message may also have ``images``, a list of base64 or data
+        URIs, as in Ollama's API.
     extra_images : sequence of str
-        Images in base64 that belong to the last message of the user.
+        Images, in base64 or as data URIs, that belong to the last message of the user.
 
     Returns
     -------
@@ -68,7 +60,7 @@ def read_messages(
         encoded = _encoded_images(message, at)
         if i == last:
             encoded += [(data, f"images[{j}]") for j, data in enumerate(extra_images)]
-        before_text = [_read_base64(data, where) for data, where in encoded]
+        before_text = [read_image(data, where) for data, where in encoded]
         content, in_parts = _content(message.get("content"), f"{at}.content", len(before_text))
         images += before_text + in_parts
         checked.append({"role": _role(message, at), "content": content, **_name(message, at)})
@@ -147,7 +139,7 @@ def _parts(content: Any, at: str) -> tuple[list[dict[str, str]], list[bytes]]:
     for i, part in enumerate(content):
         kind = part.get("type") if isinstance(part, dict) else None
         if kind == "image_url":
-            images.append(_read_image_url(part.get("image_url"), f"{at}[{i}]"))
+            images.append(read_image_url(part.get("image_url"), f"{at}[{i}]"))
             parts.append(_IMAGE_PART)
         else:
             parts.append({"type": "text", "text": _text_of(part, kind, f"{at}[{i}]")})
@@ -164,47 +156,3 @@ def _text_of(part: Any, kind: Any, at: str) -> str:
     if not isinstance(text, str):
         raise InvalidParameter(f"{at} must have a string {_TEXT_PARTS[kind]!r}.", param=at)
     return text
-
-
-def _read_image_url(value: Any, at: str) -> bytes:
-    """Return the file in an ``image_url``: a data URI, or ``{"url": data URI}``."""
-    url = value.get("url") if isinstance(value, dict) else value
-    if not isinstance(url, str):
-        raise InvalidParameter(f"{at} has no image_url.", param=at)
-    scheme, _, rest = url.partition(":")
-    if scheme.lower() != "data":
-        raise InvalidParameter(
-            f"{at} is not a data URI. The server fetches no URLs; send the image itself as "
-            "data:image/png;base64,...",
-            param=at,
-        )
-    kind, comma, data = rest.partition(",")
-    if not comma or not kind.lower().endswith(";base64"):
-        raise InvalidParameter(
-            f"{at} must have the form data:image/png;base64,... with the file in base64.",
-            param=at,
-        )
-    return _read_base64(data, at)
-
-
-def _read_base64(data: Any, at: str) -> bytes:
-    if not isinstance(data, str):
-        raise InvalidParameter(f"{at} must be an image in base64.", param=at)
-    if len(data) * 3 // 4 > MAX_IMAGE_BYTES + 2:
-        raise InvalidParameter(
-            f"{at} is larger than {MAX_IMAGE_BYTES >> 20} MB. Scale the image down.", param=at
-        )
-    try:
-        image = base64.b64decode(data, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise InvalidParameter(f"{at} is not valid base64: {error}.", param=at) from None
-    if not _is_supported(image):
-        raise InvalidParameter(f"{at} is neither a JPEG, a PNG nor a WebP file.", param=at)
-    return image
-
-
-def _is_supported(image: bytes) -> bool:
-    """Whether the file starts like a JPEG, PNG or WebP file."""
-    if image.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")):
-        return True
-    return image[:4] == b"RIFF" and image[8:12] == b"WEBP"

@@ -155,7 +155,7 @@ def test_too_many_images_are_refused_before_they_are_decoded(
     def decode(*args: Any) -> bytes:
         raise AssertionError("an image was decoded")
 
-    monkeypatch.setattr(messages, "_read_base64", decode)
+    monkeypatch.setattr(messages, "read_image", decode)
     with pytest.raises(InvalidParameter, match="More than 32 images"):
         read_chat(body)
 

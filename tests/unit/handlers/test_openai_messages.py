@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from a3s_power_jupyter.contract.errors import InvalidParameter
 from a3s_power_jupyter.contract.types import ChatRequest
-from a3s_power_jupyter.handlers.openai.messages import MAX_IMAGE_BYTES, MAX_IMAGES
+from a3s_power_jupyter.handlers.openai.images import MAX_IMAGE_BYTES, MAX_IMAGES
 from a3s_power_jupyter.handlers.openai.requests import read_chat
 from support.image_files import JPEG, PNG, WEBP, image_file
 
@@ -74,6 +75,36 @@ def test_errors_name_the_part(content: list[Any], message: str) -> None:
     with pytest.raises(InvalidParameter, match=message) as raised:
         read([{"role": "user", "content": content}])
     assert raised.value.param == "messages[0].content[0]"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        lambda text: "\r\n".join(text[i : i + 76] for i in range(0, len(text), 76)),
+        lambda text: f"  {text}\n",
+        lambda text: text.rstrip("="),
+        lambda text: text.replace("+", "-").replace("/", "_"),
+        lambda text: text.replace("+", "-").replace("/", "_").rstrip("="),
+        lambda text: f"data:image/png;base64,{text}",
+        lambda text: f"data:image/png;name=a.png;base64,{text}",
+        lambda text: "data:image/png;base64," + text.replace("+", "%2B").replace("=", "%3D"),
+    ],
+)
+@pytest.mark.parametrize("size", [0, 1, 2])
+def test_forms_of_base64(changed: Callable[[str], str], size: int) -> None:
+    image = PNG + b"\xfb\xef\xbe\xff" + bytes(size)  # with + and / in base64
+    text = changed(b64(image))
+    content = [{"type": "image_url", "image_url": {"url": text}}]
+    assert read([{"role": "user", "content": "x"}], images=[text]).images == [image]
+    assert read([{"role": "user", "content": "x", "images": [text]}]).images == [image]
+    assert read([{"role": "user", "content": content}]).images == [image]
+
+
+@pytest.mark.parametrize("text", ["a", "AA=A", "cat.png", "é", "AAAA=====B", "\ud800"])
+def test_what_is_not_base64_is_refused(text: str) -> None:
+    with pytest.raises(InvalidParameter, match="base64") as raised:
+        read([{"role": "user", "content": "x"}], images=[text])
+    assert raised.value.param == "images[0]"
 
 
 def test_limits() -> None:
