@@ -28,22 +28,16 @@ T = TypeVar("T", bound=msgspec.Struct)
 IGNORED_CHAT = frozenset(
     {
         "audio",
-        "function_call",
-        "functions",
         "metadata",
         "modalities",
         "moderation",
-        "parallel_tool_calls",
         "prediction",
         "prompt_cache_key",
         "prompt_cache_options",
         "prompt_cache_retention",
-        "reasoning_effort",
         "safety_identifier",
         "service_tier",
         "store",
-        "tool_choice",
-        "tools",
         "user",
         "verbosity",
         "web_search_options",
@@ -98,14 +92,32 @@ class GenerationFields(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChatFields(GenerationFields, frozen=True, kw_only=True):
-    """``images`` (a list of base64) is an extension of OpenAI's API."""
+    """Fields of chat completions. The second group are extensions of OpenAI's API.
+
+    The fields of tools are read by `tools`, those of reasoning by `template_variables`, and the
+    last two by `prompt_end`.
+    """
 
     messages: Annotated[list[dict[str, Any]], Meta(min_length=1, max_length=MAX_MESSAGES)]
     max_completion_tokens: PositiveInt | UnsetType = UNSET
     logprobs: bool = False
     top_logprobs: Alternatives | UnsetType = UNSET
     response_format: dict[str, Any] | UnsetType = UNSET
+    tools: Any = None
+    tool_choice: Any = None
+    parallel_tool_calls: bool = True
+    functions: Any = None
+    function_call: Any = None
+    reasoning_effort: Annotated[str, Meta(max_length=64)] | UnsetType = UNSET
+
     images: list[str] = []
+    chat_template_kwargs: Annotated[dict[str, Any], Meta(max_length=256)] = {}
+    reasoning: dict[str, Any] | bool | UnsetType = UNSET
+    enable_thinking: bool | UnsetType = UNSET
+    think: bool | Annotated[str, Meta(max_length=64)] | UnsetType = UNSET
+    thinking: dict[str, Any] | bool | UnsetType = UNSET
+    add_generation_prompt: bool | UnsetType = UNSET
+    continue_final_message: bool | UnsetType = UNSET
 
 
 class CompletionFields(GenerationFields, frozen=True, kw_only=True):

@@ -1,19 +1,29 @@
-"""Read the messages of a chat: roles, text and images."""
+"""Read the messages of a chat: roles, text, images, tool calls and thoughts."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
-from ...contract.errors import InvalidParameter, UnsupportedRequestFields
+from ...contract.errors import InvalidParameter
 from ...contract.text import quoted
 from .images import MAX_IMAGES, read_image, read_image_url
+from .tool_calls import CallHistory, optional_string
 
 #: Most parts of a message.
 MAX_PARTS = 2**14
 
-_ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
-_TOOL_ROLES = ("tool", "function")
+#: The roles of requests, and what engines call them.
+_ROLES = {
+    "system": "system",
+    "developer": "system",
+    "user": "user",
+    "assistant": "assistant",
+    "tool": "tool",
+    "function": "tool",
+}
+#: Names of the thoughts in an assistant's message: of DeepSeek, of vLLM and OpenRouter.
+_THOUGHTS = ("reasoning_content", "reasoning")
 #: Types of text parts, and the field that holds the text.
 _TEXT_PARTS = {"text": "text", "refusal": "refusal"}
 _PART_TYPES = (*_TEXT_PARTS, "image_url")
@@ -39,7 +49,8 @@ def read_messages(
     Returns
     -------
     messages : list of dict
-        As in `ChatRequest`, with ``name`` where given. The role ``developer`` becomes ``system``.
+        As in `ChatRequest`, with ``name`` where given. The role ``developer`` becomes ``system``,
+        and ``function`` becomes ``tool``.
     images : list of bytes
         The image files, in the order of their parts.
 
@@ -48,12 +59,13 @@ def read_messages(
     InvalidParameter
         If a message or an image is malformed, or there are too many images.
     UnsupportedRequestFields
-        If a message is about tools.
+        If a message calls a tool that is not a function.
     """
     if len(extra_images) + sum(map(_count_images, messages)) > MAX_IMAGES:
         raise InvalidParameter(f"More than {MAX_IMAGES} images in one request.", param="messages")
     images: list[bytes] = []
     checked = []
+    history = CallHistory()
     last = _last_of_user(messages) if extra_images else None
     for i, message in enumerate(messages):
         at = f"messages[{i}]"
@@ -63,7 +75,8 @@ def read_messages(
         before_text = [read_image(data, where) for data, where in encoded]
         content, in_parts = _content(message.get("content"), f"{at}.content", len(before_text))
         images += before_text + in_parts
-        checked.append({"role": _role(message, at), "content": content, **_name(message, at)})
+        role = _role(message, at)
+        checked.append({"role": role, "content": content, **_more(message, role, history, at)})
     return checked, images
 
 
@@ -95,11 +108,6 @@ def _encoded_images(message: dict[str, Any], at: str) -> list[tuple[Any, str]]:
 
 def _role(message: dict[str, Any], at: str) -> str:
     role = message.get("role")
-    if role in _TOOL_ROLES or message.get("tool_calls") or message.get("function_call"):
-        raise UnsupportedRequestFields(
-            "Tools are not supported. Remove tool calls and their results from the messages.",
-            param=f"{at}.role" if role in _TOOL_ROLES else f"{at}.tool_calls",
-        )
     if not isinstance(role, str) or role not in _ROLES:
         raise InvalidParameter(
             f"Unknown role {quoted(role)} in {at}. Use one of: {', '.join(_ROLES)}.",
@@ -108,13 +116,25 @@ def _role(message: dict[str, Any], at: str) -> str:
     return _ROLES[role]
 
 
-def _name(message: dict[str, Any], at: str) -> dict[str, str]:
-    name = message.get("name")
-    if name is None:
-        return {}
-    if not isinstance(name, str):
-        raise InvalidParameter(f"{at}.name must be a string.", param=f"{at}.name")
-    return {"name": name}
+def _more(message: dict[str, Any], role: str, history: CallHistory, at: str) -> dict[str, Any]:
+    """Return the fields of a message beside its role and content."""
+    if role == "tool":
+        return dict(history.result(message, at))
+    more: dict[str, Any] = {}
+    if name := optional_string(message, "name", at):
+        more["name"] = name
+    if role == "assistant":
+        if calls := history.calls(message, at):
+            more["tool_calls"] = calls
+        thoughts = [optional_string(message, field, at) for field in _THOUGHTS]
+        if any(thoughts):
+            more["reasoning_content"] = thoughts[0] or thoughts[1]
+    elif message.get("tool_calls") or message.get("function_call"):
+        raise InvalidParameter(
+            f"{at} has calls of tools, but only messages of the assistant can have them.",
+            param=f"{at}.tool_calls",
+        )
+    return more
 
 
 def _content(content: Any, at: str, images: int) -> tuple[Content, list[bytes]]:

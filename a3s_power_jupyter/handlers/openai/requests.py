@@ -25,17 +25,13 @@ from .fields import (
     read_fields,
 )
 from .messages import read_messages
+from .numbers import check_numbers
+from .prompt_end import read_prompt_end
+from .template_variables import read_template_kwargs
+from .tools import read_tools
 
 #: Most choices in one request: the number of prompts times ``n``.
 MAX_CHOICES = MAX_INPUTS
-
-#: Fields of tools, with the values that request none.
-_TOOL_FIELDS: dict[str, tuple[Any, ...]] = {
-    "tools": (None, []),
-    "functions": (None, []),
-    "tool_choice": (None, "none"),
-    "function_call": (None, "none"),
-}
 
 
 class GenerationCall(msgspec.Struct, frozen=True):
@@ -47,6 +43,8 @@ class GenerationCall(msgspec.Struct, frozen=True):
         One for each choice of the reply: `n` for the first prompt, `n` for the second, and so on.
     keep_alive : float or None
         Seconds, as for `parse_keep_alive`.
+    legacy_functions : bool
+        Whether a call is returned as ``function_call`` instead of ``tool_calls``.
     """
 
     model: str
@@ -55,6 +53,12 @@ class GenerationCall(msgspec.Struct, frozen=True):
     stream: bool
     include_usage: bool
     keep_alive: float | None
+    legacy_functions: bool = False
+
+    @property
+    def has_tools(self) -> bool:
+        """Whether answers can have calls of functions."""
+        return any(isinstance(r, ChatRequest) and bool(r.tools) for r in self.requests)
 
     @property
     def has_images(self) -> bool:
@@ -89,6 +93,8 @@ def read_chat(body: dict[str, Any]) -> GenerationCall:
     if fields.top_logprobs is not UNSET and not fields.logprobs:
         raise InvalidParameter("'top_logprobs' requires 'logprobs'.", param="top_logprobs")
     messages, images = read_messages(fields.messages, fields.images)
+    end = read_prompt_end(fields, messages)
+    tools = read_tools(fields)
     max_tokens = fields.max_completion_tokens
     sampling = msgspec.structs.replace(
         _sampling(fields),
@@ -96,7 +102,19 @@ def read_chat(body: dict[str, Any]) -> GenerationCall:
         logprobs=(fields.top_logprobs or 0) if fields.logprobs else UNSET,
         constraint=_constraint(fields.response_format),
     )
-    return _generation(fields, [ChatRequest(messages, sampling, images)])
+    request = ChatRequest(
+        messages=end.messages,
+        sampling=sampling,
+        images=images,
+        tools=tools.functions,
+        tool_choice=tools.choice,
+        parallel_tool_calls=tools.parallel,
+        template_kwargs=read_template_kwargs(fields),
+        add_generation_prompt=end.add_generation_prompt,
+        continue_final_message=end.continue_final_message,
+    )
+    call = _generation(fields, [request])
+    return msgspec.structs.replace(call, legacy_functions=tools.legacy)
 
 
 def read_completion(body: dict[str, Any]) -> GenerationCall:
@@ -254,27 +272,11 @@ def _constraint(response_format: dict[str, Any] | UnsetType) -> Constraint | Uns
             "{'type': 'json_schema', 'json_schema': {'name': ..., 'schema': {...}}}.",
             param="response_format",
         )
-    _check_numbers(schema)
+    check_numbers(schema, "response_format")
     return Constraint("json_schema", schema)
-
-
-def _check_numbers(schema: dict[str, Any]) -> None:
-    """Refuse numbers beyond 64 bits, which the pipe to the worker cannot carry."""
-    try:
-        msgspec.msgpack.encode(schema)
-    except (OverflowError, RecursionError):
-        raise InvalidParameter(
-            "The JSON schema has a number beyond 64 bits, or is nested too deeply.",
-            param="response_format",
-        ) from None
 
 
 def _refuse_unsupported(body: dict[str, Any]) -> None:
     """Refuse unsupported fields that change the meaning of the reply."""
-    for name, unset in _TOOL_FIELDS.items():
-        if body.get(name) not in unset:
-            raise UnsupportedRequestFields(
-                f"Tools are not supported. Remove {name!r} from the request.", param=name
-            )
     if body.get("audio") is not None or body.get("modalities") not in (None, ["text"]):
         raise UnsupportedRequestFields("Audio is not supported. Request text only.", param="audio")

@@ -19,6 +19,13 @@ LOCAL = {
     "timings_per_token",
     "keep_alive",
     "images",
+    "chat_template_kwargs",
+    "reasoning",
+    "enable_thinking",
+    "think",
+    "thinking",
+    "add_generation_prompt",
+    "continue_final_message",
     "prompt_name",
 }
 

@@ -127,12 +127,14 @@ def test_messages_become_strings() -> None:
         {"role": "developer", "content": "Be brief."},
         {"role": "user", "content": parts, "name": "ada"},
         {"role": "assistant", "content": None},
+        {"role": "user", "content": "Well?"},
     ]
     assert read_chat(chat(messages=messages)).requests[0] == ChatRequest(
         [
             {"role": "system", "content": "Be brief."},
             {"role": "user", "content": "one\ntwo", "name": "ada"},
             {"role": "assistant", "content": ""},
+            {"role": "user", "content": "Well?"},
         ]
     )
 
@@ -175,17 +177,9 @@ def test_invalid_fields_are_named(fields: dict[str, Any], param: str) -> None:
     assert caught.value.param == param
 
 
-CALL = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
-
-
 @pytest.mark.parametrize(
     ("fields", "param"),
     [
-        ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "tools"),
-        ({"functions": [{"name": "f"}]}, "functions"),
-        ({"tool_choice": "auto"}, "tool_choice"),
-        ({"messages": [{"role": "tool", "content": "1"}]}, "messages[0].role"),
-        ({"messages": [{"role": "assistant", "tool_calls": [CALL]}]}, "messages[0].tool_calls"),
         ({"audio": {"voice": "x"}}, "audio"),
         ({"modalities": ["text", "audio"]}, "audio"),
         ({"modalities": 5}, "audio"),
@@ -203,8 +197,8 @@ def test_a_misspelled_field_gets_a_suggestion() -> None:
         read_chat(chat(temprature=1))
 
 
-def test_tools_may_be_declined() -> None:
-    assert read_chat(chat(tools=[], tool_choice="none", modalities=["text"])) == read_chat(chat())
+def test_text_is_the_only_modality() -> None:
+    assert read_chat(chat(modalities=["text"])) == read_chat(chat())
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,76 @@
+"""Collect the variables of a request for the model's chat template.
+
+Clients ask for more or less reasoning in many ways, and templates have different variables for it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import UNSET
+
+from ...contract.errors import InvalidParameter
+from ...contract.text import quoted
+from .fields import ChatFields
+from .numbers import check_numbers
+
+#: Words of ``thinking.type``, and what they mean.
+_THINKING = {"enabled": True, "adaptive": True, "disabled": False}
+
+
+def read_template_kwargs(fields: ChatFields) -> dict[str, Any]:
+    """Return ``chat_template_kwargs`` with what other fields say about reasoning.
+
+    An effort becomes the variable ``reasoning_effort``. Whether the model is to think at all
+    becomes ``enable_thinking`` and ``thinking``, as templates have one or the other; an effort of
+    ``none`` turns it off. What ``chat_template_kwargs`` contains takes precedence.
+
+    Raises
+    ------
+    InvalidParameter
+        If a field is malformed.
+    """
+    effort = _effort(fields)
+    thinks = _thinks(fields)
+    if thinks is None and effort is not None:
+        thinks = effort != "none"
+    variables: dict[str, Any] = {}
+    if effort is not None:
+        variables["reasoning_effort"] = effort
+    if thinks is not None:
+        variables |= {"enable_thinking": thinks, "thinking": thinks}
+    check_numbers(fields.chat_template_kwargs, "chat_template_kwargs")
+    return variables | fields.chat_template_kwargs
+
+
+def _effort(fields: ChatFields) -> str | None:
+    if fields.reasoning_effort is not UNSET:
+        return fields.reasoning_effort
+    if isinstance(fields.think, str):
+        return fields.think
+    effort = fields.reasoning.get("effort") if isinstance(fields.reasoning, dict) else None
+    if effort is not None and not isinstance(effort, str):
+        raise InvalidParameter("'reasoning.effort' must be a string.", param="reasoning.effort")
+    return effort
+
+
+def _thinks(fields: ChatFields) -> bool | None:
+    """Return whether the model is to think, or None if the request does not say."""
+    if fields.enable_thinking is not UNSET:
+        return fields.enable_thinking
+    if isinstance(fields.think, bool):
+        return fields.think
+    if isinstance(fields.thinking, bool):
+        return fields.thinking
+    if isinstance(fields.thinking, dict):
+        kind = fields.thinking.get("type")
+        if not isinstance(kind, str) or kind not in _THINKING:
+            raise InvalidParameter(
+                f"'thinking.type' must be one of {', '.join(_THINKING)}, not {quoted(kind)}.",
+                param="thinking.type",
+            )
+        return _THINKING[kind]
+    if isinstance(fields.reasoning, dict):
+        enabled = fields.reasoning.get("enabled")
+        return enabled if isinstance(enabled, bool) else None
+    return fields.reasoning if isinstance(fields.reasoning, bool) else None
