@@ -99,7 +99,7 @@ class InvalidParameter(BadRequest):
 
 
 class UnsupportedRequestFields(BadRequest):
-    """A field is not defined, or the model or the server does not support it."""
+    """The model or the server does not support a field that the answer depends on."""
 
     code = "unsupported_request_fields"
 

@@ -18,6 +18,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from .errors import InvalidISQ, InvalidKeepAlive, InvalidParameter
 from .field_errors import describe
+from .lenient import lenient
 from .text import MAX_QUOTED, quoted, shortened
 
 T = TypeVar("T")
@@ -139,7 +140,7 @@ class DefaultParameters(LoadParameters, frozen=True, forbid_unknown_fields=True)
 
 
 def check(value: Any, type_: type[T], *, at: str = "") -> T:
-    """Convert a decoded JSON value to the struct `type_`.
+    """Convert a decoded JSON value to the struct `type_`, after `lenient`.
 
     Parameters
     ----------
@@ -158,7 +159,7 @@ def check(value: Any, type_: type[T], *, at: str = "") -> T:
     if isinstance(value, dict):
         _check_names(value, type_, at)
     try:
-        return msgspec.convert(value, type_)
+        return msgspec.convert(lenient(value, type_), type_)
     except msgspec.ValidationError as error:
         detail, _, where = str(error).partition(" - at `$")
         path = (at + where.rstrip("`")).lstrip(".") or at

@@ -6,6 +6,7 @@ first searched for what takes long to decode.
 
 from __future__ import annotations
 
+import codecs
 import gc
 import re
 import threading
@@ -45,6 +46,8 @@ _LOCK = threading.Lock()
 def decode_body(body: bytes | bytearray, content_type: str) -> dict[str, Any]:
     """Decode the JSON object of a body; an empty body is an empty object.
 
+    A byte order mark before it is skipped (RFC 8259, section 8.1).
+
     Raises
     ------
     UnsupportedMediaType
@@ -52,6 +55,8 @@ def decode_body(body: bytes | bytearray, content_type: str) -> dict[str, Any]:
     InvalidJSON, InvalidParameter
         As `decode_object`.
     """
+    if body.startswith(codecs.BOM_UTF8):
+        body = body[len(codecs.BOM_UTF8) :]
     if not body or body.isspace():
         return {}
     if content_type.split(";")[0].strip().lower() != "application/json":

@@ -42,7 +42,6 @@ BODIES: list[tuple[str, dict[str, Any]]] = [
             {"keep_alive": "9" * 40_000 + "x"},
             {"keep_alive": 10**400},
             {"keep_alive": LONG},
-            {LONG: 1},
         )
     ),
     ("chat/completions", CHAT | {"logit_bias": {DIGITS: 1}}),
@@ -63,6 +62,7 @@ BODIES: list[tuple[str, dict[str, Any]]] = [
     ("models", REGISTRATION | {"upstream": {"base_url": LONG, "model": "m"}}),
     ("models", REGISTRATION | {LONG: 1}),
     ("models/gc", {LONG: 1}),
+    (f"models/{MODEL}/load", {LONG: 1}),
     ("models/pull", {"name": MODEL, "token": LONG}),
     (f"models/{MODEL}/load", {"isq": LONG}),
     (f"models/{MODEL}/load", {"num_ctx": 10**400}),

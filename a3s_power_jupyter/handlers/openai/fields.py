@@ -1,4 +1,4 @@
-"""The fields of OpenAI's requests: types and ranges of those that are read, names of the others.
+"""The fields of OpenAI's requests that are read: their types and ranges.
 
 Source: the request bodies in OpenAI's API reference. `tests/unit/handlers/test_openai_fields.py`
 compares them with the types of the installed ``openai`` package.
@@ -11,40 +11,34 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from ...contract.errors import InvalidParameter, UnsupportedRequestFields
+from ...contract.errors import InvalidParameter
 from ...contract.parameters import (
     Penalty,
     PositiveInt,
     Probability,
     StopString,
     check,
-    close_matches,
 )
-from ...contract.text import quoted, shortened
+from .refused import refuse_unsupported
 
 T = TypeVar("T", bound=msgspec.Struct)
 
-#: Fields of OpenAI that are not read here. They have no effect, or `requests` refuses them.
-IGNORED_CHAT = frozenset(
-    {
-        "audio",
-        "metadata",
-        "modalities",
-        "moderation",
-        "prediction",
-        "prompt_cache_key",
-        "prompt_cache_options",
-        "prompt_cache_retention",
-        "safety_identifier",
-        "service_tier",
-        "store",
-        "user",
-        "verbosity",
-        "web_search_options",
-    }
-)
-IGNORED_COMPLETION = frozenset({"best_of", "suffix", "user"})
-IGNORED_EMBEDDING = frozenset({"user"})
+#: Names that other servers have for a field: transformers and vLLM, llama.cpp, Ollama.
+ALIASES = {
+    "repetition_penalty": "repeat_penalty",
+    "n_predict": "max_tokens",
+    "num_predict": "max_tokens",
+}
+
+#: A `max_tokens` that does not limit the answer, also if the model's default parameters do.
+NO_LIMIT = 2**31 - 1
+
+#: Values that mean another one, as for llama.cpp's server, vLLM and Ollama.
+_MEANINGS = {
+    ("max_tokens", -1): NO_LIMIT,
+    ("max_completion_tokens", -1): NO_LIMIT,
+    ("top_k", -1): 0,
+}
 
 #: Most alternatives for a token, as for OpenAI's ``top_logprobs``.
 MAX_ALTERNATIVES = 20
@@ -55,12 +49,8 @@ MAX_BIASES = 2**18
 #: Most messages of a chat.
 MAX_MESSAGES = 2**14
 
-#: Most unknown fields that an error names.
-MAX_LISTED = 10
-
 Alternatives = Annotated[int, Meta(ge=0, le=MAX_ALTERNATIVES)]
 Bias = Annotated[float, Meta(ge=-100.0, le=100.0)]
-NonemptyStop = Annotated[StopString, Meta(min_length=1)]
 
 
 class StreamOptions(msgspec.Struct, frozen=True):
@@ -80,7 +70,7 @@ class GenerationFields(msgspec.Struct, frozen=True, kw_only=True):
     frequency_penalty: Penalty | UnsetType = UNSET
     max_tokens: PositiveInt | UnsetType = UNSET
     seed: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | UnsetType = UNSET
-    stop: NonemptyStop | Annotated[list[NonemptyStop], Meta(max_length=64)] | UnsetType = UNSET
+    stop: StopString | Annotated[list[StopString], Meta(max_length=64)] | UnsetType = UNSET
     logit_bias: Annotated[dict[str, Bias], Meta(max_length=MAX_BIASES)] | UnsetType = UNSET
 
     top_k: Annotated[int, Meta(ge=0, le=2**31 - 1)] | UnsetType = UNSET
@@ -122,8 +112,9 @@ class ChatFields(GenerationFields, frozen=True, kw_only=True):
 
 class CompletionFields(GenerationFields, frozen=True, kw_only=True):
     prompt: Any
-    logprobs: Alternatives | UnsetType = UNSET
+    logprobs: Alternatives | bool | UnsetType = UNSET
     echo: bool = False
+    best_of: Annotated[int, Meta(ge=1, le=128)] | UnsetType = UNSET
 
 
 class EmbeddingFields(msgspec.Struct, frozen=True, kw_only=True):
@@ -135,32 +126,32 @@ class EmbeddingFields(msgspec.Struct, frozen=True, kw_only=True):
     keep_alive: str | int | float | None = None
 
 
-def read_fields(body: dict[str, Any], type_: type[T], ignored: frozenset[str]) -> T:
-    """Check a request's fields and return them as `type_`. ``null`` means unset.
+def read_fields(body: dict[str, Any], type_: type[T]) -> T:
+    """Check a request's fields and return them as `type_`. Unknown fields are ignored.
 
     Raises
     ------
     UnsupportedRequestFields
-        If a field is neither in `type_` nor in `ignored`.
+        If a field is not supported and the answer without it would be another one.
     InvalidParameter
         If a field is missing, has a wrong type or is out of range.
     """
+    refuse_unsupported(body)
     fields = msgspec.structs.fields(type_)
-    known = {field.encode_name for field in fields}
-    _refuse_unknown(set(body) - known - ignored, known)
-    given = {name: value for name, value in body.items() if name in known and value is not None}
+    given = _known(body, [field.encode_name for field in fields])
     for field in fields:
         if field.required and field.encode_name not in given:
             raise InvalidParameter(f"{field.encode_name!r} is missing.", param=field.encode_name)
     return check(given, type_)
 
 
-def _refuse_unknown(unknown: set[str], known: set[str]) -> None:
-    if not unknown:
-        return
-    names = sorted(unknown)
-    near = close_matches(names[0], known)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    listed = shortened(", ".join(map(quoted, names[:MAX_LISTED])))
-    verb = "is" if len(names) == 1 else "are"
-    raise UnsupportedRequestFields(f"{listed} {verb} not defined.{hint}", param=names[0])
+def _known(body: dict[str, Any], names: list[str]) -> dict[str, Any]:
+    """Return the fields in `names` that are not null, without aliases and other spellings."""
+    given = {name: body[name] for name in names if body.get(name) is not None}
+    for alias, name in ALIASES.items():
+        if name in names and body.get(alias) is not None:
+            given.setdefault(name, body[alias])
+    for (name, value), meaning in _MEANINGS.items():
+        if isinstance(given.get(name), int | float) and given[name] == value:
+            given[name] = meaning
+    return given

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any, ClassVar
+
+import msgspec
 
 from ...contract.errors import InvalidParameter
 from ...contract.types import Delta, Finished, GenerationItem, Manifest, Route
@@ -13,6 +16,8 @@ from .. import metrics
 from ..auth import allowed
 from ..event_stream import EventStreamHandler
 from .embeddings import embedding_reply
+from .fields import ChatFields, CompletionFields, EmbeddingFields
+from .ignored import HEADER, describe, header_value, ignored_fields
 from .replies import ChatReply, CompletionReply, GenerationReply
 from .requests import EmbeddingCall, GenerationCall, read_chat, read_completion, read_embedding
 
@@ -20,9 +25,16 @@ DONE = b"data: [DONE]\n\n"
 
 
 class InferenceHandler(EventStreamHandler):
-    """Base class: forwards a remote model's requests, and leaves a local model's to `answer`."""
+    """Base class: forwards a remote model's requests, and leaves a local model's to `answer`.
+
+    Attributes
+    ----------
+    fields : type
+        The fields that a request for a local model may have. Others are ignored.
+    """
 
     route: ClassVar[Route]
+    fields: ClassVar[type[msgspec.Struct]]
 
     @allowed("execute")
     async def post(self) -> None:
@@ -31,7 +43,16 @@ class InferenceHandler(EventStreamHandler):
         if manifest.format == "remote":
             await self._forward(manifest, body)
         else:
+            self._name_ignored(body)
             await self.answer(manifest, body)
+
+    def _name_ignored(self, body: dict[str, Any]) -> None:
+        """Name the ignored fields of `body` in a header of the reply, and in the log."""
+        if header := header_value(ignored_fields(body, self.fields)):
+            self.set_header(HEADER, header)
+            if self.log.isEnabledFor(logging.DEBUG):
+                names = describe(ignored_fields(body, self.fields), self.fields)
+                self.log.debug("POST %s: ignored the fields %s", self.template, names)
 
     async def answer(self, manifest: Manifest, body: dict[str, Any]) -> None:
         """Reply to the request `body` for a local model."""
@@ -121,6 +142,7 @@ class GenerationHandler(InferenceHandler):
 
 class ChatCompletionsHandler(GenerationHandler):
     route = "chat/completions"
+    fields = ChatFields
 
     async def answer(self, manifest: Manifest, body: dict[str, Any]) -> None:
         call = await self.decode(lambda: read_chat(body))
@@ -134,6 +156,7 @@ class ChatCompletionsHandler(GenerationHandler):
 
 class CompletionsHandler(GenerationHandler):
     route = "completions"
+    fields = CompletionFields
 
     async def answer(self, manifest: Manifest, body: dict[str, Any]) -> None:
         call = await self.decode(lambda: read_completion(body))
@@ -142,6 +165,7 @@ class CompletionsHandler(GenerationHandler):
 
 class EmbeddingsHandler(InferenceHandler):
     route = "embeddings"
+    fields = EmbeddingFields
 
     async def answer(self, manifest: Manifest, body: dict[str, Any]) -> None:
         call = await self.decode(lambda: read_embedding(body))

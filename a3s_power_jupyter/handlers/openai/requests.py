@@ -15,9 +15,6 @@ from ...contract.parameters import MAX_INPUTS, parse_keep_alive
 from ...contract.text import quoted
 from ...contract.types import ChatRequest, CompletionRequest, Constraint, EmbeddingRequest, Sampling
 from .fields import (
-    IGNORED_CHAT,
-    IGNORED_COMPLETION,
-    IGNORED_EMBEDDING,
     ChatFields,
     CompletionFields,
     EmbeddingFields,
@@ -82,15 +79,14 @@ def read_chat(body: dict[str, Any]) -> GenerationCall:
     Raises
     ------
     UnsupportedRequestFields
-        If a field is unknown or requests something unsupported.
+        If a field requests something unsupported.
     InvalidParameter
         If a field is missing or has an invalid value.
     InvalidKeepAlive
         If ``keep_alive`` is not a duration.
     """
-    _refuse_unsupported(body)
-    fields = read_fields(body, ChatFields, IGNORED_CHAT)
-    if fields.top_logprobs is not UNSET and not fields.logprobs:
+    fields = read_fields(body, ChatFields)
+    if fields.top_logprobs and not fields.logprobs:
         raise InvalidParameter("'top_logprobs' requires 'logprobs'.", param="top_logprobs")
     messages, images = read_messages(fields.messages, fields.images)
     end = read_prompt_end(fields, messages)
@@ -123,14 +119,23 @@ def read_completion(body: dict[str, Any]) -> GenerationCall:
     Raises
     ------
     UnsupportedRequestFields
-        If a field is unknown or requests something unsupported.
+        If a field requests something unsupported.
     InvalidParameter
         If a field is missing or has an invalid value.
     InvalidKeepAlive
         If ``keep_alive`` is not a duration.
     """
-    fields = read_fields(body, CompletionFields, IGNORED_COMPLETION)
-    sampling = msgspec.structs.replace(_sampling(fields), logprobs=fields.logprobs)
+    fields = read_fields(body, CompletionFields)
+    if fields.best_of is not UNSET and fields.best_of > fields.n:
+        raise UnsupportedRequestFields(
+            "'best_of' is not supported. Request several choices with 'n'.", param="best_of"
+        )
+    if fields.logprobs is True:
+        raise InvalidParameter(
+            "'logprobs' must be the number of alternatives for each token.", param="logprobs"
+        )
+    logprobs = UNSET if fields.logprobs is False else fields.logprobs
+    sampling = msgspec.structs.replace(_sampling(fields), logprobs=logprobs)
     prompts = _texts(fields.prompt, "prompt")
     return _generation(
         fields, [CompletionRequest(prompt, sampling, fields.echo) for prompt in prompts]
@@ -143,13 +148,13 @@ def read_embedding(body: dict[str, Any]) -> EmbeddingCall:
     Raises
     ------
     UnsupportedRequestFields
-        If a field is unknown or requests something unsupported.
+        If a field requests something unsupported.
     InvalidParameter
         If a field is missing or has an invalid value.
     InvalidKeepAlive
         If ``keep_alive`` is not a duration.
     """
-    fields = read_fields(body, EmbeddingFields, IGNORED_EMBEDDING)
+    fields = read_fields(body, EmbeddingFields)
     inputs = _texts(fields.input, "input")
     if any(not text for text in inputs):
         raise InvalidParameter("'input' must not contain empty strings.", param="input")
@@ -207,9 +212,10 @@ def _sampling(fields: GenerationFields) -> Sampling:
 
 
 def _stop(stop: str | list[str] | UnsetType) -> tuple[str, ...] | UnsetType:
+    """Return the stop strings. An empty string or list means none, not the model's default."""
     if stop is UNSET:
         return UNSET
-    return (stop,) if isinstance(stop, str) else tuple(stop)
+    return tuple(text for text in ([stop] if isinstance(stop, str) else stop) if text)
 
 
 def _logit_bias(bias: dict[str, float] | UnsetType) -> dict[int, float] | UnsetType:
@@ -227,7 +233,7 @@ def _logit_bias(bias: dict[str, float] | UnsetType) -> dict[int, float] | UnsetT
 def _texts(value: Any, param: str) -> list[str | list[int]]:
     """Read prompts or inputs: one text, one list of token ids, or a list of either."""
     if _is_text(value):
-        return [value]
+        return [_text(value)]
     if isinstance(value, list) and len(value) > MAX_INPUTS:
         raise InvalidParameter(
             f"{param!r} has more than {MAX_INPUTS:,} items, or is not a list of token ids. Send "
@@ -235,7 +241,7 @@ def _texts(value: Any, param: str) -> list[str | list[int]]:
             param=param,
         )
     if isinstance(value, list) and value and all(_is_text(item) for item in value):
-        return value
+        return [_text(item) for item in value]
     raise InvalidParameter(
         f"{param!r} must be a string, a list of strings, a list of token ids, or a list of lists "
         "of token ids, and must not be empty.",
@@ -246,9 +252,16 @@ def _texts(value: Any, param: str) -> list[str | list[int]]:
 def _is_text(value: Any) -> bool:
     if isinstance(value, str):
         return True
-    if not isinstance(value, list) or not value:
-        return False
-    return all(type(token) is int and 0 <= token < 2**31 for token in value)
+    return isinstance(value, list) and value != [] and all(_is_token(token) for token in value)
+
+
+def _is_token(token: Any) -> bool:
+    whole = type(token) is int or (isinstance(token, float) and token.is_integer())
+    return whole and 0 <= token < 2**31
+
+
+def _text(value: Any) -> str | list[int]:
+    return value if isinstance(value, str) else [int(token) for token in value]
 
 
 def _constraint(response_format: dict[str, Any] | UnsetType) -> Constraint | UnsetType:
@@ -274,9 +287,3 @@ def _constraint(response_format: dict[str, Any] | UnsetType) -> Constraint | Uns
         )
     check_numbers(schema, "response_format")
     return Constraint("json_schema", schema)
-
-
-def _refuse_unsupported(body: dict[str, Any]) -> None:
-    """Refuse unsupported fields that change the meaning of the reply."""
-    if body.get("audio") is not None or body.get("modalities") not in (None, ["text"]):
-        raise UnsupportedRequestFields("Audio is not supported. Request text only.", param="audio")

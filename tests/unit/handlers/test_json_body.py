@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from a3s_power_jupyter.contract.errors import InvalidJSON, InvalidParameter
 from a3s_power_jupyter.handlers import json_body
-from a3s_power_jupyter.handlers.json_body import LARGE_BODY, LIMITS, decode_object
+from a3s_power_jupyter.handlers.json_body import LARGE_BODY, LIMITS, decode_body, decode_object
 
 
 def test_an_object() -> None:
@@ -30,6 +30,24 @@ def test_other_bodies(body: bytes) -> None:
         decode_object(body)
     assert len(caught.value.message) < 200
     assert gc.isenabled()
+
+
+@pytest.mark.parametrize("body", [b'{"a": 1}', b"", b" \n"])
+def test_a_byte_order_mark_is_skipped(body: bytes) -> None:
+    plain = decode_body(bytearray(body), "application/json")
+    assert decode_body(bytearray(b"\xef\xbb\xbf" + body), "application/json") == plain
+    with pytest.raises(InvalidJSON):
+        decode_body(b"\xef\xbb\xbf" * 2 + b"{}", "application/json")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b'{"a": "\xff"}', b'{"\xc3": 1}', b'{"a": "\xed\xa0\x80"}', b"{}\xff", b"\xff\xfe{\0}\0"],
+)
+def test_other_encodings_than_utf8(body: bytes) -> None:
+    for padding in (b"", b" " * LARGE_BODY):
+        with pytest.raises(InvalidJSON):
+            decode_object(body + padding)
 
 
 def test_deep_nesting() -> None:

@@ -36,8 +36,6 @@ def schema(**fields: Any) -> dict[str, Any]:
 
 
 CHATS: list[dict[str, Any]] = [
-    CHAT | {LONG: 1},
-    CHAT | {f"{LONG}{i}": 1 for i in range(20)},
     CHAT | {"keep_alive": "9" * 40_000 + "x"},
     CHAT | {"keep_alive": HUGE},
     CHAT | {"keep_alive": -HUGE},
@@ -73,7 +71,6 @@ COMPLETIONS: list[dict[str, Any]] = [
     PROMPT | {"prompt": [HUGE]},
     PROMPT | {"prompt": [[1], [HUGE]]},
     PROMPT | {"prompt": {LONG: LONG}},
-    PROMPT | {LONG: LONG},
     PROMPT | {"prompt": [1] * 1_000_000 + [LONG]},
     PROMPT | {"prompt": [[1]] * 2048, "n": 2},
 ]

@@ -161,7 +161,12 @@ def test_messages_become_strings() -> None:
         ({"n": True}, "n"),
         ({"max_tokens": 0}, "max_tokens"),
         ({"presence_penalty": 3}, "presence_penalty"),
-        ({"stop": [""]}, "stop[0]"),
+        ({"stop": [None]}, "stop[0]"),
+        ({"max_tokens": -2}, "max_tokens"),
+        ({"max_tokens": 1.5}, "max_tokens"),
+        ({"max_tokens": "256"}, "max_tokens"),
+        ({"top_k": -2}, "top_k"),
+        ({"n": "1"}, "n"),
         ({"stop": 1}, "stop"),
         ({"logit_bias": {"the": 1}}, "logit_bias"),
         ({"logit_bias": {"1": 101}}, "logit_bias[...]"),
@@ -169,6 +174,7 @@ def test_messages_become_strings() -> None:
         ({"logprobs": True, "top_logprobs": 21}, "top_logprobs"),
         ({"stream_options": {"include_usage": 1}}, "stream_options.include_usage"),
         ({"seed": 2**63}, "seed"),
+        ({"seed": 1e300}, "seed"),
     ],
 )
 def test_invalid_fields_are_named(fields: dict[str, Any], param: str) -> None:
@@ -181,9 +187,15 @@ def test_invalid_fields_are_named(fields: dict[str, Any], param: str) -> None:
     ("fields", "param"),
     [
         ({"audio": {"voice": "x"}}, "audio"),
-        ({"modalities": ["text", "audio"]}, "audio"),
-        ({"modalities": 5}, "audio"),
-        ({"temprature": 1}, "temprature"),
+        ({"modalities": ["text", "audio"]}, "modalities"),
+        ({"modalities": 5}, "modalities"),
+        ({"web_search_options": {}}, "web_search_options"),
+        ({"format": "json"}, "format"),
+        ({"guided_regex": "a+"}, "guided_regex"),
+        ({"guided_json": {}}, "guided_json"),
+        ({"system": "Be brief."}, "system"),
+        ({"documents": [{"text": "x"}]}, "documents"),
+        ({"use_beam_search": True}, "use_beam_search"),
     ],
 )
 def test_unsupported_fields_are_named(fields: dict[str, Any], param: str) -> None:
@@ -192,9 +204,61 @@ def test_unsupported_fields_are_named(fields: dict[str, Any], param: str) -> Non
     assert caught.value.param == param
 
 
-def test_a_misspelled_field_gets_a_suggestion() -> None:
-    with pytest.raises(UnsupportedRequestFields, match="Did you mean 'temperature'"):
-        read_chat(chat(temprature=1))
+def test_refused_fields_may_request_nothing() -> None:
+    nothing = {"audio": None, "modalities": ["text"], "format": "", "system": "", "lora": []}
+    assert read_chat(chat(use_beam_search=False, documents=[], **nothing)) == read_chat(chat())
+
+
+def test_best_of() -> None:
+    body = {"model": "m", "prompt": "x", "n": 2}
+    assert read_completion(body | {"best_of": 2}) == read_completion(body)
+    with pytest.raises(UnsupportedRequestFields, match="best_of"):
+        read_completion(body | {"best_of": 3})
+
+
+def test_unknown_fields_are_ignored() -> None:
+    unknown = {"cache_prompt": True, "temprature": 1, "user": {"id": 7}, "stream_options": {"x": 1}}
+    assert read_chat(chat(**unknown)) == read_chat(chat())
+
+
+@pytest.mark.parametrize(
+    ("given", "same"),
+    [
+        ({"max_tokens": -1}, {"max_tokens": 2**31 - 1}),
+        ({"max_tokens": -1.0}, {"max_tokens": 2**31 - 1}),
+        ({"max_completion_tokens": -1}, {"max_completion_tokens": 2**31 - 1}),
+        ({"top_k": -1}, {"top_k": 0}),
+        ({"max_tokens": 256.0}, {"max_tokens": 256}),
+        ({"n": 2.0, "seed": 7.0, "top_k": 4e1}, {"n": 2, "seed": 7, "top_k": 40}),
+        ({"logprobs": True, "top_logprobs": 3.0}, {"logprobs": True, "top_logprobs": 3}),
+        ({"top_logprobs": 0}, {}),
+        ({"logprobs": None, "top_logprobs": None}, {}),
+        ({"stream_options": None}, {}),
+        ({"stream_options": {"include_usage": None}}, {}),
+        ({"stop": ""}, {"stop": []}),
+        ({"stop": [""]}, {"stop": []}),
+        ({"stop": ["", "a"]}, {"stop": "a"}),
+        ({"repetition_penalty": 1.2}, {"repeat_penalty": 1.2}),
+        ({"repetition_penalty": 1.2, "repeat_penalty": 1.1}, {"repeat_penalty": 1.1}),
+        ({"n_predict": 3}, {"max_tokens": 3}),
+        ({"num_predict": -1}, {"max_tokens": -1}),
+    ],
+)
+def test_values_with_the_same_meaning(given: dict[str, Any], same: dict[str, Any]) -> None:
+    assert read_chat(chat(**given)) == read_chat(chat(**same))
+
+
+def test_an_empty_stop_is_not_the_default_of_the_model() -> None:
+    assert read_chat(chat(stop=[])).requests[0].sampling.stop == ()
+    assert read_chat(chat(stop=None)).requests[0].sampling.stop is UNSET
+
+
+@pytest.mark.parametrize("given", [None, False])
+def test_no_logprobs_of_completions(given: Any) -> None:
+    call = read_completion({"model": "m", "prompt": "x", "logprobs": given})
+    assert call.requests[0].sampling.logprobs is UNSET
+    with pytest.raises(InvalidParameter, match="logprobs"):
+        read_completion({"model": "m", "prompt": "x", "logprobs": True})
 
 
 def test_text_is_the_only_modality() -> None:
@@ -222,6 +286,7 @@ def test_invalid_keep_alive() -> None:
         (["a", "b"], ["a", "b"]),
         ([1, 2], [[1, 2]]),
         ([[1, 2], [3]], [[1, 2], [3]]),
+        ([1.0, 2], [[1, 2]]),
     ],
 )
 def test_prompts(given: Any, read: Any) -> None:
@@ -261,7 +326,8 @@ def test_embedding() -> None:
         ({"input": []}, "input"),
         ({"encoding_format": "hex"}, "encoding_format"),
         ({"dimensions": 0}, "dimensions"),
-        ({"inputs": "a"}, "inputs"),
+        ({"late_chunking": True}, "late_chunking"),
+        ({"normalize": False}, "normalize"),
     ],
 )
 def test_invalid_embeddings(fields: dict[str, Any], param: str) -> None:

@@ -1,0 +1,69 @@
+"""Refuse fields of other servers that would be silently without effect on the answer.
+
+Unknown fields are ignored. A field belongs here if an answer without it is a different one: it
+would break a constraint, leave out a part of the prompt, or be of another kind.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...contract.errors import UnsupportedRequestFields
+
+_NOTHING: tuple[Any, ...] = ("", [], {}, False)
+
+_CONSTRAINT = "Use response_format with a JSON schema."
+_TOKENS = "Use logit_bias with -100 for each token to exclude."
+
+#: Each field with the values that request nothing, and with what to do instead.
+_REFUSED: dict[str, tuple[tuple[Any, ...], str]] = {
+    # OpenAI
+    "audio": (_NOTHING, "Audio is not supported. Request text only."),
+    "modalities": (([], ["text"]), "Only text is supported."),
+    "web_search_options": ((), "The server does not search the web."),
+    # Ollama, llama.cpp, vLLM, SGLang: constraints on the answer
+    "format": (_NOTHING, _CONSTRAINT),
+    "json_schema": ((), _CONSTRAINT),
+    "grammar": (_NOTHING, _CONSTRAINT),
+    "structured_outputs": (_NOTHING, _CONSTRAINT),
+    "guided_json": ((), _CONSTRAINT),
+    "guided_regex": (_NOTHING, _CONSTRAINT),
+    "guided_choice": (_NOTHING, _CONSTRAINT),
+    "guided_grammar": (_NOTHING, _CONSTRAINT),
+    "structural_tag": (_NOTHING, _CONSTRAINT),
+    "regex": (_NOTHING, _CONSTRAINT),
+    "ebnf": (_NOTHING, _CONSTRAINT),
+    "allowed_token_ids": (([],), _TOKENS),
+    "bad_words": (([],), _TOKENS),
+    # vLLM, llama.cpp, Anthropic: parts of the prompt and of the model
+    "system": (_NOTHING, "Send it as the first message, with the role system."),
+    "documents": (_NOTHING, "Put the documents into a message."),
+    "prompt_embeds": (_NOTHING, "Send the prompt as text."),
+    "lora": (_NOTHING, "Register a model that has the adapter merged."),
+    "use_beam_search": ((False,), "Only sampling is supported."),
+    # Jina, sentence-transformers, Text Embeddings Inference
+    "late_chunking": ((False,), "Each text is embedded alone."),
+    "normalize": ((True,), "Vectors always have the length 1."),
+    "normalized": ((True,), "Vectors always have the length 1."),
+}
+
+#: Names of the fields that are refused unless they request nothing.
+REFUSED = frozenset(_REFUSED)
+
+
+def refuse_unsupported(body: dict[str, Any]) -> None:
+    """Check that a request asks for nothing that it would not get.
+
+    Raises
+    ------
+    UnsupportedRequestFields
+        If a field does.
+    """
+    for name, (harmless, hint) in _REFUSED.items():
+        value = body.get(name)
+        if value is not None and not any(_same(value, other) for other in harmless):
+            raise UnsupportedRequestFields(f"{name!r} is not supported. {hint}", param=name)
+
+
+def _same(value: Any, other: Any) -> bool:
+    return type(value) is type(other) and bool(value == other)
