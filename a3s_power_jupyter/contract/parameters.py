@@ -26,7 +26,26 @@ T = TypeVar("T")
 PositiveInt = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 NaturalInt = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 Penalty = Annotated[float, Meta(ge=-2.0, le=2.0)]
+RepeatPenalty = Annotated[float, Meta(ge=0.01, le=10.0)]
 Probability = Annotated[float, Meta(ge=0.0, le=1.0)]
+#: Number of last tokens; -1 for all.
+LastTokens = Annotated[int, Meta(ge=-1, le=2**31 - 1)]
+
+#: Ranges of llama.cpp's samplers. Those without a limit there have one far above useful values.
+TopNSigma = Annotated[float, Meta(ge=-1.0, le=1000.0)]
+DynatempRange = Annotated[float, Meta(ge=0.0, le=100.0)]
+DynatempExponent = Annotated[float, Meta(ge=0.0, le=100.0)]
+Mirostat = Literal[0, 1, 2]
+MirostatTau = Annotated[float, Meta(ge=0.0, le=100.0)]
+MirostatEta = Annotated[float, Meta(ge=0.0, le=10.0)]
+DryMultiplier = Annotated[float, Meta(ge=0.0, le=100.0)]
+DryBase = Annotated[float, Meta(ge=1.0, le=100.0)]
+
+#: Sequence breakers of DRY. Each is looked for in all tokens of the vocabulary. llama.cpp reads 40
+#: bytes of each.
+DryBreakers = Annotated[
+    list[Annotated[str, Meta(min_length=1, max_length=40)]], Meta(max_length=32)
+]
 
 #: Most prompts of a completion, and texts to embed, in one request: the limit of OpenAI's
 #: embeddings.
@@ -130,9 +149,24 @@ class DefaultParameters(LoadParameters, frozen=True, forbid_unknown_fields=True)
     top_p: Probability | UnsetType = UNSET
     top_k: NaturalInt | UnsetType = UNSET
     min_p: Probability | UnsetType = UNSET
-    repeat_penalty: Annotated[float, Meta(ge=0.01, le=10.0)] | UnsetType = UNSET
+    typical_p: Probability | UnsetType = UNSET
+    top_n_sigma: TopNSigma | UnsetType = UNSET
+    xtc_probability: Probability | UnsetType = UNSET
+    xtc_threshold: Probability | UnsetType = UNSET
+    dynatemp_range: DynatempRange | UnsetType = UNSET
+    dynatemp_exponent: DynatempExponent | UnsetType = UNSET
+    mirostat: Mirostat | UnsetType = UNSET
+    mirostat_tau: MirostatTau | UnsetType = UNSET
+    mirostat_eta: MirostatEta | UnsetType = UNSET
+    repeat_penalty: RepeatPenalty | UnsetType = UNSET
     presence_penalty: Penalty | UnsetType = UNSET
     frequency_penalty: Penalty | UnsetType = UNSET
+    repeat_last_n: LastTokens | UnsetType = UNSET
+    dry_multiplier: DryMultiplier | UnsetType = UNSET
+    dry_base: DryBase | UnsetType = UNSET
+    dry_allowed_length: NaturalInt | UnsetType = UNSET
+    dry_penalty_last_n: LastTokens | UnsetType = UNSET
+    dry_sequence_breakers: DryBreakers | UnsetType = UNSET
     max_tokens: PositiveInt | UnsetType = UNSET
     seed: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | UnsetType = UNSET
     stop: StopString | Annotated[list[StopString], Meta(max_length=64)] | UnsetType = UNSET

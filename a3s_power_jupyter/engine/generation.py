@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -26,17 +26,8 @@ from ..contract.types import (
 )
 from .stopwatch import Stopwatch
 
-# Sampling defaults of llama.cpp's own tools (common/common.h, common_params_sampling).
-DEFAULT_TEMPERATURE = 0.8
-DEFAULT_TOP_K = 40
-DEFAULT_TOP_P = 0.95
-DEFAULT_MIN_P = 0.05
-
 #: Log probability of a token that the model gives no probability, as in the OpenAI API.
 IMPOSSIBLE = -9999.0
-
-#: Number of recent tokens that the repetition penalties apply to.
-PENALTY_LAST_N = 64
 
 S = TypeVar("S")
 
@@ -57,6 +48,8 @@ class Generation(Generic[S]):
         The last sampled token, which is not in the KV cache yet. None during prefill.
     num_sent_tokens : int
         Output tokens that are part of the text returned so far.
+    end_tokens : collection of int
+        Tokens that end the answer.
     finished : bool
         True once the final item has been returned.
     """
@@ -67,6 +60,7 @@ class Generation(Generic[S]):
     sampler: S
     text: TextStream
     max_tokens: int
+    end_tokens: Collection[int]
     echo: str = ""
     num_cached_tokens: int = 0
     num_computed_tokens: int = 0
@@ -86,6 +80,7 @@ class Generation(Generic[S]):
         sampler: S,
         *,
         num_ctx: int,
+        end_tokens: Collection[int],
         token_to_piece: Callable[[int], bytes],
     ) -> Generation[S]:
         """Create the generation for a request with a tokenized prompt."""
@@ -100,6 +95,7 @@ class Generation(Generic[S]):
             sampler=sampler,
             text=TextStream(() if sampling.stop is UNSET else sampling.stop),
             max_tokens=max_tokens,
+            end_tokens=end_tokens,
             echo=_echo(request, token_to_piece),
         )
 
@@ -152,7 +148,7 @@ class Generation(Generic[S]):
         return items
 
     def accept_eos(self, token: int) -> list[Item]:
-        """Finish at a sampled end-of-generation token and return the items to send."""
+        """Finish at a sampled token of `end_tokens`, and return the items to send."""
         return self._sampled(token) + self._finish("stop")
 
     def _sampled(self, token: int) -> list[Item]:
@@ -192,11 +188,6 @@ def _echo(request: ChatRequest | CompletionRequest, token_to_piece: Callable[[in
     if isinstance(request.prompt, str):
         return request.prompt
     return b"".join(map(token_to_piece, request.prompt)).decode("utf-8", "replace")
-
-
-def or_default(value: Any, default: Any) -> Any:
-    """Return a sampling parameter, or its default if it is not set."""
-    return default if value is UNSET else value
 
 
 def token_logprob(

@@ -195,6 +195,8 @@ def with_defaults(
     if "stop" in values:
         stop = values["stop"]
         values["stop"] = (stop,) if isinstance(stop, str) else tuple(stop)
+    if "dry_sequence_breakers" in values:
+        values["dry_sequence_breakers"] = tuple(values["dry_sequence_breakers"])
     sampling = _seeded(msgspec.structs.replace(request.sampling, **values))
     if isinstance(request, CompletionRequest):
         return msgspec.structs.replace(request, sampling=sampling)

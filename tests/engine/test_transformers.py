@@ -129,6 +129,41 @@ def test_a_stop_string_of_several_tokens_is_cut_off(engine: TransformersEngine) 
     assert items[-1].finish_reason == "stop"
 
 
+def test_an_answer_ends_at_a_stop_token_but_not_before_min_tokens(
+    engine: TransformersEngine,
+) -> None:
+    tokens = [1, 5, 9]
+    for _ in range(4):
+        tokens.append(int(logits_of(engine, tokens).argmax()))
+    stopping = complete([1, 5, 9], stop_token_ids=(tokens[5],))
+    assert counts(run(engine, stopping)[0][-1])[:3] == ("stop", 3, tokens[3:].index(tokens[5]))
+    later = complete([1, 5, 9], stop_token_ids=(tokens[5],), min_tokens=6)
+    assert counts(run(engine, later)[0][-1])[2] >= 6
+
+
+def test_ignore_eos_never_ends_an_answer(engine: TransformersEngine) -> None:
+    (end,) = engine._model.eos_token_ids
+    biased = {"logit_bias": {end: 100.0}, "max_tokens": 9}
+    assert counts(run(engine, complete([1, 5, 9], **biased))[0][-1]) == ("stop", 3, 0, 0)
+    ignored = run(engine, complete([1, 5, 9], **biased, ignore_eos=True))[0][-1]
+    assert counts(ignored)[:3] == ("length", 3, 9)
+
+
+def test_a_stop_string_that_is_a_special_token_ends_an_answer(engine: TransformersEngine) -> None:
+    tokenizer = engine._model.tokenizer
+    special = next(t for t in tokenizer.all_special_ids if t not in engine._model.eos_token_ids)
+    biased = {"logit_bias": {special: 100.0}, "max_tokens": 9}
+    assert run(engine, complete([1, 5, 9], **biased))[0][-1].finish_reason == "length"
+    stop = (tokenizer.convert_ids_to_tokens(special),)
+    assert run(engine, complete([1, 5, 9], **biased, stop=stop))[0][-1].finish_reason == "stop"
+
+
+def logits_of(engine: TransformersEngine, tokens: list[int]) -> Any:
+    """Return the logits after the last token."""
+    with torch.inference_mode():
+        return engine._model.model(torch.tensor([tokens])).logits[0, -1]
+
+
 def test_an_answer_ends_at_each_token_of_the_list(directory: Path, tmp_path: Path) -> None:
     """The list is in generation_config.json."""
     whole = run(load(directory), complete([1, 5, 9], max_tokens=6, logprobs=0))[0]

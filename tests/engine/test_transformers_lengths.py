@@ -46,7 +46,9 @@ def test_answers_end_at_the_last_position(tmp_path: Path, family: str) -> None:
     )
     engine = TransformersEngine.load(message, lambda _value: None)
     assert engine.info.num_ctx == limit
-    endless = Sampling(temperature=0.0, logit_bias=dict.fromkeys(engine._eos_token_ids, -10000.0))
+    endless = Sampling(
+        temperature=0.0, logit_bias=dict.fromkeys(engine._model.eos_token_ids, -10000.0)
+    )
     lists = run(engine, CompletionRequest([5, 9], endless), CompletionRequest([7] * 30, endless))
     for items, prompt in zip(lists, (2, 30), strict=True):
         assert counts(items[-1]) == ("length", prompt, limit - prompt, 0)

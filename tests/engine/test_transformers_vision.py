@@ -77,7 +77,9 @@ def test_every_family_matches_transformers(family: str, tmp_path: Path) -> None:
     for images, files in (([one], (a,)), ([one, two], (a, b))):
         request = ask(*[IMAGE] * len(files), "What is this?", files=files)
         tokens = expected(directory, "What is this?", images)
-        pieces = [engine._model.token_to_piece(t) for t in tokens if t not in engine._eos_token_ids]
+        pieces = [
+            engine._model.token_to_piece(t) for t in tokens if t not in engine._model.eos_token_ids
+        ]
         text, _ = run(engine, request)
         assert text == b"".join(pieces).decode("utf-8", "replace")
     scores = [

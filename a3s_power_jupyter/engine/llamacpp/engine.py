@@ -103,12 +103,15 @@ class LlamaCppEngine(Engine[TextJob | EmbeddingJob]):
             )
         prompt = self._prompt(request, self._text.context)
         check_prompt(prompt.tokens, num_ctx=self.info.num_ctx, trained_ctx=self._model.trained_ctx)
+        num_ctx, end_tokens = self.info.num_ctx, self._vocab.end_tokens(request.sampling)
+        sampling = request.sampling
         generation = Generation.from_request(
             id_,
             request,
             prompt.tokens,
-            Sampler(request.sampling, self._vocab),
-            num_ctx=self.info.num_ctx,
+            Sampler(sampling, self._vocab, prompt.tokens, num_ctx=num_ctx, end_tokens=end_tokens),
+            num_ctx=num_ctx,
+            end_tokens=end_tokens,
             token_to_piece=self._vocab.token_to_piece,
         )
         return TextJob(generation, prompt)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ctypes
-import secrets
 import weakref
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import llama_cpp as lc
@@ -13,16 +13,10 @@ from msgspec import UNSET, UnsetType
 
 from ...contract.types import Sampling, TokenLogprob
 from ..checks import check_finite, require_one
-from ..generation import (
-    DEFAULT_MIN_P,
-    DEFAULT_TEMPERATURE,
-    DEFAULT_TOP_K,
-    DEFAULT_TOP_P,
-    PENALTY_LAST_N,
-    or_default,
-    token_logprob,
-)
+from ..generation import token_logprob
+from ..sampling import SamplerSettings
 from ..schema import schema_of, unsupported
+from .chain import new_chain
 from .grammar import to_gbnf
 from .vocabulary import Vocabulary
 
@@ -30,19 +24,44 @@ from .vocabulary import Vocabulary
 class Sampler:
     """The sampler chain of one request. It frees its native memory when it is deleted.
 
+    Parameters
+    ----------
+    prompt : sequence of int
+        The tokens before the answer, which penalties and DRY look at as well.
+    num_ctx : int
+        Tokens of context for each request.
+    end_tokens : collection of int
+        Tokens that end the answer. They are not sampled before `Sampling.min_tokens`.
+
     Raises
     ------
     InvalidParameter
-        If `logit_bias` has an unknown token, or the JSON schema is not supported.
+        If `logit_bias` has an unknown token, the JSON schema is not supported, or parameters
+        contradict each other.
     """
 
-    def __init__(self, sampling: Sampling, vocab: Vocabulary) -> None:
+    def __init__(
+        self,
+        sampling: Sampling,
+        vocab: Vocabulary,
+        prompt: Sequence[int],
+        *,
+        num_ctx: int,
+        end_tokens: Collection[int],
+    ) -> None:
         self._vocab = vocab
+        settings = SamplerSettings.of(sampling, num_ctx)
+        if sampling.logit_bias is not UNSET:
+            vocab.check(list(sampling.logit_bias))
         self._grammar = None
         if sampling.constraint is not UNSET:
             self._grammar = self._owned(_grammar(schema_of(sampling.constraint), vocab))
-        self._chain = self._owned(_empty_chain())
-        _add_samplers(self._chain, sampling, vocab)
+        self._min_tokens = sampling.min_tokens
+        first = end_tokens if self._min_tokens else ()
+        self._chain = self._owned(new_chain(sampling, settings, vocab, first))
+        for token in prompt[len(prompt) - min(settings.history, len(prompt)) :]:
+            if token >= 0:  # not an image
+                lc.llama_sampler_accept(self._chain, token)
         self._single = (lc.llama_token_data * 1)()
         self._logprobs = sampling.logprobs
 
@@ -63,6 +82,14 @@ class Sampler:
         """
         logits = self._logits(context, index)
         check_finite(logits)
+        token = self._sample(context, index, logits)
+        if self._min_tokens:
+            self._min_tokens -= 1
+            if not self._min_tokens:
+                lc.llama_sampler_free(lc.llama_sampler_chain_remove(self._chain, 0))
+        return token
+
+    def _sample(self, context: Any, index: int, logits: Any) -> int:
         if self._grammar is None:
             return int(lc.llama_sampler_sample(self._chain, context, index))
         # Checking one sampled token against the grammar is much faster than checking the whole
@@ -114,54 +141,6 @@ class _Candidates:
     @property
     def selected(self) -> int:
         return int(self.array.data[self.array.selected].id)
-
-
-def _empty_chain() -> Any:
-    params = lc.llama_sampler_chain_default_params()
-    params.no_perf = True
-    return lc.llama_sampler_chain_init(params)
-
-
-#: Temperature below which the most likely token is taken. It would be with any that small, but
-#: llama.cpp divides by the temperature in 32 bits, which overflows.
-GREEDY_BELOW = 1e-6
-
-
-def _add_samplers(chain: Any, sampling: Sampling, vocab: Vocabulary) -> None:
-    """Add the samplers of a request to a chain, which owns them from then on."""
-
-    def add(sampler: Any) -> None:
-        lc.llama_sampler_chain_add(chain, sampler)
-
-    if sampling.logit_bias is not UNSET and sampling.logit_bias:
-        vocab.check(list(sampling.logit_bias))
-        biases = (lc.llama_logit_bias * len(sampling.logit_bias))(
-            *[lc.llama_logit_bias(token, bias) for token, bias in sampling.logit_bias.items()]
-        )
-        add(lc.llama_sampler_init_logit_bias(vocab.size, len(biases), biases))
-    repeat = or_default(sampling.repeat_penalty, 1.0)
-    frequency = or_default(sampling.frequency_penalty, 0.0)
-    presence = or_default(sampling.presence_penalty, 0.0)
-    if repeat != 1.0 or frequency or presence:
-        add(
-            lc.llama_sampler_init_penalties(vocab.size, PENALTY_LAST_N, repeat, frequency, presence)
-        )
-    temperature = or_default(sampling.temperature, DEFAULT_TEMPERATURE)
-    if temperature < GREEDY_BELOW:
-        add(lc.llama_sampler_init_greedy())
-        return
-    add(lc.llama_sampler_init_top_k(or_default(sampling.top_k, DEFAULT_TOP_K)))
-    add(lc.llama_sampler_init_top_p(or_default(sampling.top_p, DEFAULT_TOP_P), 1))
-    add(lc.llama_sampler_init_min_p(or_default(sampling.min_p, DEFAULT_MIN_P), 1))
-    add(lc.llama_sampler_init_temp(temperature))
-    add(lc.llama_sampler_init_dist(_seed(sampling)))
-
-
-def _seed(sampling: Sampling) -> int:
-    """Return a 32-bit seed other than LLAMA_DEFAULT_SEED (0xFFFFFFFF), which means random."""
-    if sampling.seed is UNSET:
-        return secrets.randbelow(0xFFFFFFFF)
-    return sampling.seed % 0xFFFFFFFF
 
 
 def _grammar(schema: dict[str, Any], vocab: Vocabulary) -> Any:

@@ -162,7 +162,7 @@ class TextGenerator:
         token = generation.sampler.sample(pointer, row)
         sequence.is_suspect = False
         sequence.known.append(token)
-        if self._vocab.is_eog(token):
+        if token in generation.end_tokens:
             items = generation.accept_eos(token)
         else:
             logprob = generation.sampler.logprob(pointer, row, token)

@@ -8,8 +8,10 @@ from functools import cached_property
 from typing import Any
 
 import llama_cpp as lc
+from msgspec import UNSET
 
 from ...contract.errors import ModelLoadFailed
+from ...contract.types import Sampling
 from ..checks import TextLimit, check_token_ids
 
 #: Types of vocabularies in which each byte of a text is part of a token.
@@ -109,6 +111,37 @@ class Vocabulary:
         if token not in self._eog:
             self._eog[token] = bool(lc.llama_vocab_is_eog(self.pointer, token))
         return self._eog[token]
+
+    @cached_property
+    def eog_tokens(self) -> tuple[int, ...]:
+        """The tokens that end a generation."""
+        return tuple(token for token in range(self.size) if self.is_eog(token))
+
+    def end_tokens(self, sampling: Sampling) -> frozenset[int]:
+        """Return the tokens that end the answer to a request.
+
+        Raises
+        ------
+        InvalidParameter
+            If `stop_token_ids` has an unknown token.
+        """
+        self.check(sampling.stop_token_ids)
+        stop = () if sampling.stop is UNSET else sampling.stop
+        special = {token for text in stop for token in self.control_tokens(text)}
+        return frozenset(self.eog_tokens) | special | {*sampling.stop_token_ids}
+
+    def control_tokens(self, text: str) -> tuple[int, ...]:
+        """Return the control token with this text, which is not part of the text of an answer."""
+        tokens = self.tokenize(text, add_special=False)
+        is_control = len(tokens) == 1 and lc.llama_vocab_is_control(self.pointer, tokens[0])
+        return (tokens[0],) if is_control else ()
+
+    @cached_property
+    def suppressed(self) -> tuple[int, ...]:
+        """Tokens that the model's files say must not be generated."""
+        count = ctypes.c_int32()
+        tokens = lc.llama_vocab_get_suppress_tokens(self.pointer, ctypes.byref(count))
+        return tuple(tokens[: count.value]) if tokens else ()
 
     def token_to_piece(self, token: int) -> bytes:
         """Return the token's contribution to the text. A character may span several tokens."""

@@ -7,7 +7,7 @@ the longest prefix that another request has computed (`prefixes.py`).
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import torch
@@ -28,9 +28,11 @@ from ..generation import Generation, token_logprob
 from ..prompt_cache import token_array
 from ..protocol import Load, Loaded, Stats
 from ..rendering.renderer import renderer
+from ..sampling import SamplerSettings
 from ..schema import schema_of
 from ..template import ChatTemplate, require_template
 from .batch import Batch
+from .dry import BreakerCache
 from .failures import computation_error
 from .joining import require_joinable_cache
 from .model import LoadedModel
@@ -61,7 +63,9 @@ class TransformersEngine(Engine[ActiveRequest]):
         self._batch = Batch(model.placement.device)
         self._prefilling: list[ActiveRequest] = []
         self._decoding: list[ActiveRequest] = []  # in the order of the batch's rows
-        self._eos_token_ids = set(model.eos_token_ids)
+        self._breakers = BreakerCache(
+            model.vocab_size, model.token_to_piece, lambda text: model.plain_tokens(text)
+        )
         self._schemas = SchemaCompiler(model.tokenizer, model.vocab_size, model.eos_token_ids)
         self._template = load_template(model.tokenizer, model.chat_template, model.num_ctx)
         model.tokenize("")  # sets the tokenizer's options, which threads must not change
@@ -96,12 +100,14 @@ class TransformersEngine(Engine[ActiveRequest]):
         prompt = self.prompt(request)
         tokens = prompt.tokens
         check_prompt(tokens, num_ctx=self.info.num_ctx, trained_ctx=self._model.trained_ctx)
+        end_tokens = self._model.end_tokens(request.sampling)
         generation = Generation.from_request(
             id_,
             request,
             tokens,
-            self._sampler(request.sampling),
+            self._sampler(request.sampling, end_tokens),
             num_ctx=self.info.num_ctx,
+            end_tokens=end_tokens,
             token_to_piece=self._model.token_to_piece,
         )
         return ActiveRequest(generation, prompt, list(tokens))
@@ -169,13 +175,18 @@ class TransformersEngine(Engine[ActiveRequest]):
     def template(self) -> ChatTemplate:
         return require_template(self._template)
 
-    def _sampler(self, sampling: Sampling) -> Sampler:
+    def _sampler(self, sampling: Sampling, end_tokens: Collection[int]) -> Sampler:
+        settings = SamplerSettings.of(sampling, self.info.num_ctx)
         if sampling.logit_bias is not UNSET:
             self._model.check([*sampling.logit_bias])
         matcher = None
         if sampling.constraint is not UNSET:
             matcher = self._schemas.compile(schema_of(sampling.constraint))
-        return Sampler(sampling, matcher)
+        breakers = self._breakers.find(settings.dry_sequence_breakers) if settings.dry else {}
+        never = self._model.end_tokens(Sampling()) if sampling.ignore_eos else ()
+        return Sampler(
+            sampling, settings, matcher, breakers=breakers, end_tokens=end_tokens, never=never
+        )
 
     # ------------------------------------------------------------ steps
 
@@ -270,7 +281,7 @@ class TransformersEngine(Engine[ActiveRequest]):
         generation = active.generation
         token = generation.sampler.sample(logits, active.tokens)
         active.tokens.append(token)
-        if token in self._eos_token_ids:
+        if token in generation.end_tokens:
             return generation.accept_eos(token)
         token_to_piece = self._model.token_to_piece
         top_logprobs = generation.sampling.logprobs

@@ -21,6 +21,7 @@ from ...contract.errors import (
 )
 from ...contract.parameters import LoadParameters
 from ...contract.text import quoted
+from ...contract.types import Sampling
 from ...store.formats.positions import position_count
 from ...store.staging import linked_directory
 from ..base import ProgressCallback, first_line
@@ -207,6 +208,24 @@ class LoadedModel:
             ids = getattr(config, "eos_token_id", None)
             token_ids |= set(ids) if isinstance(ids, list) else {ids}
         return sorted(token for token in token_ids if isinstance(token, int))
+
+    def end_tokens(self, sampling: Sampling) -> frozenset[int]:
+        """Return the tokens that end the answer to a request.
+
+        Raises
+        ------
+        InvalidParameter
+            If `stop_token_ids` has an unknown token.
+        """
+        self.check(list(sampling.stop_token_ids))
+        stop = () if sampling.stop is UNSET else sampling.stop
+        special = {token for text in stop for token in self.token_to_piece.special(text)}
+        found = {*self.eos_token_ids, *special, *sampling.stop_token_ids}
+        return frozenset(token for token in found if token < self.vocab_size)
+
+    def plain_tokens(self, text: str) -> list[int]:
+        """Return the token ids of a text, without the special tokens around it."""
+        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
     @cached_property
     def longest_text(self) -> TextLimit:

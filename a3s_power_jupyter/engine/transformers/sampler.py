@@ -4,30 +4,21 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import llguidance
 import llguidance.hf
 import llguidance.numpy
 import numpy as np
-import numpy.typing as npt
 from msgspec import UNSET
 
 from ...contract.types import Sampling
 from ..checks import require_one
-from ..generation import (
-    DEFAULT_MIN_P,
-    DEFAULT_TEMPERATURE,
-    DEFAULT_TOP_K,
-    DEFAULT_TOP_P,
-    PENALTY_LAST_N,
-    or_default,
-)
+from ..sampling import SamplerSettings
 from ..schema import schema_text, unsupported
-
-Logits = npt.NDArray[np.float32]
+from .chain import Logits, SamplerChain
+from .dry import Breakers
 
 
 class Sampler:
@@ -37,15 +28,31 @@ class Sampler:
     ----------
     matcher : SchemaMatcher or None
         Masks the tokens that the request's schema does not allow.
+    breakers : Breakers
+        The sequence breakers of DRY.
+    end_tokens : collection of int
+        Tokens that end the answer. They are not sampled before `Sampling.min_tokens`.
+    never : collection of int
+        Tokens that are never sampled.
     """
 
-    def __init__(self, sampling: Sampling, matcher: SchemaMatcher | None) -> None:
-        self._sampling = sampling
+    def __init__(
+        self,
+        sampling: Sampling,
+        settings: SamplerSettings,
+        matcher: SchemaMatcher | None,
+        *,
+        breakers: Breakers,
+        end_tokens: Collection[int],
+        never: Collection[int],
+    ) -> None:
         self._matcher = matcher
         seed = secrets.randbits(63) if sampling.seed is UNSET else sampling.seed % 2**63
-        self._random = np.random.default_rng(seed)
+        self._chain = SamplerChain(settings, breakers, np.random.default_rng(seed))
         self._logit_bias = {} if sampling.logit_bias is UNSET else sampling.logit_bias
-        self._temperature = or_default(sampling.temperature, DEFAULT_TEMPERATURE)
+        self._min_tokens = sampling.min_tokens
+        self._end_tokens = list(end_tokens)
+        self._never = list(never)
 
     def sample(self, logits: Logits, tokens: Sequence[int]) -> int:
         """Return the next token.
@@ -68,47 +75,14 @@ class Sampler:
             require_one(logits)
         for token, bias in self._logit_bias.items():
             logits[token] += bias
-        self._apply_penalties(logits, tokens)
-        token = int(logits.argmax()) if self._temperature <= 0 else self._draw(logits)
+        logits[self._never] = -np.inf
+        if self._min_tokens:
+            self._min_tokens -= 1
+            logits[self._end_tokens] = -np.inf
+        token = self._chain.sample(logits, tokens)
         if self._matcher is not None:
             self._matcher.accept(token)
         return token
-
-    def _apply_penalties(self, logits: Logits, tokens: Sequence[int]) -> None:
-        """Apply the penalties of llama.cpp's ``llama_sampler_penalties``."""
-        repeat = or_default(self._sampling.repeat_penalty, 1.0)
-        frequency = or_default(self._sampling.frequency_penalty, 0.0)
-        presence = or_default(self._sampling.presence_penalty, 0.0)
-        if repeat == 1.0 and not frequency and not presence:
-            return
-        for token, count in Counter(tokens[-PENALTY_LAST_N:]).items():
-            value = logits[token]
-            value = value * repeat if value <= 0 else value / repeat
-            logits[token] = value - count * frequency - presence
-
-    def _draw(self, logits: Logits) -> int:
-        top_k = or_default(self._sampling.top_k, DEFAULT_TOP_K) or len(logits)
-        count = min(top_k, len(logits))
-        tokens = np.argpartition(-logits, count - 1)[:count]
-        tokens = tokens[np.argsort(-logits[tokens], kind="stable")]
-        candidates = logits[tokens].astype(np.float64)
-        probabilities = _softmax(candidates)
-        # top_p keeps the smallest set with that total probability; min_p is relative to the best.
-        preceding = np.cumsum(probabilities) - probabilities
-        keep = preceding < or_default(self._sampling.top_p, DEFAULT_TOP_P)
-        min_p = or_default(self._sampling.min_p, DEFAULT_MIN_P)
-        keep &= probabilities >= min_p * probabilities[0]
-        keep[0] = True
-        tokens, candidates = tokens[keep], candidates[keep]
-        return int(self._random.choice(tokens, p=_softmax(candidates, self._temperature)))
-
-
-def _softmax(values: npt.NDArray[np.float64], temperature: float = 1.0) -> npt.NDArray[np.float64]:
-    # Dividing the differences, not the values, cannot overflow to NaN.
-    with np.errstate(over="ignore"):
-        exponentials = np.exp((values - values.max()) / temperature)
-    probabilities: npt.NDArray[np.float64] = exponentials / exponentials.sum()
-    return probabilities
 
 
 class SchemaCompiler:

@@ -120,6 +120,12 @@ class TokenBytes:
             self._cache[token] = self._piece(token)
         return self._cache[token]
 
+    def special(self, text: str) -> tuple[int, ...]:
+        """Return the special token with this text, which is not part of the text of an answer."""
+        token = self._tokenizer.convert_tokens_to_ids(text)
+        is_special = token in self._special and self._tokenizer.convert_ids_to_tokens(token) == text
+        return (token,) if is_special else ()
+
     def _piece(self, token: int) -> bytes:
         if token in self._special:
             return b""

@@ -20,12 +20,14 @@ from ...contract.parameters import (
     check,
 )
 from .refused import refuse_unsupported
+from .sampler_fields import SamplerFields
 
 T = TypeVar("T", bound=msgspec.Struct)
 
 #: Names that other servers have for a field: transformers and vLLM, llama.cpp, Ollama.
 ALIASES = {
     "repetition_penalty": "repeat_penalty",
+    "min_new_tokens": "min_tokens",
     "n_predict": "max_tokens",
     "num_predict": "max_tokens",
 }
@@ -57,7 +59,7 @@ class StreamOptions(msgspec.Struct, frozen=True):
     include_usage: bool = False
 
 
-class GenerationFields(msgspec.Struct, frozen=True, kw_only=True):
+class GenerationFields(SamplerFields, frozen=True, kw_only=True):
     """Fields of chat and plain completions. The second group are extensions of OpenAI's API."""
 
     model: Annotated[str, Meta(min_length=1)]
@@ -73,9 +75,6 @@ class GenerationFields(msgspec.Struct, frozen=True, kw_only=True):
     stop: StopString | Annotated[list[StopString], Meta(max_length=64)] | UnsetType = UNSET
     logit_bias: Annotated[dict[str, Bias], Meta(max_length=MAX_BIASES)] | UnsetType = UNSET
 
-    top_k: Annotated[int, Meta(ge=0, le=2**31 - 1)] | UnsetType = UNSET
-    min_p: Probability | UnsetType = UNSET
-    repeat_penalty: Annotated[float, Meta(ge=0.01, le=10.0)] | UnsetType = UNSET
     return_progress: bool = False
     timings_per_token: bool = False
     keep_alive: str | int | float | None = None

@@ -197,9 +197,6 @@ def _sampling(fields: GenerationFields) -> Sampling:
     return Sampling(
         temperature=fields.temperature,
         top_p=fields.top_p,
-        top_k=fields.top_k,
-        min_p=fields.min_p,
-        repeat_penalty=fields.repeat_penalty,
         presence_penalty=fields.presence_penalty,
         frequency_penalty=fields.frequency_penalty,
         max_tokens=fields.max_tokens,
@@ -208,6 +205,7 @@ def _sampling(fields: GenerationFields) -> Sampling:
         logit_bias=_logit_bias(fields.logit_bias),
         return_progress=fields.stream and fields.return_progress,
         timings_per_token=fields.stream and fields.timings_per_token,
+        **fields.sampling(),
     )
 
 

@@ -23,6 +23,7 @@ _TRANSFORMERS = {
     "top_p": "top_p",
     "top_k": "top_k",
     "min_p": "min_p",
+    "typical_p": "typical_p",
     "repetition_penalty": "repeat_penalty",
     "max_new_tokens": "max_tokens",
     "stop_strings": "stop",
@@ -30,7 +31,7 @@ _TRANSFORMERS = {
 
 #: Settings that would change the text, and that requests here do not have.
 _TRANSFORMERS_UNSUPPORTED = (
-    "num_beams", "penalty_alpha", "typical_p", "epsilon_cutoff", "eta_cutoff", "top_h",
+    "num_beams", "penalty_alpha", "epsilon_cutoff", "eta_cutoff", "top_h",
     "no_repeat_ngram_size", "encoder_no_repeat_ngram_size", "encoder_repetition_penalty",
     "bad_words_ids", "force_words_ids", "suppress_tokens", "begin_suppress_tokens",
     "sequence_bias", "forced_bos_token_id", "forced_eos_token_id", "guidance_scale",
@@ -44,9 +45,15 @@ _LLAMA_CPP = {
     "top_k": "top_k",
     "min_p": "min_p",
     "penalty_repeat": "repeat_penalty",
+    "penalty_last_n": "repeat_last_n",
+    "xtc_probability": "xtc_probability",
+    "xtc_threshold": "xtc_threshold",
+    "mirostat": "mirostat",
+    "mirostat_tau": "mirostat_tau",
+    "mirostat_eta": "mirostat_eta",
 }
 _LLAMA_CPP_PREFIX = "general.sampling."
-_LLAMA_CPP_UNSUPPORTED = ("mirostat", "xtc_probability", "sequence")
+_LLAMA_CPP_UNSUPPORTED = ("sequence",)
 
 #: Values that switch a setting off.
 _NEUTRAL: tuple[Any, ...] = (None, 0, 1, "", [], {})
@@ -82,7 +89,7 @@ def read_generation_config(directory: Path) -> GenerationSettings:
     config = read_optional_object(directory / FILE)
     values = _renamed(config, _TRANSFORMERS)
     if config.get("do_sample") is False:
-        for name in ("top_p", "top_k", "min_p"):
+        for name in ("top_p", "top_k", "min_p", "typical_p"):
             values.pop(name, None)
         values["temperature"] = 0.0
     unsupported = [name for name in _TRANSFORMERS_UNSUPPORTED if config.get(name) not in _NEUTRAL]

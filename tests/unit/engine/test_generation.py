@@ -40,7 +40,13 @@ def generation(
     """Return a generation that has begun with its prompt."""
     request = CompletionRequest([1, 2, 3], Sampling(**sampling), echo=echo)
     state: Generation[None] = Generation.from_request(
-        7, request, [1, 2, 3], None, num_ctx=num_ctx, token_to_piece=lambda token: b"<%d>" % token
+        7,
+        request,
+        [1, 2, 3],
+        None,
+        num_ctx=num_ctx,
+        end_tokens=(),
+        token_to_piece=lambda token: b"<%d>" % token,
     )
     state.begin(cached)
     return state

@@ -11,6 +11,7 @@ from openai.types.chat import completion_create_params as chat_create_params
 
 from a3s_power_jupyter.handlers.openai import fields
 from a3s_power_jupyter.handlers.openai.refused import REFUSED
+from a3s_power_jupyter.handlers.openai.sampler_fields import SamplerFields
 
 #: Fields that do not change the answer, or that no local model can heed. They are ignored.
 WITHOUT_EFFECT = {
@@ -29,9 +30,7 @@ WITHOUT_EFFECT = {
 }
 
 LOCAL = {
-    "top_k",
-    "min_p",
-    "repeat_penalty",
+    *SamplerFields.__struct_fields__,
     "return_progress",
     "timings_per_token",
     "keep_alive",

@@ -27,8 +27,15 @@ def registered(store: ModelStore, path: Path, config: object, **fields: Any) -> 
 CONFIGS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"eos_token_id": [1, 2], "transformers_version": "5.0.0"}, {}),
     (
-        {"do_sample": True, "temperature": 0.7, "top_p": 0.8, "top_k": 20, "min_p": 0.1},
-        {"temperature": 0.7, "top_p": 0.8, "top_k": 20, "min_p": 0.1},
+        {
+            "do_sample": True,
+            "temperature": 0.7,
+            "top_p": 0.8,
+            "top_k": 20,
+            "min_p": 0.1,
+            "typical_p": 0.9,
+        },
+        {"temperature": 0.7, "top_p": 0.8, "top_k": 20, "min_p": 0.1, "typical_p": 0.9},
     ),
     (
         {"repetition_penalty": 1.05, "max_new_tokens": 512},
@@ -115,12 +122,24 @@ def test_the_keys_of_a_gguf_header(store: ModelStore, tmp_path: Path) -> None:
     assert manifest.generation_defaults == DefaultParameters(
         temperature=0.7, top_k=20, top_p=0.8, min_p=0.0, repeat_penalty=1.05
     )
-    path.write_bytes(header(temp=-1.0, mirostat=2, xtc_probability=0.0, sequence="k;t"))
+    path.write_bytes(header(temp=-1.0, sequence="k;t"))
     manifest, _ = register(store, "n", path)
     assert manifest.generation_defaults == DefaultParameters(temperature=0.0)
-    assert manifest.unsupported_settings == (
-        "general.sampling.mirostat", "general.sampling.sequence",
-    )  # fmt: skip
+    assert manifest.unsupported_settings == ("general.sampling.sequence",)
+
+
+def test_the_keys_of_a_gguf_header_for_other_samplers(store: ModelStore, tmp_path: Path) -> None:
+    path = tmp_path / "m.gguf"
+    settings = {
+        "xtc_probability": 0.5,
+        "xtc_threshold": 0.2,
+        "mirostat": 2,
+        "mirostat_tau": 4.0,
+        "mirostat_eta": 0.2,
+    }
+    path.write_bytes(header(penalty_last_n=256, **settings))
+    manifest, _ = register(store, "m", path)
+    assert manifest.generation_defaults == DefaultParameters(repeat_last_n=256, **settings)
 
 
 @pytest.mark.parametrize("sampling", [{"temp": math.nan}, {"top_p": math.inf}, {"top_k": "many"}])
