@@ -162,7 +162,9 @@ def _size(item: tuple[int, GenerationItem]) -> int:
     if not isinstance(part, Delta):
         return 200
     alternatives = sum(1 + len(row.top) for row in part.logprobs or [])
-    return 200 + len(part.text) + 200 * alternatives
+    text = len(part.text) + len(part.reasoning)
+    calls = sum(200 + len(call.arguments) for call in part.tool_calls)
+    return 200 + text + calls + 200 * alternatives
 
 
 @asynccontextmanager

@@ -269,9 +269,9 @@ def test_errors_have_the_types_of_openai(client: OpenAI, smollm2: str) -> None:
         client.chat.completions.create(
             model=smollm2,
             messages=hello,  # type: ignore[arg-type]
-            tools=[{"type": "function", "function": {"name": "f"}}],
+            tools=[{"type": "custom", "custom": {"name": "f"}}],
         )
-    assert (tools.value.code, tools.value.param) == ("unsupported_request_fields", "tools")
+    assert (tools.value.code, tools.value.param) == ("unsupported_request_fields", "tools[0].type")
     part = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}}
     with pytest.raises(openai.BadRequestError) as image:
         client.chat.completions.create(

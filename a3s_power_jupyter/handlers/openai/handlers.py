@@ -15,10 +15,11 @@ from ...contract.types import Delta, Finished, GenerationItem, Manifest, Route
 from .. import metrics
 from ..auth import allowed
 from ..event_stream import EventStreamHandler
+from .chat_replies import ChatReply
 from .embeddings import embedding_reply
 from .fields import ChatFields, CompletionFields, EmbeddingFields
 from .ignored import HEADER, describe, header_value, ignored_fields
-from .replies import ChatReply, CompletionReply, GenerationReply
+from .replies import CompletionReply, GenerationReply
 from .requests import EmbeddingCall, GenerationCall, read_chat, read_completion, read_embedding
 
 DONE = b"data: [DONE]\n\n"
@@ -114,8 +115,7 @@ class GenerationHandler(InferenceHandler):
     ) -> AsyncGenerator[dict[str, Any], None]:
         async with aclosing(self._items(manifest, call)) as items:
             async for index, item in items:
-                chunk = reply.chunk(index, item)
-                if chunk is not None:
+                for chunk in reply.chunks(index, item):
                     yield chunk
         if call.include_usage:
             yield reply.usage_chunk()

@@ -1,4 +1,6 @@
-"""Build OpenAI's replies and chunks from the items of the engine.
+"""Build OpenAI's replies and chunks of completions from the items of the engine.
+
+`chat_replies` has those of chats.
 
 Whole replies have iterators instead of long lists, for `json_reply.encode_pieces`.
 """
@@ -40,7 +42,7 @@ _TIMINGS = (
 ArrayType = Callable[[Iterable[Any]], Any]
 
 
-class _Token(msgspec.Struct, frozen=True, gc=False):
+class Token(msgspec.Struct, frozen=True, gc=False):
     """The log probabilities of a token, its lists encoded as JSON.
 
     The garbage collector would take long to look at the lists of a large reply.
@@ -53,18 +55,33 @@ class _Token(msgspec.Struct, frozen=True, gc=False):
     offset: int
 
 
-class _Choice:
+class Call:
+    """One call of a function so far."""
+
+    def __init__(self, id_: str, name: str) -> None:
+        self.id = id_
+        self.name = name
+        self.arguments: list[str] = []
+
+
+class Choice:
     """One choice so far. `length` is that of its text."""
 
     def __init__(self) -> None:
         self.texts: list[str] = []
-        self.tokens: list[_Token] = []
+        self.thoughts: list[str] = []
+        self.calls: dict[int, Call] = {}
+        self.tokens: list[Token] = []
         self.length = 0
         self.finished: Finished | None = None
 
-    @property
-    def finish_reason(self) -> str | None:
-        return self.finished.finish_reason if self.finished else None
+    def add(self, delta: Delta) -> None:
+        """Keep the parts of the answer for a whole reply."""
+        self.texts.append(delta.text)
+        self.thoughts.append(delta.reasoning)
+        for part in delta.tool_calls:
+            call = self.calls.setdefault(part.index, Call(part.id, part.name))
+            call.arguments.append(part.arguments)
 
 
 class GenerationReply:
@@ -78,22 +95,23 @@ class GenerationReply:
         self._call = call
         self._id = self.id_prefix + uuid.uuid4().hex
         self._created = int(time.time())
-        self._choices = [_Choice() for _ in call.requests]
+        self._choices = [Choice() for _ in call.requests]
 
     def add(self, index: int, item: GenerationItem) -> None:
         """Collect an item of choice `index` for `result`."""
         choice = self._choices[index]
         choice.tokens += self._advance(choice, item)
         if isinstance(item, Delta):
-            choice.texts.append(item.text)
+            choice.add(item)
 
-    def chunk(self, index: int, item: GenerationItem) -> dict[str, Any] | None:
-        """Return the chunk to stream for an item of choice `index`, or None if it has none."""
+    def chunks(self, index: int, item: GenerationItem) -> list[dict[str, Any]]:
+        """Return the chunks to stream for an item of choice `index`."""
         choice = self._choices[index]
-        piece = self._chunk_choice(choice, item, self._advance(choice, item))
-        if piece is None:
-            return None
-        return self._chunk([{"index": index, **piece}]) | self._measured(item)
+        pieces = self._chunk_choices(choice, item, self._advance(choice, item))
+        chunks = [self._chunk([{"index": index, **piece}]) for piece in pieces]
+        if chunks:
+            chunks[-1] |= self._measured(item)
+        return chunks
 
     def usage_chunk(self) -> dict[str, Any]:
         """Return the last chunk of a stream with ``include_usage``. It has no choices."""
@@ -102,7 +120,11 @@ class GenerationReply:
     def result(self) -> dict[str, Any]:
         """Return the whole reply. All choices must be finished."""
         choices = (
-            {"index": i, **self._whole_choice(choice), "finish_reason": choice.finish_reason}
+            {
+                "index": i,
+                **self._whole_choice(choice),
+                "finish_reason": self._finish_reason(choice),
+            }
             for i, choice in enumerate(self._choices)
         )
         measured = {"usage": self.usage(), "timings": self.timings()}
@@ -119,6 +141,9 @@ class GenerationReply:
             "completion_tokens": completion_tokens,
             "total_tokens": prompt_tokens + completion_tokens,
             "prompt_tokens_details": {"cached_tokens": sum(item.cached_tokens for item in prompts)},
+            "completion_tokens_details": {
+                "reasoning_tokens": sum(item.reasoning_tokens for item in finished)
+            },
         }
 
     def timings(self) -> dict[str, float]:
@@ -149,7 +174,7 @@ class GenerationReply:
         chunk = self._head(self.chunk_object_name) | {"choices": choices}
         return chunk | {"usage": None} if self._call.include_usage else chunk
 
-    def _advance(self, choice: _Choice, item: GenerationItem) -> list[_Token]:
+    def _advance(self, choice: Choice, item: GenerationItem) -> list[Token]:
         """Note the length and the end of a choice, and return the tokens of `item`."""
         tokens = []
         if isinstance(item, Finished):
@@ -158,47 +183,28 @@ class GenerationReply:
             offset = choice.length
             for token in item.logprobs or ():
                 tokens.append(
-                    _Token(token.token, token.logprob, _raw(token.bytes), self._top(token), offset)
+                    Token(
+                        token.token, token.logprob, raw_json(token.bytes), self._top(token), offset
+                    )
                 )
                 offset += len(token.token)
             choice.length += len(item.text)
         return tokens
 
-    def _top(self, token: TokenLogprob) -> msgspec.Raw:
-        raise NotImplementedError
-
-    def _chunk_choice(
-        self, choice: _Choice, item: GenerationItem, tokens: list[_Token]
-    ) -> dict[str, Any] | None:
-        raise NotImplementedError
-
-    def _whole_choice(self, choice: _Choice) -> dict[str, Any]:
-        raise NotImplementedError
-
-
-class ChatReply(GenerationReply):
-    id_prefix = "chatcmpl-"
-    object_name = "chat.completion"
-    chunk_object_name = "chat.completion.chunk"
+    def _finish_reason(self, choice: Choice) -> str | None:
+        return choice.finished.finish_reason if choice.finished else None
 
     def _top(self, token: TokenLogprob) -> msgspec.Raw:
-        names = ("token", "bytes", "logprob")
-        return _raw([dict(zip(names, alternative, strict=True)) for alternative in token.top])
+        raise NotImplementedError
 
-    def _chunk_choice(
-        self, choice: _Choice, item: GenerationItem, tokens: list[_Token]
-    ) -> dict[str, Any]:
-        delta: dict[str, Any] = {}
-        if isinstance(item, Started):
-            delta = {"role": "assistant", "content": ""}
-        elif isinstance(item, Delta):
-            delta = {"content": item.text}
-        logprobs = _chat_logprobs(tokens, list)
-        return {"delta": delta, "logprobs": logprobs, "finish_reason": choice.finish_reason}
+    def _chunk_choices(
+        self, choice: Choice, item: GenerationItem, tokens: list[Token]
+    ) -> list[dict[str, Any]]:
+        """Return the choice of each chunk to stream for `item`."""
+        raise NotImplementedError
 
-    def _whole_choice(self, choice: _Choice) -> dict[str, Any]:
-        message = {"role": "assistant", "content": "".join(choice.texts), "refusal": None}
-        return {"message": message, "logprobs": _chat_logprobs(choice.tokens, iter)}
+    def _whole_choice(self, choice: Choice) -> dict[str, Any]:
+        raise NotImplementedError
 
 
 class CompletionReply(GenerationReply):
@@ -207,18 +213,19 @@ class CompletionReply(GenerationReply):
     chunk_object_name = "text_completion"
 
     def _top(self, token: TokenLogprob) -> msgspec.Raw:
-        return _raw({text: logprob for text, _bytes, logprob in token.top})
+        return raw_json({text: logprob for text, _bytes, logprob in token.top})
 
-    def _chunk_choice(
-        self, choice: _Choice, item: GenerationItem, tokens: list[_Token]
-    ) -> dict[str, Any] | None:
+    def _chunk_choices(
+        self, choice: Choice, item: GenerationItem, tokens: list[Token]
+    ) -> list[dict[str, Any]]:
         if isinstance(item, Started):
-            return None
+            return []
         text = item.text if isinstance(item, Delta) else ""
         logprobs = _completion_logprobs(tokens, list)
-        return {"text": text, "logprobs": logprobs, "finish_reason": choice.finish_reason}
+        reason = self._finish_reason(choice)
+        return [{"text": text, "logprobs": logprobs, "finish_reason": reason}]
 
-    def _whole_choice(self, choice: _Choice) -> dict[str, Any]:
+    def _whole_choice(self, choice: Choice) -> dict[str, Any]:
         logprobs = _completion_logprobs(choice.tokens, iter)
         return {"text": "".join(choice.texts), "logprobs": logprobs}
 
@@ -236,26 +243,11 @@ def _progress(reading: Reading) -> dict[str, float]:
     }
 
 
-def _raw(value: Any) -> msgspec.Raw:
+def raw_json(value: Any) -> msgspec.Raw:
     return msgspec.Raw(msgspec.json.encode(value))
 
 
-def _chat_logprobs(tokens: list[_Token], array_type: ArrayType) -> dict[str, Any] | None:
-    if not tokens:
-        return None
-    content = (
-        {
-            "token": token.text,
-            "logprob": token.logprob,
-            "bytes": token.bytes,
-            "top_logprobs": token.top,
-        }
-        for token in tokens
-    )
-    return {"content": array_type(content), "refusal": None}
-
-
-def _completion_logprobs(tokens: list[_Token], array_type: ArrayType) -> dict[str, Any] | None:
+def _completion_logprobs(tokens: list[Token], array_type: ArrayType) -> dict[str, Any] | None:
     """Return the parallel lists of plain completions. The offsets are positions in the text."""
     if not tokens:
         return None

@@ -23,12 +23,9 @@ from a3s_power_jupyter.contract.types import (
     TokenLogprob,
 )
 from a3s_power_jupyter.handlers.json_reply import encode_pieces
+from a3s_power_jupyter.handlers.openai.chat_replies import ChatReply
 from a3s_power_jupyter.handlers.openai.embeddings import embedding_reply
-from a3s_power_jupyter.handlers.openai.replies import (
-    ChatReply,
-    CompletionReply,
-    GenerationReply,
-)
+from a3s_power_jupyter.handlers.openai.replies import CompletionReply, GenerationReply
 from a3s_power_jupyter.handlers.openai.requests import read_chat, read_completion, read_embedding
 from support.items import finished
 
@@ -53,8 +50,7 @@ def feed(reply: GenerationReply, choices: int = 1) -> None:
 
 
 def chunks_of(reply: GenerationReply) -> list[dict[str, Any]]:
-    chunks = [reply.chunk(0, item) for item in ITEMS]
-    return [decoded(chunk) for chunk in chunks if chunk is not None]
+    return [decoded(chunk) for item in ITEMS for chunk in reply.chunks(0, item)]
 
 
 def decoded(reply: dict[str, Any]) -> dict[str, Any]:
@@ -135,8 +131,7 @@ def test_the_last_chunk_has_the_timings(make: Any) -> None:
 
 def test_timings_are_the_sums_of_all_choices() -> None:
     reply = completion_reply(prompt=["a", "b"], n=2, stream=True)
-    chunks = [reply.chunk(i, item) for item in ITEMS for i in range(4)]
-    *others, last = [chunk for chunk in chunks if chunk is not None]
+    *others, last = (c for item in ITEMS for i in range(4) for c in reply.chunks(i, item))
     assert not any("timings" in chunk for chunk in others)
     assert last["timings"] == TIMINGS | {
         "cache_n": 12,
@@ -159,7 +154,7 @@ def test_a_speed_without_a_duration_is_zero(tokens: int) -> None:
 
 @pytest.mark.parametrize("make", [chat_reply, completion_reply])
 def test_a_chunk_has_the_progress_in_the_prompt(make: Any) -> None:
-    chunk = decoded(make(stream=True).chunk(0, Reading(5, 7, 3, 125.0)))
+    [chunk] = map(decoded, make(stream=True).chunks(0, Reading(5, 7, 3, 125.0)))
     progress = {"total": 7, "cache": 3, "processed": 5, "time_ms": 125.0}
     assert chunk["prompt_progress"] == progress
     [choice] = chunk["choices"]
@@ -170,7 +165,8 @@ def test_a_chunk_has_the_progress_in_the_prompt(make: Any) -> None:
 
 def test_a_chunk_has_the_timings_so_far_if_the_engine_sent_them() -> None:
     delta = Delta("Hel", timings=Timings(4, 10.0, 2, 20.0, 3))
-    assert decoded(chat_reply().chunk(0, delta))["timings"] == TIMINGS  # type: ignore[arg-type]
+    [chunk] = map(decoded, chat_reply().chunks(0, delta))
+    assert chunk["timings"] == TIMINGS
 
 
 def test_a_prompt_is_counted_once_for_all_choices() -> None:
