@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+import logging
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from msgspec.structs import replace
 
 from ..contract.errors import (
     ContextLengthExceeded,
@@ -11,8 +15,14 @@ from ..contract.errors import (
     PowerError,
     UnsupportedRequestFields,
 )
-from .rendering.protocol import RenderOptions, Template
+from ..contract.types import ChatRequest
+from .chat.format import ChatFormat
+from .rendering.calls import has_calls
+from .rendering.contents import as_parts
+from .rendering.protocol import RenderOptions, Template, Traits
 from .rendering.renderer import RenderingFailed, renderer
+
+log = logging.getLogger("a3s_power_jupyter.worker")
 
 #: Most characters of a template, as of `LoadParameters.chat_template`.
 MAX_TEMPLATE = 2**20
@@ -36,8 +46,34 @@ RESERVED = frozenset(
 _ANOTHER_TEMPLATE = "register the model with another template in default_parameters.chat_template."
 
 
+class TemplateSources(NamedTuple):
+    """The Jinja sources of a model's chat templates.
+
+    Attributes
+    ----------
+    default : str
+        The template for chats.
+    tool_use : str or None
+        The template for chats with tools, if the model has one of its own.
+    """
+
+    default: str
+    tool_use: str | None = None
+
+    @classmethod
+    def from_names(cls, named: Mapping[str, str]) -> TemplateSources | None:
+        """Choose from named templates. A model may also have only one that is not the default."""
+        tool_use = named.get("tool_use")
+        default = named.get("default", tool_use)
+        if default is None and len(named) == 1:
+            (default,) = named.values()
+        return None if default is None else cls(default, tool_use)
+
+
 class ChatTemplate:
-    """A model's chat template. It runs in a process of its own (`rendering`).
+    """A model's chat templates. They run in a process of their own (`rendering`).
+
+    A template that is not valid only fails when a chat needs it.
 
     Parameters
     ----------
@@ -46,33 +82,30 @@ class ChatTemplate:
 
     Attributes
     ----------
-    supports_text : bool
-        Whether the template renders message content that is a string.
+    format : ChatFormat
+        The syntax of the model's answers.
     supports_parts : bool
         Whether the template renders message content that is a list of parts.
+    notes : tuple of str
+        Messages for the user about the template.
 
     Raises
     ------
     ModelLoadFailed
-        If the template is not valid Jinja, or exceeds a limit when it renders a short message.
+        If the process cannot be started.
     """
 
-    def __init__(self, source: str, *, bos_token: str, eos_token: str, num_ctx: int) -> None:
-        if len(source) > MAX_TEMPLATE:
-            raise ModelLoadFailed(
-                f"The chat template has {len(source):,} characters; at most {MAX_TEMPLATE:,} are "
-                f"possible. To use the model, {_ANOTHER_TEMPLATE}"
-            )
-        self._template = Template(source, bos_token, eos_token)
+    def __init__(
+        self, sources: TemplateSources, *, bos_token: str, eos_token: str, num_ctx: int
+    ) -> None:
         self._num_ctx = num_ctx
-        try:
-            checked = renderer().check(self._template)
-        except RenderingFailed as error:
-            raise _load_error(error) from None
-        except OSError as error:
-            raise _not_started(error) from None
-        self.supports_text = checked.supports_text
-        self.supports_parts = checked.supports_parts
+        self._default = _learnt(Template(sources.default, bos_token, eos_token))
+        self._tool_use = self._default
+        if sources.tool_use is not None:
+            self._tool_use = _learnt(Template(sources.tool_use, bos_token, eos_token))
+        self.format = _joint_format(self._default, self._tool_use)
+        self.supports_parts = self._default.traits.parts
+        self.notes = _notes(self._default)
 
     def render(self, messages: list[dict[str, Any]], options: RenderOptions = _NO_OPTIONS) -> str:
         """Return the prompt.
@@ -84,11 +117,21 @@ class ChatTemplate:
             a limit of `rendering`, or if a variable of `template_kwargs` is not possible.
         ContextLengthExceeded
             If the prompt has more characters than the context can hold.
+        UnsupportedRequestFields
+            If the template is not valid.
         """
         _check_kwargs(options.template_kwargs)
+        with_tools = bool(options.tools) or has_calls(messages)
+        template = self._tool_use if with_tools else self._default
+        if isinstance(template, _Broken):
+            raise UnsupportedRequestFields(
+                f"This model cannot chat. {template.problem} Use /v1/completions, or "
+                f"{_ANOTHER_TEMPLATE}",
+                param="messages",
+            )
         max_chars = max(self._num_ctx * MAX_CHARS_PER_TOKEN, MIN_MAX_CHARS)
         try:
-            return renderer().render(self._template, messages, options, max_chars)
+            return renderer().render(template, messages, options, max_chars)
         except RenderingFailed as error:
             raise self._request_error(error, max_chars) from None
         except OSError as error:
@@ -125,11 +168,59 @@ def _check_kwargs(kwargs: dict[str, Any]) -> None:
             )
 
 
-def _load_error(error: RenderingFailed) -> ModelLoadFailed:
+class _Broken(NamedTuple):
+    """A template that cannot be used."""
+
+    problem: str
+    traits: Traits = Traits()
+    format: ChatFormat = ChatFormat()
+
+
+def _learnt(template: Template) -> Template | _Broken:
+    """Check a template, and learn what it renders."""
+    if len(template.source) > MAX_TEMPLATE:
+        return _Broken(
+            f"The chat template has {len(template.source):,} characters; at most {MAX_TEMPLATE:,} "
+            "are possible."
+        )
+    try:
+        checked = replace(template, traits=renderer().check(template))
+    except RenderingFailed as error:
+        return _Broken(_problem(error))
+    except OSError as error:
+        raise _not_started(error) from None
+    try:
+        learnt = renderer().learn(checked)
+    except RenderingFailed as error:
+        log.warning("the syntax of tool calls is not known: the chat template %s", error.message)
+        return checked
+    except OSError as error:
+        raise _not_started(error) from None
+    return replace(checked, traits=learnt.traits, format=learnt.format)
+
+
+def _joint_format(default: Template | _Broken, tool_use: Template | _Broken) -> ChatFormat:
+    """Return the format of answers, with the thoughts that either template knows."""
+    format_ = default.format if isinstance(tool_use, _Broken) else tool_use.format
+    return replace(format_, reasoning=format_.reasoning or default.format.reasoning)
+
+
+def _notes(template: Template | _Broken) -> tuple[str, ...]:
+    if isinstance(template, _Broken):
+        return (f"The model cannot chat. {template.problem} To chat, {_ANOTHER_TEMPLATE}",)
+    if template.traits.system == "none":
+        return (
+            "The chat template has no system messages. They are put at the beginning of the "
+            "user's first message.",
+        )
+    return ()
+
+
+def _problem(error: RenderingFailed) -> str:
     problem = f"The chat template is not valid: {error.message}"
     if error.failure == "stopped":
         problem = f"The chat template could not render a short message: it {error.message}"
-    return ModelLoadFailed(f"{problem.rstrip('.')}. To use the model, {_ANOTHER_TEMPLATE}")
+    return f"{problem.rstrip('.')}."
 
 
 def _not_started(error: OSError) -> ModelLoadFailed:
@@ -153,9 +244,19 @@ def require_template(template: ChatTemplate | None) -> ChatTemplate:
     return template
 
 
-def as_parts(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the messages with their content as lists of parts."""
-    return [{**message, "content": _parts(message["content"])} for message in messages]
+def options_of(request: ChatRequest) -> RenderOptions:
+    """Return what a request says about its prompt.
+
+    With the tool choice "none", the tools are left out of the prompt, except if the history has
+    calls: those are better understood with their tools, and the prompt still begins as before.
+    """
+    forbidden = request.tool_choice.mode == "none" and not has_calls(request.messages)
+    return RenderOptions(
+        tools=[] if forbidden else request.tools,
+        template_kwargs=request.template_kwargs,
+        add_generation_prompt=request.add_generation_prompt,
+        continue_final_message=request.continue_final_message,
+    )
 
 
 def as_text(messages: list[dict[str, Any]], image_marker: str) -> list[dict[str, Any]]:
@@ -164,8 +265,4 @@ def as_text(messages: list[dict[str, Any]], image_marker: str) -> list[dict[str,
 
 
 def _text(content: str | list[dict[str, str]], image_marker: str) -> str:
-    return "\n".join(part.get("text", image_marker) for part in _parts(content))
-
-
-def _parts(content: str | list[dict[str, str]]) -> list[dict[str, str]]:
-    return [{"type": "text", "text": content}] if isinstance(content, str) else content
+    return "\n".join(part.get("text", image_marker) for part in as_parts(content))

@@ -42,7 +42,7 @@ def chat(model: str, text: str, **options: object) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("source", "limit"), [(ENDLESS, "CPU time"), (GREEDY, "memory")])
-def test_a_load_fails_and_other_models_answer(
+def test_only_chats_fail_and_other_models_answer(
     api: httpx2.Client, smollm2_path: Path, source: str, limit: str
 ) -> None:
     register(api, smollm2_path, limit.replace(" ", "-"), chat_template=source)
@@ -55,11 +55,15 @@ def test_a_load_fails_and_other_models_answer(
     good = api.post("v1/chat/completions", json=chat("good", "hello", max_tokens=3))
     ask.join()
     assert good.status_code == 200
-    assert replies[0].status_code == 503
+    assert replies[0].status_code == 400
     error = replies[0].json()["error"]
-    assert error["code"] == "model_load_failed"
+    assert error["code"] == "unsupported_request_fields"
     assert limit in error["message"]
     assert "default_parameters.chat_template" in error["message"]
+    completion = {"model": body["model"], "prompt": "Once", "max_tokens": 3}
+    assert api.post("v1/completions", json=completion).status_code == 200
+    loaded = api.get(f"v1/models/{body['model']}").json()
+    assert any("cannot chat" in note and limit in note for note in loaded["notes"])
 
 
 def test_a_stream_of_the_same_model_goes_on(api: httpx2.Client) -> None:

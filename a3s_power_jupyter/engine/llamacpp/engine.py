@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import llama_cpp as lc
+from msgspec.structs import replace
 
 from ...contract.errors import InvalidParameter, UnsupportedRequestFields
 from ...contract.types import ChatRequest, CompletionRequest, EmbeddingRequest, Request
@@ -17,7 +18,7 @@ from ..generation import Generation
 from ..prompt_cache import PromptCache
 from ..protocol import Load, Loaded, Stats
 from ..rendering.renderer import renderer
-from ..template import ChatTemplate, as_parts, as_text, require_template
+from ..template import ChatTemplate, as_text, options_of, require_template
 from .backend import gpus, install_log, list_devices
 from .context import Context, State
 from .decoder import Aborted, Decoder
@@ -72,6 +73,8 @@ class LlamaCppEngine(Engine[TextJob | EmbeddingJob]):
         self._projector = projector
         self._embedder = Embedder(model)
         self._template = None if text is None else _load_template(model, info.num_ctx)
+        if self._template is not None:
+            self.info = replace(info, notes=info.notes + self._template.notes)
 
     @classmethod
     def load(cls, load: Load, progress: ProgressCallback) -> LlamaCppEngine:
@@ -163,7 +166,7 @@ class LlamaCppEngine(Engine[TextJob | EmbeddingJob]):
 
     def _chat_prompt(self, request: ChatRequest, context: Context) -> Prompt:
         if not request.images:
-            text = self._render(request.messages)
+            text = self._render(request, request.messages)
             add_special = not self._vocab.starts_with_bos(text)
             return Prompt(self._tokenize(text, add_special=add_special))
         projector = self._projector
@@ -171,7 +174,7 @@ class LlamaCppEngine(Engine[TextJob | EmbeddingJob]):
             raise InvalidParameter(
                 "The model does not support images. Send text only.", param="messages"
             )
-        text = self._render(as_text(request.messages, projector.marker))
+        text = self._render(request, as_text(request.messages, projector.marker))
         self._vocab.check_length(text, self.info.num_ctx)
         add_special = not self._vocab.starts_with_bos(text)
         prompt = projector.tokenize(text, request.images, add_special=add_special)
@@ -182,9 +185,8 @@ class LlamaCppEngine(Engine[TextJob | EmbeddingJob]):
         self._vocab.check_length(text, self.info.num_ctx)
         return self._vocab.tokenize(text, add_special=add_special)
 
-    def _render(self, messages: list[dict[str, Any]]) -> str:
-        template = require_template(self._template)
-        return template.render(messages if template.supports_text else as_parts(messages))
+    def _render(self, request: ChatRequest, messages: list[dict[str, Any]]) -> str:
+        return require_template(self._template).render(messages, options_of(request))
 
 
 def _num_ctx(model: LlamaModel, text: TextGenerator | None) -> int:
@@ -196,11 +198,13 @@ def _num_ctx(model: LlamaModel, text: TextGenerator | None) -> int:
 
 
 def _load_template(model: LlamaModel, num_ctx: int) -> ChatTemplate | None:
-    source = model.chat_template()
-    if source is None:
+    sources = model.chat_templates()
+    if sources is None:
         return None
     vocab = model.vocab
-    return ChatTemplate(source, bos_token=vocab.bos_text, eos_token=vocab.eos_text, num_ctx=num_ctx)
+    return ChatTemplate(
+        sources, bos_token=vocab.bos_text, eos_token=vocab.eos_text, num_ctx=num_ctx
+    )
 
 
 def _load_projector(mmproj: str | None, model: LlamaModel) -> Projector | None:

@@ -21,6 +21,7 @@ from ..capacity import LLAMACPP_PADDING, llamacpp_batch, llamacpp_requests
 from ..effects import check_main_gpu, notes_on_effects
 from ..estimate import layers_that_fit
 from ..protocol import Load
+from ..template import TemplateSources
 from ..threads import CpuThreads
 from .backend import free_gpu_bytes, gpus, last_errors, list_devices, locked_bytes
 from .decoder import COMPRESSING
@@ -137,12 +138,13 @@ class LlamaModel:
                 return buffer.value.decode("utf-8", errors="replace")
             size = length + 1
 
-    def chat_template(self) -> str | None:
+    def chat_templates(self) -> TemplateSources | None:
         """Return the template in the load parameters, else the model's own."""
         if self.parameters.chat_template is not UNSET:
-            return self.parameters.chat_template
-        template = lc.llama_model_chat_template(self.pointer, None)
-        return template.decode("utf-8", errors="replace") if template else None
+            return TemplateSources(self.parameters.chat_template)
+        key = "tokenizer.chat_template"
+        named = {"default": self.metadata(key), "tool_use": self.metadata(f"{key}.tool_use")}
+        return TemplateSources.from_names({k: v for k, v in named.items() if v is not None})
 
     def text_context(self, *, image_batch: int = 0) -> dict[str, Any]:
         """Return the fields of ``llama_context_params`` for the generation of text.

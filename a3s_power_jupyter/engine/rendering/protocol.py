@@ -10,6 +10,8 @@ from typing import Any, Literal
 import msgspec
 from msgspec.msgpack import Decoder
 
+from ..chat.format import ChatFormat
+
 #: Memory of the rendering process. A request of 32 MiB takes up to 500 MB: the messages and the
 #: prompt with up to four bytes per character, and the frames of both.
 MEMORY_BYTES = 2**30
@@ -34,36 +36,81 @@ class RenderOptions(msgspec.Struct, frozen=True):
         Further variables of the template, such as ``enable_thinking``.
     add_generation_prompt : bool
         Whether the prompt ends with the beginning of the assistant's next message.
+    continue_final_message : bool
+        Whether the prompt ends with the last message, for the model to continue it.
     """
 
     tools: list[dict[str, Any]] = []
     template_kwargs: dict[str, Any] = {}
     add_generation_prompt: bool = True
+    continue_final_message: bool = False
 
 
-class Template(msgspec.Struct, frozen=True):
-    """A model's chat templates and the variables that are the same for all requests.
+#: Forms of the ids of calls.
+Ids = Literal["any", "short", "named"]
+
+
+class Traits(msgspec.Struct, frozen=True):
+    """Which messages a template renders, and which it rejects or silently leaves out.
+
+    `messages.adapt` changes the messages of a request accordingly.
 
     Attributes
     ----------
-    tool_source : str or None
-        The template for chats with tools, if the model has one of its own.
+    text : bool
+        Content that is a string.
+    parts : bool
+        Content that is a list of parts.
+    system : str
+        Where system messages are rendered: "anywhere"; "first", as the first message only;
+        "before_user", as the first message of a chat that ends with the user's; or "none".
+    empty_tools : bool
+        Whether ``tools`` without tools has to be an empty list, and not null.
+    alternates : bool
+        Whether messages of one role may not follow each other.
+    ids : str
+        Ids of calls: "any", "short" for nine letters and digits, or "named" for
+        ``functions.NAME:INDEX``, from which the template takes the name.
+    null_content : bool
+        Whether a message with calls and no text has the content null, and not an empty string.
+    splits_text : bool
+        Whether the text before calls needs a message of its own.
+    splits_calls : bool
+        Whether each call needs a message of its own, followed by its result.
+    thoughts_beside_text : bool
+        Whether a message with calls may have both thoughts and text.
     """
+
+    text: bool = True
+    parts: bool = False
+    system: Literal["anywhere", "first", "before_user", "none"] = "anywhere"
+    empty_tools: bool = False
+    alternates: bool = False
+    ids: Ids = "any"
+    null_content: bool = False
+    splits_text: bool = False
+    splits_calls: bool = False
+    thoughts_beside_text: bool = True
+
+
+class Template(msgspec.Struct, frozen=True):
+    """A chat template, the variables that are the same for all requests, and what is learnt."""
 
     source: str
     bos_token: str
     eos_token: str
-    tool_source: str | None = None
-
-    def source_for(self, options: RenderOptions) -> str:
-        """Return the template for a request."""
-        if options.tools and self.tool_source is not None:
-            return self.tool_source
-        return self.source
+    traits: Traits = Traits()
+    format: ChatFormat = ChatFormat()
 
 
 class Check(msgspec.Struct, frozen=True, tag="check"):
     """Compile a template and render a short message. The reply is `Checked` or `Failed`."""
+
+    template: Template
+
+
+class Learn(msgspec.Struct, frozen=True, tag="learn"):
+    """Learn what a template renders, by rendering made-up chats. The reply is `Learnt`."""
 
     template: Template
 
@@ -81,7 +128,7 @@ class Render(msgspec.Struct, frozen=True, tag="render"):
     max_chars: int
 
 
-Command = Check | Render
+Command = Check | Learn | Render
 COMMAND_DECODER: Decoder[Command] = Decoder(Command)
 
 
@@ -90,18 +137,16 @@ class Ready(msgspec.Struct, frozen=True, tag="ready"):
 
 
 class Checked(msgspec.Struct, frozen=True, tag="checked"):
-    """The template is valid.
+    """The template is valid. `traits` has only the kinds of content that it renders."""
 
-    Attributes
-    ----------
-    supports_text : bool
-        Whether it renders message content that is a string.
-    supports_parts : bool
-        Whether it renders message content that is a list of parts.
-    """
+    traits: Traits
 
-    supports_text: bool
-    supports_parts: bool
+
+class Learnt(msgspec.Struct, frozen=True, tag="learnt"):
+    """What the template renders, and the syntax of the model's answers."""
+
+    traits: Traits
+    format: ChatFormat
 
 
 class Rendered(msgspec.Struct, frozen=True, tag="rendered"):
@@ -117,5 +162,5 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
     message: str = ""
 
 
-Reply = Ready | Checked | Rendered | Failed
+Reply = Ready | Checked | Learnt | Rendered | Failed
 REPLY_DECODER: Decoder[Reply] = Decoder(Reply)

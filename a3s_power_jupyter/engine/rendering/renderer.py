@@ -29,11 +29,14 @@ from .protocol import (
     Command,
     Failed,
     Failure,
+    Learn,
+    Learnt,
     Render,
     Rendered,
     RenderOptions,
     Reply,
     Template,
+    Traits,
 )
 
 #: CPU time of one command. It does not pass while other programs use the cores.
@@ -95,8 +98,8 @@ class Renderer:
         with self._changed:
             self._keep_one()
 
-    def check(self, template: Template) -> Checked:
-        """Compile a template and render a short message.
+    def check(self, template: Template) -> Traits:
+        """Compile a template, and find out which kinds of content it renders.
 
         Raises
         ------
@@ -108,6 +111,26 @@ class Renderer:
         reply = self._call(Check(template))
         if not isinstance(reply, Checked):
             raise TypeError(f"The reply to Check is a {type(reply).__name__}.")
+        return reply.traits
+
+    def learn(self, template: Template) -> Learnt:
+        """Learn the syntax of answers, and which messages a template renders.
+
+        Parameters
+        ----------
+        template : Template
+            With the traits that `check` returned.
+
+        Raises
+        ------
+        RenderingFailed
+            If the template exceeds a limit.
+        OSError
+            If no process can be started.
+        """
+        reply = self._call(Learn(template))
+        if not isinstance(reply, Learnt):
+            raise TypeError(f"The reply to Learn is a {type(reply).__name__}.")
         return reply
 
     def render(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, NoReturn
@@ -14,6 +15,8 @@ from jinja2.ext import Extension, loopcontrols
 from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace
+
+from .protocol import TOO_DEEP, TOO_MUCH_MEMORY, Failure
 
 #: Most characters of an error's text.
 MAX_MESSAGE = 300
@@ -35,6 +38,60 @@ def compile_template(source: str) -> jinja2.Template:
     environment.globals["dict"] = _Dict()
     environment.globals["namespace"] = _Namespace
     return environment.from_string(source)
+
+
+class TemplateFailed(Exception):
+    """A template is not valid, or there is no prompt.
+
+    Attributes
+    ----------
+    failure : Failure
+        Kind of the failure.
+    message : str
+        Text of the error, cut if it is long.
+    """
+
+    def __init__(self, failure: Failure, message: str = "") -> None:
+        super().__init__(message)
+        self.failure = failure
+        self.message = message
+
+
+def run(source: str, variables: dict[str, Any], max_chars: int) -> str:
+    """Render a template and return at most `max_chars` characters.
+
+    Raises
+    ------
+    TemplateFailed
+        If the template is not valid, rejects the variables, or exceeds a limit.
+    """
+    failure: Failure = "invalid"
+    try:
+        compiled = compile_template(source)
+        failure = "rejected"
+        return _joined(compiled.generate(variables), max_chars)
+    except TemplateFailed:
+        raise
+    except MemoryError:
+        raise TemplateFailed("stopped", TOO_MUCH_MEMORY) from None
+    except RecursionError:
+        raise TemplateFailed("stopped", TOO_DEEP) from None
+    except Exception as error:
+        text = str(error)[:MAX_MESSAGE] or type(error).__name__
+        raise TemplateFailed(failure, text.encode(errors="replace").decode()) from None
+
+
+def _joined(pieces: Iterable[str], max_chars: int) -> str:
+    kept = []
+    length = 0
+    for piece in pieces:
+        length += len(piece)
+        if length > max_chars:
+            raise TemplateFailed("too_long")
+        kept.append(piece)
+    text = "".join(kept)
+    text.encode()  # raises ValueError for half of a surrogate pair
+    return text
 
 
 class _Generation(Extension):

@@ -30,7 +30,7 @@ from ..protocol import Load, Loaded, Stats
 from ..rendering.renderer import renderer
 from ..sampling import SamplerSettings
 from ..schema import schema_of
-from ..template import ChatTemplate, require_template
+from ..template import ChatTemplate, options_of, require_template
 from .batch import Batch
 from .dry import BreakerCache
 from .failures import computation_error
@@ -67,7 +67,7 @@ class TransformersEngine(Engine[ActiveRequest]):
             model.vocab_size, model.token_to_piece, lambda text: model.plain_tokens(text)
         )
         self._schemas = SchemaCompiler(model.tokenizer, model.vocab_size, model.eos_token_ids)
-        self._template = load_template(model.tokenizer, model.chat_template, model.num_ctx)
+        self._template = load_template(model.tokenizer, model.chat_templates, model.num_ctx)
         model.tokenize("")  # sets the tokenizer's options, which threads must not change
         self._prefill_chunk = GPU_PREFILL_CHUNK if model.placement.gpu else CPU_PREFILL_CHUNK
         files = prompt_files(load, model, self._prefill_chunk)
@@ -78,7 +78,7 @@ class TransformersEngine(Engine[ActiveRequest]):
             num_ctx=model.num_ctx,
             device=model.placement.name,
             device_bytes=model.placement.used_bytes(),
-            notes=model.notes,
+            notes=model.notes + (() if self._template is None else self._template.notes),
         )
 
     @classmethod
@@ -162,7 +162,8 @@ class TransformersEngine(Engine[ActiveRequest]):
     def prompt(self, request: ChatRequest | CompletionRequest) -> Prompt:
         """Return the prompt's tokens, and other model inputs such as pixels."""
         if isinstance(request, ChatRequest):
-            return self.text_prompt(self._model.tokenize(self.template.render(request.messages)))
+            text = self.template.render(request.messages, options_of(request))
+            return self.text_prompt(self._model.tokenize(text))
         if isinstance(request.prompt, str):
             return self.text_prompt(self._model.tokenize(request.prompt))
         self._model.check(request.prompt)

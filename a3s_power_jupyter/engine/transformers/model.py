@@ -29,6 +29,7 @@ from ..checks import TextLimit, check_token_ids
 from ..effects import Runner, notes_on_effects
 from ..heartbeat import HEARTBEAT
 from ..protocol import Load
+from ..template import TemplateSources
 from ..threads import CpuThreads
 from . import hqq
 from .devices import Placement, choose_placement, gpu_count
@@ -191,14 +192,11 @@ class LoadedModel:
         return len(self.model.get_input_embeddings().weight)
 
     @property
-    def chat_template(self) -> str | None:
+    def chat_templates(self) -> TemplateSources | None:
         """The template in the load parameters, else the model's own."""
         if self.parameters.chat_template is not UNSET:
-            return self.parameters.chat_template
-        template = self.tokenizer.chat_template
-        if isinstance(template, dict):
-            template = template.get("default")
-        return template if isinstance(template, str) else None
+            return TemplateSources(self.parameters.chat_template)
+        return named_templates(self.tokenizer.chat_template)
 
     @property
     def eos_token_ids(self) -> list[int]:
@@ -306,3 +304,12 @@ def _send_heartbeats(model: Any) -> None:
 
 def _after_layer(*_arguments: object) -> None:
     HEARTBEAT.beat()
+
+
+def named_templates(found: Any) -> TemplateSources | None:
+    """Return the templates of a tokenizer or a processor: one, or several by their names."""
+    if isinstance(found, str):
+        found = {"default": found}
+    if not isinstance(found, dict):
+        return None
+    return TemplateSources.from_names({k: v for k, v in found.items() if isinstance(v, str)})

@@ -12,7 +12,7 @@ import transformers
 from ...contract.errors import ModelLoadFailed
 from ..base import first_line
 from ..checks import TextLimit
-from ..template import ChatTemplate
+from ..template import ChatTemplate, TemplateSources
 
 _BYTE = re.compile(r"<0x([0-9A-F]{2})>")
 _SPACE = "\u2581"  # SentencePiece's space
@@ -58,12 +58,14 @@ def read_tokenizer(directory: Path) -> Any:
     return tokenizer
 
 
-def load_template(tokenizer: Any, source: str | None, num_ctx: int) -> ChatTemplate | None:
+def load_template(
+    tokenizer: Any, sources: TemplateSources | None, num_ctx: int
+) -> ChatTemplate | None:
     """Return the chat template with the tokenizer's special tokens, if there is one."""
-    if source is None:
+    if sources is None:
         return None
     return ChatTemplate(
-        source,
+        sources,
         bos_token=tokenizer.bos_token or "",
         eos_token=tokenizer.eos_token or "",
         num_ctx=num_ctx,

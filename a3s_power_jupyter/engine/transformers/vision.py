@@ -19,11 +19,12 @@ from .. import images
 from ..base import ProgressCallback, first_line
 from ..prompt_cache import token_array
 from ..protocol import Load
+from ..rendering.messages import in_parts
 from ..rendering.renderer import renderer
-from ..template import as_parts, as_text
+from ..template import TemplateSources, as_text, options_of
 from .engine import TransformersEngine
 from .joining import require_attention_layers
-from .model import LoadedModel
+from .model import LoadedModel, named_templates
 from .request import Prompt
 from .rotary import fix_frequencies
 
@@ -88,11 +89,13 @@ class VisionModel(LoadedModel):
             self._positions.rope_deltas = value
 
     @property
-    def chat_template(self) -> str | None:
-        template = self.processor.chat_template
-        if isinstance(template, str) and self.parameters.chat_template is UNSET:
-            return template
-        return super().chat_template
+    def chat_templates(self) -> TemplateSources | None:
+        own = named_templates(self.processor.chat_template)
+        return (
+            super().chat_templates
+            if own is None or self.parameters.chat_template is not UNSET
+            else own
+        )
 
     @property
     def quantizable(self) -> Any:
@@ -160,7 +163,7 @@ class VisionEngine(TransformersEngine):
     def _process(self, request: ChatRequest | CompletionRequest) -> Prompt:
         if isinstance(request, CompletionRequest):
             return super().prompt(request)
-        text = self._render(request.messages)
+        text = self._render(request)
         if not request.images:
             return self.text_prompt(self._model.tokenize(text))
         inputs = self._model.process(text, request.images)
@@ -173,11 +176,13 @@ class VisionEngine(TransformersEngine):
         base = len(tokens) - tokens[::-1].index(image_token)  # after the last one
         return Prompt(tokens, inputs, image_key(tokens, image_token, request.images), base)
 
-    def _render(self, messages: list[dict[str, Any]]) -> str:
+    def _render(self, request: ChatRequest) -> str:
         if self.template.supports_parts:
-            return self.template.render(as_parts(messages))
-        image_token = getattr(self._model.processor, "image_token", "<image>")
-        return self.template.render(as_text(messages, image_token))
+            messages = in_parts(request.messages)
+        else:
+            image_token = getattr(self._model.processor, "image_token", "<image>")
+            messages = as_text(request.messages, image_token)
+        return self.template.render(messages, options_of(request))
 
     def batch_inputs(self, tokens: list[int]) -> dict[str, Any]:
         """Leave positions to the model, because an image may take fewer positions than tokens."""

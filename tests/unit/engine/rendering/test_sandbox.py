@@ -6,13 +6,17 @@ from typing import Any
 
 import pytest
 
-from a3s_power_jupyter.engine.rendering.main import check, render
+from a3s_power_jupyter.engine.rendering.main import reply
 from a3s_power_jupyter.engine.rendering.protocol import (
+    Check,
     Checked,
     Failed,
+    Render,
     Rendered,
     RenderOptions,
+    Reply,
     Template,
+    Traits,
 )
 from a3s_power_jupyter.engine.rendering.sandbox import MAX_MESSAGE
 
@@ -28,8 +32,12 @@ def rendered(
     messages: list[dict[str, Any]] = HELLO,
     max_chars: int = 10**4,
     **options: Any,
-) -> Rendered | Failed:
-    return render(template(source), messages, RenderOptions(**options), max_chars)
+) -> Reply:
+    return reply(Render(template(source), messages, RenderOptions(**options), max_chars))
+
+
+def checked(source: str) -> Reply:
+    return reply(Check(template(source)))
 
 
 def test_a_template_gets_the_messages_and_the_special_tokens() -> None:
@@ -37,28 +45,18 @@ def test_a_template_gets_the_messages_and_the_special_tokens() -> None:
     assert rendered(source + "{{ eos_token }}") == Rendered("<s>user hello</s>")
 
 
-def test_a_template_gets_the_options_of_the_request() -> None:
-    source = "{{ tools | tojson }} {{ enable_thinking }} {{ add_generation_prompt }}"
-    assert rendered(source) == Rendered("null  True")
-    reply = rendered(
-        source,
-        tools=[{"type": "function"}],
-        template_kwargs={"enable_thinking": False, "self": 1, "a-b": 2},
-        add_generation_prompt=False,
-    )
-    assert reply == Rendered('[{"type": "function"}] False False')
-
-
-def test_tools_get_the_template_for_tools() -> None:
-    both = Template("chat", bos_token="", eos_token="", tool_source="{{ tools | length }} tools")
-    assert render(both, HELLO, RenderOptions(), 100) == Rendered("chat")
-    assert render(both, HELLO, RenderOptions(tools=[{}]), 100) == Rendered("1 tools")
+def test_a_template_gets_the_variables_of_the_request() -> None:
+    source = "{{ tools }} {{ enable_thinking }} {{ add_generation_prompt }}"
+    assert rendered(source) == Rendered("None  True")
+    kwargs = {"enable_thinking": False, "self": 1, "a-b": 2}
+    answer = rendered(source, template_kwargs=kwargs, add_generation_prompt=False)
+    assert answer == Rendered("None False False")
 
 
 def test_a_template_cannot_leave_its_sandbox() -> None:
-    reply = rendered("{{ ''.__class__.__mro__ }}")
-    assert isinstance(reply, Failed)
-    assert reply.failure == "rejected"
+    answer = rendered("{{ ''.__class__.__mro__ }}")
+    assert isinstance(answer, Failed)
+    assert answer.failure == "rejected"
 
 
 def test_a_namespace_has_no_special_methods() -> None:
@@ -68,9 +66,9 @@ def test_a_namespace_has_no_special_methods() -> None:
             "rejected", "An attribute of a namespace cannot be called '__html__'."
         )
     source = "{% set ns = namespace() %}{% set ns.__html__ = cycler %}"
-    reply = rendered(source)
-    assert isinstance(reply, Failed)
-    assert "__html__" in reply.message
+    answer = rendered(source)
+    assert isinstance(answer, Failed)
+    assert "__html__" in answer.message
 
 
 @pytest.mark.parametrize(
@@ -93,23 +91,23 @@ def test_the_sandbox_has_what_transformers_has(source: str, text: str) -> None:
 def test_a_template_can_reject_messages() -> None:
     source = "{{ raise_exception('no system role') }}"
     assert rendered(source) == Failed("rejected", "no system role")
-    assert check(template(source)) == Checked(supports_text=False, supports_parts=False)
+    assert checked(source) == Checked(Traits(text=False))
 
 
 @pytest.mark.parametrize(
     "source", ["{{ raise_exception('x' * 10**6) }}", r"{{ raise_exception('\ud800' * 1000) }}"]
 )
 def test_the_text_of_an_error_is_cut_and_can_be_sent(source: str) -> None:
-    reply = rendered(source)
-    assert isinstance(reply, Failed)
-    assert len(reply.message.encode()) == MAX_MESSAGE
+    answer = rendered(source)
+    assert isinstance(answer, Failed)
+    assert len(answer.message.encode()) == MAX_MESSAGE
 
 
 def test_half_of_a_surrogate_pair_is_rejected() -> None:
-    reply = rendered(r"{{ '\ud800' }}")
-    assert isinstance(reply, Failed)
-    assert reply.failure == "rejected"
-    assert "surrogate" in reply.message
+    answer = rendered(r"{{ '\ud800' }}")
+    assert isinstance(answer, Failed)
+    assert answer.failure == "rejected"
+    assert "surrogate" in answer.message
 
 
 @pytest.mark.parametrize(
@@ -121,14 +119,14 @@ def test_half_of_a_surrogate_pair_is_rejected() -> None:
     ],
 )
 def test_a_template_supports_text_or_parts(source: str, text: bool, parts: bool) -> None:
-    assert check(template(source)) == Checked(supports_text=text, supports_parts=parts)
+    assert checked(source) == Checked(Traits(text=text, parts=parts))
 
 
 def test_invalid_jinja_is_invalid() -> None:
-    reply = check(template("{% if %}"))
-    assert isinstance(reply, Failed)
-    assert reply.failure == "invalid"
-    assert "Expected an expression" in reply.message
+    answer = checked("{% if %}")
+    assert isinstance(answer, Failed)
+    assert answer.failure == "invalid"
+    assert "Expected an expression" in answer.message
 
 
 @pytest.mark.parametrize(
@@ -144,10 +142,10 @@ def test_invalid_jinja_is_invalid() -> None:
     ids=["parentheses", "operators", "attributes", "blocks", "macros", "recursive loop"],
 )
 def test_endless_recursion_is_stopped(source: str) -> None:
-    reply = check(template(source))
-    assert isinstance(reply, Failed)
-    assert reply.failure == "stopped"
-    assert "too deeply" in reply.message
+    answer = checked(source)
+    assert isinstance(answer, Failed)
+    assert answer.failure == "stopped"
+    assert "too deeply" in answer.message
 
 
 def test_the_output_is_limited() -> None:
@@ -159,5 +157,5 @@ def test_the_output_is_limited() -> None:
 def test_endless_output_ends_at_the_limit() -> None:
     loops = "{% for a in range(99999) %}" * 9 + "{{ a }}" + "{% endfor %}" * 9
     assert rendered(loops) == Failed("too_long")
-    reply = check(template(loops))
-    assert reply == Failed("stopped", "returned more than 1,048,576 characters")
+    answer = checked(loops)
+    assert answer == Failed("stopped", "returned more than 1,048,576 characters")

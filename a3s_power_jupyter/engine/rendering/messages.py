@@ -1,0 +1,144 @@
+"""Adapt the messages of a request to what a template renders."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..chat.format import ReasoningSyntax
+from . import calls, generic_tools
+from .contents import Message, as_parts, joined
+from .protocol import RenderOptions, Template, Traits
+
+
+def adapt(
+    messages: list[Message], options: RenderOptions, template: Template
+) -> tuple[list[Message], list[dict[str, Any]]]:
+    """Return the messages and the tools for the template."""
+    traits, format_ = template.traits, template.format
+    tools = [_plain(tool) for tool in options.tools]
+    messages = calls.complete(messages)
+    if format_.reasoning is not None:
+        messages = [_thoughtful(message, format_.reasoning, traits) for message in messages]
+    if tools and not format_.native_tools:
+        messages, tools = generic_tools.described(messages, tools), []
+    if format_.native_calls and (tools or not options.tools):
+        messages = calls.native(messages, traits, format_)
+    else:
+        messages = generic_tools.as_text(messages)
+    messages = _with_system(messages, traits)
+    if traits.alternates:
+        messages = _merged(messages)
+    if traits.parts and not traits.text:
+        messages = in_parts(messages)
+    return messages, tools
+
+
+def in_parts(messages: list[Message]) -> list[Message]:
+    """Return the messages with their content as lists of parts."""
+    return [{**message, "content": as_parts(message["content"] or "")} for message in messages]
+
+
+def _plain(tool: dict[str, Any]) -> dict[str, Any]:
+    """Return a tool with the keys that templates read, in the order of OpenAI's documentation."""
+    function = tool["function"]
+    parameters = function.get("parameters")
+    if not isinstance(parameters, dict):
+        parameters = {}
+    if "$ref" not in parameters:
+        parameters = {"type": "object", "properties": {}, **parameters}
+    return {
+        "type": "function",
+        "function": {
+            "name": function["name"],
+            "description": function.get("description") or "",
+            "parameters": parameters,
+        },
+    }
+
+
+# ---------------------------------------------------------------- thoughts
+
+
+def _thoughtful(message: Message, syntax: ReasoningSyntax, traits: Traits) -> Message:
+    """Put the thoughts of an answer where the template reads them, or leave them out."""
+    if message["role"] != "assistant":
+        return message
+    message = dict(message)
+    thoughts, message["content"] = split_thoughts(message, syntax)
+    message.pop("reasoning_content", None)
+    if not thoughts or not reads_thoughts(syntax):
+        return message
+    if message.get("tool_calls") and message["content"] and not traits.thoughts_beside_text:
+        return message
+    if syntax.history == "thinking_part":
+        part = {"type": "thinking", "thinking": thoughts}
+        message["content"] = [part, *as_parts(message["content"])]
+    else:
+        message[syntax.history] = thoughts
+    return message
+
+
+def reads_thoughts(syntax: ReasoningSyntax) -> bool:
+    """Whether a template renders the thoughts of the history, apart from its content."""
+    return syntax.history not in ("", "content")
+
+
+def split_thoughts(message: Message, syntax: ReasoningSyntax) -> tuple[str, Any]:
+    """Return the thoughts and the content of a message, which may have its thoughts as text."""
+    thoughts, content = message.get("reasoning_content") or "", message["content"]
+    end = syntax.end.strip()
+    if thoughts or not isinstance(content, str) or not end or end not in content:
+        return thoughts, content
+    before, _, after = content.partition(end)
+    start = syntax.start.strip()
+    head, _, inside = before.rpartition(start) if start in before else ("", "", before)
+    return (inside.strip(), after.lstrip()) if not head.strip() else ("", content)
+
+
+# ---------------------------------------------------------------- roles
+
+
+def _with_system(messages: list[Message], traits: Traits) -> list[Message]:
+    """Move system messages to where the template renders them.
+
+    Those at the beginning become one. All others, and also this one if the template renders no
+    system message, become the beginning of the user's next message.
+    """
+    if traits.system == "anywhere":
+        return messages
+    ends_with_user = bool(messages) and messages[-1]["role"] == "user"
+    first = traits.system == "first" or (traits.system == "before_user" and ends_with_user)
+    moved: list[Message] = []
+    waiting: list[Any] = []
+    for message in [*messages, None]:
+        if message is not None and message["role"] == "system":
+            waiting.append(message["content"])
+            continue
+        if waiting and first and not moved:
+            moved.append({"role": "system", "content": joined(waiting)})
+        elif waiting and message is not None and message["role"] == "user":
+            message = {**message, "content": joined([*waiting, message["content"]])}
+        elif waiting:
+            moved.append({"role": "user", "content": joined(waiting)})
+        waiting = []
+        if message is not None:
+            moved.append(message)
+    return moved
+
+
+def _merged(messages: list[Message]) -> list[Message]:
+    """Join consecutive messages of the user, and of the assistant."""
+    merged: list[Message] = []
+    for message in messages:
+        if merged and _can_merge(merged[-1], message):
+            content = joined([merged[-1]["content"], message["content"] or ""])
+            merged[-1] = {**merged[-1], **message, "content": content}
+        else:
+            merged.append(message)
+    return merged
+
+
+def _can_merge(before: Message, message: Message) -> bool:
+    if before["role"] != message["role"] or message["role"] not in ("user", "assistant"):
+        return False
+    return not before.get("tool_calls") and not message.get("tool_calls")
