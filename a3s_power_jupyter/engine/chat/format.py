@@ -1,7 +1,8 @@
 """The syntax in which a model writes its thoughts and calls tools.
 
 `learning` finds it by rendering the model's chat template. It crosses the pipe of the rendering
-process, so these are msgspec structs, and this module imports nothing else.
+process, so these are msgspec structs, and this module imports nothing else. It is one file, though
+a long one, because its structs are read together.
 
 All texts are literal, as the template writes them, with their white space. Models vary the white
 space around their markers, so a parser compares markers without it: it looks for the `opening` of
@@ -42,7 +43,8 @@ class ReasoningSyntax(msgspec.Struct, frozen=True):
 class ContentSyntax(msgspec.Struct, frozen=True):
     """The texts around the content of an answer, which are not part of it.
 
-    Command R7B writes ``<|START_RESPONSE|>CONTENT<|END_RESPONSE|>``.
+    Command R7B writes ``<|START_RESPONSE|>CONTENT<|END_RESPONSE|>``. A model may leave them out.
+    What comes between thoughts and `start` is not content.
     """
 
     start: str
@@ -70,7 +72,7 @@ class JsonCalls(msgspec.Struct, frozen=True, tag="json_calls"):
     id_first : bool
         Whether the id comes before the name, not after the arguments.
     id_pattern : str
-        Regular expression of the ids that the template accepts.
+        Regular expression of the ids. Empty if calls have no ids.
     wrapper : str
         The key of an object around name and arguments, as in ``{"function": {"name": ...}}``;
         the id is outside of it.
@@ -94,7 +96,7 @@ class JsonCalls(msgspec.Struct, frozen=True, tag="json_calls"):
     arguments_key: str = "arguments"
     id_key: str = ""
     id_first: bool = False
-    id_pattern: str = "[a-zA-Z0-9]{9}"
+    id_pattern: str = ""
     wrapper: str = ""
     constants: dict[str, str] = {}
     name_is_key: bool = False
@@ -133,7 +135,7 @@ class NamedJson(msgspec.Struct, frozen=True, tag="named_json"):
     Attributes
     ----------
     id_pattern : str
-        Regular expression of the ids that the template accepts. Empty if calls have no ids.
+        Regular expression of the ids. Empty if calls have no ids.
     bare_first : bool
         Whether the prompt already ends with `start`, as that of Functionary 3.2 does with ``>>>``.
     """
@@ -296,6 +298,9 @@ class ChatFormat(msgspec.Struct, frozen=True):
         The texts around content, if there are any.
     native_tools : bool
         Whether the template describes tools in the prompt. If not, a generic prompt does.
+    tools_in : str
+        Where the template reads the tools: "variable" for its variable ``tools``, or
+        "system_message" for the key ``tools`` of the first message, as JSON (Phi-4-mini).
     native_calls : bool
         Whether the template renders the calls and the results of a history.
     arguments_as : str
@@ -307,6 +312,7 @@ class ChatFormat(msgspec.Struct, frozen=True):
     reasoning: ReasoningSyntax | None = None
     content: ContentSyntax | None = None
     native_tools: bool = False
+    tools_in: Literal["variable", "system_message"] = "variable"
     native_calls: bool = False
     arguments_as: Literal["object", "text"] = "object"
 
