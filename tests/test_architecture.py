@@ -50,6 +50,8 @@ LIBRARIES = {
     "markdown_it": {"display"},
     "mdit_py_plugins": {"display"},
     "openai": {"client"},
+    "pydantic": {"client"},
+    "pydantic_core": {"client"},
     "torch": {"engine"},
     "tornado": {"handlers", "server"},
     "transformers": {"engine"},
@@ -57,8 +59,8 @@ LIBRARIES = {
 
 #: Libraries that the server process must not import.
 HEAVY = {
-    "anywidget", "gguf", "huggingface_hub", "llama_cpp", "numpy", "torch", "transformers",
-    "IPython",
+    "anywidget", "gguf", "huggingface_hub", "llama_cpp", "numpy", "pydantic", "torch",
+    "transformers", "IPython",
 }  # fmt: skip
 
 

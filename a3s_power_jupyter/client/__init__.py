@@ -4,8 +4,25 @@ from __future__ import annotations
 
 from ..contract.types import Reading, Timings
 from .answers import Reply, Usage
-from .chat import ChatStream
+from .calls import ToolCall
+from .chat import ChatStream, Piece
 from .client import Client, connect
 from .health import Health
+from .tool_loop import Round, ToolReply
+from .tools import ToolResult
 
-__all__ = ["ChatStream", "Client", "Health", "Reading", "Reply", "Timings", "Usage", "connect"]
+__all__ = [
+    "ChatStream",
+    "Client",
+    "Health",
+    "Piece",
+    "Reading",
+    "Reply",
+    "Round",
+    "Timings",
+    "ToolCall",
+    "ToolReply",
+    "ToolResult",
+    "Usage",
+    "connect",
+]

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from ..contract.errors import InvalidParameter
+from ..contract.text import quoted
 from ..contract.types import Timings
 from ..display import answer_line
-from ..display.markup import from_markdown
+from ..display.answer_parts import Call, Part, Text, Thoughts, markup
+from .calls import ToolCall, WireCall, calls_of
 from .replies import Count, converted, decoded, invalid, timings_of
+from .schemas import adapter, reasons
 
 #: Time below which no engine generates tokens.
 MIN_MILLISECONDS = 0.001
@@ -28,29 +33,38 @@ class Usage(msgspec.Struct, frozen=True):
         Number of generated tokens.
     cached_tokens : int
         Number of prompt tokens that were found in the prefix cache.
+    reasoning_tokens : int
+        Number of generated tokens that are thoughts.
     """
 
     prompt_tokens: int
     completion_tokens: int
     cached_tokens: int = 0
+    reasoning_tokens: int = 0
 
     @classmethod
     def from_wire(cls, wire: Mapping[str, Any]) -> Usage:
         """Convert OpenAI's ``usage`` object."""
         usage = converted({"usage": wire}, _WithUsage).usage
-        details = usage.prompt_tokens_details
-        cached = None if details is None else details.cached_tokens
-        return cls(usage.prompt_tokens, usage.completion_tokens or 0, cached or 0)
+        prompt, completion = usage.prompt_tokens_details, usage.completion_tokens_details
+        cached = prompt and prompt.cached_tokens
+        reasoning = completion and completion.reasoning_tokens
+        return cls(usage.prompt_tokens, usage.completion_tokens or 0, cached or 0, reasoning or 0)
 
 
-class _Details(msgspec.Struct):
+class _PromptDetails(msgspec.Struct):
     cached_tokens: Count | None = None
+
+
+class _CompletionDetails(msgspec.Struct):
+    reasoning_tokens: Count | None = None
 
 
 class _Usage(msgspec.Struct):
     prompt_tokens: Count
     completion_tokens: Count | None = None
-    prompt_tokens_details: _Details | None = None
+    prompt_tokens_details: _PromptDetails | None = None
+    completion_tokens_details: _CompletionDetails | None = None
 
 
 class _WithUsage(msgspec.Struct):
@@ -59,6 +73,9 @@ class _WithUsage(msgspec.Struct):
 
 class _Message(msgspec.Struct):
     content: str | None = None
+    reasoning_content: Any = None
+    reasoning: Any = None
+    tool_calls: list[WireCall] | None = None
 
 
 class _Choice(msgspec.Struct):
@@ -94,6 +111,14 @@ class Reply(str):
         Seconds from the request to the first token; None if the answer was not streamed.
     seconds : float or None
         Seconds from the request to the end of the answer; None if it was not streamed.
+    reasoning : str
+        What the model thought before it answered. It is not part of the text.
+    reasoning_seconds : float or None
+        Seconds that it thought; None if the answer was not streamed.
+    tool_calls : tuple of ToolCall
+        The functions that the model asks to call.
+    schema : object
+        The schema or type that the request asked for; None for any text.
     """
 
     model: str
@@ -103,6 +128,10 @@ class Reply(str):
     timings: Timings | None
     first_token_seconds: float | None
     seconds: float | None
+    reasoning: str
+    reasoning_seconds: float | None
+    tool_calls: tuple[ToolCall, ...]
+    schema: Any
 
     def __new__(
         cls,
@@ -114,6 +143,10 @@ class Reply(str):
         timings: Timings | None = None,
         first_token_seconds: float | None = None,
         seconds: float | None = None,
+        reasoning: str = "",
+        reasoning_seconds: float | None = None,
+        tool_calls: tuple[ToolCall, ...] = (),
+        schema: Any = None,
     ) -> Reply:
         reply = super().__new__(cls, text)
         reply.model = model
@@ -123,29 +156,94 @@ class Reply(str):
         reply.timings = timings
         reply.first_token_seconds = first_token_seconds
         reply.seconds = seconds
+        reply.reasoning = reasoning
+        reply.reasoning_seconds = reasoning_seconds
+        reply.tool_calls = tool_calls
+        reply.schema = schema
         return reply
 
     @classmethod
-    def from_json(cls, body: bytes, model: str) -> Reply:
+    def from_json(cls, body: bytes, model: str, schema: Any = None) -> Reply:
         """Decode a reply. Raises `UpstreamError` if it is not as expected."""
-        return cls.from_wire(decoded(body, dict[str, Any]), model)
+        return cls.from_wire(decoded(body, dict[str, Any]), model, schema)
 
     @classmethod
-    def from_wire(cls, wire: dict[str, Any], model: str) -> Reply:
+    def from_wire(cls, wire: dict[str, Any], model: str, schema: Any = None) -> Reply:
         """Convert the first choice of a ``chat.completion`` or ``text_completion`` object."""
         completion = converted(wire, _Completion)
         choice = completion.choices[0]
-        text = choice.text if choice.message is UNSET else choice.message.content
+        message = _Message() if choice.message is UNSET else choice.message
+        text = choice.text if choice.message is UNSET else message.content
         if text is UNSET:
             raise invalid("it has neither a message nor a text - at `$.choices[0]`")
-        usage = Usage.from_wire(completion.usage) if completion.usage else None
-        timings = timings_of(completion.timings)
-        return cls(text or "", model, choice.finish_reason, usage, wire, timings)
+        return cls(
+            text or "",
+            model,
+            choice.finish_reason,
+            Usage.from_wire(completion.usage) if completion.usage else None,
+            wire,
+            timings_of(completion.timings),
+            reasoning=reasoning_of(message.reasoning_content, message.reasoning),
+            tool_calls=calls_of(message.tool_calls),
+            schema=schema,
+        )
 
     @property
     def text(self) -> str:
         """The answer as a plain `str`."""
         return str(self)
+
+    @property
+    def message(self) -> dict[str, Any]:
+        """The answer as a message of a conversation, with its thoughts and calls.
+
+        An interrupted answer has no calls, because they may be incomplete.
+        """
+        message: dict[str, Any] = {"role": "assistant", "content": self.text or None}
+        if self.reasoning:
+            message["reasoning_content"] = self.reasoning
+        if self.tool_calls and self.finish_reason != "interrupted":
+            message["tool_calls"] = [call.wire for call in self.tool_calls]
+        else:
+            message["content"] = self.text
+        return message
+
+    @property
+    def parsed(self) -> Any:
+        """The value of the JSON text: an object of the type that was given as ``schema``.
+
+        For a JSON schema, or without a schema, it has dicts and lists.
+
+        Raises
+        ------
+        InvalidParameter
+            If the answer is not complete.
+        UpstreamError
+            If the text is not JSON, or an upstream ignored the schema.
+        """
+        if self.finish_reason in ("length", "interrupted"):
+            raise InvalidParameter(
+                "The answer is not complete, so it cannot be parsed. Raise max_tokens.",
+                param="max_tokens",
+            )
+        try:
+            if self.schema is None or isinstance(self.schema, (dict, bool)):
+                return json.loads(self)
+            return adapter(self.schema).validate_json(self)
+        except RecursionError:
+            raise invalid("the answer is nested too deeply") from None
+        except ValueError as error:
+            raise invalid(f"the answer does not match the schema ({reasons(error)})") from None
+
+    @property
+    def parts(self) -> Iterator[Part]:
+        """The thoughts, the text and the calls, for displays."""
+        if self.reasoning:
+            yield Thoughts(self.reasoning, self.reasoning_seconds)
+        if self:
+            yield Text(self.text)
+        for call in self.tool_calls:
+            yield Call(call.name, call.arguments_json)
 
     @property
     def statistics(self) -> str:
@@ -165,8 +263,21 @@ class Reply(str):
             )
         )
 
+    def __repr__(self) -> str:
+        fields = [super().__repr__()]
+        if self.reasoning:
+            fields.append(f"reasoning={quoted(self.reasoning)}")
+        if self.tool_calls:
+            fields.append(f"tool_calls=[{', '.join(map(str, self.tool_calls))}]")
+        return fields[0] if len(fields) == 1 else f"{type(self).__name__}({', '.join(fields)})"
+
     def _repr_html_(self) -> str:
-        return from_markdown(self) + answer_line.markup(self.statistics)
+        return markup(self.parts) + answer_line.markup(self.statistics)
+
+
+def reasoning_of(*values: Any) -> str:
+    """Return the thoughts, which upstreams send under several names; anything else is ignored."""
+    return next((value for value in values if isinstance(value, str) and value), "")
 
 
 def _usage_of(timings: Timings | None) -> Usage | None:

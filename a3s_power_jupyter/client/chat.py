@@ -5,15 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from ..contract.errors import ConnectionLost
 from ..contract.types import Reading, Timings
-from .answers import Reply, Usage
+from .answers import Reply, Usage, reasoning_of
+from .calls import CollectedCalls, WireCall
 from .connection import EventStream
 from .replies import converted, reading_of, timings_of
+from .schemas import response_format
+from .tools import Tool, definitions, tool_choice
 
 #: A question, or a conversation in the format of OpenAI's API.
 Messages = str | Iterable[Mapping[str, Any]]
@@ -25,6 +28,12 @@ ProgressCallback = Callable[[Reading], None]
 class _Delta(msgspec.Struct):
     content: str | None = None
     reasoning_content: Any = None
+    reasoning: Any = None
+    tool_calls: list[WireCall] | None = None
+
+    @property
+    def thoughts(self) -> str:
+        return reasoning_of(self.reasoning_content, self.reasoning)
 
 
 class _ChunkChoice(msgspec.Struct):
@@ -39,8 +48,25 @@ class _Chunk(msgspec.Struct):
     prompt_progress: Any = None
 
 
+class Piece(msgspec.Struct, frozen=True):
+    """What has been added to an answer.
+
+    Attributes
+    ----------
+    kind : str
+        ``"text"``, ``"reasoning"`` for thoughts, or ``"call"`` for a part of a call.
+    text : str
+        The added text, thoughts or JSON of arguments.
+    """
+
+    kind: Literal["text", "reasoning", "call"]
+    text: str
+
+
 class ChatStream:
     """Iterator over the text of an answer while it is generated.
+
+    The iterator leaves thoughts and calls out; `pieces` has them, and `reply` at the end.
 
     Leaving the ``with`` block, `close` and a `KeyboardInterrupt` close the connection, which stops
     the generation in the server.
@@ -55,6 +81,8 @@ class ChatStream:
         Called with each `Reading` while the iterator waits for the first text.
     started : float
         When the request was sent, as `time.monotonic` returns it.
+    schema : object
+        The schema or type of the answer.
     """
 
     def __init__(
@@ -64,13 +92,18 @@ class ChatStream:
         progress: ProgressCallback | None = None,
         *,
         started: float,
+        schema: Any = None,
     ) -> None:
         self._model = model
         self._events = events
         self._progress = progress
         self._started = started
+        self._schema = schema
         self._pieces = self._read()
         self._texts: list[str] = []
+        self._thoughts: list[str] = []
+        self._thinking: tuple[float, float] | None = None  # from and to
+        self._calls = CollectedCalls()
         self._finish_reason: str | None = None
         self._usage: Usage | None = None
         self._timings: Timings | None = None
@@ -82,7 +115,7 @@ class ChatStream:
         return self
 
     def __next__(self) -> str:
-        """Return the next piece of text.
+        """Return the next piece of text, and skip thoughts and calls.
 
         Raises
         ------
@@ -91,7 +124,11 @@ class ChatStream:
         ConnectionLost
             If the connection is closed before the answer is complete.
         """
-        return next(self._pieces)
+        return next(piece.text for piece in self._pieces if piece.kind == "text")
+
+    def pieces(self) -> Iterator[Piece]:
+        """Iterate over everything that is added to the answer. Raises as the iterator does."""
+        return self._pieces
 
     def __enter__(self) -> ChatStream:
         return self
@@ -122,9 +159,13 @@ class ChatStream:
             self._timings,
             self._first_token_seconds,
             self._seconds,
+            "".join(self._thoughts),
+            self._thinking and self._thinking[1] - self._thinking[0],
+            self._calls.calls,
+            self._schema,
         )
 
-    def _read(self) -> Generator[str, None, None]:
+    def _read(self) -> Generator[Piece, None, None]:
         for event in self._events:
             self._last = event
             self._seconds = time.monotonic() - self._started
@@ -137,29 +178,58 @@ class ChatStream:
                 self._progress(reading)
             for choice in chunk.choices:
                 self._finish_reason = choice.finish_reason or self._finish_reason
-                yield from self._piece(choice.delta)
+                yield from self._added(choice.delta or _Delta())
         if self._finish_reason is None:
             raise ConnectionLost(
                 "The connection was closed before the answer was complete. Try again."
             )
 
-    def _piece(self, delta: _Delta | None) -> Iterator[str]:
-        if delta is None:
-            return
-        if self._first_token_seconds is None and (delta.content or delta.reasoning_content):
-            self._first_token_seconds = self._seconds
+    def _added(self, delta: _Delta) -> Iterator[Piece]:
+        seconds = self._seconds or 0.0
+        is_first = self._first_token_seconds is None
+        if is_first and (delta.thoughts or delta.content or delta.tool_calls):
+            self._first_token_seconds = seconds
+        if delta.thoughts:
+            self._thoughts.append(delta.thoughts)
+            self._thinking = (self._thinking[0] if self._thinking else seconds, seconds)
+            yield Piece("reasoning", delta.thoughts)
         if delta.content:
             self._texts.append(delta.content)
-            yield delta.content
+            yield Piece("text", delta.content)
+        for part in delta.tool_calls or ():
+            yield Piece("call", self._calls.add_part(part))
 
 
 def chat_request(
-    model: str, messages: Messages, system: str | None, parameters: Mapping[str, Any]
+    model: str,
+    messages: Messages,
+    system: str | None,
+    tools: Iterable[Tool] | None,
+    schema: Any,
+    parameters: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Return the body of a chat request."""
+    """Return the body of a chat request.
+
+    Raises
+    ------
+    InvalidParameter
+        If a tool or the schema cannot be described in JSON, or ``tool_choice`` is not a tool.
+    """
+    body = {**parameters, "model": model, "messages": conversation(messages, system)}
+    tools = list(tools or ())
+    if tools:
+        body["tools"] = definitions(tools)
+    choice = tool_choice(body.pop("tool_choice", None), tools)
+    if choice is not None:
+        body["tool_choice"] = choice
+    if schema is not None:
+        body["response_format"] = response_format(schema)
+    return body
+
+
+def conversation(messages: Messages, system: str | None) -> list[dict[str, Any]]:
+    """Return the messages of a conversation, after the system message if there is one."""
     if isinstance(messages, str):
         messages = [{"role": "user", "content": messages}]
-    conversation = list(messages)
-    if system is not None:
-        conversation.insert(0, {"role": "system", "content": system})
-    return {**parameters, "model": model, "messages": conversation}
+    before = [] if system is None else [{"role": "system", "content": system}]
+    return [*before, *map(dict, messages)]

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from ..contract.errors import BackendUnavailable, InvalidParameter
+from ..contract.errors import BackendUnavailable
 from .address import Server, http_options
-from .answers import Reply
-from .chat import ChatStream, Messages, ProgressCallback, chat_request
 from .connection import Connection
 from .discovery import find_server, server_at
-from .embeddings import Embeddings, batches, count_of, stacked, vectors
 from .health import Health
+from .inference_methods import InferenceMethods
 from .model_methods import ModelMethods
 from .pull_methods import PullMethods
 from .replies import decoded
 
 if TYPE_CHECKING:
-    import numpy
-    import numpy.typing
     import openai
 
     from ..widgets import Chat, ModelTable, PullProgress
@@ -63,7 +58,7 @@ def connect(url: str | None = None, token: str | None = None, *, start: bool = T
     return Client(Connection(find(), find))
 
 
-class Client(ModelMethods, PullMethods):
+class Client(InferenceMethods, ModelMethods, PullMethods):
     """Thread-safe client of one server, created by `connect`. Can be used in a ``with`` block.
 
     Every method raises the `PowerError` of the server's reply, `ServerNotFound` if the server does
@@ -96,130 +91,6 @@ class Client(ModelMethods, PullMethods):
     def server(self) -> Server:
         """Address of the server, and how it was found."""
         return self._connection.server
-
-    # ------------------------------------------------------------ inference
-
-    def chat(
-        self, model: str, messages: Messages, *, system: str | None = None, **parameters: Any
-    ) -> Reply:
-        """Send a chat request and wait for the complete answer.
-
-        Parameters
-        ----------
-        model : str
-            Name of the model. It is loaded if necessary.
-        messages : str or iterable of mappings
-            A question, or the messages of a conversation.
-        system : str, optional
-            System message, inserted before `messages`.
-        **parameters
-            Other fields of ``/v1/chat/completions``, such as ``temperature``, ``max_tokens``,
-            ``stop``, ``seed``, ``response_format`` and ``keep_alive``.
-
-        Returns
-        -------
-        Reply
-            The text of the answer, with the token counts and the finish reason.
-
-        Raises
-        ------
-        ModelNotFound
-            If no model has this name.
-        UnsupportedRequestFields, InvalidParameter
-            If a parameter is unknown or invalid.
-        ContextLengthExceeded
-            If the conversation is longer than the model's context.
-        """
-        body = chat_request(model, messages, system, parameters)
-        return Reply.from_json(self._post("chat/completions", body), model)
-
-    def stream(
-        self,
-        model: str,
-        messages: Messages,
-        *,
-        system: str | None = None,
-        progress: ProgressCallback | None = None,
-        **parameters: Any,
-    ) -> ChatStream:
-        """Send a chat request and return the answer as a stream of text.
-
-        The other parameters are those of `chat`. Leaving the ``with`` block stops the generation::
-
-            with client.stream("smollm2", "Why is the sky blue?") as answer:
-                for piece in answer:
-                    print(piece, end="")
-            answer.reply.usage
-
-        Parameters
-        ----------
-        progress : callable, optional
-            Called with a `Reading` about twice a second while a prompt is read, and at its end. The
-            upstream of a remote model must know llama.cpp's field ``return_progress``.
-
-        Raises
-        ------
-        InvalidParameter
-            If ``n`` is greater than 1.
-        """
-        if parameters.get("n", 1) != 1:
-            raise InvalidParameter("stream() returns one answer. Use chat() for n > 1.", param="n")
-        body = chat_request(model, messages, system, parameters)
-        body["stream"] = True
-        body["stream_options"] = {"include_usage": True}
-        if progress is not None:
-            body["return_progress"] = True
-        started = time.monotonic()
-        events = self._connection.stream("POST", "chat/completions", body=body)
-        return ChatStream(events, model, progress, started=started)
-
-    def complete(self, model: str, prompt: str | list[int], **parameters: Any) -> Reply:
-        """Continue a text without applying the chat template.
-
-        Parameters
-        ----------
-        model : str
-            Name of the model.
-        prompt : str or list of int
-            A text, or token ids.
-        **parameters
-            Other fields of ``/v1/completions``.
-
-        Returns
-        -------
-        Reply
-            The text that follows `prompt`.
-        """
-        body = {**parameters, "model": model, "prompt": prompt}
-        return Reply.from_json(self._post("completions", body), model)
-
-    def embed(
-        self, model: str, texts: str | list[str], **parameters: Any
-    ) -> numpy.typing.NDArray[numpy.float32]:
-        """Compute embeddings.
-
-        Parameters
-        ----------
-        model : str
-            Name of the model.
-        texts : str or list of str
-            One text, or several. More than 2,048 are sent in several requests.
-        **parameters
-            Other fields of ``/v1/embeddings``, such as ``dimensions``.
-
-        Returns
-        -------
-        numpy.ndarray of float32
-            Vectors of unit length, of shape ``(dimensions,)`` for one text and
-            ``(len(texts), dimensions)`` for a list.
-        """
-        body = {**parameters, "model": model, "encoding_format": "base64"}
-        rows = []
-        for batch in batches(texts):
-            reply = decoded(self._post("embeddings", {**body, "input": batch}), Embeddings)
-            rows += vectors(reply, count_of(batch))
-        matrix = stacked(rows)
-        return matrix[0] if isinstance(texts, str) else matrix
 
     # ------------------------------------------------------------ server
 
@@ -288,6 +159,3 @@ class Client(ModelMethods, PullMethods):
             api_key=self.server.key or "none",  # the package requires a value
             http_client=openai.DefaultHttpxClient(**http_options(self.server)),
         )
-
-    def _post(self, path: str, body: dict[str, Any]) -> bytes:
-        return self._connection.request("POST", path, body=body, timeout=None)

@@ -13,19 +13,41 @@ from typing import Any
 from IPython.display import display
 
 from ..contract.text import complete_length, printable
-from ..display import answer_line
-from ..display.markup import escape, from_markdown
+from ..display import answer_line, answer_parts
+from ..display.answer_parts import Notice, Part
+
+
+@dataclass(frozen=True)
+class Content:
+    """Parts of an answer, or a text of ours, and the line below them."""
+
+    parts: tuple[Part, ...] = ()
+    line: str = ""
+
+    @property
+    def html(self) -> str:
+        return answer_parts.markup(self.parts) + answer_line.markup(self.line)
+
+    @property
+    def plain(self) -> str:
+        text = answer_parts.plain(self.parts)
+        return "\n\n".join(filter(None, (text, printable(self.line))))
 
 
 class LiveText(ABC):
     """Text in the output of a cell, updated until the end of a ``with`` block."""
 
-    @abstractmethod
-    def update(self, text: str, *, markdown: bool = False, line: str = "") -> None:
-        """Replace the text, which a notebook shows as is or renders as Markdown.
+    def update(self, *parts: Part | str, line: str = "") -> None:
+        """Replace the text. A string is shown as it is.
 
         `line` is shown below the text, smaller.
         """
+        shown = (Notice(part) if isinstance(part, str) else part for part in parts)
+        self.show(Content(tuple(shown), line))
+
+    @abstractmethod
+    def show(self, content: Content) -> None:
+        """Replace what is shown."""
 
     @abstractmethod
     def finish(self) -> None:
@@ -43,24 +65,6 @@ class LiveText(ABC):
         self.finish()
 
 
-@dataclass(frozen=True)
-class _Content:
-    """A text with the line below it, in the forms that a notebook keeps."""
-
-    text: str = ""
-    markdown: bool = False
-    line: str = ""
-
-    @property
-    def html(self) -> str:
-        text = from_markdown(self.text) if self.markdown else f"<p>{escape(self.text)}</p>"
-        return text + answer_line.markup(self.line)
-
-    @property
-    def plain(self) -> str:
-        return printable("\n\n".join(filter(None, (self.text, self.line))))
-
-
 class NotebookText(LiveText):
     """A display that is updated at most ten times a second.
 
@@ -73,20 +77,20 @@ class NotebookText(LiveText):
 
     def __init__(self) -> None:
         self._handle: Any = None
-        self._content = _Content()
+        self._content = Content()
         self._shown = self._content
         self._next_update = float("-inf")
 
-    def update(self, text: str, *, markdown: bool = False, line: str = "") -> None:
-        self._content = _Content(text, markdown, line)
+    def show(self, content: Content) -> None:
+        self._content = content
         if time.monotonic() >= self._next_update:
-            self._show()
+            self._display()
 
     def finish(self) -> None:
         if self._content != self._shown:
-            self._show()
+            self._display()
 
-    def _show(self) -> None:
+    def _display(self) -> None:
         started = time.monotonic()
         bundle = {"text/html": self._content.html, "text/plain": self._content.plain}
         if self._handle is None:
@@ -99,7 +103,7 @@ class NotebookText(LiveText):
 
 
 class TerminalText(LiveText):
-    """Terminal output: added text is appended, and any other text replaces the line.
+    """Terminal output: added text is appended, and any other text replaces the last line.
 
     Control sequences are removed, also if they arrive in several updates.
     """
@@ -109,15 +113,18 @@ class TerminalText(LiveText):
         self._pending = ""  # the start of a control sequence at the end of the text
         self._line = ""
 
-    def update(self, text: str, *, markdown: bool = False, line: str = "") -> None:
+    def show(self, content: Content) -> None:
+        text = answer_parts.joined(content.parts)
         if text.startswith(self._text):
             added = self._pending + text[len(self._text) :]
         else:
-            write("\r\x1b[K" if sys.stdout.isatty() else "\n")
-            added = text
+            kept = self._text[: self._text.rfind("\n") + 1]  # all lines but the last one
+            is_last_line = text.startswith(kept)
+            write("\r\x1b[K" if is_last_line and sys.stdout.isatty() else "\n")
+            added = text.removeprefix(kept)
         length = complete_length(added)
         write(printable(added[:length]))
-        self._text, self._pending, self._line = text, added[length:], line
+        self._text, self._pending, self._line = text, added[length:], content.line
 
     def finish(self) -> None:
         if self._text:

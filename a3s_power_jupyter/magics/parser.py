@@ -211,8 +211,29 @@ def cell_parser() -> MagicParser:
     add(
         "--json-schema",
         metavar="VARIABLE",
-        help="dict with a JSON schema that the answer must match",
+        help="dict with a JSON schema, or a class such as a Pydantic model, that the answer must "
+        "match",
     )
+    add(
+        "--tools",
+        metavar="NAMES",
+        action="append",
+        default=[],
+        help="functions of the notebook that the model may call: name1,name2",
+    )
+    add(
+        "--max-rounds",
+        type=int,
+        metavar="N",
+        default=10,
+        help="how many times the model may call functions before it answers (default: 10)",
+    )
+    add(
+        "--think",
+        action=argparse.BooleanOptionalAction,
+        help="let the model think first, or not, if it can do both",
+    )
+    add("--effort", metavar="LEVEL", help="how much the model thinks: low, medium, high")
     add(
         "--keep-alive",
         metavar="TIME",

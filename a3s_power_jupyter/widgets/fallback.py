@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec import UNSET
 
 from ..contract.text import printable
 from ..contract.types import Model, PullStatus
-from ..display import activity, formatting, pull_progress
+from ..display import activity, answer_parts, formatting, pull_progress
 from ..display.markup import escape
 
 _HEADERS = ("Name", "Format", "Disk", "Parameters", "State", "Memory")
@@ -37,13 +37,20 @@ def pull(name: str, status: PullStatus | None) -> Bundle:
 
 
 def chat(model: str, messages: Iterable[Mapping[str, Any]]) -> Bundle:
-    """Render a conversation. Markdown is shown as plain text, and images are omitted."""
-    shown = [(str(message.get("role", "")), _text_of(message)) for message in messages]
+    """Render a conversation. Markdown is shown as plain text, and images are omitted.
+
+    HTML folds thoughts and calls away. Text leaves thoughts out.
+    """
     title = f"Chat with {model}" if model else "Chat"
-    text = "\n".join([title, *(f"{role}: {content}" for role, content in shown)])
-    paragraphs = "".join(
-        f"<p><strong>{escape(role)}</strong><br>{escape(content)}</p>" for role, content in shown
-    )
+    lines, paragraphs = [title], ""
+    for message in messages:
+        role, content = str(message.get("role", "")), _text_of(message)
+        folded = [*_folded(message)]
+        paragraphs += f"<p><strong>{escape(role)}</strong><br>{escape(content)}</p>"
+        paragraphs += answer_parts.markup(folded)
+        calls = [part.line for part in folded if isinstance(part, answer_parts.Call)]
+        lines += [f"{role}: {content}", *calls]
+    text = "\n".join(lines)
     return _bundle(f"<p>{escape(title)}</p>{paragraphs}", text)
 
 
@@ -65,6 +72,19 @@ def _text_of(message: Mapping[str, Any]) -> str:
         parts = [part for part in content if isinstance(part, Mapping)]  # users can set anything
         return "\n".join(str(part["text"]) for part in parts if "text" in part)
     return "" if content is None else str(content)
+
+
+def _folded(message: Mapping[str, Any]) -> Iterator[answer_parts.Part]:
+    """Return the thoughts and the calls of a message, as far as they have the usual form."""
+    thoughts = message.get("reasoning_content")
+    if isinstance(thoughts, str) and thoughts:
+        yield answer_parts.Thoughts(thoughts)
+    calls = message.get("tool_calls")
+    for call in calls if isinstance(calls, list) else ():
+        function = call.get("function") if isinstance(call, Mapping) else None
+        if isinstance(function, Mapping):
+            name, arguments = function.get("name", ""), function.get("arguments", "")
+            yield answer_parts.Call(str(name), str(arguments))
 
 
 def _row(model: Model) -> tuple[str, ...]:

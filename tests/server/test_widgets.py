@@ -131,6 +131,12 @@ def test_a_conversation(client: Client) -> None:
         {"role": "user", "content": "<script>alert(1)</script>"},
         {"role": "user", "content": parts},
         {"role": "assistant", "content": None},
+        {
+            "role": "assistant",
+            "content": "Yes.",
+            "reasoning_content": "<img src=x> Hm.",
+            "tool_calls": [{"function": {"name": "f", "arguments": '{"a": "<b>"}'}}, 7],
+        },
         {"role": "user", "content": [7, "text", None]},  # not a message, but users can set it
     ]
     shown = chat.fallback()
@@ -139,8 +145,13 @@ def test_a_conversation(client: Client) -> None:
         "user: <script>alert(1)</script>",
         "user: See",
         "assistant: ",
+        "assistant: Yes.",
+        'f(a="<b>")',
         "user: ",
     ]
+    assert shown["text/html"].count("<details>") == 2
+    assert "&lt;img src=x&gt; Hm." in shown["text/html"]
+    assert "<img" not in shown["text/html"]
     assert "<p>Chat with &lt;m&gt;</p>" in shown["text/html"]
     assert "<script>" not in shown["text/html"]
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in shown["text/html"]

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from support.upstream_server import Chat
 
 KEY = "sk-key-of-the-upstream"
+#: What the model ``agent`` thinks before each answer.
+THOUGHTS = "I **should** think about this first, step by step. Then I answer."
 WEATHER = {
     "id": "call_1",
     "type": "function",
@@ -31,6 +33,70 @@ async def _echo(handler: Chat, body: dict[str, Any]) -> None:
         return
     await handler.event({"role": "assistant", "reasoning_content": "Hm."})
     await handler.event({"content": "One"}, "stop")
+    await handler.send("data: [DONE]\n\n")
+
+
+async def _agent(handler: Chat, body: dict[str, Any]) -> None:
+    """Think, and make the calls that the question lists, before an answer.
+
+    The question is JSON: a list with a list of ``[name, arguments]`` for each round. The answer
+    quotes the last message.
+    """
+    messages = body["messages"]
+    asked = max(i for i, message in enumerate(messages) if message["role"] == "user")
+    rounds = json.loads(messages[asked]["content"])
+    number = sum(message["role"] == "assistant" for message in messages[asked:])
+    if number < len(rounds) and body.get("tools"):
+        text, calls, reason = None, rounds[number], "tool_calls"
+    else:
+        text, calls, reason = f"The end: {messages[-1]['content']}", [], "stop"
+    await _send_answer(handler, body, THOUGHTS, text, calls, reason)
+
+
+async def _hostile_agent(handler: Chat, body: dict[str, Any]) -> None:
+    """Attack with thoughts, the name of a tool and its arguments, and then with the answer."""
+    calls: list[list[Any]] = [["leak", {HOSTILE: HOSTILE}], [HOSTILE, {}], ["leak", HOSTILE]]
+    if body["messages"][-1]["role"] == "tool":
+        await _send_answer(handler, body, HOSTILE, HOSTILE, [], "stop")
+    else:
+        await _send_answer(handler, body, HOSTILE, HOSTILE, calls, "tool_calls")
+
+
+async def _send_answer(
+    handler: Chat,
+    body: dict[str, Any],
+    thoughts: str,
+    text: str | None,
+    calls: list[list[Any]],
+    reason: str,
+) -> None:
+    """Send an answer whole, or in small pieces as OpenAI's API streams it."""
+    functions = [{"name": name, "arguments": json.dumps(arguments)} for name, arguments in calls]
+    if not body.get("stream"):
+        message: dict[str, Any] = {"role": "assistant", "content": text}
+        message["reasoning_content"] = thoughts
+        if functions:
+            message["tool_calls"] = [
+                {"id": f"call_{i}", "type": "function", "function": function}
+                for i, function in enumerate(functions)
+            ]
+        choice = {"index": 0, "message": message, "finish_reason": reason}
+        usage = {"prompt_tokens": 3, "completion_tokens": 9, "total_tokens": 12}
+        handler.finish({"id": "c1", "model": "x", "choices": [choice], "usage": usage})
+        return
+    for start in range(0, len(thoughts), 7):
+        await handler.event({"reasoning_content": thoughts[start : start + 7]})
+        await asyncio.sleep(0.005)
+    for start in range(0, len(text or ""), 7):
+        await handler.event({"content": (text or "")[start : start + 7]})
+    for i, function in enumerate(functions):
+        arguments = function["arguments"]
+        first = {"id": f"call_{i}", "type": "function", "function": {**function, "arguments": ""}}
+        await handler.event({"tool_calls": [{"index": i, **first}]})
+        for start in range(0, len(arguments), 7):
+            part = {"index": i, "function": {"arguments": arguments[start : start + 7]}}
+            await handler.event({"tool_calls": [part]})
+    await handler.event({}, reason)
     await handler.send("data: [DONE]\n\n")
 
 
@@ -177,6 +243,8 @@ async def _redirects(handler: Chat, body: dict[str, Any]) -> None:
 
 ANSWERS = {
     "echo": _echo,
+    "agent": _agent,
+    "hostile_agent": _hostile_agent,
     "hostile": _hostile,
     "controls": _controls,
     "waits": _waits,

@@ -8,8 +8,9 @@ import pytest
 from IPython.core.error import UsageError
 
 from a3s_power_jupyter.contract.types import Reading
-from a3s_power_jupyter.magics import cell_magic
-from a3s_power_jupyter.magics.cell_magic import ReadingProgress, fill
+from a3s_power_jupyter.magics import cell_answer
+from a3s_power_jupyter.magics.cell_answer import ReadingProgress
+from a3s_power_jupyter.magics.cell_magic import fill
 from a3s_power_jupyter.magics.live_text import TerminalText
 
 VARIABLES = {
@@ -94,8 +95,8 @@ def test_progress_is_shown_only_for_prompts_that_take_long(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     times = iter([0.0, 0.3, 0.6, 0.7])
-    monkeypatch.setattr(cell_magic, "time", SimpleNamespace(monotonic=lambda: next(times)))
-    progress = ReadingProgress(TerminalText())
+    monkeypatch.setattr(cell_answer, "time", SimpleNamespace(monotonic=lambda: next(times)))
+    progress = ReadingProgress(TerminalText().update)
     for processed in (512, 1024, 2000):
         progress.show(Reading(processed, 2000, cached=0, time_ms=1.0))
     assert capsys.readouterr().out == "Reading the prompt: 1,024 of 2,000 tokens"

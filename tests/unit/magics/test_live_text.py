@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from a3s_power_jupyter.display import answer_parts
+from a3s_power_jupyter.display.answer_parts import Call, Text, Thoughts
 from a3s_power_jupyter.magics import live_text
 from a3s_power_jupyter.magics.live_text import NotebookText, TerminalText
 
@@ -53,12 +56,12 @@ def test_rendering_takes_at_most_a_tenth_of_the_time(monkeypatch: pytest.MonkeyP
         return ""
 
     monkeypatch.setattr(live_text, "display", display)
-    monkeypatch.setattr(live_text, "from_markdown", slow)
+    monkeypatch.setattr(answer_parts, "from_markdown", slow)
     monkeypatch.setattr(live_text, "time", SimpleNamespace(monotonic=lambda: now))
     text = NotebookText()
     while now < 50:
         now += 0.01
-        text.update(f"{now}", markdown=True)
+        text.update(Text(f"{now}"))
     assert len(display.texts) == 10
 
 
@@ -72,7 +75,7 @@ def test_a_notebook_gets_html_without_raw_html(monkeypatch: pytest.MonkeyPatch) 
         text._next_update = 0
         for piece in ("ipt>alert(1)</scr", "ipt>\x1b[31m"):
             answer += piece
-            text.update(answer, markdown=True)
+            text.update(Text(answer))
             text._next_update = 0
     assert display.markup == [
         "<p>Loading *&lt;m&gt;*: 5%</p>",
@@ -114,8 +117,8 @@ def test_a_notebook_keeps_the_line_below_the_text(monkeypatch: pytest.MonkeyPatc
     display = Display()
     monkeypatch.setattr(live_text, "display", display)
     with NotebookText() as text:
-        text.update("*Yes*", markdown=True)
-        text.update("*Yes*", markdown=True, line="3 tokens · <0.1 s to first token")
+        text.update(Text("*Yes*"))
+        text.update(Text("*Yes*"), line="3 tokens · <0.1 s to first token")
     line = '<small style="opacity: 0.7">3 tokens · &lt;0.1 s to first token</small>'
     assert display.markup == [
         "<p><em>Yes</em></p>\n",
@@ -148,3 +151,22 @@ def test_a_terminal_writes_the_line_below_the_text(
         text.update("Yes")
         text.update("Yes", line="3 tokens")
     assert capsys.readouterr().out == f"Yes\n{line}\n"
+
+
+def test_a_terminal_shows_calls_and_leaves_thoughts_out(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    call = Call("add", '{"a": 1}')
+    done = replace(call, result="3")
+    with TerminalText() as text:
+        for thoughts in ("Hm", "Hm. So"):
+            text.update(Thoughts(thoughts, 1.0, finished=False))
+        text.update(Thoughts("Hm. So", 1.0), call, call)
+        text.update(replace(call, running=True), call)
+        text.update(done, replace(call, running=True))
+        text.update(done, done)
+        text.update(done, done, Thoughts("Now", 1.0, finished=False))
+        text.update(done, done, Thoughts("Now", 1.0), Text("It is 3."))
+    assert capsys.readouterr().out == (
+        "Thinking ...\nadd(a=1) -> 3\nadd(a=1) -> 3\n\nThinking ...\nIt is 3.\n"
+    )

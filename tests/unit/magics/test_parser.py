@@ -22,7 +22,8 @@ COMMANDS = (
 def test_all_options_of_a_cell() -> None:
     words = (
         "m --system S --temperature 0.5 --max-tokens 9 --top-p 0.9 --seed -3 --stop a --stop b "
-        "--json-schema schema --keep-alive -1 --to result --raw --continue"
+        "--json-schema schema --keep-alive -1 --to result --raw --continue "
+        "--tools a,b --tools c --max-rounds 3 --no-think --effort low"
     )
     assert vars(cell_parser().parse_args(words.split())) == {
         "model": "m",
@@ -37,6 +38,10 @@ def test_all_options_of_a_cell() -> None:
         "to": "result",
         "raw": True,
         "continued": True,
+        "tools": ["a,b", "c"],
+        "max_rounds": 3,
+        "think": False,
+        "effort": "low",
     }
 
 

@@ -1,0 +1,102 @@
+"""The options of ``%%power``, and the variables that they name."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
+
+import msgspec
+from IPython.core.error import UsageError
+from msgspec import UNSET, Meta, UnsetType
+
+from ..contract.parameters import (
+    PositiveInt,
+    Probability,
+    check,
+    close_matches,
+    parse_keep_alive,
+)
+
+
+def parameters_of(arguments: argparse.Namespace, variables: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of `Client.stream` for the options of a cell.
+
+    Raises
+    ------
+    UsageError
+        If the variable of ``--json-schema`` is neither a schema nor a type.
+    InvalidParameter
+        If a value is out of range.
+    """
+    names = ("temperature", "max_tokens", "top_p", "seed", "stop", "keep_alive")
+    options = {name: getattr(arguments, name) for name in names}
+    parameters = {name: value for name, value in options.items() if value is not None}
+    _check_options(parameters)
+    if arguments.json_schema is not None:
+        schema = _variable("--json-schema", arguments.json_schema, variables)
+        if not isinstance(schema, (dict, type)):
+            raise UsageError(
+                "--json-schema needs a dict or a class, such as a Pydantic model; "
+                f"{arguments.json_schema} is {_kind(schema)}."
+            )
+        parameters["schema"] = schema
+    if arguments.think is not None:
+        parameters["chat_template_kwargs"] = {"enable_thinking": arguments.think}
+    if arguments.effort is not None:
+        parameters["reasoning_effort"] = arguments.effort
+    return parameters
+
+
+def tools_of(
+    arguments: argparse.Namespace, variables: Mapping[str, Any]
+) -> list[Callable[..., Any]]:
+    """Return the functions of ``--tools``.
+
+    Raises
+    ------
+    UsageError
+        If a name is not that of a function.
+    """
+    names = [name.strip() for names in arguments.tools for name in names.split(",")]
+    tools = []
+    for name in dict.fromkeys(filter(None, names)):
+        tool = _variable("--tools", name, variables)
+        if not callable(tool):
+            raise UsageError(f"--tools: {name} is {_kind(tool)}, not a function.")
+        tools.append(tool)
+    return tools
+
+
+def _variable(option: str, name: str, variables: Mapping[str, Any]) -> Any:
+    if name in variables:
+        return variables[name]
+    near = close_matches(name, [known for known in variables if not known.startswith("_")])
+    hint = f"Did you mean {near[0]!r}?" if near else "Define it in a cell above."
+    raise UsageError(f"{option}: {name!r} is not defined. {hint}")
+
+
+def _kind(value: Any) -> str:
+    return f"of type {type(value).__name__}"
+
+
+def _option(field: str) -> str:
+    return "--" + field.replace("_", "-")
+
+
+class _Options(msgspec.Struct, rename=_option):
+    """The limits of the options, checked here so that a mistake does not load the model first."""
+
+    temperature: Annotated[float, Meta(ge=0.0, le=2.0)] | UnsetType = UNSET
+    max_tokens: PositiveInt | UnsetType = UNSET
+    top_p: Probability | UnsetType = UNSET
+    seed: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | UnsetType = UNSET
+    stop: list[Annotated[str, Meta(min_length=1)]] | UnsetType = UNSET
+    keep_alive: str | UnsetType = UNSET
+
+
+def _check_options(parameters: dict[str, Any]) -> None:
+    given = {_option(field): value for field, value in parameters.items()}
+    options = check(given, _Options)
+    if options.keep_alive is not UNSET:
+        parse_keep_alive(options.keep_alive)

@@ -1,0 +1,86 @@
+"""Test the variables that the options of ``%%power`` name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from IPython.core.error import UsageError
+from pydantic import BaseModel
+
+from a3s_power_jupyter.contract.errors import InvalidParameter
+from a3s_power_jupyter.magics.cell_options import parameters_of, tools_of
+from a3s_power_jupyter.magics.parser import cell_parser
+
+
+class Person(BaseModel):
+    name: str
+
+
+def weather(city: str) -> str:
+    return city
+
+
+def clock() -> str:
+    return "now"
+
+
+VARIABLES = {"Person": Person, "weather": weather, "clock": clock, "schema": {}, "_": weather}
+
+
+def parsed(options: str) -> Any:
+    return cell_parser().parse_args(options.split())
+
+
+@pytest.mark.parametrize(
+    ("options", "tools"),
+    [
+        ("", []),
+        ("--tools weather", [weather]),
+        ("--tools clock,weather", [clock, weather]),
+        ("--tools weather --tools clock,,weather,", [weather, clock]),
+    ],
+)
+def test_tools_are_functions_of_the_notebook(options: str, tools: list[Any]) -> None:
+    assert tools_of(parsed(options), VARIABLES) == tools
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--tools wether", "--tools: 'wether' is not defined. Did you mean 'weather'?"),
+        ("--tools nothing_like_it", "is not defined. Define it in a cell above."),
+        ("--tools weather,schema", "--tools: schema is of type dict, not a function."),
+        ("--tools weather()", "'weather()' is not defined. Did you mean 'weather'?"),
+        ("--tools __import__('os')", "is not defined"),
+        ("--json-schema schem", "--json-schema: 'schem' is not defined. Did you mean 'schema'?"),
+        ("--json-schema weather", "needs a dict or a class, .* weather is of type function"),
+    ],
+)
+def test_names_that_are_wrong_are_usage_errors(options: str, message: str) -> None:
+    read = tools_of if options.startswith("--tools") else parameters_of
+    with pytest.raises(UsageError) as raised:
+        read(parsed(options), VARIABLES)
+    start, _, end = message.partition(" .* ")
+    assert start in str(raised.value)
+    assert end in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "parameters"),
+    [
+        ("", {}),
+        ("--json-schema Person --seed 3", {"schema": Person, "seed": 3}),
+        ("--json-schema schema", {"schema": {}}),
+        ("--think", {"chat_template_kwargs": {"enable_thinking": True}}),
+        ("--no-think", {"chat_template_kwargs": {"enable_thinking": False}}),
+        ("--effort high", {"reasoning_effort": "high"}),
+    ],
+)
+def test_options_are_fields_of_the_request(options: str, parameters: dict[str, Any]) -> None:
+    assert parameters_of(parsed(options), VARIABLES) == parameters
+
+
+def test_a_value_out_of_range_is_an_error() -> None:
+    with pytest.raises(InvalidParameter, match="--max-tokens"):
+        parameters_of(parsed("--max-tokens 0"), VARIABLES)
