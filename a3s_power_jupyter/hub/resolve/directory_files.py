@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 
 from ...contract.errors import InvalidModelDirectory
-from ...store.formats.model_directory import TEMPLATES, TOKENIZERS, is_companion
+from ...store.formats.chat_templates import TEMPLATES
+from ...store.formats.model_directory import TOKENIZERS, is_companion
 from ...store.formats.weights import INDEX, SINGLE, no_weights
 from .repository import RemoteFile
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Set
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -19,6 +20,7 @@ from ...contract.types import (
     Source,
 )
 from ..files import SourceFile, user_path
+from .chat_templates import capabilities_of
 from .generation import GenerationSettings
 
 #: Default quantization on load for `safetensors` models.
@@ -45,7 +47,7 @@ class Description:
             format=self.format,
             created=int(time.time()),
             details=self.details,
-            capabilities=self.capabilities,
+            capabilities=self._capabilities(parameters),
             context_length=self.context_length,
             default_parameters=parameters,
             source=Source() if request.path is None else Source(path=str(user_path(request.path))),
@@ -53,6 +55,18 @@ class Description:
             generation_defaults=self.generation.defaults,
             unsupported_settings=self.generation.unsupported,
         )
+
+    def _capabilities(self, parameters: DefaultParameters) -> tuple[Capability, ...]:
+        """Return the capabilities with the chat template of `parameters`, if it has one."""
+        if parameters.chat_template is UNSET or "completion" not in self.capabilities:
+            return self.capabilities
+        others = {*self.capabilities} - {"tools", "reasoning"}
+        return in_order(others | capabilities_of([parameters.chat_template]))
+
+
+def in_order(capabilities: Set[Capability]) -> tuple[Capability, ...]:
+    """Return capabilities in the order of their documentation."""
+    return tuple(name for name in get_args(Capability) if name in capabilities)
 
 
 def positive_int(value: Any) -> int | UnsetType:

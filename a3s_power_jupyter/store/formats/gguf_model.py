@@ -15,7 +15,8 @@ from msgspec import UNSET, UnsetType
 from ...contract.errors import FileNotFound, InvalidGGUF, InvalidParameter, UnsupportedModelFormat
 from ...contract.types import Capability, ModelDetails
 from ..files import source_file
-from .description import Description, positive_int
+from .chat_templates import capabilities_of
+from .description import Description, in_order, positive_int
 from .generation import read_gguf_sampling
 from .ggml import FILE_TYPE_GUESSED, FILE_TYPES, TENSOR_TYPES
 from .gguf import Header, Tensor, read_header
@@ -170,6 +171,6 @@ def _capabilities(header: Header) -> tuple[Capability, ...]:
     encoder = header.text("general.architecture") in _ENCODERS
     if pooled or encoder or _of_architecture(header, "attention.causal") is False:
         return ("embeddings",)
-    if "tokenizer.chat_template" in header.metadata:
-        return ("completion", "chat", "embeddings")
-    return ("completion", "embeddings")
+    keys = (key for key in header.metadata if key.split(".")[:2] == ["tokenizer", "chat_template"])
+    by_format: set[Capability] = {"completion", "embeddings"}
+    return in_order(by_format | capabilities_of(map(header.text, keys)))

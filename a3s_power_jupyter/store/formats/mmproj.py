@@ -13,7 +13,7 @@ from pathlib import Path
 from ...contract.errors import FileNotFound, InvalidParameter, UnsupportedModelFormat
 from ..files import source_file
 from ..os_errors import reading
-from .description import Description
+from .description import Description, in_order
 from .gguf import read_header
 
 _MMPROJ_NAME = re.compile(r"(?<![A-Z0-9])mmproj(?![A-Z0-9]).*\.gguf$", re.IGNORECASE)
@@ -48,7 +48,9 @@ def with_mmproj(description: Description, path: Path) -> Description:
 
 def with_vision(description: Description) -> Description:
     """Return `description` with the capability ``vision``."""
-    return dataclasses.replace(description, capabilities=(*description.capabilities, "vision"))
+    return dataclasses.replace(
+        description, capabilities=in_order({*description.capabilities, "vision"})
+    )
 
 
 def find_mmproj(model: Path) -> Path:

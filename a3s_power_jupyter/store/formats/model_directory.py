@@ -18,7 +18,8 @@ from ...contract.errors import InvalidModelDirectory
 from ...contract.types import Capability, ModelDetails
 from ..files import SourceFile, check_directory, source_file
 from ..os_errors import reading
-from .description import Description, positive_int
+from .chat_templates import TEMPLATES, capabilities_of, read_templates
+from .description import Description, in_order, positive_int
 from .embedding_modules import MODULES, module_folders, read_modules
 from .generation import GenerationSettings, read_generation_config
 from .json_file import read_object
@@ -33,8 +34,6 @@ TOKENIZERS = (
     "tokenizer.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model",
     "vocab.json", "vocab.txt", "tekken.json",
 )  # fmt: skip
-#: Folder with the named chat templates of a tokenizer of transformers.
-TEMPLATES = "additional_chat_templates"
 
 _PROCESSORS = ("preprocessor_config.json", "processor_config.json")
 #: Suffixes of settings, vocabularies and templates. Code is not included.
@@ -217,13 +216,7 @@ def _details(config: dict[str, Any], text: dict[str, Any], weights: Weights) -> 
 def _capabilities(path: Path, format_: DirectoryFormat) -> tuple[Capability, ...]:
     if format_ == "huggingface":
         return ("embeddings",)
+    by_format: set[Capability] = {"completion"}
     if format_ == "vision":
-        return ("completion", "chat", "vision")
-    return ("completion", "chat") if _has_chat_template(path) else ("completion",)
-
-
-def _has_chat_template(path: Path) -> bool:
-    if (path / "chat_template.jinja").exists() or (path / "chat_template.json").exists():
-        return True
-    settings = path / "tokenizer_config.json"
-    return settings.exists() and bool(read_object(settings).get("chat_template"))
+        by_format |= {"chat", "vision"}
+    return in_order(by_format | capabilities_of(read_templates(path)))
