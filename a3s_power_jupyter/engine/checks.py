@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..contract.errors import ContextLengthExceeded, InvalidParameter, ModelProducesNaN
+from ..contract.errors import (
+    ContextLengthExceeded,
+    InvalidParameter,
+    ModelProducesNaN,
+    PowerError,
+)
+from .cancellation import is_cancelled
 
 
 def check_prompt(tokens: Sequence[int], *, num_ctx: int, trained_ctx: int) -> None:
@@ -26,10 +32,33 @@ def check_prompt(tokens: Sequence[int], *, num_ctx: int, trained_ctx: int) -> No
     if not tokens:
         raise InvalidParameter("The prompt is empty. Give at least one token.", param="prompt")
     if len(tokens) >= num_ctx:
-        raise ContextLengthExceeded(
-            f"The prompt has {len(tokens)} tokens, but the context holds {num_ctx}, including the "
-            f"answer. Shorten the prompt{_larger(num_ctx, trained_ctx)}."
+        raise prompt_too_long(
+            num_ctx,
+            f"the prompt has {len(tokens)} tokens",
+            f"Shorten it, to leave room for the answer{_larger(num_ctx, trained_ctx)}.",
         )
+
+
+def prompt_too_long(
+    num_ctx: int, found: str, advice: str, *, param: str | None = None
+) -> ContextLengthExceeded:
+    """Return the error of a prompt that does not fit into the context.
+
+    litellm and LangChain search messages for "This model's maximum context length is" and "prompt
+    is too long", to try another model or a shorter prompt.
+
+    Parameters
+    ----------
+    found : str
+        What the prompt has: the beginning of a sentence in lower case.
+    advice : str
+        What to do: a sentence.
+    """
+    return ContextLengthExceeded(
+        f"This model's maximum context length is {num_ctx} tokens. However, {found}, so the prompt "
+        f"is too long. {advice}",
+        param=param,
+    )
 
 
 def _larger(num_ctx: int, trained_ctx: int) -> str:
@@ -72,9 +101,50 @@ class TextLimit:
         limit = num_ctx * self.token_bytes
         size = len(text.encode("utf-8", "replace"))
         if size > limit:
-            raise ContextLengthExceeded(
-                f"The text has {size:,} bytes, but the context of {num_ctx} tokens holds at most "
-                f"{limit:,}. Shorten the text, or load the model with a larger num_ctx."
+            raise prompt_too_long(
+                num_ctx,
+                f"the text has {size:,} bytes, and so many tokens hold at most {limit:,}",
+                "Shorten it, or load the model with a larger num_ctx.",
+            )
+
+
+#: Characters of a text that are tokenized at once to count its tokens, which takes about 0.04 s.
+PIECE = 2**16
+
+#: Tokens by which two pieces of a text may have more tokens than both together: far more than seen.
+CUT_TOKENS = 64
+
+#: Characters for each token of the context up to which a text is tokenized without such a count.
+USUAL_TOKEN = 8
+
+
+def check_pieces(text: str, num_ctx: int, count: Callable[[str], int]) -> None:
+    """Refuse a long text as soon as its first pieces have too many tokens.
+
+    Parameters
+    ----------
+    count : callable
+        Returns the number of tokens of a text.
+
+    Raises
+    ------
+    ContextLengthExceeded
+        If the text has more than `num_ctx` tokens.
+    PowerError
+        If the request is cancelled meanwhile.
+    """
+    if len(text) <= max(PIECE, USUAL_TOKEN * num_ctx):
+        return
+    total = 0
+    for start in range(0, len(text), PIECE):
+        if is_cancelled():
+            raise PowerError("The request was cancelled.")
+        total += count(text[start : start + PIECE]) - CUT_TOKENS
+        if total > num_ctx:
+            raise prompt_too_long(
+                num_ctx,
+                f"the text has more than {total} tokens",
+                "Shorten it, or load the model with a larger num_ctx.",
             )
 
 

@@ -249,15 +249,11 @@ class TextStream:
         return self._release()
 
     def finish(self) -> str:
-        """Return the held-back text at the end of a generation."""
+        """Return the held-back text at the end of a generation, without half a character."""
         if self.stopped:
             return ""
-        self._held += self._decoder.decode(b"", True)
-        text = self._release()
-        if self.stopped:
-            return text
         rest, self._held = self._held, ""
-        return text + rest
+        return rest
 
     def _release(self) -> str:
         matches = [at for at in (self._held.find(s) for s in self._stop) if at >= 0]

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 
 from ..contract.errors import (
-    ContextLengthExceeded,
     InvalidParameter,
     ModelLoadFailed,
     PowerError,
@@ -17,6 +16,7 @@ from ..contract.errors import (
 )
 from ..contract.types import ChatRequest
 from .chat.format import ChatFormat
+from .checks import prompt_too_long
 from .rendering.calls import has_calls
 from .rendering.contents import as_parts
 from .rendering.protocol import RenderOptions, Template, Traits
@@ -139,10 +139,10 @@ class ChatTemplate:
 
     def _request_error(self, error: RenderingFailed, max_chars: int) -> PowerError:
         if error.failure == "too_long":
-            return ContextLengthExceeded(
-                f"The prompt has more than {max_chars:,} characters, which cannot fit into the "
-                f"context of {self._num_ctx} tokens. Shorten the messages, or load the model with "
-                "a larger num_ctx.",
+            return prompt_too_long(
+                self._num_ctx,
+                f"the prompt has more than {max_chars:,} characters, which cannot fit",
+                "Shorten the messages, or load the model with a larger num_ctx.",
                 param="messages",
             )
         if error.failure == "stopped":

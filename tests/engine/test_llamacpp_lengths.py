@@ -72,7 +72,7 @@ def test_prompts(tmp_path: Path, num_ctx: int | None) -> None:
     lists = run(engine, CompletionRequest([5, 9], endless), CompletionRequest([7] * 30, endless))
     for items, prompt in zip(lists, (2, 30), strict=True):
         assert counts(items[-1]) == ("length", prompt, POSITIONS - prompt, 0)
-    with pytest.raises(ContextLengthExceeded, match="holds 40"):
+    with pytest.raises(ContextLengthExceeded, match="maximum context length is 40 tokens"):
         engine.prepare(1, CompletionRequest([7] * POSITIONS))
 
 

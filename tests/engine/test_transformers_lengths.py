@@ -52,5 +52,5 @@ def test_answers_end_at_the_last_position(tmp_path: Path, family: str) -> None:
     lists = run(engine, CompletionRequest([5, 9], endless), CompletionRequest([7] * 30, endless))
     for items, prompt in zip(lists, (2, 30), strict=True):
         assert counts(items[-1]) == ("length", prompt, limit - prompt, 0)
-    with pytest.raises(ContextLengthExceeded, match=f"holds {limit}"):
+    with pytest.raises(ContextLengthExceeded, match=f"maximum context length is {limit} tokens"):
         engine.prepare(1, CompletionRequest([7] * limit))

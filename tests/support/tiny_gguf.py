@@ -59,13 +59,17 @@ def _add_byte_vocabulary(writer: gguf.GGUFWriter) -> int:
     return len(tokens)
 
 
-def gpt2(path: Path, positions: int, *, temperature: float | None = None) -> Path:
+def gpt2(
+    path: Path, positions: int, *, temperature: float | None = None, adds_special: bool = False
+) -> Path:
     """Write a GPT-2 with the vocabulary of all bytes and an end token.
 
     Parameters
     ----------
     temperature : float or None
         Sampling default in the header.
+    adds_special : bool
+        Whether the tokenizer adds the end token before and after each text.
     """
     writer = gguf.GGUFWriter(path, "gpt2")
     if temperature is not None:
@@ -77,6 +81,10 @@ def gpt2(path: Path, positions: int, *, temperature: float | None = None) -> Pat
     writer.add_head_count(HEADS)
     writer.add_layer_norm_eps(1e-5)
     n_tokens = _add_byte_vocabulary(writer)
+    if adds_special:
+        writer.add_bos_token_id(n_tokens - 1)
+        writer.add_add_bos_token(True)
+        writer.add_add_eos_token(True)
     add = _Adder(writer)
     add.table("token_embd", n_tokens)
     add.table("position_embd", positions)

@@ -9,14 +9,13 @@ import llama_cpp as lc
 import numpy as np
 
 from ...contract.errors import (
-    ContextLengthExceeded,
     InvalidParameter,
     ModelLoadFailed,
     UnsupportedRequestFields,
 )
 from ...contract.types import Embedded, EmbeddingRequest
 from ..base import StepOutput, request_error
-from ..checks import check_finite
+from ..checks import check_finite, prompt_too_long
 from .backend import last_errors
 from .decoder import Aborted, Decoder
 from .model import LlamaModel
@@ -113,9 +112,10 @@ class Embedder:
         limit = self._model.num_ctx
         if len(tokens) > limit:
             larger = ", or load the model with a larger num_ctx"
-            raise ContextLengthExceeded(
-                f"A text to embed has {len(tokens)} tokens, but the context holds {limit}. Split "
-                f"the text{larger if limit < self._model.trained_ctx else ''}.",
+            raise prompt_too_long(
+                limit,
+                f"a text to embed has {len(tokens)} tokens",
+                f"Split the text{larger if limit < self._model.trained_ctx else ''}.",
                 param="input",
             )
         return tokens

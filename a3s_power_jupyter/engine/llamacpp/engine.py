@@ -160,15 +160,13 @@ class LlamaCppEngine(Engine[TextJob | EmbeddingJob]):
         if isinstance(request, ChatRequest):
             return self._chat_prompt(request, context)
         if isinstance(request.prompt, str):
-            return Prompt(self._tokenize(request.prompt, add_special=True))
+            return Prompt(self._tokenize(request.prompt))
         self._vocab.check(request.prompt)
         return Prompt(list(request.prompt))
 
     def _chat_prompt(self, request: ChatRequest, context: Context) -> Prompt:
         if not request.images:
-            text = self._render(request, request.messages)
-            add_special = not self._vocab.starts_with_bos(text)
-            return Prompt(self._tokenize(text, add_special=add_special))
+            return Prompt(self._tokenize(self._render(request, request.messages)))
         projector = self._projector
         if projector is None:
             raise InvalidParameter(
@@ -181,9 +179,9 @@ class LlamaCppEngine(Engine[TextJob | EmbeddingJob]):
         projector.check(prompt, context.pointer)
         return prompt
 
-    def _tokenize(self, text: str, *, add_special: bool) -> list[int]:
+    def _tokenize(self, text: str) -> list[int]:
         self._vocab.check_length(text, self.info.num_ctx)
-        return self._vocab.tokenize(text, add_special=add_special)
+        return self._vocab.tokenize_prompt(text)
 
     def _render(self, request: ChatRequest, messages: list[dict[str, Any]]) -> str:
         return require_template(self._template).render(messages, options_of(request))

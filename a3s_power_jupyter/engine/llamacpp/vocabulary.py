@@ -12,7 +12,7 @@ from msgspec import UNSET
 
 from ...contract.errors import ModelLoadFailed
 from ...contract.types import Sampling
-from ..checks import TextLimit, check_token_ids
+from ..checks import TextLimit, check_pieces, check_token_ids
 
 #: Types of vocabularies in which each byte of a text is part of a token.
 _COMPLETE = (
@@ -84,6 +84,20 @@ class Vocabulary:
         """Raise `ContextLengthExceeded` if `num_ctx` tokens cannot hold a text."""
         if len(text) * 4 > num_ctx:  # each token covers at least one of at most 4 bytes
             self.longest_text.check(text, num_ctx)
+            check_pieces(text, num_ctx, lambda part: len(self.tokenize(part, add_special=False)))
+
+    def tokenize_prompt(self, text: str) -> list[int]:
+        """Return the token ids of a text to continue.
+
+        It begins with the begin-of-sequence token, if the model has been trained so, but does not
+        end with the end-of-sequence token, which a tokenizer may add to whole texts.
+        """
+        if self.starts_with_bos(text):
+            return self.tokenize(text, add_special=False)
+        tokens = self.tokenize(text, add_special=True)
+        adds_end = lc.llama_vocab_get_add_eos(self.pointer)
+        ends = adds_end and tokens and tokens[-1] == lc.llama_vocab_eos(self.pointer)
+        return tokens[:-1] if ends else tokens
 
     def tokenize(self, text: str, *, add_special: bool) -> list[int]:
         """Return the token ids of a text. Special tokens in the text are recognized."""

@@ -25,7 +25,7 @@ from ...contract.types import Sampling
 from ...store.formats.positions import position_count
 from ...store.staging import linked_directory
 from ..base import ProgressCallback, first_line
-from ..checks import TextLimit, check_token_ids
+from ..checks import TextLimit, check_pieces, check_token_ids
 from ..effects import Runner, notes_on_effects
 from ..heartbeat import HEARTBEAT
 from ..protocol import Load
@@ -231,13 +231,28 @@ class LoadedModel:
         return text_limit(self.tokenizer)
 
     def tokenize(self, text: str) -> list[int]:
-        """Return the token ids of a text, with special tokens unless the text starts with them."""
+        """Return the token ids of a text to continue.
+
+        It begins with the special tokens that the tokenizer adds before a text, unless the text has
+        them itself. Those after a text are left out.
+        """
         if len(text) * 4 > self.num_ctx:  # each token covers at least one of at most 4 bytes
             self.longest_text.check(text, self.num_ctx)
-        add_special = not self.starts_with_bos(text)
-        tokens = list(self.tokenizer(text, add_special_tokens=add_special)["input_ids"])
+            check_pieces(text, self.num_ctx, lambda part: len(self.plain_tokens(part)))
+        tokens = self.plain_tokens(text)
+        first = self._first_tokens
+        if tokens[: len(first)] != first:
+            tokens = [*first, *tokens]
         self.check_text(tokens)
         return tokens
+
+    @cached_property
+    def _first_tokens(self) -> list[int]:
+        """The special tokens that the tokenizer adds before a text."""
+        plain = self.plain_tokens("a")
+        whole = list(self.tokenizer("a")["input_ids"])
+        added = len(whole) - len(plain)
+        return next((whole[:n] for n in range(added + 1) if whole[n : n + len(plain)] == plain), [])
 
     def starts_with_bos(self, text: str) -> bool:
         """Whether the text already begins with the begin-of-sequence token."""

@@ -214,5 +214,15 @@ def test_bytes_are_held_back_until_their_character_is_complete() -> None:
     stream = TextStream(())
     dog = "🐶".encode()
     assert [stream.push(dog[i : i + 1]) for i in range(4)] == ["", "", "", "🐶"]
-    stream.push(dog[:2])
-    assert stream.finish() == "\ufffd"
+
+
+def test_an_answer_that_ends_within_a_character_leaves_it_out() -> None:
+    """Its tokens are counted nevertheless."""
+    state = generation(max_tokens=2)
+    first = state.accept(5, "a🐶".encode()[:3], None)
+    assert first[1:] == [Delta("a")]
+    [last] = state.accept(6, "a🐶".encode()[3:4], None)
+    assert counts(last) == ("length", 3, 2, 0)
+    state = generation(max_tokens=9)
+    state.accept(5, b"\xf0", None)
+    assert state.accept(6, b"b", None) == [Delta("\ufffdb", tokens=2)]  # no character at all
