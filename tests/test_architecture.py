@@ -47,6 +47,7 @@ LIBRARIES = {
     "jupyter_server": {"compat", "handlers", "server"},
     "gguf": {"convert"},
     "llama_cpp": {"compat", "convert", "engine"},
+    "llguidance": {"engine"},
     "markdown_it": {"display"},
     "mdit_py_plugins": {"display"},
     "openai": {"client"},
@@ -59,8 +60,8 @@ LIBRARIES = {
 
 #: Libraries that the server process must not import.
 HEAVY = {
-    "anywidget", "gguf", "huggingface_hub", "llama_cpp", "numpy", "pydantic", "torch",
-    "transformers", "IPython",
+    "anywidget", "gguf", "huggingface_hub", "llama_cpp", "llguidance", "numpy", "pydantic",
+    "torch", "transformers", "IPython",
 }  # fmt: skip
 
 

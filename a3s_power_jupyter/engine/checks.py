@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from ..contract.errors import (
@@ -180,25 +179,4 @@ def check_finite(values: npt.NDArray[Any]) -> None:
             "The model computed numbers that are not finite (NaN or infinity) for this request. "
             "Its files may be damaged: pull the model again with force, or register another file. "
             "If it was quantized or loaded with a kv_cache_type, try another type."
-        )
-
-
-def require_one(logits: npt.NDArray[Any]) -> None:
-    """Check that a schema left a token to sample.
-
-    Parameters
-    ----------
-    logits : ndarray
-        Minus infinity for tokens that the schema does not allow.
-
-    Raises
-    ------
-    InvalidParameter
-        If it left none.
-    """
-    if logits.max() == -np.inf:
-        raise InvalidParameter(
-            "The model cannot write an answer that keeps this JSON schema: its vocabulary has no "
-            "token that may come next.",
-            param="response_format",
         )

@@ -68,7 +68,7 @@ def test_a_long_text_is_refused_by_its_bytes_on_transformers(
 def test_the_longest_text_of_a_vocabulary_is_not_refused(llama_cpp: LlamaCppEngine) -> None:
     """It consists of the longest token only."""
     vocab = llama_cpp._vocab
-    pieces = [vocab._render(token, special=True) for token in range(vocab.size)]
+    pieces = [vocab.render(token, special=True) for token in range(vocab.size)]
     longest = max(pieces, key=len).decode()
     for count in (NUM_CTX - 1, NUM_CTX):
         text = longest * count

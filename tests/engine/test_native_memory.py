@@ -29,7 +29,6 @@ SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}}
 #: Samplers in a chain belong to the chain.
 FUNCTIONS = {
     "llama_sampler_chain_init": "llama_sampler_free",
-    "llama_sampler_init_grammar": "llama_sampler_free",
     "llama_init_from_model": "llama_free",
     "llama_batch_init": "llama_batch_free",
 }
@@ -51,19 +50,13 @@ def complete(prompt: Any = "Hello", **sampling: Any) -> CompletionRequest:
     return CompletionRequest(prompt, Sampling(max_tokens=4, constraint=constraint, **sampling))
 
 
-LEFT_RECURSION = {"anyOf": [{"$ref": "#/$defs/a"}, {"const": 1}]}
 REFUSED = {
     "an unknown token in logit_bias": complete(logit_bias={10**6: 1.0}),
     "a long prompt": complete([5] * 300),
     "an unknown token in the prompt": complete([10**6]),
     "an empty prompt": complete([]),
-    "a rejected grammar": CompletionRequest(
-        "a",
-        Sampling(
-            constraint=Constraint(
-                "json_schema", {"$ref": "#/$defs/a", "$defs": {"a": LEFT_RECURSION}}
-            )
-        ),
+    "a rejected schema": CompletionRequest(
+        "a", Sampling(constraint=Constraint("json_schema", {"not": {"const": 1}}))
     ),
     "a token to embed": EmbeddingRequest([[10**6]]),
 }
@@ -89,7 +82,7 @@ def test_a_discarded_preparation_leaves_nothing(
     engine: LlamaCppEngine, objects: NativeObjects
 ) -> None:
     prepared = engine.prepare(1, complete())
-    assert objects.count == 2
+    assert objects.count == 1
     del prepared
     assert objects.count == 0
 
@@ -98,12 +91,12 @@ def test_a_finished_or_cancelled_request_leaves_nothing(
     engine: LlamaCppEngine, objects: NativeObjects
 ) -> None:
     run(engine, complete(), complete(seed=1, repeat_penalty=1.1, logit_bias={5: 1.0}))
-    assert objects.created == 4
+    assert objects.created == 2
     assert objects.count == 0
     for stop in (lambda: engine.cancel(1), engine.reset):
         engine.submit(engine.prepare(1, complete()))
         engine.step()
-        assert objects.count == 2
+        assert objects.count == 1
         stop()
         assert objects.count == 0
 

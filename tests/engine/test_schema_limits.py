@@ -150,7 +150,7 @@ def test_a_hostile_schema_is_refused_or_kept(engine: Engine[Any], name: str) -> 
     [alone] = run(engine, good)
     prepared = prepare(engine, complete(HOSTILE[name], 5))
     if isinstance(prepared, InvalidParameter):
-        assert prepared.param == "response_format"
+        assert str(prepared.param).startswith("response_format")
         assert len(prepared.message) < 400
         return
     engine.submit(engine.prepare(0, good))

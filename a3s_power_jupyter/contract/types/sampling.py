@@ -17,10 +17,13 @@ class Constraint(msgspec.Struct, frozen=True):
     ----------
     value : dict, bool, str or list of str
         A JSON schema, a regular expression, the possible answers, or a grammar.
+    field : str
+        The field of the request that has the constraint, for error messages.
     """
 
     kind: ConstraintKind
     value: Any
+    field: str = "response_format"
 
 
 class Sampling(msgspec.Struct, frozen=True):

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import llama_cpp as lc
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from ...contract.errors import InvalidParameter, UnsupportedRequestFields
-from ...contract.types import ChatRequest, CompletionRequest, EmbeddingRequest, Request
+from ...contract.types import ChatRequest, CompletionRequest, EmbeddingRequest, Request, Sampling
 from ..base import Engine, ProgressCallback, StepOutput
 from ..checks import check_prompt
+from ..constraints.compiler import ConstraintCompiler
 from ..generation import Generation
 from ..prompt_cache import PromptCache
 from ..protocol import Load, Loaded, Stats
 from ..rendering.renderer import renderer
 from ..template import ChatTemplate, as_text, options_of, require_template
 from .backend import gpus, install_log, list_devices
+from .constraint_tokenizer import new_tokenizer
 from .context import Context, State
 from .decoder import Aborted, Decoder
 from .embedder import Embedder, EmbeddingJob
@@ -72,6 +76,7 @@ class LlamaCppEngine(Engine[TextJob | EmbeddingJob]):
         self._text = text
         self._projector = projector
         self._embedder = Embedder(model)
+        self.constraints = ConstraintCompiler(lambda: new_tokenizer(model.vocab))
         self._template = None if text is None else _load_template(model, info.num_ctx)
         if self._template is not None:
             self.info = replace(info, notes=info.notes + self._template.notes)
@@ -112,12 +117,26 @@ class LlamaCppEngine(Engine[TextJob | EmbeddingJob]):
             id_,
             request,
             prompt.tokens,
-            Sampler(sampling, self._vocab, prompt.tokens, num_ctx=num_ctx, end_tokens=end_tokens),
+            self._sampler(sampling, prompt.tokens, end_tokens),
             num_ctx=num_ctx,
             end_tokens=end_tokens,
             token_to_piece=self._vocab.token_to_piece,
         )
         return TextJob(generation, prompt)
+
+    def _sampler(
+        self, sampling: Sampling, prompt: list[int], end_tokens: Collection[int]
+    ) -> Sampler:
+        constraint = sampling.constraint
+        matcher = None if constraint is UNSET else self.constraints.compile(constraint)
+        return Sampler(
+            sampling,
+            self._vocab,
+            matcher,
+            prompt,
+            num_ctx=self.info.num_ctx,
+            end_tokens=end_tokens,
+        )
 
     def submit(self, prepared: TextJob | EmbeddingJob) -> None:
         if isinstance(prepared, EmbeddingJob):

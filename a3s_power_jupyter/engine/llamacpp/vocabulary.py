@@ -161,13 +161,13 @@ class Vocabulary:
         """Return the token's contribution to the text. A character may span several tokens."""
         piece = self._pieces.get(token)
         if piece is None:
-            piece = self._pieces[token] = self._render(token, special=False)
+            piece = self._pieces[token] = self.render(token, special=False)
         return piece
 
     def _special_text(self, token: int) -> str:
-        return self._render(token, special=True).decode("utf-8", "replace") if token >= 0 else ""
+        return self.render(token, special=True).decode("utf-8", "replace") if token >= 0 else ""
 
-    def _render(self, token: int, *, special: bool) -> bytes:
+    def render(self, token: int, *, special: bool) -> bytes:
         size = 64
         buffer = ctypes.create_string_buffer(size)
         length = lc.llama_token_to_piece(self.pointer, token, buffer, size, 0, special)

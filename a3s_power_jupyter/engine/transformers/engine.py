@@ -24,14 +24,15 @@ from ...contract.types import (
 )
 from ..base import Engine, ProgressCallback, StepOutput, first_line, request_error
 from ..checks import check_finite, check_prompt
+from ..constraints.compiler import ConstraintCompiler
 from ..generation import Generation, token_logprob
 from ..prompt_cache import token_array
 from ..protocol import Load, Loaded, Stats
 from ..rendering.renderer import renderer
 from ..sampling import SamplerSettings
-from ..schema import schema_of
 from ..template import ChatTemplate, options_of, require_template
 from .batch import Batch
+from .constraint_tokenizer import new_tokenizer
 from .dry import BreakerCache
 from .failures import computation_error
 from .joining import require_joinable_cache
@@ -39,7 +40,7 @@ from .model import LoadedModel
 from .prefixes import Prefixes
 from .request import ActiveRequest, Prompt
 from .rotary import fix_frequencies
-from .sampler import Sampler, SchemaCompiler
+from .sampler import Sampler
 from .saved import prompt_files
 from .states import Prefix, state_of
 from .tokenizer import load_template
@@ -66,7 +67,7 @@ class TransformersEngine(Engine[ActiveRequest]):
         self._breakers = BreakerCache(
             model.vocab_size, model.token_to_piece, lambda text: model.plain_tokens(text)
         )
-        self._schemas = SchemaCompiler(model.tokenizer, model.vocab_size, model.eos_token_ids)
+        self.constraints = ConstraintCompiler(lambda: new_tokenizer(model))
         self._template = load_template(model.tokenizer, model.chat_templates, model.num_ctx)
         model.tokenize("")  # sets the tokenizer's options, which threads must not change
         self._prefill_chunk = GPU_PREFILL_CHUNK if model.placement.gpu else CPU_PREFILL_CHUNK
@@ -180,9 +181,8 @@ class TransformersEngine(Engine[ActiveRequest]):
         settings = SamplerSettings.of(sampling, self.info.num_ctx)
         if sampling.logit_bias is not UNSET:
             self._model.check([*sampling.logit_bias])
-        matcher = None
-        if sampling.constraint is not UNSET:
-            matcher = self._schemas.compile(schema_of(sampling.constraint))
+        constraint = sampling.constraint
+        matcher = None if constraint is UNSET else self.constraints.compile(constraint)
         breakers = self._breakers.find(settings.dry_sequence_breakers) if settings.dry else {}
         never = self._model.end_tokens(Sampling()) if sampling.ignore_eos else ()
         return Sampler(

@@ -1,0 +1,1 @@
+"""Constrain answers to JSON schemas, regular expressions and grammars, with llguidance."""

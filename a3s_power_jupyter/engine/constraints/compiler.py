@@ -1,0 +1,90 @@
+"""Compile the constraints of a model's requests."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import llguidance
+
+from ...contract.errors import UnsupportedRequestFields
+from ...contract.types import Constraint
+from .grammar import grammar_of
+from .matcher import Matcher
+from .problems import refused
+
+#: Most states of the lexer of one answer. Each takes about 2 kB.
+MAX_LEXER_STATES = 50_000
+
+
+class TokenizerNotSupported(Exception):
+    """The tokenizer of a model cannot be constrained; the message completes "because ..."."""
+
+
+class ConstraintCompiler:
+    """Compiles constraints for the vocabulary of a model. Threads may share it.
+
+    Parameters
+    ----------
+    new_tokenizer : callable
+        Returns the ``llguidance.LLTokenizer`` of the model, or raises `TokenizerNotSupported`. It
+        is called once, on first use, because it takes up to a few seconds.
+    """
+
+    def __init__(self, new_tokenizer: Callable[[], Any]) -> None:
+        self._new_tokenizer = new_tokenizer
+        self._lock = threading.Lock()
+        self._tokenizer: Any = None
+        self._failure = ""
+
+    def compile(self, constraint: Constraint) -> Matcher:
+        """Return a matcher for one answer.
+
+        Raises
+        ------
+        InvalidParameter
+            If the constraint is not supported.
+        UnsupportedRequestFields
+            If the model's tokenizer cannot be constrained.
+        """
+        return self.matcher(grammar_of(constraint), constraint.field)
+
+    def matcher(self, grammar: str, param: str) -> Matcher:
+        """Return a matcher of a llguidance grammar for one answer.
+
+        Parameters
+        ----------
+        param : str
+            The field of the request that has the constraint, for error messages.
+
+        Raises
+        ------
+        InvalidParameter
+            If the grammar is not valid, or exceeds a limit.
+        UnsupportedRequestFields
+            If the model's tokenizer cannot be constrained.
+        """
+        tokenizer = self._shared_tokenizer(param)
+        limits = llguidance.LLParserLimits(verbose_errors=False, max_lexer_states=MAX_LEXER_STATES)
+        compiled = llguidance.LLMatcher(tokenizer, grammar, log_level=0, limits=limits)
+        if compiled.is_error():
+            raise refused(compiled.get_error()).in_field(param)
+        matcher = Matcher(compiled, tokenizer, param)
+        matcher.prepare()
+        return matcher
+
+    def _shared_tokenizer(self, param: str) -> Any:
+        with self._lock:
+            if self._tokenizer is None and not self._failure:
+                try:
+                    self._tokenizer = self._new_tokenizer()
+                except TokenizerNotSupported as error:
+                    self._failure = str(error)
+            if self._failure:
+                raise UnsupportedRequestFields(
+                    f"Answers of this model cannot be constrained, because {self._failure} Remove "
+                    f"{param!r} from the request, or use another model.",
+                    param=param,
+                )
+            return self._tokenizer

@@ -1,0 +1,56 @@
+"""Turn constraints into grammars of llguidance."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from llguidance import LLMatcher
+from llguidance.gbnf_to_lark import gbnf_to_lark
+
+from ...contract.types import Constraint
+from .patterns import translate
+from .problems import CannotConstrain
+from .schemas import prepared
+
+
+def grammar_of(constraint: Constraint) -> str:
+    """Return the llguidance grammar of a constraint.
+
+    Raises
+    ------
+    InvalidParameter
+        If the constraint cannot be kept in every answer. The message names the part, and `param`
+        is the field with the path of the part.
+    """
+    try:
+        return _grammar(constraint)
+    except CannotConstrain as error:
+        raise error.in_field(constraint.field) from None
+
+
+def json_rule(schema: Any) -> str:
+    """Return a part of a Lark grammar that stands for the JSON of a schema.
+
+    Raises
+    ------
+    CannotConstrain
+        If a keyword cannot be kept.
+    """
+    return "%json " + json.dumps(prepared(schema))
+
+
+def _grammar(constraint: Constraint) -> str:
+    kind, value = constraint.kind, constraint.value
+    if kind == "json_schema":
+        return str(LLMatcher.grammar_from_lark(f"start: {json_rule(value)}"))
+    if kind == "regex":
+        return str(LLMatcher.grammar_from_regex(translate(value, whole=True)))
+    if kind == "choice":
+        return str(LLMatcher.grammar_from_lark("start: " + " | ".join(map(json.dumps, value))))
+    if kind == "lark":
+        return str(LLMatcher.grammar_from_lark(value))
+    try:
+        return str(LLMatcher.grammar_from_lark(gbnf_to_lark(value)))
+    except Exception as error:  # the converter raises any exception
+        raise CannotConstrain(f"The grammar cannot be converted from GBNF: {error}") from None

@@ -1,0 +1,66 @@
+"""Which JSON schemas are refused, and how the others are rewritten."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from a3s_power_jupyter.contract.errors import InvalidParameter
+from a3s_power_jupyter.contract.types import Constraint
+from a3s_power_jupyter.engine.constraints.grammar import grammar_of
+from a3s_power_jupyter.engine.constraints.schemas import prepared
+from support.json_schemas import KEPT, REFUSED
+
+
+@pytest.mark.parametrize(("schema", "path"), REFUSED)
+def test_a_keyword_that_cannot_be_kept_is_refused(schema: dict[str, Any], path: str) -> None:
+    keyword = path.rpartition("/")[2]
+    nested = {"type": "array", "items": schema, "$defs": schema.get("$defs", {})}
+    for whole, before in ((schema, ""), (nested, "/items")):
+        with pytest.raises(InvalidParameter, match=keyword.lstrip("$")) as caught:
+            grammar_of(Constraint("json_schema", whole))
+        assert caught.value.param == f"response_format#{before}{path}"
+        assert len(caught.value.message) < 500
+
+
+@pytest.mark.parametrize("schema", KEPT)
+def test_a_schema_that_is_kept_has_a_grammar(schema: dict[str, Any]) -> None:
+    assert "%json" in grammar_of(Constraint("json_schema", schema))
+
+
+def test_an_object_has_no_properties_beside_those_it_lists() -> None:
+    schema = {"type": "object", "properties": {"a": {}}}
+    assert prepared(schema)["additionalProperties"] is False
+    assert "additionalProperties" not in prepared({"type": "object"})
+    assert prepared({**schema, "additionalProperties": True})["additionalProperties"] == {}
+    assert "additionalProperties" not in prepared({**schema, "required": ["b"]})
+
+
+def test_objects_that_are_combined_may_have_the_properties_of_all() -> None:
+    parts = [{"type": "object", "properties": {name: {}}} for name in "ab"]
+    for part in prepared({"allOf": parts})["allOf"]:
+        assert "additionalProperties" not in part
+    [part] = prepared({"allOf": parts[:1], "default": 1})["allOf"]
+    assert part["additionalProperties"] is False
+
+
+def test_the_tag_of_alternatives_is_required() -> None:
+    cat = {"type": "object", "properties": {"kind": {"const": "cat"}}}
+    dog = {"type": "object", "properties": {"kind": {"const": "dog"}}}
+    schema = {
+        "oneOf": [{"$ref": "#/$defs/cat"}, {"$ref": "#/$defs/dog"}],
+        "$defs": {"cat": cat, "dog": dog},
+    }
+    definitions = prepared(schema)["$defs"].values()
+    assert [part["required"] for part in definitions] == [["kind"], ["kind"]]
+
+
+def test_options_of_llguidance_in_a_schema_have_no_effect() -> None:
+    options = prepared({"x-guidance": {"lenient": True}, "type": "string"})["x-guidance"]
+    assert "lenient" not in options
+
+
+def test_false_allows_no_answer() -> None:
+    with pytest.raises(InvalidParameter, match="allows no answer"):
+        grammar_of(Constraint("json_schema", False))
