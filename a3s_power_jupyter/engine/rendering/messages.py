@@ -8,14 +8,15 @@ from ..chat.format import ReasoningSyntax
 from . import calls, generic_tools
 from .contents import Message, as_parts, joined
 from .protocol import RenderOptions, Template, Traits
+from .tool_schemas import Tool, plain
 
 
 def adapt(
     messages: list[Message], options: RenderOptions, template: Template
-) -> tuple[list[Message], list[dict[str, Any]]]:
+) -> tuple[list[Message], list[Tool]]:
     """Return the messages and the tools for the template."""
     traits, format_ = template.traits, template.format
-    tools = [_plain(tool) for tool in options.tools]
+    tools = [plain(tool) for tool in options.tools]
     messages = calls.complete(messages)
     if format_.reasoning is not None:
         messages = [_thoughtful(message, format_.reasoning, traits) for message in messages]
@@ -26,34 +27,24 @@ def adapt(
     else:
         messages = generic_tools.as_text(messages)
     messages = _with_system(messages, traits)
-    if traits.alternates:
-        messages = _merged(messages)
+    messages = _with_turns(messages, traits)
     if traits.parts and not traits.text:
         messages = in_parts(messages)
+    elif not traits.parts:
+        messages = [{**message, "content": _as_text(message["content"])} for message in messages]
     return messages, tools
+
+
+def _as_text(content: Any) -> Any:
+    """Return content as a string, if its parts are text."""
+    if isinstance(content, list) and all(part.get("type") == "text" for part in content):
+        return "\n".join(part["text"] for part in content)
+    return content
 
 
 def in_parts(messages: list[Message]) -> list[Message]:
     """Return the messages with their content as lists of parts."""
     return [{**message, "content": as_parts(message["content"] or "")} for message in messages]
-
-
-def _plain(tool: dict[str, Any]) -> dict[str, Any]:
-    """Return a tool with the keys that templates read, in the order of OpenAI's documentation."""
-    function = tool["function"]
-    parameters = function.get("parameters")
-    if not isinstance(parameters, dict):
-        parameters = {}
-    if "$ref" not in parameters:
-        parameters = {"type": "object", "properties": {}, **parameters}
-    return {
-        "type": "function",
-        "function": {
-            "name": function["name"],
-            "description": function.get("description") or "",
-            "parameters": parameters,
-        },
-    }
 
 
 # ---------------------------------------------------------------- thoughts
@@ -124,6 +115,20 @@ def _with_system(messages: list[Message], traits: Traits) -> list[Message]:
         if message is not None:
             moved.append(message)
     return moved
+
+
+def _with_turns(messages: list[Message], traits: Traits) -> list[Message]:
+    """Let the roles alternate, if the template demands it."""
+    if traits.drops_empty_answers:
+        messages = [
+            m for m in messages if m["role"] != "assistant" or m["content"] or m.get("tool_calls")
+        ]
+    if traits.alternates:
+        messages = _merged(messages)
+    first = next((i for i, m in enumerate(messages) if m["role"] != "system"), None)
+    if traits.begins_with_user and first is not None and messages[first]["role"] != "user":
+        messages = [*messages[:first], {"role": "user", "content": ""}, *messages[first:]]
+    return messages
 
 
 def _merged(messages: list[Message]) -> list[Message]:

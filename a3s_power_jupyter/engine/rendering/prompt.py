@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from datetime import datetime
+from typing import Any, get_args
 
 from msgspec.structs import replace
 
@@ -10,8 +12,9 @@ from ..chat.format import ChatFormat
 from .contents import Message
 from .messages import adapt, in_parts
 from .prefill import continued
-from .protocol import Learnt, RenderOptions, Template, Traits
+from .protocol import Learnt, RenderOptions, Template, ToolsAs, Traits
 from .sandbox import TemplateFailed, run
+from .tool_schemas import Tool, simplified
 from .traits import find_traits
 
 #: Most characters of a prompt for a made-up chat.
@@ -38,7 +41,17 @@ def prompt(
             template_kwargs=_kwargs(options.template_kwargs, template.format),
             add_generation_prompt=add_generation_prompt,
         )
-        return _render(template, messages, own, max_chars)
+        try:
+            return _render(template, messages, own, max_chars)
+        except TemplateFailed as error:
+            if not tools or error.failure == "too_long":
+                raise
+            # Many templates fail for schemas with alternatives or without types.
+            own = replace(own, tools=[simplified(tool) for tool in tools])
+            try:
+                return _render(template, messages, own, max_chars)
+            except TemplateFailed:
+                raise error from None
 
     if not options.continue_final_message:
         return render(messages, options.add_generation_prompt)
@@ -56,15 +69,25 @@ def _render(
     template: Template, messages: list[Message], options: RenderOptions, max_chars: int
 ) -> str:
     """Render messages that need no further changes."""
+    tools_as = template.traits.tools_as
     variables = {
+        **(_as_variables(options.tools) if tools_as == "text" else {}),
         **options.template_kwargs,
         "messages": messages,
-        "tools": options.tools or ([] if template.traits.empty_tools else None),
+        "tools": options.tools or (None if tools_as == "null" else []),
         "add_generation_prompt": options.add_generation_prompt,
         "bos_token": template.bos_token,
         "eos_token": template.eos_token,
     }
     return run(template.source, variables, max_chars)
+
+
+def _as_variables(tools: list[Tool]) -> dict[str, str]:
+    """Return the variables of templates for Firefunction v2."""
+    return {
+        "functions": json.dumps(tools, ensure_ascii=False, indent=4),
+        "datetime": datetime.now().strftime("%B %d %Y"),
+    }
 
 
 def _kwargs(kwargs: dict[str, Any], format_: ChatFormat) -> dict[str, Any]:
@@ -86,10 +109,10 @@ def check(template: Template) -> Traits:
     TemplateFailed
         If the template is not valid, or exceeds a limit with a short message.
     """
-    for empty_tools in (False, True):
-        traits = _content_traits(replace(template, traits=Traits(empty_tools=empty_tools)))
+    for tools_as in get_args(ToolsAs):
+        traits = _content_traits(replace(template, traits=Traits(tools_as=tools_as)))
         if traits.text or traits.parts:
-            return replace(traits, empty_tools=empty_tools)
+            return replace(traits, tools_as=tools_as)
     return Traits(text=False)
 
 

@@ -46,6 +46,9 @@ class RenderOptions(msgspec.Struct, frozen=True):
     continue_final_message: bool = False
 
 
+#: Forms of the variables for tools.
+ToolsAs = Literal["null", "empty_list", "text"]
+
 #: Forms of the ids of calls.
 Ids = Literal["any", "short", "named"]
 
@@ -64,10 +67,15 @@ class Traits(msgspec.Struct, frozen=True):
     system : str
         Where system messages are rendered: "anywhere"; "first", as the first message only;
         "before_user", as the first message of a chat that ends with the user's; or "none".
-    empty_tools : bool
-        Whether ``tools`` without tools has to be an empty list, and not null.
+    tools_as : str
+        The variable ``tools`` of a chat without tools: "null", or an "empty_list". With "text",
+        there are also the variables ``functions``, the tools as JSON text, and ``datetime``.
     alternates : bool
         Whether messages of one role may not follow each other.
+    begins_with_user : bool
+        Whether the first message after the system's has to be the user's.
+    drops_empty_answers : bool
+        Whether a message of the assistant without content and calls has to be left out.
     ids : str
         Ids of calls: "any", "short" for nine letters and digits, or "named" for
         ``functions.NAME:INDEX``, from which the template takes the name.
@@ -84,8 +92,10 @@ class Traits(msgspec.Struct, frozen=True):
     text: bool = True
     parts: bool = False
     system: Literal["anywhere", "first", "before_user", "none"] = "anywhere"
-    empty_tools: bool = False
+    tools_as: ToolsAs = "null"
     alternates: bool = False
+    begins_with_user: bool = False
+    drops_empty_answers: bool = False
     ids: Ids = "any"
     null_content: bool = False
     splits_text: bool = False

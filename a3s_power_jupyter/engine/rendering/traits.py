@@ -44,7 +44,15 @@ def find_traits(render: Render, template: Template) -> Traits:
     if not probe.shows([USER]):
         return template.traits
     alternates = not (probe.shows([USER, USER_2]) and probe.shows([USER, ANSWER, ANSWER_2, USER_2]))
-    traits = replace(template.traits, system=_system(probe), alternates=alternates)
+    empty_answer = [USER, {**ANSWER, "content": ""}, USER_2]
+    traits = replace(
+        template.traits,
+        system=_system(probe),
+        alternates=alternates,
+        begins_with_user=not probe.shows([ANSWER, USER])
+        and probe.shows([{**USER_2, "content": ""}, ANSWER, USER]),
+        drops_empty_answers=not probe.shows(empty_answer),
+    )
     return _call_traits(probe, traits, template.format)
 
 

@@ -86,5 +86,5 @@ def test_text_becomes_parts_for_a_template_that_renders_only_parts() -> None:
 
 def test_a_template_that_needs_a_list_of_tools_gets_an_empty_one() -> None:
     source = "{% for t in tools %}{{ t }}{% endfor %}" + LINES
-    assert learnt(source).traits == Traits(empty_tools=True)
+    assert learnt(source).traits == Traits(tools_as="empty_list")
     assert prompt_of(source, [user("Hi")]) == "user: Hi\nassistant: "
