@@ -19,8 +19,9 @@ from .chat.format import ChatFormat
 from .checks import prompt_too_long
 from .rendering.calls import has_calls
 from .rendering.contents import as_parts
+from .rendering.process import RenderingFailed
 from .rendering.protocol import RenderOptions, Template, Traits
-from .rendering.renderer import RenderingFailed, renderer
+from .rendering.renderer import renderer
 
 log = logging.getLogger("a3s_power_jupyter.worker")
 

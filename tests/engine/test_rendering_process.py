@@ -21,6 +21,7 @@ from a3s_power_jupyter.contract.errors import (
     UnsupportedRequestFields,
 )
 from a3s_power_jupyter.engine.cancellation import cancellable
+from a3s_power_jupyter.engine.rendering import process as process_module
 from a3s_power_jupyter.engine.rendering import renderer as rendering
 from a3s_power_jupyter.engine.rendering.protocol import RenderOptions
 from a3s_power_jupyter.engine.template import MAX_TEMPLATE, ChatTemplate, TemplateSources
@@ -123,7 +124,7 @@ def failure(template: ChatTemplate) -> PowerError:
 
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rendering, "CPU_SECONDS", 0.3)
+    monkeypatch.setattr(process_module, "CPU_SECONDS", 0.3)
 
 
 def test_the_reason_of_an_invalid_template_ends_with_one_period() -> None:
@@ -181,7 +182,7 @@ def test_a_prompt_that_cannot_fit_is_refused_by_its_length() -> None:
 
 def test_the_time_on_the_clock_is_limited_too(monkeypatch: pytest.MonkeyPatch) -> None:
     template = chat_template()
-    monkeypatch.setattr(rendering, "WALL_SECONDS", 0.3)
+    monkeypatch.setattr(process_module, "WALL_SECONDS", 0.3)
     process = only_process()
     process.suspend()
     with pytest.raises(InvalidParameter, match=r"did not end within 0\.3 seconds"):
@@ -192,7 +193,7 @@ def test_the_time_on_the_clock_is_limited_too(monkeypatch: pytest.MonkeyPatch) -
 
 def test_memory_is_limited_without_the_limit_of_linux(monkeypatch: pytest.MonkeyPatch) -> None:
     template = chat_template(for_bombs(ENDLESS["loops"]))
-    monkeypatch.setattr(rendering, "MEMORY_BYTES", 2**20)
+    monkeypatch.setattr(process_module, "MEMORY_BYTES", 2**20)
     assert "more than 1 GiB of memory" in failure(template).message
 
 
@@ -249,7 +250,7 @@ def test_slow_templates_do_not_delay_other_requests(
     count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With more slow templates than processes, other requests wait for one of them."""
-    monkeypatch.setattr(rendering, "CPU_SECONDS", 60.0)
+    monkeypatch.setattr(process_module, "CPU_SECONDS", 60.0)
     template = chat_template(for_bombs(ENDLESS["loops"]))
     left = threading.Event()
     messages: list[str] = []

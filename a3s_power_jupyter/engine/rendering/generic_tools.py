@@ -1,6 +1,6 @@
-"""Tools, calls and results as text, for templates that know no tools.
+"""Tools, calls and results as text, for templates that do not render them.
 
-The syntax is `GENERIC_CALLS`. It is described in docs/use.md.
+The syntax of calls is the model's own if its template shows it, or else `GENERIC_CALLS`.
 """
 
 from __future__ import annotations
@@ -8,34 +8,35 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ..chat.format import GENERIC_CALLS
+from ..chat.format import CallSyntax
+from ..chat.writing import Call, calls_text
 from .calls import arguments_of
 from .contents import Message, joined
-
-_CALL = GENERIC_CALLS.start + '{"name": "FUNCTION", "arguments": {ARGUMENTS}}' + GENERIC_CALLS.end
+from .tool_schemas import Tool
 
 _PROMPT = """\
 You can call functions. Each line describes one, with a JSON schema of its arguments:
 {tools}
 
-To call a function, write exactly this, and then end your answer:
+To call a function, write exactly this with its name and its arguments, and then end your answer:
 {call}
 
-Write one such block for each call. You get each result in <tool_response> tags. Call a function \
-only if you need it; otherwise answer the user."""
+You get the result in <tool_response> tags. Call a function only if you need it; otherwise answer \
+the user."""
 
 
-def described(messages: list[Message], tools: list[dict[str, Any]]) -> list[Message]:
+def described(messages: list[Message], tools: list[Tool], syntax: CallSyntax) -> list[Message]:
     """Return the messages with a description of the tools in the system message."""
     lines = "\n".join(json.dumps(tool["function"], ensure_ascii=False) for tool in tools)
-    prompt = _PROMPT.format(tools=lines, call=_CALL)
+    call = calls_text(syntax, [Call("FUNCTION", {"ARGUMENT": "VALUE"}, "callId123")])
+    prompt = _PROMPT.format(tools=lines, call=call)
     if messages and messages[0]["role"] == "system":
         first = {**messages[0], "content": joined([messages[0]["content"], prompt])}
         return [first, *messages[1:]]
     return [{"role": "system", "content": prompt}, *messages]
 
 
-def as_text(messages: list[Message]) -> list[Message]:
+def as_text(messages: list[Message], syntax: CallSyntax) -> list[Message]:
     """Return the messages with calls and results as text.
 
     Consecutive results are one message of the user.
@@ -51,7 +52,7 @@ def as_text(messages: list[Message]) -> list[Message]:
             written.append({"role": "user", "content": text})
         elif message.get("tool_calls"):
             rest = {key: value for key, value in message.items() if key != "tool_calls"}
-            calls = GENERIC_CALLS.separator.join(map(_call, message["tool_calls"]))
+            calls = calls_text(syntax, [*map(_call, message["tool_calls"])])
             written.append({**rest, "content": joined([message["content"], calls])})
         else:
             written.append(message)
@@ -59,10 +60,11 @@ def as_text(messages: list[Message]) -> list[Message]:
     return written
 
 
-def _call(call: dict[str, Any]) -> str:
-    content = {"name": call["function"]["name"], "arguments": arguments_of(call)}
-    text = json.dumps(content, ensure_ascii=False)
-    return f"{GENERIC_CALLS.start}{text}{GENERIC_CALLS.end}"
+def _call(call: dict[str, Any]) -> Call:
+    arguments = arguments_of(call)
+    if not isinstance(arguments, dict):  # not valid JSON, or not an object
+        arguments = {"arguments": arguments}
+    return Call(call["function"]["name"], arguments, call["id"])
 
 
 def _result(message: Message) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from typing import Any
 
 from ..chat.format import ReasoningSyntax
@@ -21,11 +23,13 @@ def adapt(
     if format_.reasoning is not None:
         messages = [_thoughtful(message, format_.reasoning, traits) for message in messages]
     if tools and not format_.native_tools:
-        messages, tools = generic_tools.described(messages, tools), []
-    if format_.native_calls and (tools or not options.tools):
+        messages, tools = generic_tools.described(messages, tools, format_.calls), []
+    elif tools and format_.tools_in == "system_message":
+        messages, tools = _in_system_message(messages, tools), []
+    if format_.native_calls:
         messages = calls.native(messages, traits, format_)
     else:
-        messages = generic_tools.as_text(messages)
+        messages = generic_tools.as_text(messages, format_.calls)
     messages = _with_system(messages, traits)
     messages = _with_turns(messages, traits)
     if traits.parts and not traits.text:
@@ -33,6 +37,14 @@ def adapt(
     elif not traits.parts:
         messages = [{**message, "content": _as_text(message["content"])} for message in messages]
     return messages, tools
+
+
+def _in_system_message(messages: list[Message], tools: list[Tool]) -> list[Message]:
+    """Return the messages with the tools, as JSON text, in the key `tools` of the first one."""
+    functions = json.dumps([tool["function"] for tool in tools], ensure_ascii=False)
+    if messages and messages[0]["role"] == "system":
+        return [{**messages[0], "tools": functions}, *messages[1:]]
+    return [{"role": "system", "content": "", "tools": functions}, *messages]
 
 
 def _as_text(content: Any) -> Any:
@@ -44,7 +56,7 @@ def _as_text(content: Any) -> Any:
 
 def in_parts(messages: list[Message]) -> list[Message]:
     """Return the messages with their content as lists of parts."""
-    return [{**message, "content": as_parts(message["content"] or "")} for message in messages]
+    return [{**message, "content": as_parts(message.get("content") or "")} for message in messages]
 
 
 # ---------------------------------------------------------------- thoughts
@@ -120,15 +132,29 @@ def _with_system(messages: list[Message], traits: Traits) -> list[Message]:
 def _with_turns(messages: list[Message], traits: Traits) -> list[Message]:
     """Let the roles alternate, if the template demands it."""
     if traits.drops_empty_answers:
-        messages = [
-            m for m in messages if m["role"] != "assistant" or m["content"] or m.get("tool_calls")
-        ]
+        messages = [message for message in messages if not _is_empty_answer(message)]
+    if traits.answers_results:
+        messages = list(_with_answers(messages))
     if traits.alternates:
         messages = _merged(messages)
     first = next((i for i, m in enumerate(messages) if m["role"] != "system"), None)
     if traits.begins_with_user and first is not None and messages[first]["role"] != "user":
         messages = [*messages[:first], {"role": "user", "content": ""}, *messages[first:]]
     return messages
+
+
+def _is_empty_answer(message: Message) -> bool:
+    return message["role"] == "assistant" and not (message["content"] or message.get("tool_calls"))
+
+
+def _with_answers(messages: list[Message]) -> Iterator[Message]:
+    """Put a blank answer between a result and the user's next message."""
+    before = None
+    for message in messages:
+        if message["role"] == "user" and before == "tool":
+            yield {"role": "assistant", "content": " "}
+        yield message
+        before = message["role"]
 
 
 def _merged(messages: list[Message]) -> list[Message]:

@@ -9,6 +9,7 @@ from typing import Any, get_args
 from msgspec.structs import replace
 
 from ..chat.format import ChatFormat
+from ..chat.learning import learn as learn_format
 from .contents import Message
 from .messages import adapt, in_parts
 from .prefill import continued
@@ -73,7 +74,7 @@ def _render(
     variables = {
         **(_as_variables(options.tools) if tools_as == "text" else {}),
         **options.template_kwargs,
-        "messages": messages,
+        "messages": [*map(dict, messages)],  # a template may change them
         "tools": options.tools or (None if tools_as == "null" else []),
         "add_generation_prompt": options.add_generation_prompt,
         "bos_token": template.bos_token,
@@ -155,6 +156,5 @@ def learn(template: Template) -> Learnt:
             messages = in_parts(messages)
         return _render(template, messages, options, MAX_PROBE)
 
-    format_ = ChatFormat()
-    traits = find_traits(render, replace(template, format=format_))
-    return Learnt(traits, format_)
+    format_ = learn_format(render, template.source)
+    return Learnt(find_traits(render, replace(template, format=format_)), format_)

@@ -13,7 +13,7 @@ from jinja2 import nodes
 from jinja2.exceptions import SecurityError
 from jinja2.ext import Extension, loopcontrols
 from jinja2.parser import Parser
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.sandbox import SandboxedEnvironment
 from jinja2.utils import Namespace
 
 from .protocol import TOO_DEEP, TOO_MUCH_MEMORY, Failure
@@ -29,7 +29,7 @@ def compile_template(source: str) -> jinja2.Template:
     The environment has the same options, tags, filters and functions as that of
     `transformers.PreTrainedTokenizer.apply_chat_template`, for which the templates are written.
     """
-    environment = ImmutableSandboxedEnvironment(
+    environment = SandboxedEnvironment(
         trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, loopcontrols]
     )
     environment.filters["tojson"] = _tojson

@@ -9,9 +9,6 @@ Schema = dict[str, Any]
 
 _TYPES = ("string", "number", "integer", "boolean", "array", "object")
 
-#: Most references and levels of a schema that `simplified` follows.
-MAX_DEPTH = 16
-
 
 def plain(tool: Tool) -> Tool:
     """Return a tool with the keys that templates read, in the order of OpenAI's documentation."""
@@ -35,72 +32,77 @@ def simplified(tool: Tool) -> Tool:
     """Return a tool with a schema that any template can describe.
 
     Many templates know only the simplest schemas: each has one type and a description, arrays have
-    items, and there are no references, alternatives or nulls.
+    items, and there are no references, alternatives or nulls. Such a schema says less, but only
+    what the prompt says about arguments depends on it.
     """
     function = tool["function"]
-    parameters = _simple(function["parameters"], function["parameters"], 0)
+    parameters = _Simplifier(function["parameters"]).simple(function["parameters"])
     if parameters["type"] != "object":
-        parameters = {"type": "object", "description": "", "properties": {}}
+        parameters = {"type": "object", "description": "", "properties": {}, "required": []}
+    parameters.pop("additionalProperties", None)
     return {**tool, "function": {**function, "parameters": parameters}}
 
 
-def _simple(schema: Any, root: Schema, depth: int) -> Schema:
-    schema = _resolved(schema, root, depth)
-    kind = _type_of(schema)
-    simple: Schema = {"type": kind, "description": str(schema.get("description") or "")}
-    if isinstance(schema.get("enum"), list):
-        simple["enum"] = [value for value in schema["enum"] if value is not None]
-    if "default" in schema and schema["default"] is not None:
-        simple["default"] = schema["default"]
-    if depth < MAX_DEPTH and kind == "array":
-        simple["items"] = _simple(schema.get("items"), root, depth + 1)
-    if kind == "object":
-        properties = schema.get("properties") if depth < MAX_DEPTH else None
-        properties = properties if isinstance(properties, dict) else {}
-        simple["properties"] = {
-            name: _simple(property_, root, depth + 1) for name, property_ in properties.items()
-        }
-        required = schema.get("required")
-        simple["required"] = required if isinstance(required, list) else []
-    return simple
+class _Simplifier:
+    """Simplifies a schema and those in it. `references` are those that lead to a schema."""
 
+    def __init__(self, root: Schema) -> None:
+        self._root = root
 
-def _resolved(schema: Any, root: Schema, depth: int) -> Schema:
-    """Follow references, and take the first alternative that is not null."""
-    for _ in range(MAX_DEPTH - depth):
-        if not isinstance(schema, dict):
-            return {}
-        rest = {key: value for key, value in schema.items() if key not in _INDIRECT}
-        if isinstance(schema.get("$ref"), str):
-            target = _target(schema["$ref"], root)
-        else:
-            options = next((schema[k] for k in _CHOICES if isinstance(schema.get(k), list)), None)
-            if options is None:
-                return schema
-            target = next((o for o in options if isinstance(o, dict) and _allows_more(o)), {})
-        schema = {**target, **rest} if isinstance(target, dict) else rest
-    return schema if isinstance(schema, dict) else {}
+    def simple(self, schema: Any, references: frozenset[str] = frozenset()) -> Schema:
+        schema, references = self._resolved(schema, references)
+        kind = _type_of(schema)
+        simple: Schema = {"type": kind, "description": str(schema.get("description") or "")}
+        if isinstance(schema.get("enum"), list):
+            simple["enum"] = [value for value in schema["enum"] if value is not None]
+        if schema.get("default") is not None:
+            simple["default"] = schema["default"]
+        if kind == "array":
+            simple["items"] = self.simple(schema.get("items"), references)
+        if kind == "object":
+            properties, required = schema.get("properties"), schema.get("required")
+            simple["properties"] = {
+                name: self.simple(value, references)
+                for name, value in (properties if isinstance(properties, dict) else {}).items()
+            }
+            simple["required"] = required if isinstance(required, list) else []
+            simple["additionalProperties"] = self.simple(
+                schema.get("additionalProperties"), references
+            )
+        return simple
+
+    def _resolved(self, schema: Any, references: frozenset[str]) -> tuple[Schema, frozenset[str]]:
+        """Follow references, each once, and take the first alternative that is not null."""
+        schema = schema if isinstance(schema, dict) else {}
+        while True:
+            reference = schema.get("$ref")
+            choices = [schema[key] for key in _CHOICES if isinstance(schema.get(key), list)]
+            rest = {key: value for key, value in schema.items() if key not in ("$ref", *_CHOICES)}
+            if isinstance(reference, str) and reference not in references:
+                references |= {reference}
+                target = _target(reference, self._root)
+            elif choices and "$ref" not in schema:
+                target = next((option for option in choices[0] if _allows_more(option)), None)
+            else:
+                return rest, references
+            schema = {**target, **rest} if isinstance(target, dict) else rest
 
 
 _CHOICES = ("anyOf", "oneOf", "allOf")
-_INDIRECT = ("$ref", *_CHOICES)
 
 
 def _target(reference: str, root: Schema) -> Any:
     """Return the schema that a reference within the document points to."""
     found: Any = root
-    for name in reference.removeprefix("#").split("/")[1:]:
-        found = (
-            found.get(name.replace("~1", "/").replace("~0", "~"), {})
-            if isinstance(found, dict)
-            else {}
-        )
+    for part in reference.removeprefix("#").split("/")[1:]:
+        name = part.replace("~1", "/").replace("~0", "~")
+        found = found.get(name) if isinstance(found, dict) else None
     return found
 
 
-def _allows_more(schema: Schema) -> bool:
+def _allows_more(schema: Any) -> bool:
     """Whether a schema allows more than null."""
-    return schema.get("type") != "null"
+    return isinstance(schema, dict) and schema.get("type") != "null"
 
 
 def _type_of(schema: Schema) -> str:
@@ -111,14 +113,10 @@ def _type_of(schema: Schema) -> str:
     for key, kind in (("properties", "object"), ("items", "array")):
         if key in schema:
             return kind
-    values = schema.get("enum") if isinstance(schema.get("enum"), list) else [schema.get("const")]
-    for value in values or []:
-        for type_, kind in (
-            (str, "string"),
-            (bool, "boolean"),
-            (int, "integer"),
-            (float, "number"),
-        ):
-            if isinstance(value, type_):
-                return kind
-    return "string"
+    values = schema.get("enum")
+    values = values if isinstance(values, list) else [schema.get("const")]
+    found = {type(value) for value in values}
+    return next((kind for type_, kind in _TYPES_OF_VALUES.items() if type_ in found), "string")
+
+
+_TYPES_OF_VALUES = {str: "string", bool: "boolean", int: "integer", float: "number"}

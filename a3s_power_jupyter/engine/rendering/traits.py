@@ -109,9 +109,14 @@ def _call_traits(probe: _Probe, traits: Traits, format_: ChatFormat) -> Traits:
     both = [USER, _calling("", 2), _result(1), _result(2)]
     candidates = [traits, replace(traits, splits_calls=True)]
     traits = first_of(candidates, both, *_texts(1), *_texts(2))
-    chat = [USER, _calling(TEXT, 1), _result(1), ANSWER, USER_2]
-    candidates = [traits, replace(traits, splits_text=True)]
-    traits = first_of(candidates, chat, TEXT, *_texts(1))
+    chat = [USER, _calling(TEXT, 1), _result(1)]
+    if not shows(traits, chat, TEXT, *_texts(1)):
+        split = replace(traits, splits_text=True)
+        traits = first_of([split], [*chat, ANSWER, USER_2], TEXT, *_texts(1))
+    chat = [USER, one, _result(1), USER_2]
+    answered = [*chat[:3], {**ANSWER, "content": " "}, USER_2]
+    if not shows(traits, chat, *_texts(1)) and shows(traits, answered, *_texts(1)):
+        traits = replace(traits, answers_results=True)
     syntax = format_.reasoning
     if syntax is not None and reads_thoughts(syntax):
         thoughtful = {**_calling(TEXT, 1), syntax.history: "a3s-thought"}

@@ -181,3 +181,33 @@ def test_thoughts_are_left_out_if_the_template_rejects_them_beside_text() -> Non
     )
     assert lines[0] == 'assistant: Look. call_1 add {"a": 1}'
     assert lines[2] == 'assistant: (Hm) call_1 add {"a": 1}'
+
+
+def test_the_user_may_write_after_a_result_although_the_assistant_has_to_answer() -> None:
+    strict = (
+        "{% for m in messages %}{% if m.role == 'user' and loop.index > 1 "
+        "and loop.previtem.role == 'tool' %}"
+        "{{ raise_exception('answer first') }}{% endif %}{% endfor %}" + OBJECTS
+    )
+    lines = history(strict, CALL, RESULT, user("Stop"))
+    assert lines[1:] == ["call_1=3", "assistant:  ", "user: Stop"]
+    assert history(OBJECTS, CALL, RESULT, user("Stop"))[1:] == ["call_1=3", "user: Stop"]
+
+
+def test_a_template_can_read_the_tools_from_the_system_message() -> None:
+    source = "{% for m in messages %}{{ m.role }}: {{ m.content }}{{ m.tools }}\n{% endfor %}"
+    template = learnt(source, native(tools_in="system_message"))
+    for chat in ([user("Hi")], [system("A"), user("Hi")]):
+        first = prompt_of(template, chat, tools=TOOLS).splitlines()[0]
+        (function,) = json.loads(first[first.index("[") :])
+        assert function["name"] == "add"
+    assert "None" not in prompt_of(template, [user("Hi")])
+
+
+def test_a_template_may_change_its_lists() -> None:
+    queue = OBJECTS.replace(
+        "{% for m in messages %}", "{% set ids = [] %}{% for m in messages %}", 1
+    )
+    queue = queue.replace("{{ c.id }}", "{{ ids.append(c.id) or c.id }}")
+    queue = queue.replace("{{ m.tool_call_id }}", "{{ ids.pop(0) }}")
+    assert history(queue, CALL, RESULT) == ['assistant: call_1 add {"a": 1}', "call_1=3"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from a3s_power_jupyter.engine.chat.format import GENERIC_CALLS
-from support.rendering import ALTERNATING, LINES, assistant, prompt_of, system, user
+from a3s_power_jupyter.engine.chat.format import GENERIC_CALLS, ChatFormat, NamedJson
+from support.rendering import ALTERNATING, LINES, assistant, learnt, prompt_of, system, user
 
 ADD = {"name": "add", "description": "Adds.", "parameters": {"type": "object", "properties": {}}}
 TOOLS = [{"type": "function", "function": ADD}]
@@ -72,3 +72,11 @@ def test_parts_of_a_result_are_text() -> None:
     parts = [{"type": "text", "text": "one"}, {"type": "text", "text": "two"}]
     chat = [*HISTORY[:2], {**result("1", ""), "content": parts}]
     assert "<tool_response>\none\ntwo\n</tool_response>" in prompt_of(LINES, chat)
+
+
+def test_calls_have_the_syntax_that_the_template_shows() -> None:
+    syntax = NamedJson(start="<f=", arguments_start=">", end="</f>")
+    template = learnt(LINES, ChatFormat(calls=syntax))
+    prompt = prompt_of(template, HISTORY, tools=TOOLS)
+    assert '<f=FUNCTION>{"ARGUMENT": "VALUE"}</f>' in prompt
+    assert '<f=add>{"a": 1}</f><f=add>{"a": "ä"}</f>' in prompt

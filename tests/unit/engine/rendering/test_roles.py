@@ -88,3 +88,30 @@ def test_a_template_that_needs_a_list_of_tools_gets_an_empty_one() -> None:
     source = "{% for t in tools %}{{ t }}{% endfor %}" + LINES
     assert learnt(source).traits == Traits(tools_as="empty_list")
     assert prompt_of(source, [user("Hi")]) == "user: Hi\nassistant: "
+
+
+def test_an_answer_at_the_beginning_follows_an_empty_message_if_the_user_has_to_begin() -> None:
+    chat = [assistant("Hello"), user("Hi")]
+    assert prompt_of(ALTERNATING + LINES, chat) == "user: \nassistant: Hello\nuser: Hi\nassistant: "
+    assert prompt_of(LINES, chat) == "assistant: Hello\nuser: Hi\nassistant: "
+
+
+def test_an_empty_answer_is_left_out_if_the_template_rejects_it() -> None:
+    source = (
+        "{% for m in messages %}{% if not m.content %}{{ raise_exception('empty') }}{% endif %}"
+        "{% endfor %}" + LINES
+    )
+    chat = [user("Hi"), assistant(""), user("Hello?")]
+    assert prompt_of(source, chat) == "user: Hi\nuser: Hello?\nassistant: "
+    assert prompt_of(LINES, chat) == "user: Hi\nassistant: \nuser: Hello?\nassistant: "
+
+
+def test_a_template_may_get_its_tools_as_text() -> None:
+    source = "{{ 'Today is ' + datetime + functions }}\n" + LINES
+    prompt = prompt_of(source, [user("Hi")])
+    assert prompt.endswith("[]\nuser: Hi\nassistant: ")
+
+
+def test_parts_of_text_become_text_for_a_template_that_renders_only_text() -> None:
+    parts = [{"type": "text", "text": "A"}, {"type": "text", "text": "B"}]
+    assert prompt_of(ALTERNATING + LINES, [user(parts)]) == "user: A\nB\nassistant: "
