@@ -177,7 +177,7 @@ class MethodNotAllowed(BadRequest):
 class Unauthorized(BadRequest):
     """Credentials are missing or invalid."""
 
-    status = 403
+    status = 401
     code = "unauthorized"
     type = "authentication_error"
 
@@ -185,6 +185,7 @@ class Unauthorized(BadRequest):
 class Forbidden(Unauthorized):
     """The credentials are valid but do not allow the request: XSRF, origin or authorizer."""
 
+    status = 403
     code = "forbidden"
 
 

@@ -213,6 +213,7 @@ def _check_names(value: dict[Any, Any], type_: type, at: str) -> None:
             continue
         near = close_matches(str(key), known)
         hint = f"Did you mean {near[0]!r}?" if near else f"Use one of: {', '.join(sorted(known))}."
+        hint = hint if known else "There are no parameters in the body."
         where = f" in {at!r}" if at else ""
         raise InvalidParameter(
             f"Unknown parameter {quoted(key)}{where}. {hint}", param=f"{at}.{key}".lstrip(".")

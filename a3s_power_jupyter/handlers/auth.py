@@ -30,6 +30,12 @@ Verb = TypeVar("Verb", bound=Callable[..., Any])
 
 NOT_AUTHENTICATED = "Not authenticated. Send the server's token as 'Authorization: Bearer TOKEN'."
 ALLOW_ORIGIN = "Access-Control-Allow-Origin"
+
+#: Headers of replies that a page of an allowed origin may read.
+EXPOSED_HEADERS = "Retry-After, WWW-Authenticate, X-Power-Ignored"
+
+#: Names of headers. ``*``, which is a name in HTTP, would allow all in a preflight reply.
+_HEADER_NAME = re.compile(r"[A-Za-z0-9_-]+")
 _AUTHORIZATION = re.compile(r"(?:token|bearer)\s+(\S+)\s*", re.IGNORECASE)
 
 
@@ -59,9 +65,10 @@ class KernelUser(User):
 class AuthHandler(APIHandler):
     """Base class with the authentication, origin and XSRF rules of all routes.
 
-    The rules are Jupyter's, with four differences:
+    The rules are Jupyter's, with five differences:
 
     - The kernel key is accepted as a token.
+    - A token may also be in the header ``x-api-key``, as Anthropic's clients send it.
     - A refused request is never redirected to the login page.
     - Pages of other origins are refused, unless ``ServerApp.allow_origin`` or
       ``allow_origin_pat`` matches the origin; ``*`` does not count.
@@ -91,6 +98,7 @@ class AuthHandler(APIHandler):
                 "The Host header does not name this machine. Use localhost, or set "
                 "ServerApp.allow_remote_access."
             )
+        self._read_api_key()
         if self._has_kernel_key():
             # Bypasses the identity provider, which may ask JupyterHub and does not know the key.
             CallContext.set(CallContext.JUPYTER_HANDLER, self)
@@ -100,6 +108,13 @@ class AuthHandler(APIHandler):
         self.check_origin()
         if self.current_user is None and self.request.method != "OPTIONS":
             raise Unauthorized(NOT_AUTHENTICATED)
+
+    def _read_api_key(self) -> None:
+        """Give ``x-api-key`` to the identity provider as a token, if there is no other one."""
+        headers = self.request.headers
+        key = headers.get("X-API-Key", "").strip()
+        if key and not _AUTHORIZATION.fullmatch(headers.get("Authorization", "")):
+            headers["Authorization"] = f"Bearer {key}"
 
     def _has_kernel_key(self) -> bool:
         match = _AUTHORIZATION.fullmatch(self.request.headers.get("Authorization", ""))
@@ -115,6 +130,7 @@ class AuthHandler(APIHandler):
         origin = self.get_origin()
         if origin is not None and self._is_configured(origin):
             self.set_header(ALLOW_ORIGIN, origin)
+            self.set_header("Access-Control-Expose-Headers", EXPOSED_HEADERS)
             if self.allow_credentials:
                 self.set_header("Access-Control-Allow-Credentials", "true")
 
@@ -158,10 +174,16 @@ class AuthHandler(APIHandler):
 
     @allow_unauthenticated
     def options(self, *args: Any, **kwargs: Any) -> None:
-        """Answer a preflight request. Without `ALLOW_ORIGIN`, browsers still refuse the request."""
-        self.set_header("Access-Control-Allow-Methods", "GET, POST, DELETE")
-        self.set_header(
-            "Access-Control-Allow-Headers", "accept, authorization, content-type, x-xsrftoken"
-        )
+        """Answer a preflight request: allow what it asks for if its origin is allowed.
+
+        Headers need no list. Whoever may send requests at all may send them with any header.
+        """
+        origin = self.get_origin()
+        if origin is not None and self._is_configured(origin):
+            asked = self.request.headers.get("Access-Control-Request-Headers", "").split(",")
+            names = [name.strip() for name in asked if _HEADER_NAME.fullmatch(name.strip())]
+            self.set_header("Access-Control-Allow-Methods", "GET, HEAD, POST, DELETE")
+            self.set_header("Access-Control-Allow-Headers", ", ".join(names))
+        self.set_header("Vary", "Origin, Access-Control-Request-Headers")
         self.set_status(204)
         self.finish()

@@ -8,12 +8,13 @@ from collections.abc import Callable, Coroutine
 from http.client import responses
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
+from urllib.parse import unquote_to_bytes
 
 import msgspec
 from tornado import web
 from tornado.iostream import IOStream, StreamClosedError
 
-from ..compat import is_authenticated
+from ..compat import is_authenticated, is_identified
 from ..contract.errors import (
     BadRequest,
     BodyTooLarge,
@@ -24,9 +25,10 @@ from ..contract.errors import (
     RouteNotFound,
     Unauthorized,
 )
+from ..contract.parameters import check
 from ..contract.text import quoted, shortened
 from . import metrics
-from .auth import AuthHandler
+from .auth import AuthHandler, allowed
 from .json_body import LARGE_BODY, decode_body
 from .json_reply import encode_pieces
 
@@ -42,6 +44,10 @@ CLIENT_CLOSED_REQUEST = 499
 
 #: Bytes of a reply above which it is sent in pieces of about this size.
 LARGE_REPLY = 64 * 1024
+
+
+class _NoFields(msgspec.Struct, forbid_unknown_fields=True):
+    pass
 
 
 @web.stream_request_body
@@ -78,11 +84,18 @@ class PowerHandler(AuthHandler):
         ):
             raise self._too_large()
         try:
+            self._check_url()
             await super().prepare()
         except (PowerError, web.HTTPError) as error:
             self.refuse(error)
         else:
             self.context.touch()
+
+    def _check_url(self) -> None:
+        try:
+            unquote_to_bytes(str(self.request.uri)).decode()
+        except UnicodeDecodeError:
+            raise BadRequest("The URL is not valid UTF-8. Percent-encode it as UTF-8.") from None
 
     def refuse(self, error: Exception) -> None:
         """Reply with `error` once the body has been received and discarded.
@@ -135,6 +148,16 @@ class PowerHandler(AuthHandler):
             return await self.context.decoder.run(decode)
         return decode()
 
+    async def check_no_fields(self) -> None:
+        """Check the body of a route that has no fields.
+
+        Raises
+        ------
+        BodyTooLarge, UnsupportedMediaType, InvalidJSON, InvalidParameter
+            As `json_body`, or if there is a field.
+        """
+        await self.decode(lambda: check(self.json_body(), _NoFields))
+
     def flag(self, name: str) -> bool:
         """Return a boolean query argument, False if it is absent.
 
@@ -149,6 +172,13 @@ class PowerHandler(AuthHandler):
         return value in ("true", "1")
 
     # ---------------------------------------------------------------- reply
+
+    @allowed("read")
+    async def head(self, *args: str, **kwargs: str) -> None:
+        """Reply like GET. tornado does not send the body."""
+        if "GET" not in self.verbs():
+            raise web.HTTPError(405)
+        await cast("Coroutine[Any, Any, None]", self.get(*args, **kwargs))
 
     def finish_json(self, value: Any, status: int = 200) -> None:
         """Finish the reply with `value`, encoded by msgspec."""
@@ -244,13 +274,16 @@ class PowerHandler(AuthHandler):
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         raised = kwargs["exc_info"][1] if "exc_info" in kwargs else None
         error = self.to_error(raised, status_code)
-        self.set_status(status_code if isinstance(raised, web.HTTPError) else error.status)
+        of_tornado = isinstance(raised, web.HTTPError) and not isinstance(error, Unauthorized)
+        self.set_status(status_code if of_tornado else error.status)
         if error.retry_after is not None:
             self.set_header("Retry-After", str(error.retry_after))
         if isinstance(error, BodyTooLarge):
             self.set_header("Connection", "close")  # the rest of the body is not read
         if isinstance(error, MethodNotAllowed):
-            self.set_header("Allow", ", ".join(self.verbs()))
+            self.set_header("Allow", ", ".join(self._allowed_methods()))
+        if isinstance(error, Unauthorized) and self.get_status() == 401:
+            self.set_header("WWW-Authenticate", "Bearer")
         self.finish(msgspec.json.encode({"error": error.to_wire()}))
 
     def to_error(self, raised: BaseException | None, status: int = 500) -> PowerError:
@@ -269,20 +302,26 @@ class PowerHandler(AuthHandler):
             )
         if not isinstance(raised, web.HTTPError) or status >= 500:
             return PowerError("Internal error. See the notebook server's log for details.")
-        message = raised.log_message or responses.get(status, "Bad request")
+        message = (raised.log_message or responses.get(status, "Bad request")) % raised.args
         if status in (401, 403):
-            return (Forbidden if is_authenticated(self) else Unauthorized)(message)
+            # A 403 of the identity provider is about a user that it knows.
+            known = is_authenticated(self) or (status == 403 and not is_identified(self))
+            return (Forbidden if known else Unauthorized)(message)
         return (RouteNotFound if status == 404 else BadRequest)(message)
 
     @classmethod
     def verbs(cls) -> list[str]:
-        """Return the HTTP methods of this handler, except ``OPTIONS``."""
+        """Return the HTTP methods of this handler, except ``OPTIONS`` and ``HEAD``."""
         return [
             verb
             for verb in cls.SUPPORTED_METHODS
-            if verb != "OPTIONS"
+            if verb not in ("OPTIONS", "HEAD")
             and getattr(cls, verb.lower()) is not getattr(web.RequestHandler, verb.lower())
         ]
+
+    def _allowed_methods(self) -> list[str]:
+        verbs = self.verbs()
+        return [*verbs, "HEAD"] if "GET" in verbs else verbs
 
     def log_exception(
         self,

@@ -44,7 +44,10 @@ class EventStreamHandler(PowerHandler):
 
         An error is raised if the head of the reply has not been sent, else it is the last event.
         """
-        await self.until_disconnect(self._stream(events, end))
+        if self.request.method == "HEAD":  # which has no body, and a stream may have no end
+            await events.aclose()
+        else:
+            await self.until_disconnect(self._stream(events, end))
         self.finish(set_content_type="text/event-stream")
 
     async def _stream(self, events: AsyncGenerator[Any, None], end: bytes) -> None:

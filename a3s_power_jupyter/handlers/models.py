@@ -129,6 +129,7 @@ class UnloadHandler(PowerHandler):
     @allowed("write")
     async def post(self, name: str) -> None:
         """Unload a model; a busy one only with ``?force=true``."""
+        await self.check_no_fields()
         self.finish_json(await self.service.loading.unload(name, force=self.flag("force")))
 
 
@@ -136,10 +137,12 @@ class PinHandler(PowerHandler):
     @allowed("write")
     async def post(self, name: str) -> None:
         """Exempt a model from eviction and idle unloading."""
+        await self.check_no_fields()
         self.finish_json(await self.service.loading.pin(name, True))
 
 
 class UnpinHandler(PowerHandler):
     @allowed("write")
     async def post(self, name: str) -> None:
+        await self.check_no_fields()
         self.finish_json(await self.service.loading.pin(name, False))

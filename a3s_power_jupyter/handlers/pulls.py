@@ -57,4 +57,5 @@ class PausePullHandler(PowerHandler):
     @allowed("write")
     async def post(self, name: str) -> None:
         """Pause a pull; the same pull request resumes it."""
+        await self.check_no_fields()
         self.finish_json(await self.service.pulls.pause(name))

@@ -34,6 +34,9 @@ def _route(template: str, handler: type[PowerHandler], pattern: str | None = Non
     return pattern or template.replace("{name}", _NAME), handler, {"template": template}
 
 
+#: The routes of OpenAI's API begin so. They are also served without ``/v1``.
+_OPENAI = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/models")
+
 ROUTES: list[Route] = [
     _route("/v1/health", HealthHandler),
     _route("/v1/events", EventsHandler),
@@ -53,4 +56,12 @@ ROUTES: list[Route] = [
     _route("/v1/models/pull/{name}", PullHandler),
     _route("/v1/models/{name}", ModelHandler),
     _route("/v1", UnknownRouteHandler, "/v1(?:/.*)?"),
+]
+
+#: The same handlers without ``/v1``, for clients whose base URL ends before it. Metrics have the
+#: template with ``/v1``.
+ALIASES: list[Route] = [
+    (pattern.removeprefix("/v1"), handler, options)
+    for pattern, handler, options in ROUTES
+    if pattern.startswith(_OPENAI)
 ]

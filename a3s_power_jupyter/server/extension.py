@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from jupyter_server.extension.application import ExtensionApp
+from jupyter_server.utils import url_path_join
 from traitlets import (
     Bool,
     Float,
@@ -32,7 +33,7 @@ from ..contract.parameters import parse_keep_alive
 from ..contract.redaction import Redactor
 from ..handlers.context import SETTING, Context
 from ..handlers.metrics import RuntimeMetrics
-from ..handlers.routes import ROUTES
+from ..handlers.routes import ALIASES, ROUTES
 from ..service.settings import PROMPT_CACHE_DISK, UPSTREAM_KEY_PATTERN, Settings
 from .activity import ActivityMonitor
 from .environment import Environment
@@ -290,12 +291,19 @@ class PowerApp(ExtensionApp):
 
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
         """Start the service. Jupyter Server calls this once its port is known."""
+        self._add_aliases(serverapp)
         await self.context.service.start()
         remove_stale_files()
         headless = isinstance(serverapp, HeadlessServerApp)
         write_runtime_file(describe_server(serverapp, self.context.kernel_key, headless=headless))
         self._activity = ActivityMonitor(self.name, self.context, serverapp, self.idle_exit)
         self._activity.start()
+
+    def _add_aliases(self, serverapp: ServerApp) -> None:
+        """Add the routes without ``/v1``, after those of all extensions, which take precedence."""
+        base_url = serverapp.web_app.settings["base_url"]
+        handlers = [(url_path_join(base_url, pattern), *rest) for pattern, *rest in ALIASES]
+        serverapp.web_app.add_handlers(".*$", handlers)  # type: ignore[no-untyped-call]
 
     async def stop_extension(self) -> None:
         if self._activity is not None:

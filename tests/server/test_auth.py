@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from a3s_power_jupyter.handlers.routes import ROUTES
+from a3s_power_jupyter.handlers.routes import ALIASES, ROUTES
 from support.servers import Server
 
 PASSWORD = "open sesame"
@@ -20,8 +20,21 @@ CALLS = [
     (verb, template.lstrip("/").replace("{name}", "gc"))
     for _, handler, options in ROUTES
     for template in [options["template"]]
-    for verb in [*handler.verbs(), "PUT"]
+    for verb in [*handler.verbs(), "PUT", "HEAD"]
 ] + [(verb, "v1/no/such/route") for verb in ("GET", "POST", "DELETE", "HEAD")]
+
+#: The same for the routes without ``v1``, which have the same handlers.
+ALIAS_CALLS = [
+    (verb, options["template"].removeprefix("/v1/").replace("{name}", "gc"))
+    for _, handler, options in ALIASES
+    for verb in handler.verbs()
+]
+
+
+PREFLIGHT = {
+    "Access-Control-Request-Method": "POST",
+    "Access-Control-Request-Headers": "authorization,content-type,x-stainless-os, *, a:b",
+}
 
 
 def ask(client: httpx2.Client, verb: str, path: str, **headers: str) -> httpx2.Response:
@@ -67,10 +80,11 @@ def test_every_verb_is_covered() -> None:
     assert ("POST", "v1/models/gc/load") in CALLS
 
 
-@pytest.mark.parametrize(("verb", "path"), CALLS)
+@pytest.mark.parametrize(("verb", "path"), [*CALLS, *ALIAS_CALLS])
 def test_without_credentials(anonymous: httpx2.Client, verb: str, path: str) -> None:
     response = ask(anonymous, verb, path)
-    assert response.status_code == 403
+    assert response.status_code == 401
+    assert response.headers["WWW-Authenticate"] == "Bearer"
     assert "Location" not in response.headers
     if verb != "HEAD":
         assert code(response) == "unauthorized"
@@ -79,8 +93,9 @@ def test_without_credentials(anonymous: httpx2.Client, verb: str, path: str) -> 
 @pytest.mark.parametrize(("verb", "path"), CALLS)
 def test_with_invalid_credentials(anonymous: httpx2.Client, verb: str, path: str) -> None:
     for scheme in ("Bearer", "token"):
-        assert ask(anonymous, verb, path, Authorization=f"{scheme} wrong").status_code == 403
-    assert ask(anonymous, verb, f"{path}?token=wrong").status_code == 403
+        assert ask(anonymous, verb, path, Authorization=f"{scheme} wrong").status_code == 401
+    assert ask(anonymous, verb, path, **{"x-api-key": "wrong"}).status_code == 401
+    assert ask(anonymous, verb, f"{path}?token=wrong").status_code == 401
 
 
 @pytest.mark.parametrize(("verb", "path"), CALLS)
@@ -128,8 +143,8 @@ def test_pages_of_other_origins_cannot_read_replies(fake_server: Server) -> None
         for path in ("v1/models", "v1/models/nope"):
             response = ask(api, "GET", path, Origin=EVIL)
             assert "Access-Control-Allow-Origin" not in response.headers
-        preflight = ask(api, "OPTIONS", "v1/models", Origin=EVIL)
-        assert "Access-Control-Allow-Origin" not in preflight.headers
+        preflight = ask(api, "OPTIONS", "v1/models", Origin=EVIL, **PREFLIGHT)
+        assert not any(name.startswith("access-control") for name in preflight.headers)
 
 
 def test_the_kernel_key_is_refused_by_other_routes(
@@ -140,8 +155,40 @@ def test_the_kernel_key_is_refused_by_other_routes(
         assert response.status_code in (302, 403), path
 
 
+def test_with_an_api_key(fake_server: Server) -> None:
+    for secret in (fake_server.token, fake_server.key):
+        for verb, path in (("GET", "v1/models"), ("POST", "v1/models/gc/pin"), ("GET", "models")):
+            with fake_server.client() as client:
+                assert ask(client, verb, path, **{"x-api-key": secret}).status_code == 200
+
+
+@pytest.mark.parametrize("authorization", ["", "Bearer", "Basic YTpi"])
+def test_an_api_key_beside_an_authorization_without_a_token(
+    anonymous: httpx2.Client, fake_server: Server, authorization: str
+) -> None:
+    headers = {"x-api-key": fake_server.token, "Authorization": authorization}
+    assert ask(anonymous, "POST", "v1/models/gc/pin", **headers).status_code == 200
+
+
+def test_the_token_of_authorization_precedes_an_api_key(
+    anonymous: httpx2.Client, fake_server: Server
+) -> None:
+    headers = {"x-api-key": fake_server.token, "Authorization": "Bearer wrong"}
+    assert ask(anonymous, "GET", "v1/models", **headers).status_code == 401
+
+
+@pytest.mark.parametrize("authorization", ["", "Bearer", "Bearer not-needed"])
+def test_a_useless_token_beside_a_cookie(browser: httpx2.Client, authorization: str) -> None:
+    """The cookie counts, and requests that change something still need the XSRF token."""
+    headers = {"Authorization": authorization}
+    assert ask(browser, "GET", "v1/models", **headers).status_code == 200
+    assert code(ask(browser, "POST", "v1/models/gc/pin", **headers)) == "forbidden"
+    headers["X-XSRFToken"] = browser.cookies["_xsrf"]
+    assert ask(browser, "POST", "v1/models/gc/pin", **headers).status_code == 200
+
+
 def test_the_kernel_key_is_refused_in_urls(anonymous: httpx2.Client, fake_server: Server) -> None:
-    assert ask(anonymous, "GET", f"v1/models?token={fake_server.key}").status_code == 403
+    assert ask(anonymous, "GET", f"v1/models?token={fake_server.key}").status_code == 401
 
 
 def test_another_host_name(anonymous: httpx2.Client, fake_server: Server) -> None:
@@ -163,10 +210,28 @@ def test_an_allowed_origin(start_server: Callable[..., Server]) -> None:
             "Access-Control-Allow-Origin" not in ask(api, "GET", "v1/models", Origin=EVIL).headers
         )
     with server.client() as anonymous:
-        preflight = ask(anonymous, "OPTIONS", "v1/models", Origin=lab)
+        preflight = ask(anonymous, "OPTIONS", "v1/models", Origin=lab, **PREFLIGHT)
         assert preflight.status_code == 204
         assert preflight.headers["Access-Control-Allow-Origin"] == lab
         assert "POST" in preflight.headers["Access-Control-Allow-Methods"]
+        headers = preflight.headers["Access-Control-Allow-Headers"]
+        assert headers == "authorization, content-type, x-stainless-os"
+        refused = ask(anonymous, "GET", "v1/models", Origin=lab)
+        assert refused.status_code == 401
+        assert refused.headers["Access-Control-Allow-Origin"] == lab
+        other = ask(anonymous, "OPTIONS", "v1/models", Origin=EVIL, **PREFLIGHT)
+        assert not any(name.startswith("access-control") for name in other.headers)
+
+
+def test_allowed_origins_by_pattern(start_server: Callable[..., Server]) -> None:
+    server = start_server(r"--ServerApp.allow_origin_pat=https://.*\.lab\.example", fake=True)
+    with server.api() as api:
+        good = ask(api, "OPTIONS", "chat/completions", Origin="https://a.lab.example", **PREFLIGHT)
+        assert good.headers["Access-Control-Allow-Origin"] == "https://a.lab.example"
+        assert "authorization" in good.headers["Access-Control-Allow-Headers"]
+        for origin in (EVIL, "https://a.lab.example.evil.example", "null"):
+            other = ask(api, "OPTIONS", "chat/completions", Origin=origin, **PREFLIGHT)
+            assert not any(name.startswith("access-control") for name in other.headers)
 
 
 def test_a_wildcard_origin_is_ignored(start_server: Callable[..., Server]) -> None:
@@ -174,6 +239,8 @@ def test_a_wildcard_origin_is_ignored(start_server: Callable[..., Server]) -> No
     with server.api() as api:
         response = ask(api, "GET", "v1/models", Origin=EVIL)
         assert "Access-Control-Allow-Origin" not in response.headers
+        preflight = ask(api, "OPTIONS", "v1/models", Origin=EVIL, **PREFLIGHT)
+        assert not any(name.startswith("access-control") for name in preflight.headers)
     with server.client() as browser:
         log_in(browser, server.token)
         headers = {"Origin": EVIL, "X-XSRFToken": browser.cookies["_xsrf"]}
@@ -267,7 +334,7 @@ def test_the_key_needs_no_identity_provider(
     with server.client() as client:
         for headers in ({}, {"Authorization": f"Bearer {server.token}"}):
             response = ask(client, "GET", "v1/models", **headers)
-            assert (response.status_code, code(response)) == (403, "unauthorized")
+            assert (response.status_code, code(response)) == (401, "unauthorized")
         key = {"Authorization": f"Bearer {server.key}"}
         assert ask(client, "GET", "v1/models", **key).status_code == 200
         assert ask(client, "POST", "v1/models/gc/pin", **key).status_code == 200

@@ -69,7 +69,7 @@ def test_two_servers_in_one_runtime_dir_and_home(start_server: Start, server: Se
     for mine, theirs in ((server, other), (other, server)):
         assert mine.runtime_file.exists()
         with mine.client(Authorization=f"Bearer {theirs.key}") as client:
-            assert client.get("v1/models").status_code == 403
+            assert client.get("v1/models").status_code == 401
         with mine.api() as api:
             assert api.get("v1/health").json()["home"] == str(server.home)
 

@@ -189,7 +189,7 @@ def test_unknown_routes(api: httpx2.Client) -> None:
 def test_wrong_verbs(api: httpx2.Client) -> None:
     response = api.put("v1/models", json={})
     assert error(response) == (405, "method_not_allowed", None)
-    assert response.headers["Allow"] == "GET, POST"
+    assert response.headers["Allow"] == "GET, POST, HEAD"
     assert error(api.get("v1/chat/completions")) == (405, "method_not_allowed", None)
 
 
