@@ -119,9 +119,15 @@ class Call:
         outcome = " is running" if self.running else self._outcome
         call = call_text(self.name, self.arguments)
         line = f"<code>{escape(call)}</code>{escape(outcome)}"
-        details = [self.arguments and _indented(self.arguments), self.result or ""]
-        blocks = "".join(f"<pre {_PRE}>{escape(text)}</pre>\n" for text in details if text)
-        return f"<details><summary>{line}</summary>\n{blocks}</details>\n"
+        details = {"Arguments": _indented(self.arguments or "{}"), "Result": self.result or ""}
+        blocks = "".join(
+            f"<small {_QUIET}>{title}</small>\n<pre {_PRE}>{escape(text)}</pre>\n"
+            for title, text in details.items()
+            if text
+        )
+        return (
+            f"<details><summary>{line}</summary>\n<blockquote>\n{blocks}</blockquote></details>\n"
+        )
 
     @property
     def plain(self) -> str:

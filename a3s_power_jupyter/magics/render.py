@@ -157,11 +157,13 @@ def models(registered: Sequence[Model]) -> Output:
             formatting.size(model.size_bytes) if model.size_bytes else "",
             formatting.parameters_of(model),
             "" if model.context_length is UNSET else str(model.context_length),
+            # Nearly all models complete text.
+            ", ".join(name for name in model.capabilities if name != "completion"),
             state(model),
         )
         for model in registered
     ]
-    headers = ("Name", "Format", "Size", "Parameters", "Context", "State")
+    headers = ("Name", "Format", "Size", "Parameters", "Context", "Capabilities", "State")
     return table(headers, rows, empty="No models yet. Add one: %power pull owner/repo:TAG")
 
 

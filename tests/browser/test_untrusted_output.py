@@ -12,7 +12,13 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Request, expect
 
-from support.lab_page import SECONDS, UPSTREAM_KEY, run_cell, wait_for_kernel, write_notebook
+from support.lab_page import (
+    SECONDS,
+    register_remote,
+    run_cell,
+    wait_for_kernel,
+    write_notebook,
+)
 from support.servers import Server
 from support.upstream_server import run_upstream
 
@@ -21,6 +27,8 @@ pytestmark = pytest.mark.browser
 #: The host of the remote resources in the answer.
 HOST = "leak.example"
 MODEL = "hostile"
+#: A model that also attacks with its thoughts, and with calls of functions.
+AGENT = "hostile_agent"
 #: The answer in an output, without the output's buttons.
 ANSWER = ".jp-RenderedHTML"
 
@@ -44,12 +52,19 @@ class Watch:
         expect(output.locator("strong", has_text="bold")).to_be_visible()
         expect(output.locator("table td", has_text="cell").first).to_be_visible()
         expect(output.locator("pre code")).to_have_text("<img src=x> &amp;\n")
-        self._page.wait_for_timeout(0.5 * SECONDS)  # for handlers and loads
-        forbidden = "img, script, iframe, svg, object, embed, form, style, link, base, meta"
-        expect(output.locator(forbidden)).to_have_count(0)
+        self.assert_nothing_ran(output)
         links = output.locator("a[href]").evaluate_all("links => links.map(link => link.href)")
         assert links, "the image is a link"
         assert all(link.startswith(f"https://{HOST}/") for link in links)
+
+    def assert_nothing_ran(self, output: Locator) -> None:
+        """Check that an output has no element and has started no request that could do harm."""
+        self._page.wait_for_timeout(0.5 * SECONDS)  # for handlers and loads
+        forbidden = "img, script, iframe, svg, object, embed, form, style, link, base, meta"
+        expect(output.locator(forbidden)).to_have_count(0)
+        expect(
+            output.locator("a[href^='javascript'], a[href^='data'], a[href^='/']")
+        ).to_have_count(0)
         assert self._page.evaluate("window.attacked") is None
         assert not [url for url in self._requests if HOST in url]
 
@@ -57,12 +72,9 @@ class Watch:
 @pytest.fixture
 def hostile_model(lab_server: Server) -> Iterator[str]:
     """A remote model with an upstream that answers with every kind of attack."""
-    with run_upstream() as upstream, lab_server.api() as api:
-        reference = {"base_url": upstream.url, "model": "hostile", "api_key_env": UPSTREAM_KEY}
-        reply = api.post(
-            "v1/models", json={"name": MODEL, "format": "remote", "upstream": reference}
-        )
-        reply.raise_for_status()
+    with run_upstream() as upstream:
+        register_remote(lab_server, upstream, MODEL)
+        register_remote(lab_server, upstream, AGENT)
         yield MODEL
 
 
@@ -111,3 +123,46 @@ def test_a_hostile_answer_runs_nothing(
     for output in shown.all():
         watch.assert_harmless(output)
     exported.close()
+
+
+def test_hostile_thoughts_and_calls_run_nothing(
+    open_lab: Callable[..., Any], hostile_model: str, lab_root: Path, tmp_path: Path
+) -> None:
+    notebook = write_notebook(
+        tmp_path / "agent.ipynb",
+        "%load_ext a3s_power_jupyter\ndef leak(**values: str): return [*values.items()]",
+        f"%%power {AGENT} --tools leak\nHello",
+        "answer",
+        f"import a3s_power_jupyter\na3s_power_jupyter.connect().chat_widget({AGENT!r})",
+    )
+    page = open_lab("Light", notebook).page
+    watch = Watch(page)
+    wait_for_kernel(page)
+    for number in range(4):
+        run_cell(page, number)
+    outputs = [page.locator(".jp-CodeCell").nth(n).locator(ANSWER) for n in (1, 2)]
+    chat = page.locator(".a3s-chat")
+    chat.get_by_label("Message").fill("Hello")
+    chat.get_by_role("button", name="Send").click()
+    expect(chat.get_by_role("log")).to_contain_text("the end", timeout=60 * SECONDS)
+
+    def check() -> None:
+        for output in outputs:
+            expect(output.locator("details")).to_have_count(5, timeout=60 * SECONDS)
+            expect(output.locator("details[open]")).to_have_count(0)
+            expect(output.locator("summary").nth(1)).to_contain_text("leak(")
+        for output in (*outputs, chat.get_by_role("log")):
+            for summary in output.locator("summary").all():
+                summary.click()
+            expect(output.locator("details blockquote, .a3s-thoughts").first).to_contain_text(
+                "<script>window.attacked = 'script'</script>"
+            )
+            watch.assert_nothing_ran(output)
+
+    check()
+    page.locator(".jp-InputPrompt").first.click()  # the chat has no shortcuts of JupyterLab
+    page.keyboard.press("Control+s")
+    expect(page.locator(".jp-mod-dirty")).to_have_count(0)
+    page.reload()
+    wait_for_kernel(page)
+    check()

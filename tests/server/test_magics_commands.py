@@ -27,7 +27,7 @@ def test_register_list_and_show_as_text_and_html(kernel: Kernel) -> None:
     assert text.splitlines()[1].split()[:5] == ["smollm2", "gguf", "Q4_1", "98.4", "MB"]
     (markup,) = listing.texts("text/html")
     headers = re.findall(r"<th [^>]*>(\w+)</th>", markup)
-    assert headers == ["Name", "Format", "Size", "Parameters", "Context", "State"]
+    assert headers == ["Name", "Format", "Size", "Parameters", "Context", "Capabilities", "State"]
     (details,) = kernel.run("%power show smollm2").texts("text/plain")
     assert "Defaults      num_ctx=2048" in details
 

@@ -62,7 +62,7 @@ def ask(options: str, question: str) -> str:
 
 def test_commands_and_answers_are_plain_text(terminal: pexpect.spawn, smollm2: str) -> None:
     listing = run(terminal, "%power list")
-    assert re.search(r"Name +Format +Size +Parameters +Context +State\n", listing)
+    assert re.search(r"Name +Format +Size +Parameters +Context +Capabilities +State\n", listing)
     assert re.search(rf"{smollm2} +gguf Q4_1 +98\.4 MB", listing)
     error = run(terminal, "%power show nobody")
     assert error.startswith("UsageError: ")

@@ -13,6 +13,7 @@ from playwright.sync_api import Locator, Page, expect
 from support.model_files import smollm2
 from support.paths import ROOT
 from support.servers import Server
+from support.upstream_server import Upstream
 
 SECONDS = 1000.0  # Playwright counts milliseconds
 REPO = "tests/Chat-GGUF"
@@ -48,6 +49,14 @@ def register(api: Any, *names: str) -> None:
     """Register the small model under each of `names`."""
     for name in names:
         api.post("v1/models", json={"name": name, "path": str(smollm2())}).raise_for_status()
+
+
+def register_remote(server: Server, upstream: Upstream, model: str) -> None:
+    """Register a model of `support.upstream_answers` under its own name."""
+    target = {"base_url": upstream.url, "model": model, "api_key_env": UPSTREAM_KEY}
+    body = {"name": model, "format": "remote", "upstream": target}
+    with server.api() as api:
+        api.post("v1/models", json=body).raise_for_status()
 
 
 def load(api: Any, name: str) -> None:

@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 KEY = "sk-key-of-the-upstream"
 #: What the model ``agent`` thinks before each answer.
-THOUGHTS = "I **should** think about this first, step by step. Then I answer."
+THOUGHTS = (
+    "The user asks about tomorrow. I **should** look at the forecast before I answer, and then say "
+    "whether it rains."
+)
+#: What it does if the question is not JSON.
+FORECAST = [[["weather", {"city": "Paris", "days": 2}]]]
 WEATHER = {
     "id": "call_1",
     "type": "function",
@@ -40,16 +45,19 @@ async def _agent(handler: Chat, body: dict[str, Any]) -> None:
     """Think, and make the calls that the question lists, before an answer.
 
     The question is JSON: a list with a list of ``[name, arguments]`` for each round. The answer
-    quotes the last message.
+    quotes the last message. Any other question is about the weather.
     """
     messages = body["messages"]
     asked = max(i for i, message in enumerate(messages) if message["role"] == "user")
-    rounds = json.loads(messages[asked]["content"])
+    question = messages[asked]["content"]
+    rounds = json.loads(question) if question.startswith("[") else FORECAST
     number = sum(message["role"] == "assistant" for message in messages[asked:])
     if number < len(rounds) and body.get("tools"):
         text, calls, reason = None, rounds[number], "tool_calls"
     else:
         text, calls, reason = f"The end: {messages[-1]['content']}", [], "stop"
+        if rounds is FORECAST:
+            text = "Yes, take an **umbrella**: it will rain, at 11 degrees."
     await _send_answer(handler, body, THOUGHTS, text, calls, reason)
 
 

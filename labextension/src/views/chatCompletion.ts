@@ -10,9 +10,15 @@ import {
   usageFrom
 } from './answerLine.js';
 
+/**
+ * A message in the format of OpenAI's API. Code in the notebook can set the messages of a chat, so
+ * their fields may have any form; see `messageText.ts`.
+ */
 export interface Message {
-  readonly role: 'user' | 'assistant';
-  readonly content: string;
+  readonly role: string;
+  readonly content?: unknown;
+  readonly reasoning_content?: unknown;
+  readonly tool_calls?: unknown;
 }
 
 export interface Parameters {
@@ -23,7 +29,12 @@ export interface Parameters {
 
 interface Chunk {
   readonly choices?: readonly {
-    readonly delta?: { readonly content?: string; readonly reasoning_content?: string };
+    readonly delta?: {
+      readonly content?: string | null;
+      readonly reasoning_content?: unknown;
+      /** The name that some upstreams use for `reasoning_content`. */
+      readonly reasoning?: unknown;
+    };
   }[];
   readonly usage?: unknown;
   readonly timings?: unknown;
@@ -35,6 +46,8 @@ interface Chunk {
 export interface Listener {
   /** Called with the whole text so far. */
   onText(text: string): void;
+  /** Called with all thoughts so far, and for how many seconds the model has been thinking. */
+  onThoughts?(thoughts: string, seconds: number): void;
   /** Called with the number of prompt tokens that are read, and of all. */
   onReading?(processed: number, total: number): void;
 }
@@ -77,6 +90,8 @@ export async function streamAnswer(
   const start = clock();
   const secondsSinceStart = () => (clock() - start) / 1000;
   let text = '';
+  let thoughts = '';
+  let thinkingSince = 0;
   let firstTokenSeconds: number | null = null;
   let usage: Usage | null = null;
   let timings: Timings | null = null;
@@ -88,8 +103,14 @@ export async function streamAnswer(
       if (progress && areCounts(progress.processed, progress.total)) {
         listener.onReading?.(progress.processed, progress.total);
       }
-      if (delta?.content || delta?.reasoning_content) {
+      const thought = thoughtOf(delta?.reasoning_content) || thoughtOf(delta?.reasoning);
+      if (delta?.content || thought) {
         firstTokenSeconds ??= secondsSinceStart();
+      }
+      if (thought) {
+        thinkingSince = thoughts === '' ? clock() : thinkingSince;
+        thoughts += thought;
+        listener.onThoughts?.(thoughts, (clock() - thinkingSince) / 1000);
       }
       if (delta?.content) {
         text += delta.content;
@@ -104,4 +125,8 @@ export async function streamAnswer(
     }
   }
   return { usage, timings, firstTokenSeconds, seconds: secondsSinceStart() };
+}
+
+function thoughtOf(value: unknown): string {
+  return typeof value === 'string' ? value : '';
 }

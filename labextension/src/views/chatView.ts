@@ -6,7 +6,7 @@ import type { Store } from '../state/store.js';
 import { type Answer, answerLine, readingText } from './answerLine.js';
 import { chatRequest, type Message, type Parameters, streamAnswer } from './chatCompletion.js';
 import { button, h, oncePerFrame, root, setText } from './dom.js';
-import { toHtml } from './markdown.js';
+import { MessageView } from './messageView.js';
 
 /** The state that the widget saves, so that a reloaded page shows the same chat. */
 export interface Conversation {
@@ -139,40 +139,55 @@ export class ChatView {
     this.input.value = '';
     const question: Message = { role: 'user', content };
     const messages = [...this.messages, question];
-    const questionElement = this.append(question);
-    const answerElement = this.append({ role: 'assistant', content: '' });
+    const questionView = this.append(question);
+    const answerView = this.append({ role: 'assistant', content: '' });
     const answering = new AbortController();
     this.setAnswering(answering);
-    const answer = await this.answer(messages, answerElement, answering.signal);
+    const answer = await this.answer(messages, answerView, answering.signal);
     this.setAnswering(null);
-    if (answer === '') {
-      questionElement.remove();
-      answerElement.remove();
+    if (answer === null) {
+      questionView.element.remove();
+      answerView.element.remove();
       this.input.value ||= content; // Let the user try again.
-    } else if (answerElement.isConnected) {
-      this.messages = [...messages, { role: 'assistant', content: answer }];
+    } else if (answerView.element.isConnected) {
+      this.messages = [...messages, answer];
       this.notifyChange();
     }
   }
 
-  /** Show the next answer in `element` while it is generated, and return what was received. */
+  /** Show the next answer in `view` while it is generated, and return what was received. */
   private async answer(
     messages: readonly Message[],
-    element: HTMLElement,
+    view: MessageView,
     signal: AbortSignal
-  ): Promise<string> {
+  ): Promise<Message | null> {
     let answer = '';
+    let thoughts = '';
+    let thinkingSeconds = 0;
+    let isEnded = false;
     // Rendering always covers the whole answer, so do it at most once per frame.
-    const draw = oncePerFrame(() => this.renderAnswer(element, answer));
+    const draw = oncePerFrame(() => {
+      this.followingEnd(() => {
+        view.showThoughts(thoughts, thinkingSeconds, answer === '' && !isEnded);
+        if (answer !== '') {
+          view.showAnswer(answer);
+        }
+      });
+    });
     const started = performance.now();
     const listener = {
       onText: (text: string) => {
         answer = text;
         draw();
       },
+      onThoughts: (text: string, seconds: number) => {
+        thoughts = text;
+        thinkingSeconds = seconds;
+        draw();
+      },
       onReading: (processed: number, total: number) => {
         if (performance.now() - started >= READING_DELAY) {
-          element.replaceChildren(h('span', { class: 'a3s-quiet' }, readingText(processed, total)));
+          view.showNotice(readingText(processed, total));
         }
       }
     };
@@ -187,7 +202,13 @@ export class ChatView {
     } catch (error) {
       setText(this.error, messageOf(error));
     }
-    return answer;
+    isEnded = true;
+    draw();
+    if (answer === '' && thoughts === '') {
+      return null;
+    }
+    const reasoning = thoughts === '' ? {} : { reasoning_content: thoughts };
+    return { role: 'assistant', content: answer, ...reasoning };
   }
 
   private setAnswering(answering: AbortController | null): void {
@@ -206,21 +227,17 @@ export class ChatView {
     };
   }
 
-  private append({ role, content }: Message): HTMLElement {
-    const element = h('div', { class: `a3s-message a3s-${role}` });
-    if (role === 'user') {
-      element.textContent = content;
-    } else {
-      this.renderAnswer(element, content);
-    }
-    this.log.append(element);
+  private append(message: Message): MessageView {
+    const view = new MessageView(message);
+    this.log.append(view.element);
     this.log.scrollTop = this.log.scrollHeight;
-    return element;
+    return view;
   }
 
-  private renderAnswer(element: HTMLElement, markdown: string): void {
+  /** Change the log, and scroll to its end if it was there. */
+  private followingEnd(change: () => void): void {
     const { scrollHeight, scrollTop, clientHeight } = this.log;
-    element.innerHTML = toHtml(markdown);
+    change();
     if (scrollHeight - scrollTop - clientHeight < SCROLL_MARGIN) {
       this.log.scrollTop = this.log.scrollHeight;
     }

@@ -39,7 +39,8 @@ export const COLUMNS: readonly Column[] = [
     title: 'Name',
     numeric: false,
     text: model => model.id,
-    order: model => model.id.toLowerCase()
+    order: model => model.id.toLowerCase(),
+    hint: capabilitiesText
   },
   { key: 'format', title: 'Format', numeric: false, text: formatText, order: formatText },
   {
@@ -82,6 +83,11 @@ export const COLUMNS: readonly Column[] = [
     order: model => model.last_used_at ?? 0
   }
 ];
+
+/** Return what a model can do: "completion, chat, tools, reasoning". */
+function capabilitiesText(model: Model): string {
+  return (model.capabilities ?? []).join(', ');
+}
 
 function formatText(model: Model): string {
   return [model.format, model.parameters?.quantization].filter(Boolean).join(' ');
@@ -149,7 +155,10 @@ export function arrange(models: Iterable<Model>, sorting: Sorting, filter: strin
   const sign = sorting.descending ? -1 : 1;
   return [...models]
     .filter(model => {
-      const text = `${model.id} ${formatText(model)} ${model.state}`.toLowerCase();
+      // Nearly all models complete text and chat, so these words only search names.
+      const special = model.capabilities?.filter(name => !['completion', 'chat'].includes(name));
+      const facts = [model.id, formatText(model), model.state, ...(special ?? [])];
+      const text = facts.join(' ').toLowerCase();
       return words.every(word => text.includes(word));
     })
     .sort((a, b) => sign * compare(order(a), order(b)) || compare(a.id, b.id));

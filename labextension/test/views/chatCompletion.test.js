@@ -80,6 +80,33 @@ test('the first token of a reasoning counts', async () => {
   assert.equal(answer.seconds, 90);
 });
 
+test('thoughts accumulate with the time since the first one', async () => {
+  const calls = [];
+  let time = 0;
+  const delta = fields => ({ choices: [{ delta: fields }] });
+  await streamAnswer(
+    transport(
+      delta({ reasoning_content: 'Hm' }),
+      delta({ content: null, reasoning_content: '' }),
+      delta({ reasoning: '.' }),
+      delta({ reasoning_content: ['of another form'] }),
+      chunk('a')
+    ),
+    {},
+    {
+      onText: text => calls.push(text),
+      onThoughts: (thoughts, seconds) => calls.push([thoughts, seconds])
+    },
+    new AbortController().signal,
+    () => (time += 1000)
+  );
+  assert.deepEqual(
+    calls.map(call => call[0]),
+    ['Hm', 'Hm.', 'a']
+  );
+  assert.ok(calls[1][1] > calls[0][1]);
+});
+
 test('aborting keeps the text and the timings so far', async () => {
   const abort = new AbortController();
   const texts = [];

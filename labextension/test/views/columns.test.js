@@ -13,7 +13,7 @@ const MODELS = [
     parameters: { quantization: 'Q4_0' }
   },
   { id: 'a', state: 'loaded', size_bytes: 50, expires_at: NOW + 240, pinned: false },
-  { id: 'C', state: 'failed', format: 'vision' }
+  { id: 'C', state: 'failed', format: 'vision', capabilities: ['completion', 'chat', 'tools'] }
 ];
 const ids = (key, descending = false, filter = '') =>
   arrange(MODELS, { key, descending }, filter).map(model => model.id);
@@ -25,10 +25,12 @@ test('names sort case-insensitively, numbers numerically', () => {
   assert.deepEqual(ids('state'), ['a', 'C', 'b']);
 });
 
-test('every word of a filter must match the name, format or state', () => {
+test('every word of a filter must match the name, format, state or a capability', () => {
   assert.deepEqual(ids('name', false, 'q4'), ['b']);
   assert.deepEqual(ids('name', false, 'VISION failed'), ['C']);
   assert.deepEqual(ids('name', false, 'vision loaded'), []);
+  assert.deepEqual(ids('name', false, 'tools'), ['C']);
+  assert.deepEqual(ids('name', false, 'chat'), []);
 });
 
 test('the state includes progress and time left', () => {

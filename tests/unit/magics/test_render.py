@@ -152,7 +152,7 @@ def test_lists_of_models() -> None:
         type=Model,
     )
     lines = repr(render.models([model(state="busy"), bare])).splitlines()
-    whole = ["smol_lm|2", "gguf Q4_1", "98.1 MB", "135 M", "8192", "busy"]
+    whole = ["smol_lm|2", "gguf Q4_1", "98.1 MB", "135 M", "8192", "chat", "busy"]
     assert re.split(r"\s{2,}", lines[1]) == whole
     assert lines[2].split() == ["r", "remote", "unloaded"]
     process = repr(render.processes([model(state="busy")])).splitlines()[1]
