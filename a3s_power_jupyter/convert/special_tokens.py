@@ -7,6 +7,7 @@ from typing import Any
 
 import gguf
 
+from ..store.formats.chat_templates import TEMPLATES
 from ..store.formats.json_file import read_optional_object
 from .exceptions import CannotConvert
 from .reference_tokenizer import ReferenceTokenizer
@@ -15,7 +16,7 @@ from .reference_tokenizer import ReferenceTokenizer
 def write_special_tokens(
     directory: Path, writer: gguf.GGUFWriter, tokenizer: ReferenceTokenizer
 ) -> None:
-    """Write the special tokens, whether they are added to every text, and the chat template.
+    """Write the special tokens, whether they are added to every text, and the chat templates.
 
     Raises
     ------
@@ -37,24 +38,28 @@ def write_special_tokens(
             add(ids[kind])
     _write_added_tokens(settings, tokenizer, writer, ids)
     _write_ends(directory, writer, ids["eos"])
-    template = chat_template(directory)
-    if template is not None:
-        writer.add_chat_template(template)
+    templates = chat_templates(directory)
+    if templates:
+        writer.add_chat_template([{"name": k, "template": v} for k, v in templates.items()])
 
 
-def chat_template(directory: Path) -> str | None:
-    """Return the model's chat template; if there are several, the one named "default"."""
-    if (directory / "chat_template.jinja").exists():
-        return (directory / "chat_template.jinja").read_text("utf-8")
+def chat_templates(directory: Path) -> dict[str, str]:
+    """Return the model's chat templates by their names; one without a name is "default"."""
+    main, others = directory / "chat_template.jinja", directory / TEMPLATES
+    files = {path.stem: path for path in sorted(others.glob("*.jinja"))}
+    if main.exists():
+        files["default"] = main
+    if files:
+        return {name: path.read_text("utf-8") for name, path in files.items()}
     for name in ("chat_template.json", "tokenizer_config.json"):
-        template = read_optional_object(directory / name).get("chat_template")
-        if isinstance(template, str):
-            return template
-        if isinstance(template, list):
-            named = {t.get("name"): t.get("template") for t in template if isinstance(t, dict)}
-            default = named.get("default")
-            return default if isinstance(default, str) else None
-    return None
+        found = read_optional_object(directory / name).get("chat_template")
+        if isinstance(found, str):
+            found = [{"name": "default", "template": found}]
+        if isinstance(found, list):
+            entries = [entry for entry in found if isinstance(entry, dict)]
+            named = {entry.get("name"): entry.get("template") for entry in entries}
+            return {str(k): v for k, v in named.items() if k and isinstance(v, str)}
+    return {}
 
 
 def _token_id(

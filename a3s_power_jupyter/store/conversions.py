@@ -21,7 +21,7 @@ from .files import file_size, write_atomically
 CONVERSIONS = Path("models/conversions")
 
 #: Increase this when the converter's output changes. Conversions of older versions are garbage.
-CONVERTER_VERSION = 2
+CONVERTER_VERSION = 3
 
 _MAX_SIZE = 16 << 20  # bytes; a record of 1,000 files has about 100,000
 

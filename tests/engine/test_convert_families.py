@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import sentencepiece
 import torch
+import transformers
 
 from a3s_power_jupyter.convert.converter import convert
 from a3s_power_jupyter.convert.exceptions import CannotConvert
@@ -134,6 +135,19 @@ def test_the_template_and_special_tokens_are_kept(tmp_path: Path) -> None:
     assert fields["tokenizer.chat_template"].contents() == tiny_models.TEMPLATE
     assert fields["tokenizer.ggml.bos_token_id"].contents() == 1
     assert fields["tokenizer.ggml.eos_token_id"].contents() == 2
+
+
+@pytest.mark.parametrize("as_files", [True, False])
+def test_all_chat_templates_are_kept(tmp_path: Path, as_files: bool) -> None:
+    directory = make(tmp_path / "model", "LlamaConfig", byte_level("gpt-2"))
+    tokenizer = transformers.AutoTokenizer.from_pretrained(directory)
+    tokenizer.chat_template = {"default": "chat", "tool_use": "tools"}
+    (directory / "chat_template.jinja").unlink()
+    tokenizer.save_pretrained(directory, save_jinja_files=as_files)
+    assert (directory / "additional_chat_templates").exists() is as_files
+    fields = gguf.GGUFReader(converted(directory, tmp_path)).fields
+    assert fields["tokenizer.chat_template"].contents() == "chat"
+    assert fields["tokenizer.chat_template.tool_use"].contents() == "tools"
 
 
 @pytest.mark.parametrize(("config", "arch"), [("MistralConfig", "llama"), ("Phi3Config", "phi3")])

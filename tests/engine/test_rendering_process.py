@@ -32,6 +32,11 @@ BOMB = [{"role": "user", "content": "bomb"}]
 
 GOOD = "{% for m in messages %}{{ m.content }}{% endfor %}"
 
+CALLS = (
+    "{% for m in messages %}{{ m.content }}{% for c in m.tool_calls or [] %}"
+    "<call>{{ c.function | tojson }}</call>{% endfor %}{% endfor %}"
+)
+
 #: Code in a loop over the messages `m`.
 ENDLESS = {
     "loops": "{% for a in range(99999) %}" * 4 + "{% endfor %}" * 4,
@@ -311,3 +316,27 @@ def test_the_process_ends_with_its_worker(worker: subprocess.Popen[bytes]) -> No
     wait_until(lambda: process.cpu_times().user > 0.5)
     worker.kill()
     assert psutil.wait_procs([process], timeout=15.0)[1] == []
+
+
+def test_tools_of_any_size_are_within_the_limits() -> None:
+    template = chat_template("{{ tools | tojson }}" + CALLS, num_ctx=20_000)
+    small = {"type": "function", "function": {"name": "f", "description": "x" * 10**6}}
+    assert len(template.render(HELLO, RenderOptions(tools=[small]))) > 10**6
+    large = {"type": "function", "function": {"name": "f", "description": "x" * 10**7}}
+    with pytest.raises(ContextLengthExceeded, match="more than 5,120,000 characters"):
+        template.render(HELLO, RenderOptions(tools=[large]))
+    assert template.render(HELLO).endswith("hello")
+
+
+def test_schemas_that_grow_when_they_are_simplified_are_stopped(short: None) -> None:
+    both = [{"properties": {k: {"$ref": f"#/$defs/{i}"} for k in "ab"}} for i in range(1, 40)]
+    parameters = {"$ref": "#/$defs/0", "$defs": {str(i): each for i, each in enumerate(both)}}
+    tools = [{"type": "function", "function": {"name": "f", "parameters": parameters}}]
+    strict = (
+        "{% if tools and not tools[0].function.parameters.type %}{{ raise_exception('no type') }}"
+    )
+    template = chat_template(strict + "{% endif %}{{ tools | tojson }}" + CALLS)
+    assert template.format.native_tools
+    with pytest.raises(InvalidParameter, match=r"CPU time|memory"):
+        template.render(HELLO, RenderOptions(tools=tools))
+    assert template.render(HELLO).endswith("hello")

@@ -60,7 +60,12 @@ def _add_byte_vocabulary(writer: gguf.GGUFWriter) -> int:
 
 
 def gpt2(
-    path: Path, positions: int, *, temperature: float | None = None, adds_special: bool = False
+    path: Path,
+    positions: int,
+    *,
+    temperature: float | None = None,
+    adds_special: bool = False,
+    templates: dict[str, str] | None = None,
 ) -> Path:
     """Write a GPT-2 with the vocabulary of all bytes and an end token.
 
@@ -70,8 +75,12 @@ def gpt2(
         Sampling default in the header.
     adds_special : bool
         Whether the tokenizer adds the end token before and after each text.
+    templates : dict or None
+        Chat templates by their names.
     """
     writer = gguf.GGUFWriter(path, "gpt2")
+    if templates is not None:
+        writer.add_chat_template([{"name": k, "template": v} for k, v in templates.items()])
     if temperature is not None:
         writer.add_float32(gguf.Keys.General.SAMPLING_TEMP, temperature)
     writer.add_context_length(positions)
