@@ -15,7 +15,7 @@ from msgspec import UNSET, UnsetType
 from msgspec.msgpack import Decoder
 
 from ..contract.parameters import LoadParameters
-from ..contract.types import Device, EngineStatus, Format, Item, MemoryUse, Request
+from ..contract.types import Capability, Device, EngineStatus, Format, Item, MemoryUse, Request
 
 # ---------------------------------------------------------------- server to worker
 
@@ -177,6 +177,8 @@ class Loaded(msgspec.Struct, frozen=True, tag="loaded"):
         Name of the engine, set by the worker.
     notes : tuple of str
         Messages for the user: those of `Load`, then the engine's.
+    template_capabilities : tuple of str or None
+        ``tools`` and ``reasoning``, as far as the chat template has them; None without one.
     """
 
     slots: int
@@ -186,6 +188,7 @@ class Loaded(msgspec.Struct, frozen=True, tag="loaded"):
     device_bytes: int = 0
     engine: str = ""
     notes: tuple[str, ...] = ()
+    template_capabilities: tuple[Capability, ...] | None = None
 
 
 class LoadFailed(msgspec.Struct, frozen=True, tag="load_failed"):

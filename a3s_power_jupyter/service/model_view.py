@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from ..contract.types import Manifest, Model, State
+from ..contract.types import Capability, Manifest, Model, State
 from ..remote.health import UpstreamHealth
 from ..runtime.activity import Activity
 from ..runtime.runner import Runner
@@ -42,16 +42,27 @@ def describe(manifest: Manifest, scheduler: Scheduler) -> Model:
     runner = scheduler.runner(name)
     failure = scheduler.failure(name)
     state = scheduler.state(name)
+    known = _from_manifest(manifest)
+    if runner is not None:
+        known |= _from_runner(runner)
+        known["capabilities"] = _capabilities(manifest, runner)
     return Model(
-        **_from_manifest(manifest),
+        **known,
         state=state,
         loaded=state in ("loaded", "busy"),
         pinned=scheduler.pinned(name),
         context_length=manifest.context_length,
         error=failure.to_wire() if failure is not None else UNSET,
         requests_waiting=UNSET if runner is None else scheduler.waiting(name),
-        **(_from_runner(runner) if runner is not None else {}),
     )
+
+
+def _capabilities(manifest: Manifest, runner: Runner) -> tuple[Capability, ...]:
+    """Return the capabilities, with those that the worker has found in the chat template."""
+    if runner.info is None or runner.info.template_capabilities is None:
+        return manifest.capabilities
+    others = (name for name in manifest.capabilities if name not in ("tools", "reasoning"))
+    return (*others, *runner.info.template_capabilities)
 
 
 def _from_manifest(manifest: Manifest) -> dict[str, Any]:

@@ -41,6 +41,21 @@ async def _echo(handler: Chat, body: dict[str, Any]) -> None:
     await handler.send("data: [DONE]\n\n")
 
 
+async def _calls(handler: Chat, body: dict[str, Any]) -> None:
+    """Think, and call a function in small pieces."""
+    function = {"name": "weather", "arguments": ""}
+    first = {"index": 0, "id": "a", "type": "function", "function": function}
+    await handler.event({"role": "assistant", "content": None})
+    thoughts = {"reasoning_content": "Hm.", "reasoning": "Hm."}
+    await handler.event({**thoughts, "reasoning_details": [{"text": "Hm."}]})
+    await handler.event({"tool_calls": [first]})
+    for part in ('{"city": "Pa', 'ris"}'):
+        await handler.event({"tool_calls": [{"index": 0, "function": {"arguments": part}}]})
+    await handler.event({"function_call": {"name": "weather", "arguments": "{}"}})
+    await handler.event({}, "tool_calls")
+    await handler.send("data: [DONE]\n\n")
+
+
 async def _agent(handler: Chat, body: dict[str, Any]) -> None:
     """Think, and make the calls that the question lists, before an answer.
 
@@ -252,6 +267,7 @@ async def _redirects(handler: Chat, body: dict[str, Any]) -> None:
 ANSWERS = {
     "echo": _echo,
     "agent": _agent,
+    "calls": _calls,
     "hostile_agent": _hostile_agent,
     "hostile": _hostile,
     "controls": _controls,

@@ -316,6 +316,12 @@ class ChatFormat(msgspec.Struct, frozen=True):
     native_calls: bool = False
     arguments_as: Literal["object", "text"] = "object"
 
+    @property
+    def capabilities(self) -> tuple[Literal["tools", "reasoning"], ...]:
+        """What the template has natively, as in the `capabilities` of a model."""
+        tools: tuple[Literal["tools"], ...] = ("tools",) if self.native_tools else ()
+        return tools if self.reasoning is None else (*tools, "reasoning")
+
     def uses(self, token: str) -> bool:
         """Return whether the text of a special token occurs in the syntax of an answer.
 

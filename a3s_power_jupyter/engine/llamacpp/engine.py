@@ -79,7 +79,11 @@ class LlamaCppEngine(Engine[TextJob | EmbeddingJob]):
         self.constraints = ConstraintCompiler(lambda: new_tokenizer(model.vocab))
         self._template = None if text is None else _load_template(model, info.num_ctx)
         if self._template is not None:
-            self.info = replace(info, notes=info.notes + self._template.notes)
+            self.info = replace(
+                info,
+                notes=info.notes + self._template.notes,
+                template_capabilities=self._template.format.capabilities,
+            )
 
     @classmethod
     def load(cls, load: Load, progress: ProgressCallback) -> LlamaCppEngine:

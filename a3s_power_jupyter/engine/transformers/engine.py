@@ -80,6 +80,9 @@ class TransformersEngine(Engine[ActiveRequest]):
             device=model.placement.name,
             device_bytes=model.placement.used_bytes(),
             notes=model.notes + (() if self._template is None else self._template.notes),
+            template_capabilities=(
+                None if self._template is None else self._template.format.capabilities
+            ),
         )
 
     @classmethod

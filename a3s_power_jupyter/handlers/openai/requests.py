@@ -98,6 +98,8 @@ def read_chat(body: dict[str, Any]) -> GenerationCall:
         logprobs=(fields.top_logprobs or 0) if fields.logprobs else UNSET,
         constraint=_constraint(fields.response_format),
     )
+    if tools.choice.mode == "required":  # the answer is calls, which have schemas of their own
+        sampling = msgspec.structs.replace(sampling, constraint=UNSET)
     request = ChatRequest(
         messages=end.messages,
         sampling=sampling,

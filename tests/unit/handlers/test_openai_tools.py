@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec import UNSET
 
 from a3s_power_jupyter.contract.errors import BadRequest, InvalidParameter, UnsupportedRequestFields
 from a3s_power_jupyter.contract.types import ChatRequest, ToolChoice
@@ -145,6 +146,14 @@ def test_legacy_functions() -> None:
     assert not request.parallel_tool_calls
     assert read(functions=[function()], function_call="none").tools == []
     assert call_of(functions=[], function_call="auto") == call_of()
+
+
+@pytest.mark.parametrize(
+    ("choice", "constrained"), [("auto", True), ("none", True), ("required", False)]
+)
+def test_a_format_of_answers_is_not_that_of_calls(choice: str, constrained: bool) -> None:
+    request = read(tools=[tool()], tool_choice=choice, response_format={"type": "json_object"})
+    assert (request.sampling.constraint is not UNSET) == constrained
 
 
 @pytest.mark.parametrize(

@@ -47,3 +47,19 @@ def test_a_format_names_the_special_tokens_of_its_answers() -> None:
     )
     used = ["<|call|>", "<|sep|>", "<think>", "</think>", "<|im_end|>", ""]
     assert [learnt.uses(token) for token in used] == [True, True, True, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("format_", "capabilities"),
+    [
+        (ChatFormat(), ()),
+        (ChatFormat(native_tools=True), ("tools",)),
+        (ChatFormat(reasoning=ReasoningSyntax("<think>", "</think>")), ("reasoning",)),
+        (
+            ChatFormat(native_tools=True, reasoning=ReasoningSyntax("<think>", "</think>")),
+            ("tools", "reasoning"),
+        ),
+    ],
+)
+def test_capabilities(format_: ChatFormat, capabilities: tuple[str, ...]) -> None:
+    assert format_.capabilities == capabilities
