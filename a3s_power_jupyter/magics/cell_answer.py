@@ -56,9 +56,10 @@ class CellAnswer:
                 self._parameters["timings_per_token"] = True
                 self._parameters["progress"] = ReadingProgress(self._show).show
             last = run(
-                lambda messages, _choice: self._ask(messages, toolbox),
+                lambda messages, choice: self._ask(messages, toolbox, choice),
                 messages,
                 toolbox,
+                tool_choice=self._parameters.pop("tool_choice", None),
                 max_rounds=max_rounds,
                 confirm=self._show_running,
                 on_result=self._show_result,
@@ -69,7 +70,7 @@ class CellAnswer:
         self._show(*_with_finish_reason(last), line=last.statistics)
         return last, messages
 
-    def _ask(self, messages: Conversation, toolbox: Toolbox) -> Reply:
+    def _ask(self, messages: Conversation, toolbox: Toolbox, choice: Any) -> Reply:
         """Show the next answer while it is generated, below what is there."""
         self._shown += self._calls
         self._calls = []
@@ -77,7 +78,7 @@ class CellAnswer:
         tools = toolbox.definitions
         try:
             with self._client.stream(
-                self._model, messages, tools=tools, **self._parameters
+                self._model, messages, tools=tools, tool_choice=choice, **self._parameters
             ) as stream:
                 for _ in stream.pieces():
                     self._show(*_so_far(stream.reply))

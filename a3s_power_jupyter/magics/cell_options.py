@@ -10,6 +10,7 @@ import msgspec
 from IPython.core.error import UsageError
 from msgspec import UNSET, Meta, UnsetType
 
+from ..client.tools import tool_choice
 from ..contract.parameters import (
     PositiveInt,
     Probability,
@@ -45,6 +46,8 @@ def parameters_of(arguments: argparse.Namespace, variables: Mapping[str, Any]) -
         parameters["chat_template_kwargs"] = {"enable_thinking": arguments.think}
     if arguments.effort is not None:
         parameters["reasoning_effort"] = arguments.effort
+    if arguments.tool_choice is not None:
+        parameters["tool_choice"] = arguments.tool_choice
     return parameters
 
 
@@ -56,7 +59,9 @@ def tools_of(
     Raises
     ------
     UsageError
-        If a name is not that of a function.
+        If a name is not that of a function, or ``--tool-choice`` has nothing to choose from.
+    InvalidParameter
+        If ``--tool-choice`` is not one of the functions.
     """
     names = [name.strip() for names in arguments.tools for name in names.split(",")]
     tools = []
@@ -65,6 +70,10 @@ def tools_of(
         if not callable(tool):
             raise UsageError(f"--tools: {name} is {_kind(tool)}, not a function.")
         tools.append(tool)
+    if arguments.tool_choice is not None:
+        if not tools:
+            raise UsageError("--tool-choice needs --tools with the functions to choose from.")
+        tool_choice(arguments.tool_choice, tools)
     return tools
 
 

@@ -78,6 +78,9 @@ class Completion:
             return []
         if argument.dest in ("model", "pull"):
             return self._names_of(argument.dest)
+        if argument.dest == "tools":
+            chosen, comma, _ = word.rpartition(",")
+            return [chosen + comma + name for name in self._session.functions]
         return list(argument.choices or ())
 
     def _names_of(self, kind: str) -> list[str]:

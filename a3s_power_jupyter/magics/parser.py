@@ -222,6 +222,11 @@ def cell_parser() -> MagicParser:
         help="functions of the notebook that the model may call: name1,name2",
     )
     add(
+        "--tool-choice",
+        metavar="CHOICE",
+        help="required or the name of a function, which the model then calls first; none",
+    )
+    add(
         "--max-rounds",
         type=int,
         metavar="N",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 from IPython.core.error import UsageError
@@ -67,6 +68,16 @@ class Session:
             if kind == "pull":
                 return [status.name for status in client.pulls(timeout=timeout)]
             return [model.id for model in client.models(timeout=timeout)]
+
+    @property
+    def functions(self) -> list[str]:
+        """The names of the functions in the notebook, for completion."""
+        hidden = self.shell.user_ns_hidden
+        return [
+            name
+            for name, value in self.shell.user_ns.items()
+            if inspect.isfunction(value) and not name.startswith("_") and name not in hidden
+        ]
 
     @property
     def in_notebook(self) -> bool:

@@ -77,7 +77,7 @@ def test_calls_are_made_and_shown_as_they_happen(kernel: Kernel, upstream: Upstr
         "The end: There is no tool 'broken'. The tools are: weather, later."
     )
     markup = cell.texts("text/html")
-    assert re.search(r"Thinking for .* s<br>… .*should", markup[0] + markup[1] + markup[2])
+    assert re.search(r"Thinking for .* s<br>… The", markup[0])
     assert markup[-1].count("<details>") == 6  # three times thoughts, and three calls
     assert "<strong>should</strong>" in markup[-1]
     assert "<p>The end: " in markup[-1]
@@ -159,6 +159,17 @@ def test_the_client_calls_functions(kernel: Kernel, upstream: Upstream) -> None:
     assert "later" in cell.stdout
     assert "later(value=7)" in cell.texts("text/html")[-1]
     assert cell.texts("text/plain")[-1].startswith("ToolReply('The end: 8', reasoning=")
+
+
+def test_a_call_is_forced_once_and_names_complete(kernel: Kernel, upstream: Upstream) -> None:
+    kernel.run(power("--tools weather,later --tool-choice later", [["later", {"value": 1}]]))
+    first, second = upstream.bodies[-2:]
+    assert first["tool_choice"] == {"type": "function", "function": {"name": "later"}}
+    assert "tool_choice" not in second
+    assert kernel.complete("%%power far/agent --tools weather,la") == [
+        "%%power far/agent --tools weather,later"
+    ]
+    assert "%%power --tools broken" in kernel.complete("%%power --tools ")
 
 
 def test_a_class_gives_the_schema_of_an_answer(kernel: Kernel, upstream: Upstream) -> None:

@@ -53,12 +53,13 @@ def test_tools_are_functions_of_the_notebook(options: str, tools: list[Any]) -> 
         ("--tools weather,schema", "--tools: schema is of type dict, not a function."),
         ("--tools weather()", "'weather()' is not defined. Did you mean 'weather'?"),
         ("--tools __import__('os')", "is not defined"),
+        ("--tool-choice required", "--tool-choice needs --tools"),
         ("--json-schema schem", "--json-schema: 'schem' is not defined. Did you mean 'schema'?"),
         ("--json-schema weather", "needs a dict or a class, .* weather is of type function"),
     ],
 )
 def test_names_that_are_wrong_are_usage_errors(options: str, message: str) -> None:
-    read = tools_of if options.startswith("--tools") else parameters_of
+    read = tools_of if options.startswith("--tool") else parameters_of
     with pytest.raises(UsageError) as raised:
         read(parsed(options), VARIABLES)
     start, _, end = message.partition(" .* ")
@@ -75,6 +76,7 @@ def test_names_that_are_wrong_are_usage_errors(options: str, message: str) -> No
         ("--think", {"chat_template_kwargs": {"enable_thinking": True}}),
         ("--no-think", {"chat_template_kwargs": {"enable_thinking": False}}),
         ("--effort high", {"reasoning_effort": "high"}),
+        ("--tools clock --tool-choice required", {"tool_choice": "required"}),
     ],
 )
 def test_options_are_fields_of_the_request(options: str, parameters: dict[str, Any]) -> None:
@@ -84,3 +86,9 @@ def test_options_are_fields_of_the_request(options: str, parameters: dict[str, A
 def test_a_value_out_of_range_is_an_error() -> None:
     with pytest.raises(InvalidParameter, match="--max-tokens"):
         parameters_of(parsed("--max-tokens 0"), VARIABLES)
+
+
+def test_a_choice_that_is_not_a_tool_is_an_error() -> None:
+    assert tools_of(parsed("--tools clock --tool-choice clock"), VARIABLES) == [clock]
+    with pytest.raises(InvalidParameter, match=r"one of the tools.*: clock"):
+        tools_of(parsed("--tools clock --tool-choice weather"), VARIABLES)

@@ -23,7 +23,7 @@ def test_all_options_of_a_cell() -> None:
     words = (
         "m --system S --temperature 0.5 --max-tokens 9 --top-p 0.9 --seed -3 --stop a --stop b "
         "--json-schema schema --keep-alive -1 --to result --raw --continue "
-        "--tools a,b --tools c --max-rounds 3 --no-think --effort low"
+        "--tools a,b --tools c --tool-choice a --max-rounds 3 --no-think --effort low"
     )
     assert vars(cell_parser().parse_args(words.split())) == {
         "model": "m",
@@ -39,6 +39,7 @@ def test_all_options_of_a_cell() -> None:
         "raw": True,
         "continued": True,
         "tools": ["a,b", "c"],
+        "tool_choice": "a",
         "max_rounds": 3,
         "think": False,
         "effort": "low",
