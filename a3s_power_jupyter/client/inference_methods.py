@@ -233,7 +233,8 @@ class InferenceMethods:
         texts : str or list of str
             One text, or several. More than 2,048 are sent in several requests.
         **parameters
-            Other fields of ``/v1/embeddings``, such as ``dimensions``.
+            Other fields of ``/v1/embeddings``, such as ``dimensions``, or ``truncate=True`` to
+            leave out the end of texts that are too long.
 
         Returns
         -------

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from msgspec import UNSET
 
-from ..contract.parameters import GGML_KINDS, LoadParameters
+from ..contract.parameters import DEFAULT_NUM_CTX, GGML_KINDS, LoadParameters
 from ..contract.types import Geometry, Manifest, MemoryUse
 from ..store.formats.gguf import Header
 from ..store.formats.gguf_geometry import Layer, output_bytes, read_geometry, read_layers
@@ -53,6 +53,10 @@ def runs_on_llamacpp(manifest: Manifest, parameters: LoadParameters) -> bool:
 
 def context_length(manifest: Manifest, geometry: Geometry, parameters: LoadParameters) -> int:
     """Return the context length of each request, in tokens, as a loaded model states it."""
+    if manifest.format == "huggingface":
+        stated = manifest.context_length
+        limit = DEFAULT_NUM_CTX if stated is UNSET else stated
+        return limit if parameters.num_ctx is UNSET else min(parameters.num_ctx, limit)
     length = parameters.context_length(geometry.context_length)
     generates = manifest.capabilities != ("embeddings",)
     return _padded(length) if generates and runs_on_llamacpp(manifest, parameters) else length

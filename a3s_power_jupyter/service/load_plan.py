@@ -156,7 +156,10 @@ class LoadPlanner:
             mmproj = (path for file, path in files if file.role == "mmproj")
             return gguf_geometry_of([*map(Path, gguf)], next(mmproj, None))
         config = next(path for file, path in files if file.name == "config.json")
-        return directory_geometry_of(config)
+        geometry = directory_geometry_of(config)
+        if manifest.format != "huggingface" or manifest.context_length is UNSET:
+            return geometry
+        return msgspec.structs.replace(geometry, context_length=manifest.context_length)
 
     async def _renew(self, name: str, requested: LoadParameters | None) -> LoadPlan:
         manifest = await self._threads.home.run(self._store.get, name)

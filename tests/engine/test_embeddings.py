@@ -12,6 +12,7 @@ import pytest
 import transformers
 
 from a3s_power_jupyter.contract.errors import (
+    ContextLengthExceeded,
     InvalidParameter,
     ModelLoadFailed,
     UnsupportedRequestFields,
@@ -42,9 +43,9 @@ def test_a_real_model_matches_sentence_transformers(minilm: Path) -> None:
     engine = load(minilm)
     assert engine.info.num_ctx == 256
     expected = reference(minilm, TEXTS)
-    [actual] = embed(engine, EmbeddingRequest([*TEXTS]))
+    [actual] = embed(engine, EmbeddingRequest([*TEXTS], truncate="end"))
     assert np.abs(actual - expected).max() < 1e-5
-    parts = embed(engine, *(EmbeddingRequest([text]) for text in TEXTS[:16]))
+    parts = embed(engine, *(EmbeddingRequest([text], truncate="end") for text in TEXTS[:16]))
     assert np.abs(np.concatenate(parts) - expected[:16]).max() < 1e-5
 
 
@@ -61,7 +62,7 @@ def test_token_ids_counts_and_cancelling(minilm: Path) -> None:
         engine, EmbeddingRequest(["A cat sits on the mat."]), EmbeddingRequest([tokens])
     )
     assert np.abs(as_text - as_tokens).max() < 1e-6
-    engine.submit(engine.prepare(1, EmbeddingRequest([*TEXTS])))
+    engine.submit(engine.prepare(1, EmbeddingRequest([*TEXTS[4:]])))
     engine.step()
     engine.cancel(1)
     assert engine.idle
@@ -85,6 +86,7 @@ def test_invalid_requests_are_refused(minilm: Path) -> None:
         (EmbeddingRequest([]), InvalidParameter),
         (EmbeddingRequest([[10**6]]), InvalidParameter),
         (EmbeddingRequest(["a"], prompt_name="query"), InvalidParameter),
+        (EmbeddingRequest([TEXTS[3]]), ContextLengthExceeded),
         (CompletionRequest("a"), UnsupportedRequestFields),
     ):
         with pytest.raises(error):
@@ -126,7 +128,7 @@ def test_families_and_pooling_modes(case: str, tmp_path: Path) -> None:
     config = getattr(transformers, name)(**{**SMALL, **settings})
     pooling = {"pooling_mode_mean_tokens": False, **pooling}
     directory = tiny(tmp_path / "model", config, pooling=pooling)
-    [actual] = embed(load(directory), EmbeddingRequest([*TEXTS[:12]]))
+    [actual] = embed(load(directory), EmbeddingRequest([*TEXTS[:12]], truncate="end"))
     assert np.abs(actual - reference(directory, TEXTS[:12])).max() < 1e-5
 
 
@@ -142,8 +144,8 @@ def test_dense_and_prompts(tmp_path: Path) -> None:
     engine = load(directory)
     default, document = embed(
         engine,
-        EmbeddingRequest(TEXTS[:8]),  # type: ignore[arg-type]
-        EmbeddingRequest(TEXTS[:8], prompt_name="document"),  # type: ignore[arg-type]
+        EmbeddingRequest([*TEXTS[:8]], truncate="end"),
+        EmbeddingRequest([*TEXTS[:8]], prompt_name="document", truncate="end"),
     )
     assert default.shape == (8, 24)
     assert np.abs(default - reference(directory, TEXTS[:8])).max() < 1e-5
@@ -159,8 +161,20 @@ def test_registering_and_embedding_with_the_openai_client(server: Server, minilm
         made = api.post("v1/models", json=body)
         assert made.status_code == 201, made.text
         assert made.json()["capabilities"] == ["embeddings"]
+        assert made.json()["context_length"] == 256
+        found = api.post("v1/models/minilm/estimate", json={}).json()
+        assert (found["num_ctx"], found["largest_num_ctx"]) == (256, 256)
+        long = api.post("v1/models/minilm/estimate", json={"num_ctx": 4096}).json()
+        assert long["num_ctx"] == 256
     with openai.OpenAI(base_url=f"{server.url}v1", api_key=server.token) as client:
         reply = client.embeddings.create(model="minilm", input=TEXTS[:3])
+        with pytest.raises(openai.BadRequestError, match="truncate") as long:
+            client.embeddings.create(model="minilm", input=TEXTS[:4])
+        assert (long.value.code, long.value.param) == ("context_length_exceeded", "input[3]")
+        cut = client.embeddings.create(
+            model="minilm", input=TEXTS[:4], extra_body={"truncate": True}
+        )
+        assert cut.usage.prompt_tokens > 256
         short = client.embeddings.create(model="minilm", input=TEXTS[0], dimensions=64)
     expected = reference(minilm, TEXTS[:3])
     assert np.abs(np.array([row.embedding for row in reply.data]) - expected).max() < 1e-5
@@ -182,7 +196,7 @@ def test_an_encoder_of_an_encoder_decoder_model(tmp_path: Path) -> None:
         d_model=64, d_kv=16, d_ff=96, num_layers=2, num_heads=4, vocab_size=408, pad_token_id=0
     )
     directory = tiny(tmp_path / "model", config, pooling={"pooling_mode_mean_tokens": True})
-    [actual] = embed(load(directory), EmbeddingRequest([*TEXTS[:6]]))
+    [actual] = embed(load(directory), EmbeddingRequest([*TEXTS[:6]], truncate="end"))
     assert np.abs(actual - reference(directory, TEXTS[:6])).max() < 1e-5
 
 

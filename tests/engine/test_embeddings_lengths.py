@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import transformers
 
+from a3s_power_jupyter.contract.errors import ContextLengthExceeded
 from a3s_power_jupyter.contract.types import EmbeddingRequest
 from a3s_power_jupyter.store.formats.model_directory import describe_directory
 from support.tiny_embeddings import SMALL, embed, load, tiny, write
@@ -45,20 +46,29 @@ def make(directory: Path, name: str, settings: dict[str, Any]) -> Path:
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_a_text_of_any_length_is_embedded(tmp_path: Path, name: str) -> None:
-    """The limit is that of the model's table of positions, here and in the catalog."""
+def test_a_text_of_any_length_can_be_cut_and_embedded(tmp_path: Path, name: str) -> None:
+    """The limit is that of the model's table of positions, here and in the catalog.
+
+    A text that is too long is refused, unless the request says which part of it to leave out.
+    """
     settings, limit = FAMILIES[name]
     directory = make(tmp_path / "m", name, settings)
     engine = load(directory)
     assert engine.info.num_ctx == limit
     assert describe_directory(directory, "huggingface").context_length == limit
     texts: list[Any] = ["A short text.", LONG, [5] * (limit + 1), "x"]
-    alone = [embed(engine, EmbeddingRequest([text]))[0][0] for text in texts]
-    together = embed(engine, EmbeddingRequest([*texts]), EmbeddingRequest(["A short text."]))
+    alone = [embed(engine, EmbeddingRequest([text], truncate="end"))[0][0] for text in texts]
+    together = embed(
+        engine, EmbeddingRequest([*texts], truncate="end"), EmbeddingRequest(["A short text."])
+    )
     assert np.abs(np.stack(alone) - together[0]).max() < 1e-5
     assert np.abs(alone[0] - together[1][0]).max() < 1e-5
     [cut] = embed(engine, EmbeddingRequest([[5] * limit]))
     assert np.abs(cut[0] - alone[2]).max() < 1e-5
+    for text in texts[1:3]:
+        with pytest.raises(ContextLengthExceeded, match=f"is {limit} tokens") as caught:
+            engine.prepare(1, EmbeddingRequest(["x", text]))
+        assert caught.value.param == "input[1]"
 
 
 def test_a_stated_length_holds_unless_there_are_fewer_positions(tmp_path: Path) -> None:
@@ -69,7 +79,7 @@ def test_a_stated_length_holds_unless_there_are_fewer_positions(tmp_path: Path) 
         write(directory / "sentence_bert_config.json", {"max_seq_length": 100})
         engine = load(directory)
         assert engine.info.num_ctx == expected
-        embed(engine, EmbeddingRequest([LONG]))
+        embed(engine, EmbeddingRequest([LONG], truncate="start"))
     assert load(rotary, num_ctx=16).info.num_ctx == 16
     assert load(table, num_ctx=4096).info.num_ctx == 32
 

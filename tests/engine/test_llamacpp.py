@@ -139,7 +139,7 @@ def test_a_template_from_the_load_parameters_is_used(smollm2_path: Path) -> None
             "schema",
         ),
         (EmbeddingRequest([]), InvalidParameter, "empty"),
-        (EmbeddingRequest(["word " * 2000]), ContextLengthExceeded, "2001|2000"),
+        (EmbeddingRequest(["word " * 2000]), ContextLengthExceeded, "2,001|2,000"),
     ],
 )
 def test_an_invalid_request_is_refused_and_takes_no_slot(

@@ -18,8 +18,10 @@ from a3s_power_jupyter.contract.types import (
     Embedded,
     EmbeddingRequest,
     Sampling,
+    Truncate,
 )
 from a3s_power_jupyter.engine.llamacpp import LlamaCppEngine
+from a3s_power_jupyter.engine.llamacpp.embedder import EmbeddingJob
 from a3s_power_jupyter.engine.protocol import Load
 from a3s_power_jupyter.store.formats.gguf_model import describe_gguf
 from support import tiny_gguf
@@ -61,6 +63,23 @@ def test_texts_to_embed(tmp_path: Path, num_ctx: int | None) -> None:
         assert ("num_ctx" in caught.value.message) == (limit < POSITIONS)
     outputs = engine.step()
     assert np.abs(vectors([item for _, item in outputs])[0] - alone[0]).max() < 1e-5
+
+
+def test_a_text_to_embed_is_cut_between_its_special_tokens(tmp_path: Path) -> None:
+    engine = load(tiny_gguf.bert(tmp_path / "m.gguf", POSITIONS))
+
+    def tokens(text: str | list[int], truncate: Truncate = "none") -> list[int]:
+        job = engine.prepare(1, EmbeddingRequest([text], truncate=truncate))
+        assert isinstance(job, EmbeddingJob)
+        return job.inputs[0]
+
+    room = POSITIONS - 2
+    numbers = words(room + 7).split()
+    long = " ".join(numbers)
+    assert tokens(long, "end") == tokens(" ".join(numbers[:room]))
+    assert tokens(long, "start") == tokens(" ".join(numbers[-room:]))
+    assert tokens(words(100_000), "end") == tokens(words(room))
+    assert tokens([5] * 100, "end") == [5] * POSITIONS
 
 
 @pytest.mark.parametrize("num_ctx", [None, 4096])

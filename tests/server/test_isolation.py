@@ -268,7 +268,8 @@ def test_a_bad_embedding_request_ends_alone(
     server: Server, api: httpx2.Client, model: str, name: str
 ) -> None:
     inputs, code = BAD_INPUTS[name]
-    good = {"model": model, "input": [GOOD_TOKENS[: i % 5 + 1] for i in range(300)]}
+    ids = {"model": model, "allow_token_ids": True}
+    good = ids | {"input": [GOOD_TOKENS[: i % 5 + 1] for i in range(300)]}
     alone = vectors(api.post("v1/embeddings", json=good))
     before = workers(server)
     replies: list[httpx2.Response] = []
@@ -277,7 +278,7 @@ def test_a_bad_embedding_request_ends_alone(
             target=lambda: replies.append(other.post("v1/embeddings", json=good))
         )
         thread.start()
-        bad = api.post("v1/embeddings", json={"model": model, "input": inputs})
+        bad = api.post("v1/embeddings", json=ids | {"input": inputs})
         thread.join()
     assert bad.json()["error"]["code"] == code
     np.testing.assert_allclose(vectors(replies[0]), alone, atol=1e-5)

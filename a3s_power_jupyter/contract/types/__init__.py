@@ -44,6 +44,7 @@ from .requests import (
     Request,
     Route,
     ToolChoice,
+    Truncate,
 )
 from .sampling import Constraint, ConstraintKind, Sampling
 
@@ -88,5 +89,6 @@ __all__ = [
     "TokenLogprob",
     "ToolCallDelta",
     "ToolChoice",
+    "Truncate",
     "Upstream",
 ]

@@ -11,6 +11,9 @@ from .sampling import Sampling
 #: Inference routes, relative to the base URL of this server or of an upstream.
 Route = Literal["chat/completions", "completions", "embeddings"]
 
+#: What to leave out of a text to embed that is too long.
+Truncate = Literal["none", "start", "end"]
+
 
 class ToolChoice(msgspec.Struct, frozen=True):
     """Whether an answer may, must or must not call a function.
@@ -91,10 +94,13 @@ class EmbeddingRequest(msgspec.Struct, frozen=True, tag="embedding"):
     prompt_name : str
         Name of one of the prompts in the model's files; None for the default prompt, if the model
         has one.
+    truncate : Truncate
+        Which part of an input that is too long is left out; with ``"none"``, it is refused.
     """
 
     inputs: list[str | list[int]]
     prompt_name: str | None = None
+    truncate: Truncate = "none"
 
 
 Request = ChatRequest | CompletionRequest | EmbeddingRequest

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import bisect
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
 
-from ...contract.errors import InvalidParameter, ModelProducesNaN, UnsupportedRequestFields
+from ...contract.errors import InvalidParameter, ModelProducesNaN
 from ...contract.text import quoted
-from ...contract.types import Embedded, EmbeddingRequest, Request
+from ...contract.types import Embedded, EmbeddingRequest, Request, Truncate
 from ..base import Engine, ProgressCallback, StepOutput
 from ..checks import check_finite
+from ..embedding_texts import fit, only_embeds, tokenize_long
 from ..protocol import Load, Loaded
 from ..transformers.failures import computation_error
 from .model import EmbeddingModel
@@ -87,14 +89,15 @@ class EmbeddingEngine(Engine[list[Text]]):
 
     def prepare(self, id_: int, request: Request) -> list[Text]:
         if not isinstance(request, EmbeddingRequest):
-            raise UnsupportedRequestFields(
-                "This model only computes embeddings. Use /v1/embeddings."
-            )
+            raise only_embeds()
         if not request.inputs:
             raise InvalidParameter("input is empty. Give at least one text.", param="input")
         prompt = self._prompt(request.prompt_name)
         job = Job(id_, [None] * len(request.inputs))
-        return [self._text(job, i, value, prompt) for i, value in enumerate(request.inputs)]
+        return [
+            self._text(job, i, value, prompt, request.truncate)
+            for i, value in enumerate(request.inputs)
+        ]
 
     def submit(self, prepared: list[Text]) -> None:
         job = prepared[0].job
@@ -155,28 +158,40 @@ class EmbeddingEngine(Engine[list[Text]]):
             )
         return pipeline.prompts[name]
 
-    def _text(self, job: Job, index: int, value: str | list[int], prompt: str) -> Text:
+    def _text(
+        self, job: Job, index: int, value: str | list[int], prompt: str, truncate: Truncate
+    ) -> Text:
         """Tokenize one input and count its tokens in the job."""
-        skip = 0
+        skip, kept, complete = 0, (0, 0), True
+        limit, where = self._model.num_ctx, f"input[{index}]"
         if isinstance(value, str):
-            tokens = self._tokenize(prompt + value)
-            if prompt and not self._model.pipeline.pooling.include_prompt:
-                skip = self._prompt_length(prompt)
+            first, last = self._special_counts
+            if prompt:
+                first = self._prompt_length(prompt)
+                skip = 0 if self._model.pipeline.pooling.include_prompt else first
+            kept = first, last
+            tokens, complete = tokenize_long(
+                value, limit, truncate, lambda part: self._tokenize(prompt + part)
+            )
+            self._model.check_text(tokens)
         else:
             self._model.check(value)
-            tokens = value[: self._model.num_ctx]
-        if not tokens:
-            raise InvalidParameter("input contains an empty text. Remove it.", param="input")
+            tokens = list(value)
+        tokens = fit(tokens, limit, truncate, kept=kept, complete=complete, where=where)
         job.prompt_tokens += len(tokens)
         return Text(len(tokens), tokens, skip, job, index)
 
     def _tokenize(self, text: str) -> list[int]:
-        """Return the token ids of a text, truncated to the maximum length."""
-        limit = self._model.num_ctx
-        encoded = self._model.tokenizer(text, truncation=True, max_length=limit)
-        tokens = list(encoded["input_ids"])
-        self._model.check_text(tokens)
-        return tokens
+        """Return the token ids of a text, with special tokens around it."""
+        return list(self._model.tokenizer(text, verbose=False)["input_ids"])
+
+    @cached_property
+    def _special_counts(self) -> tuple[int, int]:
+        """The number of special tokens that the tokenizer adds before and after a text."""
+        plain, whole = self._model.plain_tokens("a"), self._tokenize("a")
+        added = len(whole) - len(plain)
+        first = next(n for n in range(added + 1) if whole[n : n + len(plain)] == plain)
+        return first, added - first
 
     def _prompt_length(self, prompt: str) -> int:
         """Return the number of tokens in a prompt, without a trailing special token."""

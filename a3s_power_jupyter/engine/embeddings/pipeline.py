@@ -11,16 +11,9 @@ from torch import Tensor
 
 from ...contract.errors import ModelLoadFailed
 from ...store.formats.description import positive_int
-from ...store.formats.embedding_modules import MODULES, read_modules
+from ...store.formats.embedding_modules import MODULES, read_modules, settings_name
 from ...store.formats.json_file import read_object, read_optional_object
 from .modules import Pooling, Step, normalize, read_pooling, read_step
-
-#: Names of the file with the settings of the transformer, in the order in which
-#: sentence-transformers looks for them.
-_SETTINGS = tuple(
-    f"sentence_{family}_config.json"
-    for family in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
-)
 
 #: Settings of the transformer, and the values of each that mean what this engine computes.
 _SUPPORTED: dict[str, tuple[Any, ...]] = {
@@ -40,8 +33,7 @@ class Pipeline:
     steps : list of callable
         Applied to the pooled vectors, in this order.
     max_length : int or None
-        Maximum number of tokens of a text. Longer texts are truncated, as in
-        sentence-transformers.
+        Maximum number of tokens of a text.
     prompts : dict
         Text to put in front of the input, by name.
     notes : tuple of str
@@ -106,7 +98,7 @@ def _default_pooling(directory: Path) -> Pooling:
 
 
 def _read_settings(pipeline: Pipeline, directory: Path) -> None:
-    name = next((name for name in _SETTINGS if (directory / name).exists()), _SETTINGS[0])
+    name = settings_name(directory)
     config = read_optional_object(directory / name)
     for key, supported in _SUPPORTED.items():
         if config.get(key) not in supported:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import llama_cpp as lc
@@ -13,9 +14,10 @@ from ...contract.errors import (
     ModelLoadFailed,
     UnsupportedRequestFields,
 )
-from ...contract.types import Embedded, EmbeddingRequest
+from ...contract.types import Embedded, EmbeddingRequest, Truncate
 from ..base import StepOutput, request_error
-from ..checks import check_finite, prompt_too_long
+from ..checks import check_finite
+from ..embedding_texts import fit, tokenize_long
 from .backend import last_errors
 from .decoder import Aborted, Decoder
 from .model import LlamaModel
@@ -57,7 +59,10 @@ class Embedder:
                 "A GGUF model has no named prompts. Put the text in front of each input.",
                 param="prompt_name",
             )
-        inputs = [self._tokenize(value) for value in request.inputs]
+        inputs = [
+            self._tokenize(value, request.truncate, f"input[{i}]")
+            for i, value in enumerate(request.inputs)
+        ]
         if not inputs:
             raise InvalidParameter("input is empty. Give at least one text.", param="input")
         return EmbeddingJob(id_, inputs)
@@ -99,26 +104,33 @@ class Embedder:
         prompt_tokens = sum(map(len, job.inputs))
         return [(job.id, Embedded(matrix.tobytes(), matrix.shape[1], prompt_tokens))]
 
-    def _tokenize(self, value: str | list[int]) -> list[int]:
-        vocab = self._model.vocab
-        if isinstance(value, str):
-            vocab.check_length(value, self._model.num_ctx)
-            tokens = vocab.tokenize(value, add_special=True)
-        else:
-            tokens = list(value)
-            vocab.check(tokens)
-        if not tokens:
-            raise InvalidParameter("input contains an empty text. Remove it.", param="input")
-        limit = self._model.num_ctx
-        if len(tokens) > limit:
-            larger = ", or load the model with a larger num_ctx"
-            raise prompt_too_long(
-                limit,
-                f"a text to embed has {len(tokens)} tokens",
-                f"Split the text{larger if limit < self._model.trained_ctx else ''}.",
-                param="input",
-            )
-        return tokens
+    def _tokenize(self, value: str | list[int], truncate: Truncate, where: str) -> list[int]:
+        vocab, limit = self._model.vocab, self._model.num_ctx
+        larger = limit < self._model.trained_ctx
+        if not isinstance(value, str):
+            vocab.check(value)
+            return fit(list(value), limit, truncate, where=where, larger=larger)
+        tokens, complete = tokenize_long(
+            value, limit, truncate, lambda text: vocab.tokenize(text, add_special=True)
+        )
+        return fit(
+            tokens,
+            limit,
+            truncate,
+            kept=self._special_counts,
+            complete=complete,
+            where=where,
+            larger=larger,
+        )
+
+    @cached_property
+    def _special_counts(self) -> tuple[int, int]:
+        """The number of special tokens that the tokenizer adds before and after a text."""
+        plain = self._model.vocab.tokenize("a", add_special=False)
+        whole = self._model.vocab.tokenize("a", add_special=True)
+        added = len(whole) - len(plain)
+        first = next(n for n in range(added + 1) if whole[n : n + len(plain)] == plain)
+        return first, added - first
 
     def _ensure_context(self, longest: int) -> None:
         """Create a context for texts of up to `longest` tokens, unless the current one is enough.

@@ -12,11 +12,12 @@ import llama_cpp as lc
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from ...contract.errors import InvalidParameter, UnsupportedRequestFields
+from ...contract.errors import InvalidParameter
 from ...contract.types import ChatRequest, CompletionRequest, EmbeddingRequest, Request, Sampling
 from ..base import Engine, ProgressCallback, StepOutput
 from ..checks import check_prompt
 from ..constraints.compiler import ConstraintCompiler
+from ..embedding_texts import only_embeds
 from ..generation import Generation
 from ..prompt_cache import PromptCache
 from ..protocol import Load, Loaded, Stats
@@ -110,9 +111,7 @@ class LlamaCppEngine(Engine[TextJob | EmbeddingJob]):
         if isinstance(request, EmbeddingRequest):
             return self._embedder.prepare(id_, request)
         if self._text is None:
-            raise UnsupportedRequestFields(
-                "This model only computes embeddings. Use /v1/embeddings."
-            )
+            raise only_embeds()
         prompt = self._prompt(request, self._text.context)
         check_prompt(prompt.tokens, num_ctx=self.info.num_ctx, trained_ctx=self._model.trained_ctx)
         num_ctx, end_tokens = self.info.num_ctx, self._vocab.end_tokens(request.sampling)

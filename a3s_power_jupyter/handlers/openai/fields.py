@@ -24,12 +24,13 @@ from .sampler_fields import SamplerFields
 
 T = TypeVar("T", bound=msgspec.Struct)
 
-#: Names that other servers have for a field: transformers and vLLM, llama.cpp, Ollama.
+#: Names that other servers have for a field: transformers and vLLM, llama.cpp, Ollama, Voyage.
 ALIASES = {
     "repetition_penalty": "repeat_penalty",
     "min_new_tokens": "min_tokens",
     "n_predict": "max_tokens",
     "num_predict": "max_tokens",
+    "truncation": "truncate",
 }
 
 #: A `max_tokens` that does not limit the answer, also if the model's default parameters do.
@@ -122,6 +123,8 @@ class EmbeddingFields(msgspec.Struct, frozen=True, kw_only=True):
     encoding_format: Literal["float", "base64"] = "float"
     dimensions: PositiveInt | UnsetType = UNSET
     prompt_name: Annotated[str, Meta(max_length=255)] | None = None
+    truncate: bool | Annotated[str, Meta(max_length=64)] = False
+    allow_token_ids: bool = False
     keep_alive: str | int | float | None = None
 
 

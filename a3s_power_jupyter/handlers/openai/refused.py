@@ -41,8 +41,10 @@ _REFUSED: dict[str, tuple[tuple[Any, ...], str]] = {
     "prompt_embeds": (_NOTHING, "Send the prompt as text."),
     "lora": (_NOTHING, "Register a model that has the adapter merged."),
     "use_beam_search": ((False,), "Only sampling is supported."),
-    # Jina, sentence-transformers, Text Embeddings Inference
+    # Jina, vLLM, sentence-transformers, Text Embeddings Inference
     "late_chunking": ((False,), "Each text is embedded alone."),
+    "truncate_prompt_tokens": ((-1,), "Use truncate."),
+    "truncation_direction": (("Right", "right"), "Use truncate with 'end' or 'start'."),
     "normalize": ((True,), "Vectors always have the length 1."),
     "normalized": ((True,), "Vectors always have the length 1."),
 }

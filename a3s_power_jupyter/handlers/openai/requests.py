@@ -13,7 +13,14 @@ from msgspec import UNSET, UnsetType
 from ...contract.errors import InvalidParameter, UnsupportedRequestFields
 from ...contract.parameters import MAX_INPUTS, parse_keep_alive
 from ...contract.text import quoted
-from ...contract.types import ChatRequest, CompletionRequest, Constraint, EmbeddingRequest, Sampling
+from ...contract.types import (
+    ChatRequest,
+    CompletionRequest,
+    Constraint,
+    EmbeddingRequest,
+    Sampling,
+    Truncate,
+)
 from .fields import (
     ChatFields,
     CompletionFields,
@@ -160,13 +167,33 @@ def read_embedding(body: dict[str, Any]) -> EmbeddingCall:
     inputs = _texts(fields.input, "input")
     if any(not text for text in inputs):
         raise InvalidParameter("'input' must not contain empty strings.", param="input")
+    if not fields.allow_token_ids and any(isinstance(text, list) for text in inputs):
+        raise InvalidParameter(
+            "'input' has token ids, which give wrong vectors if they are those of another model, "
+            "such as OpenAI's. Send texts: LangChain does with check_embedding_ctx_length=False. "
+            "For ids of this model's own tokenizer, set allow_token_ids to true.",
+            param="input",
+        )
     return EmbeddingCall(
         model=fields.model,
-        request=EmbeddingRequest(inputs=inputs, prompt_name=fields.prompt_name),
+        request=EmbeddingRequest(inputs, fields.prompt_name, _truncate(fields.truncate)),
         base64=fields.encoding_format == "base64",
         dimensions=None if fields.dimensions is UNSET else fields.dimensions,
         keep_alive=_keep_alive(fields.keep_alive),
     )
+
+
+def _truncate(value: bool | str) -> Truncate:
+    """Read ``truncate``: a boolean, as for Ollama and Jina, or a word, as for Cohere."""
+    words: dict[Any, Truncate] = {False: "none", True: "end"}
+    words |= {"none": "none", "start": "start", "end": "end"}
+    found = words.get(value.lower() if isinstance(value, str) else value)
+    if found is None:
+        raise InvalidParameter(
+            f"truncate={quoted(value)} must be true, false, 'end', 'start' or 'none'.",
+            param="truncate",
+        )
+    return found
 
 
 def _generation(

@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from msgspec import UNSET, UnsetType
+
 from ...contract.errors import InvalidModelDirectory
 from ...contract.text import quoted
-from .json_file import read_array
+from .description import positive_int
+from .json_file import read_array, read_optional_object
 
 MODULES = "modules.json"
 
@@ -24,6 +27,16 @@ _MODULES: dict[str, tuple[str, ...] | None] = {
     "Normalize": None,
     "Dropout": None,
 }
+
+#: Names of the file with the settings of the transformer, in the order in which
+#: sentence-transformers looks for them.
+_SETTINGS = tuple(
+    f"sentence_{family}_config.json"
+    for family in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
+)
+
+#: A tokenizer without a limit states 10**30 tokens.
+_NO_LIMIT = 2**31
 
 #: Files that only a directory with `modules.json` has.
 _SIGNS = ("config_sentence_transformers.json", "sentence_bert_config.json", "1_Pooling")
@@ -43,6 +56,27 @@ class Module:
 
     kind: str
     folder: str
+
+
+def settings_name(directory: Path) -> str:
+    """Return the name of the file with the settings of the transformer, which may not exist."""
+    return next((name for name in _SETTINGS if (directory / name).exists()), _SETTINGS[0])
+
+
+def text_length(directory: Path, positions: int | UnsetType) -> int | UnsetType:
+    """Return the maximum number of tokens of a text, with its special tokens; UNSET if unknown.
+
+    Parameters
+    ----------
+    positions : int or UNSET
+        The number of tokens for which the model has positions.
+    """
+    stated = read_optional_object(directory / settings_name(directory)).get("max_seq_length")
+    if stated is None:
+        stated = read_optional_object(directory / "tokenizer_config.json").get("model_max_length")
+    limits = [positive_int(stated), positions]
+    known = [limit for limit in limits if limit is not UNSET and limit < _NO_LIMIT]
+    return min(known, default=UNSET)
 
 
 def module_folders(directory: Path) -> list[str]:

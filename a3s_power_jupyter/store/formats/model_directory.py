@@ -20,7 +20,7 @@ from ..files import SourceFile, check_directory, source_file
 from ..os_errors import reading
 from .chat_templates import TEMPLATES, capabilities_of, read_templates
 from .description import Description, in_order, positive_int
-from .embedding_modules import MODULES, module_folders, read_modules
+from .embedding_modules import MODULES, module_folders, read_modules, text_length
 from .generation import GenerationSettings, read_generation_config
 from .json_file import read_object
 from .lfs import refuse_pointer
@@ -84,12 +84,13 @@ def describe_directory(path: Path, wanted: DirectoryFormat | None) -> Descriptio
     files = (*weights.files, *_module_weights(path, folders), *_companions(path, folders))
     _check_format(path, format_, config, {file.name for file in files})
     text = _text_config(config)
+    length = position_count(text)
     return Description(
         format=format_,
         files=files,
         details=_details(config, text, weights),
         capabilities=_capabilities(path, format_),
-        context_length=position_count(text),
+        context_length=text_length(path, length) if format_ == "huggingface" else length,
         generation=_generation(path, format_),
     )
 

@@ -43,6 +43,8 @@ LOCAL = {
     "add_generation_prompt",
     "continue_final_message",
     "prompt_name",
+    "truncate",
+    "allow_token_ids",
 }
 
 

@@ -133,7 +133,7 @@ def test_too_many_inputs_are_refused_before_they_are_read(
 
 def test_as_many_inputs_as_allowed() -> None:
     assert len(read_completion(PROMPT | {"prompt": ["a"] * 2048}).requests) == 2048
-    assert len(read_embedding(INPUT | {"input": [[1]] * 2048}).request.inputs) == 2048
+    assert len(read_embedding(INPUT | {"input": ["a"] * 2048}).request.inputs) == 2048
     assert len(read_completion(PROMPT | {"prompt": [1] * 100_000}).requests) == 1
 
 

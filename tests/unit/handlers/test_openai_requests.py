@@ -319,6 +319,34 @@ def test_embedding() -> None:
 
 
 @pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        (None, "none"),
+        (False, "none"),
+        ("NONE", "none"),
+        (True, "end"),
+        ("end", "end"),
+        ("END", "end"),
+        ("Start", "start"),
+    ],
+)
+def test_truncate(given: Any, read: str) -> None:
+    body = {"model": "m", "input": "x"}
+    assert read_embedding(body | {"truncate": given}).request.truncate == read
+    assert read_embedding(body | {"truncation": given}).request.truncate == read
+
+
+@pytest.mark.parametrize("given", [[1, 2], [[1], [2]], ["a", [1]], [1.0]])
+def test_token_ids_are_embedded_on_request_only(given: Any) -> None:
+    body = {"model": "m", "input": given}
+    with pytest.raises(InvalidParameter, match="check_embedding_ctx_length=False") as caught:
+        read_embedding(body)
+    assert caught.value.param == "input"
+    inputs = read_embedding(body | {"allow_token_ids": True}).request.inputs
+    assert inputs == ([[1, 2]] if given == [1, 2] else [[1]] if given == [1.0] else given)
+
+
+@pytest.mark.parametrize(
     ("fields", "param"),
     [
         ({"input": ""}, "input"),
@@ -328,6 +356,10 @@ def test_embedding() -> None:
         ({"dimensions": 0}, "dimensions"),
         ({"late_chunking": True}, "late_chunking"),
         ({"normalize": False}, "normalize"),
+        ({"truncate": "middle"}, "truncate"),
+        ({"truncate": 1}, "truncate"),
+        ({"truncate_prompt_tokens": 5}, "truncate_prompt_tokens"),
+        ({"truncation_direction": "Left"}, "truncation_direction"),
     ],
 )
 def test_invalid_embeddings(fields: dict[str, Any], param: str) -> None:
