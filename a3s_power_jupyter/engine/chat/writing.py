@@ -67,10 +67,16 @@ def _argument(syntax: TaggedArguments, key: str, value: Any) -> str:
     return f"{text}{key}{syntax.closing_key_end}" if syntax.closing_key_end else text
 
 
+def literal(value: Any, quote: str = "") -> str:
+    """Return a value as a literal of Python, or with other quotes and keys without quotes."""
+    if quote:
+        return _nested(value, lambda text: f"{quote}{text}{quote}", lambda key: key)
+    return _python(value)
+
+
 def _tagged_value(syntax: TaggedArguments, value: Any) -> str:
     if syntax.string_quote:
-        quote = syntax.string_quote
-        return _nested(value, lambda text: f"{quote}{text}{quote}", lambda key: key)
+        return literal(value, syntax.string_quote)
     if isinstance(value, str):
         unsafe = syntax.cdata and any(character in value for character in "<&\n")
         return f"<![CDATA[{value}]]>" if unsafe else value
