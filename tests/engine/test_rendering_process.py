@@ -171,6 +171,17 @@ def test_only_a_chat_needs_a_template_of_possible_length() -> None:
     assert "1,048,577 characters; at most 1,048,576" in problem("x" * (MAX_TEMPLATE + 1))
 
 
+@pytest.mark.parametrize("source", [ENDLESS["loops"], GREEDY["growing text"]])
+def test_a_template_that_fails_only_for_tools_gets_the_general_prompt(
+    source: str, short: None
+) -> None:
+    template = chat_template("{% if tools %}" + source + "{% endif %}" + GOOD)
+    assert template.notes == ()
+    assert template.render(HELLO) == "hello"
+    tools = [{"type": "function", "function": {"name": "add"}}]
+    assert '"name": "add"' in template.render(HELLO, RenderOptions(tools=tools))
+
+
 @pytest.mark.parametrize("name", ["messages", "tools", "bos_token", "raise_exception"])
 def test_a_request_cannot_replace_the_variables_of_a_template(name: str) -> None:
     with pytest.raises(InvalidParameter, match=f"cannot set '{name}'") as caught:

@@ -21,8 +21,8 @@ You can call functions. Each line describes one, with a JSON schema of its argum
 To call a function, write exactly this with its name and its arguments, and then end your answer:
 {call}
 
-You get the result in <tool_response> tags. Call a function only if you need it; otherwise answer \
-the user."""
+You get the result in the next message. Call a function only if you need it; otherwise answer the \
+user."""
 
 
 def described(messages: list[Message], tools: list[Tool], syntax: CallSyntax) -> list[Message]:
@@ -36,15 +36,17 @@ def described(messages: list[Message], tools: list[Tool], syntax: CallSyntax) ->
     return [{"role": "system", "content": prompt}, *messages]
 
 
-def as_text(messages: list[Message], syntax: CallSyntax) -> list[Message]:
-    """Return the messages with calls and results as text.
+def as_text(
+    messages: list[Message], syntax: CallSyntax, *, keep_results: bool = False
+) -> list[Message]:
+    """Return the messages with calls, and unless they are kept also results, as text.
 
     Consecutive results are one message of the user.
     """
     written: list[Message] = []
     after_result = False
     for message in messages:
-        is_result = message["role"] == "tool"
+        is_result = message["role"] == "tool" and not keep_results
         if is_result:
             text = _result(message)
             if after_result:

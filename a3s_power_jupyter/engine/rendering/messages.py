@@ -29,7 +29,8 @@ def adapt(
     if format_.native_calls:
         messages = calls.native(messages, traits, format_)
     else:
-        messages = generic_tools.as_text(messages, format_.calls)
+        keep = format_.native_tools and traits.results
+        messages = generic_tools.as_text(messages, format_.calls, keep_results=keep)
     messages = _with_system(messages, traits)
     messages = _with_turns(messages, traits)
     if traits.parts and not traits.text:

@@ -76,6 +76,8 @@ class Traits(msgspec.Struct, frozen=True):
         Whether the first message after the system's has to be the user's.
     drops_empty_answers : bool
         Whether a message of the assistant without content and calls has to be left out.
+    results : bool
+        Whether the results of calls are rendered if the calls themselves are not.
     answers_results : bool
         Whether the assistant has to answer between a result and the user's next message.
     ids : str
@@ -98,6 +100,7 @@ class Traits(msgspec.Struct, frozen=True):
     alternates: bool = False
     begins_with_user: bool = False
     drops_empty_answers: bool = False
+    results: bool = False
     answers_results: bool = False
     ids: Ids = "any"
     null_content: bool = False

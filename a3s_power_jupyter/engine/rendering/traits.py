@@ -88,7 +88,7 @@ def _system(probe: _Probe) -> Literal["anywhere", "first", "before_user", "none"
 
 def _call_traits(probe: _Probe, traits: Traits, format_: ChatFormat) -> Traits:
     if not format_.native_calls:
-        return traits
+        return replace(traits, results=probe.shows([USER, ANSWER, _result(1)], tools=[TOOL]))
 
     def shows(candidate: Traits, messages: list[Message], *texts: str) -> bool:
         return probe.shows(calls.native(messages, candidate, format_), *texts, tools=[TOOL])

@@ -80,3 +80,11 @@ def test_calls_have_the_syntax_that_the_template_shows() -> None:
     prompt = prompt_of(template, HISTORY, tools=TOOLS)
     assert '<f=FUNCTION>{"ARGUMENT": "VALUE"}</f>' in prompt
     assert '<f=add>{"a": 1}</f><f=add>{"a": "ä"}</f>' in prompt
+
+
+def test_results_are_rendered_by_a_template_for_tools_that_does_not_write_calls() -> None:
+    template = learnt("{{ tools }}\n" + LINES, ChatFormat(native_tools=True))
+    prompt = prompt_of(template, HISTORY, tools=TOOLS)
+    assert "</tool_call>\ntool: one\ntool: " in prompt
+    template = learnt("{{ tools }}\n" + ALTERNATING + LINES, ChatFormat(native_tools=True))
+    assert "user: <tool_response>\none\n" in prompt_of(template, HISTORY, tools=TOOLS)
