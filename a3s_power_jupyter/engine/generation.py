@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import codecs
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from ..contract.types import (
     ChatRequest,
@@ -24,7 +24,9 @@ from ..contract.types import (
     Timings,
     TokenLogprob,
 )
+from .chat.answer import Answer
 from .stopwatch import Stopwatch
+from .text_stream import TextStream
 
 #: Log probability of a token that the model gives no probability, as in the OpenAI API.
 IMPOSSIBLE = -9999.0
@@ -52,6 +54,8 @@ class Generation(Generic[S]):
         Tokens that end the answer.
     finished : bool
         True once the final item has been returned.
+    answer : Answer or None
+        Divides the text of a chat's answer; None if all of it is content.
     """
 
     id: int
@@ -70,6 +74,7 @@ class Generation(Generic[S]):
     finished: bool = False
     logprobs: list[TokenLogprob] = field(default_factory=list)
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
+    answer: Answer | None = None
 
     @classmethod
     def from_request(
@@ -82,6 +87,7 @@ class Generation(Generic[S]):
         num_ctx: int,
         end_tokens: Collection[int],
         token_to_piece: Callable[[int], bytes],
+        answer: Answer | None = None,
     ) -> Generation[S]:
         """Create the generation for a request with a tokenized prompt."""
         sampling = request.sampling
@@ -97,6 +103,7 @@ class Generation(Generic[S]):
             max_tokens=max_tokens,
             end_tokens=end_tokens,
             echo=_echo(request, token_to_piece),
+            answer=answer,
         )
 
     @property
@@ -138,10 +145,15 @@ class Generation(Generic[S]):
         """
         items = self._sampled(token)
         self.num_output_tokens += 1
-        if logprob is not None:
-            self.logprobs.append(logprob)
-        items += self._delta(self.text.push(piece))
-        if self.text.stopped:
+        if self.answer is None:
+            if logprob is not None:
+                self.logprobs.append(logprob)
+            items += self._delta(self.text.push(piece))
+        else:
+            text = self.text.push(self.answer.piece(token, piece))
+            self.answer.add_token(self.text.length, logprob)
+            items += self._part(self.answer.push(text))
+        if self.text.stopped or (self.answer is not None and self.answer.done):
             return items + self._finish("stop")
         if self.num_output_tokens >= self.max_tokens:
             return items + self._finish("length")
@@ -171,15 +183,29 @@ class Generation(Generic[S]):
         if not text and not (wants_logprobs and self.logprobs):
             return []
         logprobs, self.logprobs = self.logprobs, []
+        return [self._counted(Delta(text, logprobs if wants_logprobs else None))]
+
+    def _part(self, delta: Delta | None) -> list[Item]:
+        """Return a part of an answer that has more than content."""
+        return [] if delta is None else [self._counted(delta)]
+
+    def _counted(self, delta: Delta) -> Delta:
+        """Add the number of tokens since the last Delta, and the timings if they are wanted."""
         tokens = self.num_output_tokens - self.num_sent_tokens
         self.num_sent_tokens = self.num_output_tokens
         timings = self.timings if self.sampling.timings_per_token else None
-        return [Delta(text, logprobs if wants_logprobs else None, tokens, timings)]
+        return replace(delta, tokens=tokens, timings=timings)
 
     def _finish(self, reason: FinishReason) -> list[Item]:
         self.finished = True
+        rest = self.text.finish()
         usage = len(self.prompt), self.num_output_tokens, self.num_cached_tokens
-        return [*self._delta(self.text.finish()), Finished(reason, *usage, self.timings)]
+        if self.answer is None:
+            return [*self._delta(rest), Finished(reason, *usage, self.timings)]
+        items = self._part(self.answer.finish(rest))
+        if reason == "stop" and self.answer.called:
+            reason = "tool_calls"
+        return [*items, Finished(reason, *usage, self.timings, self.answer.reasoning_tokens)]
 
 
 def _echo(request: ChatRequest | CompletionRequest, token_to_piece: Callable[[int], bytes]) -> str:
@@ -223,53 +249,3 @@ def token_logprob(
     top = [(*text_and_bytes(int(t)), float(logprobs[t])) for t in best]
     text, raw = text_and_bytes(token)
     return TokenLogprob(text, raw, max(float(logprobs[token]), IMPOSSIBLE), top)
-
-
-class TextStream:
-    """Turn the bytes of successive tokens into text that is safe to send.
-
-    Incomplete characters, and a tail that may be the start of a stop string, are held back. The
-    cost of a token does not depend on the length of the text so far.
-
-    Attributes
-    ----------
-    stopped : bool
-        True once a stop string has been found. No text is returned after that.
-    """
-
-    def __init__(self, stop: Sequence[str]) -> None:
-        self._stop = tuple(s for s in stop if s)
-        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-        self._held = ""
-        self.stopped = False
-
-    def push(self, piece: bytes) -> str:
-        """Add the bytes of one token and return the text that may be sent."""
-        self._held += self._decoder.decode(piece)
-        return self._release()
-
-    def finish(self) -> str:
-        """Return the held-back text at the end of a generation, without half a character."""
-        if self.stopped:
-            return ""
-        rest, self._held = self._held, ""
-        return rest
-
-    def _release(self) -> str:
-        matches = [at for at in (self._held.find(s) for s in self._stop) if at >= 0]
-        if matches:
-            text, self._held = self._held[: min(matches)], ""
-            self.stopped = True
-            return text
-        keep = max((_overlap(self._held, s) for s in self._stop), default=0)
-        cut = len(self._held) - keep
-        text, self._held = self._held[:cut], self._held[cut:]
-        return text
-
-
-def _overlap(text: str, stop: str) -> int:
-    """Return the length of the longest suffix of `text` that is a proper prefix of `stop`."""
-    for length in range(min(len(text), len(stop) - 1), 0, -1):
-        if stop.startswith(text[-length:]):
-            return length
-    return 0

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import llama_cpp as lc
 from msgspec import UNSET
@@ -15,6 +15,8 @@ from msgspec.structs import replace
 from ...contract.errors import InvalidParameter
 from ...contract.types import ChatRequest, CompletionRequest, EmbeddingRequest, Request, Sampling
 from ..base import Engine, ProgressCallback, StepOutput
+from ..chat.answers import Answers
+from ..chat.prompt_end import PromptEnd
 from ..checks import check_prompt
 from ..constraints.compiler import ConstraintCompiler
 from ..embedding_texts import only_embeds
@@ -85,6 +87,7 @@ class LlamaCppEngine(Engine[TextJob | EmbeddingJob]):
                 notes=info.notes + self._template.notes,
                 template_capabilities=self._template.format.capabilities,
             )
+        self._answers = Answers(self._template, lambda: model.vocab.special_texts)
 
     @classmethod
     def load(cls, load: Load, progress: ProgressCallback) -> LlamaCppEngine:
@@ -124,6 +127,7 @@ class LlamaCppEngine(Engine[TextJob | EmbeddingJob]):
             num_ctx=num_ctx,
             end_tokens=end_tokens,
             token_to_piece=self._vocab.token_to_piece,
+            answer=self._answers.new(request, prompt.end),
         )
         return TextJob(generation, prompt)
 
@@ -187,26 +191,28 @@ class LlamaCppEngine(Engine[TextJob | EmbeddingJob]):
         return Prompt(list(request.prompt))
 
     def _chat_prompt(self, request: ChatRequest, context: Context) -> Prompt:
+        template = require_template(self._template)
         if not request.images:
-            return Prompt(self._tokenize(self._render(request, request.messages)))
-        projector = self._projector
-        if projector is None:
-            raise InvalidParameter(
-                "The model does not support images. Send text only.", param="messages"
-            )
-        text = self._render(request, as_text(request.messages, projector.marker))
-        self._vocab.check_length(text, self.info.num_ctx)
-        add_special = not self._vocab.starts_with_bos(text)
-        prompt = projector.tokenize(text, request.images, add_special=add_special)
-        projector.check(prompt, context.pointer)
+            text = template.render(request.messages, options_of(request))
+            prompt = Prompt(self._tokenize(text))
+        else:
+            projector = self._projector
+            if projector is None:
+                raise InvalidParameter(
+                    "The model does not support images. Send text only.", param="messages"
+                )
+            messages = as_text(request.messages, projector.marker)
+            text = template.render(messages, options_of(request))
+            self._vocab.check_length(text, self.info.num_ctx)
+            add_special = not self._vocab.starts_with_bos(text)
+            prompt = projector.tokenize(text, request.images, add_special=add_special)
+            projector.check(prompt, context.pointer)
+        prompt.end = PromptEnd.of(text, request, template.format)
         return prompt
 
     def _tokenize(self, text: str) -> list[int]:
         self._vocab.check_length(text, self.info.num_ctx)
         return self._vocab.tokenize_prompt(text)
-
-    def _render(self, request: ChatRequest, messages: list[dict[str, Any]]) -> str:
-        return require_template(self._template).render(messages, options_of(request))
 
 
 def _num_ctx(model: LlamaModel, text: TextGenerator | None) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..chat.prompt_end import PromptEnd
+
 
 @dataclass
 class ImageChunk:
@@ -32,11 +34,14 @@ class Prompt:
         Index of an image's first token -> the image, in the order of the prompt.
     owner : object
         Owns the native memory of the images.
+    end : PromptEnd or None
+        The end of the text of a chat.
     """
 
     tokens: list[int]
     images: dict[int, ImageChunk] = field(default_factory=dict)
     owner: Any = None
+    end: PromptEnd | None = None
 
     def outside_image(self, index: int) -> int:
         """Return `index`, or the start of the image that it would split."""

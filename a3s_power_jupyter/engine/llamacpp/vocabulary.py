@@ -151,6 +151,13 @@ class Vocabulary:
         return (tokens[0],) if is_control else ()
 
     @cached_property
+    def special_texts(self) -> dict[int, str]:
+        """The texts of the control tokens that do not end a generation."""
+        tokens = range(self.size)
+        control = [t for t in tokens if lc.llama_vocab_is_control(self.pointer, t)]
+        return {token: self._special_text(token) for token in control if not self.is_eog(token)}
+
+    @cached_property
     def suppressed(self) -> tuple[int, ...]:
         """Tokens that the model's files say must not be generated."""
         count = ctypes.c_int32()

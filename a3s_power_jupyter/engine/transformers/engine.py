@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -23,6 +24,8 @@ from ...contract.types import (
     Sampling,
 )
 from ..base import Engine, ProgressCallback, StepOutput, first_line, request_error
+from ..chat.answers import Answers
+from ..chat.prompt_end import PromptEnd
 from ..checks import check_finite, check_prompt
 from ..constraints.compiler import ConstraintCompiler
 from ..generation import Generation, token_logprob
@@ -69,6 +72,7 @@ class TransformersEngine(Engine[ActiveRequest]):
         )
         self.constraints = ConstraintCompiler(lambda: new_tokenizer(model))
         self._template = load_template(model.tokenizer, model.chat_templates, model.num_ctx)
+        self._answers = Answers(self._template, model.special_texts)
         model.tokenize("")  # sets the tokenizer's options, which threads must not change
         self._prefill_chunk = GPU_PREFILL_CHUNK if model.placement.gpu else CPU_PREFILL_CHUNK
         files = prompt_files(load, model, self._prefill_chunk)
@@ -113,6 +117,7 @@ class TransformersEngine(Engine[ActiveRequest]):
             num_ctx=self.info.num_ctx,
             end_tokens=end_tokens,
             token_to_piece=self._model.token_to_piece,
+            answer=self._answers.new(request, prompt.end),
         )
         return ActiveRequest(generation, prompt, list(tokens))
 
@@ -167,7 +172,8 @@ class TransformersEngine(Engine[ActiveRequest]):
         """Return the prompt's tokens, and other model inputs such as pixels."""
         if isinstance(request, ChatRequest):
             text = self.template.render(request.messages, options_of(request))
-            return self.text_prompt(self._model.tokenize(text))
+            prompt = self.text_prompt(self._model.tokenize(text))
+            return replace(prompt, end=PromptEnd.of(text, request, self.template.format))
         if isinstance(request.prompt, str):
             return self.text_prompt(self._model.tokenize(request.prompt))
         self._model.check(request.prompt)

@@ -221,6 +221,11 @@ class LoadedModel:
         found = {*self.eos_token_ids, *special, *sampling.stop_token_ids}
         return frozenset(token for token in found if token < self.vocab_size)
 
+    def special_texts(self) -> dict[int, str]:
+        """Return the texts of the special tokens that do not end a generation."""
+        texts = self.token_to_piece.special_texts()
+        return {token: text for token, text in texts.items() if token not in self.eos_token_ids}
+
     def plain_tokens(self, text: str) -> list[int]:
         """Return the token ids of a text, without the special tokens around it."""
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])

@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec import UNSET
 
+from ..chat.prompt_end import PromptEnd
 from ..generation import Generation
 from ..prompt_cache import token_array
 from .sampler import Sampler
@@ -30,12 +31,15 @@ class Prompt:
         no request may start from the cache of another one.
     base : int
         Number of leading tokens to compute in one step, up to the last image; 0 without images.
+    end : PromptEnd or None
+        The end of the text of a chat.
     """
 
     tokens: list[int]
     inputs: dict[str, Any] = field(default_factory=dict)
     key: array[int] | None = None
     base: int = 0
+    end: PromptEnd | None = None
 
 
 @dataclass

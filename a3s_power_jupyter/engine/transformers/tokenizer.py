@@ -128,6 +128,10 @@ class TokenBytes:
         is_special = token in self._special and self._tokenizer.convert_ids_to_tokens(token) == text
         return (token,) if is_special else ()
 
+    def special_texts(self) -> dict[int, str]:
+        """Return the texts of the special tokens."""
+        return {token: self._tokenizer.convert_ids_to_tokens(token) for token in self._special}
+
     def _piece(self, token: int) -> bytes:
         if token in self._special:
             return b""

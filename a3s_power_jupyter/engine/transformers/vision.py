@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from array import array
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from ...contract.errors import InvalidParameter, ModelLoadFailed
 from ...contract.types import ChatRequest, CompletionRequest
 from .. import images
 from ..base import ProgressCallback, first_line
+from ..chat.prompt_end import PromptEnd
 from ..prompt_cache import token_array
 from ..protocol import Load
 from ..rendering.messages import in_parts
@@ -164,9 +166,14 @@ class VisionEngine(TransformersEngine):
         if isinstance(request, CompletionRequest):
             return super().prompt(request)
         text = self._render(request)
-        if not request.images:
-            return self.text_prompt(self._model.tokenize(text))
-        inputs = self._model.process(text, request.images)
+        if request.images:
+            prompt = self._with_images(text, request.images)
+        else:
+            prompt = self.text_prompt(self._model.tokenize(text))
+        return replace(prompt, end=PromptEnd.of(text, request, self.template.format))
+
+    def _with_images(self, text: str, files: list[bytes]) -> Prompt:
+        inputs = self._model.process(text, files)
         tokens = inputs.pop("input_ids")[0].tolist()
         # An image token may be beyond the embedding matrix, because an embedding replaces it.
         image_token = self._model.image_token
@@ -174,7 +181,7 @@ class VisionEngine(TransformersEngine):
         if image_token is None or image_token not in tokens or not self._model.causal:
             return Prompt(tokens, inputs)
         base = len(tokens) - tokens[::-1].index(image_token)  # after the last one
-        return Prompt(tokens, inputs, image_key(tokens, image_token, request.images), base)
+        return Prompt(tokens, inputs, image_key(tokens, image_token, files), base)
 
     def _render(self, request: ChatRequest) -> str:
         if self.template.supports_parts:

@@ -17,8 +17,9 @@ from a3s_power_jupyter.contract.types import (
     TokenLogprob,
 )
 from a3s_power_jupyter.engine.checks import check_prompt, check_token_ids
-from a3s_power_jupyter.engine.generation import Generation, TextStream
+from a3s_power_jupyter.engine.generation import Generation
 from a3s_power_jupyter.engine.stopwatch import Stopwatch
+from a3s_power_jupyter.engine.text_stream import TextStream
 from support.items import counts
 
 LOGPROB = TokenLogprob("a", [97], -0.5, [])

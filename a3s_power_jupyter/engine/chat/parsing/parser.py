@@ -56,7 +56,8 @@ class AnswerParser:
         parallel: bool = True,
     ) -> None:
         syntax = format_.calls
-        seed = _opened(format_, prompt_end.removesuffix(prefill).rstrip()) + prefill
+        prompt_end = prompt_end.removesuffix(prefill).rstrip()
+        seed = _opened(format_, prompt_end) + prefill
         self._output = Output()
         self._reader = Reader(offset=-len(seed))
         several = parallel and not syntax.one_call
@@ -67,7 +68,7 @@ class AnswerParser:
         else:
             call_reader = _call_reader(self._reader, self._calls, syntax) if tools else None
             self._state = _Answer(self._reader, self._output, self._calls, format_, call_reader)
-            self._state.note_prompt(prompt_end.rstrip())
+            self._state.note_prompt(prompt_end)
             if isinstance(syntax, NamedJson) and syntax.bare_first:
                 self._state.note_recipients(syntax.start)
         self._run = self._state.read()
