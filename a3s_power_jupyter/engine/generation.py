@@ -152,7 +152,7 @@ class Generation(Generic[S]):
         else:
             text = self.text.push(self.answer.piece(token, piece))
             self.answer.add_token(self.text.length, logprob)
-            items += self._part(self.answer.push(text))
+            items += self._part(self.answer.push(text, self.text.held))
         if self.text.stopped or (self.answer is not None and self.answer.done):
             return items + self._finish("stop")
         if self.num_output_tokens >= self.max_tokens:

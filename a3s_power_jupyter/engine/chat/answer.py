@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from ...contract.types import Delta, TokenLogprob, ToolCallDelta
+from .call_constraint import CallConstraint
 from .parsing.parser import AnswerParser
 from .parsing.parts import Arguments, CallStart, Content, Part, Thought
 
@@ -27,6 +28,8 @@ class Answer:
     pieces : mapping
         The text of special tokens that are part of the syntax of answers. They have no text in an
         answer otherwise.
+    calls : CallConstraint, optional
+        Constrains calls from the moment when one begins.
 
     Attributes
     ----------
@@ -34,9 +37,17 @@ class Answer:
         Number of tokens that are thoughts so far, including their markers.
     """
 
-    def __init__(self, parser: AnswerParser, pieces: Mapping[int, bytes]) -> None:
+    def __init__(
+        self,
+        parser: AnswerParser,
+        pieces: Mapping[int, bytes],
+        calls: CallConstraint | None = None,
+    ) -> None:
         self._parser = parser
         self._pieces = pieces
+        self._calls = calls
+        self._section = 0
+        self._begin_calls(b"")  # the prompt may have begun a call
         self._tokens: deque[_Token] = deque()  # that may turn out to be content
         self._length = 0
         self.reasoning_tokens = 0
@@ -51,14 +62,28 @@ class Answer:
             self._tokens.append(_Token(self._length, length, logprob))
         self._length = length
 
-    def push(self, text: str) -> Delta | None:
-        """Add the text that came with a token, which may be empty, and return what is known now."""
+    def push(self, text: str, held: bytes) -> Delta | None:
+        """Add the text that came with a token, which may be empty, and return what is known now.
+
+        Parameters
+        ----------
+        held : bytes
+            Generated text after this one that is held back.
+        """
         was_thinking = self._parser.is_thinking
         delta = self._delta(self._parser.push(text))
         if was_thinking or self._parser.is_thinking:
             self.reasoning_tokens += 1
             self._tokens.clear()
+        self._begin_calls(held)
         return delta
+
+    def _begin_calls(self, held: bytes) -> None:
+        """Constrain the calls that have begun since the last token."""
+        if self._parser.section != self._section:
+            self._section = self._parser.section
+            if self._calls is not None and self._parser.is_calling:
+                self._calls.begin(self._parser.begun.encode() + held)
 
     def finish(self, text: str) -> Delta | None:
         """Add the last text and return the rest of the answer."""

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import llama_cpp as lc
-from msgspec import UNSET
 from msgspec.structs import replace
 
 from ...contract.errors import InvalidParameter
-from ...contract.types import ChatRequest, CompletionRequest, EmbeddingRequest, Request, Sampling
+from ...contract.types import ChatRequest, CompletionRequest, EmbeddingRequest, Request
 from ..base import Engine, ProgressCallback, StepOutput
 from ..chat.answers import Answers
 from ..chat.prompt_end import PromptEnd
@@ -87,7 +85,7 @@ class LlamaCppEngine(Engine[TextJob | EmbeddingJob]):
                 notes=info.notes + self._template.notes,
                 template_capabilities=self._template.format.capabilities,
             )
-        self._answers = Answers(self._template, lambda: model.vocab.special_texts)
+        self._answers = Answers(self._template, model.vocab.special_texts, self.constraints)
 
     @classmethod
     def load(cls, load: Load, progress: ProgressCallback) -> LlamaCppEngine:
@@ -118,32 +116,26 @@ class LlamaCppEngine(Engine[TextJob | EmbeddingJob]):
         prompt = self._prompt(request, self._text.context)
         check_prompt(prompt.tokens, num_ctx=self.info.num_ctx, trained_ctx=self._model.trained_ctx)
         num_ctx, end_tokens = self.info.num_ctx, self._vocab.end_tokens(request.sampling)
-        sampling = request.sampling
+        matcher = self._answers.matcher(request, prompt.end)
+        sampler = Sampler(
+            request.sampling,
+            self._vocab,
+            matcher,
+            prompt.tokens,
+            num_ctx=num_ctx,
+            end_tokens=end_tokens,
+        )
         generation = Generation.from_request(
             id_,
             request,
             prompt.tokens,
-            self._sampler(sampling, prompt.tokens, end_tokens),
+            sampler,
             num_ctx=num_ctx,
             end_tokens=end_tokens,
             token_to_piece=self._vocab.token_to_piece,
-            answer=self._answers.new(request, prompt.end),
+            answer=self._answers.new(request, prompt.end, sampler.constrain),
         )
         return TextJob(generation, prompt)
-
-    def _sampler(
-        self, sampling: Sampling, prompt: list[int], end_tokens: Collection[int]
-    ) -> Sampler:
-        constraint = sampling.constraint
-        matcher = None if constraint is UNSET else self.constraints.compile(constraint)
-        return Sampler(
-            sampling,
-            self._vocab,
-            matcher,
-            prompt,
-            num_ctx=self.info.num_ctx,
-            end_tokens=end_tokens,
-        )
 
     def submit(self, prepared: TextJob | EmbeddingJob) -> None:
         if isinstance(prepared, EmbeddingJob):

@@ -12,6 +12,7 @@ from msgspec import UNSET
 
 from ...contract.errors import ModelLoadFailed
 from ...contract.types import Sampling
+from ..chat.answers import SpecialTexts
 from ..checks import TextLimit, check_pieces, check_token_ids
 
 #: Types of vocabularies in which each byte of a text is part of a token.
@@ -150,12 +151,12 @@ class Vocabulary:
         is_control = len(tokens) == 1 and lc.llama_vocab_is_control(self.pointer, tokens[0])
         return (tokens[0],) if is_control else ()
 
-    @cached_property
-    def special_texts(self) -> dict[int, str]:
-        """The texts of the control tokens that do not end a generation."""
+    def special_texts(self) -> SpecialTexts:
+        """Return the texts of the control tokens and of those that end a generation."""
         tokens = range(self.size)
         control = [t for t in tokens if lc.llama_vocab_is_control(self.pointer, t)]
-        return {token: self._special_text(token) for token in control if not self.is_eog(token)}
+        markers = {token: self._special_text(token) for token in control if not self.is_eog(token)}
+        return SpecialTexts(markers, {*map(self._special_text, self.eog_tokens)})
 
     @cached_property
     def suppressed(self) -> tuple[int, ...]:

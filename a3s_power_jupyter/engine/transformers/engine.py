@@ -28,6 +28,7 @@ from ..chat.answers import Answers
 from ..chat.prompt_end import PromptEnd
 from ..checks import check_finite, check_prompt
 from ..constraints.compiler import ConstraintCompiler
+from ..constraints.matcher import Matcher
 from ..generation import Generation, token_logprob
 from ..prompt_cache import token_array
 from ..protocol import Load, Loaded, Stats
@@ -72,7 +73,7 @@ class TransformersEngine(Engine[ActiveRequest]):
         )
         self.constraints = ConstraintCompiler(lambda: new_tokenizer(model))
         self._template = load_template(model.tokenizer, model.chat_templates, model.num_ctx)
-        self._answers = Answers(self._template, model.special_texts)
+        self._answers = Answers(self._template, model.special_texts, self.constraints)
         model.tokenize("")  # sets the tokenizer's options, which threads must not change
         self._prefill_chunk = GPU_PREFILL_CHUNK if model.placement.gpu else CPU_PREFILL_CHUNK
         files = prompt_files(load, model, self._prefill_chunk)
@@ -109,15 +110,17 @@ class TransformersEngine(Engine[ActiveRequest]):
         tokens = prompt.tokens
         check_prompt(tokens, num_ctx=self.info.num_ctx, trained_ctx=self._model.trained_ctx)
         end_tokens = self._model.end_tokens(request.sampling)
+        matcher = self._answers.matcher(request, prompt.end)
+        sampler = self._sampler(request.sampling, end_tokens, matcher)
         generation = Generation.from_request(
             id_,
             request,
             tokens,
-            self._sampler(request.sampling, end_tokens),
+            sampler,
             num_ctx=self.info.num_ctx,
             end_tokens=end_tokens,
             token_to_piece=self._model.token_to_piece,
-            answer=self._answers.new(request, prompt.end),
+            answer=self._answers.new(request, prompt.end, sampler.constrain),
         )
         return ActiveRequest(generation, prompt, list(tokens))
 
@@ -186,12 +189,12 @@ class TransformersEngine(Engine[ActiveRequest]):
     def template(self) -> ChatTemplate:
         return require_template(self._template)
 
-    def _sampler(self, sampling: Sampling, end_tokens: Collection[int]) -> Sampler:
+    def _sampler(
+        self, sampling: Sampling, end_tokens: Collection[int], matcher: Matcher | None
+    ) -> Sampler:
         settings = SamplerSettings.of(sampling, self.info.num_ctx)
         if sampling.logit_bias is not UNSET:
             self._model.check([*sampling.logit_bias])
-        constraint = sampling.constraint
-        matcher = None if constraint is UNSET else self.constraints.compile(constraint)
         breakers = self._breakers.find(settings.dry_sequence_breakers) if settings.dry else {}
         never = self._model.end_tokens(Sampling()) if sampling.ignore_eos else ()
         return Sampler(

@@ -205,6 +205,7 @@ class _Answer:
         if self._thought_start:
             if not (yield from self._skip_start()):
                 return False
+            self.is_thinking = True
             yield from self._skip_start()  # a model may repeat what the prompt has
         elif self._has_thought:
             return False

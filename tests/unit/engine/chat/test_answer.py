@@ -15,9 +15,13 @@ from a3s_power_jupyter.contract.types import (
     TokenLogprob,
     ToolChoice,
 )
-from a3s_power_jupyter.engine.chat.answers import Answers
+from a3s_power_jupyter.engine.chat.answers import Answers, SpecialTexts
 from a3s_power_jupyter.engine.chat.format import ChatFormat, Harmony, ReasoningSyntax
 from a3s_power_jupyter.engine.chat.prompt_end import PromptEnd
+from a3s_power_jupyter.engine.constraints.compiler import (
+    ConstraintCompiler,
+    TokenizerNotSupported,
+)
 from a3s_power_jupyter.engine.generation import Generation
 from support.parsed_answers import TOOLS
 
@@ -34,6 +38,10 @@ class Template:
         self.format = format_
 
 
+def no_tokenizer() -> Any:
+    raise TokenizerNotSupported("it is a test.")
+
+
 def generation(
     format_: ChatFormat | None = None,
     *,
@@ -47,7 +55,11 @@ def generation(
     sampling = Sampling(max_tokens=max_tokens, stop=stop, **({"logprobs": 0} if logprobs else {}))
     request = ChatRequest([{"role": "user", "content": "Hi"}], sampling, **fields)
     format_ = format_ or ChatFormat(reasoning=THINK)
-    answers = Answers(Template(format_), lambda: SPECIAL)  # type: ignore[arg-type]
+    answers = Answers(
+        Template(format_),  # type: ignore[arg-type]
+        lambda: SpecialTexts(SPECIAL, {"</s>"}),
+        ConstraintCompiler(no_tokenizer),
+    )
     state: Generation[None] = Generation.from_request(
         7,
         request,
@@ -56,7 +68,7 @@ def generation(
         num_ctx=1000,
         end_tokens={0},
         token_to_piece=lambda token: b"",
-        answer=answers.new(request, PromptEnd.of(prompt, request, format_)),
+        answer=answers.new(request, PromptEnd.of(prompt, request, format_), lambda matcher: None),
     )
     state.begin(0)
     return state
@@ -175,9 +187,7 @@ def test_log_probabilities_are_those_of_the_content() -> None:
     items += state.accept_eos(0)
     deltas = [item for item in items if isinstance(item, Delta)]
     assert [
-        (delta.text, [one.token for one in delta.logprobs or []])
-        for delta in deltas
-        if delta.text
+        (delta.text, [one.token for one in delta.logprobs or []]) for delta in deltas if delta.text
     ] == [("Hel", ["Hel"]), ("lo", ["lo"]), (" <b>", [" <", "b> "]), (" Bye", [" Bye"])]
     assert all(delta.logprobs is None for delta in deltas if not delta.text)
 
