@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from ...contract.text import quoted
+from .numbers import BOUNDS, check_constant
 from .problems import CannotConstrain
 
 TYPES = ("null", "boolean", "integer", "number", "string", "array", "object")
@@ -42,12 +43,11 @@ _WITHOUT_EFFECT: dict[str, tuple[Any, ...]] = {
 }
 
 _COUNTS = ("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties")
-_BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")
 
 #: Keywords that grammars keep.
 KEPT = frozenset(
-    (*LISTS, *MAPS, *COMBINING, *_COUNTS, *_BOUNDS, "type", "const", "enum", "items", "required")
-) | {"additionalItems", "additionalProperties", "pattern", "format"}
+    (*LISTS, *MAPS, *COMBINING, *_COUNTS, *BOUNDS, "multipleOf", "type", "const", "enum", "items")
+) | {"required", "additionalItems", "additionalProperties", "pattern", "format"}
 
 #: Most items of an array, because each takes memory in the grammar. Lengths have no limit.
 MAX_ITEMS = 100_000
@@ -76,7 +76,7 @@ def check_value(name: str, value: Any, path: str) -> Any:
     """
     if name in _COUNTS:
         return _count(name, value, path)
-    if name in _BOUNDS:
+    if name in (*BOUNDS, "multipleOf"):
         _check_bound(name, value, path)
     elif name == "type":
         _check_type(value, path)
@@ -104,19 +104,13 @@ def check_literal(value: Any, path: str) -> None:
             values += item.values()
         elif isinstance(item, list):
             values += item
-        elif isinstance(item, (int, float)):
-            check_number(item, path)
+        elif type(item) in (int, float):
+            _check_finite(item, path)
+            check_constant(item, path)
 
 
-def check_number(value: float, path: str) -> None:
-    """Refuse integers that a double cannot hold, because llguidance would round them."""
-    if isinstance(value, int) and (abs(value) >= 2**64 or int(float(value)) != value):
-        raise CannotConstrain(
-            f"The number {quoted(value)} cannot be represented exactly. Use one of at most 2^53, "
-            f"in the JSON schema at {path}.",
-            path,
-        )
-    if not math.isfinite(value):
+def _check_finite(value: Any, path: str) -> None:
+    if isinstance(value, float) and not math.isfinite(value):
         raise CannotConstrain(f"{value} is not a number of JSON, at {path}.", path)
 
 
@@ -127,7 +121,7 @@ def _check_bound(name: str, value: Any, path: str) -> None:
         raise wrong(name, "a number", path)
     if name == "multipleOf" and value <= 0:
         raise wrong(name, "a number above 0", path)
-    check_number(value, path)
+    _check_finite(value, path)
 
 
 def _count(name: str, value: Any, path: str) -> int:

@@ -22,6 +22,7 @@ from .keywords import (
     check_value,
     wrong,
 )
+from .numbers import BOUNDS, number_keywords
 from .patterns import translate
 from .problems import CannotConstrain
 from .references import References
@@ -124,6 +125,9 @@ class _Rewriting:
         result: dict[str, Any] = {}
         for name, value in node.items():
             self._keyword(node, name, value, f"{path}/{name}", result, combined)
+        if any(name in node for name in (*BOUNDS, "multipleOf")):
+            result = {name: value for name, value in result.items() if name not in BOUNDS}
+            result.update(number_keywords(node, path, combined=combined))
         if tag is not None:
             result["required"] = [*dict.fromkeys([*result.get("required", ()), tag])]
         if not combined and _can_be_closed(node):
