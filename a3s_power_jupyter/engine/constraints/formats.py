@@ -34,7 +34,6 @@ PATTERNS: dict[str, str] = {
     "email": _EMAIL,
     "idn-email": _EMAIL,
     "json-pointer": _POINTER,
-    "relative-json-pointer": rf"(?:0|[1-9][0-9]{{0,9}})(?:#|{_POINTER})",
     **{f"uuid{version}": _uuid(str(version)) for version in range(1, 9)},
 }
 

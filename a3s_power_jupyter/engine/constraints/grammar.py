@@ -6,10 +6,11 @@ import json
 from typing import Any
 
 from llguidance import LLMatcher
-from llguidance.gbnf_to_lark import gbnf_to_lark
 
 from ...contract.types import Constraint
-from .patterns import translate
+from .gbnf import gbnf_to_lark
+from .lark import checked_lark
+from .patterns import literal, translate
 from .problems import CannotConstrain
 from .schemas import prepared
 
@@ -47,10 +48,7 @@ def _grammar(constraint: Constraint) -> str:
     if kind == "regex":
         return str(LLMatcher.grammar_from_regex(translate(value, whole=True)))
     if kind == "choice":
-        return str(LLMatcher.grammar_from_lark("start: " + " | ".join(map(json.dumps, value))))
-    if kind == "lark":
-        return str(LLMatcher.grammar_from_lark(value))
-    try:
+        return str(LLMatcher.grammar_from_regex("|".join(map(literal, value))))
+    if kind == "gbnf":
         return str(LLMatcher.grammar_from_lark(gbnf_to_lark(value)))
-    except Exception as error:  # the converter raises any exception
-        raise CannotConstrain(f"The grammar cannot be converted from GBNF: {error}") from None
+    return str(LLMatcher.grammar_from_lark(checked_lark(value)))

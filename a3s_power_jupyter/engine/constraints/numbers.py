@@ -64,10 +64,11 @@ def number_keywords(node: dict[str, Any], path: str, *, combined: bool) -> dict[
         result["multipleOf"] = _number(step)
     low, high = _representable(*_rounded(bounds, step))
     if low is not None and high is not None and low > high:
+        name = next(name for name in BOUNDS if name in node)
         raise CannotConstrain(
-            "The JSON schema has a number with bounds that no answer can keep. Use wider ones of "
-            f"at most 2^62, at {path}.",
-            f"{path}/{next(name for name in BOUNDS if name in node)}",
+            f"No number keeps {name!r} and the other bounds and multiples beside it. Numbers with "
+            f"bounds have at most {DECIMALS} decimals and are at most 2^62, at {path}/{name}.",
+            f"{path}/{name}",
         )
     if low is not None:
         result["minimum"] = _number(low)

@@ -210,6 +210,11 @@ class _Translation:
 _CLASS_ESCAPES = tuple("\\" + letter for letter in (*_NARROW, "p", "P"))
 
 
+def literal(text: str) -> str:
+    """Return a pattern that matches a text."""
+    return "".join(map(_literal, text))
+
+
 def _literal(character: str) -> str:
     r"""Return a character that stands for itself, also within a class."""
     if character.isalnum() or character in " _" or ord(character) > 127:

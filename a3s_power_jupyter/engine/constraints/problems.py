@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from ...contract.errors import InvalidParameter
 from ...contract.text import shortened
 
@@ -33,14 +35,15 @@ class CannotConstrain(Exception):
 
 def refused(reason: str) -> CannotConstrain:
     """Return the error for a constraint that llguidance refuses, or does not go on with."""
-    line = _first_line(reason)
+    line = re.sub(r"^at \d+\(\d+\): ", "", _first_line(reason))
+    line = line.removeprefix("failed to compile JSON schema: ")
     if "recursion limit" in line:
         return CannotConstrain("The constraint is nested too deeply. Use a flatter one.")
     if any(word in line for word in _LIMITS):
         return CannotConstrain("The constraint is too large or too complex. Use a simpler one.")
     if line.startswith("NoExtension"):
         return without_answer()
-    return CannotConstrain(f"The constraint is not supported: {shortened(line)}")
+    return CannotConstrain(f"The constraint is not supported: {shortened(line).rstrip('.')}.")
 
 
 def without_answer() -> CannotConstrain:

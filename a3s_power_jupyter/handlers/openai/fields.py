@@ -19,8 +19,8 @@ from ...contract.parameters import (
     StopString,
     check,
 )
+from .constraint_fields import ConstraintFields
 from .refused import refuse_unsupported
-from .sampler_fields import SamplerFields
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -60,7 +60,7 @@ class StreamOptions(msgspec.Struct, frozen=True):
     include_usage: bool = False
 
 
-class GenerationFields(SamplerFields, frozen=True, kw_only=True):
+class GenerationFields(ConstraintFields, frozen=True, kw_only=True):
     """Fields of chat and plain completions. The second group are extensions of OpenAI's API."""
 
     model: Annotated[str, Meta(min_length=1)]
@@ -92,7 +92,6 @@ class ChatFields(GenerationFields, frozen=True, kw_only=True):
     max_completion_tokens: PositiveInt | UnsetType = UNSET
     logprobs: bool = False
     top_logprobs: Alternatives | UnsetType = UNSET
-    response_format: dict[str, Any] | UnsetType = UNSET
     tools: Any = None
     tool_choice: Any = None
     parallel_tool_calls: bool = True

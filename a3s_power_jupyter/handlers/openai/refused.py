@@ -21,18 +21,8 @@ _REFUSED: dict[str, tuple[tuple[Any, ...], str]] = {
     "audio": (_NOTHING, "Audio is not supported. Request text only."),
     "modalities": (([], ["text"]), "Only text is supported."),
     "web_search_options": ((), "The server does not search the web."),
-    # Ollama, llama.cpp, vLLM, SGLang: constraints on the answer
-    "format": (_NOTHING, _CONSTRAINT),
-    "json_schema": ((), _CONSTRAINT),
-    "grammar": (_NOTHING, _CONSTRAINT),
-    "structured_outputs": (_NOTHING, _CONSTRAINT),
-    "guided_json": ((), _CONSTRAINT),
-    "guided_regex": (_NOTHING, _CONSTRAINT),
-    "guided_choice": (_NOTHING, _CONSTRAINT),
-    "guided_grammar": (_NOTHING, _CONSTRAINT),
+    # vLLM: constraints on the answer
     "structural_tag": (_NOTHING, _CONSTRAINT),
-    "regex": (_NOTHING, _CONSTRAINT),
-    "ebnf": (_NOTHING, _CONSTRAINT),
     "allowed_token_ids": (([],), _TOKENS),
     "bad_words": (([],), _TOKENS),
     # vLLM, llama.cpp, Anthropic: parts of the prompt and of the model

@@ -16,11 +16,11 @@ from ...contract.text import quoted
 from ...contract.types import (
     ChatRequest,
     CompletionRequest,
-    Constraint,
     EmbeddingRequest,
     Sampling,
     Truncate,
 )
+from .constraints import read_constraint
 from .fields import (
     ChatFields,
     CompletionFields,
@@ -29,7 +29,6 @@ from .fields import (
     read_fields,
 )
 from .messages import read_messages
-from .numbers import check_numbers
 from .prompt_end import read_prompt_end
 from .template_variables import read_template_kwargs
 from .tools import read_tools
@@ -103,7 +102,6 @@ def read_chat(body: dict[str, Any]) -> GenerationCall:
         _sampling(fields),
         max_tokens=fields.max_tokens if max_tokens is UNSET else max_tokens,
         logprobs=(fields.top_logprobs or 0) if fields.logprobs else UNSET,
-        constraint=_constraint(fields.response_format),
     )
     if tools.choice.mode == "required":  # the answer is calls, which have schemas of their own
         sampling = msgspec.structs.replace(sampling, constraint=UNSET)
@@ -224,6 +222,7 @@ def _keep_alive(value: str | int | float | None) -> float | None:
 
 def _sampling(fields: GenerationFields) -> Sampling:
     return Sampling(
+        constraint=read_constraint(fields),
         temperature=fields.temperature,
         top_p=fields.top_p,
         presence_penalty=fields.presence_penalty,
@@ -289,28 +288,3 @@ def _is_token(token: Any) -> bool:
 
 def _text(value: Any) -> str | list[int]:
     return value if isinstance(value, str) else [int(token) for token in value]
-
-
-def _constraint(response_format: dict[str, Any] | UnsetType) -> Constraint | UnsetType:
-    """Return the constraint of a ``response_format``, nested as in OpenAI's API or not."""
-    if response_format is UNSET:
-        return UNSET
-    kind = response_format.get("type")
-    if kind == "text":
-        return UNSET
-    schema: Any = None
-    if kind == "json_object":
-        schema = response_format.get("schema", {"type": "object"})
-    elif kind == "json_schema":
-        nested = response_format.get("json_schema")
-        schema = response_format.get("schema") if nested is None else nested
-        if isinstance(nested, dict):
-            schema = nested.get("schema", nested)
-    if not isinstance(schema, dict):
-        raise InvalidParameter(
-            "response_format must be {'type': 'text'}, {'type': 'json_object'} or "
-            "{'type': 'json_schema', 'json_schema': {'name': ..., 'schema': {...}}}.",
-            param="response_format",
-        )
-    check_numbers(schema, "response_format")
-    return Constraint("json_schema", schema)

@@ -10,8 +10,8 @@ from openai.types import completion_create_params, embedding_create_params
 from openai.types.chat import completion_create_params as chat_create_params
 
 from a3s_power_jupyter.handlers.openai import fields
+from a3s_power_jupyter.handlers.openai.constraint_fields import ConstraintFields
 from a3s_power_jupyter.handlers.openai.refused import REFUSED
-from a3s_power_jupyter.handlers.openai.sampler_fields import SamplerFields
 
 #: Fields that do not change the answer, or that no local model can heed. They are ignored.
 WITHOUT_EFFECT = {
@@ -30,7 +30,7 @@ WITHOUT_EFFECT = {
 }
 
 LOCAL = {
-    *SamplerFields.__struct_fields__,
+    *ConstraintFields.__struct_fields__,  # with those of the samplers
     "return_progress",
     "timings_per_token",
     "keep_alive",

@@ -14,7 +14,7 @@ from a3s_power_jupyter.contract.errors import (
     PowerError,
     UnsupportedRequestFields,
 )
-from a3s_power_jupyter.contract.types import ChatRequest, CompletionRequest, Constraint
+from a3s_power_jupyter.contract.types import ChatRequest, CompletionRequest
 from a3s_power_jupyter.handlers.openai.requests import read_chat, read_completion, read_embedding
 
 HELLO = [{"role": "user", "content": "Hello"}]
@@ -86,41 +86,6 @@ def test_choices_of_a_prompt_are_numbered() -> None:
     assert [request.sampling.choice for request in call.requests] == [0, 1, 0, 1]
 
 
-SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}}
-
-
-@pytest.mark.parametrize(
-    ("given", "schema"),
-    [
-        ({"type": "text"}, UNSET),
-        ({"type": "json_object"}, {"type": "object"}),
-        ({"type": "json_object", "schema": SCHEMA}, SCHEMA),
-        ({"type": "json_schema", "json_schema": {"name": "x", "schema": SCHEMA}}, SCHEMA),
-        ({"type": "json_schema", "json_schema": SCHEMA}, SCHEMA),
-        ({"type": "json_schema", "schema": SCHEMA}, SCHEMA),
-    ],
-)
-def test_response_format(given: Any, schema: Any) -> None:
-    expected = UNSET if schema is UNSET else Constraint("json_schema", schema)
-    assert read_chat(chat(response_format=given)).requests[0].sampling.constraint == expected
-
-
-@pytest.mark.parametrize(
-    "given",
-    [
-        {},
-        {"type": "yaml"},
-        {"type": "json_schema"},
-        {"type": "json_schema", "json_schema": "text"},
-        {"type": "json_schema", "json_schema": {"schema": 1}},
-    ],
-)
-def test_invalid_response_format(given: Any) -> None:
-    with pytest.raises(InvalidParameter, match="json_schema") as caught:
-        read_chat(chat(response_format=given))
-    assert caught.value.param == "response_format"
-
-
 def test_messages_become_strings() -> None:
     parts = [{"type": "text", "text": "one"}, {"type": "text", "text": "two"}]
     messages = [
@@ -190,9 +155,7 @@ def test_invalid_fields_are_named(fields: dict[str, Any], param: str) -> None:
         ({"modalities": ["text", "audio"]}, "modalities"),
         ({"modalities": 5}, "modalities"),
         ({"web_search_options": {}}, "web_search_options"),
-        ({"format": "json"}, "format"),
-        ({"guided_regex": "a+"}, "guided_regex"),
-        ({"guided_json": {}}, "guided_json"),
+        ({"structural_tag": {"a": 1}}, "structural_tag"),
         ({"system": "Be brief."}, "system"),
         ({"documents": [{"text": "x"}]}, "documents"),
         ({"use_beam_search": True}, "use_beam_search"),
