@@ -112,7 +112,7 @@ def _list(value: Any, param: str) -> list[Any]:
 
 
 def _function(tool: Any, at: str) -> dict[str, Any]:
-    """Read a tool. Its function may also be without the object ``function`` around it."""
+    """Read a tool. As in OpenAI's API of responses, it may be without the object ``function``."""
     if not isinstance(tool, dict):
         raise InvalidParameter(f"{at} must be an object.", param=at)
     kind = tool.get("type") or "function"
@@ -122,7 +122,7 @@ def _function(tool: Any, at: str) -> dict[str, Any]:
             "tool of the type 'function', or remove it.",
             param=f"{at}.type",
         )
-    if "function" not in tool and "name" in tool:
+    if "function" not in tool and "name" in tool and tool.get("type") == "function":
         return _definition(tool, at)
     return _definition(tool.get("function"), f"{at}.function")
 
@@ -153,7 +153,7 @@ def _parameters(schema: Any, at: str) -> dict[str, Any]:
         return {"type": "object", "properties": {}, "additionalProperties": False}
     if not isinstance(schema, dict):
         raise InvalidParameter(f"{at} must be a JSON schema of an object.", param=at)
-    kinds = schema.get("type", "object")
+    kinds = schema.get("type") or "object"
     if "object" not in (kinds if isinstance(kinds, list) else [kinds]):
         raise InvalidParameter(
             f"{at}.type must be 'object', because the arguments of a function have names, not "
@@ -161,7 +161,14 @@ def _parameters(schema: Any, at: str) -> dict[str, Any]:
             param=f"{at}.type",
         )
     check_numbers(schema, at)
-    return {"properties": {}, **schema, "type": "object"}
+    known = {keyword: value for keyword, value in schema.items() if value is not None}
+    properties = known.get("properties", {})
+    if not isinstance(properties, dict):
+        raise InvalidParameter(
+            f"{at}.properties must be an object with a schema for each argument.",
+            param=f"{at}.properties",
+        )
+    return {**known, "type": "object", "properties": properties}
 
 
 def _distinct(functions: list[dict[str, Any]], param: str) -> list[dict[str, Any]]:

@@ -66,6 +66,11 @@ def test_a_function_without_the_usual_nesting_is_read(given: dict[str, Any]) -> 
         ({"type": "object"}, {"type": "object", "properties": {}}),
         ({"properties": {"a": {}}}, {"type": "object", "properties": {"a": {}}}),
         ({"type": ["object", "null"]}, {"type": "object", "properties": {}}),
+        (
+            {"type": "object", "properties": None, "required": None, "$defs": {}},
+            {"type": "object", "properties": {}, "$defs": {}},
+        ),
+        ({"type": None, "$ref": "#/a"}, {"type": "object", "properties": {}, "$ref": "#/a"}),
         (SCHEMA, SCHEMA),
     ],
 )
@@ -178,6 +183,11 @@ def test_a_format_of_answers_is_not_that_of_calls(choice: str, constrained: bool
         ({"tools": [tool(parameters={"type": "string"})]}, "tools[0].function.parameters.type"),
         ({"tools": [tool(parameters={"type": ["null"]})]}, "tools[0].function.parameters.type"),
         ({"tools": [tool(parameters={"maximum": 2**64})]}, "tools[0].function.parameters"),
+        (
+            {"tools": [tool(parameters={"properties": ["a"]})]},
+            "tools[0].function.parameters.properties",
+        ),
+        ({"tools": [{"name": "f", "input_schema": SCHEMA}]}, "tools[0].function"),
         ({"tools": [tool()], "functions": [function()]}, "functions"),
         ({"tools": [tool()], "tool_choice": "f"}, "tool_choice"),
         ({"tools": [tool()], "tool_choice": {}}, "tool_choice"),
