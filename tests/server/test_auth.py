@@ -296,6 +296,7 @@ def test_with_authentication_disabled(start_server: Callable[..., Server]) -> No
 
 HUB = '''
 from jupyter_server.auth import Authorizer, IdentityProvider
+from tornado import web
 
 
 class DenyingProvider(IdentityProvider):
@@ -304,6 +305,15 @@ class DenyingProvider(IdentityProvider):
     async def get_user(self, handler):
         handler.get_login_url = lambda: "https://hub.example/login"
         return None
+
+
+class RefusingProvider(IdentityProvider):
+    """Knows ada, who may not use this server, and a token that it does not accept."""
+
+    async def get_user(self, handler):
+        if self.get_token(handler) == "adas":
+            raise web.HTTPError(403, "ada may not use %s, at 100%%", "this server")
+        raise web.HTTPError(401, "Your token has expired.")
 
 
 class OneAction(Authorizer):
@@ -338,6 +348,25 @@ def test_the_key_needs_no_identity_provider(
         key = {"Authorization": f"Bearer {server.key}"}
         assert ask(client, "GET", "v1/models", **key).status_code == 200
         assert ask(client, "POST", "v1/models/gc/pin", **key).status_code == 200
+
+
+def test_errors_of_an_identity_provider(
+    start_server: Callable[..., Server], tmp_path: Path
+) -> None:
+    server = start_server(
+        "--ServerApp.identity_provider_class=hub_of_the_tests.RefusingProvider",
+        fake=True,
+        environ=write_hub(tmp_path),
+    )
+    with server.client() as client:
+        for headers in ({"Authorization": "Bearer adas"}, {"x-api-key": "adas"}):
+            refused = ask(client, "POST", "v1/models/gc/pin", **headers)
+            assert (refused.status_code, code(refused)) == (403, "forbidden")
+            assert refused.json()["error"]["message"] == "ada may not use this server, at 100%"
+            assert "WWW-Authenticate" not in refused.headers
+        expired = ask(client, "GET", "v1/models", Authorization="Bearer old")
+        assert (expired.status_code, code(expired)) == (401, "unauthorized")
+        assert expired.headers["WWW-Authenticate"] == "Bearer"
 
 
 @pytest.mark.parametrize("allowed", ["read", "write", "execute"])
