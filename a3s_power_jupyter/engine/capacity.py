@@ -19,6 +19,9 @@ LLAMACPP_GPU_BATCH = 512
 #: Most tokens that llama.cpp computes at once (`n_ubatch`), whatever the batch.
 LLAMACPP_MICRO_BATCH = 512
 
+#: Tokens of a prompt at once, if the logits after each of them are needed.
+SCORED_TOKENS = 32
+
 #: Cells of the KV cache are allocated in multiples of this (``GGML_PAD`` in llama.cpp).
 LLAMACPP_PADDING = 256
 
@@ -42,6 +45,11 @@ def llamacpp_batch(parameters: LoadParameters, *, requests: int, gpu: bool) -> i
     """Return the number of tokens per step."""
     default = LLAMACPP_GPU_BATCH if gpu else LLAMACPP_CPU_BATCH
     return max(default if parameters.num_batch is UNSET else parameters.num_batch, requests)
+
+
+def llamacpp_outputs(requests: int) -> int:
+    """Return the most tokens of a step with logits, for which llama.cpp reserves memory."""
+    return max(requests, SCORED_TOKENS)
 
 
 def embedding_context(longest: int) -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy.typing as npt
+from msgspec import UNSET, UnsetType
 
 from ..contract.errors import (
     ContextLengthExceeded,
@@ -18,8 +19,15 @@ from ..contract.errors import (
 from .cancellation import is_cancelled
 
 
-def check_prompt(tokens: Sequence[int], *, num_ctx: int, trained_ctx: int) -> None:
+def check_prompt(
+    tokens: Sequence[int], *, num_ctx: int, trained_ctx: int, max_tokens: int | UnsetType = UNSET
+) -> None:
     """Raise if a prompt is empty or leaves no room for an answer in the context.
+
+    Parameters
+    ----------
+    max_tokens : int
+        Maximum length of the answer. No room is needed for one of 0 tokens.
 
     Raises
     ------
@@ -30,7 +38,7 @@ def check_prompt(tokens: Sequence[int], *, num_ctx: int, trained_ctx: int) -> No
     """
     if not tokens:
         raise InvalidParameter("The prompt is empty. Give at least one token.", param="prompt")
-    if len(tokens) >= num_ctx:
+    if len(tokens) + (max_tokens != 0) > num_ctx:
         raise prompt_too_long(
             num_ctx,
             f"the prompt has {len(tokens)} tokens",

@@ -197,9 +197,10 @@ def generation_memory(
     buffers = _buffers(geometry, parameters, tokens=tokens, masked=masked)
     if parameters.kv_cache_type == "f32":  # flash attention converts the cache of a layer to f16
         buffers += 2 * full * geometry.layer_cache
-    logits = 4 * requests * geometry.vocabulary
-    buffers = max(buffers + 4 * requests * geometry.layer_state, logits)
-    return cache, buffers + logits
+    logits = 4 * geometry.vocabulary
+    computed = capacity.llamacpp_outputs(requests) * logits
+    buffers = max(buffers + 4 * requests * geometry.layer_state, computed)
+    return cache, buffers + requests * logits
 
 
 def _embedding(geometry: Geometry, parameters: LoadParameters) -> tuple[int, int]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-import numpy as np
 import numpy.typing as npt
 from msgspec import UNSET
 from msgspec.structs import replace
@@ -25,11 +24,9 @@ from ..contract.types import (
     TokenLogprob,
 )
 from .chat.answer import Answer
+from .logprobs import PromptScores
 from .stopwatch import Stopwatch
 from .text_stream import TextStream
-
-#: Log probability of a token that the model gives no probability, as in the OpenAI API.
-IMPOSSIBLE = -9999.0
 
 S = TypeVar("S")
 
@@ -52,6 +49,10 @@ class Generation(Generic[S]):
         Output tokens that are part of the text returned so far.
     end_tokens : collection of int
         Tokens that end the answer.
+    scores : PromptScores or None
+        The log probabilities of the prompt, if they were requested.
+    started : bool
+        True once the items that precede the text have been returned.
     finished : bool
         True once the final item has been returned.
     answer : Answer or None
@@ -65,12 +66,14 @@ class Generation(Generic[S]):
     text: TextStream
     max_tokens: int
     end_tokens: Collection[int]
-    echo: str = ""
+    echo: str | None = None
+    scores: PromptScores | None = None
     num_cached_tokens: int = 0
     num_computed_tokens: int = 0
     num_output_tokens: int = 0
     num_sent_tokens: int = 0
     next_token: int | None = None
+    started: bool = False
     finished: bool = False
     logprobs: list[TokenLogprob] = field(default_factory=list)
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
@@ -86,14 +89,24 @@ class Generation(Generic[S]):
         *,
         num_ctx: int,
         end_tokens: Collection[int],
-        token_to_piece: Callable[[int], bytes],
+        token_to_text: Callable[[int], bytes],
         answer: Answer | None = None,
     ) -> Generation[S]:
-        """Create the generation for a request with a tokenized prompt."""
+        """Create the generation for a request with a tokenized prompt.
+
+        Parameters
+        ----------
+        token_to_text : callable
+            Returns the bytes of a token, also of a special one.
+        """
         sampling = request.sampling
         max_tokens = num_ctx - len(prompt)
         if sampling.max_tokens is not UNSET:
             max_tokens = min(sampling.max_tokens, max_tokens)
+        echo = _echo(request, token_to_text)
+        scores = None
+        if echo is not None and sampling.logprobs is not UNSET:
+            scores = PromptScores.of(prompt, echo, sampling.logprobs, token_to_text)
         return cls(
             id=id_,
             prompt=prompt,
@@ -102,7 +115,8 @@ class Generation(Generic[S]):
             text=TextStream(() if sampling.stop is UNSET else sampling.stop),
             max_tokens=max_tokens,
             end_tokens=end_tokens,
-            echo=_echo(request, token_to_piece),
+            echo=echo,
+            scores=scores,
             answer=answer,
         )
 
@@ -135,6 +149,37 @@ class Generation(Generic[S]):
         cached = self.num_cached_tokens
         return Reading(self.num_computed_tokens, len(self.prompt), cached, self.stopwatch.prompt_ms)
 
+    @property
+    def reusable(self) -> int:
+        """Number of tokens of the prompt that need not be computed if an earlier request has."""
+        return len(self.prompt) if self.scores is None else self.scores.reusable
+
+    def needed_logits(self, start: int, end: int) -> range:
+        """Return the tokens of the prompt, from `start` to `end`, of which the logits are needed.
+
+        The logits after the last token are always needed.
+        """
+        return range(0) if self.scores is None else self.scores.needed(start, end)
+
+    def score(self, logits: Iterable[tuple[int, npt.NDArray[Any]]]) -> list[Item]:
+        """Return the items to send for tokens of the prompt with their logits.
+
+        Raises
+        ------
+        ModelProducesNaN
+            If logits are not finite.
+        """
+        if self.scores is None:
+            return []
+        items = self._first_items()
+        scored = [self.scores.add(index, row) for index, row in logits]
+        return [*items, Delta("", scored, tokens=0)] if scored else items
+
+    def end_unsampled(self) -> list[Item]:
+        """Finish a request for no tokens once its prompt is computed, and return the items."""
+        self.stopwatch.token()
+        return self._first_items() + self._finish("length")
+
     def accept(self, token: int, piece: bytes, logprob: TokenLogprob | None) -> list[Item]:
         """Add a sampled token and return the items to send for it.
 
@@ -159,22 +204,33 @@ class Generation(Generic[S]):
             return items + self._finish("length")
         return items
 
-    def accept_eos(self, token: int) -> list[Item]:
-        """Finish at a sampled token of `end_tokens`, and return the items to send."""
-        return self._sampled(token) + self._finish("stop")
+    def accept_eos(self, token: int, logprob: TokenLogprob | None = None) -> list[Item]:
+        """Finish at a sampled token of `end_tokens`, and return the items to send.
+
+        The token is not part of the text. After the log probabilities of a prompt it is listed
+        too, because programs that score prompts leave out the last token of an answer of one.
+        """
+        items = self._sampled(token)
+        if logprob is not None and self.scores is not None:
+            self.logprobs.append(logprob)
+        return items + self._finish("stop")
 
     def _sampled(self, token: int) -> list[Item]:
         """Note a sampled token, and return the items that precede the first one."""
-        is_first = self.prefilling
         self.next_token = token
         self.stopwatch.token()
-        return self._first_items() if is_first else []
+        return self._first_items()
 
     def _first_items(self) -> list[Item]:
+        """Return the items that precede the text, once."""
+        if self.started:
+            return []
+        self.started = True
         items: list[Item] = [self._progress()] if self.sampling.return_progress else []
         items.append(Started(len(self.prompt), self.num_cached_tokens))
-        if self.echo:
-            items.append(Delta(self.echo, tokens=0))
+        if self.echo is not None:
+            first = None if self.scores is None else self.scores.first()
+            items.append(Delta(self.echo, first, tokens=0))
         return items
 
     def _delta(self, text: str) -> list[Item]:
@@ -208,44 +264,11 @@ class Generation(Generic[S]):
         return [*items, Finished(reason, *usage, self.timings, self.answer.reasoning_tokens)]
 
 
-def _echo(request: ChatRequest | CompletionRequest, token_to_piece: Callable[[int], bytes]) -> str:
+def _echo(
+    request: ChatRequest | CompletionRequest, token_to_text: Callable[[int], bytes]
+) -> str | None:
     if isinstance(request, ChatRequest) or not request.echo:
-        return ""
+        return None
     if isinstance(request.prompt, str):
         return request.prompt
-    return b"".join(map(token_to_piece, request.prompt)).decode("utf-8", "replace")
-
-
-def token_logprob(
-    logits: npt.NDArray[Any],
-    token: int,
-    top_logprobs: int,
-    token_to_piece: Callable[[int], bytes],
-) -> TokenLogprob:
-    """Return the log-probability of a token and of the most likely tokens.
-
-    They are computed before temperature and penalties are applied. Tokens without any probability
-    are left out of the most likely ones.
-
-    Parameters
-    ----------
-    logits : ndarray
-        Shape (vocabulary,).
-    top_logprobs : int
-        Number of most likely tokens to include.
-    """
-    values = logits.astype(np.float64)
-    peak = values.max()
-    logprobs = values - (peak + np.log(np.exp(values - peak).sum()))
-    count = min(top_logprobs, len(logprobs))
-    best = np.argpartition(-logprobs, count - 1)[:count] if count else np.empty(0, int)
-    best = best[np.argsort(-logprobs[best], kind="stable")]
-    best = best[logprobs[best] > -np.inf]
-
-    def text_and_bytes(token: int) -> tuple[str, list[int]]:
-        raw = token_to_piece(token)
-        return raw.decode("utf-8", errors="replace"), list(raw)
-
-    top = [(*text_and_bytes(int(t)), float(logprobs[t])) for t in best]
-    text, raw = text_and_bytes(token)
-    return TokenLogprob(text, raw, max(float(logprobs[token]), IMPOSSIBLE), top)
+    return b"".join(map(token_to_text, request.prompt)).decode("utf-8", "replace")

@@ -22,8 +22,8 @@ from a3s_power_jupyter.contract.types import (
 from a3s_power_jupyter.engine.base import Engine
 from a3s_power_jupyter.engine.checks import check_finite
 from a3s_power_jupyter.engine.embeddings import EmbeddingEngine
-from a3s_power_jupyter.engine.generation import IMPOSSIBLE, token_logprob
 from a3s_power_jupyter.engine.llamacpp import LlamaCppEngine
+from a3s_power_jupyter.engine.logprobs import IMPOSSIBLE, token_logprob
 from a3s_power_jupyter.engine.protocol import Load, PromptCacheSettings
 from a3s_power_jupyter.engine.transformers import TransformersEngine
 from support import nan_models

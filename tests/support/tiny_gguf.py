@@ -47,13 +47,14 @@ def _write(writer: gguf.GGUFWriter, path: Path) -> Path:
     return path
 
 
-def _add_byte_vocabulary(writer: gguf.GGUFWriter) -> int:
-    """Add a vocabulary of all bytes and an end token; return its size."""
-    tokens = [*sorted(ByteLevel.alphabet()), "ab", "<|endoftext|>"]
+def _add_byte_vocabulary(writer: gguf.GGUFWriter, special: tuple[str, ...] = ()) -> int:
+    """Add a vocabulary of all bytes, an end token and other special tokens; return its size."""
+    tokens = [*sorted(ByteLevel.alphabet()), "ab", "<|endoftext|>", *special]
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("gpt-2")
     writer.add_token_list(tokens)
-    writer.add_token_types([gguf.TokenType.NORMAL] * 257 + [gguf.TokenType.CONTROL])
+    types = [gguf.TokenType.NORMAL] * 257 + [gguf.TokenType.CONTROL] * (len(tokens) - 257)
+    writer.add_token_types(types)
     writer.add_token_merges(["a b"])
     writer.add_eos_token_id(257)
     return len(tokens)
@@ -66,6 +67,7 @@ def gpt2(
     temperature: float | None = None,
     adds_special: bool = False,
     templates: dict[str, str] | None = None,
+    special: tuple[str, ...] = (),
 ) -> Path:
     """Write a GPT-2 with the vocabulary of all bytes and an end token.
 
@@ -77,6 +79,8 @@ def gpt2(
         Whether the tokenizer adds the end token before and after each text.
     templates : dict or None
         Chat templates by their names.
+    special : tuple of str
+        Further special tokens.
     """
     writer = gguf.GGUFWriter(path, "gpt2")
     if templates is not None:
@@ -89,9 +93,9 @@ def gpt2(
     writer.add_feed_forward_length(FEED_FORWARD)
     writer.add_head_count(HEADS)
     writer.add_layer_norm_eps(1e-5)
-    n_tokens = _add_byte_vocabulary(writer)
+    n_tokens = _add_byte_vocabulary(writer, special)
     if adds_special:
-        writer.add_bos_token_id(n_tokens - 1)
+        writer.add_bos_token_id(257)
         writer.add_add_bos_token(True)
         writer.add_add_eos_token(True)
     add = _Adder(writer)

@@ -14,15 +14,19 @@ class TokenLogprob(msgspec.Struct, frozen=True):
 
     Attributes
     ----------
+    token : str
+        Text of the token. That of a special token is not part of the answer.
     bytes : list of int
-        UTF-8 bytes of the token, which may be part of a character.
+        UTF-8 bytes of the token in the text, which may be part of a character.
+    logprob : float or None
+        None for the first token of a prompt.
     top : list of tuple
         Text, bytes and log probability of each alternative.
     """
 
     token: str
     bytes: list[int]
-    logprob: float
+    logprob: float | None
     top: list[tuple[str, list[int], float]]
 
 

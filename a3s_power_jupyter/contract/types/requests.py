@@ -78,12 +78,16 @@ class CompletionRequest(msgspec.Struct, frozen=True, tag="completion"):
     Attributes
     ----------
     echo : bool
-        Whether to return the prompt as part of the text.
+        Whether to return the prompt as part of the text. With `Sampling.logprobs`, its tokens have
+        log probabilities, too.
+    suffix : str
+        Text after the answer, for models with fill-in-the-middle.
     """
 
     prompt: str | list[int]
     sampling: Sampling = msgspec.field(default_factory=Sampling)
     echo: bool = False
+    suffix: str = ""
 
 
 class EmbeddingRequest(msgspec.Struct, frozen=True, tag="embedding"):

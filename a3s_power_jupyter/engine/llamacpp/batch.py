@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import llama_cpp as lc
 
+from ..capacity import SCORED_TOKENS
 from ..threads import CpuThreads
 from .backend import compute_error
 from .decoder import Aborted, Decoder
@@ -28,6 +29,10 @@ MIN_READ = 32
 _SUCCESS, _NO_ROOM = 0, 1
 
 
+#: Index of a token in `Sequence.known` -> row of the batch that has the logits after it.
+Rows = dict[int, int]
+
+
 @dataclass(frozen=True)
 class Part:
     """The tokens of one request in a batch, from `start` to `end` in `Sequence.known`."""
@@ -37,8 +42,15 @@ class Part:
     end: int
 
     @property
-    def has_logits(self) -> bool:
-        return self.end == len(self.sequence.known)
+    def is_scored(self) -> bool:
+        """Whether the logits after most of the tokens are needed."""
+        return bool(self.sequence.generation.needed_logits(self.start, self.end))
+
+    @property
+    def outputs(self) -> list[int]:
+        """The tokens of which the logits are needed: the last known one, and scored ones."""
+        scored = self.sequence.generation.needed_logits(self.start, self.end)
+        return [*scored, self.end - 1] if self.end == len(self.sequence.known) else [*scored]
 
 
 class Batch:
@@ -83,16 +95,17 @@ class Batch:
                 raise compute_error("has no room for the next token")
             if len(self._pool.running) == running:
                 break
-        groups = [generating, *([part] for part in reading)] if self._separate else [parts]
-        return [group for group in groups if group]
+        alone = [part for part in reading if self._separate or part.is_scored]
+        together = generating + [part for part in reading if part not in alone]
+        return [group for group in (together, *([part] for part in alone)) if group]
 
-    def compute(self, group: list[Part], threads: CpuThreads) -> dict[Sequence, int]:
+    def compute(self, group: list[Part], threads: CpuThreads) -> dict[Sequence, Rows]:
         """Compute tokens, but for those of requests that have ended or started again meanwhile.
 
         Returns
         -------
         dict
-            Request -> index of its logits in the batch, for each request with new logits.
+            Request -> its logits in the batch, for each request that was computed.
 
         Raises
         ------
@@ -161,6 +174,8 @@ class Batch:
         image = sequence.prompt.next_image(start)
         if image is not None:
             ends.append(image)
+        if scored := sequence.generation.needed_logits(start, len(sequence.known)):
+            ends.append(scored.start + SCORED_TOKENS)
         checkpoint = self._memory.checkpoint_index(sequence)
         if checkpoint is not None and start < checkpoint:
             ends.append(checkpoint)
@@ -179,10 +194,10 @@ class Batch:
         """Return whether only this request is in the memory, and in the first cells."""
         return sequence.in_order and len(self._pool.running) == 1
 
-    def _fill(self, parts: list[Part]) -> dict[Sequence, int]:
-        """Write tokens to the batch; return the index of the logits of each request."""
+    def _fill(self, parts: list[Part]) -> dict[Sequence, Rows]:
+        """Write tokens to the batch; return where the logits of each request will be."""
         batch = self._batch
-        rows: dict[Sequence, int] = {}
+        rows: dict[Sequence, Rows] = {}
         row = 0
         for part in parts:
             sequence = part.sequence
@@ -193,9 +208,10 @@ class Batch:
                 batch.seq_id[row][0] = sequence.seq_id
                 batch.logits[row] = False
                 row += 1
-            if part.has_logits:
-                batch.logits[row - 1] = True
-                rows[sequence] = row - 1
+            first = row - (part.end - part.start)
+            rows[sequence] = {index: first + index - part.start for index in part.outputs}
+            for output in rows[sequence].values():
+                batch.logits[output] = True
         batch.n_tokens = row
         return rows
 

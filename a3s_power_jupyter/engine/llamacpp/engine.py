@@ -114,7 +114,12 @@ class LlamaCppEngine(Engine[TextJob | EmbeddingJob]):
         if self._text is None:
             raise only_embeds()
         prompt = self._prompt(request, self._text.context)
-        check_prompt(prompt.tokens, num_ctx=self.info.num_ctx, trained_ctx=self._model.trained_ctx)
+        check_prompt(
+            prompt.tokens,
+            num_ctx=self.info.num_ctx,
+            trained_ctx=self._model.trained_ctx,
+            max_tokens=request.sampling.max_tokens,
+        )
         num_ctx, end_tokens = self.info.num_ctx, self._vocab.end_tokens(request.sampling)
         matcher = self._answers.matcher(request, prompt.end)
         sampler = Sampler(
@@ -132,7 +137,7 @@ class LlamaCppEngine(Engine[TextJob | EmbeddingJob]):
             sampler,
             num_ctx=num_ctx,
             end_tokens=end_tokens,
-            token_to_piece=self._vocab.token_to_piece,
+            token_to_text=self._vocab.token_to_text,
             answer=self._answers.new(request, prompt.end, sampler.constrain),
         )
         return TextJob(generation, prompt)
@@ -177,10 +182,19 @@ class LlamaCppEngine(Engine[TextJob | EmbeddingJob]):
     def _prompt(self, request: ChatRequest | CompletionRequest, context: Context) -> Prompt:
         if isinstance(request, ChatRequest):
             return self._chat_prompt(request, context)
+        if isinstance(request.prompt, list):
+            self._vocab.check(request.prompt)
+        if request.suffix:
+            return Prompt(self._fill_in(request))
         if isinstance(request.prompt, str):
             return Prompt(self._tokenize(request.prompt))
-        self._vocab.check(request.prompt)
         return Prompt(list(request.prompt))
+
+    def _fill_in(self, request: CompletionRequest) -> list[int]:
+        for text in (request.prompt, request.suffix):
+            if isinstance(text, str):
+                self._vocab.check_length(text, self.info.num_ctx)
+        return self._vocab.fill_in(request.prompt, request.suffix)
 
     def _chat_prompt(self, request: ChatRequest, context: Context) -> Prompt:
         template = require_template(self._template)

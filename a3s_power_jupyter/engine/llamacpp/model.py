@@ -17,7 +17,7 @@ from ...store.files import source_file
 from ...store.formats.gguf import read_header
 from ...store.formats.positions import gguf_position_count
 from ..base import ProgressCallback
-from ..capacity import LLAMACPP_PADDING, llamacpp_batch, llamacpp_requests
+from ..capacity import LLAMACPP_PADDING, llamacpp_batch, llamacpp_outputs, llamacpp_requests
 from ..effects import check_main_gpu, notes_on_effects
 from ..estimate import layers_that_fit
 from ..protocol import Load
@@ -197,9 +197,9 @@ class LlamaModel:
         for field, value in overrides.items():
             setattr(params, field, value)
         if not params.embeddings:
-            # Each request needs the logits of one token at a time. By default, llama.cpp reserves
+            # Most requests need the logits of one token at a time. By default, llama.cpp reserves
             # memory for those of a whole batch: 257 MiB with the 262,144 tokens of Gemma 3.
-            params.n_outputs_max = params.n_seq_max
+            params.n_outputs_max = llamacpp_outputs(params.n_seq_max)
         context = lc.llama_init_from_model(self.pointer, params)
         if not context:
             raise ModelLoadFailed(

@@ -13,7 +13,7 @@ from msgspec import UNSET, UnsetType
 from ...contract.types import Sampling, TokenLogprob
 from ..checks import check_finite
 from ..constraints.matcher import Matcher
-from ..generation import token_logprob
+from ..logprobs import token_logprob
 from ..sampling import SamplerSettings
 from .chain import new_chain
 from .vocabulary import Vocabulary
@@ -104,9 +104,14 @@ class Sampler:
         if isinstance(self._top_logprobs, UnsetType):
             return None
         logits = self._logits(context, index) if self._unmasked is None else self._unmasked
-        return token_logprob(logits, token, self._top_logprobs, self._vocab.token_to_piece)
+        vocab = self._vocab
+        piece = vocab.token_to_piece(token)
+        return token_logprob(logits, token, self._top_logprobs, vocab.token_to_text, piece)
 
     def _logits(self, context: Any, index: int) -> Any:
-        """Return the logits as an array of shape (vocabulary,), without copying them."""
-        pointer = lc.llama_get_logits_ith(context, index)
-        return np.ctypeslib.as_array(pointer, (self._vocab.size,))
+        return logits_at(context, index, self._vocab.size)
+
+
+def logits_at(context: Any, index: int, size: int) -> Any:
+    """Return logits of the last batch as an array of shape (vocabulary,), without copying them."""
+    return np.ctypeslib.as_array(lc.llama_get_logits_ith(context, index), (size,))

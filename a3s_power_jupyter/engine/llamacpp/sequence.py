@@ -107,6 +107,14 @@ class Sequence(Held):
         return len(self.known) - self.n_computed
 
     @property
+    def reusable(self) -> int:
+        """Number of leading tokens that need not be computed if they are in a memory."""
+        generation = self.generation
+        last = len(self.known) - 1
+        in_prompt = generation.reusable < len(generation.prompt)
+        return min(last, generation.reusable) if in_prompt else last
+
+    @property
     def is_seeded(self) -> bool:
         return self.generation.sampling.seed is not UNSET
 

@@ -78,9 +78,10 @@ class Sources:
     ) -> int:
         """Return the number of leading tokens of a state that a request can start from.
 
-        The last token that is known is always computed, because its logits are needed.
+        Tokens of which the logits are needed are always computed: the last one that is known, and
+        those of a prompt with log probabilities.
         """
-        common = min(common_prefix(tokens, sequence.known), len(sequence.known) - 1)
+        common = min(common_prefix(tokens, sequence.known), sequence.reusable)
         if alone and sequence.starts_at_boundary:
             # The other tokens were computed in other batches, which round differently.
             common = min(common, state.steady) if self._context.can_cut else 0

@@ -6,17 +6,18 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ...contract.errors import ModelProducesNaN, PowerError
+from ...contract.types import Item
 from ..base import StepOutput, request_error
 from ..generation import Generation
 from ..protocol import Stats
 from ..threads import CpuThreads
-from .batch import Batch, Part
+from .batch import Batch, Part, Rows
 from .context import Context
 from .decoder import Aborted, Decoder
 from .memory import Memory
 from .pool import SequencePool
 from .prompt import Prompt
-from .sampler import Sampler
+from .sampler import Sampler, logits_at
 from .sequence import Sequence
 from .vocabulary import Vocabulary
 
@@ -141,35 +142,47 @@ class TextGenerator:
             return
         nan: dict[Sequence, PowerError] = {}
         for sequence in sequences:
-            if sequence not in rows:
-                outputs += self._reading(sequence)
-                continue
             try:
-                outputs += self._sample(sequence, rows[sequence])
+                outputs += self._next_outputs(sequence, rows.get(sequence, {}))
             except ModelProducesNaN as error:
                 nan[sequence] = request_error(error)
             except Exception as error:
                 outputs.append(self._fail(sequence, error))
         if nan:
-            outputs += self._recover(nan, [s for s in rows if s not in nan])
+            outputs += self._recover(nan, [s for s in rows if rows[s] and s not in nan])
 
     def _reading(self, sequence: Sequence) -> list[StepOutput]:
         generation = sequence.generation
         return [(generation.id, item) for item in generation.reading()]
 
-    def _sample(self, sequence: Sequence, row: int) -> list[StepOutput]:
+    def _next_outputs(self, sequence: Sequence, rows: Rows) -> list[StepOutput]:
+        """Return the outputs of a request for which a part was computed."""
+        generation, last = sequence.generation, len(sequence.known) - 1
+        items = self._score(generation, {i: row for i, row in rows.items() if i != last})
+        if last not in rows:
+            items += generation.reading()
+        elif generation.max_tokens == 0:
+            items += generation.end_unsampled()
+        else:
+            items += self._sample(sequence, rows[last])
+        if generation.finished:
+            self._pool.end(sequence)
+        return [(generation.id, item) for item in items]
+
+    def _score(self, generation: Generation[Sampler], rows: Rows) -> list[Item]:
+        pointer, size = self.context.pointer, self._vocab.size
+        logits = ((i, logits_at(pointer, row, size)) for i, row in sorted(rows.items()))
+        return generation.score(logits)
+
+    def _sample(self, sequence: Sequence, row: int) -> list[Item]:
         generation, pointer = sequence.generation, self.context.pointer
         token = generation.sampler.sample(pointer, row)
         sequence.is_suspect = False
         sequence.known.append(token)
+        logprob = generation.sampler.logprob(pointer, row, token)
         if token in generation.end_tokens:
-            items = generation.accept_eos(token)
-        else:
-            logprob = generation.sampler.logprob(pointer, row, token)
-            items = generation.accept(token, self._vocab.token_to_piece(token), logprob)
-        if generation.finished:
-            self._pool.end(sequence)
-        return [(generation.id, item) for item in items]
+            return generation.accept_eos(token, logprob)
+        return generation.accept(token, self._vocab.token_to_piece(token), logprob)
 
     def _fail(self, sequence: Sequence, error: Exception) -> StepOutput:
         """End a request after an error that may have left its state incomplete."""

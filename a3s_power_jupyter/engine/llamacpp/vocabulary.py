@@ -14,6 +14,7 @@ from ...contract.errors import ModelLoadFailed
 from ...contract.types import Sampling
 from ..chat.answers import SpecialTexts
 from ..checks import TextLimit, check_pieces, check_token_ids
+from ..fill_in import FillInTokens, require_fill_in
 
 #: Types of vocabularies in which each byte of a text is part of a token.
 _COMPLETE = (
@@ -100,17 +101,34 @@ class Vocabulary:
         ends = adds_end and tokens and tokens[-1] == lc.llama_vocab_eos(self.pointer)
         return tokens[:-1] if ends else tokens
 
-    def tokenize(self, text: str, *, add_special: bool) -> list[int]:
+    def fill_in(self, before: str | Sequence[int], after: str) -> list[int]:
+        """Return a prompt for the text between two texts, in which no special token is recognized.
+
+        Raises
+        ------
+        UnsupportedRequestFields
+            If the model has no tokens for fill-in-the-middle.
+        """
+        pointer = self.pointer
+        found = [lc.llama_vocab_fim_pre(pointer), lc.llama_vocab_fim_suf(pointer)]
+        found.append(lc.llama_vocab_fim_mid(pointer))
+        tokens = require_fill_in(FillInTokens(*found) if min(found) >= 0 else None)
+        if isinstance(before, str):
+            before = self.tokenize(before, add_special=False, parse_special=False)
+        last = self.tokenize(after, add_special=False, parse_special=False)
+        adds_bos = lc.llama_vocab_get_add_bos(pointer)
+        return tokens.prompt([lc.llama_vocab_bos(pointer)] if adds_bos else [], before, last)
+
+    def tokenize(self, text: str, *, add_special: bool, parse_special: bool = True) -> list[int]:
         """Return the token ids of a text. Special tokens in the text are recognized."""
         raw = text.encode("utf-8", errors="replace")
+        options = add_special, parse_special
         capacity = len(raw) + 8
         tokens = (lc.llama_token * capacity)()
-        count = lc.llama_tokenize(self.pointer, raw, len(raw), tokens, capacity, add_special, True)
+        count = lc.llama_tokenize(self.pointer, raw, len(raw), tokens, capacity, *options)
         if count < 0:
             tokens = (lc.llama_token * -count)()
-            count = lc.llama_tokenize(
-                self.pointer, raw, len(raw), tokens, -count, add_special, True
-            )
+            count = lc.llama_tokenize(self.pointer, raw, len(raw), tokens, -count, *options)
         return list(tokens[:count])
 
     def starts_with_bos(self, text: str) -> bool:
@@ -171,6 +189,10 @@ class Vocabulary:
         if piece is None:
             piece = self._pieces[token] = self.render(token, special=False)
         return piece
+
+    def token_to_text(self, token: int) -> bytes:
+        """Return the token's bytes, also of a special token."""
+        return self.token_to_piece(token) or self.render(token, special=True)
 
     def _special_text(self, token: int) -> str:
         return self.render(token, special=True).decode("utf-8", "replace") if token >= 0 else ""

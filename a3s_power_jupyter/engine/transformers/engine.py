@@ -7,7 +7,7 @@ the longest prefix that another request has computed (`prefixes.py`).
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -29,7 +29,8 @@ from ..chat.prompt_end import PromptEnd
 from ..checks import check_finite, check_prompt
 from ..constraints.compiler import ConstraintCompiler
 from ..constraints.matcher import Matcher
-from ..generation import Generation, token_logprob
+from ..generation import Generation
+from ..logprobs import token_logprob
 from ..prompt_cache import token_array
 from ..protocol import Load, Loaded, Stats
 from ..rendering.renderer import renderer
@@ -108,7 +109,12 @@ class TransformersEngine(Engine[ActiveRequest]):
             )
         prompt = self.prompt(request)
         tokens = prompt.tokens
-        check_prompt(tokens, num_ctx=self.info.num_ctx, trained_ctx=self._model.trained_ctx)
+        check_prompt(
+            tokens,
+            num_ctx=self.info.num_ctx,
+            trained_ctx=self._model.trained_ctx,
+            max_tokens=request.sampling.max_tokens,
+        )
         end_tokens = self._model.end_tokens(request.sampling)
         matcher = self._answers.matcher(request, prompt.end)
         sampler = self._sampler(request.sampling, end_tokens, matcher)
@@ -119,7 +125,7 @@ class TransformersEngine(Engine[ActiveRequest]):
             sampler,
             num_ctx=self.info.num_ctx,
             end_tokens=end_tokens,
-            token_to_piece=self._model.token_to_piece,
+            token_to_text=self._model.token_to_piece.text,
             answer=self._answers.new(request, prompt.end, sampler.constrain),
         )
         return ActiveRequest(generation, prompt, list(tokens))
@@ -177,9 +183,12 @@ class TransformersEngine(Engine[ActiveRequest]):
             text = self.template.render(request.messages, options_of(request))
             prompt = self.text_prompt(self._model.tokenize(text))
             return replace(prompt, end=PromptEnd.of(text, request, self.template.format))
+        if isinstance(request.prompt, list):
+            self._model.check(request.prompt)
+        if request.suffix:
+            return self.text_prompt(self._model.fill_in(request.prompt, request.suffix))
         if isinstance(request.prompt, str):
             return self.text_prompt(self._model.tokenize(request.prompt))
-        self._model.check(request.prompt)
         return self.text_prompt(list(request.prompt))
 
     def text_prompt(self, tokens: list[int]) -> Prompt:
@@ -228,16 +237,24 @@ class TransformersEngine(Engine[ActiveRequest]):
         try:
             self._reuse(active)
             chunk, inputs = active.next_chunk(self._prefill_chunk)
+            start, end = generation.num_computed_tokens, generation.num_computed_tokens + len(chunk)
+            scored = generation.needed_logits(start, end)
             tokens = torch.tensor([chunk], device=self._model.placement.device)
-            logits = self._model.forward({"input_ids": tokens, **inputs}, active.cache).numpy()
+            inputs = {"input_ids": tokens, **inputs}
+            keep = len(chunk) if scored else 1
+            logits = self._model.logits(inputs, active.cache, keep)[0].numpy()
         except Exception as error:
             return self._fail([active], error)
         active.computed(len(chunk), self._prefill_chunk, steady=self._model.steady)
+        outputs = self._score(active, {index: logits[index - start] for index in scored})
+        if generation.finished:
+            self._prefilling.remove(active)
+            return outputs
         if generation.num_computed_tokens < len(generation.prompt):
             self._prefilling.append(self._prefilling.pop(0))  # prompts take turns
-            return [(generation.id, item) for item in generation.reading()]
+            return outputs + [(generation.id, item) for item in generation.reading()]
         self._prefilling.remove(active)
-        outputs = self._sample(active, logits[0])
+        outputs += self._sample(active, logits[-1])
         if generation.finished:
             self._keep(self._prompt_prefix(active))
         else:
@@ -251,6 +268,8 @@ class TransformersEngine(Engine[ActiveRequest]):
         if generation.num_computed_tokens == 0:
             generation.begin()
             self._model.offset = None
+        if generation.scores is not None:
+            return  # the logits after each token are needed
         prefix = self._prefixes.find(active, self._held_by_others(active))
         if prefix is not None:
             active.start_from(prefix)
@@ -279,29 +298,36 @@ class TransformersEngine(Engine[ActiveRequest]):
             log.warning("the cache of a request was not kept: %s", first_line(error))
             self._prefixes.clear()
 
+    def _score(self, active: ActiveRequest, logits: dict[int, Any]) -> list[StepOutput]:
+        """Return the outputs for tokens of the prompt; an error ends the request."""
+        return self._outputs(active, lambda: active.generation.score(logits.items()))
+
     def _sample(self, active: ActiveRequest, logits: Any) -> list[StepOutput]:
         """Sample a token and return the outputs; an error ends the request."""
-        generation = active.generation
+        return self._outputs(active, lambda: self._next_items(active, logits))
+
+    def _outputs(self, active: ActiveRequest, items: Callable[[], list[Item]]) -> list[StepOutput]:
         try:
-            return [(generation.id, item) for item in self._next_items(active, logits)]
+            return [(active.id, item) for item in items()]
         except Exception as error:
-            generation.finished = True
+            active.generation.finished = True
             active.failed = True
-            return [(generation.id, request_error(error))]
+            return [(active.id, request_error(error))]
 
     def _next_items(self, active: ActiveRequest, logits: Any) -> list[Item]:
         check_finite(logits)
         generation = active.generation
+        if generation.max_tokens == 0:
+            return generation.end_unsampled()
         token = generation.sampler.sample(logits, active.tokens)
         active.tokens.append(token)
-        if token in generation.end_tokens:
-            return generation.accept_eos(token)
-        token_to_piece = self._model.token_to_piece
-        top_logprobs = generation.sampling.logprobs
+        piece = self._model.token_to_piece(token)
         logprob = None
-        if top_logprobs is not UNSET:
-            logprob = token_logprob(logits, token, top_logprobs, token_to_piece)
-        return generation.accept(token, token_to_piece(token), logprob)
+        if (top := generation.sampling.logprobs) is not UNSET:
+            logprob = token_logprob(logits, token, top, self._model.token_to_piece.text, piece)
+        if token in generation.end_tokens:
+            return generation.accept_eos(token, logprob)
+        return generation.accept(token, piece, logprob)
 
     def _remove(self, row: int) -> None:
         del self._decoding[row]

@@ -28,6 +28,7 @@ from ..base import ProgressCallback, first_line
 from ..chat.answers import SpecialTexts
 from ..checks import TextLimit, check_pieces, check_token_ids
 from ..effects import Runner, notes_on_effects
+from ..fill_in import NAMES, FillInTokens, require_fill_in
 from ..heartbeat import HEARTBEAT
 from ..protocol import Load
 from ..template import TemplateSources
@@ -243,15 +244,37 @@ class LoadedModel:
         It begins with the special tokens that the tokenizer adds before a text, unless the text has
         them itself. Those after a text are left out.
         """
+        tokens = self._checked_tokens(text)
+        first = self._first_tokens
+        return tokens if tokens[: len(first)] == first else [*first, *tokens]
+
+    def fill_in(self, before: str | list[int], after: str) -> list[int]:
+        """Return a prompt for the text between two texts.
+
+        Raises
+        ------
+        UnsupportedRequestFields
+            If the model has no tokens for fill-in-the-middle.
+        """
+        tokens = require_fill_in(self._fill_in_tokens)
+        before = self._checked_tokens(before) if isinstance(before, str) else before
+        return tokens.prompt(self._first_tokens, before, self._checked_tokens(after))
+
+    def _checked_tokens(self, text: str) -> list[int]:
         if len(text) * 4 > self.num_ctx:  # each token covers at least one of at most 4 bytes
             self.longest_text.check(text, self.num_ctx)
             check_pieces(text, self.num_ctx, lambda part: len(self.plain_tokens(part)))
         tokens = self.plain_tokens(text)
-        first = self._first_tokens
-        if tokens[: len(first)] != first:
-            tokens = [*first, *tokens]
         self.check_text(tokens)
         return tokens
+
+    @cached_property
+    def _fill_in_tokens(self) -> FillInTokens | None:
+        known = self.tokenizer.get_vocab()
+        for names in NAMES:
+            if all(known.get(name, self.vocab_size) < self.vocab_size for name in names):
+                return FillInTokens(*(known[name] for name in names))
+        return None
 
     @cached_property
     def _first_tokens(self) -> list[int]:
@@ -281,16 +304,20 @@ class LoadedModel:
             )
 
     def forward(self, inputs: dict[str, Any], cache: Any) -> torch.Tensor:
-        """Return the logits after the last token of each row.
+        """Return the logits after the last token of each row; shape (rows, vocabulary)."""
+        return self.logits(inputs, cache, 1)[:, -1]
+
+    def logits(self, inputs: dict[str, Any], cache: Any, keep: int) -> torch.Tensor:
+        """Return the logits after the last `keep` tokens of each row.
 
         Returns
         -------
         Tensor
-            In float32 on the CPU; shape (rows, vocabulary).
+            In float32 on the CPU; shape (rows, keep, vocabulary).
         """
         with torch.inference_mode():
-            output = self.model(**inputs, cache=cache, use_cache=True, logits_to_keep=1)
-            last: torch.Tensor = output.logits[:, -1].float().cpu()
+            output = self.model(**inputs, cache=cache, use_cache=True, logits_to_keep=keep)
+            last: torch.Tensor = output.logits[:, -keep:].float().cpu()
         return last
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec import UNSET
 
+from ..capacity import SCORED_TOKENS
 from ..chat.prompt_end import PromptEnd
 from ..generation import Generation
 from ..prompt_cache import token_array
@@ -116,6 +117,8 @@ class ActiveRequest:
             Tokens in a chunk of text.
         """
         tokens, start = self.prompt.tokens, self.generation.num_computed_tokens
+        if scored := self.generation.needed_logits(start, start + size):
+            size = min(size, scored.start + SCORED_TOKENS - start)
         if start >= self.prompt.base and not self._whole:
             return tokens[start : start + size], {}
         end = len(tokens) if self._whole else self.prompt.base

@@ -132,6 +132,12 @@ class TokenBytes:
         """Return the texts of the special tokens."""
         return {token: self._tokenizer.convert_ids_to_tokens(token) for token in self._special}
 
+    def text(self, token: int) -> bytes:
+        """Return the token's bytes, also of a special token."""
+        if token not in self._special:
+            return self(token)
+        return str(self._tokenizer.convert_ids_to_tokens(token)).encode()
+
     def _piece(self, token: int) -> bytes:
         if token in self._special:
             return b""

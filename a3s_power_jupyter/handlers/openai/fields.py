@@ -13,6 +13,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from ...contract.errors import InvalidParameter
 from ...contract.parameters import (
+    NaturalInt,
     Penalty,
     PositiveInt,
     Probability,
@@ -112,7 +113,9 @@ class ChatFields(GenerationFields, frozen=True, kw_only=True):
 class CompletionFields(GenerationFields, frozen=True, kw_only=True):
     prompt: Any
     logprobs: Alternatives | bool | UnsetType = UNSET
+    max_tokens: NaturalInt | UnsetType = UNSET
     echo: bool = False
+    suffix: str = ""
     best_of: Annotated[int, Meta(ge=1, le=128)] | UnsetType = UNSET
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
@@ -38,6 +39,9 @@ _TIMINGS = (
     "predicted_per_second",
 )
 
+#: Character in place of bytes that are not a whole character.
+REPLACED = "\ufffd"
+
 #: Makes an array from its items: ``list`` for a chunk, ``iter`` for a whole reply.
 ArrayType = Callable[[Iterable[Any]], Any]
 
@@ -49,7 +53,7 @@ class Token(msgspec.Struct, frozen=True, gc=False):
     """
 
     text: str
-    logprob: float
+    logprob: float | None
     bytes: msgspec.Raw
     top: msgspec.Raw
     offset: int
@@ -65,7 +69,7 @@ class Call:
 
 
 class Choice:
-    """One choice so far. `length` is that of its text."""
+    """One choice so far. `length` is that of the text of all tokens with log probabilities."""
 
     def __init__(self) -> None:
         self.texts: list[str] = []
@@ -73,7 +77,17 @@ class Choice:
         self.calls: dict[int, Call] = {}
         self.tokens: list[Token] = []
         self.length = 0
+        self._decoder = getincrementaldecoder("utf-8")("replace")
         self.finished: Finished | None = None
+
+    def advance(self, token: TokenLogprob) -> int:
+        """Return the position of a token in the text, and add the token to `length`.
+
+        A stream may hold back the text of a token, so its deltas do not tell where the token is.
+        """
+        offset = self.length
+        self.length += len(self._decoder.decode(bytes(token.bytes)))
+        return offset
 
     def add(self, delta: Delta) -> None:
         """Keep the parts of the answer for a whole reply."""
@@ -175,21 +189,25 @@ class GenerationReply:
         return chunk | {"usage": None} if self._call.include_usage else chunk
 
     def _advance(self, choice: Choice, item: GenerationItem) -> list[Token]:
-        """Note the length and the end of a choice, and return the tokens of `item`."""
-        tokens = []
+        """Note the end of a choice, and return the tokens of `item`."""
         if isinstance(item, Finished):
             choice.finished = item
-        elif isinstance(item, Delta):
-            offset = choice.length
-            for token in item.logprobs or ():
-                tokens.append(
-                    Token(
-                        token.token, token.logprob, raw_json(token.bytes), self._top(token), offset
-                    )
-                )
-                offset += len(token.token)
-            choice.length += len(item.text)
-        return tokens
+        if not isinstance(item, Delta):
+            return []
+        return [
+            Token(
+                self._name(token.token, token.bytes),
+                token.logprob,
+                raw_json(token.bytes),
+                self._top(token),
+                choice.advance(token),
+            )
+            for token in item.logprobs or ()
+        ]
+
+    def _name(self, text: str, raw: list[int]) -> str:
+        """Return the name of a token in the reply."""
+        return text
 
     def _finish_reason(self, choice: Choice) -> str | None:
         return choice.finished.finish_reason if choice.finished else None
@@ -212,8 +230,20 @@ class CompletionReply(GenerationReply):
     object_name = "text_completion"
     chunk_object_name = "text_completion"
 
+    def _name(self, text: str, raw: list[int]) -> str:
+        """Return the text of a token, or its bytes if they are not whole characters.
+
+        OpenAI names such tokens ``bytes:`` and their bytes. As text, they would be equal.
+        """
+        return "bytes:" + "".join(map(r"\x{:02x}".format, raw)) if REPLACED in text else text
+
     def _top(self, token: TokenLogprob) -> msgspec.Raw:
-        return raw_json({text: logprob for text, _bytes, logprob in token.top})
+        """Return the alternatives and the token itself, as OpenAI does."""
+        if token.logprob is None:
+            return raw_json(None)
+        found = {self._name(text, raw): logprob for text, raw, logprob in reversed(token.top)}
+        found.setdefault(self._name(token.token, token.bytes), token.logprob)
+        return raw_json(dict(sorted(found.items(), key=lambda item: -item[1])))
 
     def _chunk_choices(
         self, choice: Choice, item: GenerationItem, tokens: list[Token]

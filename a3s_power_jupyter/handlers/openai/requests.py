@@ -143,9 +143,14 @@ def read_completion(body: dict[str, Any]) -> GenerationCall:
         )
     logprobs = UNSET if fields.logprobs is False else fields.logprobs
     sampling = msgspec.structs.replace(_sampling(fields), logprobs=logprobs)
-    prompts = _texts(fields.prompt, "prompt")
+    if fields.echo and fields.suffix:
+        raise InvalidParameter("'echo' cannot be combined with 'suffix'.", param="echo")
     return _generation(
-        fields, [CompletionRequest(prompt, sampling, fields.echo) for prompt in prompts]
+        fields,
+        [
+            CompletionRequest(prompt, sampling, fields.echo, fields.suffix)
+            for prompt in _texts(fields.prompt, "prompt")
+        ],
     )
 
 

@@ -77,10 +77,13 @@ def test_an_embedding_model_has_buffers_for_the_longest_text() -> None:
 
 def test_logits_are_kept_for_each_request() -> None:
     large = Geometry(vocabulary=10**6)
-    one, eight = (
-        estimate(model(), large, LoadParameters(num_ctx=16, num_parallel=n)).buffers for n in (1, 8)
+    one, many = (
+        estimate(model(), large, LoadParameters(num_ctx=16, num_parallel=n)).buffers
+        for n in (1, 64)
     )
-    assert eight == 8 * one == 8 * 2 * 4 * 10**6  # computed, and copied for the samplers
+    # Computed, for at least 32 tokens of a prompt with scores, and copied for the samplers.
+    assert one == (32 + 1) * 4 * 10**6
+    assert many == (64 + 64) * 4 * 10**6
 
 
 @pytest.mark.parametrize(

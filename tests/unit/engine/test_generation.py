@@ -47,7 +47,7 @@ def generation(
         None,
         num_ctx=num_ctx,
         end_tokens=(),
-        token_to_piece=lambda token: b"<%d>" % token,
+        token_to_text=lambda token: b"<%d>" % token,
     )
     state.begin(cached)
     return state

@@ -24,7 +24,6 @@ WITHOUT_EFFECT = {
     "safety_identifier",
     "service_tier",
     "store",
-    "suffix",
     "user",
     "verbosity",
 }

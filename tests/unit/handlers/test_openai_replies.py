@@ -189,17 +189,49 @@ def test_every_prompt_is_counted() -> None:
 def test_completion() -> None:
     reply = completion_reply()
     reply.add(0, ITEMS[0])
-    reply.add(0, Delta("Hi"))  # the echoed prompt
+    prompt = [TokenLogprob("Hi", list(b"Hi"), None, [])]
+    reply.add(0, Delta("Hi", prompt, tokens=0))  # the echoed prompt
     for item in ITEMS[1:]:
         reply.add(0, item)
+    (choice,) = decoded(reply.result())["choices"]
+    assert (choice["text"], choice["finish_reason"]) == ("HiHello", "stop")
+    assert choice["logprobs"] == {  # the first token has null in OpenAI's replies, too
+        "tokens": ["Hi", "Hel", "lo"],
+        "token_logprobs": [None, -0.5, -0.25],
+        "top_logprobs": [None, {"Hel": -0.5}, {"lo": -0.25, "p": -2.0}],
+        "text_offset": [0, 2, 5],
+    }
+
+
+def test_a_completion_without_a_scored_prompt_is_as_openai_defines_it() -> None:
+    reply = completion_reply()
+    for item in ITEMS:
+        reply.add(0, item)
     read = Completion.model_validate(decoded(reply.result()), strict=True)
-    (choice,) = read.choices
-    assert (choice.text, choice.finish_reason) == ("HiHello", "stop")
-    assert choice.logprobs is not None
-    assert choice.logprobs.tokens == ["Hel", "lo"]
-    assert choice.logprobs.token_logprobs == [-0.5, -0.25]
-    assert choice.logprobs.top_logprobs == [{"Hel": -0.5}, {"lo": -0.25, "p": -2.0}]
-    assert choice.logprobs.text_offset == [2, 5]
+    assert read.choices[0].logprobs is not None
+    assert read.choices[0].logprobs.token_logprobs == [-0.5, -0.25]
+
+
+def test_tokens_of_a_completion_have_positions_in_the_text() -> None:
+    """Also if their text is held back, or they are a part of a character."""
+    dog = "🐶".encode()
+    tokens = [
+        TokenLogprob("a", [97], -1.0, []),
+        TokenLogprob("\ufffd", list(dog[:2]), -1.0, [("\ufffd", [0xF0], -2.0)]),
+        TokenLogprob("\ufffd", list(dog[2:]), -1.0, [("\ufffd", list(dog[2:]), -1.0)]),
+        TokenLogprob("b", [98], -1.0, []),
+    ]
+    reply = completion_reply()
+    reply.add(0, ITEMS[0])
+    reply.add(0, Delta("", tokens[:2]))
+    reply.add(0, Delta("a🐶", tokens[2:3]))
+    reply.add(0, Delta("b", tokens[3:]))
+    reply.add(0, ITEMS[-1])
+    logprobs = decoded(reply.result())["choices"][0]["logprobs"]
+    assert logprobs["text_offset"] == [0, 1, 1, 2]
+    first, second = r"bytes:\xf0\x9f", r"bytes:\x90\xb6"
+    assert logprobs["tokens"] == ["a", first, second, "b"]
+    assert logprobs["top_logprobs"][1:3] == [{first: -1.0, r"bytes:\xf0": -2.0}, {second: -1.0}]
 
 
 def test_completion_chunks() -> None:

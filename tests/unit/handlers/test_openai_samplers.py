@@ -9,7 +9,7 @@ import pytest
 from a3s_power_jupyter.contract.errors import InvalidParameter
 from a3s_power_jupyter.contract.parameters import DefaultParameters, check_default_parameters
 from a3s_power_jupyter.contract.types import CompletionRequest, Sampling
-from a3s_power_jupyter.handlers.openai.requests import read_completion
+from a3s_power_jupyter.handlers.openai.requests import read_chat, read_completion
 from a3s_power_jupyter.service.inference import with_defaults
 
 GIVEN: dict[str, Any] = {
@@ -81,3 +81,9 @@ def test_a_value_out_of_range_is_refused(name: str, value: Any) -> None:
         read(**{name: value})
     assert caught.value.param is not None
     assert caught.value.param.startswith(name)
+
+
+def test_only_a_completion_may_have_no_tokens() -> None:
+    assert read(max_tokens=0, echo=True, logprobs=1).max_tokens == 0
+    with pytest.raises(InvalidParameter, match="max_tokens"):
+        read_chat({"model": "m", "messages": [{"role": "user", "content": "a"}], "max_tokens": 0})

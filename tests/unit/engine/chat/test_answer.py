@@ -67,7 +67,7 @@ def generation(
         None,
         num_ctx=1000,
         end_tokens={0},
-        token_to_piece=lambda token: b"",
+        token_to_text=lambda token: b"",
         answer=answers.new(request, PromptEnd.of(prompt, request, format_), lambda matcher: None),
     )
     state.begin(0)
