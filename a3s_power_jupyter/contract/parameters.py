@@ -41,10 +41,10 @@ MirostatEta = Annotated[float, Meta(ge=0.0, le=10.0)]
 DryMultiplier = Annotated[float, Meta(ge=0.0, le=100.0)]
 DryBase = Annotated[float, Meta(ge=1.0, le=100.0)]
 
-#: Sequence breakers of DRY. Each is looked for in all tokens of the vocabulary. llama.cpp reads 40
-#: bytes of each.
+#: Sequence breakers of DRY. Looking for them in all tokens of a large vocabulary takes seconds for
+#: more or longer ones.
 DryBreakers = Annotated[
-    list[Annotated[str, Meta(min_length=1, max_length=40)]], Meta(max_length=32)
+    list[Annotated[str, Meta(min_length=1, max_length=20)]], Meta(max_length=16)
 ]
 
 #: Most prompts of a completion, and texts to embed, in one request: the limit of OpenAI's

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from a3s_power_jupyter.contract.errors import ContextLengthExceeded
 from a3s_power_jupyter.contract.parameters import LoadParameters
 from a3s_power_jupyter.contract.types import (
     CompletionRequest,
+    Constraint,
     Delta,
     Sampling,
     Started,
@@ -199,3 +201,33 @@ def test_a_prompt_is_echoed_without_scores_if_none_are_requested(engine: Any) ->
     assert text_of(items) == TEXT
     assert scores_of(items) == []
     assert finished(items).completion_tokens == 0
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_the_log_probabilities_of_an_answer_are_those_of_the_model(
+    engine: Any, temperature: float
+) -> None:
+    """A required format, a bias and a temperature change which tokens are sampled, not these."""
+    constraint = Constraint("choice", ["London", "Rome"])
+    sampling = {"temperature": temperature, "max_tokens": 9, "logprobs": 20, "seed": 1}
+    prompt = "The capital of France is "
+    request = CompletionRequest(prompt, Sampling(**sampling, constraint=constraint))
+    (items,) = run(engine, request)
+    answer = scores_of(items)
+    assert text_of(items) in ("London", "Rome")
+    assert all(len(token.top) == 20 for token in answer)
+    tokens = [*engine.prepare(1, request).generation.prompt]
+    for token in answer:
+        (expected,) = run(engine, scored([*tokens, 0], logprobs=20))
+        assert token.top[0][2] == pytest.approx(scores_of(expected)[-1].top[0][2], abs=0.5)
+        assert all(first[2] >= second[2] for first, second in pairwise(token.top))
+        tokens.append(token_of(engine, token))
+
+
+def token_of(engine: Any, token: TokenLogprob) -> int:
+    """Return the id of a token of an answer."""
+    if isinstance(engine, LlamaCppEngine):
+        (found,) = engine._vocab.tokenize(token.token, add_special=False)
+        return found
+    (found,) = engine._model.plain_tokens(token.token)
+    return found

@@ -233,6 +233,37 @@ def test_completions(client: OpenAI, smollm2: str) -> None:
     assert chunks[-1].choices[0].finish_reason == "length"
 
 
+def test_a_prompt_is_scored(client: OpenAI, smollm2: str) -> None:
+    """As lm-evaluation-harness does it: the last token of the list belongs to the answer."""
+
+    def score(city: str) -> float:
+        (choice,) = client.completions.create(
+            model=smollm2,
+            prompt=f"The capital of France is {city}",
+            temperature=0,
+            max_tokens=1,
+            logprobs=1,
+            echo=True,
+        ).choices
+        assert choice.logprobs is not None
+        assert choice.logprobs.tokens is not None
+        assert choice.logprobs.token_logprobs is not None
+        assert choice.logprobs.tokens[-2] == f" {city}"
+        assert choice.logprobs.token_logprobs[0] is None
+        return choice.logprobs.token_logprobs[-2]
+
+    assert score("Paris") > score("London") > score("banana")
+
+
+def test_a_stop_string_may_be_a_special_token(client: OpenAI, smollm2: str) -> None:
+    messages: Any = [{"role": "user", "content": "Say hello."}]
+    for stop in ("<|im_start|>", ["x" * 50, "<|im_start|>"]):
+        reply = client.chat.completions.create(
+            model=smollm2, messages=messages, max_tokens=9, stop=stop, logit_bias={"1": 100}
+        )
+        assert (reply.choices[0].message.content, reply.choices[0].finish_reason) == ("", "stop")
+
+
 def test_more_prompts_than_the_queue_has_places(client: OpenAI, smollm2: str) -> None:
     prompts = [f"Chapter {number}" for number in range(300)]
     reply = client.completions.create(model=smollm2, prompt=prompts, max_tokens=1)
