@@ -241,8 +241,10 @@ class TransformersEngine(Engine[ActiveRequest]):
             scored = generation.needed_logits(start, end)
             tokens = torch.tensor([chunk], device=self._model.placement.device)
             inputs = {"input_ids": tokens, **inputs}
-            keep = len(chunk) if scored else 1
-            logits = self._model.logits(inputs, active.cache, keep)[0].numpy()
+            if scored:
+                logits = self._model.logits(inputs, active.cache, len(chunk))[0].numpy()
+            else:
+                logits = self._model.forward(inputs, active.cache).numpy()
         except Exception as error:
             return self._fail([active], error)
         active.computed(len(chunk), self._prefill_chunk, steady=self._model.steady)

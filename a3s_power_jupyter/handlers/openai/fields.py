@@ -27,7 +27,6 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 #: Names that other servers have for a field: transformers and vLLM, llama.cpp, Ollama, Voyage.
 ALIASES = {
-    "repetition_penalty": "repeat_penalty",
     "min_new_tokens": "min_tokens",
     "n_predict": "max_tokens",
     "num_predict": "max_tokens",

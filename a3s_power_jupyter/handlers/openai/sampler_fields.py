@@ -25,7 +25,13 @@ from ...contract.parameters import (
 
 
 class SamplerFields(msgspec.Struct, frozen=True, kw_only=True):
-    """Fields of chat and plain completions that OpenAI's API does not have."""
+    """Fields of chat and plain completions that OpenAI's API does not have.
+
+    Attributes
+    ----------
+    repetition_penalty : float
+        The name in vLLM and transformers, where the penalty looks at all tokens.
+    """
 
     top_k: NaturalInt | UnsetType = UNSET
     min_p: Probability | UnsetType = UNSET
@@ -39,6 +45,7 @@ class SamplerFields(msgspec.Struct, frozen=True, kw_only=True):
     mirostat_tau: MirostatTau | UnsetType = UNSET
     mirostat_eta: MirostatEta | UnsetType = UNSET
     repeat_penalty: RepeatPenalty | UnsetType = UNSET
+    repetition_penalty: RepeatPenalty | UnsetType = UNSET
     repeat_last_n: LastTokens | UnsetType = UNSET
     dry_multiplier: DryMultiplier | UnsetType = UNSET
     dry_base: DryBase | UnsetType = UNSET
@@ -52,6 +59,10 @@ class SamplerFields(msgspec.Struct, frozen=True, kw_only=True):
     def sampling(self) -> dict[str, Any]:
         """Return the fields as those of `Sampling`."""
         values = {name: getattr(self, name) for name in SamplerFields.__struct_fields__}
+        penalty = values.pop("repetition_penalty")
+        if penalty is not UNSET and self.repeat_penalty is UNSET:
+            values["repeat_penalty"] = penalty
+            values["repeat_last_n"] = -1 if self.repeat_last_n is UNSET else self.repeat_last_n
         values["stop_token_ids"] = tuple(self.stop_token_ids)
         if self.dry_sequence_breakers is not UNSET:
             values["dry_sequence_breakers"] = tuple(self.dry_sequence_breakers)

@@ -92,6 +92,8 @@ def read_generation_config(directory: Path) -> GenerationSettings:
         for name in ("top_p", "top_k", "min_p", "typical_p"):
             values.pop(name, None)
         values["temperature"] = 0.0
+    if "repeat_penalty" in values:
+        values["repeat_last_n"] = -1  # transformers looks at all tokens
     unsupported = [name for name in _TRANSFORMERS_UNSUPPORTED if config.get(name) not in _NEUTRAL]
     return _checked(values, unsupported, str(directory / FILE), InvalidModelDirectory)
 

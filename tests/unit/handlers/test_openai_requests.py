@@ -201,7 +201,12 @@ def test_unknown_fields_are_ignored() -> None:
         ({"stop": ""}, {"stop": []}),
         ({"stop": [""]}, {"stop": []}),
         ({"stop": ["", "a"]}, {"stop": "a"}),
-        ({"repetition_penalty": 1.2}, {"repeat_penalty": 1.2}),
+        ({"repetition_penalty": 1.2}, {"repeat_penalty": 1.2, "repeat_last_n": -1}),
+        (
+            {"repetition_penalty": 1.2, "repeat_last_n": 9},
+            {"repeat_penalty": 1.2, "repeat_last_n": 9},
+        ),
+        ({"min_new_tokens": 3}, {"min_tokens": 3}),
         ({"repetition_penalty": 1.2, "repeat_penalty": 1.1}, {"repeat_penalty": 1.1}),
         ({"n_predict": 3}, {"max_tokens": 3}),
         ({"num_predict": -1}, {"max_tokens": -1}),

@@ -39,7 +39,7 @@ CONFIGS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ),
     (
         {"repetition_penalty": 1.05, "max_new_tokens": 512},
-        {"repeat_penalty": 1.05, "max_tokens": 512},
+        {"repeat_penalty": 1.05, "repeat_last_n": -1, "max_tokens": 512},
     ),
     ({"stop_strings": ["END"]}, {"stop": ["END"]}),
     ({"temperature": 1, "top_k": 50.0}, {"temperature": 1.0, "top_k": 50}),
@@ -54,7 +54,7 @@ CONFIGS: list[tuple[dict[str, Any], dict[str, Any]]] = [
             "top_k": 5,
             "repetition_penalty": 1.2,
         },
-        {"temperature": 0.0, "repeat_penalty": 1.2},
+        {"temperature": 0.0, "repeat_penalty": 1.2, "repeat_last_n": -1},
     ),
 ]
 
