@@ -16,6 +16,7 @@ from a3s_power_jupyter.contract.types import ChatRequest, CompletionRequest, Del
 from a3s_power_jupyter.engine.protocol import Load
 from a3s_power_jupyter.engine.transformers.vision import VisionEngine, images_only
 from support import engine_runs, tiny_vision
+from support.engine_runs import decoded
 from support.tiny_vision import encode, random_image
 
 GREEDY = Sampling(temperature=0.0, max_tokens=8, logprobs=3)
@@ -81,7 +82,7 @@ def test_every_family_matches_transformers(family: str, tmp_path: Path) -> None:
             engine._model.token_to_piece(t) for t in tokens if t not in engine._model.eos_token_ids
         ]
         text, _ = run(engine, request)
-        assert text == b"".join(pieces).decode("utf-8", "replace")
+        assert text == decoded(b"".join(pieces))
     scores = [
         run(engine, ask(*[IMAGE] * len(files), "What?", files=files))[1][0]
         for files in ((a,), (b,), (a, b), (b, a), (a,))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -51,6 +52,11 @@ def run(engine: Engine[Any], *requests: Request) -> list[list[Any]]:
 
 def text_of(items: list[Any]) -> str:
     return "".join(item.text for item in items if isinstance(item, Delta))
+
+
+def decoded(text: bytes) -> str:
+    """Decode an answer as an engine does: without half a character at its end."""
+    return codecs.getincrementaldecoder("utf-8")("replace").decode(text)
 
 
 def finished(items: list[Any]) -> Finished:
