@@ -56,10 +56,13 @@ class TemplateSources(NamedTuple):
         The template for chats.
     tool_use : str or None
         The template for chats with tools, if the model has one of its own.
+    problem : str
+        Why the template could not be read from the model's files.
     """
 
     default: str
     tool_use: str | None = None
+    problem: str = ""
 
     @classmethod
     def from_names(cls, named: Mapping[str, str]) -> TemplateSources | None:
@@ -100,7 +103,9 @@ class ChatTemplate:
         self, sources: TemplateSources, *, bos_token: str, eos_token: str, num_ctx: int
     ) -> None:
         self._num_ctx = num_ctx
-        self._default = _learnt(Template(sources.default, bos_token, eos_token))
+        self._default: Template | _Broken = _Broken(sources.problem)
+        if not sources.problem:
+            self._default = _learnt(Template(sources.default, bos_token, eos_token))
         self._tool_use = self._default
         if sources.tool_use is not None:
             self._tool_use = _learnt(Template(sources.tool_use, bos_token, eos_token))

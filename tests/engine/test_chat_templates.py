@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +133,36 @@ def test_only_chats_fail_if_the_template_is_not_valid(smollm2_path: Path, direct
         assert text_of(run(engine, CompletionRequest("Once upon", sampling))[0])
     (embedded,) = run(engines[0], EmbeddingRequest(["Hi"]))
     assert embedded[-1].dimensions > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("chat_template.jinja", b"\xff"),
+        ("additional_chat_templates/tool_use.jinja", b"\xff"),
+        ("tokenizer_config.json", [{"template": "x"}]),
+        ("tokenizer_config.json", ["x"]),
+    ],
+)
+def test_only_chats_fail_if_a_template_cannot_be_read(
+    directory: Path, tmp_path: Path, name: str, content: Any
+) -> None:
+    copy = tmp_path / "model"
+    shutil.copytree(directory, copy)
+    (copy / "chat_template.jinja").unlink()
+    shutil.rmtree(copy / "additional_chat_templates")
+    if isinstance(content, list):
+        settings = json.loads((copy / name).read_text("utf-8")) | {"chat_template": content}
+        content = json.dumps(settings).encode()
+    (copy / name).parent.mkdir(exist_ok=True)
+    (copy / name).write_bytes(content)
+    engine = load_tiny(copy)
+    assert name in engine.info.notes[0]
+    with pytest.raises(UnsupportedRequestFields, match=f"cannot be read: .*{name}"):
+        prompt(engine, user("Hi"))
+    (items,) = run(engine, CompletionRequest("Once upon", Sampling(max_tokens=2)))
+    assert text_of(items)
+    assert (copy / name).read_bytes() == content
 
 
 # ---------------------------------------------------------------- SmolLM2

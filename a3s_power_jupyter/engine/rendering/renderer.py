@@ -28,7 +28,7 @@ from .protocol import (
     Traits,
 )
 
-#: Most processes of a worker. One takes 14 MB of memory, or up to `MEMORY_BYTES` with a command.
+#: Most processes of a worker. One takes 15 MB of memory, or up to `MEMORY_BYTES` with a command.
 MAX_PROCESSES = 3
 
 #: Seconds that a command waits for a process before another one is started.

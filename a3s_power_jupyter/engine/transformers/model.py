@@ -35,6 +35,7 @@ from ..template import TemplateSources
 from ..threads import CpuThreads
 from . import hqq
 from .devices import Placement, choose_placement, gpu_count
+from .template_files import drop_unreadable_templates
 from .tokenizer import TokenBytes, read_tokenizer, text_limit
 from .weights import load_weights
 
@@ -82,6 +83,7 @@ class LoadedModel:
         self.placement: Placement = choose_placement(load)
         self.notes = notes_on_effects(load.parameters, self.runner, gpus=gpu_count())
         with linked_directory(load.files) as directory, _load_errors(directory):
+            self._template_problem = drop_unreadable_templates(directory)
             self.tokenizer = read_tokenizer(directory)
             self.model = self._read(directory)
             self.load_more(directory)
@@ -198,7 +200,10 @@ class LoadedModel:
         """The template in the load parameters, else the model's own."""
         if self.parameters.chat_template is not UNSET:
             return TemplateSources(self.parameters.chat_template)
-        return named_templates(self.tokenizer.chat_template)
+        found = named_templates(self.tokenizer.chat_template)
+        if found is None and self._template_problem:
+            return TemplateSources("", problem=self._template_problem)
+        return found
 
     @property
     def eos_token_ids(self) -> list[int]:
