@@ -190,19 +190,20 @@ def _learnt(template: Template) -> Template | _Broken:
             "are possible."
         )
     try:
-        checked = replace(template, traits=renderer().check(template))
+        checked = renderer().check(template)
     except RenderingFailed as error:
         return _Broken(_problem(error))
     except OSError as error:
         raise _not_started(error) from None
+    template = replace(template, traits=checked.traits, problem=checked.problem)
     try:
-        learnt = renderer().learn(checked)
+        learnt = renderer().learn(template)
     except RenderingFailed as error:
         log.warning("the syntax of tool calls is not known: the chat template %s", error.message)
-        return checked
+        return template
     except OSError as error:
         raise _not_started(error) from None
-    return replace(checked, traits=learnt.traits, format=learnt.format)
+    return replace(template, traits=learnt.traits, format=learnt.format)
 
 
 def _joint_format(default: Template | _Broken, tool_use: Template | _Broken) -> ChatFormat:
@@ -214,6 +215,9 @@ def _joint_format(default: Template | _Broken, tool_use: Template | _Broken) -> 
 def _notes(template: Template | _Broken) -> tuple[str, ...]:
     if isinstance(template, _Broken):
         return (f"The model cannot chat. {template.problem} To chat, {_ANOTHER_TEMPLATE}",)
+    if template.problem:
+        problem = f"The chat template rejects a single message: {template.problem}".rstrip(".")
+        return (f"{problem}. If no chat works, {_ANOTHER_TEMPLATE}",)
     if template.traits.system == "none":
         return (
             "The chat template has no system messages. They are put at the beginning of the "

@@ -167,6 +167,14 @@ def test_only_a_chat_needs_a_valid_template() -> None:
     assert "not valid: Expected an expression" in problem("{% if %}")
 
 
+def test_a_template_that_rejects_every_chat_is_in_the_notes() -> None:
+    template = chat_template("{{ missing() }}")
+    with pytest.raises(InvalidParameter, match="'missing' is undefined"):
+        template.render(HELLO)
+    (note,) = template.notes
+    assert "'missing' is undefined. If no chat works, register" in note
+
+
 def test_only_a_chat_needs_a_template_of_possible_length() -> None:
     assert "1,048,577 characters; at most 1,048,576" in problem("x" * (MAX_TEMPLATE + 1))
 

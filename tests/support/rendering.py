@@ -42,7 +42,7 @@ def system(content: Any) -> dict[str, Any]:
 def learnt(source: str, format_: ChatFormat = _UNKNOWN) -> Template:
     """Return a template with the traits that are found by rendering it."""
     template = Template(source, bos_token="<s>", eos_token="</s>", format=format_)
-    template = replace(template, traits=check(template))
+    template = replace(template, traits=check(template).traits)
 
     def render(messages: list[dict[str, Any]], options: RenderOptions) -> str:
         variables = {

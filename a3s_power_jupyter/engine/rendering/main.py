@@ -17,7 +17,6 @@ from .protocol import (
     TOO_DEEP,
     TOO_MUCH_MEMORY,
     Check,
-    Checked,
     Command,
     Failed,
     Learn,
@@ -50,7 +49,7 @@ def reply(command: Command) -> Reply:
 
 def _reply(command: Command) -> Reply:
     if isinstance(command, Check):
-        return Checked(check(command.template))
+        return check(command.template)
     if isinstance(command, Learn):
         return learn(command.template)
     return Rendered(prompt(command.template, command.messages, command.options, command.max_chars))

@@ -113,17 +113,18 @@ def _with_system(messages: list[Message], traits: Traits) -> list[Message]:
     ends_with_user = bool(messages) and messages[-1]["role"] == "user"
     first = traits.system == "first" or (traits.system == "before_user" and ends_with_user)
     moved: list[Message] = []
-    waiting: list[Any] = []
+    waiting: list[Message] = []
     for message in [*messages, None]:
         if message is not None and message["role"] == "system":
-            waiting.append(message["content"])
+            waiting.append(message)
             continue
+        contents = [each["content"] for each in waiting]
         if waiting and first and not moved:
-            moved.append({"role": "system", "content": joined(waiting)})
+            moved.append({**waiting[0], "content": joined(contents)})
         elif waiting and message is not None and message["role"] == "user":
-            message = {**message, "content": joined([*waiting, message["content"]])}
+            message = {**message, "content": joined([*contents, message["content"]])}
         elif waiting:
-            moved.append({"role": "user", "content": joined(waiting)})
+            moved.append({"role": "user", "content": joined(contents)})
         waiting = []
         if message is not None:
             moved.append(message)

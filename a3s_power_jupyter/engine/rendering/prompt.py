@@ -13,7 +13,7 @@ from ..chat.learning import learn as learn_format
 from .contents import Message
 from .messages import adapt, in_parts
 from .prefill import continued
-from .protocol import Learnt, RenderOptions, Template, ToolsAs, Traits
+from .protocol import Checked, Learnt, RenderOptions, Template, ToolsAs, Traits
 from .sandbox import TemplateFailed, run
 from .tool_schemas import Tool, simplified
 from .traits import find_traits
@@ -102,7 +102,7 @@ def _kwargs(kwargs: dict[str, Any], format_: ChatFormat) -> dict[str, Any]:
     return {**kwargs, switch: False} if kwargs.get("reasoning_effort") == "none" else kwargs
 
 
-def check(template: Template) -> Traits:
+def check(template: Template) -> Checked:
     """Compile a template and find out which kinds of content it renders.
 
     Raises
@@ -113,8 +113,17 @@ def check(template: Template) -> Traits:
     for tools_as in get_args(ToolsAs):
         traits = _content_traits(replace(template, traits=Traits(tools_as=tools_as)))
         if traits.text or traits.parts:
-            return replace(traits, tools_as=tools_as)
-    return Traits(text=False)
+            return Checked(replace(traits, tools_as=tools_as))
+    return Checked(Traits(text=False), problem=_rejection(template))
+
+
+def _rejection(template: Template) -> str:
+    """Return why a template rejects a short message; empty if it leaves the message out."""
+    try:
+        _render(template, [{"role": "user", "content": _PROBE}], RenderOptions(), MAX_PROBE)
+    except TemplateFailed as error:
+        return error.message
+    return ""
 
 
 def _content_traits(template: Template) -> Traits:

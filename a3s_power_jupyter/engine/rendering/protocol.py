@@ -110,11 +110,15 @@ class Traits(msgspec.Struct, frozen=True):
 
 
 class Template(msgspec.Struct, frozen=True):
-    """A chat template, the variables that are the same for all requests, and what is learnt."""
+    """A chat template, the variables that are the same for all requests, and what is learnt.
+
+    `problem` is as in `Checked`.
+    """
 
     source: str
     bos_token: str
     eos_token: str
+    problem: str = ""
     traits: Traits = Traits()
     format: ChatFormat = ChatFormat()
 
@@ -153,9 +157,18 @@ class Ready(msgspec.Struct, frozen=True, tag="ready"):
 
 
 class Checked(msgspec.Struct, frozen=True, tag="checked"):
-    """The template is valid. `traits` has only the kinds of content that it renders."""
+    """The template is valid.
+
+    Attributes
+    ----------
+    traits : Traits
+        Only the kinds of content that it renders.
+    problem : str
+        Why it rejects a message of the user alone; empty if it does not.
+    """
 
     traits: Traits
+    problem: str = ""
 
 
 class Learnt(msgspec.Struct, frozen=True, tag="learnt"):

@@ -25,7 +25,6 @@ from .protocol import (
     RenderOptions,
     Reply,
     Template,
-    Traits,
 )
 
 #: Most processes of a worker. One takes 15 MB of memory, or up to `MEMORY_BYTES` with a command.
@@ -51,7 +50,7 @@ class Renderer:
         with self._changed:
             self._keep_one()
 
-    def check(self, template: Template) -> Traits:
+    def check(self, template: Template) -> Checked:
         """Compile a template, and find out which kinds of content it renders.
 
         Raises
@@ -64,7 +63,7 @@ class Renderer:
         reply = self._call(Check(template))
         if not isinstance(reply, Checked):
             raise TypeError(f"The reply to Check is a {type(reply).__name__}.")
-        return reply.traits
+        return reply
 
     def learn(self, template: Template) -> Learnt:
         """Learn the syntax of answers, and which messages a template renders.
@@ -72,7 +71,7 @@ class Renderer:
         Parameters
         ----------
         template : Template
-            With the traits that `check` returned.
+            With the traits that `check` found.
 
         Raises
         ------

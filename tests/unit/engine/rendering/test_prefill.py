@@ -76,7 +76,7 @@ READS = ChatFormat(
 )
 WITH_THOUGHTS = (
     "{% for m in messages %}<{{ m.role }}>{% if m.reasoning_content %}<think>\n"
-    "{{ m.reasoning_content }}\n</think>\n\n{% endif %}{{ m.content }}<end>{% endfor %}"
+    "{{ m.reasoning_content }}\n</think>\n\n{% endif %}{{ m.content }}<end>{% endfor %}" + OPENS
 )
 OPENS_THOUGHT = "{% if add_generation_prompt %}<assistant><think>\n{% endif %}"
 
@@ -115,4 +115,22 @@ def test_text_after_a_thought_is_continued(
     source: str, format_: ChatFormat, last: dict[str, object]
 ) -> None:
     prompt = prompt_of(learnt(source, format_), [user("Hi"), last], continue_final_message=True)
+    assert prompt == "<user>Hi<end><assistant><think>\nI know\n</think>\n\nSure"
+
+
+@pytest.mark.parametrize("source", [ENDS + OPENS, ENDS + OPENS_THOUGHT], ids=["closed", "opened"])
+@pytest.mark.parametrize("rest", ["\n\n</think>\n\n", "\nI know\n</think>\n\n", "</think>", ""])
+def test_thoughts_in_the_text_stay_as_they_are(source: str, rest: str) -> None:
+    chat = [user("Hi"), assistant(f"<think>{rest}")]
+    prompt = prompt_of(learnt(source, THINKS), chat, continue_final_message=True)
+    if source == ENDS + OPENS_THOUGHT:
+        assert prompt == "<user>Hi<end><assistant><think>\n" + rest.removeprefix("\n")
+    else:
+        assert prompt == f"<user>Hi<end><assistant><think>{rest}"
+
+
+@pytest.mark.parametrize("source", [ENDS + OPENS, ENDS + OPENS_THOUGHT], ids=["closed", "opened"])
+def test_a_thought_that_the_prompt_has_opened_can_be_ended(source: str) -> None:
+    chat = [user("Hi"), assistant("I know\n</think>\n\nSure")]
+    prompt = prompt_of(learnt(source, THINKS), chat, continue_final_message=True)
     assert prompt == "<user>Hi<end><assistant><think>\nI know\n</think>\n\nSure"

@@ -91,7 +91,7 @@ def test_the_sandbox_has_what_transformers_has(source: str, text: str) -> None:
 def test_a_template_can_reject_messages() -> None:
     source = "{{ raise_exception('no system role') }}"
     assert rendered(source) == Failed("rejected", "no system role")
-    assert checked(source) == Checked(Traits(text=False))
+    assert checked(source) == Checked(Traits(text=False), problem="no system role")
 
 
 @pytest.mark.parametrize(
