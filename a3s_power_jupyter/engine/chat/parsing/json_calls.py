@@ -187,8 +187,10 @@ class _OneCall:
             complete = yield from copy_value(self._reader, self._calls.arguments)
         else:
             complete = yield from copy_value(self._reader, self._held.append)
-            if self._has_begun:
+            if self._has_begun and complete:
                 self._send("".join(self._held))
+            elif self._has_begun:
+                self._calls.arguments("".join(self._held))
         if complete and self._has_begun:
             self._calls.end()
         return complete

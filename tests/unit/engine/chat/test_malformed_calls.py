@@ -161,3 +161,11 @@ def test_a_deep_value_is_read() -> None:
     body = '{"anything": ' + "[" * depth + "]" * depth + "}"
     answer = parse(THINKING, arguments_of(body))
     assert answer.calls == (("get_weather", body),)
+
+
+@pytest.mark.parametrize("at", range(45, 70))
+def test_arguments_in_a_string_may_be_cut_anywhere(at: int) -> None:
+    text = arguments_of('"{\\"city\\": \\"a\\\\\\"b\\"}"')[:at]
+    answer = parse_in_all_splits(THINKING, text)
+    assert [name for name, _ in answer.calls] == ["get_weather"]
+    assert not answer.called
