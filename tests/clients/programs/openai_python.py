@@ -33,11 +33,15 @@ def chat() -> None:
 
 @check
 def stream() -> None:
-    with client.chat.completions.stream(model=CHAT, messages=HELLO, max_tokens=8) as events:
-        kinds = {event.type for event in events}
-        reply = events.get_final_completion()
-    require("content.delta" in kinds, kinds)
-    require(reply.choices[0].message.content, reply)
+    usage = {"include_usage": True}
+    chunks = list(
+        client.chat.completions.create(
+            model=CHAT, messages=HELLO, max_tokens=8, stream=True, stream_options=usage
+        )
+    )
+    texts = [choice.delta.content or "" for chunk in chunks for choice in chunk.choices]
+    require("".join(texts), chunks)
+    require(chunks[-1].usage and chunks[-1].usage.completion_tokens == 8, chunks[-1])
 
 
 @check
