@@ -5,17 +5,15 @@ from __future__ import annotations
 import os
 from typing import Any
 
-os.environ["OPENAI_API_KEY"] = os.environ["POWER_TOKEN"]
-
-from checks import CHAT, URL, check, require, run
+from checks import CHAT, TOKEN, URL, check, require, run
 from lm_eval.api.instance import Instance
 from lm_eval.models.openai_completions import LocalCompletionsAPI
 
+os.environ["OPENAI_API_KEY"] = TOKEN
 model = LocalCompletionsAPI(
     base_url=f"{URL}v1/completions",
     model=CHAT,
-    tokenizer_backend=None,
-    num_concurrent=1,
+    tokenizer=os.environ["POWER_TOKENIZER"],
     max_length=1024,
     batch_size=1,
 )
@@ -30,6 +28,28 @@ def generate_until() -> None:
     options = {"until": ["\n"], "max_gen_toks": 8, "temperature": 0}
     (text,) = model.generate_until([instance("generate_until", "1 2 3 4 5 6", options)])
     require("7" in text, text)
+
+
+@check
+def loglikelihood() -> None:
+    """A likely ending has a higher probability, and is what the model itself would write."""
+    likely, unlikely = model.loglikelihood(
+        [
+            instance("loglikelihood", "1, 2, 3, 4, 5, 6,", " 7"),
+            instance("loglikelihood", "1, 2, 3, 4, 5, 6,", " zebra"),
+        ]
+    )
+    require(likely[1] and not unlikely[1], (likely, unlikely))
+    require(-1 < likely[0] < 0 and unlikely[0] < likely[0] - 3, (likely, unlikely))
+
+
+@check
+def loglikelihood_rolling() -> None:
+    """The log probability of a text is the sum of those of its tokens."""
+    whole = model.loglikelihood_rolling(
+        [instance("loglikelihood_rolling", "The sky is blue and the grass is green.")]
+    )[0]
+    require(-60 < whole < -10, whole)
 
 
 run()
