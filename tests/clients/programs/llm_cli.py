@@ -43,7 +43,8 @@ def tools() -> None:
 
 @check
 def schema() -> None:
-    shown = llm("-m", CHAT, "--schema", "name, legs int", "--no-stream", "Describe a cat.")
+    greedy = ("-o", "temperature", "0")
+    shown = llm("-m", CHAT, "--schema", "name, legs int", "--no-stream", *greedy, "Describe a cat.")
     require(isinstance(json.loads(shown)["legs"], int), shown)
 
 
