@@ -93,6 +93,10 @@ HOSTILE: dict[str, Schema] = {
 }  # fmt: skip
 for _name in ("anyOf", "items", "properties", "required", "enum", "type", "$ref", "pattern"):
     HOSTILE[f"{_name} is a number"] = {"properties": {}, _name: 5}
+HOSTILE["a chain of references"] = {
+    "$ref": "#/$defs/a0",
+    "$defs": {f"a{i}": {"items": {"$ref": f"#/$defs/a{i + 1}"}} for i in range(5000)},
+}
 
 #: Schemas that both engines can handle, with small answers.
 GOOD: dict[str, Schema] = {

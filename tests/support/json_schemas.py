@@ -53,6 +53,14 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"anyOf": []}, "/anyOf"),
     ({"required": "a"}, "/required"),
     ({"type": "object", "minProperties": 2}, "/minProperties"),
+    (
+        {"type": "object", "properties": {"a": True}, "maxProperties": 1, "minProperties": 2},
+        "/minProperties",
+    ),
+    (
+        {"properties": {"a": True, "b": True}, "required": ["a"], "maxProperties": 1},
+        "/maxProperties",
+    ),
     *(
         ({"type": "string", "pattern": pattern}, "/pattern")
         for pattern in (
@@ -85,6 +93,11 @@ KEPT: list[dict[str, Any]] = [
     {"type": "object", "properties": {"": {"const": 2}, 'a"b\\': {"const": 2}, "root": INTEGER}},
     {"type": "object", "additionalProperties": {"type": "string"}},
     {"type": "object", "additionalProperties": True},
+    {"type": "object", "properties": {"a": INTEGER, "b": INTEGER}, "minProperties": 1},
+    {"type": "object", "properties": {"a": INTEGER, "b": INTEGER}, "maxProperties": 2},
+    {"type": "object", "propertyNames": {"enum": ["a", "b"]}, "additionalProperties": INTEGER},
+    {"type": "object", "propertyNames": {"pattern": "^a"}, "additionalProperties": INTEGER},
+    {"oneOf": [INTEGER, {"const": "a"}], "anyOf": [INTEGER, STRING], "allOf": [{"maximum": 9}]},
     {"type": "array"},
     {"type": "array", "prefixItems": [INTEGER, INTEGER], "minItems": 2, "maxItems": 2},
     {"type": "array", "items": INTEGER, "minItems": 1, "maxItems": 3, "uniqueItems": False},

@@ -7,6 +7,7 @@ from itertools import combinations
 from typing import Any
 
 from .keywords import COMBINING, TYPES
+from .objects import names_in
 
 Resolve = Callable[[Any], Any]
 
@@ -58,7 +59,7 @@ def _lacks(written: Any, other: Any, is_closed: Callable[[Any], bool]) -> bool:
         return False
     if written.get("type") != "object" or other.get("type") != "object":
         return False
-    return bool(set(other.get("required", ())) - set(_properties(written)))
+    return bool(names_in(other.get("required")) - set(_properties(written)))
 
 
 def _disjoint(a: Any, b: Any, resolve: Resolve, depth: int = 0) -> bool:
@@ -80,7 +81,7 @@ def _disjoint(a: Any, b: Any, resolve: Resolve, depth: int = 0) -> bool:
     if _types(a) & _types(b) != {"object"} or any(name in a or name in b for name in COMBINING):
         return False
     mine, others = _properties(a), _properties(b)
-    required = {*a.get("required", ()), *b.get("required", ())}
+    required = names_in(a.get("required")) | names_in(b.get("required"))
     return any(
         _disjoint(mine[name], others[name], resolve, depth + 1)
         for name in required
@@ -119,8 +120,7 @@ def _types(schema: dict[str, Any]) -> set[str]:
     literals = schema.get("enum", [schema["const"]] if "const" in schema else None)
     if isinstance(literals, list):
         return {_type_of(value) for value in literals}
-    type_ = schema.get("type", TYPES)
-    names = {type_} if isinstance(type_, str) else set(type_)
+    names = names_in(schema.get("type", [*TYPES]))
     return {"number" if name == "integer" else name for name in names}
 
 

@@ -39,7 +39,6 @@ _WITHOUT_EFFECT: dict[str, tuple[Any, ...]] = {
     "dependentSchemas": ({},),
     "dependencies": ({},),
     "not": (False,),
-    "contains": (),
 }
 
 _COUNTS = ("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties")

@@ -33,6 +33,9 @@ class Matcher:
         self._matcher = matcher
         self._tokenizer = tokenizer
         self._param = param
+        # An end that is also text would end the answer in the middle.
+        ends = tokenizer.eos_tokens
+        self._text_ends = [end for end in ends if not tokenizer.is_special_token(end)]
         self._bitmask = llguidance.numpy.allocate_token_bitmask(1, tokenizer.vocab_size)
 
     def prepare(self) -> None:
@@ -56,6 +59,8 @@ class Matcher:
         allowed = np.unpackbits(bits, bitorder="little", count=min(len(logits), bits.size * 8))
         logits[: len(allowed)][allowed == 0] = -np.inf
         logits[len(allowed) :] = -np.inf
+        if self._text_ends and not self.allows_end:
+            logits[self._text_ends] = -np.inf
         if logits.max() == -np.inf:
             raise without_answer().in_field(self._param)
 

@@ -37,6 +37,9 @@ def refused(reason: str) -> CannotConstrain:
     """Return the error for a constraint that llguidance refuses, or does not go on with."""
     line = re.sub(r"^at \d+\(\d+\): ", "", _first_line(reason))
     line = line.removeprefix("failed to compile JSON schema: ")
+    if line.startswith("Unsatisfiable schema: "):
+        reason = shortened(line.removeprefix("Unsatisfiable schema: ")).rstrip(".")
+        return CannotConstrain(f"The JSON schema allows no value: {reason}.")
     if "recursion limit" in line:
         return CannotConstrain("The constraint is nested too deeply. Use a flatter one.")
     if any(word in line for word in _LIMITS):

@@ -9,13 +9,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ...contract.text import quoted
 from .alternatives import exclude_each_other, tag_of
-from .formats import HINTS, INTEGERS, KNOWN, PATTERNS
 from .keywords import (
     COMBINING,
     KEPT,
-    LISTS,
     MAPS,
     MAX_PROPERTIES,
     check_kept,
@@ -23,9 +20,10 @@ from .keywords import (
     wrong,
 )
 from .numbers import BOUNDS, number_keywords
-from .patterns import translate
+from .objects import can_be_closed, check_counts
 from .problems import CannotConstrain
 from .references import References
+from .strings import add, add_format, add_pattern, pattern_of
 
 #: White space between the parts of JSON: a space, or a line break and an indentation. It is
 #: bounded, because small models may otherwise write spaces until `max_tokens`.
@@ -78,10 +76,6 @@ def _check_size(schema: Any) -> None:
         )
 
 
-#: Keywords beside which the properties of an object may not be all that it needs.
-_NEVER_CLOSED = (*COMBINING, "patternProperties", "minProperties", "const", "enum")
-
-
 class _Rewriting:
     """Rewrites one schema. Definitions are written once for each way in which they are used."""
 
@@ -118,6 +112,7 @@ class _Rewriting:
         if not isinstance(node, dict):
             raise CannotConstrain(f"A JSON schema must be an object or a boolean, at {path}.", path)
         self._enter(path)
+        node = self._with_names(node)
         for name, value in node.items():
             check_kept(name, value, f"{path}/{_escaped(name)}")
         node = {name: value for name, value in node.items() if name in KEPT}
@@ -130,11 +125,29 @@ class _Rewriting:
             result.update(number_keywords(node, path, combined=combined))
         if tag is not None:
             result["required"] = [*dict.fromkeys([*result.get("required", ()), tag])]
-        if not combined and _can_be_closed(node):
+        if not combined and can_be_closed(node):
             result["additionalProperties"] = False
-        self._check_count(result, path)
+        check_counts(result, path)
         self._depth -= 1
         return result
+
+    def _with_names(self, node: dict[str, Any]) -> dict[str, Any]:
+        """Return a schema without `propertyNames`, if it lists the names or has a pattern only."""
+        names = self._resolve(node.get("propertyNames"))
+        if not isinstance(names, dict) or node.keys() & {*MAPS, "required"}:
+            return node
+        names = {name: value for name, value in names.items() if name in KEPT and name != "type"}
+        values = names.get("enum", [names["const"]] if "const" in names else None)
+        part = node.get("additionalProperties", True)
+        if len(names) != 1 or not isinstance(part, dict | bool):
+            return node
+        rest = {name: value for name, value in node.items() if name != "propertyNames"}
+        rest["additionalProperties"] = False
+        if isinstance(values, list) and all(isinstance(value, str) for value in values):
+            return {**rest, "properties": dict.fromkeys(values, part)}
+        if isinstance(names.get("pattern"), str):
+            return {**rest, "patternProperties": {names["pattern"]: part}}
+        return node
 
     def _enter(self, path: str) -> None:
         self._depth += 1
@@ -152,18 +165,18 @@ class _Rewriting:
             result[name] = self._reference(value, path, combined)
         elif name == "oneOf":
             self._one_of(value, path, result, combined)
-        elif name in LISTS:
-            result[name] = self._list(value, path, combined)
+        elif name in ("allOf", "anyOf"):
+            add(result, name, self._list(value, path, combined))
         elif name in MAPS:
             result[name] = self._map(name, value, path, combined)
-        elif name == "items" and isinstance(value, list):
+        elif name == "prefixItems" or (name == "items" and isinstance(value, list)):
             result[name] = self._list(value, path, combined)
         elif name in ("items", "additionalItems", "additionalProperties"):
             result[name] = self._schema(value, path, combined=combined)
         elif name == "pattern":
-            self._add_pattern(result, self._pattern(value, path))
+            add_pattern(result, pattern_of(value, path))
         elif name == "format":
-            self._format(node, value, path, result)
+            add_format(node, value, path, result)
         else:
             result[name] = check_value(name, value, path)
             if name in ("const", "enum"):
@@ -190,7 +203,7 @@ class _Rewriting:
         result = {}
         for key, part in value.items():
             inner = f"{path}/{_escaped(key)}"
-            new = self._pattern(key, inner) if name == "patternProperties" else key
+            new = pattern_of(key, inner) if name == "patternProperties" else key
             self._note_escapes(key)
             result[new] = self._schema(part, inner, combined=combined)
         return result
@@ -231,7 +244,7 @@ class _Rewriting:
             raise wrong("oneOf", "a list of schemas", path)
         resolved = [self._resolve(part) for part in value]
         tag = tag_of(resolved) if len(value) > 1 else None
-        closed = (lambda node: False) if combined else _can_be_closed
+        closed = (lambda node: False) if combined else can_be_closed
         if tag is None and not exclude_each_other(resolved, self._resolve, closed):
             raise CannotConstrain(
                 "The alternatives of 'oneOf' may overlap, so that no grammar can keep it. Use "
@@ -242,7 +255,7 @@ class _Rewriting:
             self._alternative(part, f"{path}/{index}", combined, tag)
             for index, part in enumerate(value)
         ]
-        _add(result, "anyOf", alternatives)
+        add(result, "anyOf", alternatives)
 
     def _alternative(self, part: Any, path: str, combined: bool, tag: str | None) -> Any:
         if tag is not None and isinstance(part, dict) and "$ref" in part:
@@ -251,66 +264,10 @@ class _Rewriting:
             return self._alternative(part["allOf"][0], path, combined, tag)
         return self._schema(part, path, combined=combined, tag=tag)
 
-    # ------------------------------------------------------------ strings
-
-    def _pattern(self, value: Any, path: str) -> str:
-        if not isinstance(value, str):
-            raise wrong("pattern", "a string", path)
-        try:
-            return translate(value)
-        except CannotConstrain as error:
-            raise CannotConstrain(f"{error.message[:-1]}, at {path}.", path) from None
-
-    def _format(self, node: Any, value: Any, path: str, result: dict[str, Any]) -> None:
-        type_ = node.get("type", "string")
-        if value in INTEGERS and type_ == "integer":
-            low, high = INTEGERS[value]
-            _add(result, "allOf", [{"minimum": low, "maximum": high}])
-        elif value in HINTS or value in INTEGERS:
-            return
-        elif isinstance(type_, str) and type_ != "string":
-            return  # formats apply to strings only
-        elif value in PATTERNS:
-            self._add_pattern(result, f"^(?:{PATTERNS[value]})$")
-        elif value in KNOWN:
-            result["format"] = KNOWN[value]
-        else:
-            names = ", ".join(sorted({*PATTERNS, *KNOWN}))
-            raise CannotConstrain(
-                f"The format {quoted(value)} is not supported. Use one of {names}, or remove "
-                f"'format' at {path}.",
-                path,
-            )
-
-    def _add_pattern(self, result: dict[str, Any], pattern: str) -> None:
-        if "pattern" in result:
-            _add(result, "allOf", [{"pattern": pattern}])
-        else:
-            result["pattern"] = pattern
-
     def _note_escapes(self, value: Any) -> None:
         """Note whether a constant has a control character, which only ``\\u`` can write."""
         text = json.dumps(value, ensure_ascii=False)
         self.needs_unicode_escapes |= "\\u00" in text
-
-    # ------------------------------------------------------------ checks of whole subschemas
-
-    def _check_count(self, result: dict[str, Any], path: str) -> None:
-        least = result.get("minProperties", 0)
-        if least > max(1, len(result.get("required", ())) + 1):
-            raise CannotConstrain(
-                "'minProperties' can be at most one more than the number of required properties, "
-                f"because names may be repeated, at {path}.",
-                f"{path}/minProperties",
-            )
-
-
-def _add(result: dict[str, Any], name: str, parts: list[Any]) -> None:
-    """Add subschemas that apply as well as those that are there."""
-    if name == "anyOf" and name in result:
-        _add(result, "allOf", [{name: parts}])
-    else:
-        result[name] = [*result.get(name, ()), *parts]
 
 
 def _combines(node: dict[str, Any]) -> bool:
@@ -318,20 +275,8 @@ def _combines(node: dict[str, Any]) -> bool:
     combining = [name for name in COMBINING if name in node]
     if not combining:
         return False
-    return len(node) > 1 or (combining == ["allOf"] and len(node["allOf"]) > 1)
-
-
-def _can_be_closed(node: Any) -> bool:
-    """Whether an object needs no other properties than those it lists."""
-    if not isinstance(node, dict) or not isinstance(node.get("properties"), dict):
-        return False
-    if any(
-        name in node for name in (*COMBINING, "patternProperties", "minProperties", "const", "enum")
-    ):
-        return False
-    required = node.get("required", [])
-    listed = isinstance(required, list) and set(required) <= set(node["properties"])
-    return listed and node.get("additionalProperties") in (None, False)
+    parts = node.get("allOf")
+    return len(node) > 1 or (isinstance(parts, list) and len(parts) > 1)
 
 
 def _escaped(name: str) -> str:

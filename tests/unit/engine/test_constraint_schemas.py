@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from a3s_power_jupyter.contract.errors import InvalidParameter
 from a3s_power_jupyter.contract.types import Constraint
 from a3s_power_jupyter.engine.constraints.grammar import grammar_of
+from a3s_power_jupyter.engine.constraints.keywords import KEPT as KEPT_KEYWORDS
 from a3s_power_jupyter.engine.constraints.schemas import prepared
 from support.json_schemas import KEPT, REFUSED
 
@@ -64,3 +66,18 @@ def test_options_of_llguidance_in_a_schema_have_no_effect() -> None:
 def test_false_allows_no_answer() -> None:
     with pytest.raises(InvalidParameter, match="allows no answer"):
         grammar_of(Constraint("json_schema", False))
+
+
+MALFORMED = [5, None, [], {}, "x", [5], [[]], [{}], {"a": 5}, [None, 5], [{"a": []}], -1.5, True]
+
+
+@pytest.mark.parametrize("keyword", sorted(KEPT_KEYWORDS | {"propertyNames", "uniqueItems"}))
+def test_malformed_keywords_are_refused_or_kept(keyword: str) -> None:
+    """Any value of a keyword is an error of the request, or a grammar; never another error."""
+    for value in MALFORMED:
+        part = {keyword: value}
+        wholes = [part, {"oneOf": [part, {"const": 1}]}, {"allOf": [part], "type": "object"}]
+        wholes += [{"propertyNames": part}, {"$ref": "#/$defs/a", "$defs": {"a": part}}]
+        for whole in wholes:
+            with suppress(InvalidParameter):
+                assert "%json" in grammar_of(Constraint("json_schema", whole))
