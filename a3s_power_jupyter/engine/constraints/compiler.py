@@ -14,8 +14,18 @@ from .grammar import grammar_of
 from .matcher import Matcher
 from .problems import refused
 
-#: Most states of the lexer of one answer. Each takes about 2 kB.
-MAX_LEXER_STATES = 50_000
+#: Limits of llguidance on one answer. Each state of the lexer takes about 2 kB. The others bound
+#: the time for a mask, and allow objects with 1,000 optional properties.
+_LIMITS: dict[str, Any] = {
+    "verbose_errors": False,
+    "max_lexer_states": 50_000,
+    "max_items_in_row": 20_000,
+    "step_max_items": 200_000,
+}
+
+#: Text without an alternative is sampled, too. Otherwise, llguidance tokenizes it before each mask,
+#: which takes half a second for ``a{100000}``.
+_OPTIONS = '%llguidance {"no_forcing": true}'
 
 
 class TokenizerNotSupported(Exception):
@@ -51,7 +61,7 @@ class ConstraintCompiler:
         return self.matcher(grammar_of(constraint), constraint.field)
 
     def matcher(self, grammar: str, param: str) -> Matcher:
-        """Return a matcher of a llguidance grammar for one answer.
+        """Return a matcher of a grammar in llguidance's Lark for one answer.
 
         Parameters
         ----------
@@ -66,8 +76,12 @@ class ConstraintCompiler:
             If the model's tokenizer cannot be constrained.
         """
         tokenizer = self._shared_tokenizer(param)
-        limits = llguidance.LLParserLimits(verbose_errors=False, max_lexer_states=MAX_LEXER_STATES)
-        compiled = llguidance.LLMatcher(tokenizer, grammar, log_level=0, limits=limits)
+        compiled = llguidance.LLMatcher(
+            tokenizer,
+            f"{grammar}\n{_OPTIONS}",
+            log_level=0,
+            limits=llguidance.LLParserLimits(**_LIMITS),
+        )
         if compiled.is_error():
             raise refused(compiled.get_error()).in_field(param)
         matcher = Matcher(compiled, tokenizer, param)

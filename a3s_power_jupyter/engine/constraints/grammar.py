@@ -1,11 +1,9 @@
-"""Turn constraints into grammars of llguidance."""
+"""Turn constraints into grammars in llguidance's Lark."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
-
-from llguidance import LLMatcher
 
 from ...contract.types import Constraint
 from .gbnf import gbnf_to_lark
@@ -16,7 +14,7 @@ from .schemas import prepared
 
 
 def grammar_of(constraint: Constraint) -> str:
-    """Return the llguidance grammar of a constraint.
+    """Return the grammar of a constraint, in llguidance's Lark.
 
     Raises
     ------
@@ -44,11 +42,10 @@ def json_rule(schema: Any) -> str:
 def _grammar(constraint: Constraint) -> str:
     kind, value = constraint.kind, constraint.value
     if kind == "json_schema":
-        return str(LLMatcher.grammar_from_lark(f"start: {json_rule(value)}"))
-    if kind == "regex":
-        return str(LLMatcher.grammar_from_regex(translate(value, whole=True)))
-    if kind == "choice":
-        return str(LLMatcher.grammar_from_regex("|".join(map(literal, value))))
+        return f"start: {json_rule(value)}"
     if kind == "gbnf":
-        return str(LLMatcher.grammar_from_lark(gbnf_to_lark(value)))
-    return str(LLMatcher.grammar_from_lark(checked_lark(value)))
+        return gbnf_to_lark(value)
+    if kind == "lark":
+        return checked_lark(value)
+    pattern = translate(value, whole=True) if kind == "regex" else "|".join(map(literal, value))
+    return f"start: /(?:{pattern})/"

@@ -177,3 +177,15 @@ def test_a_constraint_without_answers_is_refused() -> None:
     with pytest.raises(InvalidParameter, match="No answer") as caught:
         compile_("json_schema", {"$ref": "#"})
     assert caught.value.param == "field"
+
+
+@pytest.mark.parametrize("pattern", ["^a{1000000}$", "^((a{100}){100}){100}$", "^(a?){500}a{500}$"])
+def test_a_large_repetition_has_no_limit_of_its_own(pattern: str) -> None:
+    matcher = compile_("json_schema", {"type": "string", "pattern": pattern})
+    matcher.feed(b'"' + b"a" * 100)
+    assert not matcher.allows_end
+
+
+def test_an_object_with_a_thousand_optional_properties() -> None:
+    schema = {"type": "object", "properties": {f"p{i}": {"type": "null"} for i in range(1000)}}
+    assert accepts("json_schema", schema, '{"p3": null, "p999": null}')
