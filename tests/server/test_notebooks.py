@@ -253,3 +253,22 @@ def test_widgets(server: Server) -> None:
     assert "smollm2:long" not in listed
     # Again, with what the first run left behind.
     assert "Paris" in text_of(run_notebook("08_widgets.ipynb", server)["chat-set"])
+
+
+def test_tools(server: Server) -> None:
+    cells = run_notebook("09_tools.ipynb", server)
+    assert cells["by-hand-code"].stdout == "population {'city': 'Rome'} tool_calls\n"
+    assert "2,746,984" in text_of(cells["result-code"])
+    assert cells["loop-code"].stdout.splitlines() == [
+        'population(city="Paris") -> Paris has 2,048,472 inhabitants.',
+        'population(city="Rome") -> Rome has 2,746,984 inhabitants.',
+        'population(city="Tokyo") -> Tokyo has 14,264,798 inhabitants.',
+    ]
+    for number in ("2,048,472", "2,746,984", "14,264,798"):
+        assert number in cells["loop-answers"].stdout
+    assert cells["checked-code"].stdout == "19,060,254 people live in these cities.\n"
+    assert cells["errors-code"].stdout.startswith("declined: delete_city(")
+    assert "did not allow this call" in text_of(cells["errors-code"])
+    shown, _ = cells["cell-ask"].texts("text/plain")[-1].split("\n\n", 1)
+    assert shown == 'population(city="Tokyo") -> Tokyo has 14,264,798 inhabitants.'
+    assert "14,264,798" in text_of(cells["cell-results"])
