@@ -30,6 +30,9 @@ class Answer:
         answer otherwise.
     calls : CallConstraint, optional
         Constrains calls from the moment when one begins.
+    only_calls : bool
+        Whether the answer has to call, so that it has no content. What may look like content is
+        the start of a call that was cut off.
 
     Attributes
     ----------
@@ -42,10 +45,13 @@ class Answer:
         parser: AnswerParser,
         pieces: Mapping[int, bytes],
         calls: CallConstraint | None = None,
+        *,
+        only_calls: bool = False,
     ) -> None:
         self._parser = parser
         self._pieces = pieces
         self._calls = calls
+        self._only_calls = only_calls
         self._section = 0
         self._begin_calls(b"")  # the prompt may have begun a call
         self._tokens: deque[_Token] = deque()  # that may turn out to be content
@@ -100,6 +106,8 @@ class Answer:
         return self._parser.called
 
     def _delta(self, parts: Sequence[Part]) -> Delta | None:
+        if self._only_calls:
+            parts = [part for part in parts if not isinstance(part, Content)]
         if not parts:
             return None
         contents = [part for part in parts if isinstance(part, Content)]

@@ -104,7 +104,7 @@ class Answers:
         if tools and request.tool_choice.mode == "auto" and request.sampling.constraint is UNSET:
             calls = self._call_constraint(request, constrain)
         pieces = self._pieces if tools else self._pieces_without_calls
-        return Answer(self._parser(request, end), pieces, calls)
+        return Answer(self._parser(request, end), pieces, calls, only_calls=_has_to_call(request))
 
     def matcher(
         self, request: ChatRequest | CompletionRequest, end: PromptEnd | None
@@ -121,8 +121,7 @@ class Answers:
         constraint = request.sampling.constraint
         if isinstance(request, CompletionRequest) or end is None:
             return None if constraint is UNSET else self._constraints.compile(constraint)
-        must_call = bool(_offered(request)) and request.tool_choice.mode == "required"
-        if must_call:
+        if _has_to_call(request):
             return self._constraints.matcher(self._forced(request, end), "tools")
         if constraint is UNSET:
             return None
@@ -218,6 +217,10 @@ class Answers:
 
 def _offered(request: ChatRequest) -> list[dict[str, Any]]:
     return [] if request.tool_choice.mode == "none" else request.tools
+
+
+def _has_to_call(request: ChatRequest) -> bool:
+    return bool(_offered(request)) and request.tool_choice.mode == "required"
 
 
 def _with_any_arguments(tool: dict[str, Any]) -> dict[str, Any]:

@@ -178,6 +178,16 @@ def test_a_call_that_is_cut_off(client: OpenAI, fields: dict[str, Any]) -> None:
     assert choice.finish_reason == "length"
 
 
+@pytest.mark.parametrize("cut", [{"max_tokens": 1}, {"max_tokens": 7}, {"stop": ["name"]}])
+def test_an_answer_that_is_cut_off_before_its_call(
+    client: OpenAI, fields: dict[str, Any], cut: dict[str, Any]
+) -> None:
+    [choice] = client.chat.completions.create(**fields | cut, tool_choice="required").choices
+    assert choice.finish_reason == ("stop" if "stop" in cut else "length")
+    assert not choice.message.content
+    assert choice.message.tool_calls is None
+
+
 def test_legacy_functions(client: OpenAI, fields: dict[str, Any]) -> None:
     asked = {name: value for name, value in fields.items() if name != "tools"}
     asked |= {"functions": [WEATHER["function"]], "function_call": {"name": "weather"}}

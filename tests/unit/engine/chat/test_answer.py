@@ -158,6 +158,13 @@ def test_max_tokens_within_the_marker_of_a_call_end_the_answer() -> None:
     assert summary(items) == ("", "Hi <tool_c", [], "length")
 
 
+@pytest.mark.parametrize("text", ["<", "<tool_call>", '<tool_call>{"name": "n'])
+def test_an_answer_that_has_to_call_has_no_content(text: str) -> None:
+    fields = {"tools": TOOLS, "tool_choice": ToolChoice("required")}
+    items = feed(generation(max_tokens=4, **fields), "<think>", "Hm", "</think>", text)
+    assert summary(items) == ("Hm", "", [], "length")
+
+
 def test_a_stop_string_within_a_call_ends_the_answer() -> None:
     state = generation(tools=TOOLS, stop=("STOP",))
     items = feed(state, '<tool_call>{"name": "now", "arguments": {"a": "b ST', "OP")
