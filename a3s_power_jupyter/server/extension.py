@@ -1,4 +1,7 @@
-"""The Jupyter Server extension, and the ``jupyter power`` command that runs it without a lab."""
+"""The Jupyter Server extension, and the ``jupyter power`` command that runs it without a lab.
+
+This module exceeds 300 lines because traitlets reads all options from one class.
+"""
 
 from __future__ import annotations
 
