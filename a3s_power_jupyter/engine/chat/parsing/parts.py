@@ -185,6 +185,12 @@ class Calls:
         self.section = 0
         self.begun = ""
 
+    def without_parts(self, reader: Reader) -> Calls:
+        """Return the calls of the same tools in another text, which become no parts."""
+        calls = Calls((), reader, Output(), "", several=self._several)
+        calls._schemas, calls.longest_name = self._schemas, self.longest_name
+        return calls
+
     @property
     def done(self) -> bool:
         """Whether no further call may follow."""

@@ -23,6 +23,7 @@ THINKING = ChatFormat(reasoning=ReasoningSyntax("<think>", "</think>"))
 BARE = ChatFormat(JsonCalls(arguments_key="parameters", optional_before="<|python_tag|>"))
 CALL = '<tool_call>\n{"name": "now", "arguments": {}}\n</tool_call>'
 HARMONY = ChatFormat(Harmony())
+DRAFT = '<tool_call>{"name": "get_weather", "arguments": {}}</tool_call>'
 
 
 @pytest.mark.parametrize(
@@ -45,6 +46,24 @@ HARMONY = ChatFormat(Harmony())
 def test_thoughts(text: str, thoughts: str, content: str) -> None:
     answer = parse_in_all_splits(THINKING, text)
     assert (answer.thoughts, answer.content, answer.calls) == (thoughts, content, ())
+
+
+@pytest.mark.parametrize(
+    ("text", "calls"),
+    [
+        (f"<think>I call it. {CALL}\n", ["now"]),
+        (f"<think>{CALL}\n{CALL}", ["now", "now"]),
+        (f"<think>I may write {DRAFT}, but no: {CALL}{CALL}", ["now", "now"]),
+        (f"<think>I may write {CALL}, but", []),
+        (f"<think>I may write {CALL[:-16]}", []),
+        (f"<think>I may write {CALL}</think>Hello", []),
+        (f"<think>I may write {DRAFT}</think>{CALL}", ["now"]),
+    ],
+)
+def test_calls_end_thoughts_that_are_not_ended(text: str, calls: list[str]) -> None:
+    answer = parse_in_all_splits(THINKING, text)
+    assert [name for name, _ in answer.calls] == calls
+    assert answer.thoughts == text.removeprefix("<think>").partition("</think>")[0].rstrip()
 
 
 @pytest.mark.parametrize(
