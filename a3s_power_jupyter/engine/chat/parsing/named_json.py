@@ -57,20 +57,20 @@ class NamedJsonReader(MarkedCalls):
 
     def _name_and_id(self) -> Step[tuple[str, str] | None]:
         """Read the name of an offered tool, and the id if there is one."""
-        first, at_id = yield from self._text()
-        second = ""
-        if at_id:
+        first, marker = yield from self._text()
+        second, has_id = "", bool(self._between) and marker == self._between
+        if has_id:
             self._reader.take(len(self._between))
-            second, _ = yield from self._text()
-        id_, name = (second, first) if self._syntax.id_after_name or not at_id else (first, second)
+            second, marker = yield from self._text()
+        id_, name = (second, first) if self._syntax.id_after_name or not has_id else (first, second)
         offered = self._calls.offered(name)
-        return None if offered is None else (offered, id_)
+        return None if offered is None or not marker else (offered, id_)
 
-    def _text(self) -> Step[tuple[str, bool]]:
-        """Read a name or an id; return it, and whether the text between both follows."""
+    def _text(self) -> Step[tuple[str, str]]:
+        """Read a name or an id; return it, and the marker after it, or "" if it is too long."""
         stop = self._arguments_start[0] if self._arguments_start else "{"
         markers = (stop, self._between) if self._between else (stop,)
         pieces: list[str] = []
         limit = max(self._calls.longest_name, _MAX_ID)
         marker = yield from self._reader.until(markers, pieces.append, limit)
-        return "".join(pieces), bool(self._between) and marker == self._between
+        return "".join(pieces), marker

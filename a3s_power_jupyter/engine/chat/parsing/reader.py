@@ -142,14 +142,17 @@ class Reader:
 
         A text that may be the start of a marker is held back, all else is passed on at once. Of
         markers at the same place, the longest one counts. Returns "" at the end of the text, or
-        after more than `limit` characters.
+        if no marker begins within `limit` characters.
         """
         end = None if limit is None else self.offset + limit
         while True:
             place, found, waits = self._first(markers)
+            is_far = end is not None and place > end - self._offset
+            if end is not None and is_far:
+                place = end - self._offset
             if place > self._next:
                 emit(self.take(place - self._next))
-            if end is not None and self.offset > end:
+            if is_far:
                 return ""
             if found and not waits:
                 return found

@@ -59,8 +59,6 @@ class TaggedReader(MarkedCalls):
                 yield from self._reader.skip_space()
             if not (yield from self._reader.char()):
                 return True  # cut
-            if not (yield from self._matches(self._argument_start)):
-                break
             key = yield from self._key()
             if key is None:
                 break
@@ -86,12 +84,22 @@ class TaggedReader(MarkedCalls):
         return name
 
     def _key(self) -> Step[tuple[str, bool] | None]:
-        """Read a key and the text after it; return it, and whether a string must follow."""
+        """Read a key and the texts around it; return it, and whether a string must follow."""
+        key = None
+        self._reader.mark()
+        if (yield from self._matches(self._argument_start)):
+            key = yield from self._key_and_end()
+        if key is None:
+            self._reader.rewind()
+        self._reader.release()
+        return key
+
+    def _key_and_end(self) -> Step[tuple[str, bool] | None]:
         if self._syntax.string_key_end:
             return (yield from self._key_with_type())
         pieces: list[str] = []
-        yield from self._reader.until(self._key_end[:1], pieces.append, _MAX_KEY)
-        if not (yield from self._matches(self._key_end)):
+        marker = yield from self._reader.until(self._key_end[:1], pieces.append, _MAX_KEY)
+        if not marker or not (yield from self._matches(self._key_end)):
             return None
         if self._after_key and (yield from self._reader.starts_with(self._after_key)):
             self._reader.take(len(self._after_key))

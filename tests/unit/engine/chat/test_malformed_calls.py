@@ -169,3 +169,25 @@ def test_arguments_in_a_string_may_be_cut_anywhere(at: int) -> None:
     answer = parse_in_all_splits(THINKING, text)
     assert [name for name, _ in answer.calls] == ["get_weather"]
     assert not answer.called
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("Mistral Small", "[TOOL_CALLS]now[CALL_ID]" + "x" * 200 + "[ARGS]{}"),
+        ("Kimi K2", "<|tool_call_begin|>functions." + "x" * 200 + "<|tool_call_argument_begin|>{}"),
+        ("Qwen3-Coder", "<tool_call>\n<function=" + "x" * 200 + ">\n</function>\n</tool_call>"),
+    ],
+)
+def test_a_name_or_an_id_that_is_too_long_is_content(name: str, text: str) -> None:
+    answer = parse_in_all_splits(TEMPLATES[name].format, text)
+    assert (answer.content, answer.calls) == (text, ())
+
+
+def test_what_follows_the_arguments_of_a_call_is_content() -> None:
+    rest = "<parameter=" + "x" * 2000 + ">1</parameter>\n"
+    text = f"<tool_call>\n<function=now>\n{rest}</function>"
+    format_ = TEMPLATES["Qwen3-Coder"].format
+    answer = parse(format_, text)
+    assert (answer.calls, answer.content) == ((("now", "{}"),), rest)
+    assert parse(format_, [*text]) == answer
