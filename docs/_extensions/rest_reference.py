@@ -99,7 +99,7 @@ class Document:
 def _references(node: Any) -> Iterator[str]:
     """Yield the names of referenced schemas, except in ``allOf``, which is merged, not linked."""
     if isinstance(node, dict):
-        if "$ref" in node:
+        if node.get("$ref", "").startswith("#/components/schemas/"):
             yield _name(node)
         for key, value in node.items():
             if key != "allOf":
