@@ -119,6 +119,9 @@ def schema(schema: dict[str, Any]) -> dict[str, Any]:
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGVsbG8="}}
 DEFINITIONS = {f"a{i}": {"anyOf": [{"$ref": f"#/$defs/a{i + 1}"}] * 10} for i in range(9)}
 
+CHAIN = {f"a{i}": {"items": {"$ref": f"#/$defs/a{i + 1}"}} for i in range(5000)}
+RULES = "start: r0\n" + "\n".join(f'r{i}: "a" r{i + 1}' for i in range(9000))
+
 #: Requests that fail with a code, for all models.
 BAD: dict[str, tuple[dict[str, Any], str]] = {
     "a token beyond the embedding": (completion(prompt=[1, 10**6]), "invalid_parameter"),
@@ -133,6 +136,14 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "an enum that is a number": (schema({"enum": 5}), "invalid_parameter"),
     "a deep schema": (schema({"properties": {"a": DEFINITIONS}, "type": 5}), "invalid_parameter"),
     "an unknown reference": (schema({"$ref": "#/$defs/x"}), "invalid_parameter"),
+    "maxItems 10^9": (schema({"items": {}, "maxItems": 10**9}), "invalid_parameter"),
+    "a chain of references": (schema({"$ref": "#/$defs/a0", "$defs": CHAIN}), "invalid_parameter"),
+    "a keyword that is not kept": (schema({"not": {"const": 1}}), "invalid_parameter"),
+    "a grammar of many rules": (completion(grammar=RULES), "invalid_parameter"),
+    "a deep grammar": (
+        completion(grammar="start: " + "(" * 9000 + '"a"' + ")" * 9000),
+        "invalid_parameter",
+    ),
 }  # fmt: skip
 
 #: Requests that end with a code for the tiny models.
@@ -148,21 +159,6 @@ BAD_FOR_TINY: dict[str, tuple[dict[str, Any], str]] = {
     ),
 }
 
-#: Requests that only GGUF models refuse.
-BAD_FOR_LLAMA_CPP: dict[str, tuple[dict[str, Any], str]] = {
-    "maxLength 20,000": (schema({"type": "string", "maxLength": 20_000}), "invalid_parameter"),
-    "maxItems 10^9": (schema({"items": {}, "maxItems": 10**9}), "invalid_parameter"),
-    "an exponential schema": (
-        schema({"anyOf": [{"$ref": "#/$defs/a0"}], "$defs": DEFINITIONS | {"a9": {"const": 1}}}),
-        "invalid_parameter",
-    ),
-    "a slow pattern": (
-        schema({"type": "string", "pattern": "^((a|b)?){1000}c$"}),
-        "invalid_parameter",
-    ),
-    "a pattern with a bracket": (schema({"type": "string", "pattern": "^}$"}), "invalid_parameter"),
-}
-
 #: Requests that only models on transformers refuse.
 BAD_FOR_TRANSFORMERS: dict[str, tuple[dict[str, Any], str]] = {
     "a text with a token beyond the embedding": (completion(prompt=EXTRA), "invalid_parameter"),
@@ -172,7 +168,6 @@ BAD_FOR_TRANSFORMERS: dict[str, tuple[dict[str, Any], str]] = {
 CASES = [
     *((REAL, name, *BAD[name]) for name in BAD if "lookalikes" in name),
     *((GGUF, name, *BAD[name]) for name in BAD),
-    *((GGUF, name, *BAD_FOR_LLAMA_CPP[name]) for name in BAD_FOR_LLAMA_CPP),
     *((GGUF, name, *BAD_FOR_TINY[name]) for name in BAD_FOR_TINY),
     *((SAFETENSORS, name, *BAD[name]) for name in BAD),
     *((SAFETENSORS, name, *BAD_FOR_TINY[name]) for name in BAD_FOR_TINY),
