@@ -94,7 +94,7 @@ class ChatFields(GenerationFields, frozen=True, kw_only=True):
     top_logprobs: Alternatives | UnsetType = UNSET
     tools: Any = None
     tool_choice: Any = None
-    parallel_tool_calls: bool = True
+    parallel_tool_calls: bool | UnsetType = UNSET
     functions: Any = None
     function_call: Any = None
     reasoning_effort: Annotated[str, Meta(max_length=64)] | UnsetType = UNSET

@@ -10,6 +10,7 @@ import re
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 
 from ...contract.errors import InvalidParameter, UnsupportedRequestFields
 from ...contract.text import quoted, shortened
@@ -76,7 +77,11 @@ def read_tools(fields: ChatFields) -> Tools:
     if not functions:
         return Tools()
     functions, choice = _choose(fields.tool_choice, functions, "tool_choice")
-    return Tools(functions, choice, fields.parallel_tool_calls)
+    parallel = fields.parallel_tool_calls
+    if parallel is UNSET:
+        # A model that has to call does not decide to stop, and small ones repeat the same call.
+        parallel = choice.mode != "required"
+    return Tools(functions, choice, parallel)
 
 
 def check_name(name: Any, at: str) -> str:

@@ -141,6 +141,14 @@ def test_one_call_at_a_time() -> None:
     assert not read(tools=[tool()], parallel_tool_calls=False).parallel_tool_calls
 
 
+@pytest.mark.parametrize(("choice", "several"), [("auto", True), ("required", False)])
+def test_a_model_that_has_to_call_does_so_once_by_default(choice: str, several: bool) -> None:
+    asked = {"tools": [tool()], "tool_choice": choice}
+    assert read(**asked).parallel_tool_calls == several
+    assert read(**asked, parallel_tool_calls=None).parallel_tool_calls == several
+    assert read(**asked, parallel_tool_calls=True).parallel_tool_calls
+
+
 def test_legacy_functions() -> None:
     call = call_of(functions=[function("f"), function("g")], function_call={"name": "g"})
     [request] = call.requests
