@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
@@ -15,6 +16,7 @@ import msgspec
 from ..contract import sse
 from ..contract.errors import ConnectionLost, PowerError, ServerNotFound, Unauthorized, from_wire
 from ..contract.redaction import Redactor
+from ..contract.text import printable
 from .address import Server, http_options
 from .replies import converted, decoded
 
@@ -191,6 +193,7 @@ class Connection:
         try:
             response = http.send(request, stream=stream)
             if response.is_success:
+                _warn_of_ignored(response)
                 return response
             response.read()
         except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
@@ -230,6 +233,15 @@ class Connection:
             self.server = server
             self._http = self._open()
         return True
+
+
+def _warn_of_ignored(response: httpx2.Response) -> None:
+    """Warn of the fields of an inference request that the server does not know, such as typos."""
+    if names := response.headers.get("X-Power-Ignored"):
+        warnings.warn(
+            f"The server ignored fields of the request: {printable(names)}. Check their spelling.",
+            stacklevel=2,
+        )
 
 
 def _error_of(response: httpx2.Response, url: str) -> PowerError:
