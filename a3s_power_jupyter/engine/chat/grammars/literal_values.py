@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from ..writing import literal
@@ -55,6 +56,8 @@ class LiteralValues:
             return self.value(schema["allOf"][0], path)
         values = literals_of(schema)
         if values is not None and schema.keys() <= {"const", "enum", "type"}:
+            if self._quote and self._quote in str(values):
+                raise self._parameters.refused(f"a value of 'enum' has quotes, at {path}", path)
             return either(self._lark.text(literal(value, self._quote)) for value in values)
         return either(self._of_type(type_, schema, path) for type_ in types_of(schema))
 
@@ -69,6 +72,8 @@ class LiteralValues:
         """Return the expression of the entries of an object, or the arguments of a call."""
         entries = []
         for key, schema in properties.items():
+            allowed = not self._quote or re.fullmatch(r"[\w.\-]+", key) is not None
+            self._parameters.check_key(key, allowed=allowed, path=f"{path}/properties/{key}")
             value = self.value(schema, f"{path}/properties/{key}")
             parts = (self._lark.text(self._key(key) if key_end == ":" else key),)
             text = sequence([*parts, self._lark.text(key_end), self._space(), value])

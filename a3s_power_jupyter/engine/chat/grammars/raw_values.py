@@ -6,8 +6,12 @@ import json
 import re
 from typing import NamedTuple
 
+from ....contract.text import quoted
 from .lark import ANY, Lark, either, sequence
 from .schemas import Parameters, Schema, literals_of, types_of
+
+#: What a text begins with that may be read as a value other than a string.
+_VALUE = re.compile(r"[\[{\"'(0-9+.\-]|(true|false|null|none)$|$", re.IGNORECASE)
 
 #: Keywords of strings.
 _OF_STRINGS = frozenset({"type", "pattern", "minLength", "maxLength", "format"})
@@ -73,7 +77,8 @@ class RawValues:
         for schema in kinds.strings:
             values = literals_of(schema)
             if values is not None:
-                found += [self._literal(value, end, path) for value in values]
+                mixed = bool(kinds.others)
+                found += [self._literal(value, end, path, mixed=mixed) for value in values]
             else:
                 found.append(self._lark.until(end, *self._patterns(schema, first, path)))
         return found
@@ -129,11 +134,13 @@ class RawValues:
 
     # ------------------------------------------------------------ strings
 
-    def _literal(self, value: str, end: str, path: str) -> str:
-        if end.strip() in value or value != value.strip():
+    def _literal(self, value: str, end: str, path: str, *, mixed: bool) -> str:
+        """Return the expression of a constant, which may be mixed with those of other types."""
+        unclear = mixed and _VALUE.match(value.strip())
+        if end.strip() in value or value != value.strip() or unclear:
             raise self._parameters.refused(
-                "a value of 'enum' has white space at its ends, or a text that ends an argument in "
-                f"this model's syntax of calls, at {path}", path
+                f"the string {quoted(value)} cannot be told from other values in this model's "
+                f"syntax of calls, at {path}", path
             )  # fmt: skip
         space = self._lark.around(end[: len(end) - len(end.lstrip())])
         return sequence([json.dumps(value) if value else "", space, self._lark.text(end.lstrip())])

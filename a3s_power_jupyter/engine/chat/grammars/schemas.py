@@ -80,6 +80,14 @@ class Parameters:
             else:
                 return schema
 
+    def check_key(self, key: str, *, allowed: bool, path: str) -> None:
+        """Raise `InvalidParameter` if a key cannot be written in the model's syntax."""
+        if not allowed:
+            raise self.refused(
+                f"the name of the property {quoted(key)} cannot be written in this model's syntax "
+                "of calls", path
+            )  # fmt: skip
+
     def properties(self, schema: Schema, path: str = "") -> tuple[dict[str, Schema], list[str]]:
         """Return the properties of an object, and the names of those that it requires.
 

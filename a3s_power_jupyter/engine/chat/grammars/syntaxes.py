@@ -187,6 +187,8 @@ def _harmony(lark: Lark, tools: list[Parameters]) -> str:
 
 def _python_call(lark: Lark, syntax: Pythonic, tool: Parameters) -> str:
     properties, required = tool.properties(tool.schema)
+    for key in properties:
+        tool.check_key(key, allowed=key.isidentifier(), path=f"/properties/{key}")
     if syntax.json_values:
         entries = [
             (sequence([json.dumps(f"{key}="), lark.json(tool.whole(schema))]), key in required)
@@ -218,6 +220,9 @@ def _argument(
     if syntax.closing_key_end:
         end = f"{end}{key}{syntax.closing_key_end}"
     start = f"{syntax.argument_start}{key}"
+    ends = (syntax.key_end.strip(), syntax.string_key_end.strip(), "\n", "<")
+    clear = key == key.strip() and not any(text and text in key for text in ends)
+    tool.check_key(key, allowed=bool(key) and clear, path=path)
 
     def key_text(key_end: str) -> str:
         body = key_end.rstrip()

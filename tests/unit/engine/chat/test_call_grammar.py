@@ -417,6 +417,43 @@ def test_a_schema_that_cannot_be_kept_is_refused(style: str, name: str) -> None:
     assert caught.value.param.startswith("tools.1.function.parameters#/properties/x")
 
 
+@pytest.mark.parametrize(
+    ("style", "key"),
+    [
+        ("tags", "a>b"),
+        ("tags", " a"),
+        ("tags", "a\nb"),
+        ("tags", ""),
+        ("typed tags", "a j>b"),
+        ("Python", "a b"),
+        ("quotes", "a:b"),
+    ],
+)
+def test_a_name_that_cannot_be_written_is_refused(style: str, key: str) -> None:
+    tools = [tool("f", {key: {"type": "string"}}, key)]
+    with pytest.raises(InvalidParameter, match="name of the property"):
+        forced_calls(ChatFormat(STYLES[style]), tools, REQUIRED, True)
+    syntax = Syntax(ChatFormat(STYLES["JSON"]), ByteTokens())
+    assert syntax.accepts(syntax.forced(tools=tools), syntax.text(("f", {key: "x"})))
+
+
+@pytest.mark.parametrize(
+    ("style", "values"),
+    [("tags", ["1", 2]), ("tags", ["null", None]), ("tags", ["a</a>"]), ("quotes", ["a~"])],
+)
+def test_a_constant_that_is_not_clear_is_refused(style: str, values: list[Any]) -> None:
+    tools = [tool("f", {"x": {"enum": values}})]
+    with pytest.raises(InvalidParameter, match="/properties/x"):
+        forced_calls(ChatFormat(STYLES[style]), tools, REQUIRED, True)
+
+
+def test_constants_that_look_like_numbers_may_be_strings() -> None:
+    tools = [tool("f", {"x": {"enum": ["1", "true"]}})]
+    syntax = Syntax(ChatFormat(STYLES["tags"]), ByteTokens())
+    for value in ("1", "true"):
+        assert syntax.accepts(syntax.forced(tools=tools), syntax.text(("f", {"x": value})))
+
+
 @pytest.mark.parametrize("style", ["tags", "Python", "quotes"])
 def test_alternatives_of_all_arguments_are_refused(style: str) -> None:
     tools = [tool("f", {"x": {}}, anyOf=[{"required": ["x"]}])]
