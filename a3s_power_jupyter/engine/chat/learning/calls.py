@@ -71,6 +71,7 @@ class _Frame(NamedTuple):
     thoughts_end: str
     end: str
     turn_end: str
+    name: str
 
     def inside(self, text: str | None) -> Any:
         """Return the text between, without thoughts."""
@@ -82,7 +83,9 @@ class _Frame(NamedTuple):
         if self.thoughts_end:
             text = text.rpartition(self.thoughts_end)[2]
         if self.turn_end:
-            text = text.partition(self.turn_end)[0]
+            # It may also precede the calls, if these are a message of their own.
+            end = text.find(self.turn_end, max(text.find(self.name), 0))
+            text = text if end < 0 else text[:end]
         return text.strip().removesuffix(_RESULT)
 
 
@@ -92,7 +95,7 @@ def _frame(probes: Probes, text: str, thoughts_end: str) -> _Frame:
         answer = probes.prompt(tools=True) or ""
     start = common_prefix(text, answer)
     end = common_suffix(text[len(start) :], answer[len(start) :])
-    return _Frame(start, thoughts_end, end, first_marker(probes.turn_end()))
+    return _Frame(start, thoughts_end, end, first_marker(probes.turn_end()), FIRST.name)
 
 
 def _writes(syntax: CallSyntax, sample: Sample) -> bool:
@@ -100,7 +103,9 @@ def _writes(syntax: CallSyntax, sample: Sample) -> bool:
     for calls, text in ((sample.calls[:1], sample.one), (sample.calls, sample.two)):
         if text is not None:
             written = calls_text(syntax, _with_ids(syntax, calls))
-            if _squeezed(written) != _squeezed(text):
+            # DeepSeek R1's template forgets the text after all calls if there is only one.
+            complete = text + (getattr(syntax, "after", "") if text is sample.one else "")
+            if _squeezed(written) not in (_squeezed(text), _squeezed(complete)):
                 return False
     return True
 
@@ -246,7 +251,7 @@ def _named_json(sample: Sample) -> CallSyntax | None:
     middle = second.before
     if syntax.get("id_pattern") and not syntax.get("id_after_name"):
         middle = middle.partition(sample.second.id)[0]
-    around = split(before, middle, after)
+    around = split(before, middle, second.after)
     if not around["start"] and around["separator"].strip():
         around.update(start=around["separator"], separator="", bare_first=True)
     return NamedJson(**around, **syntax)

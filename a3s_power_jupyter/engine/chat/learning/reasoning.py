@@ -13,7 +13,7 @@ from .texts import common_prefix, common_suffix, first_marker
 _THOUGHT = "a3s-thought"
 
 #: Keys of a message in which templates look for thoughts.
-_KEYS = ("reasoning_content", "reasoning", "thinking")
+_KEYS = ("reasoning_content", "reasoning", "thinking", "thought")
 
 #: Variables that templates have for whether the model thinks.
 _SWITCHES = ("enable_thinking", "thinking")
@@ -155,8 +155,9 @@ def learn_content(
         start = start.rpartition(reasoning.end)[2]
     start = start.lstrip()
     if not start:
-        pair = ("<response>", "</response>")
-        return ContentSyntax(*pair) if all(text in source for text in pair) else None
+        # Granite 3.3 only asks the model for it.
+        is_described = "<response></response>" in source
+        return ContentSyntax("<response>", "</response>") if is_described else None
     closing = start.strip().replace("START", "END")
     if closing != start and after.startswith(closing):
         return ContentSyntax(start, closing)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from a3s_power_jupyter.engine.chat.format import ChatFormat
+from a3s_power_jupyter.engine.chat.format import ChatFormat, JsonCalls, NamedJson
 from a3s_power_jupyter.engine.chat.learning import learn, probes
 from a3s_power_jupyter.engine.rendering.protocol import RenderOptions
 from a3s_power_jupyter.engine.rendering.sandbox import compile_template
@@ -86,6 +86,36 @@ def test_thoughts_that_only_the_prompt_opens_are_learnt() -> None:
     reasoning = learnt(source).reasoning
     assert reasoning is not None
     assert (reasoning.start, reasoning.end) == ("My steps:", "[ANSWER]")
+
+
+def test_a_text_after_all_calls_may_be_missing_after_one() -> None:
+    """The template of DeepSeek R1 writes it after two calls only."""
+    template = TEMPLATES["DeepSeek R1"]
+    assert isinstance(template.format.calls, NamedJson)
+    after = template.format.calls.after
+    source = template.source.replace(
+        after, "{% if m.tool_calls | length > 1 %}" + after + "{% endif %}"
+    )
+    assert learnt(source) == template.format
+
+
+def test_calls_may_be_a_message_of_their_own() -> None:
+    """GigaChat 3 ends the assistant's message before a call."""
+    source = (
+        "{{ tools }}{% for m in messages %}{{ m.role + '<|role|>\n' }}{{ m.content or '' }}<|sep|>"
+        "{% if m.tool_calls %}{{ 'function<|role|>\n' }}"
+        '{"name": "{{ m.tool_calls[0].function.name }}", '
+        '"arguments": {{ m.tool_calls[0].function.arguments | tojson }}}<|sep|>{% endif %}'
+        "{% endfor %}{% if add_generation_prompt %}{{ 'assistant<|role|>\n' }}{% endif %}"
+    )
+    calls = learnt(source).calls
+    assert isinstance(calls, JsonCalls)
+    assert (calls.start, calls.end, calls.one_call) == ("<|sep|>function<|role|>\n", "", True)
+
+
+def test_tags_of_results_are_not_those_of_content() -> None:
+    source = TEMPLATES["Hermes"].source.replace("result>", "response>")
+    assert learnt(source) == TEMPLATES["Hermes"].format
 
 
 HOSTILE = {
