@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property, lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from msgspec import UNSET
 from msgspec.structs import replace
@@ -28,21 +28,6 @@ from .prompt_end import PromptEnd
 _KEPT_GRAMMARS = 16
 
 
-class SpecialTexts(NamedTuple):
-    """The texts of a vocabulary's special tokens.
-
-    Attributes
-    ----------
-    markers : mapping
-        Texts by the ids of the tokens that do not end an answer.
-    ends : collection of str
-        Texts of the tokens that end an answer.
-    """
-
-    markers: Mapping[int, str]
-    ends: Collection[str]
-
-
 class Answers:
     """What a model's answers have besides content.
 
@@ -51,7 +36,8 @@ class Answers:
     template : ChatTemplate or None
         Tells the syntax of the answers. Without it, there are no chats.
     special_texts : callable
-        Returns the texts of the special tokens. It is called once, on first use.
+        Returns the texts of the special tokens that do not end an answer, by their ids. It is
+        called once, on first use.
     constraints : ConstraintCompiler
         Compiles grammars for the model's vocabulary.
     """
@@ -59,7 +45,7 @@ class Answers:
     def __init__(
         self,
         template: ChatTemplate | None,
-        special_texts: Callable[[], SpecialTexts],
+        special_texts: Callable[[], Mapping[int, str]],
         constraints: ConstraintCompiler,
     ) -> None:
         self._format = format_ = ChatFormat() if template is None else template.format
@@ -192,15 +178,12 @@ class Answers:
     # ------------------------------------------------------------ special tokens
 
     @cached_property
-    def _texts(self) -> SpecialTexts:
+    def _texts(self) -> Mapping[int, str]:
         return self._read_texts()
 
     @cached_property
     def _special(self) -> SpecialTokens:
-        used = {
-            text: token for token, text in self._texts.markers.items() if self._format.uses(text)
-        }
-        return SpecialTokens(used, frozenset(self._texts.ends))
+        return SpecialTokens.used(self._format, self._constraints.tokenizer("tools"))
 
     @cached_property
     def _pieces(self) -> dict[int, bytes]:
@@ -211,8 +194,8 @@ class Answers:
         return self._used(self._without_calls)
 
     def _used(self, format_: ChatFormat) -> dict[int, bytes]:
-        markers = self._texts.markers
-        return {token: text.encode() for token, text in markers.items() if format_.uses(text)}
+        texts = self._texts
+        return {token: text.encode() for token, text in texts.items() if format_.uses(text)}
 
 
 def _offered(request: ChatRequest) -> list[dict[str, Any]]:

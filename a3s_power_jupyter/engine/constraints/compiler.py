@@ -75,7 +75,7 @@ class ConstraintCompiler:
         UnsupportedRequestFields
             If the model's tokenizer cannot be constrained.
         """
-        tokenizer = self._shared_tokenizer(param)
+        tokenizer = self.tokenizer(param)
         compiled = llguidance.LLMatcher(
             tokenizer,
             f"{grammar}\n{_OPTIONS}",
@@ -88,7 +88,14 @@ class ConstraintCompiler:
         matcher.prepare()
         return matcher
 
-    def _shared_tokenizer(self, param: str) -> Any:
+    def tokenizer(self, param: str) -> Any:
+        """Return the ``llguidance.LLTokenizer`` of the model.
+
+        Raises
+        ------
+        UnsupportedRequestFields
+            If the model's tokenizer cannot be constrained.
+        """
         with self._lock:
             if self._tokenizer is None and not self._failure:
                 try:

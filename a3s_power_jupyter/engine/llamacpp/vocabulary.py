@@ -12,7 +12,6 @@ from msgspec import UNSET
 
 from ...contract.errors import ModelLoadFailed
 from ...contract.types import Sampling
-from ..chat.answers import SpecialTexts
 from ..checks import TextLimit, check_pieces, check_token_ids
 from ..fill_in import FillInTokens, require_fill_in
 
@@ -169,12 +168,11 @@ class Vocabulary:
         is_control = len(tokens) == 1 and lc.llama_vocab_is_control(self.pointer, tokens[0])
         return (tokens[0],) if is_control else ()
 
-    def special_texts(self) -> SpecialTexts:
-        """Return the texts of the control tokens and of those that end a generation."""
+    def special_texts(self) -> dict[int, str]:
+        """Return the texts of the control tokens that do not end a generation."""
         tokens = range(self.size)
         control = [t for t in tokens if lc.llama_vocab_is_control(self.pointer, t)]
-        markers = {token: self._special_text(token) for token in control if not self.is_eog(token)}
-        return SpecialTexts(markers, {*map(self._special_text, self.eog_tokens)})
+        return {token: self._special_text(token) for token in control if not self.is_eog(token)}
 
     @cached_property
     def suppressed(self) -> tuple[int, ...]:

@@ -25,7 +25,6 @@ from ...contract.types import Sampling
 from ...store.formats.positions import position_count
 from ...store.staging import linked_directory
 from ..base import ProgressCallback, first_line
-from ..chat.answers import SpecialTexts
 from ..checks import TextLimit, check_pieces, check_token_ids
 from ..effects import Runner, notes_on_effects
 from ..fill_in import NAMES, FillInTokens, require_fill_in
@@ -228,11 +227,10 @@ class LoadedModel:
         found = {*self.eos_token_ids, *special, *sampling.stop_token_ids}
         return frozenset(token for token in found if token < self.vocab_size)
 
-    def special_texts(self) -> SpecialTexts:
-        """Return the texts of the special tokens."""
-        texts, ends = self.token_to_piece.special_texts(), {*self.eos_token_ids}
-        markers = {token: text for token, text in texts.items() if token not in ends}
-        return SpecialTexts(markers, {text for token, text in texts.items() if token in ends})
+    def special_texts(self) -> dict[int, str]:
+        """Return the texts of the special tokens that do not end an answer."""
+        texts = self.token_to_piece.special_texts()
+        return {token: text for token, text in texts.items() if token not in self.eos_token_ids}
 
     def plain_tokens(self, text: str) -> list[int]:
         """Return the token ids of a text, without the special tokens around it."""

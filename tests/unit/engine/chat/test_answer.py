@@ -15,7 +15,7 @@ from a3s_power_jupyter.contract.types import (
     TokenLogprob,
     ToolChoice,
 )
-from a3s_power_jupyter.engine.chat.answers import Answers, SpecialTexts
+from a3s_power_jupyter.engine.chat.answers import Answers
 from a3s_power_jupyter.engine.chat.format import ChatFormat, Harmony, ReasoningSyntax
 from a3s_power_jupyter.engine.chat.prompt_end import PromptEnd
 from a3s_power_jupyter.engine.constraints.compiler import (
@@ -57,7 +57,7 @@ def generation(
     format_ = format_ or ChatFormat(reasoning=THINK)
     answers = Answers(
         Template(format_),  # type: ignore[arg-type]
-        lambda: SpecialTexts(SPECIAL, {"</s>"}),
+        lambda: SPECIAL,
         ConstraintCompiler(no_tokenizer),
     )
     state: Generation[None] = Generation.from_request(
