@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from ..format import CallSyntax, JsonCalls, NamedJson
+from ..format import CallSyntax, JsonCalls, NamedJson, Pythonic, TaggedArguments
 from ..writing import Call, calls_text
 from .arguments import pythonic, tagged_arguments
 from .probes import CONTENT, Probes
-from .samples import FIRST, ID, INDEX, NO_ARGUMENTS, SECOND, Sample
+from .samples import FIRST, ID, INDEX, SECOND, Sample
 from .texts import common_prefix, common_suffix, first_marker, split
 
 _DECODER = json.JSONDecoder()
@@ -39,14 +39,14 @@ def learn_calls(probes: Probes, thoughts_end: str) -> CallSyntax | None:
 
 
 def _learn(probes: Probes, thoughts_end: str) -> CallSyntax | None:
-    first, second, empty = FIRST, SECOND, NO_ARGUMENTS
+    first, second = FIRST, SECOND
     text = probes.calls([first])
     if text is None:
         return None
     if first.name not in text and first.id in text:
-        first, second, empty = (
-            call._replace(id=f"functions.{call.name}:{i}")
-            for i, call in enumerate((first, second, empty))
+        # Kimi K2 takes the name from the id.
+        first, second = (
+            call._replace(id=f"functions.{call.name}:{i}") for i, call in enumerate((first, second))
         )
         text = probes.calls([first])
     if text is None or first.name not in text:
@@ -59,7 +59,7 @@ def _learn(probes: Probes, thoughts_end: str) -> CallSyntax | None:
     sample = Sample(first, second, one, two)
     for kind in (_json_calls, _named_json, pythonic, tagged_arguments):
         syntax = kind(sample)
-        if syntax is not None and _writes(syntax, sample):
+        if syntax is not None and _can_be_read(syntax) and _writes(syntax, sample):
             return syntax
     return None
 
@@ -96,6 +96,13 @@ def _frame(probes: Probes, text: str, thoughts_end: str) -> _Frame:
     start = common_prefix(text, answer)
     end = common_suffix(text[len(start) :], answer[len(start) :])
     return _Frame(start, thoughts_end, end, first_marker(probes.turn_end()), FIRST.name)
+
+
+def _can_be_read(syntax: CallSyntax) -> bool:
+    """Whether there are markers that tell calls from content, and values from each other."""
+    if isinstance(syntax, TaggedArguments) and not syntax.value_end.strip():
+        return bool(syntax.string_quote and syntax.opening)
+    return bool(syntax.opening) or isinstance(syntax, (JsonCalls, Pythonic))
 
 
 def _writes(syntax: CallSyntax, sample: Sample) -> bool:

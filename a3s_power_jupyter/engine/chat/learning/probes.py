@@ -25,11 +25,11 @@ CONTENT = "a3s-content"
 NEXT = "a3s-next"
 
 #: Names of tools and arguments. Some templates sort arguments, so these are sorted.
-NAMES = ("a3s_find_thing", "a3s_send_note", "a3s_do_nothing")
+NAMES = ("a3s_find_thing", "a3s_send_note")
 KEYS = ("k_subject", "k_things")
 
 #: Nine letters and digits, as Mistral's templates require.
-IDS = ("a3sCallA1", "a3sCallB2", "a3sCallC3")
+IDS = ("a3sCallA1", "a3sCallB2")
 
 
 TOOLS = [

@@ -16,7 +16,6 @@ INDEX = "[0-9]{1,3}"
 #: A string and a number, which have no other place in a chat.
 FIRST = Call(NAMES[0], {KEYS[0]: "orange boat", KEYS[1]: 731}, IDS[0])
 SECOND = Call(NAMES[1], {KEYS[0]: "violet hill", KEYS[1]: 864}, IDS[1])
-NO_ARGUMENTS = Call(NAMES[2], {}, IDS[2])
 
 
 class Sample(NamedTuple):

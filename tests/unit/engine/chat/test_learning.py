@@ -128,6 +128,8 @@ HOSTILE = {
     "markers": "{{ messages }}{{ '<' * 50000 }}{{ '<a ' * 20000 }}",
     "calls in calls": "{% for m in messages %}{{ m | tojson }}{{ m.tool_calls }}{% endfor %}",
     "a long text": "{{ messages }}{% for i in range(9999) %}{{ messages }}{% endfor %}",
+    "calls without markers": TEMPLATES["Functionary"].source.replace("<function=", ""),
+    "arguments without markers": TEMPLATES["GLM"].source.replace("</arg_value>", ""),
     "only names": "a3s-question{{ tools }}{% for m in messages %}"
     "{% for c in m.tool_calls or [] %}{{ c.function.name }}{% endfor %}{% endfor %}",
 }
