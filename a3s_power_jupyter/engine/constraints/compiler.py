@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -78,7 +79,7 @@ class ConstraintCompiler:
         tokenizer = self.tokenizer(param)
         compiled = llguidance.LLMatcher(
             tokenizer,
-            f"{grammar}\n{_OPTIONS}",
+            _with_options(grammar),
             log_level=0,
             limits=llguidance.LLParserLimits(**_LIMITS),
         )
@@ -109,3 +110,12 @@ class ConstraintCompiler:
                     param=param,
                 )
             return self._tokenizer
+
+
+def _with_options(grammar: str) -> str:
+    """Add the options to a grammar, which may be several ones in JSON."""
+    if not grammar.startswith("{"):
+        return f"{grammar}\n{_OPTIONS}"
+    first, *others = json.loads(grammar)["grammars"]
+    first = {**first, "lark_grammar": f"{first['lark_grammar']}\n{_OPTIONS}"}
+    return json.dumps({"grammars": [first, *others]})

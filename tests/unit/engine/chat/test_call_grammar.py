@@ -32,6 +32,7 @@ from a3s_power_jupyter.engine.chat.format import (
 from a3s_power_jupyter.engine.chat.parsing.parser import AnswerParser
 from a3s_power_jupyter.engine.chat.parsing.parts import Arguments
 from a3s_power_jupyter.engine.chat.writing import Call, calls_text
+from a3s_power_jupyter.engine.constraints.compiler import ConstraintCompiler
 from a3s_power_jupyter.engine.constraints.grammar import grammar_of
 from tests.support.byte_tokens import ByteTokens
 from tests.support.chat_templates import TEMPLATES
@@ -473,3 +474,14 @@ def test_a_function_without_parameters_is_called_without_arguments(parameters: A
     for calls in STYLES.values():
         syntax = Syntax(ChatFormat(calls), ByteTokens())
         assert syntax.accepts(syntax.forced(tools=tools), syntax.text(("f", {})))
+
+
+def test_content_after_thoughts_is_compiled_with_the_options_of_all_constraints() -> None:
+    vocabulary = ByteTokens()
+    compiler = ConstraintCompiler(lambda: vocabulary.tokenizer)
+    format_ = ChatFormat(reasoning=ReasoningSyntax("<think>", "</think>"))
+    for answer, is_complete in (("<think>1</think>12", True), ("12", True), ("<think>1", False)):
+        matcher = compiler.matcher(after_thoughts(format_, CONTENT), "response_format")
+        for token in answer.encode():
+            matcher.accept(token)
+        assert matcher.allows_end == is_complete
