@@ -24,6 +24,7 @@ from ..contract.types import (
     TokenLogprob,
 )
 from .chat.answer import Answer
+from .checks import check_finite
 from .logprobs import PromptScores
 from .stopwatch import Stopwatch
 from .text_stream import TextStream
@@ -171,8 +172,11 @@ class Generation(Generic[S]):
         """
         if self.scores is None:
             return []
+        rows = list(logits)
+        for _, row in rows:
+            check_finite(row)  # before anything counts as sent, because the request may start again
         items = self._first_items()
-        scored = [self.scores.add(index, row) for index, row in logits]
+        scored = [self.scores.add(index, row) for index, row in rows]
         return [*items, Delta("", scored, tokens=0)] if scored else items
 
     def end_unsampled(self) -> list[Item]:

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from ..contract.types import TokenLogprob
-from .checks import check_finite
 
 #: Log probability of a token that the model gives no probability, as in the OpenAI API.
 IMPOSSIBLE = -9999.0
@@ -119,14 +118,10 @@ class PromptScores:
     def add(self, index: int, logits: npt.NDArray[Any]) -> TokenLogprob:
         """Return the token after `index`, with the logits after the token at `index`.
 
-        Raises
-        ------
-        ModelProducesNaN
-            If the logits are not finite.
+        The logits are finite.
         """
         if index + 1 != self.count:
             raise ValueError(f"the logits of token {self.count - 1} are missing")
-        check_finite(logits)
         self.count += 1
         token, part = self.tokens[index + 1], self.parts[index + 1]
         return token_logprob(logits, token, self.top_logprobs, self.token_to_text, part)

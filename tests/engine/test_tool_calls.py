@@ -183,3 +183,29 @@ def test_an_answer_with_tools_and_a_schema_keeps_either(engine: Engine[Any]) -> 
     for items in run(engine, *requests):
         if not check_calls(items):
             assert json.loads(text_of(items))["answer"] in ("yes", "no")
+
+
+def test_nothing_is_compiled_after_a_request_was_prepared(
+    engine: Engine[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first call cannot be constrained, because the prompt has its wrong name."""
+    prepared = engine.prepare(0, ask(prefill='<tool_call>\n{"name": "other"', max_tokens=1))
+    monkeypatch.setattr("llguidance.LLMatcher", None)
+    answer = prepared.generation.answer
+    assert answer is not None
+    for piece in ("}\n", "</tool_call>", "\n", "<tool_call>"):
+        answer.push(piece, b"")
+    assert prepared.generation.sampler._matcher is not None
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_a_call_that_may_not_begin_is_an_error(engine: Engine[Any], temperature: float) -> None:
+    """All tokens with which the call can begin are excluded, because they would end the answer."""
+    vocab = engine._vocab if isinstance(engine, LlamaCppEngine) else engine._model
+    size = vocab.size if isinstance(engine, LlamaCppEngine) else vocab.vocab_size
+    ends = tuple(t for t in range(size) if vocab.token_to_piece(t).startswith(b"<"))
+    sampling = {"temperature": temperature, "top_n_sigma": 1.0, "seed": 1, "logprobs": 0}
+    request = ask(choice=REQUIRED, min_tokens=5, stop_token_ids=ends, **sampling)
+    (items,) = run(engine, request)
+    assert [type(item) for item in items] == [InvalidParameter]
+    assert "can satisfy the constraint" in str(items[0])

@@ -160,14 +160,14 @@ class Answers:
         """
         tools, parallel = request.tools, request.parallel_tool_calls
         try:
-            return CallConstraint(lambda: self._calls_matcher(tools, parallel), constrain)
+            return CallConstraint(self._calls_matcher(tools, parallel), constrain)
         except UnsupportedRequestFields:
             return None  # the tokenizer cannot be constrained
         except InvalidParameter:
             if any(tool["function"].get("strict") for tool in tools):
                 raise
         plain = [_with_any_arguments(tool) for tool in tools]
-        return CallConstraint(lambda: self._calls_matcher(plain, parallel), constrain)
+        return CallConstraint(self._calls_matcher(plain, parallel), constrain)
 
     def _calls_matcher(self, tools: list[dict[str, Any]], parallel: bool) -> Matcher:
         return self._constraints.matcher(self._begun_calls(json.dumps(tools), parallel), "tools")

@@ -16,18 +16,15 @@ class CallConstraint:
 
     Parameters
     ----------
-    new_matcher : callable
-        Returns a matcher for calls. It is called at once, because this may take long.
+    matcher : Matcher
+        Tracks calls from their first character on.
     constrain : callable
         Constrains the tokens from the next one on.
     """
 
-    def __init__(
-        self, new_matcher: Callable[[], Matcher], constrain: Callable[[Matcher], None]
-    ) -> None:
-        self._new_matcher = new_matcher
+    def __init__(self, matcher: Matcher, constrain: Callable[[Matcher], None]) -> None:
+        self._matcher = matcher
         self._constrain = constrain
-        self._matcher: Matcher | None = new_matcher()
         self._is_active = False
 
     def begin(self, text: bytes) -> None:
@@ -38,7 +35,7 @@ class CallConstraint:
         """
         if self._is_active:
             return
-        matcher, self._matcher = self._matcher or self._new_matcher(), None
+        matcher = self._matcher.copy()  # the text may not fit, and calls begin again later
         try:
             matcher.feed(text)
         except InvalidParameter as error:

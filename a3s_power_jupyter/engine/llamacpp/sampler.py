@@ -55,6 +55,7 @@ class Sampler:
             vocab.check(list(sampling.logit_bias))
         self._matcher = matcher
         self._min_tokens = sampling.min_tokens
+        self._end_tokens = list(end_tokens)
         first = end_tokens if self._min_tokens else ()
         self._chain = new_chain(sampling, settings, vocab, first)
         weakref.finalize(self, lc.llama_sampler_free, self._chain)
@@ -94,6 +95,8 @@ class Sampler:
             self._unmasked = logits.copy()
         if self._matcher.is_complete:  # also if `ignore_eos` or `min_tokens` excludes all tokens
             return self._matcher.end_token
+        if self._min_tokens:  # so that the mask says if these tokens are the only possible ones
+            logits[self._end_tokens] = -np.inf
         self._matcher.mask(logits)
         token = int(lc.llama_sampler_sample(self._chain, context, index))
         self._matcher.accept(token)

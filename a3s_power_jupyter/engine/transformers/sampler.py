@@ -68,16 +68,16 @@ class Sampler:
             If no token of the vocabulary can continue an answer that satisfies the constraint.
         """
         logits = logits.copy()
-        if self._matcher is not None:
-            if self._matcher.is_complete:  # also if `ignore_eos` or `min_tokens` excludes all
-                return self._matcher.end_token
-            self._matcher.mask(logits)
+        if self._matcher is not None and self._matcher.is_complete:
+            return self._matcher.end_token  # also if `ignore_eos` or `min_tokens` excludes all
         for token, bias in self._logit_bias.items():
             logits[token] += bias
         logits[self._never] = -np.inf
         if self._min_tokens:
             self._min_tokens -= 1
             logits[self._end_tokens] = -np.inf
+        if self._matcher is not None:
+            self._matcher.mask(logits)
         token = self._chain.sample(logits, tokens)
         if self._matcher is not None:
             self._matcher.accept(token)

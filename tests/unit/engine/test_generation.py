@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
-from a3s_power_jupyter.contract.errors import ContextLengthExceeded, InvalidParameter
+from a3s_power_jupyter.contract.errors import (
+    ContextLengthExceeded,
+    InvalidParameter,
+    ModelProducesNaN,
+)
 from a3s_power_jupyter.contract.types import (
     CompletionRequest,
     Delta,
@@ -227,3 +232,14 @@ def test_an_answer_that_ends_within_a_character_leaves_it_out() -> None:
     state = generation(max_tokens=9)
     state.accept(5, b"\xf0", None)
     assert state.accept(6, b"b", None) == [Delta("\ufffdb", tokens=2)]  # no character at all
+
+
+def test_scores_are_not_lost_if_a_prompt_starts_again_after_nan() -> None:
+    finite, nan = np.zeros(9, np.float32), np.full(9, np.nan, np.float32)
+    state = generation(echo=True, logprobs=0, max_tokens=0)
+    with pytest.raises(ModelProducesNaN):
+        state.score([(0, finite), (1, nan)])
+    items = state.score([(0, finite), (1, finite)])
+    assert isinstance(items[0], Started)
+    tokens = [token for item in items[1:] for token in item.logprobs]
+    assert [bytes(token.bytes) for token in tokens] == [b"<1>", b"<2>", b"<3>"]
