@@ -17,6 +17,9 @@ from ..format import ChatFormat
 #: Any text.
 ANY = "(?s:.*)"
 
+#: White space that a model may write where its template has line breaks.
+LINES = r"/[ \t\r\n]{1,20}/"
+
 
 @dataclass(frozen=True)
 class SpecialTokens:
@@ -159,7 +162,8 @@ class Lark:
         if not self.flexible:
             return json.dumps(text)
         words = re.split(r"(\s*\n\s*)", text)
-        return sequence(self.space() if i % 2 else _literal(word) for i, word in enumerate(words))
+        space = f"{self.terminal(LINES)}?"
+        return sequence(space if i % 2 else _literal(word) for i, word in enumerate(words))
 
 
 def _literal(text: str) -> str:

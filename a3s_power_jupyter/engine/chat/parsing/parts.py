@@ -213,7 +213,7 @@ class Calls:
         if not self.is_calling:
             self.is_calling = True
             self.section += 1
-            self.begun = self._reader.since_mark
+            self.begun = self._reader.since_mark.lstrip()
 
     def end_section(self) -> None:
         """Note that calls have ended, unless the last one is not complete."""

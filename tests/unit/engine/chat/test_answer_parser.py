@@ -201,7 +201,7 @@ def test_the_start_of_a_call_is_known_with_its_text() -> None:
 
 def test_a_call_without_markers_begins_when_it_names_a_tool() -> None:
     parser = AnswerParser(BARE, TOOLS)
-    parser.push('{"name": "now", "par')
+    parser.push('\n\n{"name": "now", "par')  # the grammar of calls begins with the first bracket
     assert not parser.is_calling
     parser.push('ameters": {')
     assert parser.is_calling

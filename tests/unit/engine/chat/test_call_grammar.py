@@ -203,6 +203,7 @@ def test_white_space_may_differ_in_calls_that_have_begun() -> None:
         "<tool_call><function=pick><parameter=color>red</parameter></function></tool_call>",
         "<tool_call>\n<function=pick>\n<parameter=color>\nred\n</parameter>\n</function>\n"
         "</tool_call>",
+        "<tool_call>\n\n<function=pick>\n\n<parameter=color>red</parameter></function></tool_call>",
         "<tool_call>\n<function=find_thing><parameter=what>\n  a\n\n</parameter>\n"
         "<parameter=tags>\n[\n  \"x\"\n]\n</parameter></function> </tool_call>",
     ]  # fmt: skip
