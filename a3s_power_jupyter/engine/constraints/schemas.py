@@ -276,7 +276,13 @@ def _combines(node: dict[str, Any]) -> bool:
     if not combining:
         return False
     parts = node.get("allOf")
-    return len(node) > 1 or (isinstance(parts, list) and len(parts) > 1)
+    beside = {name for name in node if not _adds_no_property(name, node[name])}
+    return len(beside) > 1 or (isinstance(parts, list) and len(parts) > 1)
+
+
+def _adds_no_property(name: str, value: Any) -> bool:
+    """Whether a keyword allows and requires no property of an object."""
+    return (name == "type" and value == "object") or (name == "properties" and value == {})
 
 
 def _escaped(name: str) -> str:

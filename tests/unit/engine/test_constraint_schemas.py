@@ -47,6 +47,16 @@ def test_objects_that_are_combined_may_have_the_properties_of_all() -> None:
     assert part["additionalProperties"] is False
 
 
+@pytest.mark.parametrize("beside", [{"type": "object"}, {"type": "object", "properties": {}}])
+def test_alternatives_are_closed_beside_a_type_without_properties(beside: dict[str, Any]) -> None:
+    part = {"type": "object", "properties": {"a": {}}}
+    [alternative] = prepared({**beside, "anyOf": [part]})["anyOf"]
+    assert alternative["additionalProperties"] is False
+    referring = {**beside, "$ref": "#/$defs/A", "$defs": {"A": part}}
+    [definition] = prepared(referring)["$defs"].values()
+    assert definition["additionalProperties"] is False
+
+
 def test_the_tag_of_alternatives_is_required() -> None:
     cat = {"type": "object", "properties": {"kind": {"const": "cat"}}}
     dog = {"type": "object", "properties": {"kind": {"const": "dog"}}}
