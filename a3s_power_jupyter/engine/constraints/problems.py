@@ -10,6 +10,9 @@ from ...contract.text import shortened
 #: Parts of what llguidance says when one of its limits is reached.
 _LIMITS = ("too big", "too complex", "TooComplex", "limit", "fuel", "too large", "too many")
 
+#: What is wrong with a pattern, below a copy of the pattern.
+_IN_PATTERN = re.compile(r"regex parse error:.*^\s*error: ([^\n]+)", re.DOTALL | re.MULTILINE)
+
 
 class CannotConstrain(Exception):
     """A part of a constraint cannot be kept.
@@ -35,6 +38,11 @@ class CannotConstrain(Exception):
 
 def refused(reason: str) -> CannotConstrain:
     """Return the error for a constraint that llguidance refuses, or does not go on with."""
+    pattern = re.search(
+        r"regex parse error:.*^\s*error: ([^\n]+)", reason, re.DOTALL | re.MULTILINE
+    )
+    if pattern is not None:
+        return CannotConstrain(f"The pattern is not valid: {shortened(pattern[1]).rstrip('.')}.")
     line = re.sub(r"^at \d+\(\d+\): ", "", _first_line(reason))
     line = line.removeprefix("failed to compile JSON schema: ")
     if line.startswith("Unsatisfiable schema: "):

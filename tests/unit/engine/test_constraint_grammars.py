@@ -155,6 +155,15 @@ def test_a_pattern_that_is_not_supported_is_refused(pattern: str) -> None:
     assert caught.value.param == "field"
 
 
+@pytest.mark.parametrize(
+    ("pattern", "problem"),
+    [("(a", "unclosed group"), (r"\p{Nonsense}", "property not found"), ("a{3,1}", "repetition")],
+)
+def test_a_pattern_with_a_mistake_is_refused_with_the_reason(pattern: str, problem: str) -> None:
+    with pytest.raises(InvalidParameter, match=problem):
+        compile_("regex", pattern)
+
+
 def test_a_choice_is_written_in_full() -> None:
     choices = ["a", "ab", 'q"\\/\n\x01é😀 ', "x|y", ""]
     assert all(accepts("choice", choices, text) for text in choices)
