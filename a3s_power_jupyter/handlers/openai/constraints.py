@@ -14,6 +14,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from ...contract.errors import InvalidParameter
+from ...contract.text import quoted, shortened
 from ...contract.types import Constraint
 from .constraint_fields import ConstraintFields
 from .numbers import check_numbers
@@ -87,9 +88,16 @@ def _of_format(given: Any, field: str) -> Iterator[Constraint]:
 
 
 def _of_structured_outputs(given: Any, field: str) -> Iterator[Constraint]:
-    """Yield the constraints of vLLM's object; its other options have no effect here."""
+    """Yield the constraints of vLLM's object; its options have no effect here."""
     if not isinstance(given, dict):
         raise InvalidParameter(f"{field!r} must be an object.", param=field)
+    for name in given:
+        if not name.startswith(_OUTPUT_OPTIONS) and name not in {*_OUTPUTS, "structural_tag"}:
+            raise InvalidParameter(
+                f"{field!r} has an unknown constraint {quoted(name)}. Use one of "
+                f"{', '.join(_OUTPUTS)}.",
+                param=f"{field}.{shortened(name)}",
+            )
     if given.get("structural_tag") is not None:
         raise InvalidParameter("'structural_tag' is not supported. Use 'json'.", param=field)
     for name, read in _OUTPUTS.items():
@@ -147,6 +155,9 @@ _OUTPUTS: dict[str, Reader] = {
     "choice": _of_choice,
     "grammar": _of_grammar,
 }
+
+#: Beginnings of the names of vLLM's options, which do not change what an answer has to match.
+_OUTPUT_OPTIONS = ("disable_", "whitespace_pattern", "backend", "_backend")
 
 #: Fields whose empty values request nothing. An empty schema allows any JSON.
 _EMPTY_MEANS_NONE = set(_READERS) - {"response_format", "json_schema", "guided_json"}

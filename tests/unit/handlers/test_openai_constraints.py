@@ -135,6 +135,7 @@ def test_a_malformed_response_format_is_refused(given: Any) -> None:
         ({"guided_json": {"minimum": 2**70}}, "guided_json"),
         ({"guided_regex": ["a"]}, "guided_regex"),
         ({"structured_outputs": "json"}, "structured_outputs"),
+        ({"structured_outputs": {"jsons": {}}}, "structured_outputs.jsons"),
         ({"structural_tag": {"a": 1}}, "structural_tag"),
         ({"structured_outputs": {"structural_tag": "{}"}}, "structured_outputs"),
         ({"structured_outputs": {"json": {}, "regex": "a"}}, "structured_outputs.regex"),
