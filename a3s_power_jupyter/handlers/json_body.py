@@ -81,7 +81,11 @@ def decode_object(body: bytes | bytearray) -> dict[str, Any]:
                 value = msgspec.json.decode(body)
         else:
             value = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UnicodeDecodeError:
+        raise InvalidJSON("The body is not valid UTF-8. Encode it as UTF-8.") from None
+    except RecursionError:
+        raise InvalidJSON("The body is nested too deeply. Send a flatter object.") from None
+    except msgspec.DecodeError as error:
         raise InvalidJSON(f"The body is not valid JSON: {error}.") from None
     if not isinstance(value, dict):
         raise InvalidJSON(f"The body must be a JSON object, not {_json_kind(value)}.")

@@ -50,8 +50,13 @@ def test_other_encodings_than_utf8(body: bytes) -> None:
             decode_object(body + padding)
 
 
+def test_a_body_that_is_not_utf8_is_refused_with_what_to_do() -> None:
+    with pytest.raises(InvalidJSON, match="Encode it as UTF-8"):
+        decode_object(b'{"a": "\xff"}')
+
+
 def test_deep_nesting() -> None:
-    with pytest.raises(InvalidJSON):
+    with pytest.raises(InvalidJSON, match="nested too deeply"):
         decode_object(b'{"a": ' + b"[" * 100_000 + b"]" * 100_000 + b"}")
     assert gc.isenabled()
 
