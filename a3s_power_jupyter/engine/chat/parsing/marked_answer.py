@@ -60,6 +60,8 @@ class MarkedAnswer:
             self._has_thought = True
         yield from self._skip_content_start()
         while not self._calls.done:
+            if self._calls.count:
+                yield from self._skip_cut_marker()
             yield from self._bare_calls()
             if self._calls.done:
                 return
@@ -170,6 +172,21 @@ class MarkedAnswer:
             self._output.separate()
         else:
             reader.rewind()
+
+    def _skip_cut_marker(self) -> Step[None]:
+        """Leave out the start of a marker that is the end of the answer, which was cut off."""
+        reader = self._reader
+        reader.mark()
+        yield from reader.skip_space()
+        for marker in self._markers:
+            if (yield from reader.starts_with(marker)):
+                break
+            rest = (yield from reader.peek(len(marker))) if reader.ended else ""
+            if rest and marker.startswith(rest):
+                reader.take(len(rest))
+                reader.release()
+                return
+        reader.rewind()
 
     def _skip_start(self) -> Step[bool]:
         self._reader.mark()

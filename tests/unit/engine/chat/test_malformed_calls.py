@@ -191,3 +191,11 @@ def test_what_follows_the_arguments_of_a_call_is_content() -> None:
     answer = parse(format_, text)
     assert (answer.calls, answer.content) == ((("now", "{}"),), rest)
     assert parse(format_, [*text]) == answer
+
+
+def test_a_marker_after_a_call_that_is_cut_off_is_no_content() -> None:
+    end = len("\n</tool_call>")
+    for text in (*(CALL[:-cut] for cut in range(1, end)), CALL + "\n<tool_cal"):
+        answer = parse_in_all_splits(THINKING, text)
+        assert (answer.content, answer.calls) == ("", (("now", "{}"),))
+    assert parse_in_all_splits(THINKING, CALL + "\n<b").content == "<b"
