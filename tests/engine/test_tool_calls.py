@@ -209,3 +209,18 @@ def test_a_call_that_may_not_begin_is_an_error(engine: Engine[Any], temperature:
     (items,) = run(engine, request)
     assert [type(item) for item in items] == [InvalidParameter]
     assert "can satisfy the constraint" in str(items[0])
+
+
+@pytest.fixture(scope="module")
+def thinking_at_will(smollm2_path: Path) -> LlamaCppEngine:
+    template = THINKING.replace("assistant: <think>\n{% endif %}", "assistant: {% endif %}")
+    parameters = LoadParameters(num_ctx=256, chat_template=template)
+    return LlamaCppEngine.load(Load("gguf", (str(smollm2_path),), parameters), lambda _value: None)
+
+
+def test_constrained_content_may_have_the_markers_of_thoughts(
+    thinking_at_will: LlamaCppEngine,
+) -> None:
+    constraint = Constraint("choice", ["a </think> b"])
+    (items,) = run(thinking_at_will, ask("Is it warm?", tools=[], constraint=constraint))
+    assert text_of(items) == "a </think> b"

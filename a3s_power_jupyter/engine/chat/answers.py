@@ -129,6 +129,7 @@ class Answers:
             end.text,
             prefill=end.prefill,
             parallel=request.parallel_tool_calls and request.tool_choice.name is None,
+            constrained=request.sampling.constraint is not UNSET,
         )
 
     # ------------------------------------------------------------ grammars

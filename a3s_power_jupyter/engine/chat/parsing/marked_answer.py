@@ -44,11 +44,16 @@ class MarkedAnswer:
         self._content_end = content.end.strip() if content else ""
         self._call_start = ""  # what comes before calls and before content
         self._has_thought = False
+        self._is_constrained = False
         self.is_thinking = False
 
     def note_prompt(self, prompt_end: str) -> None:
         """Note whether the prompt has the thoughts already, perhaps empty ones."""
         self._has_thought = bool(self._thought_end) and prompt_end.endswith(self._thought_end)
+
+    def note_constraint(self) -> None:
+        """Note that the content is constrained, so that no end of thoughts is lost in it."""
+        self._is_constrained = True
 
     def note_recipients(self, start: str) -> None:
         """Note that a text comes before the content as it comes before calls."""
@@ -83,7 +88,7 @@ class MarkedAnswer:
         markers = dict.fromkeys((self._content_end,) if self._content_end else ())
         if self._call_start:
             markers[self._call_start + self._content_start] = None
-        if self._thought_end and not self._has_thought:
+        if self._thought_end and not self._has_thought and not self._is_constrained:
             markers[self._thought_end] = None
         if self._call_reader:
             markers |= dict.fromkeys(self._call_reader.openings)

@@ -46,6 +46,8 @@ class AnswerParser:
         The start of the answer, if it is part of the prompt. It is no part of the result.
     parallel : bool
         Whether the answer may have several calls.
+    constrained : bool
+        Whether the content is constrained. Then it keeps the text of markers that end thoughts.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class AnswerParser:
         *,
         prefill: str = "",
         parallel: bool = True,
+        constrained: bool = False,
     ) -> None:
         syntax = format_.calls
         prompt_end = prompt_end.removesuffix(prefill).rstrip()
@@ -71,6 +74,8 @@ class AnswerParser:
             new = partial(_call_reader, syntax=syntax) if tools else None
             self._state = MarkedAnswer(self._reader, self._output, self._calls, format_, new)
             self._state.note_prompt(prompt_end)
+            if constrained:
+                self._state.note_constraint()
             if isinstance(syntax, NamedJson) and syntax.bare_first:
                 self._state.note_recipients(syntax.start)
         self._run = self._state.read()

@@ -98,6 +98,13 @@ def test_the_start_of_an_answer_may_be_in_the_prompt(
     assert (answer.thoughts, answer.content) == (thoughts, content)
 
 
+def test_constrained_content_keeps_the_end_of_thoughts() -> None:
+    text = '{"a": "</think>"}'
+    for thoughts in ("", "<think>Hm</think>"):
+        assert parse_in_all_splits(THINKING, thoughts + text, constrained=True).content == text
+    assert parse_in_all_splits(THINKING, "Hm</think>Yes").content == "HmYes"
+
+
 def test_thoughts_may_have_an_end_only() -> None:
     format_ = ChatFormat(reasoning=ReasoningSyntax("", "[BEGIN FINAL RESPONSE]"))
     answer = parse_in_all_splits(format_, "Hm.\n[BEGIN FINAL RESPONSE]\nHello")
