@@ -18,6 +18,7 @@ MIB = 1 << 20
 @pytest.fixture(scope="module")
 def api(server: Server, smollm2: str) -> Iterator[httpx2.Client]:
     with server.api() as api:
+        api.post("v1/models/smollm2/unload")  # another test may have loaded it
         yield api
 
 

@@ -121,7 +121,7 @@ def test_the_openai_client(kernel: Kernel) -> None:
         ("%%power smollm2\n  \n", "The cell is empty"),
         ("%%power smollm2 --to 1x\nHello", "not a valid variable name"),
         ("%%power smollm2 --to class\nHello", "not a valid variable name"),
-        ("%%power smollm2 --json-schema nothing\nHello", "contains a dict"),
+        ("%%power smollm2 --json-schema nothing\nHello", "'nothing' is not defined"),
         ("%%power smollm2 --temperature -1\nHello", "temperature"),
         ("%%power smollm2 --keep-alive soon\nHello", "soon"),
         ("%%power other --continue\nHello", "no conversation with other"),

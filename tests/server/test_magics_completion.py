@@ -60,7 +60,7 @@ def tab(shell: InteractiveShell, line: str) -> list[str]:
         ("%power rm --fo", ["%power rm --force"]),
         ("%power load m --keep", ["%power load m --keep-alive"]),
         ("%power register a b --format safe", ["%power register a b --format safetensors"]),
-        ("%%power m --max", ["%%power m --max-tokens"]),
+        ("%%power m --max-t", ["%%power m --max-tokens"]),
         ("%%power --cont", ["%%power --continue"]),
         ("%power gc --", ["%power gc --delete", "%power gc --help"]),
     ],

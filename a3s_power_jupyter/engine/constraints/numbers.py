@@ -18,6 +18,10 @@ BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 #: Significant digits that a double always keeps.
 DIGITS = 15
 
+#: Largest magnitude of an integer without bounds. Small models may otherwise write digits until
+#: `max_tokens`.
+LARGEST_UNBOUNDED = 10**DIGITS - 1
+
 #: Most decimals of a number with bounds. llguidance can count no more.
 DECIMALS = 9
 
@@ -52,10 +56,11 @@ def number_keywords(node: dict[str, Any], path: str, *, combined: bool) -> dict[
     if "multipleOf" in node:
         multiple = _multiple(node["multipleOf"], path, combined)
     bounds = _inclusive(node)
+    whole = is_whole(node)
+    if whole and not combined:
+        bounds = _limited(bounds)
     if not bounds:
         return {} if multiple is None else {"multipleOf": node["multipleOf"]}
-    types = node.get("type", "number")
-    whole = "number" not in types and types != "number"
     step = multiple or (Fraction(1) if whole else _step(bounds, combined))
     if whole and step.denominator > 1:
         step = Fraction(step.numerator)  # the integers among the multiples
@@ -75,6 +80,20 @@ def number_keywords(node: dict[str, Any], path: str, *, combined: bool) -> dict[
     if high is not None:
         result["maximum"] = _number(high)
     return result
+
+
+def is_whole(node: dict[str, Any]) -> bool:
+    """Whether the numbers that a subschema allows are integers."""
+    types = node.get("type", "number")
+    types = [types] if isinstance(types, str) else types
+    return "integer" in types and "number" not in types
+
+
+def _limited(bounds: dict[str, tuple[Fraction, bool]]) -> dict[str, tuple[Fraction, bool]]:
+    """Add the bounds that are missing, unless the others are beyond them."""
+    limit = Fraction(LARGEST_UNBOUNDED)
+    low, high = bounds.get("low", (-limit, False)), bounds.get("high", (limit, False))
+    return bounds if low[0] >= high[0] else {"low": low, "high": high}
 
 
 def check_constant(value: float, path: str) -> None:

@@ -19,7 +19,7 @@ from .keywords import (
     check_value,
     wrong,
 )
-from .numbers import BOUNDS, number_keywords
+from .numbers import BOUNDS, is_whole, number_keywords
 from .objects import can_be_closed, check_counts
 from .problems import CannotConstrain
 from .references import References
@@ -120,7 +120,7 @@ class _Rewriting:
         result: dict[str, Any] = {}
         for name, value in node.items():
             self._keyword(node, name, value, f"{path}/{name}", result, combined)
-        if any(name in node for name in (*BOUNDS, "multipleOf")):
+        if any(name in node for name in (*BOUNDS, "multipleOf")) or is_whole(node):
             result = {name: value for name, value in result.items() if name not in BOUNDS}
             result.update(number_keywords(node, path, combined=combined))
         if tag is not None:

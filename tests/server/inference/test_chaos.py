@@ -156,9 +156,11 @@ def check_answer(api: httpx2.Client, question: Question, max_tokens: int) -> str
 
 
 def worker_bytes(server: Server) -> int:
-    """Return the private memory of the model's worker and its renderer."""
+    """Return the private memory of the model's worker and its renderer, without cached prompts."""
     processes = psutil.Process(server.pid).children(recursive=True)
-    return sum(process.memory_full_info().uss for process in processes)
+    with server.api() as api:
+        cached = api.get("v1/models/m").json()["prompt_cache_bytes"]
+    return sum(process.memory_full_info().uss for process in processes) - int(cached)
 
 
 @pytest.mark.timeout(900)

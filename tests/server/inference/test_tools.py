@@ -76,7 +76,8 @@ def test_a_call_is_made(client: OpenAI, fields: dict[str, Any], choice: Any) -> 
 
 def test_several_calls(client: OpenAI, fields: dict[str, Any]) -> None:
     """The model goes on until it is stopped, so that the last call may be incomplete."""
-    [choice] = client.chat.completions.create(**fields, tool_choice="required").choices
+    asked = {**fields, "tool_choice": "required", "parallel_tool_calls": True}
+    [choice] = client.chat.completions.create(**asked).choices
     calls = choice.message.tool_calls or []
     assert len({call.id for call in calls}) == len(calls) > 1
     for call in calls if choice.finish_reason == "tool_calls" else calls[:-1]:

@@ -73,6 +73,17 @@ def test_options_of_llguidance_in_a_schema_have_no_effect() -> None:
     assert "lenient" not in options
 
 
+@pytest.mark.parametrize("type_", ["integer", ["integer", "null"]])
+def test_integers_without_bounds_have_at_most_15_digits(type_: object) -> None:
+    """A small model may otherwise write digits until `max_tokens`."""
+    limits = {"minimum": -(10**15) + 1, "maximum": 10**15 - 1}
+    for given in ({}, {"minimum": 0}, {"maximum": 5}):
+        assert prepared({"type": type_, **given}).items() >= (limits | given).items()
+    beyond = {"type": type_, "minimum": 10**15}
+    assert "maximum" not in prepared(beyond)
+    assert "maximum" not in prepared({"type": "number"})
+
+
 def test_false_allows_no_answer() -> None:
     with pytest.raises(InvalidParameter, match="allows no answer"):
         grammar_of(Constraint("json_schema", False))
