@@ -17,6 +17,11 @@ def names_in(value: Any) -> set[str]:
     return {item for item in items if isinstance(item, str)}
 
 
+def adds_no_property(name: str, value: Any) -> bool:
+    """Whether a keyword allows and requires no property of an object."""
+    return (name == "type" and value == "object") or (name == "properties" and value == {})
+
+
 def can_be_closed(node: Any) -> bool:
     """Whether an object needs no other properties than those it lists."""
     if not isinstance(node, dict) or not isinstance(node.get("properties"), dict):

@@ -20,7 +20,7 @@ from .keywords import (
     wrong,
 )
 from .numbers import BOUNDS, is_whole, number_keywords
-from .objects import can_be_closed, check_counts
+from .objects import adds_no_property, can_be_closed, check_counts
 from .problems import CannotConstrain
 from .references import References
 from .strings import add, add_format, add_pattern, pattern_of
@@ -276,13 +276,8 @@ def _combines(node: dict[str, Any]) -> bool:
     if not combining:
         return False
     parts = node.get("allOf")
-    beside = {name for name in node if not _adds_no_property(name, node[name])}
+    beside = {name for name in node if not adds_no_property(name, node[name])}
     return len(beside) > 1 or (isinstance(parts, list) and len(parts) > 1)
-
-
-def _adds_no_property(name: str, value: Any) -> bool:
-    """Whether a keyword allows and requires no property of an object."""
-    return (name == "type" and value == "object") or (name == "properties" and value == {})
 
 
 def _escaped(name: str) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from ....contract.errors import InvalidParameter
 from ....contract.text import quoted
+from ...constraints.objects import adds_no_property
 from ...constraints.problems import CannotConstrain
 from ...constraints.schemas import prepared
 
@@ -68,13 +69,17 @@ class Parameters:
         return {**schema, **self.options}
 
     def resolved(self, schema: Schema) -> Schema:
-        """Follow the references that are all of a subschema."""
+        """Follow references, if the keywords beside them only say that the value is an object."""
         seen: list[str] = []
         while True:
             kept = [key for key in schema if key not in OPTIONS]
-            if kept == ["$ref"] and schema["$ref"] not in seen:
+            refers = [key for key in kept if not adds_no_property(key, schema[key])] == ["$ref"]
+            if refers and schema["$ref"] not in seen:
                 seen.append(schema["$ref"])
-                schema = self.options["$defs"][schema["$ref"].rpartition("/")[2]]
+                target = self.options["$defs"][schema["$ref"].rpartition("/")[2]]
+                if len(kept) > 1 and target.get("type") != "object":
+                    return schema
+                schema = target
             elif kept == ["allOf"] and len(schema["allOf"]) == 1:
                 schema = schema["allOf"][0]
             else:

@@ -463,6 +463,19 @@ def test_alternatives_of_all_arguments_are_refused(style: str) -> None:
         forced_calls(ChatFormat(STYLES[style]), tools, REQUIRED, True)
 
 
+@pytest.mark.parametrize("style", STYLES)
+def test_the_parameters_may_be_a_reference(style: str) -> None:
+    reference = {"$ref": "#/$defs/Tree", "$defs": {"Tree": TREE}}
+    syntax = Syntax(ChatFormat(STYLES[style]), ByteTokens())
+    for parameters in (reference, {**reference, "type": "object", "properties": {}}):
+        tools = [{"type": "function", "function": {"name": "f", "parameters": parameters}}]
+        grammar = syntax.forced(tools=tools)
+        for arguments in ({"leaf": True}, {"leaf": None, "inner": [{"leaf": False}]}):
+            assert syntax.accepts(grammar, syntax.text(("f", arguments)))
+        for arguments in ({}, {"leaf": 1}, {"leaf": True, "inner": [{}]}, {"leaf": True, "x": 1}):
+            assert not syntax.accepts(grammar, syntax.text(("f", arguments)))
+
+
 def test_parameters_have_to_be_an_object() -> None:
     tools = [{"type": "function", "function": {"name": "f", "parameters": {"type": "string"}}}]
     with pytest.raises(InvalidParameter, match="'object'"):
