@@ -213,7 +213,7 @@ def test_a_remote_model_is_loaded_if_its_upstream_answers(front: Server) -> None
         assert loaded["context_length"] == 4096
         missing = api.post("v1/models/far/missing/load", json={})
         assert missing.status_code == 502
-        assert "It has: breaks, busy" in missing.json()["error"]["message"]
+        assert "It has: agent, breaks, busy" in missing.json()["error"]["message"]
         shown = api.get("v1/models/far/missing").json()
         assert (shown["state"], shown["error"]["code"]) == ("failed", "upstream_error")
         assert api.post("v1/models/far/echo/unload").json()["state"] == "unloaded"

@@ -26,14 +26,14 @@ REQUESTS: dict[str, tuple[str, dict[str, Any], int]] = {
     "a dying model": ("chat/completions", {"model": "dies", "messages": MESSAGES}, 503),
     "a bug": ("chat/completions", {"model": "bug", "messages": MESSAGES}, 500),
     "an invalid field": ("completions", {"model": MODEL, "prompt": LARGE, "n": 0}, 400),
-    "an unknown field": ("completions", {"model": MODEL, "prompt": LARGE, LARGE: 0}, 400),
+    "an unknown field": ("completions", {"model": MODEL, "prompt": LARGE, LARGE: 0}, 200),
     "a registration": ("models", {"name": "new", "default_parameters": {"system": LARGE}}, 201),
     "an invalid registration": ("models", {"name": "new", "path": LARGE}, 400),
     "a load": ("models/none/load", {"chat_template": LARGE}, 404),
     "an invalid load": (f"models/{MODEL}/load", {"isq": LARGE}, 400),
     "a pull": ("models/pull", {"name": MODEL, "token": LARGE}, 400),
     "an unknown route": ("nowhere", {"x": LARGE}, 404),
-    "an action without a body": (f"models/{MODEL}/pin", {"x": LARGE}, 200),
+    "an action without a body": (f"models/{MODEL}/pin", {"x": LARGE}, 400),
 }
 
 

@@ -25,10 +25,14 @@ LARGEST_UNBOUNDED = 10**DIGITS - 1
 #: Most decimals of a number with bounds. llguidance can count no more.
 DECIMALS = 9
 
-#: Decimals, and the largest multiple, where other subschemas apply to the same number: llguidance
-#: computes the least common multiple in 32 bits.
+#: Largest `multipleOf`, in units of its fraction. The automaton of llguidance has about as many
+#: states.
+LARGEST_MULTIPLE = 4096
+
+#: Decimals, and the largest multiple, where other subschemas apply to the same number. llguidance
+#: uses the least common multiple, which is at most 2,520 for numbers up to ten.
 COMBINED_DECIMALS = 6
-COMBINED_MULTIPLE = 1000
+COMBINED_MULTIPLE = 10
 
 #: Largest magnitude of a bound. llguidance writes integers in 64 bits.
 LARGEST = 2**62
@@ -113,14 +117,14 @@ def check_constant(value: float, path: str) -> None:
 
 
 def _multiple(value: float, path: str, combined: bool) -> Fraction:
-    """Return a `multipleOf`, if doubles have exact multiples of it."""
+    """Return a `multipleOf`, if doubles have exact multiples of it, and llguidance can count it."""
     multiple = Fraction(value)
-    decimal = _as_decimal(value)
-    limit = COMBINED_MULTIPLE if combined else 2**32 - 1
-    if multiple != decimal or multiple.denominator > 8 or decimal > limit:
+    limit = COMBINED_MULTIPLE if combined else LARGEST_MULTIPLE
+    if multiple != _as_decimal(value) or multiple.denominator > 8 or multiple.numerator > limit:
         raise CannotConstrain(
-            f"'multipleOf' is {quoted(value)}, but must be an integer, or a multiple of 0.125, of "
-            f"at most {limit:,}: rounded numbers have no exact multiples of others, at {path}.",
+            f"'multipleOf' is {quoted(value)}, but must be an integer of at most {limit:,}, or a "
+            "small multiple of 0.125: rounded numbers have no exact multiples of others, and large "
+            f"ones take too long, at {path}.",
             f"{path}/multipleOf",
         )
     return multiple
