@@ -51,7 +51,7 @@ chaos: $(VENV)/.test ## let 16 clients share a small cache for 3 minutes, and co
 	CHAOS_SECONDS=180 pytest tests/server/inference/test_chaos.py
 
 clients: $(VENV)/.test $(patsubst %,build/clients/%/.installed,newest openai2 node) ## test other people's clients, in their own environments
-	pytest tests/clients
+	pytest -n $(WORKERS) tests/clients
 
 gpu: $(VENV)/.test ## test the engines and a server on an NVIDIA GPU, with CUDA builds of torch and llama-cpp-python
 	pytest tests/gpu

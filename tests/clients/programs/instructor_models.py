@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import instructor
 from checks import CHAT, TOKEN, URL, check, require, run
 from openai import OpenAI
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 client = OpenAI(base_url=f"{URL}v1", api_key=TOKEN, max_retries=0)
 MESSAGES = [{"role": "user", "content": "Describe a cat."}]
@@ -16,7 +16,7 @@ MESSAGES = [{"role": "user", "content": "Describe a cat."}]
 class Animal(BaseModel):
     """An animal."""
 
-    name: str
+    name: Annotated[str, Field(max_length=20)]
     legs: Literal[2, 4, 6, 8]
 
 

@@ -20,7 +20,7 @@ TOOL = {
         "description": "Return the weather of a city.",
         "parameters": {
             "type": "object",
-            "properties": {"city": {"type": "string"}},
+            "properties": {"city": {"type": "string", "maxLength": 20}},
             "required": ["city"],
         },
     },

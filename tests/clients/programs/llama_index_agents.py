@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from checks import CALLER, CHAT, EMBEDDER, QUESTION, TOKEN, URL, check, require, run
 from checks import weather as weather_of
@@ -10,13 +10,13 @@ from llama_index.core.agent.workflow import FunctionAgent
 from llama_index.core.llms import ChatMessage
 from llama_index.embeddings.openai_like import OpenAILikeEmbedding
 from llama_index.llms.openai_like import OpenAILike
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 
 class Animal(BaseModel):
     """An animal."""
 
-    name: str
+    name: Annotated[str, Field(max_length=20)]
     legs: Literal[2, 4, 6, 8]
 
 

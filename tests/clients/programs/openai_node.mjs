@@ -9,7 +9,7 @@ const client = new OpenAI({
 });
 const hello = [{ role: 'user', content: 'Say hello.' }];
 const question = [{ role: 'user', content: 'What is the weather in Oslo?' }];
-const parameters = { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] };
+const parameters = { type: 'object', properties: { city: { type: 'string', maxLength: 20 } }, required: ['city'] };
 const getWeather = ({ city }) => `3 degrees in ${city}`;
 
 function require(condition, found) {

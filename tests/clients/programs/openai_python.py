@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from checks import CALLER, CHAT, EMBEDDER, QUESTION, TOKEN, URL, check, require, run, weather
 from openai import AuthenticationError, BadRequestError, OpenAI, pydantic_function_tool
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 client = OpenAI(base_url=f"{URL}v1", api_key=TOKEN, max_retries=0)
 HELLO: Any = [{"role": "user", "content": "Say hello."}]
@@ -20,7 +20,7 @@ class get_weather(BaseModel):  # noqa: N801 - the name of the tool
 
 
 class Animal(BaseModel):
-    name: str
+    name: Annotated[str, Field(max_length=20)]
     legs: Literal[2, 4, 6, 8]
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from checks import CALLER, CHAT, QUESTION, TOKEN, URL, check, require, run, weather
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from pydantic_ai import Agent, NativeOutput
 from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.providers.openai import OpenAIProvider
@@ -16,7 +16,7 @@ provider = OpenAIProvider(base_url=f"{URL}v1", api_key=TOKEN)
 class Animal(BaseModel):
     """An animal."""
 
-    name: str
+    name: Annotated[str, Field(max_length=20)]
     legs: Literal[2, 4, 6, 8]
 
 
