@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+from ..format import JsonCalls, NamedJson, TaggedArguments
 from .parts import Calls
 from .reader import Reader, Step, words
 
@@ -44,33 +45,28 @@ class CallReader(ABC):
         """Read a marker, and return whether it is there as a whole."""
         return (yield from self._reader.match(marker)) == len(marker)
 
+    def _skip_end(self, marker: tuple[str, ...]) -> Step[None]:
+        """Read the text after a call, and white space before it, if the text is there."""
+        self._reader.mark()
+        yield from self._reader.skip_space()
+        if not (yield from self._reader.match(marker)):
+            self._reader.rewind()
+        self._reader.release()
+
 
 class MarkedCalls(CallReader):
     """Reads calls with texts before, between and after them.
 
-    Parameters
-    ----------
-    before, separator, after : str
-        Texts around the calls. White space in them may vary, and each may be missing.
-    start, end : str
-        Texts around each call.
+    White space in these texts may vary, and each may be missing.
     """
 
     def __init__(
-        self,
-        reader: Reader,
-        calls: Calls,
-        *,
-        before: str,
-        start: str,
-        end: str,
-        separator: str,
-        after: str,
+        self, reader: Reader, calls: Calls, syntax: JsonCalls | NamedJson | TaggedArguments
     ) -> None:
         super().__init__(reader, calls)
-        self._before, self._after = words(before), words(after)
-        self._start, self._end = words(start), words(end)
-        self._separator = words(separator)
+        self._before, self._after = words(syntax.before), words(syntax.after)
+        self._start, self._end = words(syntax.start), words(syntax.end)
+        self._separator = words(syntax.separator)
         self.openings = tuple({part[0]: None for part in (self._before, self._start) if part})
         self.closings = tuple({*self._after, *self._end} - {*self.openings})
 

@@ -21,15 +21,7 @@ class JsonCallReader(MarkedCalls):
     """Reads calls such as ``{"name": NAME, "arguments": {...}}``, alone or in a list."""
 
     def __init__(self, reader: Reader, calls: Calls, syntax: JsonCalls) -> None:
-        super().__init__(
-            reader,
-            calls,
-            before=syntax.before,
-            start=syntax.start,
-            end=syntax.end,
-            separator=syntax.separator,
-            after=syntax.after,
-        )
+        super().__init__(reader, calls, syntax)
         self._syntax = syntax
         self._is_bare = not self.openings
         self._optional = syntax.optional_before.strip()
@@ -50,11 +42,7 @@ class JsonCallReader(MarkedCalls):
         else:
             found = yield from self._object()
         if found and not self._calls.is_open and not self._calls.done:
-            self._reader.mark()
-            yield from self._reader.skip_space()
-            if not (yield from self._reader.match(self._end)):
-                self._reader.rewind()
-            self._reader.release()
+            yield from self._skip_end(self._end)
         return found
 
     def _list(self) -> Step[bool]:

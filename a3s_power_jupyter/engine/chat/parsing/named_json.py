@@ -16,15 +16,7 @@ class NamedJsonReader(MarkedCalls):
     """Reads calls such as ``<function=NAME>{...}</function>``."""
 
     def __init__(self, reader: Reader, calls: Calls, syntax: NamedJson) -> None:
-        super().__init__(
-            reader,
-            calls,
-            before=syntax.before,
-            start=syntax.start,
-            end=syntax.end,
-            separator=syntax.separator,
-            after=syntax.after,
-        )
+        super().__init__(reader, calls, syntax)
         self._syntax = syntax
         self._arguments_start = words(syntax.arguments_start)
         self._between = syntax.id_between.strip()
@@ -48,11 +40,7 @@ class NamedJsonReader(MarkedCalls):
             return False
         calls.end()
         if not calls.done:
-            reader.mark()
-            yield from reader.skip_space()
-            if not (yield from reader.match(self._end)):
-                reader.rewind()
-            reader.release()
+            yield from self._skip_end(self._end)
         return True
 
     def _name_and_id(self) -> Step[tuple[str, str] | None]:

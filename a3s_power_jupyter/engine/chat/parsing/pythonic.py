@@ -37,7 +37,7 @@ class PythonicReader(CallReader):
             reader.take(1)
         found = yield from self._series(in_list)
         if found and self._after and not self._calls.is_open and not self._calls.done:
-            yield from self._finish()
+            yield from self._skip_end(self._after)
         return found
 
     def _series(self, in_list: bool) -> Step[bool]:
@@ -60,14 +60,6 @@ class PythonicReader(CallReader):
             if self._calls.is_open or self._calls.done:
                 return True
             reader.mark()
-
-    def _finish(self) -> Step[None]:
-        """Read the text after the calls, if it is there."""
-        self._reader.mark()
-        yield from self._reader.skip_space()
-        if not (yield from self._reader.match(self._after)):
-            self._reader.rewind()
-        self._reader.release()
 
     def _call(self) -> Step[bool]:
         name, reader, calls = "", self._reader, self._calls

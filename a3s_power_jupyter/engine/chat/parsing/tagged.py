@@ -26,15 +26,7 @@ class TaggedReader(MarkedCalls):
     """
 
     def __init__(self, reader: Reader, calls: Calls, syntax: TaggedArguments) -> None:
-        super().__init__(
-            reader,
-            calls,
-            before=syntax.before,
-            start=syntax.start,
-            end=syntax.end,
-            separator=syntax.separator,
-            after=syntax.after,
-        )
+        super().__init__(reader, calls, syntax)
         self._syntax = syntax
         self._name_end = words(syntax.name_end)
         self._argument_start = words(syntax.argument_start)
