@@ -260,12 +260,14 @@ class Generation(Generic[S]):
         self.finished = True
         rest = self.text.finish()
         usage = len(self.prompt), self.num_output_tokens, self.num_cached_tokens
+        stop = self.text.stopped_by
         if self.answer is None:
-            return [*self._delta(rest), Finished(reason, *usage, self.timings)]
+            return [*self._delta(rest), Finished(reason, *usage, self.timings, stop=stop)]
         items = self._part(self.answer.finish(rest))
         if reason == "stop" and self.answer.called:
             reason = "tool_calls"
-        return [*items, Finished(reason, *usage, self.timings, self.answer.reasoning_tokens)]
+        thoughts = self.answer.reasoning_tokens
+        return [*items, Finished(reason, *usage, self.timings, thoughts, stop)]
 
 
 def _echo(

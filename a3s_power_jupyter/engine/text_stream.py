@@ -14,8 +14,8 @@ class TextStream:
 
     Attributes
     ----------
-    stopped : bool
-        True once a stop string has been found. No text is returned after that.
+    stopped_by : str or None
+        The stop string that has been found, if any. No text is returned after that.
     length : int
         Number of characters so far, including those that are held back.
     """
@@ -24,8 +24,12 @@ class TextStream:
         self._stop = tuple(s for s in stop if s)
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self._held = ""
-        self.stopped = False
+        self.stopped_by: str | None = None
         self.length = 0
+
+    @property
+    def stopped(self) -> bool:
+        return self.stopped_by is not None
 
     def push(self, piece: bytes) -> str:
         """Add the bytes of one token and return the text that may be sent."""
@@ -47,10 +51,10 @@ class TextStream:
         return rest
 
     def _release(self) -> str:
-        matches = [at for at in (self._held.find(s) for s in self._stop) if at >= 0]
+        matches = [(at, s) for s in self._stop if (at := self._held.find(s)) >= 0]
         if matches:
-            text, self._held = self._held[: min(matches)], ""
-            self.stopped = True
+            at, self.stopped_by = min(matches, key=lambda match: match[0])
+            text, self._held = self._held[:at], ""
             return text
         keep = max((_overlap(self._held, s) for s in self._stop), default=0)
         cut = len(self._held) - keep

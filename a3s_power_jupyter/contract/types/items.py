@@ -165,6 +165,8 @@ class Finished(msgspec.Struct, frozen=True, tag="finished"):
     ----------
     reasoning_tokens : int
         The part of `completion_tokens` that are thoughts.
+    stop : str or None
+        The stop string that ended the answer.
     """
 
     finish_reason: FinishReason
@@ -173,6 +175,7 @@ class Finished(msgspec.Struct, frozen=True, tag="finished"):
     cached_tokens: int
     timings: Timings
     reasoning_tokens: int = 0
+    stop: str | None = None
 
 
 class Embedded(msgspec.Struct, frozen=True, tag="embedded"):

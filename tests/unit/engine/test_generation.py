@@ -15,6 +15,7 @@ from a3s_power_jupyter.contract.errors import (
 from a3s_power_jupyter.contract.types import (
     CompletionRequest,
     Delta,
+    Finished,
     Reading,
     Sampling,
     Started,
@@ -99,6 +100,20 @@ def test_a_stop_string_ends_a_generation_and_is_not_sent() -> None:
     assert state.accept(5, b"a ST", None)[1:] == [Delta("a ")]
     [end] = state.accept(6, b"OP b", None)
     assert counts(end) == ("stop", 3, 2, 0)
+
+
+@pytest.mark.parametrize(
+    ("stop", "found"),
+    [(("b", "STOP"), "STOP"), (("OP", "STOP"), "STOP"), (("STOP", "ST"), "STOP"), (("c",), None)],
+)
+def test_the_end_of_a_generation_has_the_first_stop_string_in_the_text(
+    stop: tuple[str, ...], found: str | None
+) -> None:
+    """Of those that begin at the same place, it is the first one in the request."""
+    state = generation(max_tokens=1, stop=stop)
+    end = state.accept(5, b"a STOP b", None)[-1]
+    assert isinstance(end, Finished)
+    assert (end.stop, end.finish_reason) == (found, "stop" if found else "length")
 
 
 def test_logprobs_wait_for_their_text() -> None:
