@@ -48,7 +48,11 @@ class ErrorHandler(AuthHandler):
             self.set_header("Allow", ", ".join(self._allowed_methods()))
         if isinstance(error, Unauthorized) and self.get_status() == 401:
             self.set_header("WWW-Authenticate", "Bearer")
-        self.finish(msgspec.json.encode({"error": error.to_wire()}))
+        self.finish(msgspec.json.encode(self.error_body(error)))
+
+    def error_body(self, error: PowerError) -> dict[str, Any]:
+        """Return the JSON of a reply to a request that fails. Dialects have their own."""
+        return {"error": error.to_wire()}
 
     def to_error(self, raised: BaseException | None, status: int = 500) -> PowerError:
         """Return the error of the reply to an exception, without the server's secrets."""

@@ -1,6 +1,7 @@
-"""The base class of handlers that reply with Server-Sent Events.
+"""Base classes of handlers that reply with a stream: Server-Sent Events, or lines of JSON.
 
-Format: https://html.spec.whatwg.org/multipage/server-sent-events.html
+Formats: https://html.spec.whatwg.org/multipage/server-sent-events.html,
+https://github.com/ndjson/ndjson-spec
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import sys
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from socket import SO_SNDBUF, SOL_SOCKET
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -31,8 +32,27 @@ PIECE = 64 * 1024
 SEND_BUFFER = 64 * 1024
 
 
-class EventStreamHandler(PowerHandler):
-    """A handler that can reply with a stream of JSON events."""
+class StreamHandler(PowerHandler):
+    """A handler that can reply with a stream of events. Subclasses have the framing.
+
+    Attributes
+    ----------
+    content_type : str
+        The media type of the stream.
+    comment : bytes or None
+        What is sent while there are no events; None if the format has nothing for it.
+    """
+
+    content_type: ClassVar[str]
+    comment: ClassVar[bytes | None] = None
+
+    def encode_event(self, event: Any) -> bytes:
+        """Return the bytes of an event in the stream."""
+        raise NotImplementedError
+
+    def error_events(self, error: PowerError) -> list[Any]:
+        """Return the last events of a stream that fails."""
+        return [self.error_body(error)]
 
     def initialize(self, template: str) -> None:
         super().initialize(template)
@@ -48,7 +68,7 @@ class EventStreamHandler(PowerHandler):
             await events.aclose()
         else:
             await self.until_disconnect(self._stream(events, end))
-        self.finish(set_content_type="text/event-stream")
+        self.finish(set_content_type=self.content_type)
 
     async def _stream(self, events: AsyncGenerator[Any, None], end: bytes) -> None:
         comments = asyncio.ensure_future(self._send_comments())
@@ -61,21 +81,21 @@ class EventStreamHandler(PowerHandler):
             if not self._streaming:
                 raise
             self.log_exception(*sys.exc_info())
-            await self.send_event(self.error_event(self.to_error(error)))
+            for event in self.error_events(self.to_error(error)):
+                await self.send_event(event)
         finally:
             comments.cancel()
 
-    def error_event(self, error: PowerError) -> dict[str, Any]:
-        return {"error": error.to_wire()}
-
     async def send_event(self, event: Any) -> None:
-        """Send `event`, encoded by msgspec. Return once it is written to the socket."""
-        await self._send(b"data: " + msgspec.json.encode(event) + b"\n\n")
+        """Send `event`. Return once it is written to the socket."""
+        await self._send(self.encode_event(event))
 
     async def _send_comments(self) -> None:
+        if self.comment is None:
+            return
         await asyncio.sleep(HEAD_DELAY)
         while True:
-            await self._send(b": keep-alive\n\n")
+            await self._send(self.comment)
             await asyncio.sleep(KEEP_ALIVE)
 
     async def _send(self, data: bytes) -> None:
@@ -83,7 +103,7 @@ class EventStreamHandler(PowerHandler):
         async with self._write_lock:
             if not self._streaming:
                 self._streaming = True
-                self.set_header("Content-Type", "text/event-stream")
+                self.set_header("Content-Type", self.content_type)
                 self.set_header("Cache-Control", "no-cache")
                 self.set_header("X-Accel-Buffering", "no")
                 with suppress(OSError):  # the connection is closed
@@ -92,3 +112,30 @@ class EventStreamHandler(PowerHandler):
             for start in range(0, len(data), PIECE):
                 self.write(data[start : start + PIECE])
                 await self.send_written()
+
+
+class EventStreamHandler(StreamHandler):
+    """Server-Sent Events without names: ``data: {json}``."""
+
+    content_type = "text/event-stream"
+    comment = b": keep-alive\n\n"
+
+    def encode_event(self, event: Any) -> bytes:
+        return b"data: " + msgspec.json.encode(event) + b"\n\n"
+
+
+class NamedEventStreamHandler(EventStreamHandler):
+    """Server-Sent Events that are named by their ``type``."""
+
+    def encode_event(self, event: Any) -> bytes:
+        name: str = event["type"]
+        return b"event: " + name.encode() + b"\n" + super().encode_event(event)
+
+
+class LinesHandler(StreamHandler):
+    """One JSON object a line (NDJSON). Readers parse each line, so there are no comments."""
+
+    content_type = "application/x-ndjson"
+
+    def encode_event(self, event: Any) -> bytes:
+        return msgspec.json.encode(event) + b"\n"

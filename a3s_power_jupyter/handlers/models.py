@@ -78,8 +78,8 @@ class LoadHandler(EventStreamHandler):
             last = await self.until_disconnect(_last(events))
             self.finish_json(last["model"])
 
-    def error_event(self, error: PowerError) -> dict[str, Any]:
-        return {"status": "error", "error": error.to_wire()}
+    def error_events(self, error: PowerError) -> list[Any]:
+        return [{"status": "error", **self.error_body(error)}]
 
 
 class EstimateHandler(PowerHandler):

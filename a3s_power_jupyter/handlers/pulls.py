@@ -30,8 +30,8 @@ class PullsHandler(ModelHandler, EventStreamHandler):
         else:
             await self.stream(self.service.pulls.pull(request))
 
-    def error_event(self, error: PowerError) -> dict[str, Any]:
-        return {"status": "error", "error": error.to_wire()}
+    def error_events(self, error: PowerError) -> list[Any]:
+        return [{"status": "error", **self.error_body(error)}]
 
 
 class PullHandler(PowerHandler):

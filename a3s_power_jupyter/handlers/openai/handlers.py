@@ -2,68 +2,37 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any, ClassVar
 
-import msgspec
-
-from ...contract.errors import InvalidParameter
-from ...contract.types import Delta, Finished, GenerationItem, Manifest, Route
+from ...contract.types import Manifest, Route
 from .. import metrics
-from ..auth import allowed
 from ..event_stream import EventStreamHandler
+from ..inference import GenerationHandler, InferenceHandler
 from .chat_replies import ChatReply
 from .embeddings import embedding_reply
-from .fields import ChatFields, CompletionFields, EmbeddingFields
-from .ignored import HEADER, describe, header_value, ignored_fields
+from .fields import ALIASES, ChatFields, CompletionFields, EmbeddingFields
+from .refused import REFUSED
 from .replies import CompletionReply, GenerationReply
 from .requests import EmbeddingCall, GenerationCall, read_chat, read_completion, read_embedding
 
 DONE = b"data: [DONE]\n\n"
 
 
-class InferenceHandler(EventStreamHandler):
-    """Base class: forwards a remote model's requests, and leaves a local model's to `answer`.
-
-    Attributes
-    ----------
-    fields : type
-        The fields that a request for a local model may have. Others are ignored.
-    """
+class ForwardingHandler(InferenceHandler, EventStreamHandler):
+    """Base class: forwards a remote model's requests, and leaves a local model's to `answer`."""
 
     route: ClassVar[Route]
-    fields: ClassVar[type[msgspec.Struct]]
+    aliases = ALIASES
+    refused = REFUSED
 
-    @allowed("execute")
-    async def post(self) -> None:
-        body = await self.decode(self.json_body)
-        manifest = await self._manifest(body)
+    async def respond(self, manifest: Manifest, body: dict[str, Any]) -> None:
         if manifest.format == "remote":
             await self._forward(manifest, body)
         else:
-            self._name_ignored(body)
-            await self.answer(manifest, body)
-
-    def _name_ignored(self, body: dict[str, Any]) -> None:
-        """Name the ignored fields of `body` in a header of the reply, and in the log."""
-        if header := header_value(ignored_fields(body, self.fields)):
-            self.set_header(HEADER, header)
-            if self.log.isEnabledFor(logging.DEBUG):
-                names = describe(ignored_fields(body, self.fields), self.fields)
-                self.log.debug("POST %s: ignored the fields %s", self.template, names)
-
-    async def answer(self, manifest: Manifest, body: dict[str, Any]) -> None:
-        """Reply to the request `body` for a local model."""
-        raise NotImplementedError
-
-    async def _manifest(self, body: dict[str, Any]) -> Manifest:
-        name = body.get("model")
-        if not isinstance(name, str) or not name:
-            raise InvalidParameter("'model' must be the name of a model.", param="model")
-        return await self.service.catalog.manifest(name)
+            await super().respond(manifest, body)
 
     async def _forward(self, manifest: Manifest, body: dict[str, Any]) -> None:
         with metrics.ACTIVE_REQUESTS.track_inprogress(), metrics.INFERENCE_DURATION.time():
@@ -90,7 +59,7 @@ class InferenceHandler(EventStreamHandler):
                 yield event
 
 
-class GenerationHandler(InferenceHandler):
+class TextHandler(GenerationHandler, ForwardingHandler):
     """Base class of the handlers whose replies are text."""
 
     async def generate(
@@ -105,7 +74,7 @@ class GenerationHandler(InferenceHandler):
     async def _whole(
         self, manifest: Manifest, call: GenerationCall, reply: GenerationReply
     ) -> None:
-        async with aclosing(self._items(manifest, call)) as items:
+        async with aclosing(self.items(manifest, call.requests, call.keep_alive)) as items:
             async for index, item in items:
                 reply.add(index, item)
         await self.finish_pieces(reply.result())
@@ -113,48 +82,24 @@ class GenerationHandler(InferenceHandler):
     async def _chunks(
         self, manifest: Manifest, call: GenerationCall, reply: GenerationReply
     ) -> AsyncGenerator[dict[str, Any], None]:
-        async with aclosing(self._items(manifest, call)) as items:
+        async with aclosing(self.items(manifest, call.requests, call.keep_alive)) as items:
             async for index, item in items:
                 for chunk in reply.chunks(index, item):
                     yield chunk
         if call.include_usage:
             yield reply.usage_chunk()
 
-    async def _items(
-        self, manifest: Manifest, call: GenerationCall
-    ) -> AsyncGenerator[tuple[int, GenerationItem], None]:
-        """Yield the items of all choices, each with its choice's index, and update the metrics."""
-        started = time.monotonic()
-        first = True
-        choices = self.service.inference.generate(manifest, call.requests, call.keep_alive)
-        with metrics.ACTIVE_REQUESTS.track_inprogress(), metrics.INFERENCE_DURATION.time():
-            async with aclosing(choices) as items:
-                async for index, item in items:
-                    if first and isinstance(item, Delta):
-                        first = False
-                        metrics.TTFT.observe(time.monotonic() - started)
-                    if isinstance(item, Finished):
-                        metrics.TOKENS.labels(manifest.name).inc(item.completion_tokens)
-                        metrics.PROMPT_TOKENS.labels(manifest.name).inc(item.prompt_tokens)
-                        metrics.CACHED_TOKENS.labels(manifest.name).inc(item.cached_tokens)
-                    yield index, item
 
-
-class ChatCompletionsHandler(GenerationHandler):
+class ChatCompletionsHandler(TextHandler):
     route = "chat/completions"
     fields = ChatFields
 
     async def answer(self, manifest: Manifest, body: dict[str, Any]) -> None:
         call = await self.decode(lambda: read_chat(body))
-        if call.has_images and "vision" not in manifest.capabilities:
-            raise InvalidParameter(
-                f"The model {manifest.name!r} does not support images. Send text only.",
-                param="messages",
-            )
         await self.generate(manifest, call, ChatReply(call))
 
 
-class CompletionsHandler(GenerationHandler):
+class CompletionsHandler(TextHandler):
     route = "completions"
     fields = CompletionFields
 
@@ -163,7 +108,7 @@ class CompletionsHandler(GenerationHandler):
         await self.generate(manifest, call, CompletionReply(call))
 
 
-class EmbeddingsHandler(InferenceHandler):
+class EmbeddingsHandler(ForwardingHandler):
     route = "embeddings"
     fields = EmbeddingFields
 
@@ -172,9 +117,7 @@ class EmbeddingsHandler(InferenceHandler):
         await self.until_disconnect(self._embed(manifest, call))
 
     async def _embed(self, manifest: Manifest, call: EmbeddingCall) -> None:
-        with metrics.ACTIVE_REQUESTS.track_inprogress(), metrics.INFERENCE_DURATION.time():
-            embedded = await self.service.inference.embed(manifest, call.request, call.keep_alive)
-        metrics.PROMPT_TOKENS.labels(manifest.name).inc(embedded.prompt_tokens)
+        embedded = await self.embed(manifest, call.request, call.keep_alive)
         await self.finish_pieces(embedding_reply(call, embedded))
 
 

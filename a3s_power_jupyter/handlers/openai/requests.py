@@ -63,11 +63,6 @@ class GenerationCall(msgspec.Struct, frozen=True):
         """Whether answers can have calls of functions."""
         return any(isinstance(r, ChatRequest) and bool(r.tools) for r in self.requests)
 
-    @property
-    def has_images(self) -> bool:
-        """Whether the model must support images."""
-        return any(isinstance(r, ChatRequest) and bool(r.images) for r in self.requests)
-
 
 class EmbeddingCall(msgspec.Struct, frozen=True):
     """A request for embeddings. `dimensions` is None for those of the model."""

@@ -126,7 +126,7 @@ def test_limits() -> None:
         {"messages": [{"role": "user", "content": "x", "images": [b64(PNG)]}]},
     ],
 )
-def test_has_images(fields: dict[str, Any]) -> None:
+def test_images_are_part_of_the_request(fields: dict[str, Any]) -> None:
     body = {"model": "m", "messages": [{"role": "user", "content": "x"}]}
-    assert not read_chat(body).has_images
-    assert read_chat({**body, **fields}).has_images
+    assert not read_chat(body).requests[0].images
+    assert read_chat({**body, **fields}).requests[0].images

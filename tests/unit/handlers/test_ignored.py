@@ -6,17 +6,13 @@ from typing import Any
 
 import pytest
 
-from a3s_power_jupyter.handlers.openai.fields import ChatFields, EmbeddingFields
-from a3s_power_jupyter.handlers.openai.ignored import (
-    MAX_HEADER,
-    describe,
-    header_value,
-    ignored_fields,
-)
+from a3s_power_jupyter.handlers.ignored import MAX_HEADER, describe, header_value, ignored_fields
+from a3s_power_jupyter.handlers.openai.fields import ALIASES, ChatFields, EmbeddingFields
+from a3s_power_jupyter.handlers.openai.refused import REFUSED
 
 
 def ignored(**body: Any) -> list[str]:
-    return list(ignored_fields({"model": "m"} | body, ChatFields))
+    return list(ignored_fields({"model": "m"} | body, ChatFields, ALIASES, REFUSED))
 
 
 def test_fields_that_are_read_or_null_are_not_named() -> None:

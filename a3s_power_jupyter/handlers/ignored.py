@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from itertools import islice
 from typing import Any
 from urllib.parse import quote
 
 import msgspec
 
-from ...contract.parameters import close_matches
-from ...contract.text import quoted
-from .fields import ALIASES
-from .refused import REFUSED
+from ..contract.parameters import close_matches
+from ..contract.text import quoted
 
 #: The reply header with the names.
 HEADER = "X-Power-Ignored"
@@ -25,20 +23,32 @@ MAX_HEADER = 1024
 MAX_LOGGED = 20
 
 
-def ignored_fields(body: dict[str, Any], type_: type[msgspec.Struct]) -> Iterator[str]:
+def ignored_fields(
+    body: dict[str, Any],
+    type_: type[msgspec.Struct],
+    aliases: Mapping[str, str] = {},
+    refused: Collection[str] = (),
+) -> Iterator[str]:
     """Yield the fields of `body` that are not null and not in `type_`, in their order.
 
     ``stream_options.x`` is a field of an object that is a struct in `type_`. Fields of other
     objects, such as messages, are not named.
+
+    Parameters
+    ----------
+    aliases : dict
+        Other names of fields of `type_`.
+    refused : collection of str
+        Fields that are refused, unless they request nothing.
     """
     known = {field.encode_name: field.type for field in msgspec.structs.fields(type_)}
     for name, value in body.items():
-        if value is None or name in REFUSED or ALIASES.get(name) in known:
+        if value is None or name in refused or aliases.get(name) in known:
             continue
         if name not in known:
             yield name
         elif isinstance(value, dict) and _is_struct(known[name]):
-            for nested in ignored_fields(value, known[name]):
+            for nested in ignored_fields(value, known[name], aliases):
                 yield f"{name}.{nested}"
 
 

@@ -1,0 +1,146 @@
+"""Base classes of the handlers that run models, for all dialects."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import AsyncGenerator, Collection, Iterator, Mapping, Sequence
+from contextlib import aclosing
+from typing import Any, ClassVar
+
+import msgspec
+
+from ..contract.errors import InvalidParameter
+from ..contract.types import (
+    ChatRequest,
+    CompletionRequest,
+    Delta,
+    Embedded,
+    EmbeddingRequest,
+    Finished,
+    GenerationItem,
+    Manifest,
+)
+from . import metrics
+from .auth import allowed
+from .event_stream import StreamHandler
+from .ignored import HEADER, describe, header_value, ignored_fields
+
+
+class InferenceHandler(StreamHandler):
+    """Base class: finds the model of a request, and names the fields that have no effect.
+
+    Attributes
+    ----------
+    fields : type
+        The fields that a request may have. Others are ignored.
+    aliases : dict
+        Other names of fields, as for `read_fields`.
+    refused : collection of str
+        Names of fields that are refused, unless they request nothing.
+    images_field : str
+        The field that an error about images names.
+    """
+
+    fields: ClassVar[type[msgspec.Struct]]
+    aliases: ClassVar[Mapping[str, str]] = {}
+    refused: ClassVar[Collection[str]] = ()
+    images_field: ClassVar[str] = "messages"
+
+    @allowed("execute")
+    async def post(self) -> None:
+        body = await self.decode(self.json_body)
+        await self.respond(await self.find_manifest(self.model_name(body)), body)
+
+    def model_name(self, body: dict[str, Any]) -> str:
+        """Return the name of the model in a request, or raise `InvalidParameter`."""
+        name = body.get("model")
+        if not isinstance(name, str) or not name:
+            raise InvalidParameter("'model' must be the name of a model.", param="model")
+        return name
+
+    async def find_manifest(self, name: str) -> Manifest:
+        """Return the manifest of the model that a request names.
+
+        Raises
+        ------
+        ModelNotFound
+            If there is no such model.
+        """
+        return await self.service.catalog.manifest(name)
+
+    async def respond(self, manifest: Manifest, body: dict[str, Any]) -> None:
+        """Name the ignored fields, and reply."""
+        self.name_ignored(body)
+        await self.answer(manifest, body)
+
+    async def answer(self, manifest: Manifest, body: dict[str, Any]) -> None:
+        """Read the request `body` and reply to it."""
+        raise NotImplementedError
+
+    def name_ignored(self, body: dict[str, Any]) -> None:
+        """Name the ignored fields of `body` in a header of the reply, and in the log."""
+        if header := header_value(self._ignored(body)):
+            self.set_header(HEADER, header)
+            if self.log.isEnabledFor(logging.DEBUG):
+                names = describe(self._ignored(body), self.fields)
+                self.log.debug("POST %s: ignored the fields %s", self.template, names)
+
+    def _ignored(self, body: dict[str, Any]) -> Iterator[str]:
+        return ignored_fields(body, self.fields, self.aliases, self.refused)
+
+    def check_images(self, manifest: Manifest, request: ChatRequest | CompletionRequest) -> None:
+        """Raise `InvalidParameter` if there are images, and the model is known not to see any."""
+        images = isinstance(request, ChatRequest) and bool(request.images)
+        if images and manifest.format != "remote" and "vision" not in manifest.capabilities:
+            raise InvalidParameter(
+                f"The model {manifest.name!r} does not support images. Send text only.",
+                param=self.images_field,
+            )
+
+    async def embed(
+        self, manifest: Manifest, request: EmbeddingRequest, keep_alive: float | None
+    ) -> Embedded:
+        """Compute embeddings, and update the metrics."""
+        with metrics.ACTIVE_REQUESTS.track_inprogress(), metrics.INFERENCE_DURATION.time():
+            embedded = await self.service.inference.embed(manifest, request, keep_alive)
+        metrics.PROMPT_TOKENS.labels(manifest.name).inc(embedded.prompt_tokens)
+        return embedded
+
+
+class GenerationHandler(InferenceHandler):
+    """Base class of the handlers with replies that are generated."""
+
+    async def items(
+        self,
+        manifest: Manifest,
+        requests: Sequence[ChatRequest | CompletionRequest],
+        keep_alive: float | None,
+    ) -> AsyncGenerator[tuple[int, GenerationItem], None]:
+        """Generate an answer to each of `requests`, and update the metrics.
+
+        Yields the items of all answers as they come, each with the index of its request.
+
+        Raises
+        ------
+        InvalidParameter
+            If there are images, and the model does not support them.
+        PowerError
+            As `Inference.generate`.
+        """
+        for request in requests:
+            self.check_images(manifest, request)
+        started = time.monotonic()
+        first = True
+        answers = self.service.inference.generate(manifest, requests, keep_alive)
+        with metrics.ACTIVE_REQUESTS.track_inprogress(), metrics.INFERENCE_DURATION.time():
+            async with aclosing(answers) as items:
+                async for index, item in items:
+                    if first and isinstance(item, Delta):
+                        first = False
+                        metrics.TTFT.observe(time.monotonic() - started)
+                    if isinstance(item, Finished):
+                        metrics.TOKENS.labels(manifest.name).inc(item.completion_tokens)
+                        metrics.PROMPT_TOKENS.labels(manifest.name).inc(item.prompt_tokens)
+                        metrics.CACHED_TOKENS.labels(manifest.name).inc(item.cached_tokens)
+                    yield index, item
