@@ -15,8 +15,8 @@ from .threads import CpuThreads
 #: Receives the progress of a load, from 0 to 1.
 ProgressCallback = Callable[[float], None]
 
-#: A request's id, and an item for it or the error that ended it. `Finished`, `Embedded` and errors
-#: are the last output of a request.
+#: A request's id, and an item for it or the error that ended it. `Finished`, `Embedded`, `Ranked`
+#: and errors are the last output of a request.
 StepOutput = tuple[int, "Item | PowerError"]
 
 

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import msgspec
 
 from ..contract.errors import ModelLoadFailed, PowerError
-from ..contract.types import Embedded, Finished
+from ..contract.types import Embedded, Finished, Ranked
 from ..ipc import harness
 from . import registry
 from .base import Engine, StepOutput, first_line, request_error
@@ -250,7 +250,7 @@ class Worker:
             engine.cancel(id_)
             self._end(id_, request_error(error))
             return
-        if isinstance(item, (Finished, Embedded)):
+        if isinstance(item, (Finished, Embedded, Ranked)):
             self._end(id_)
 
     def _end(self, id_: int, error: PowerError | None = None) -> None:

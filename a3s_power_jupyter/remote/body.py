@@ -53,7 +53,7 @@ def outgoing(manifest: Manifest, route: Route, body: dict[str, Any]) -> dict[str
     """Return the body for the upstream, completed with the model's default parameters."""
     sent = {key: value for key, value in body.items() if key not in _LOCAL_FIELDS}
     sent["model"] = upstream_of(manifest).model
-    if route == "embeddings":
+    if route in ("embeddings", "rerank"):
         return sent
     defaults = _sampling(manifest.default_parameters)
     if "max_completion_tokens" in body:

@@ -35,6 +35,7 @@ MAX_REPLY_BYTES: dict[Route, int] = {
     "embeddings": 256 * 1024 * 1024,
     "chat/completions": 64 * 1024 * 1024,
     "completions": 64 * 1024 * 1024,
+    "rerank": 64 * 1024 * 1024,
 }
 #: Most bytes of a list of models, and of one event.
 MAX_LIST_BYTES = 8 * 1024 * 1024

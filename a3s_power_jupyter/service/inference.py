@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import UNSET
@@ -18,7 +18,9 @@ from ..contract.types import (
     EmbeddingRequest,
     GenerationItem,
     Manifest,
+    Ranked,
     Request,
+    RerankRequest,
     Route,
     Sampling,
 )
@@ -32,9 +34,12 @@ from .load_plan import LoadPlanner
 from .merging import merge
 from .read_ahead import read_ahead
 
+#: The only item of the reply to a request.
+Result = TypeVar("Result", Embedded, Ranked)
+
 
 class Inference:
-    """Generation and embeddings. Local models are loaded first if necessary.
+    """Generation, embeddings and reranking. Local models are loaded first if necessary.
 
     Attributes
     ----------
@@ -96,15 +101,31 @@ class Inference:
         self, manifest: Manifest, request: EmbeddingRequest, keep_alive: float | None
     ) -> Embedded:
         """Compute one L2-normalized vector for each input. Raises as `generate` does."""
+        return await self._result(manifest, request, keep_alive, Embedded)
+
+    async def rerank(
+        self, manifest: Manifest, request: RerankRequest, keep_alive: float | None
+    ) -> Ranked:
+        """Compute how well each document answers the query. Raises as `generate` does."""
+        return await self._result(manifest, request, keep_alive, Ranked)
+
+    async def _result(
+        self,
+        manifest: Manifest,
+        request: Request,
+        keep_alive: float | None,
+        type_: type[Result],
+    ) -> Result:
+        """Process a request with a reply of one item."""
         async with (
             self._leased(manifest, keep_alive) as lease,
             lease.slot() as worker,
             _submitted(worker, request) as stream,
         ):
             async for item in stream:
-                if isinstance(item, Embedded):
+                if isinstance(item, type_):
                     return item
-        raise RuntimeError("the engine ended an embedding without a result")
+        raise RuntimeError(f"the engine ended a request without its {type_.__name__}")
 
     async def forward(
         self, manifest: Manifest, route: Route, body: dict[str, Any]
@@ -152,7 +173,7 @@ async def _text(
         _submitted(worker, with_defaults(request, defaults)) as items,
     ):
         async for item in items:
-            if not isinstance(item, Embedded):
+            if not isinstance(item, (Embedded, Ranked)):
                 yield item
 
 

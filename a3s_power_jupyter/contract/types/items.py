@@ -194,6 +194,22 @@ class Embedded(msgspec.Struct, frozen=True, tag="embedded"):
     prompt_tokens: int
 
 
+class Ranked(msgspec.Struct, frozen=True, tag="ranked"):
+    """The only item of the reply to a `RerankRequest`.
+
+    Attributes
+    ----------
+    scores : list of float
+        Logit of each document, in the order of the request. The higher, the more relevant; the
+        sigmoid of a logit is between 0 and 1.
+    prompt_tokens : int
+        Tokens of all pairs of the query and a document.
+    """
+
+    scores: list[float]
+    prompt_tokens: int
+
+
 #: The items of a reply with text.
 GenerationItem = Reading | Started | Delta | Finished
-Item = GenerationItem | Embedded
+Item = GenerationItem | Embedded | Ranked

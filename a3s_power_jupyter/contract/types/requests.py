@@ -9,9 +9,9 @@ import msgspec
 from .sampling import Sampling
 
 #: Inference routes, relative to the base URL of this server or of an upstream.
-Route = Literal["chat/completions", "completions", "embeddings"]
+Route = Literal["chat/completions", "completions", "embeddings", "rerank"]
 
-#: What to leave out of a text to embed that is too long.
+#: What to leave out of a text to embed or to rank that is too long.
 Truncate = Literal["none", "start", "end"]
 
 
@@ -107,4 +107,22 @@ class EmbeddingRequest(msgspec.Struct, frozen=True, tag="embedding"):
     truncate: Truncate = "none"
 
 
-Request = ChatRequest | CompletionRequest | EmbeddingRequest
+class RerankRequest(msgspec.Struct, frozen=True, tag="rerank"):
+    """Documents to score by how well each answers a query.
+
+    Attributes
+    ----------
+    truncate : Truncate
+        Which part of a document is left out if it does not fit beside the query; with ``"none"``,
+        the request is refused.
+    document_tokens : int or None
+        Tokens after which each document is cut off; None for no such limit.
+    """
+
+    query: str
+    documents: list[str]
+    truncate: Truncate = "none"
+    document_tokens: int | None = None
+
+
+Request = ChatRequest | CompletionRequest | EmbeddingRequest | RerankRequest

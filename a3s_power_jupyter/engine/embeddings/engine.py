@@ -12,10 +12,11 @@ import torch
 
 from ...contract.errors import InvalidParameter, ModelProducesNaN
 from ...contract.text import quoted
-from ...contract.types import Embedded, EmbeddingRequest, Request, Truncate
+from ...contract.types import Embedded, EmbeddingRequest, Request, RerankRequest, Truncate
 from ..base import Engine, ProgressCallback, StepOutput
 from ..checks import check_finite
 from ..embedding_texts import fit, only_embeds, tokenize_long
+from ..pairs import cannot_rerank
 from ..protocol import Load, Loaded
 from ..transformers.failures import computation_error
 from .model import EmbeddingModel
@@ -88,6 +89,8 @@ class EmbeddingEngine(Engine[list[Text]]):
         return cls(EmbeddingModel(load, progress))
 
     def prepare(self, id_: int, request: Request) -> list[Text]:
+        if isinstance(request, RerankRequest):
+            raise cannot_rerank("This model computes embeddings")
         if not isinstance(request, EmbeddingRequest):
             raise only_embeds()
         if not request.inputs:

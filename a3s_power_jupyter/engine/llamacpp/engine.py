@@ -11,7 +11,13 @@ import llama_cpp as lc
 from msgspec.structs import replace
 
 from ...contract.errors import InvalidParameter
-from ...contract.types import ChatRequest, CompletionRequest, EmbeddingRequest, Request
+from ...contract.types import (
+    ChatRequest,
+    CompletionRequest,
+    EmbeddingRequest,
+    Request,
+    RerankRequest,
+)
 from ..base import Engine, ProgressCallback, StepOutput
 from ..chat.answers import Answers
 from ..chat.prompt_end import PromptEnd
@@ -19,6 +25,7 @@ from ..checks import check_prompt
 from ..constraints.compiler import ConstraintCompiler
 from ..embedding_texts import only_embeds
 from ..generation import Generation
+from ..pairs import cannot_rerank
 from ..prompt_cache import PromptCache
 from ..protocol import Load, Loaded, Stats
 from ..rendering.renderer import renderer
@@ -111,6 +118,8 @@ class LlamaCppEngine(Engine[TextJob | EmbeddingJob]):
     def prepare(self, id_: int, request: Request) -> TextJob | EmbeddingJob:
         if isinstance(request, EmbeddingRequest):
             return self._embedder.prepare(id_, request)
+        if isinstance(request, RerankRequest):
+            raise cannot_rerank("This model is no cross-encoder")
         if self._text is None:
             raise only_embeds()
         prompt = self._prompt(request, self._text.context)

@@ -21,6 +21,7 @@ from ...contract.types import (
     EmbeddingRequest,
     Item,
     Request,
+    RerankRequest,
     Sampling,
 )
 from ..base import Engine, ProgressCallback, StepOutput, first_line, request_error
@@ -31,6 +32,7 @@ from ..constraints.compiler import ConstraintCompiler
 from ..constraints.matcher import Matcher
 from ..generation import Generation
 from ..logprobs import token_logprob
+from ..pairs import cannot_rerank
 from ..prompt_cache import token_array
 from ..protocol import Load, Loaded, Stats
 from ..rendering.renderer import renderer
@@ -107,6 +109,8 @@ class TransformersEngine(Engine[ActiveRequest]):
                 "This model does not compute embeddings. Register an embedding model with format "
                 '"huggingface".'
             )
+        if isinstance(request, RerankRequest):
+            raise cannot_rerank("This model generates text")
         prompt = self.prompt(request)
         tokens = prompt.tokens
         check_prompt(
