@@ -16,11 +16,7 @@ from typing import Literal
 
 import msgspec
 
-from ..contract.errors import (
-    ModelBusy,
-    PullStateNotFound,
-    StoreUnavailable,
-)
+from ..contract.errors import ModelBusy, PullStateNotFound, StoreUnavailable
 from ..contract.redaction import clean_token
 from ..contract.types import Manifest, PullRequest, PullStatus
 from ..ipc.child import python_module
@@ -96,6 +92,8 @@ class PullManager:
     def active(self) -> int:
         """Pulls that run or wait for a slot."""
         return len(self._running)
+
+    model_name = staticmethod(name_of)
 
     # ------------------------------------------------------------ start
 

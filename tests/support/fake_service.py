@@ -152,6 +152,10 @@ class FakeCatalog:
 
 
 class FakePulls:
+    @staticmethod
+    def model_name(reference: str) -> str:
+        return reference.removeprefix("hf.co/")
+
     async def pull(self, request: PullRequest) -> AsyncGenerator[dict[str, Any], None]:
         yield {"status": "resolving"}
         if request.name == "dies":

@@ -1,0 +1,108 @@
+"""The names of models in Ollama's API: the tag ``latest`` may be left out, case does not matter.
+
+The rules are those of ``types/model/name.go`` and ``getExistingName`` in Ollama's sources. In the
+rest of the REST API, no tag is implied, and names that differ in case are two models. An exact name
+therefore wins, so that each model can be reached.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING
+
+from ...contract.errors import InvalidModelName, ModelNotFound
+from ...contract.parameters import close_matches
+from ...contract.text import quoted
+from ...contract.types import Manifest
+
+if TYPE_CHECKING:
+    from ...service.service import PowerService
+
+LATEST = ":latest"
+
+
+async def find(service: PowerService, name: str) -> Manifest:
+    """Return the manifest of the model that a client of Ollama calls `name`.
+
+    That is the first of: the model of this name; the one with ``:latest`` added or removed; the
+    same for the name without ``hf.co/`` or in another form of a reference to the hub; and the one
+    with a name that differs in case only.
+
+    Raises
+    ------
+    ModelNotFound
+        If there is no such model, or several have names that differ in case only.
+    ManifestUnreadable, StoreUnavailable, ServerBusy
+        As `Catalog.manifest`.
+    """
+    plain = service.pulls.model_name(name)
+    for spelling in spellings(name, plain):
+        try:
+            return await service.catalog.manifest(spelling)
+        except (ModelNotFound, InvalidModelName):
+            continue
+    models, _ = await service.catalog.models()
+    names = [model.id for model in models]
+    found = in_any_case(plain, names)
+    if len(found) == 1:
+        return await service.catalog.manifest(found[0])
+    raise not_found(name, names, found)
+
+
+def listed(name: str, names: Collection[str]) -> str:
+    """Return the name of a model in Ollama's lists, by which `find` finds it.
+
+    A name without a tag gets ``:latest``, because clients add it before they look for a name in
+    the list.
+
+    Parameters
+    ----------
+    names : collection of str
+        The names of all models. If one is `name` with ``:latest``, `name` is listed without.
+    """
+    return name if has_tag(name) or name + LATEST in names else name + LATEST
+
+
+def has_tag(name: str) -> bool:
+    return ":" in name.rpartition("/")[2]
+
+
+def without_latest(name: str) -> str:
+    return name.removesuffix(LATEST)
+
+
+def spellings(*names: str) -> list[str]:
+    """Return the names, each followed by that with ``:latest`` added or removed, all distinct."""
+    found: dict[str, None] = {}
+    for name in names:
+        found[name] = None
+        found[without_latest(name) if has_tag(name) else name + LATEST] = None
+    return [*found]
+
+
+def in_any_case(name: str, names: Iterable[str]) -> list[str]:
+    """Return those of `names` that differ from `name` in case, or else also in ``:latest``."""
+    names = [*names]
+    wanted = name.lower()
+    same = [other for other in names if other.lower() == wanted]
+    wanted = without_latest(wanted)
+    return same or [other for other in names if without_latest(other.lower()) == wanted]
+
+
+def not_found(name: str, names: Collection[str], in_other_case: Collection[str]) -> ModelNotFound:
+    """Return the error in Ollama's words, followed by advice.
+
+    Parameters
+    ----------
+    names : collection of str
+        The names of all models.
+    in_other_case : collection of str
+        Those that differ from `name` in case only, if there are several.
+    """
+    if in_other_case:
+        advice = f"Use one of {', '.join(map(repr, in_other_case))}, which differ in case only."
+    elif near := close_matches(name, names):
+        advice = f"Did you mean {near[0]!r}?"
+    else:
+        advice = "Pull it as owner/repo:TAG from the Hugging Face Hub, or register its files."
+    return ModelNotFound(f"model {quoted(name)} not found. {advice}", param="model")
