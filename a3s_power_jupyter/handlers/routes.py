@@ -21,6 +21,7 @@ from .models import (
     UnloadHandler,
     UnpinHandler,
 )
+from .ollama.version import VersionHandler
 from .openai.handlers import ChatCompletionsHandler, CompletionsHandler, EmbeddingsHandler
 from .pulls import PausePullHandler, PullHandler, PullsHandler, PullStatusHandler
 from .system import EventsHandler, HealthHandler, UnknownRouteHandler
@@ -56,6 +57,7 @@ ROUTES: list[Route] = [
     _route("/v1/models/pull/{name}", PullHandler),
     _route("/v1/models/{name}", ModelHandler),
     _route("/v1", UnknownRouteHandler, "/v1(?:/.*)?"),
+    _route("/api/version", VersionHandler),
 ]
 
 #: The same handlers without ``/v1``, for clients whose base URL ends before it. Metrics have the

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from a3s_power_jupyter.handlers.routes import ALIASES, ROUTES
-from support.servers import Server
+from support.servers import Server, error_code
 
 PASSWORD = "open sesame"
 EVIL = "https://evil.example"
@@ -48,7 +48,7 @@ def ask(client: httpx2.Client, verb: str, path: str, **headers: str) -> httpx2.R
 
 def code(response: httpx2.Response) -> str:
     assert response.headers["Content-Type"] == "application/json"
-    return str(response.json()["error"]["code"])
+    return error_code(response)
 
 
 def is_allowed(response: httpx2.Response) -> bool:

@@ -228,6 +228,13 @@ def tail(log: Path, lines: int = 60) -> str:
     return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
 
 
+def error_code(response: httpx2.Response) -> str:
+    """Return the code of an error in the shape of any dialect."""
+    body = response.json()
+    error = body["error"]
+    return str(error["code"] if isinstance(error, dict) else body["code"])
+
+
 def events_of(reply: httpx2.Response) -> Iterator[dict[str, object]]:
     """Yield the JSON events of an SSE reply, without the final ``[DONE]``."""
     for data in sse.iter_events(reply.iter_bytes()):

@@ -1,0 +1,26 @@
+"""The base class of the handlers of Ollama's API: its errors and its streams."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...contract.errors import PowerError
+from ..event_stream import LinesHandler
+
+
+class OllamaHandler(LinesHandler):
+    """Replies with JSON or with lines of JSON, also to requests without a content type.
+
+    The examples in Ollama's documentation are ``curl -d``, which declares a form. Protection from
+    other web pages does not depend on the type: see `AuthHandler`.
+    """
+
+    def json_body(self) -> dict[str, Any]:
+        """Like `PowerHandler.json_body`, but a body is JSON whatever its type is said to be."""
+        self.request.headers["Content-Type"] = "application/json"
+        return super().json_body()
+
+    def error_body(self, error: PowerError) -> dict[str, Any]:
+        """Return the message as ``error``, where Ollama's clients look for it, and its details."""
+        wire = error.to_wire()
+        return {"error": wire.pop("message"), **wire}
