@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncGenerator, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, ClassVar
 
@@ -24,6 +24,7 @@ from ..contract.types import (
 from . import metrics
 from .auth import allowed
 from .event_stream import StreamHandler
+from .fields import Refused
 from .ignored import HEADER, describe, header_value, ignored_fields
 
 
@@ -36,15 +37,15 @@ class InferenceHandler(StreamHandler):
         The fields that a request may have. Others are ignored.
     aliases : dict
         Other names of fields, as for `read_fields`.
-    refused : collection of str
-        Names of fields that are refused, unless they request nothing.
+    refused : Refused
+        Fields that are refused, unless they request nothing.
     images_field : str
         The field that an error about images names.
     """
 
     fields: ClassVar[type[msgspec.Struct]]
     aliases: ClassVar[Mapping[str, str]] = {}
-    refused: ClassVar[Collection[str]] = ()
+    refused: ClassVar[Refused] = {}
     images_field: ClassVar[str] = "messages"
 
     @allowed("execute")

@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 
 from ...contract.types import Delta, GenerationItem, Started, TokenLogprob, ToolCallDelta
-from .replies import ArrayType, Call, Choice, GenerationReply, Token, raw_json
+from ..chat.answer import Call
+from .replies import ArrayType, Choice, GenerationReply, Token, raw_json
 
 
 class ChatReply(GenerationReply):
@@ -61,11 +62,11 @@ class ChatReply(GenerationReply):
         return deltas
 
     def _whole_choice(self, choice: Choice) -> dict[str, Any]:
-        message: dict[str, Any] = {"role": "assistant", "content": "".join(choice.texts)}
+        message: dict[str, Any] = {"role": "assistant", "content": choice.text}
         message["refusal"] = None
-        if any(choice.thoughts):
-            message |= _thoughts("".join(choice.thoughts))
-        calls = [_whole_call(choice.calls[index]) for index in sorted(choice.calls)]
+        if thoughts := choice.reasoning:
+            message |= _thoughts(thoughts)
+        calls = [_whole_call(call) for call in choice.ordered_calls]
         if calls:
             message["content"] = message["content"] or None
             message |= self._calls(calls)
@@ -88,7 +89,7 @@ def _thoughts(text: str) -> dict[str, str]:
 
 
 def _whole_call(call: Call) -> dict[str, Any]:
-    function = {"name": call.name, "arguments": "".join(call.arguments)}
+    function = {"name": call.name, "arguments": call.arguments}
     return {"id": call.id, "type": "function", "function": function}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .sampler_fields import SamplerFields
+from ..sampler_fields import SamplerFields
 
 
 class ConstraintFields(SamplerFields, frozen=True, kw_only=True):

@@ -10,14 +10,13 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import msgspec
 from msgspec import UNSET, UnsetType
 
 from ...contract.errors import InvalidParameter
 from ...contract.text import quoted, shortened
 from ...contract.types import Constraint
+from ..chat.schemas import any_object, schema_constraint
 from .constraint_fields import ConstraintFields
-from .numbers import check_numbers
 
 Reader = Callable[[Any, str], Iterator[Constraint]]
 
@@ -106,7 +105,7 @@ def _of_structured_outputs(given: Any, field: str) -> Iterator[Constraint]:
 
 
 def _of_any_object(_given: Any, field: str) -> Iterator[Constraint]:
-    yield Constraint("json_schema", {"type": "object"}, field)
+    yield any_object(field)
 
 
 def _of_grammar(given: Any, field: str) -> Iterator[Constraint]:
@@ -164,21 +163,8 @@ _EMPTY_MEANS_NONE = set(_READERS) - {"response_format", "json_schema", "guided_j
 
 
 def _schema(value: Any, field: str) -> Constraint:
-    """Return the constraint of a schema, which may also be given as JSON text."""
-    if isinstance(value, str):
-        try:
-            value = msgspec.json.decode(value)
-        except (ValueError, RecursionError):
-            raise InvalidParameter(f"{field!r} is not a JSON schema.", param=field) from None
-    if not isinstance(value, dict | bool):
-        message = (
-            _RESPONSE_FORMAT
-            if field == "response_format"
-            else (f"{field!r} must be a JSON schema: an object or a boolean.")
-        )
-        raise InvalidParameter(message, param=field)
-    check_numbers(value, field)
-    return Constraint("json_schema", value, field)
+    expected = _RESPONSE_FORMAT if field == "response_format" else None
+    return schema_constraint(value, field, expected)
 
 
 def _regex(value: Any, field: str) -> Constraint:

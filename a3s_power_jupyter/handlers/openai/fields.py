@@ -11,17 +11,18 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from ...contract.errors import InvalidParameter
 from ...contract.parameters import (
     NaturalInt,
     Penalty,
     PositiveInt,
     Probability,
     StopString,
-    check,
 )
+from .. import fields
+from ..chat.contents import MAX_MESSAGES
+from ..fields import NO_LIMIT
 from .constraint_fields import ConstraintFields
-from .refused import refuse_unsupported
+from .refused import REFUSED
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -32,9 +33,6 @@ ALIASES = {
     "num_predict": "max_tokens",
     "truncation": "truncate",
 }
-
-#: A `max_tokens` that does not limit the answer, also if the model's default parameters do.
-NO_LIMIT = 2**31 - 1
 
 #: Values that mean another one, as for llama.cpp's server, vLLM and Ollama.
 _MEANINGS = {
@@ -48,9 +46,6 @@ MAX_ALTERNATIVES = 20
 
 #: Most tokens with a bias: the size of the largest vocabularies.
 MAX_BIASES = 2**18
-
-#: Most messages of a chat.
-MAX_MESSAGES = 2**14
 
 Alternatives = Annotated[int, Meta(ge=0, le=MAX_ALTERNATIVES)]
 Bias = Annotated[float, Meta(ge=-100.0, le=100.0)]
@@ -130,31 +125,5 @@ class EmbeddingFields(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_fields(body: dict[str, Any], type_: type[T]) -> T:
-    """Check a request's fields and return them as `type_`. Unknown fields are ignored.
-
-    Raises
-    ------
-    UnsupportedRequestFields
-        If a field is not supported and the answer without it would be another one.
-    InvalidParameter
-        If a field is missing, has a wrong type or is out of range.
-    """
-    refuse_unsupported(body)
-    fields = msgspec.structs.fields(type_)
-    given = _known(body, [field.encode_name for field in fields])
-    for field in fields:
-        if field.required and field.encode_name not in given:
-            raise InvalidParameter(f"{field.encode_name!r} is missing.", param=field.encode_name)
-    return check(given, type_)
-
-
-def _known(body: dict[str, Any], names: list[str]) -> dict[str, Any]:
-    """Return the fields in `names` that are not null, without aliases and other spellings."""
-    given = {name: body[name] for name in names if body.get(name) is not None}
-    for alias, name in ALIASES.items():
-        if name in names and body.get(alias) is not None:
-            given.setdefault(name, body[alias])
-    for (name, value), meaning in _MEANINGS.items():
-        if isinstance(given.get(name), int | float) and given[name] == value:
-            given[name] = meaning
-    return given
+    """Read the fields of a request to one of OpenAI's routes, as `handlers.fields.read_fields`."""
+    return fields.read_fields(body, type_, aliases=ALIASES, meanings=_MEANINGS, refused=REFUSED)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 from ...contract.errors import InvalidParameter
 from ...contract.text import quoted
-from .images import MAX_IMAGES, read_image, read_image_url
-from .tool_calls import CallHistory, optional_string
-
-#: Most parts of a message.
-MAX_PARTS = 2**14
+from ..chat.contents import IMAGE_PART, MAX_PARTS, Content, Part, content_of, text_part
+from ..chat.history import CallHistory
+from ..chat.images import MAX_IMAGES, read_image, read_image_url
+from ..fields import optional_string
+from .tool_calls import read_calls, read_result
 
 #: The roles of requests, and what engines call them.
 _ROLES = {
@@ -27,10 +27,6 @@ _THOUGHTS = ("reasoning_content", "reasoning")
 #: Types of text parts, and the field that holds the text.
 _TEXT_PARTS = {"text": "text", "refusal": "refusal"}
 _PART_TYPES = (*_TEXT_PARTS, "image_url")
-_IMAGE_PART = {"type": "image"}
-
-#: The content of a message for the engine: a string, or parts if it has images.
-Content: TypeAlias = "str | list[dict[str, str]]"
 
 
 def read_messages(
@@ -119,12 +115,12 @@ def _role(message: dict[str, Any], at: str) -> str:
 def _more(message: dict[str, Any], role: str, history: CallHistory, at: str) -> dict[str, Any]:
     """Return the fields of a message beside its role and content."""
     if role == "tool":
-        return dict(history.result(message, at))
+        return dict(read_result(history, message, at))
     more: dict[str, Any] = {}
     if name := optional_string(message, "name", at):
         more["name"] = name
     if role == "assistant":
-        if calls := history.calls(message, at):
+        if calls := read_calls(history, message, at):
             more["tool_calls"] = calls
         thoughts = [optional_string(message, field, at) for field in _THOUGHTS]
         if any(thoughts):
@@ -140,16 +136,14 @@ def _more(message: dict[str, Any], role: str, history: CallHistory, at: str) -> 
 def _content(content: Any, at: str, images: int) -> tuple[Content, list[bytes]]:
     """Read the content of a message that has `images` more images before its text."""
     parts, in_parts = _parts(content, at)
-    if not images and not in_parts:
-        return "\n".join(part["text"] for part in parts), []
-    return [_IMAGE_PART] * images + parts, in_parts
+    return content_of([IMAGE_PART] * images + parts), in_parts
 
 
-def _parts(content: Any, at: str) -> tuple[list[dict[str, str]], list[bytes]]:
+def _parts(content: Any, at: str) -> tuple[list[Part], list[bytes]]:
     if content is None:
         return [], []
     if isinstance(content, str):
-        return [{"type": "text", "text": content}], []
+        return [text_part(content)], []
     if not isinstance(content, list):
         raise InvalidParameter(f"{at} must be a string, a list of parts, or null.", param=at)
     if len(content) > MAX_PARTS:
@@ -160,9 +154,9 @@ def _parts(content: Any, at: str) -> tuple[list[dict[str, str]], list[bytes]]:
         kind = part.get("type") if isinstance(part, dict) else None
         if kind == "image_url":
             images.append(read_image_url(part.get("image_url"), f"{at}[{i}]"))
-            parts.append(_IMAGE_PART)
+            parts.append(IMAGE_PART)
         else:
-            parts.append({"type": "text", "text": _text_of(part, kind, f"{at}[{i}]")})
+            parts.append(text_part(_text_of(part, kind, f"{at}[{i}]")))
     return parts, images
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...contract.errors import UnsupportedRequestFields
+from ..fields import Refused
 
 _NOTHING: tuple[Any, ...] = ("", [], {}, False)
 
@@ -16,7 +16,7 @@ _CONSTRAINT = "Use response_format with a JSON schema."
 _TOKENS = "Use logit_bias with -100 for each token to exclude."
 
 #: Each field with the values that request nothing, and with what to do instead.
-_REFUSED: dict[str, tuple[tuple[Any, ...], str]] = {
+REFUSED: Refused = {
     # OpenAI
     "audio": (_NOTHING, "Audio is not supported. Request text only."),
     "modalities": (([], ["text"]), "Only text is supported."),
@@ -38,24 +38,3 @@ _REFUSED: dict[str, tuple[tuple[Any, ...], str]] = {
     "normalize": ((True,), "Vectors always have the length 1."),
     "normalized": ((True,), "Vectors always have the length 1."),
 }
-
-#: Names of the fields that are refused unless they request nothing.
-REFUSED = frozenset(_REFUSED)
-
-
-def refuse_unsupported(body: dict[str, Any]) -> None:
-    """Check that a request asks for nothing that it would not get.
-
-    Raises
-    ------
-    UnsupportedRequestFields
-        If a field does.
-    """
-    for name, (harmless, hint) in _REFUSED.items():
-        value = body.get(name)
-        if value is not None and not any(_same(value, other) for other in harmless):
-            raise UnsupportedRequestFields(f"{name!r} is not supported. {hint}", param=name)
-
-
-def _same(value: Any, other: Any) -> bool:
-    return type(value) is type(other) and bool(value == other)

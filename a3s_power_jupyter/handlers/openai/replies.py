@@ -24,6 +24,7 @@ from ...contract.types import (
     Timings,
     TokenLogprob,
 )
+from ..chat.answer import Answer
 from .requests import GenerationCall
 
 #: Fields of ``timings`` in the order of llama.cpp's server.
@@ -59,26 +60,14 @@ class Token(msgspec.Struct, frozen=True, gc=False):
     offset: int
 
 
-class Call:
-    """One call of a function so far."""
-
-    def __init__(self, id_: str, name: str) -> None:
-        self.id = id_
-        self.name = name
-        self.arguments: list[str] = []
-
-
-class Choice:
+class Choice(Answer):
     """One choice so far. `length` is that of the text of all tokens with log probabilities."""
 
     def __init__(self) -> None:
-        self.texts: list[str] = []
-        self.thoughts: list[str] = []
-        self.calls: dict[int, Call] = {}
+        super().__init__()
         self.tokens: list[Token] = []
         self.length = 0
         self._decoder = getincrementaldecoder("utf-8")("replace")
-        self.finished: Finished | None = None
 
     def advance(self, token: TokenLogprob) -> int:
         """Return the position of a token in the text, and add the token to `length`.
@@ -88,14 +77,6 @@ class Choice:
         offset = self.length
         self.length += len(self._decoder.decode(bytes(token.bytes)))
         return offset
-
-    def add(self, delta: Delta) -> None:
-        """Keep the parts of the answer for a whole reply."""
-        self.texts.append(delta.text)
-        self.thoughts.append(delta.reasoning)
-        for part in delta.tool_calls:
-            call = self.calls.setdefault(part.index, Call(part.id, part.name))
-            call.arguments.append(part.arguments)
 
 
 class GenerationReply:
@@ -115,8 +96,7 @@ class GenerationReply:
         """Collect an item of choice `index` for `result`."""
         choice = self._choices[index]
         choice.tokens += self._advance(choice, item)
-        if isinstance(item, Delta):
-            choice.add(item)
+        choice.add(item)
 
     def chunks(self, index: int, item: GenerationItem) -> list[dict[str, Any]]:
         """Return the chunks to stream for an item of choice `index`."""
@@ -257,7 +237,7 @@ class CompletionReply(GenerationReply):
 
     def _whole_choice(self, choice: Choice) -> dict[str, Any]:
         logprobs = _completion_logprobs(choice.tokens, iter)
-        return {"text": "".join(choice.texts), "logprobs": logprobs}
+        return {"text": choice.text, "logprobs": logprobs}
 
 
 def _timings(timings: Timings) -> dict[str, float]:

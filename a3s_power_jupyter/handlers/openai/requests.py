@@ -11,15 +11,17 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from ...contract.errors import InvalidParameter, UnsupportedRequestFields
-from ...contract.parameters import MAX_INPUTS, parse_keep_alive
+from ...contract.parameters import MAX_INPUTS
 from ...contract.text import quoted
 from ...contract.types import (
     ChatRequest,
     CompletionRequest,
     EmbeddingRequest,
     Sampling,
-    Truncate,
 )
+from ..chat.prompt_end import prompt_end
+from ..fields import read_keep_alive, read_stop
+from ..texts import read_texts, read_truncate
 from .constraints import read_constraint
 from .fields import (
     ChatFields,
@@ -29,7 +31,6 @@ from .fields import (
     read_fields,
 )
 from .messages import read_messages
-from .prompt_end import read_prompt_end
 from .template_variables import read_template_kwargs
 from .tools import read_tools
 
@@ -90,7 +91,9 @@ def read_chat(body: dict[str, Any]) -> GenerationCall:
     if fields.top_logprobs and not fields.logprobs:
         raise InvalidParameter("'top_logprobs' requires 'logprobs'.", param="top_logprobs")
     messages, images = read_messages(fields.messages, fields.images)
-    end = read_prompt_end(fields, messages)
+    end = prompt_end(
+        messages, _known(fields.continue_final_message), _known(fields.add_generation_prompt)
+    )
     tools = read_tools(fields)
     max_tokens = fields.max_completion_tokens
     sampling = msgspec.structs.replace(
@@ -144,7 +147,7 @@ def read_completion(body: dict[str, Any]) -> GenerationCall:
         fields,
         [
             CompletionRequest(prompt, sampling, fields.echo, fields.suffix)
-            for prompt in _texts(fields.prompt, "prompt")
+            for prompt in read_texts(fields.prompt, "prompt")
         ],
     )
 
@@ -162,7 +165,7 @@ def read_embedding(body: dict[str, Any]) -> EmbeddingCall:
         If ``keep_alive`` is not a duration.
     """
     fields = read_fields(body, EmbeddingFields)
-    inputs = _texts(fields.input, "input")
+    inputs = read_texts(fields.input, "input")
     if any(not text for text in inputs):
         raise InvalidParameter("'input' must not contain empty strings.", param="input")
     if not fields.allow_token_ids and any(isinstance(text, list) for text in inputs):
@@ -174,24 +177,11 @@ def read_embedding(body: dict[str, Any]) -> EmbeddingCall:
         )
     return EmbeddingCall(
         model=fields.model,
-        request=EmbeddingRequest(inputs, fields.prompt_name, _truncate(fields.truncate)),
+        request=EmbeddingRequest(inputs, fields.prompt_name, read_truncate(fields.truncate)),
         base64=fields.encoding_format == "base64",
         dimensions=None if fields.dimensions is UNSET else fields.dimensions,
-        keep_alive=_keep_alive(fields.keep_alive),
+        keep_alive=read_keep_alive(fields.keep_alive),
     )
-
-
-def _truncate(value: bool | str) -> Truncate:
-    """Read ``truncate``: a boolean, as for Ollama and Jina, or a word, as for Cohere."""
-    words: dict[Any, Truncate] = {False: "none", True: "end"}
-    words |= {"none": "none", "start": "start", "end": "end"}
-    found = words.get(value.lower() if isinstance(value, str) else value)
-    if found is None:
-        raise InvalidParameter(
-            f"truncate={quoted(value)} must be true, false, 'end', 'start' or 'none'.",
-            param="truncate",
-        )
-    return found
 
 
 def _generation(
@@ -206,18 +196,18 @@ def _generation(
         n=fields.n,
         stream=fields.stream,
         include_usage=fields.stream_options.include_usage,
-        keep_alive=_keep_alive(fields.keep_alive),
+        keep_alive=read_keep_alive(fields.keep_alive),
     )
+
+
+def _known(value: bool | UnsetType) -> bool | None:
+    return None if value is UNSET else value
 
 
 def _nth(request: ChatRequest | CompletionRequest, i: int) -> ChatRequest | CompletionRequest:
     """Return `request` for choice `i`."""
     sampling = msgspec.structs.replace(request.sampling, choice=i)
     return msgspec.structs.replace(request, sampling=sampling)
-
-
-def _keep_alive(value: str | int | float | None) -> float | None:
-    return None if value is None else parse_keep_alive(value)
 
 
 def _sampling(fields: GenerationFields) -> Sampling:
@@ -229,19 +219,12 @@ def _sampling(fields: GenerationFields) -> Sampling:
         frequency_penalty=fields.frequency_penalty,
         max_tokens=fields.max_tokens,
         seed=fields.seed,
-        stop=_stop(fields.stop),
+        stop=read_stop(fields.stop),
         logit_bias=_logit_bias(fields.logit_bias),
         return_progress=fields.stream and fields.return_progress,
         timings_per_token=fields.stream and fields.timings_per_token,
         **fields.sampling(),
     )
-
-
-def _stop(stop: str | list[str] | UnsetType) -> tuple[str, ...] | UnsetType:
-    """Return the stop strings. An empty string or list means none, not the model's default."""
-    if stop is UNSET:
-        return UNSET
-    return tuple(text for text in ([stop] if isinstance(stop, str) else stop) if text)
 
 
 def _logit_bias(bias: dict[str, float] | UnsetType) -> dict[int, float] | UnsetType:
@@ -254,37 +237,3 @@ def _logit_bias(bias: dict[str, float] | UnsetType) -> dict[int, float] | UnsetT
                 param="logit_bias",
             )
     return {int(token): value for token, value in bias.items()}
-
-
-def _texts(value: Any, param: str) -> list[str | list[int]]:
-    """Read prompts or inputs: one text, one list of token ids, or a list of either."""
-    if _is_text(value):
-        return [_text(value)]
-    if isinstance(value, list) and len(value) > MAX_INPUTS:
-        raise InvalidParameter(
-            f"{param!r} has more than {MAX_INPUTS:,} items, or is not a list of token ids. Send "
-            "several requests.",
-            param=param,
-        )
-    if isinstance(value, list) and value and all(_is_text(item) for item in value):
-        return [_text(item) for item in value]
-    raise InvalidParameter(
-        f"{param!r} must be a string, a list of strings, a list of token ids, or a list of lists "
-        "of token ids, and must not be empty.",
-        param=param,
-    )
-
-
-def _is_text(value: Any) -> bool:
-    if isinstance(value, str):
-        return True
-    return isinstance(value, list) and value != [] and all(_is_token(token) for token in value)
-
-
-def _is_token(token: Any) -> bool:
-    whole = type(token) is int or (isinstance(token, float) and token.is_integer())
-    return whole and 0 <= token < 2**31
-
-
-def _text(value: Any) -> str | list[int]:
-    return value if isinstance(value, str) else [int(token) for token in value]

@@ -1,6 +1,6 @@
 """Collect the variables of a request for the model's chat template.
 
-Clients ask for more or less reasoning in many ways, and templates have different variables for it.
+Clients ask for more or less reasoning in many ways.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from msgspec import UNSET
 
 from ...contract.errors import InvalidParameter
 from ...contract.text import quoted
+from ..chat.numbers import check_numbers
+from ..chat.thinking import thinking_variables
 from .fields import ChatFields
-from .numbers import check_numbers
 
 #: Words of ``thinking.type``, and what they mean.
 _THINKING = {"enabled": True, "adaptive": True, "disabled": False}
@@ -21,24 +22,14 @@ _THINKING = {"enabled": True, "adaptive": True, "disabled": False}
 def read_template_kwargs(fields: ChatFields) -> dict[str, Any]:
     """Return ``chat_template_kwargs`` with what other fields say about reasoning.
 
-    An effort becomes the variable ``reasoning_effort``. Whether the model is to think at all
-    becomes ``enable_thinking`` and ``thinking``, as templates have one or the other; an effort of
-    ``none`` turns it off. What ``chat_template_kwargs`` contains takes precedence.
+    What ``chat_template_kwargs`` contains takes precedence.
 
     Raises
     ------
     InvalidParameter
         If a field is malformed.
     """
-    effort = _effort(fields)
-    thinks = _thinks(fields)
-    if thinks is None and effort is not None:
-        thinks = effort != "none"
-    variables: dict[str, Any] = {}
-    if effort is not None:
-        variables["reasoning_effort"] = effort
-    if thinks is not None:
-        variables |= {"enable_thinking": thinks, "thinking": thinks}
+    variables = thinking_variables(_effort(fields), _thinks(fields))
     check_numbers(fields.chat_template_kwargs, "chat_template_kwargs")
     return variables | fields.chat_template_kwargs
 

@@ -6,26 +6,23 @@ with ``function_call``.
 
 from __future__ import annotations
 
-import re
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
-from msgspec import UNSET
 
 from ...contract.errors import InvalidParameter, UnsupportedRequestFields
-from ...contract.text import quoted, shortened
+from ...contract.text import quoted
 from ...contract.types import ToolChoice
+from ..chat.functions import chosen, distinct, function, listed, parallel_calls
 from .fields import ChatFields
-from .numbers import check_numbers
-
-#: Most functions in one request. OpenAI allows 128.
-MAX_TOOLS = 1024
-
-#: Names of functions. OpenAI allows 64 characters and no dot; those of MCP servers can be longer.
-_NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 
 #: Words for the modes of a choice: OpenAI's, and ``any`` of other APIs.
-_MODES = {"auto": "auto", "none": "none", "required": "required", "any": "required"}
+_MODES: dict[str, Literal["auto", "none", "required"]] = {
+    "auto": "auto",
+    "none": "none",
+    "required": "required",
+    "any": "required",
+}
 
 _CHOICES = (
     "'auto', 'none', 'required', {'type': 'function', 'function': {'name': ...}}, or "
@@ -77,43 +74,20 @@ def read_tools(fields: ChatFields) -> Tools:
     if not functions:
         return Tools()
     functions, choice = _choose(fields.tool_choice, functions, "tool_choice")
-    parallel = fields.parallel_tool_calls
-    if parallel is UNSET:
-        # A model that has to call does not decide to stop, and small ones repeat the same call.
-        parallel = choice.mode != "required"
-    return Tools(functions, choice, parallel)
-
-
-def check_name(name: Any, at: str) -> str:
-    """Return the name of a function, or raise `InvalidParameter`."""
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise InvalidParameter(
-            f"{quoted(name)} in {at} is not the name of a function. Use 1 to 128 letters (a-z), "
-            "digits, '_', '-' and '.'.",
-            param=at,
-        )
-    return name
+    return Tools(functions, choice, parallel_calls(fields.parallel_tool_calls, choice))
 
 
 # ---------------------------------------------------------------- definitions
 
 
 def _functions(tools: Any) -> list[dict[str, Any]]:
-    listed = enumerate(_list(tools, "tools"))
-    return _distinct([_function(tool, f"tools[{i}]") for i, tool in listed], "tools")
+    found = enumerate(listed(tools, "tools"))
+    return distinct([_function(tool, f"tools[{i}]") for i, tool in found], "tools")
 
 
 def _legacy_functions(functions: Any) -> list[dict[str, Any]]:
-    listed = enumerate(_list(functions, "functions"))
-    return _distinct([_definition(value, f"functions[{i}]") for i, value in listed], "functions")
-
-
-def _list(value: Any, param: str) -> list[Any]:
-    if value is None:
-        return []
-    if not isinstance(value, list) or len(value) > MAX_TOOLS:
-        raise InvalidParameter(f"{param!r} must be a list of at most {MAX_TOOLS:,}.", param=param)
-    return value
+    found = enumerate(listed(functions, "functions"))
+    return distinct([_definition(value, f"functions[{i}]") for i, value in found], "functions")
 
 
 def _function(tool: Any, at: str) -> dict[str, Any]:
@@ -133,64 +107,15 @@ def _function(tool: Any, at: str) -> dict[str, Any]:
 
 
 def _definition(value: Any, at: str) -> dict[str, Any]:
-    """Check the definition of a function, and return it as a tool."""
     if not isinstance(value, dict):
         raise InvalidParameter(f"{at} must be an object with a 'name'.", param=at)
-    description = value.get("description")
-    if description is not None and not isinstance(description, str):
-        raise InvalidParameter(f"{at}.description must be a string.", param=f"{at}.description")
-    function: dict[str, Any] = {
-        "name": check_name(value.get("name"), f"{at}.name"),
-        "description": description or "",
-        "parameters": _parameters(value.get("parameters"), f"{at}.parameters"),
-    }
-    strict = value.get("strict")
-    if strict is not None:
-        if not isinstance(strict, bool):
-            raise InvalidParameter(f"{at}.strict must be true or false.", param=f"{at}.strict")
-        function["strict"] = strict
-    return {"type": "function", "function": function}
-
-
-def _parameters(schema: Any, at: str) -> dict[str, Any]:
-    """Return the schema of the arguments, which are always an object."""
-    if schema is None or schema == {}:
-        return {"type": "object", "properties": {}, "additionalProperties": False}
-    if not isinstance(schema, dict):
-        raise InvalidParameter(f"{at} must be a JSON schema of an object.", param=at)
-    kinds = schema.get("type") or "object"
-    if "object" not in (kinds if isinstance(kinds, list) else [kinds]):
-        raise InvalidParameter(
-            f"{at}.type must be 'object', because the arguments of a function have names, not "
-            f"{quoted(kinds)}.",
-            param=f"{at}.type",
-        )
-    check_numbers(schema, at)
-    known = {keyword: value for keyword, value in schema.items() if value is not None}
-    properties = known.get("properties", {})
-    if not isinstance(properties, dict):
-        raise InvalidParameter(
-            f"{at}.properties must be an object with a schema for each argument.",
-            param=f"{at}.properties",
-        )
-    return {**known, "type": "object", "properties": properties}
-
-
-def _distinct(functions: list[dict[str, Any]], param: str) -> list[dict[str, Any]]:
-    seen: set[str] = set()
-    for function in functions:
-        name = _name(function)
-        if name in seen:
-            raise InvalidParameter(
-                f"Two functions have the name {quoted(name)}. Give each one its own name.",
-                param=param,
-            )
-        seen.add(name)
-    return functions
-
-
-def _name(function: dict[str, Any]) -> str:
-    return str(function["function"]["name"])
+    return function(
+        value.get("name"),
+        value.get("description"),
+        value.get("parameters"),
+        value.get("strict"),
+        at,
+    )
 
 
 # ---------------------------------------------------------------- choice
@@ -200,54 +125,40 @@ def _choose(
     value: Any, functions: list[dict[str, Any]], param: str
 ) -> tuple[list[dict[str, Any]], ToolChoice]:
     """Read the choice among the functions, and return the functions that remain."""
+    names: str | list[str] | None = None
     kind = value.get("type") if isinstance(value, dict) else None
     if kind == "allowed_tools":
         nested = value.get("allowed_tools")
         allowed = nested if isinstance(nested, dict) else value
-        functions = _only(allowed.get("tools"), functions, param)
+        names = _allowed(allowed.get("tools"), param)
         value = allowed.get("mode", "auto")
     elif isinstance(kind, str) and kind in _MODES:
         value = kind
-    choice = _choice(value, param)
-    if choice.mode == "none":
-        return [], choice
-    if choice.name is not None:
-        _only([choice.name], functions, param)
-    return functions, choice
-
-
-def _choice(value: Any, param: str) -> ToolChoice:
     if value is None:
-        return ToolChoice()
+        return chosen(functions, "auto", names, param)
     if isinstance(value, str) and value in _MODES:
-        return ToolChoice(_MODES[value])  # type: ignore[arg-type]
-    if isinstance(value, dict) and value.get("type", "function") == "function":
+        return chosen(functions, _MODES[value], names, param)
+    if kind in (None, "function") and isinstance(value, dict):
         name = _name_in(value)
         if isinstance(name, str):
-            return ToolChoice("required", name)
-    raise InvalidParameter(f"{param!r} must be {_CHOICES}.", param=param)
+            return chosen(functions, "required", name, param)
+    raise _malformed(param)
+
+
+def _allowed(tools: Any, param: str) -> list[str]:
+    names = [_name_in(tool) for tool in tools] if isinstance(tools, list) else []
+    if not names or not all(isinstance(name, str) for name in names):
+        raise _malformed(param)
+    return names
+
+
+def _malformed(param: str) -> InvalidParameter:
+    return InvalidParameter(f"{param!r} must be {_CHOICES}.", param=param)
 
 
 def _name_in(value: Any) -> Any:
     """Return the name in ``{"function": {"name": ...}}``, ``{"name": ...}`` or a plain name."""
     if not isinstance(value, dict):
         return value
-    function = value.get("function", value)
-    return function.get("name") if isinstance(function, dict) else None
-
-
-def _only(names: Any, functions: list[dict[str, Any]], param: str) -> list[dict[str, Any]]:
-    """Return the functions with some names, all of which must be defined."""
-    if not isinstance(names, list) or not names:
-        raise InvalidParameter(f"{param!r} must be {_CHOICES}.", param=param)
-    known = {_name(function): function for function in functions}
-    wanted = [_name_in(name) for name in names]
-    for name in wanted:
-        if not isinstance(name, str) or name not in known:
-            listed = shortened(", ".join(map(repr, known)))
-            raise InvalidParameter(
-                f"{param!r} names the function {quoted(name)}, which is not defined. Defined: "
-                f"{listed}.",
-                param=param,
-            )
-    return [function for name, function in known.items() if name in wanted]
+    nested = value.get("function", value)
+    return nested.get("name") if isinstance(nested, dict) else None

@@ -10,7 +10,7 @@ import pytest
 
 from a3s_power_jupyter.contract.errors import InvalidParameter
 from a3s_power_jupyter.contract.types import ChatRequest
-from a3s_power_jupyter.handlers.openai.images import MAX_IMAGE_BYTES, MAX_IMAGES
+from a3s_power_jupyter.handlers.chat.images import MAX_IMAGE_BYTES, MAX_IMAGES
 from a3s_power_jupyter.handlers.openai.requests import read_chat
 from support.image_files import JPEG, PNG, WEBP, image_file
 

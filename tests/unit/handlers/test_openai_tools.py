@@ -9,8 +9,8 @@ from msgspec import UNSET
 
 from a3s_power_jupyter.contract.errors import BadRequest, InvalidParameter, UnsupportedRequestFields
 from a3s_power_jupyter.contract.types import ChatRequest, ToolChoice
+from a3s_power_jupyter.handlers.chat.functions import MAX_TOOLS
 from a3s_power_jupyter.handlers.openai.requests import GenerationCall, read_chat
-from a3s_power_jupyter.handlers.openai.tools import MAX_TOOLS
 
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 NO_ARGUMENTS = {"type": "object", "properties": {}, "additionalProperties": False}

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from ...contract.parameters import (
+from ..contract.parameters import (
     DryBase,
     DryBreakers,
     DryMultiplier,

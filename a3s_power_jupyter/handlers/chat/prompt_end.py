@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from msgspec import UNSET
 
 from ...contract.errors import InvalidParameter
-from .fields import ChatFields
 
 
 class PromptEnd(msgspec.Struct, frozen=True):
@@ -19,21 +17,29 @@ class PromptEnd(msgspec.Struct, frozen=True):
     continue_final_message: bool
 
 
-def read_prompt_end(fields: ChatFields, messages: list[dict[str, Any]]) -> PromptEnd:
-    """Read ``continue_final_message`` and ``add_generation_prompt``.
+def prompt_end(
+    messages: list[dict[str, Any]], continues: bool | None = None, generates: bool | None = None
+) -> PromptEnd:
+    """Return how the prompt of a chat ends.
 
-    Without them, a last message of the assistant is continued. An empty one is left out, because an
+    By default, a last message of the assistant is continued. An empty one is left out, because an
     answer that continues it is a new message.
+
+    Parameters
+    ----------
+    messages : list of dict
+        As in `ChatRequest.messages`, not empty.
+    continues, generates : bool or None
+        ``continue_final_message`` and ``add_generation_prompt`` of the request.
 
     Raises
     ------
     InvalidParameter
         If both are true, or if the last message is not an answer that can be continued.
     """
-    continues, generates = fields.continue_final_message, fields.add_generation_prompt
     last = messages[-1]
     is_answer = last["role"] == "assistant" and not last.get("tool_calls")
-    if continues is UNSET:
+    if continues is None:
         continues = is_answer and generates is not True
     elif continues and generates is True:
         raise InvalidParameter(

@@ -1,0 +1,1 @@
+"""Readers and collectors that all dialects share for chats."""

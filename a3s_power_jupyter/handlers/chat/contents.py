@@ -1,0 +1,29 @@
+"""The content of a message for the engine: a string, or parts if it has images."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+Part: TypeAlias = "dict[str, str]"
+Content: TypeAlias = "str | list[Part]"
+
+#: Most messages of a chat, and parts of a message.
+MAX_MESSAGES = 2**14
+MAX_PARTS = 2**14
+
+IMAGE_PART: Part = {"type": "image"}
+
+
+def text_part(text: str) -> Part:
+    """Return a part of a content that is text."""
+    return {"type": "text", "text": text}
+
+
+def content_of(parts: list[Part]) -> Content:
+    """Return the content of a message as in `ChatRequest.messages`.
+
+    Texts without images between them are joined by line breaks.
+    """
+    if any(part["type"] == "image" for part in parts):
+        return parts
+    return "\n".join(part["text"] for part in parts)

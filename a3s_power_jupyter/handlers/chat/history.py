@@ -1,0 +1,77 @@
+"""The calls of functions in the messages of a chat, and the results of the calls."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from ...contract.errors import InvalidParameter
+
+
+class CallHistory:
+    """The calls in the messages of one chat, which are read in their order.
+
+    Calls and results without an identifier get one. It depends on their position only, so that the
+    prompt of the next turn begins with that of this turn.
+    """
+
+    def __init__(self) -> None:
+        self._made_up = 0
+        self._names: dict[str, str] = {}  # of the functions, by the identifiers of the calls
+        self._open: list[str] = []  # the identifiers of calls without a result
+
+    def call(self, name: str, arguments: str, id_: str | None) -> dict[str, Any]:
+        """Note a call, and return it as in `ChatRequest.messages`.
+
+        Parameters
+        ----------
+        arguments : str
+            JSON text, as `arguments_text` returns it.
+        id_ : str or None
+            The client's identifier; None or empty to make one up.
+        """
+        id_ = id_ or self._new_id()
+        self._names[id_] = name
+        self._open.append(id_)
+        return {"id": id_, "type": "function", "function": {"name": name, "arguments": arguments}}
+
+    def result(self, id_: str | None, name: str | None = None) -> dict[str, str]:
+        """Return which call a result answers: ``tool_call_id``, and ``name`` if known.
+
+        A result without an identifier answers the first call of its function that has no result.
+        """
+        if not id_:
+            same = (open_ for open_ in self._open if not name or self._names[open_] == name)
+            id_ = next(same, None) or self._new_id()
+        if id_ in self._open:
+            self._open.remove(id_)
+        name = name or self._names.get(id_)
+        return {"tool_call_id": id_, **({"name": name} if name else {})}
+
+    def _new_id(self) -> str:
+        """Return an identifier of nine letters and digits, which some chat templates require."""
+        self._made_up += 1
+        return f"call{self._made_up:05d}"
+
+
+def arguments_text(value: Any, at: str) -> str:
+    """Return the arguments of a call as JSON text, also where the client sends an object.
+
+    Raises
+    ------
+    InvalidParameter
+        If `value` is neither a string nor an object, or has a number that is too large.
+    """
+    if isinstance(value, str):
+        return value or "{}"
+    if value is None:
+        return "{}"
+    if not isinstance(value, dict):
+        raise InvalidParameter(f"{at} must be a string with JSON.", param=at)
+    try:
+        return msgspec.json.encode(value).decode()
+    except (OverflowError, RecursionError):
+        raise InvalidParameter(
+            f"{at} has a number that is too large, or is nested too deeply.", param=at
+        ) from None

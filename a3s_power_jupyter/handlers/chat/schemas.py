@@ -1,0 +1,43 @@
+"""Read JSON schemas that an answer has to match."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from ...contract.errors import InvalidParameter
+from ...contract.types import Constraint
+from .numbers import check_numbers
+
+
+def schema_constraint(value: Any, field: str, expected: str | None = None) -> Constraint:
+    """Return the constraint of a schema, which may also be given as JSON text.
+
+    Parameters
+    ----------
+    field : str
+        Path of the schema in the request.
+    expected : str or None
+        The message of the error about a value that is no schema.
+
+    Raises
+    ------
+    InvalidParameter
+        If `value` is not a schema.
+    """
+    if isinstance(value, str):
+        try:
+            value = msgspec.json.decode(value)
+        except (ValueError, RecursionError):
+            raise InvalidParameter(f"{field!r} is not a JSON schema.", param=field) from None
+    if not isinstance(value, dict | bool):
+        message = expected or f"{field!r} must be a JSON schema: an object or a boolean."
+        raise InvalidParameter(message, param=field)
+    check_numbers(value, field)
+    return Constraint("json_schema", value, field)
+
+
+def any_object(field: str) -> Constraint:
+    """Return the constraint of an answer that is any JSON object."""
+    return Constraint("json_schema", {"type": "object"}, field)

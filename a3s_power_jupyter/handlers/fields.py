@@ -1,0 +1,130 @@
+"""Read the fields of a request's body, in any dialect."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias, TypeVar
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from ..contract.errors import InvalidParameter, UnsupportedRequestFields
+from ..contract.parameters import check, parse_keep_alive
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+#: A `max_tokens` that does not limit the answer, also if the model's default parameters do.
+NO_LIMIT = 2**31 - 1
+
+#: Fields to refuse, each with the values that request nothing, and with what to do instead.
+Refused: TypeAlias = "Mapping[str, tuple[tuple[Any, ...], str]]"
+
+_NONE: Refused = {}
+
+
+def read_fields(
+    body: dict[str, Any],
+    type_: type[T],
+    *,
+    aliases: Mapping[str, str] = {},
+    meanings: Mapping[tuple[str, Any], Any] = {},
+    refused: Refused = _NONE,
+    at: str = "",
+) -> T:
+    """Check a request's fields and return them as `type_`. Unknown fields are ignored.
+
+    Parameters
+    ----------
+    body : dict
+        The fields. Nulls are the same as missing ones.
+    aliases : dict
+        Other names of fields.
+    meanings : dict
+        What a number means: ``{("top_k", -1): 0}``.
+    refused : Refused
+        Fields that are not supported, and without which the answer would be another one.
+    at : str
+        Path of `body` in the request, for errors.
+
+    Raises
+    ------
+    UnsupportedRequestFields
+        If there is a field of `refused` that requests something.
+    InvalidParameter
+        If a field is missing, has a wrong type or is out of range.
+    """
+    refuse(body, refused, at)
+    fields = msgspec.structs.fields(type_)
+    names = [field.encode_name for field in fields]
+    given = {name: body[name] for name in names if body.get(name) is not None}
+    for alias, name in aliases.items():
+        if name in names and body.get(alias) is not None:
+            given.setdefault(name, body[alias])
+    for (name, value), meaning in meanings.items():
+        if isinstance(given.get(name), int | float) and given[name] == value:
+            given[name] = meaning
+    for field in fields:
+        if field.required and field.encode_name not in given:
+            missing = path(at, field.encode_name)
+            raise InvalidParameter(f"{missing!r} is missing.", param=missing)
+    return check(given, type_, at=at)
+
+
+def path(at: str, name: str) -> str:
+    """Return the path of the field `name` of the object at the path `at`."""
+    return f"{at}.{name}" if at else name
+
+
+def refuse(body: dict[str, Any], refused: Refused, at: str = "") -> None:
+    """Check that a request asks for nothing that it would not get.
+
+    Raises
+    ------
+    UnsupportedRequestFields
+        If a field of `refused` does.
+    """
+    for name, (harmless, hint) in refused.items():
+        value = body.get(name)
+        if value is not None and not any(_same(value, other) for other in harmless):
+            where = path(at, name)
+            raise UnsupportedRequestFields(f"{where!r} is not supported. {hint}", param=where)
+
+
+def _same(value: Any, other: Any) -> bool:
+    return type(value) is type(other) and bool(value == other)
+
+
+def optional_string(value: dict[str, Any], field: str, at: str) -> str | None:
+    """Return a field that is a string or null, or raise `InvalidParameter`."""
+    found = value.get(field)
+    if found is not None and not isinstance(found, str):
+        where = path(at, field)
+        raise InvalidParameter(f"{where} must be a string.", param=where)
+    return found
+
+
+def required_string(value: dict[str, Any], field: str, at: str) -> str:
+    """Return a field that is a string, which may be empty, or raise `InvalidParameter`."""
+    found = optional_string(value, field, at)
+    if found is None:
+        where = path(at, field)
+        raise InvalidParameter(f"{where} is missing.", param=where)
+    return found
+
+
+def read_keep_alive(value: str | int | float | None) -> float | None:
+    """Return ``keep_alive`` in seconds, or None if it is not given.
+
+    Raises
+    ------
+    InvalidKeepAlive
+        If it is not a duration.
+    """
+    return None if value is None else parse_keep_alive(value)
+
+
+def read_stop(stop: str | list[str] | UnsetType) -> tuple[str, ...] | UnsetType:
+    """Return the stop strings. An empty string or list means none, not the model's default."""
+    if stop is UNSET:
+        return UNSET
+    return tuple(text for text in ([stop] if isinstance(stop, str) else stop) if text)
