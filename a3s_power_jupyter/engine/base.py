@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import Generic, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Generic, Protocol, TypeVar
 
 from ..contract.errors import InsufficientMemory, PowerError
-from ..contract.types import Item, Request
+from ..contract.types import ChatRequest, Item, Request
 from .protocol import Load, Loaded, Stats
 from .threads import CpuThreads
 
@@ -26,13 +26,40 @@ Prepared = TypeVar("Prepared")
 log = logging.getLogger("a3s_power_jupyter.worker")
 
 
+class Tokenizer(Protocol):
+    """The tokenizer of a model. It is called in several threads."""
+
+    def tokenize(self, text: str, *, add_special: bool, parse_special: bool) -> Sequence[int]:
+        """Return the tokens of a text.
+
+        Parameters
+        ----------
+        add_special : bool
+            Whether to add the special tokens that a prompt or a text to embed gets.
+        parse_special : bool
+            Whether special tokens in the text are recognized.
+        """
+
+    def detokenize(self, tokens: Sequence[int]) -> str:
+        """Return the text of tokens, with special tokens as their text.
+
+        Raises
+        ------
+        InvalidParameter
+            If a token is not in the vocabulary.
+        """
+
+    def piece(self, token: int) -> bytes:
+        """Return the bytes of a token, which may be part of a character."""
+
+
 class Engine(ABC, Generic[Prepared]):
     """One loaded model.
 
-    The worker calls `prepare` in threads, and everything else in its main thread. It calls `step`
-    in a loop, so that requests can be cancelled and new ones can join between two steps. A step
-    should take well under a second, or end early if a request of it is in `cancellation.CANCELLED`;
-    the worker calls `cancel` for this request before the next step.
+    The worker calls `prepare`, `render` and the tokenizer in threads, and everything else in its
+    main thread. It calls `step` in a loop, so that requests can be cancelled and new ones can join
+    between two steps. A step should take well under a second, or end early if a request of it is in
+    `cancellation.CANCELLED`; the worker calls `cancel` for this request before the next step.
 
     An error that concerns one request is an output of that request. If `prepare` or `submit`
     raises, the worker ends the request. If `step` raises, it ends all requests and calls `reset`.
@@ -40,6 +67,7 @@ class Engine(ABC, Generic[Prepared]):
 
     info: Loaded
     threads: CpuThreads
+    tokenizer: Tokenizer
 
     @classmethod
     @abstractmethod
@@ -69,6 +97,18 @@ class Engine(ABC, Generic[Prepared]):
         ------
         PowerError
             If the request cannot be served: the prompt is too long, there is no chat template, ...
+        """
+
+    @abstractmethod
+    def render(self, chat: ChatRequest) -> tuple[str, list[int]]:
+        """Return the prompt of a chat, as `prepare` makes it, and its tokens.
+
+        The prompt may be longer than the context.
+
+        Raises
+        ------
+        PowerError
+            If there is no chat template, or it rejects the messages.
         """
 
     @abstractmethod

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import msgspec
 
 from ..contract.errors import ModelLoadFailed, PowerError
-from ..contract.types import Embedded, Finished, Ranked
+from ..contract.types import Embedded, Finished, Ranked, TokenRequest
 from ..ipc import harness
 from . import registry
 from .base import Engine, StepOutput, first_line, request_error
@@ -37,6 +37,7 @@ from .protocol import (
     Submit,
 )
 from .stats_reporter import StatsReporter
+from .token_threads import TokenThreads
 
 log = logging.getLogger("a3s_power_jupyter.worker")
 
@@ -55,6 +56,13 @@ class Preparation:
 
     id: int
     result: Any
+
+
+class Wake:
+    """Ends a wait for events."""
+
+
+Event = Command | Preparation | Wake
 
 
 def main(channel: harness.Channel[Command]) -> None:
@@ -84,11 +92,12 @@ class Worker:
     """Load a model, then step its engine and handle commands between the steps.
 
     A request is first prepared in a thread, which may take seconds, and then given to the engine.
+    Requests about tokens are answered in threads of their own, which do not wait for a step.
     """
 
     def __init__(self, channel: harness.Channel[Command]) -> None:
         self._channel = channel
-        self._inbox: queue.SimpleQueue[Command | Preparation] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._preparing: set[int] = set()
         self._running: set[int] = set()
         self._models = 1
@@ -102,6 +111,7 @@ class Worker:
             self._channel.emit(LoadFailed(error.to_wire()))
             return
         HEARTBEAT.start(lambda: self._channel.emit(Alive()))
+        self._tokens = TokenThreads(engine, self._channel.emit)
         threading.Thread(target=self._forward_commands, daemon=True).start()
         threads = ThreadPoolExecutor(engine.info.slots + SPARE_THREADS, "prepare")
         while True:
@@ -160,7 +170,13 @@ class Worker:
             if isinstance(command, Stop):
                 self._deadline = time.monotonic() + command.seconds
             elif isinstance(command, Cancel):
+                if self._tokens.cancel(command.id):
+                    continue
                 CANCELLED.add(command.id)  # the step that is under way may end now
+            elif isinstance(command, Submit) and isinstance(command.request, TokenRequest):
+                self._tokens.begin(command.id, command.request)
+                self._inbox.put(Wake())  # for heartbeats until it is answered
+                continue
             self._inbox.put(command)
             if isinstance(command, Stop):
                 time.sleep(command.seconds / 2)
@@ -192,18 +208,19 @@ class Worker:
         except Exception as error:  # no thread can be started, for example for want of memory
             self._end(submit.id, request_error(error))
 
-    def _next_event(self, engine: Engine[Any]) -> Command | Preparation:
+    def _next_event(self, engine: Engine[Any]) -> Event:
         while True:
-            timeout = INTERVAL if self._preparing else self._stats.due
+            working = bool(self._preparing) or self._tokens.busy
+            timeout = INTERVAL if working else self._stats.due
             with suppress(queue.Empty):
                 return self._inbox.get(timeout=timeout)
-            if self._preparing:
+            if working:
                 HEARTBEAT.beat()
             self._stats.report(engine.stats)
 
     def _prepare(self, engine: Engine[Any], submit: Submit) -> None:
         """Prepare a request, unless it was cancelled; called in a thread."""
-        if submit.id not in self._preparing:
+        if submit.id not in self._preparing or isinstance(submit.request, TokenRequest):
             return
         try:
             with cancellable(lambda: submit.id not in self._preparing):

@@ -2,7 +2,7 @@
 
 The first command is `Load`, `Measure` or `Probe`. Every message about a request carries the
 request's id. Each submitted request ends with exactly one `Ended`, whether it finishes, fails or is
-cancelled, so the server knows when the slot is free.
+cancelled, so the server knows when its slot is free.
 """
 
 from __future__ import annotations
@@ -15,7 +15,17 @@ from msgspec import UNSET, UnsetType
 from msgspec.msgpack import Decoder
 
 from ..contract.parameters import LoadParameters
-from ..contract.types import Capability, Device, EngineStatus, Format, Item, MemoryUse, Request
+from ..contract.types import (
+    Capability,
+    Device,
+    EngineStatus,
+    Format,
+    Item,
+    MemoryUse,
+    Request,
+    TokenItem,
+    TokenRequest,
+)
 
 # ---------------------------------------------------------------- server to worker
 
@@ -94,6 +104,8 @@ class Measure(msgspec.Struct, frozen=True, tag="measure"):
 class Submit(msgspec.Struct, frozen=True, tag="submit"):
     """Process a request. The worker replies with `Output` messages, then `Ended`.
 
+    A `TokenRequest` takes no slot, and its reply does not wait for the others.
+
     Attributes
     ----------
     models : int
@@ -101,7 +113,7 @@ class Submit(msgspec.Struct, frozen=True, tag="submit"):
     """
 
     id: int
-    request: Request
+    request: Request | TokenRequest
     models: int = 1
 
 
@@ -201,7 +213,7 @@ class Output(msgspec.Struct, frozen=True, tag="output"):
     """One item of a request's result."""
 
     id: int
-    item: Item
+    item: Item | TokenItem
 
 
 class Stats(msgspec.Struct, frozen=True, tag="stats"):

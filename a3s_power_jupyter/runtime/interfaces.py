@@ -8,7 +8,7 @@ from typing import Protocol
 
 from ..contract.errors import PowerError, WorkerDied
 from ..contract.parameters import LoadParameters
-from ..contract.types import Manifest, Request
+from ..contract.types import Manifest, Request, TokenRequest
 from ..engine.base import ProgressCallback
 from ..engine.protocol import Load, Loaded
 from .activity import Activity
@@ -32,7 +32,7 @@ class WorkerHandle(Protocol):
 
     async def load(self, load: Load, progress: ProgressCallback) -> Loaded: ...
 
-    def submit(self, request: Request) -> Stream: ...
+    def submit(self, request: Request | TokenRequest) -> Stream: ...
 
     async def stop(self, error: PowerError | None = None, *, save: bool = False) -> None:
         """Stop the process, and wait until it has exited and its memory is free.

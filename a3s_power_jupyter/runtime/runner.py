@@ -11,6 +11,9 @@ from ..engine.protocol import Loaded
 from .clock import TimerHandle
 from .interfaces import LoadPlan, WorkerHandle
 
+#: Requests about tokens that a worker has at a time, so that their texts are not in its memory.
+MAX_TOKEN_REQUESTS = 4
+
 
 class Runner:
     """State of one model that is loading, loaded or unloading. Only the scheduler changes it.
@@ -59,6 +62,8 @@ class Runner:
         Why the worker died, if it did.
     info : Loaded or None
         The worker's description of the loaded model.
+    token_requests : asyncio.Semaphore
+        Limits the requests about tokens that the worker has at a time.
     """
 
     def __init__(self, plan: LoadPlan, now: float) -> None:
@@ -80,6 +85,7 @@ class Runner:
         self.worker: WorkerHandle | None = None
         self.death: WorkerDied | None = None
         self.info: Loaded | None = None
+        self.token_requests = asyncio.Semaphore(MAX_TOKEN_REQUESTS)
         self._slots: asyncio.Semaphore | None = None
         self._idle_timer: TimerHandle | None = None
 

@@ -19,7 +19,7 @@ from ..contract.types import LoadPhase, State
 from ..engine.protocol import Load
 from .admission import Admission
 from .clock import Clock
-from .interfaces import Limits, LoadPlan, Observer, Spawn
+from .interfaces import Limits, LoadPlan, Observer, Spawn, WorkerHandle
 from .lease import Lease
 from .loader import load_into
 from .memory import prompt_cache_bytes
@@ -164,6 +164,33 @@ class Scheduler:
                     self._release(runner, keep_alive)
         finally:
             place.leave()
+
+    @contextlib.asynccontextmanager
+    async def use(
+        self, plan: LoadPlan, keep_alive: float | None = None
+    ) -> AsyncIterator[WorkerHandle]:
+        """Lease a model to a request about tokens, which waits for the load but for no slot.
+
+        Raises as `lease` does. If the model is loaded, a full queue does not matter.
+        """
+        runner = self._runners.get(plan.name)
+        is_loaded = runner is not None and runner.ready and not runner.outdated
+        place = None if is_loaded else self._queue.enter(plan.name)
+        try:
+            while True:
+                runner = await self._acquire(plan, keep_alive)
+                try:
+                    async with runner.token_requests:
+                        if not runner.outdated and runner.death is None:
+                            if place is not None:
+                                place.leave()
+                            yield runner.loaded_worker
+                            return
+                finally:
+                    self._release(runner, keep_alive)
+        finally:
+            if place is not None:
+                place.leave()
 
     async def load(
         self, plan: LoadPlan, keep_alive: float | None = None, *, reload: bool = False

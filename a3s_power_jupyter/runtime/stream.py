@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from copy import copy
 
 from ..contract.errors import PowerError, from_wire
-from ..contract.types import Item
+from ..contract.types import Item, TokenItem
 from ..engine.protocol import Ended
 
 
@@ -27,16 +27,16 @@ class Stream:
 
     def __init__(self, cancel: Callable[[], None]) -> None:
         self._cancel = cancel
-        self._items: asyncio.Queue[Item | Ended | PowerError] = asyncio.Queue()
+        self._items: asyncio.Queue[Item | TokenItem | Ended | PowerError] = asyncio.Queue()
         self._ended = asyncio.Event()
 
-    def push(self, value: Item | Ended | PowerError) -> None:
+    def push(self, value: Item | TokenItem | Ended | PowerError) -> None:
         """Add an item. `Ended` or an error ends the stream."""
         self._items.put_nowait(value)
         if isinstance(value, (Ended, PowerError)):
             self._ended.set()
 
-    async def __aiter__(self) -> AsyncIterator[Item]:
+    async def __aiter__(self) -> AsyncIterator[Item | TokenItem]:
         while True:
             value = await self._items.get()
             if isinstance(value, PowerError):

@@ -12,7 +12,7 @@ from weakref import WeakSet
 import psutil
 
 from ..contract.errors import ModelLoadFailed, PowerError, WorkerDied, from_wire
-from ..contract.types import Delta, Request
+from ..contract.types import Delta, Request, TokenRequest
 from ..engine.base import ProgressCallback
 from ..engine.protocol import (
     REPLY_DECODER,
@@ -187,10 +187,11 @@ class Worker:
         self._child.send(load)
         return await asyncio.shield(self._loaded)
 
-    def submit(self, request: Request) -> Stream:
+    def submit(self, request: Request | TokenRequest) -> Stream:
         """Submit a request and return its stream.
 
-        The caller must submit at most `Loaded.slots` requests at a time and close each stream.
+        The caller must submit at most `Loaded.slots` requests at a time, not counting those about
+        tokens, and close each stream.
         """
         self._last_id += 1
         id_ = self._last_id

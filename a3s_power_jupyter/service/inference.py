@@ -9,20 +9,28 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import UNSET
 
+from ..contract.errors import UnsupportedRequestFields
 from ..contract.parameters import RANDOM_SEED, DefaultParameters
 from ..contract.types import (
     ChatRequest,
     CompletionRequest,
     Delta,
+    Detokenized,
+    DetokenizeRequest,
     Embedded,
     EmbeddingRequest,
     GenerationItem,
     Manifest,
     Ranked,
+    Rendered,
+    RenderRequest,
     Request,
     RerankRequest,
     Route,
     Sampling,
+    Tokenized,
+    TokenizeRequest,
+    TokenRequest,
 )
 from ..remote import Upstreams
 from ..runtime.interfaces import WorkerHandle
@@ -36,10 +44,11 @@ from .read_ahead import read_ahead
 
 #: The only item of the reply to a request.
 Result = TypeVar("Result", Embedded, Ranked)
+TokenResult = TypeVar("TokenResult", Tokenized, Detokenized, Rendered)
 
 
 class Inference:
-    """Generation, embeddings and reranking. Local models are loaded first if necessary.
+    """Generation, embeddings, reranking and tokens. Local models are loaded first if necessary.
 
     Attributes
     ----------
@@ -127,6 +136,53 @@ class Inference:
                     return item
         raise RuntimeError(f"the engine ended a request without its {type_.__name__}")
 
+    async def tokenize(
+        self, manifest: Manifest, request: TokenizeRequest, keep_alive: float | None
+    ) -> Tokenized:
+        """Return the tokens of a text, without waiting for a slot. Raises as `generate` does."""
+        return await self._token_result(manifest, request, keep_alive, Tokenized)
+
+    async def detokenize(
+        self, manifest: Manifest, request: DetokenizeRequest, keep_alive: float | None
+    ) -> Detokenized:
+        """Return the text of tokens, without waiting for a slot. Raises as `generate` does."""
+        return await self._token_result(manifest, request, keep_alive, Detokenized)
+
+    async def render(
+        self, manifest: Manifest, request: RenderRequest, keep_alive: float | None
+    ) -> Rendered:
+        """Return the prompt that a chat would have and its tokens, without waiting for a slot.
+
+        The prompt may be longer than the context. Raises as `generate` does.
+        """
+        chat = _with_system(request.chat, manifest.request_defaults)
+        request = msgspec.structs.replace(request, chat=chat)
+        return await self._token_result(manifest, request, keep_alive, Rendered)
+
+    async def _token_result(
+        self,
+        manifest: Manifest,
+        request: TokenRequest,
+        keep_alive: float | None,
+        type_: type[TokenResult],
+    ) -> TokenResult:
+        if manifest.format == "remote":
+            raise UnsupportedRequestFields(
+                f"The tokens of {manifest.name!r} are not known here, because it is a remote "
+                "model. Ask its server.",
+                param="model",
+            )
+        plan = self._planner.plan(manifest)
+        with self._counted():
+            async with (
+                self._scheduler.use(plan, keep_alive) as worker,
+                _submitted(worker, request) as stream,
+            ):
+                async for item in stream:
+                    if isinstance(item, type_):
+                        return item
+        raise RuntimeError(f"the engine ended a request without its {type_.__name__}")
+
     async def forward(
         self, manifest: Manifest, route: Route, body: dict[str, Any]
     ) -> dict[str, Any]:
@@ -173,7 +229,7 @@ async def _text(
         _submitted(worker, with_defaults(request, defaults)) as items,
     ):
         async for item in items:
-            if not isinstance(item, (Embedded, Ranked)):
+            if isinstance(item, GenerationItem):
                 yield item
 
 
@@ -189,7 +245,9 @@ def _size(item: tuple[int, GenerationItem]) -> int:
 
 
 @asynccontextmanager
-async def _submitted(worker: WorkerHandle, request: Request) -> AsyncIterator[Stream]:
+async def _submitted(
+    worker: WorkerHandle, request: Request | TokenRequest
+) -> AsyncIterator[Stream]:
     stream = worker.submit(request)
     try:
         yield stream
@@ -223,10 +281,14 @@ def with_defaults(
     sampling = _seeded(msgspec.structs.replace(request.sampling, **values))
     if isinstance(request, CompletionRequest):
         return msgspec.structs.replace(request, sampling=sampling)
-    messages = request.messages
-    if defaults.system is not UNSET and all(m.get("role") != "system" for m in messages):
-        messages = [{"role": "system", "content": defaults.system}, *messages]
-    return msgspec.structs.replace(request, sampling=sampling, messages=messages)
+    return _with_system(msgspec.structs.replace(request, sampling=sampling), defaults)
+
+
+def _with_system(chat: ChatRequest, defaults: DefaultParameters) -> ChatRequest:
+    if defaults.system is UNSET or any(m.get("role") == "system" for m in chat.messages):
+        return chat
+    messages = [{"role": "system", "content": defaults.system}, *chat.messages]
+    return msgspec.structs.replace(chat, messages=messages)
 
 
 def _seeded(sampling: Sampling) -> Sampling:

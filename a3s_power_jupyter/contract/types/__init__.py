@@ -49,6 +49,16 @@ from .requests import (
     Truncate,
 )
 from .sampling import Constraint, ConstraintKind, Sampling
+from .tokens import (
+    Detokenized,
+    DetokenizeRequest,
+    Rendered,
+    RenderRequest,
+    TokenItem,
+    Tokenized,
+    TokenizeRequest,
+    TokenRequest,
+)
 
 __all__ = [
     "Capability",
@@ -57,6 +67,8 @@ __all__ = [
     "Constraint",
     "ConstraintKind",
     "Delta",
+    "DetokenizeRequest",
+    "Detokenized",
     "Device",
     "Embedded",
     "EmbeddingRequest",
@@ -81,6 +93,8 @@ __all__ = [
     "Reading",
     "RegisterRequest",
     "Removable",
+    "RenderRequest",
+    "Rendered",
     "Request",
     "RerankRequest",
     "Route",
@@ -90,7 +104,11 @@ __all__ = [
     "State",
     "StoredFile",
     "Timings",
+    "TokenItem",
     "TokenLogprob",
+    "TokenRequest",
+    "TokenizeRequest",
+    "Tokenized",
     "ToolCallDelta",
     "ToolChoice",
     "Truncate",

@@ -12,13 +12,21 @@ import torch
 
 from ...contract.errors import InvalidParameter, ModelProducesNaN
 from ...contract.text import quoted
-from ...contract.types import Embedded, EmbeddingRequest, Request, RerankRequest, Truncate
+from ...contract.types import (
+    ChatRequest,
+    Embedded,
+    EmbeddingRequest,
+    Request,
+    RerankRequest,
+    Truncate,
+)
 from ..base import Engine, ProgressCallback, StepOutput
 from ..checks import check_finite
 from ..embedding_texts import fit, only_embeds, tokenize_long
 from ..pairs import cannot_rerank
 from ..protocol import Load, Loaded
 from ..transformers.failures import computation_error
+from ..transformers.text_tokens import ModelTokenizer
 from .model import EmbeddingModel
 
 #: Maximum number of concurrent requests. Their texts share batches.
@@ -74,6 +82,7 @@ class EmbeddingEngine(Engine[list[Text]]):
         self._jobs: dict[int, Job] = {}
         self._waiting: list[Text] = []  # sorted by length
         self._tokenize("")  # sets the tokenizer's options, which threads must not change
+        self.tokenizer = ModelTokenizer(model, only_embeds=True)
         self._batch_tokens = GPU_BATCH_TOKENS if model.placement.gpu else CPU_BATCH_TOKENS
         self.threads = model.threads
         self.info = Loaded(
@@ -101,6 +110,9 @@ class EmbeddingEngine(Engine[list[Text]]):
             self._text(job, i, value, prompt, request.truncate)
             for i, value in enumerate(request.inputs)
         ]
+
+    def render(self, chat: ChatRequest) -> tuple[str, list[int]]:
+        raise only_embeds()
 
     def submit(self, prepared: list[Text]) -> None:
         job = prepared[0].job

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from ...contract.types import (
     Request,
     RerankRequest,
 )
+from ...contract.types.tokens import IMAGE_TOKEN
 from ..base import Engine, ProgressCallback, StepOutput
 from ..chat.answers import Answers
 from ..chat.prompt_end import PromptEnd
@@ -30,6 +32,7 @@ from ..prompt_cache import PromptCache
 from ..protocol import Load, Loaded, Stats
 from ..rendering.renderer import renderer
 from ..template import ChatTemplate, as_text, options_of, require_template
+from ..tokens import check_messages
 from .backend import gpus, install_log, list_devices
 from .constraint_tokenizer import new_tokenizer
 from .context import Context, State
@@ -41,6 +44,7 @@ from .prompt import Prompt
 from .sampler import Sampler
 from .saved import prompt_files
 from .text import TextGenerator
+from .tokenizer import LlamaTokenizer
 from .usage import memory_of, sizes
 
 if TYPE_CHECKING:
@@ -49,6 +53,9 @@ if TYPE_CHECKING:
 #: Tokens between the boundaries from which a request with a seed may start, on a CPU. Such requests
 #: read their prompts in chunks of this size; on a GPU, a chunk is a batch.
 CPU_CHUNK = 128
+
+#: Stands for an image in a prompt that is shown, as in llama.cpp's server.
+IMAGE_MARKER = "<__media__>"
 
 
 @dataclass(frozen=True)
@@ -84,6 +91,7 @@ class LlamaCppEngine(Engine[TextJob | EmbeddingJob]):
         self._text = text
         self._projector = projector
         self._embedder = Embedder(model)
+        self.tokenizer = LlamaTokenizer(model.vocab, only_embeds=text is None)
         self.constraints = ConstraintCompiler(lambda: new_tokenizer(model.vocab))
         self._template = None if text is None else _load_template(model, info.num_ctx)
         if self._template is not None:
@@ -151,6 +159,14 @@ class LlamaCppEngine(Engine[TextJob | EmbeddingJob]):
         )
         return TextJob(generation, prompt)
 
+    def render(self, chat: ChatRequest) -> tuple[str, list[int]]:
+        if self._text is None:
+            raise only_embeds()
+        text, prompt = self._rendered(chat, check_messages)
+        if self._projector is not None:
+            text = text.replace(self._projector.marker, IMAGE_MARKER)
+        return text, [token if token >= 0 else IMAGE_TOKEN for token in prompt.tokens]
+
     def submit(self, prepared: TextJob | EmbeddingJob) -> None:
         if isinstance(prepared, EmbeddingJob):
             self._embedder.add(prepared)
@@ -206,28 +222,36 @@ class LlamaCppEngine(Engine[TextJob | EmbeddingJob]):
         return self._vocab.fill_in(request.prompt, request.suffix)
 
     def _chat_prompt(self, request: ChatRequest, context: Context) -> Prompt:
+        text, prompt = self._rendered(request, self._check_length)
+        if prompt.images and self._projector is not None:
+            self._projector.check(prompt, context.pointer)
+        prompt.end = PromptEnd.of(text, request, require_template(self._template).format)
+        return prompt
+
+    def _rendered(self, request: ChatRequest, check: Callable[[str], None]) -> tuple[str, Prompt]:
+        """Return the text of a prompt and its tokens. `check` raises if the text is too long."""
         template = require_template(self._template)
         if not request.images:
             text = template.render(request.messages, options_of(request))
-            prompt = Prompt(self._tokenize(text))
-        else:
-            projector = self._projector
-            if projector is None:
-                raise InvalidParameter(
-                    "The model does not support images. Send text only.", param="messages"
-                )
-            messages = as_text(request.messages, projector.marker)
-            text = template.render(messages, options_of(request))
-            self._vocab.check_length(text, self.info.num_ctx)
-            add_special = not self._vocab.starts_with_bos(text)
-            prompt = projector.tokenize(text, request.images, add_special=add_special)
-            projector.check(prompt, context.pointer)
-        prompt.end = PromptEnd.of(text, request, template.format)
-        return prompt
+            check(text)
+            return text, Prompt(self._vocab.tokenize_prompt(text))
+        projector = self._projector
+        if projector is None:
+            raise InvalidParameter(
+                "The model does not support images. Send text only.", param="messages"
+            )
+        messages = as_text(request.messages, projector.marker)
+        text = template.render(messages, options_of(request))
+        check(text)
+        add_special = not self._vocab.starts_with_bos(text)
+        return text, projector.tokenize(text, request.images, add_special=add_special)
 
     def _tokenize(self, text: str) -> list[int]:
-        self._vocab.check_length(text, self.info.num_ctx)
+        self._check_length(text)
         return self._vocab.tokenize_prompt(text)
+
+    def _check_length(self, text: str) -> None:
+        self._vocab.check_length(text, self.info.num_ctx)
 
 
 def _num_ctx(model: LlamaModel, text: TextGenerator | None) -> int:

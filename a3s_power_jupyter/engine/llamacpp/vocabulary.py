@@ -87,15 +87,15 @@ class Vocabulary:
             self.longest_text.check(text, num_ctx)
             check_pieces(text, num_ctx, lambda part: len(self.tokenize(part, add_special=False)))
 
-    def tokenize_prompt(self, text: str) -> list[int]:
+    def tokenize_prompt(self, text: str, *, parse_special: bool = True) -> list[int]:
         """Return the token ids of a text to continue.
 
         It begins with the begin-of-sequence token, if the model has been trained so, but does not
         end with the end-of-sequence token, which a tokenizer may add to whole texts.
         """
-        if self.starts_with_bos(text):
+        if parse_special and self.starts_with_bos(text):
             return self.tokenize(text, add_special=False)
-        tokens = self.tokenize(text, add_special=True)
+        tokens = self.tokenize(text, add_special=True, parse_special=parse_special)
         adds_end = lc.llama_vocab_get_add_eos(self.pointer)
         ends = adds_end and tokens and tokens[-1] == lc.llama_vocab_eos(self.pointer)
         return tokens[:-1] if ends else tokens
@@ -129,6 +129,28 @@ class Vocabulary:
             tokens = (lc.llama_token * -count)()
             count = lc.llama_tokenize(self.pointer, raw, len(raw), tokens, -count, *options)
         return list(tokens[:count])
+
+    def detokenize(self, tokens: Sequence[int]) -> str:
+        """Return the text of tokens, with special tokens as their text.
+
+        Bytes that are no character are replaced by U+FFFD.
+
+        Raises
+        ------
+        InvalidParameter
+            If an id is not in the vocabulary.
+        """
+        self.check(tokens)
+        ids = (lc.llama_token * len(tokens))(*tokens)
+        options = False, True  # keep special tokens, and write their text
+        size = 8 * len(tokens) + 64
+        buffer = ctypes.create_string_buffer(size)
+        length = lc.llama_detokenize(self.pointer, ids, len(tokens), buffer, size, *options)
+        if length < 0:
+            size = -length
+            buffer = ctypes.create_string_buffer(size)
+            length = lc.llama_detokenize(self.pointer, ids, len(tokens), buffer, size, *options)
+        return buffer.raw[:length].decode("utf-8", "replace")
 
     def starts_with_bos(self, text: str) -> bool:
         """Whether the text already begins with the begin-of-sequence token."""

@@ -38,6 +38,7 @@ from ..protocol import Load, Loaded, Stats
 from ..rendering.renderer import renderer
 from ..sampling import SamplerSettings
 from ..template import ChatTemplate, options_of, require_template
+from ..tokens import check_messages
 from .batch import Batch
 from .constraint_tokenizer import new_tokenizer
 from .dry import BreakerCache
@@ -50,6 +51,7 @@ from .rotary import fix_frequencies
 from .sampler import Sampler
 from .saved import prompt_files
 from .states import Prefix, state_of
+from .text_tokens import ModelTokenizer
 from .tokenizer import load_template
 
 log = logging.getLogger("a3s_power_jupyter.worker")
@@ -78,6 +80,7 @@ class TransformersEngine(Engine[ActiveRequest]):
         self._template = load_template(model.tokenizer, model.chat_templates, model.num_ctx)
         self._answers = Answers(self._template, model.special_texts, self.constraints)
         model.tokenize("")  # sets the tokenizer's options, which threads must not change
+        self.tokenizer = ModelTokenizer(model)
         self._prefill_chunk = GPU_PREFILL_CHUNK if model.placement.gpu else CPU_PREFILL_CHUNK
         files = prompt_files(load, model, self._prefill_chunk)
         self._prefixes = Prefixes(load.prompt_cache, self._prefill_chunk, files)
@@ -134,6 +137,10 @@ class TransformersEngine(Engine[ActiveRequest]):
         )
         return ActiveRequest(generation, prompt, list(tokens))
 
+    def render(self, chat: ChatRequest) -> tuple[str, list[int]]:
+        text, prompt = self.rendered(chat, check_messages)
+        return text, prompt.tokens
+
     def submit(self, prepared: ActiveRequest) -> None:
         self._prefilling.append(prepared)
 
@@ -184,8 +191,7 @@ class TransformersEngine(Engine[ActiveRequest]):
     def prompt(self, request: ChatRequest | CompletionRequest) -> Prompt:
         """Return the prompt's tokens, and other model inputs such as pixels."""
         if isinstance(request, ChatRequest):
-            text = self.template.render(request.messages, options_of(request))
-            prompt = self.text_prompt(self._model.tokenize(text))
+            text, prompt = self.rendered(request, self._model.check_length)
             return replace(prompt, end=PromptEnd.of(text, request, self.template.format))
         if isinstance(request.prompt, list):
             self._model.check(request.prompt)
@@ -194,6 +200,12 @@ class TransformersEngine(Engine[ActiveRequest]):
         if isinstance(request.prompt, str):
             return self.text_prompt(self._model.tokenize(request.prompt))
         return self.text_prompt(list(request.prompt))
+
+    def rendered(self, request: ChatRequest, check: Callable[[str], None]) -> tuple[str, Prompt]:
+        """Return the text of a prompt and its tokens. `check` raises if the text is too long."""
+        text = self.template.render(request.messages, options_of(request))
+        check(text)
+        return text, self.text_prompt(self._model.prompt_tokens(text))
 
     def text_prompt(self, tokens: list[int]) -> Prompt:
         return Prompt(tokens, key=token_array(tokens))

@@ -242,13 +242,24 @@ class LoadedModel:
         return text_limit(self.tokenizer)
 
     def tokenize(self, text: str) -> list[int]:
+        """Return the token ids of a text to continue, which has to fit into the context.
+
+        Raises
+        ------
+        ContextLengthExceeded
+            If it does not fit.
+        """
+        self.check_length(text)
+        return self.prompt_tokens(text)
+
+    def prompt_tokens(self, text: str) -> list[int]:
         """Return the token ids of a text to continue.
 
         It begins with the special tokens that the tokenizer adds before a text, unless the text has
         them itself. Those after a text are left out.
         """
         tokens = self._checked_tokens(text)
-        first = self._first_tokens
+        first = self.first_tokens
         return tokens if tokens[: len(first)] == first else [*first, *tokens]
 
     def fill_in(self, before: str | list[int], after: str) -> list[int]:
@@ -260,13 +271,19 @@ class LoadedModel:
             If the model has no tokens for fill-in-the-middle.
         """
         tokens = require_fill_in(self._fill_in_tokens)
+        for text in (before, after):
+            if isinstance(text, str):
+                self.check_length(text)
         before = self._checked_tokens(before) if isinstance(before, str) else before
-        return tokens.prompt(self._first_tokens, before, self._checked_tokens(after))
+        return tokens.prompt(self.first_tokens, before, self._checked_tokens(after))
 
-    def _checked_tokens(self, text: str) -> list[int]:
+    def check_length(self, text: str) -> None:
+        """Raise `ContextLengthExceeded` if the context cannot hold a text."""
         if len(text) * 4 > self.num_ctx:  # each token covers at least one of at most 4 bytes
             self.longest_text.check(text, self.num_ctx)
             check_pieces(text, self.num_ctx, lambda part: len(self.plain_tokens(part)))
+
+    def _checked_tokens(self, text: str) -> list[int]:
         tokens = self.plain_tokens(text)
         self.check_text(tokens)
         return tokens
@@ -280,7 +297,7 @@ class LoadedModel:
         return None
 
     @cached_property
-    def _first_tokens(self) -> list[int]:
+    def first_tokens(self) -> list[int]:
         """The special tokens that the tokenizer adds before a text."""
         plain = self.plain_tokens("a")
         whole = list(self.tokenizer("a")["input_ids"])

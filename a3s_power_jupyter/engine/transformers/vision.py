@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from array import array
-from dataclasses import replace
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,6 @@ from ...contract.errors import InvalidParameter, ModelLoadFailed
 from ...contract.types import ChatRequest, CompletionRequest
 from .. import images
 from ..base import ProgressCallback, first_line
-from ..chat.prompt_end import PromptEnd
 from ..prompt_cache import token_array
 from ..protocol import Load
 from ..rendering.messages import in_parts
@@ -29,6 +28,7 @@ from .joining import require_attention_layers
 from .model import LoadedModel, named_templates
 from .request import Prompt
 from .rotary import fix_frequencies
+from .text_tokens import ModelTokenizer
 
 #: Families in which text after the last image depends on the cache, its number of tokens and
 #: `VisionModel.offset` only, as tests/engine/test_transformers_vision_reuse.py shows for each. In
@@ -145,7 +145,8 @@ class VisionEngine(TransformersEngine):
 
     def __init__(self, model: LoadedModel, slots: int, load: Load) -> None:
         super().__init__(model, slots, load)
-        self._processing = threading.Lock()  # processors change the options of their tokenizer
+        self._processing = threading.RLock()  # processors change the options of their tokenizer
+        self.tokenizer = ModelTokenizer(model, lock=self._processing)
 
     @classmethod
     def load(cls, load: Load, progress: ProgressCallback) -> VisionEngine:
@@ -157,20 +158,18 @@ class VisionEngine(TransformersEngine):
 
     def prompt(self, request: ChatRequest | CompletionRequest) -> Prompt:
         with self._processing:
-            return self._process(request)
+            return super().prompt(request)
+
+    def rendered(self, request: ChatRequest, check: Callable[[str], None]) -> tuple[str, Prompt]:
+        text = self._render(request)
+        check(text)
+        with self._processing:
+            if request.images:
+                return text, self._with_images(text, request.images)
+            return text, self.text_prompt(self._model.prompt_tokens(text))
 
     def text_prompt(self, tokens: list[int]) -> Prompt:
         return super().text_prompt(tokens) if self._model.causal else Prompt(tokens)
-
-    def _process(self, request: ChatRequest | CompletionRequest) -> Prompt:
-        if isinstance(request, CompletionRequest):
-            return super().prompt(request)
-        text = self._render(request)
-        if request.images:
-            prompt = self._with_images(text, request.images)
-        else:
-            prompt = self.text_prompt(self._model.tokenize(text))
-        return replace(prompt, end=PromptEnd.of(text, request, self.template.format))
 
     def _with_images(self, text: str, files: list[bytes]) -> Prompt:
         inputs = self._model.process(text, files)

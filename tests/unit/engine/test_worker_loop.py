@@ -14,7 +14,14 @@ import pytest
 
 from a3s_power_jupyter.contract.errors import InvalidParameter, PowerError
 from a3s_power_jupyter.contract.parameters import LoadParameters
-from a3s_power_jupyter.contract.types import CompletionRequest, Delta, Request
+from a3s_power_jupyter.contract.types import (
+    ChatRequest,
+    CompletionRequest,
+    Delta,
+    Rendered,
+    RenderRequest,
+    Request,
+)
 from a3s_power_jupyter.engine import registry
 from a3s_power_jupyter.engine.base import Engine, StepOutput
 from a3s_power_jupyter.engine.cancellation import CANCELLED
@@ -76,6 +83,11 @@ class FakeEngine(Engine[int]):
             assert self.prepared.wait(SOON)
         self._fail(id_, "prepare")
         return id_
+
+    def render(self, chat: ChatRequest) -> tuple[str, list[int]]:
+        if chat.messages[0]["content"] == "render":
+            raise ZeroDivisionError("a bug in render")
+        return "ab", [1, 2]
 
     def submit(self, prepared: int) -> None:
         self._fail(prepared, "submit")
@@ -157,6 +169,7 @@ class Bench:
         self.died = threading.Event()
         self.exited = threading.Event()
         self.texts: dict[int, str] = {}
+        self.token_counts: dict[int, int] = {}
         self.ended: dict[int, Ended] = {}
         self.stats: list[Stats] = []
         monkeypatch.setattr(registry, "engine_class", lambda _format: self)
@@ -176,6 +189,10 @@ class Bench:
     def submit(self, **prompts: str) -> None:
         for id_, prompt in prompts.items():
             self.channel.commands.put(Submit(int(id_[1:]), CompletionRequest(prompt)))
+
+    def count(self, id_: int, content: str) -> None:
+        chat = ChatRequest([{"role": "user", "content": content}])
+        self.channel.commands.put(Submit(id_, RenderRequest(chat)))
 
     def cancel(self, id_: int) -> None:
         self.channel.commands.put(Cancel(id_))
@@ -202,6 +219,8 @@ class Bench:
         message = self.channel.messages.get(timeout=SOON)
         if isinstance(message, Output) and isinstance(message.item, Delta):
             self.texts[message.id] = self.texts.get(message.id, "") + message.item.text
+        elif isinstance(message, Output) and isinstance(message.item, Rendered):
+            self.token_counts[message.id] = message.item.prompt_tokens
         elif isinstance(message, Stats):
             self.stats.append(message)
         elif isinstance(message, Ended):
@@ -386,3 +405,18 @@ def test_a_request_beside_another_model_takes_its_share_of_the_cores(bench: Benc
     bench.go_on()
     bench.end_of(1)
     assert bench.engine.threads.next_count() == 4
+
+
+def test_tokens_are_counted_while_a_step_is_under_way(bench: Bench) -> None:
+    bench.submit(_1="good")
+    bench.wait_until_running(1)  # its step ends when the test says so
+    bench.count(2, "a")
+    assert bench.end_of(2) == [None]
+    assert bench.token_counts == {2: 2}
+    bench.count(3, "render")
+    [error] = bench.end_of(3)
+    assert "a bug in render" in error["message"]
+    bench.cancel(3)  # it has ended already
+    bench.go_on()
+    assert bench.end_of(1) == [None]
+    assert bench.texts[1] == GOOD

@@ -163,3 +163,45 @@ async def test_stop_stops_all_workers_and_all_loads(bench: Bench) -> None:
     assert all(worker.stopped for worker in bench.workers)
     with pytest.raises(ServerBusy):
         await loading
+
+
+async def test_a_request_about_tokens_waits_for_the_load_but_for_no_slot() -> None:
+    bench = Bench(max_queue=1)
+    running, finish_running = await bench.hold("a")
+    waiting, finish_waiting = await bench.hold("a")  # the queue is full
+    async with bench.scheduler.use(bench.plan("a")) as worker:
+        assert worker is bench.worker("a")
+        assert bench.state("a") == "busy"
+    finish_running.set()
+    finish_waiting.set()
+    await asyncio.gather(running, waiting)
+    bench.loads_succeed = False
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(bench.ask("b"))
+        await settle()
+        with pytest.raises(ServerBusy):
+            async with bench.scheduler.use(bench.plan("b")):
+                pass
+        bench.worker("b").succeed()
+        await settle()
+    assert bench.queue[-1] == 0
+
+
+async def test_a_model_is_neither_unloaded_nor_reloaded_while_its_tokens_are_counted() -> None:
+    bench = Bench()
+    await bench.ask("a")
+    async with bench.scheduler.use(bench.plan("a"), 0.0):
+        with pytest.raises(ModelBusy):
+            await bench.scheduler.unload("a")
+        reload = asyncio.create_task(bench.scheduler.load(with_num_ctx(bench, 64), reload=True))
+        await settle()
+        counting = asyncio.create_task(_use(bench))
+        await settle()
+        assert not counting.done()
+    await asyncio.gather(reload, counting)
+    assert loaded_num_ctx(bench) == 64
+
+
+async def _use(bench: Bench) -> None:
+    async with bench.scheduler.use(bench.plan("a")):
+        pass
