@@ -64,6 +64,9 @@ GGML_KINDS = frozenset({"Q4_0", "Q4K", "Q6K", "Q8_0"})
 #: Element types of llama.cpp's KV cache. Quantized types need flash attention.
 KVCacheType = Literal["f32", "f16", "bf16", "q8_0", "q4_0"]
 
+#: A `max_tokens` that does not limit the answer, also if the model's default parameters do.
+NO_LIMIT = 2**31 - 1
+
 #: A `seed` that means a random one, as for llama.cpp's server.
 RANDOM_SEED = -1
 

@@ -9,12 +9,10 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from ..contract.errors import InvalidParameter, UnsupportedRequestFields
+from ..contract.parameters import NO_LIMIT as NO_LIMIT
 from ..contract.parameters import check, parse_keep_alive
 
 T = TypeVar("T", bound=msgspec.Struct)
-
-#: A `max_tokens` that does not limit the answer, also if the model's default parameters do.
-NO_LIMIT = 2**31 - 1
 
 #: Fields to refuse, each with the values that request nothing, and with what to do instead.
 Refused: TypeAlias = "Mapping[str, tuple[tuple[Any, ...], str]]"

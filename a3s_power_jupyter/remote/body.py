@@ -12,8 +12,8 @@ from ..contract.types import Manifest, Route, Upstream
 #: Fields that mean nothing to an upstream.
 _LOCAL_FIELDS = ("keep_alive",)
 
-#: Default parameters of a model that belong to requests for text.
-_SAMPLING = (
+#: Sampling parameters, which have the same names in requests and in a model's default parameters.
+SAMPLING = (
     "temperature",
     "top_p",
     "top_k",
@@ -68,7 +68,7 @@ def outgoing(manifest: Manifest, route: Route, body: dict[str, Any]) -> dict[str
 def _sampling(defaults: DefaultParameters) -> dict[str, Any]:
     return {
         field: getattr(defaults, field)
-        for field in _SAMPLING
+        for field in SAMPLING
         if getattr(defaults, field) is not msgspec.UNSET
     }
 

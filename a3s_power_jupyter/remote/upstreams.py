@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import aclosing, asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from ..contract.errors import PowerError, UpstreamError
 from ..contract.text import quoted, shortened
-from ..contract.types import Manifest, Route, Upstream
+from ..contract.types import (
+    ChatRequest,
+    CompletionRequest,
+    Embedded,
+    EmbeddingRequest,
+    GenerationItem,
+    Manifest,
+    Route,
+    Upstream,
+)
 from .body import outgoing, upstream_of
+from .chunks import ChunkReader
 from .health import HealthTracker, UpstreamHealth
 from .keys import UpstreamKeys
+from .requests import written
 from .responses import (
     MAX_LIST_BYTES,
     MAX_REPLY_BYTES,
@@ -26,6 +37,7 @@ from .responses import (
     split_reply,
 )
 from .transport import RouteMissing, UpstreamTransport
+from .vectors import read_embeddings
 
 if TYPE_CHECKING:
     import httpx2
@@ -123,6 +135,37 @@ class Upstreams:
                 async for event in events:
                     yield _renamed(event, manifest)
 
+    async def generate(
+        self, manifest: Manifest, request: ChatRequest | CompletionRequest
+    ) -> AsyncGenerator[GenerationItem, None]:
+        """Send a request of any dialect, and yield the items of the answer as they arrive.
+
+        Closing the generator aborts the upstream's request.
+
+        Raises
+        ------
+        UnsupportedRequestFields
+            If the request asks for something that the upstream's API does not have.
+        PowerError
+            As `reply`, or if the reply is not an answer.
+        """
+        route, body = await _written(request)
+        reader = ChunkReader()
+        with _without_param():
+            async with aclosing(self.stream(manifest, route, body)) as events:
+                async for event in events:
+                    for item in reader.read(event):
+                        yield item
+        for item in reader.end():
+            yield item
+
+    async def embed(self, manifest: Manifest, request: EmbeddingRequest) -> Embedded:
+        """Send a request for embeddings of any dialect. Raises as `generate` does."""
+        route, body = await _written(request)
+        with _without_param():
+            reply = await self.reply(manifest, route, body)
+        return await read_embeddings(reply, len(request.inputs))
+
     async def close(self) -> None:
         for check in [*self._checks.values()]:
             check.cancel()
@@ -150,6 +193,25 @@ class Upstreams:
     async def _check_quietly(self, manifest: Manifest) -> None:
         with suppress(PowerError):  # `UpstreamHealth.error` has it
             await self.check(manifest)
+
+
+@contextmanager
+def _without_param() -> Iterator[None]:
+    """Remove the field from errors: it is one of the upstream's API, not of the client's."""
+    try:
+        yield
+    except PowerError as error:
+        error.param = None
+        raise
+
+
+async def _written(
+    request: ChatRequest | CompletionRequest | EmbeddingRequest,
+) -> tuple[Route, dict[str, Any]]:
+    """Return the route and the body of a request; images are encoded in a thread."""
+    if isinstance(request, ChatRequest) and request.images:
+        return await asyncio.to_thread(written, request)
+    return written(request)
 
 
 def _context_length(upstream: Upstream, models: dict[str, Any] | None) -> int | None:

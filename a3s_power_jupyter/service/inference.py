@@ -47,6 +47,10 @@ Result = TypeVar("Result", Embedded, Ranked)
 TokenResult = TypeVar("TokenResult", Tokenized, Detokenized, Rendered)
 
 
+#: Most texts of one client's request that an upstream generates at once.
+MAX_REMOTE = 4
+
+
 class Inference:
     """Generation, embeddings, reranking and tokens. Local models are loaded first if necessary.
 
@@ -68,7 +72,7 @@ class Inference:
         requests: Sequence[ChatRequest | CompletionRequest],
         keep_alive: float | None,
     ) -> AsyncGenerator[tuple[int, GenerationItem], None]:
-        """Generate the texts of one client's request with a local model.
+        """Generate the texts of one client's request.
 
         Yield the parts of all texts as they come, each with the index of its text, and `Finished`
         last for each. The texts are generated concurrently as slots become free, however slowly
@@ -78,7 +82,8 @@ class Inference:
         Parameters
         ----------
         keep_alive : float or None
-            Seconds the model stays loaded after its last request; None for the configured time.
+            Seconds the model stays loaded after its last request; None for the configured time. It
+            has no effect on a remote model.
 
         Raises
         ------
@@ -87,7 +92,10 @@ class Inference:
         ClientTooSlow
             If too much waits to be read.
         """
-        generation = self._generate(manifest, requests, keep_alive)
+        if manifest.format == "remote":
+            generation = self._generate_remotely(manifest, requests)
+        else:
+            generation = self._generate(manifest, requests, keep_alive)
         async with aclosing(read_ahead(generation, _size)) as items:
             async for item in items:
                 yield item
@@ -106,10 +114,23 @@ class Inference:
                 async for item in items:
                     yield item
 
+    async def _generate_remotely(
+        self, manifest: Manifest, requests: Sequence[ChatRequest | CompletionRequest]
+    ) -> AsyncGenerator[tuple[int, GenerationItem], None]:
+        with self._counted():
+            texts = (self._upstreams.generate(manifest, request) for request in requests)
+            limit = min(MAX_REMOTE, len(requests))
+            async with aclosing(merge(texts, limit)) as items:
+                async for item in items:
+                    yield item
+
     async def embed(
         self, manifest: Manifest, request: EmbeddingRequest, keep_alive: float | None
     ) -> Embedded:
         """Compute one L2-normalized vector for each input. Raises as `generate` does."""
+        if manifest.format == "remote":
+            with self._counted():
+                return await self._upstreams.embed(manifest, request)
         return await self._result(manifest, request, keep_alive, Embedded)
 
     async def rerank(

@@ -211,6 +211,7 @@ async def _no_json(handler: Chat, body: dict[str, Any]) -> None:
 
 async def _too_long(handler: Chat, body: dict[str, Any]) -> None:
     error = {"message": "The prompt is too long.", "code": "context_length_exceeded"}
+    error["param"] = "messages"
     handler.fail(400, {"error": error})
 
 
