@@ -10,7 +10,7 @@ from msgspec import UNSET
 from ..contract.errors import InvalidParameter
 from ..contract.parameters import LoadParameters
 
-#: What runs a model. "embeddings" is a model directory that only embeds.
+#: What runs a model. "embeddings" is a model directory that only embeds or ranks documents.
 Runner = Literal["llama.cpp", "transformers", "vision", "embeddings"]
 
 _ONLY_LLAMA_CPP = (
@@ -39,7 +39,7 @@ def notes_on_effects(
     gpus : int
         Number of GPUs that the engine can use.
     generates : bool
-        False for a GGUF model that only embeds.
+        False for a GGUF model that only embeds or ranks documents.
     """
     given = {
         name
@@ -52,7 +52,7 @@ def notes_on_effects(
     engine = "llama.cpp" if runner == "llama.cpp" else "transformers"
     reasons: list[tuple[str, Iterable[str]]] = [(f"on {engine}", _NEVER[runner])]
     if not generates:
-        reasons.append(("on a model that only embeds", _FOR_TEXT))
+        reasons.append(("on a model that generates no text", _FOR_TEXT))
     if gpus == 0:
         reasons.append(("without a GPU", _FOR_GPUS))
     elif gpus == 1:

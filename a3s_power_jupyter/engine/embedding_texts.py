@@ -6,12 +6,15 @@ out, but not the special tokens around the text.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sized
+from typing import TypeVar
 
 from ..contract.errors import InvalidParameter, PowerError, UnsupportedRequestFields
 from ..contract.types import Truncate
 from .cancellation import is_cancelled
 from .checks import CUT_TOKENS, PIECE, USUAL_TOKEN, prompt_too_long
+
+Tokens = TypeVar("Tokens", bound=Sized)
 
 
 def only_embeds() -> UnsupportedRequestFields:
@@ -23,8 +26,8 @@ def only_embeds() -> UnsupportedRequestFields:
 
 
 def tokenize_long(
-    text: str, num_ctx: int, truncate: Truncate, tokenize: Callable[[str], list[int]]
-) -> tuple[list[int], bool]:
+    text: str, num_ctx: int, truncate: Truncate, tokenize: Callable[[str], Tokens]
+) -> tuple[Tokens, bool]:
     """Tokenize a text, or enough of it to exceed the context.
 
     Parameters
@@ -35,6 +38,7 @@ def tokenize_long(
     Returns
     -------
     tokens : list of int
+        Or another result of `tokenize`, with the number of tokens as its length.
     complete : bool
         Whether these are the tokens of the whole text.
 

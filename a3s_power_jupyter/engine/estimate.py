@@ -58,8 +58,9 @@ def context_length(manifest: Manifest, geometry: Geometry, parameters: LoadParam
         limit = DEFAULT_NUM_CTX if stated is UNSET else stated
         return limit if parameters.num_ctx is UNSET else min(parameters.num_ctx, limit)
     length = parameters.context_length(geometry.context_length)
-    generates = manifest.capabilities != ("embeddings",)
-    return _padded(length) if generates and runs_on_llamacpp(manifest, parameters) else length
+    return (
+        _padded(length) if manifest.generates and runs_on_llamacpp(manifest, parameters) else length
+    )
 
 
 def estimate(
@@ -72,7 +73,7 @@ def estimate(
     if not runs_on_llamacpp(manifest, parameters):
         return _transformers(manifest, geometry, parameters)
     weights = geometry.weights or _converted_bytes(manifest, parameters)
-    if manifest.capabilities == ("embeddings",):
+    if not manifest.generates:
         cache, buffers = _embedding(geometry, parameters)
         rendering = 0
     else:

@@ -84,7 +84,7 @@ class Estimates:
 
     async def _measure(self, plan: LoadPlan) -> Measured | None:
         """Return what llama.cpp computes; None if it does not run the model or cannot tell."""
-        if plan.manifest.capabilities == ("embeddings",):
+        if not plan.manifest.generates:
             return None  # its context is as long as the longest text of a request
         load = await self._planner.header_load(plan.manifest, plan.parameters)
         if load is None:

@@ -36,6 +36,7 @@ from .model_info import (
     State,
     StoredFile,
     Upstream,
+    generates,
 )
 from .pull_status import PulledFile, PullRequest, PullStatus
 from .requests import (
@@ -113,4 +114,5 @@ __all__ = [
     "ToolChoice",
     "Truncate",
     "Upstream",
+    "generates",
 ]

@@ -17,6 +17,11 @@ LoadPhase = Literal["converting", "loading"]
 Capability = Literal["completion", "chat", "embeddings", "rerank", "vision", "tools", "reasoning"]
 
 
+def generates(capabilities: tuple[Capability, ...]) -> bool:
+    """Return whether a model generates text; encoders only embed, or only rank documents."""
+    return capabilities not in (("embeddings",), ("rerank",))
+
+
 class ModelDetails(SparseStruct, frozen=True):
     """The `parameters` member of the Model object.
 
@@ -131,6 +136,11 @@ class Manifest(msgspec.Struct, frozen=True):
     generation_defaults: DefaultParameters = msgspec.field(default_factory=DefaultParameters)
     unsupported_settings: tuple[str, ...] = ()
     schema: Literal[1] = 1
+
+    @property
+    def generates(self) -> bool:
+        """Whether the model generates text."""
+        return generates(self.capabilities)
 
     @property
     def size_bytes(self) -> int:

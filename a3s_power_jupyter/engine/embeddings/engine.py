@@ -1,16 +1,14 @@
-"""Compute embeddings; each step embeds one batch of texts of similar lengths."""
+"""Compute embeddings."""
 
 from __future__ import annotations
 
-import bisect
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
 
-from ...contract.errors import InvalidParameter, ModelProducesNaN
+from ...contract.errors import InvalidParameter
 from ...contract.text import quoted
 from ...contract.types import (
     ChatRequest,
@@ -20,86 +18,35 @@ from ...contract.types import (
     RerankRequest,
     Truncate,
 )
-from ..base import Engine, ProgressCallback, StepOutput
-from ..checks import check_finite
+from ...store.formats.cross_encoders import is_cross_encoder
+from ..base import ProgressCallback
 from ..embedding_texts import fit, only_embeds, tokenize_long
 from ..pairs import cannot_rerank
-from ..protocol import Load, Loaded
-from ..transformers.failures import computation_error
-from ..transformers.text_tokens import ModelTokenizer
+from ..protocol import Load
+from .batches import BatchEngine, Job, Text
+from .cross_encoder import CrossEncoder
 from .model import EmbeddingModel
-
-#: Maximum number of concurrent requests. Their texts share batches.
-SLOTS = 16
-
-#: Tokens per batch, including padding. With a small model on a CPU, a step stays well under a
-#: second.
-CPU_BATCH_TOKENS = 4096
-GPU_BATCH_TOKENS = 32768
+from .reranking import RerankEngine
 
 
-@dataclass
-class Job:
-    """A request.
-
-    Attributes
-    ----------
-    vectors : list of ndarray or None
-        In the order of the inputs; None for a text that has not been computed yet.
-    prompt_tokens : int
-        Tokens of all inputs.
-    """
-
-    id: int
-    vectors: list[Any]
-    prompt_tokens: int = 0
-
-
-@dataclass(order=True)
-class Text:
-    """One text, ordered by its length.
-
-    Attributes
-    ----------
-    skip : int
-        Number of leading tokens to leave out of the pooling.
-    index : int
-        Index of the text in its request.
-    """
-
-    length: int
-    tokens: list[int] = field(compare=False)
-    skip: int = field(compare=False)
-    job: Job = field(compare=False)
-    index: int = field(compare=False)
-
-
-class EmbeddingEngine(Engine[list[Text]]):
+class EmbeddingEngine(BatchEngine):
     """Embeddings of one model of format ``huggingface``."""
 
     def __init__(self, model: EmbeddingModel) -> None:
+        super().__init__(model)
         self._model = model
-        self._jobs: dict[int, Job] = {}
-        self._waiting: list[Text] = []  # sorted by length
         self._tokenize("")  # sets the tokenizer's options, which threads must not change
-        self.tokenizer = ModelTokenizer(model, only_embeds=True)
-        self._batch_tokens = GPU_BATCH_TOKENS if model.placement.gpu else CPU_BATCH_TOKENS
-        self.threads = model.threads
-        self.info = Loaded(
-            slots=SLOTS,
-            num_ctx=model.num_ctx,
-            device=model.placement.name,
-            device_bytes=model.placement.used_bytes(),
-            notes=model.notes,
-        )
 
     @classmethod
-    def load(cls, load: Load, progress: ProgressCallback) -> EmbeddingEngine:
+    def load(cls, load: Load, progress: ProgressCallback) -> BatchEngine:
+        """Load an embedding model, or a cross-encoder, which has the same format."""
+        if is_cross_encoder(load.files):
+            return RerankEngine(CrossEncoder(load, progress))
         return cls(EmbeddingModel(load, progress))
 
     def prepare(self, id_: int, request: Request) -> list[Text]:
         if isinstance(request, RerankRequest):
-            raise cannot_rerank("This model computes embeddings")
+            raise cannot_rerank(self._model.no_reranker)
         if not isinstance(request, EmbeddingRequest):
             raise only_embeds()
         if not request.inputs:
@@ -114,44 +61,17 @@ class EmbeddingEngine(Engine[list[Text]]):
     def render(self, chat: ChatRequest) -> tuple[str, list[int]]:
         raise only_embeds()
 
-    def submit(self, prepared: list[Text]) -> None:
-        job = prepared[0].job
-        self._jobs[job.id] = job
-        for text in prepared:
-            bisect.insort(self._waiting, text)
+    def compute(self, batch: list[Text], inputs: dict[str, Any]) -> Any:
+        """Return the vectors of a batch; shape (texts, dimensions)."""
+        mask = inputs["attention_mask"]
+        skips = torch.tensor([[text.skip] for text in batch], device=mask.device)
+        mask = mask * (torch.arange(mask.shape[1], device=mask.device) >= skips)
+        hidden = self._model.model(**inputs).last_hidden_state
+        return self._model.pipeline.pool(hidden, mask.to(hidden.device)).cpu().numpy()
 
-    def cancel(self, id_: int) -> None:
-        self._jobs.pop(id_, None)
-        self._waiting = [text for text in self._waiting if text.job.id != id_]
-
-    def reset(self) -> None:
-        self._jobs, self._waiting = {}, []
-        self._model.placement.synchronize()
-
-    @property
-    def idle(self) -> bool:
-        return not self._jobs
-
-    def step(self) -> list[StepOutput]:
-        if self.idle:
-            return []
-        batch = self._next_batch()
-        try:
-            vectors = self._embed(batch)
-        except Exception as error:
-            return self._fail(batch, error)
-        outputs: list[StepOutput] = []
-        for text, vector in zip(batch, vectors, strict=True):
-            try:
-                check_finite(vector)
-            except ModelProducesNaN as error:
-                if text.job.id in self._jobs:
-                    outputs.append((text.job.id, error))
-                    self.cancel(text.job.id)
-            text.job.vectors[text.index] = vector
-        return outputs + self._finish({text.job.id for text in batch} & self._jobs.keys())
-
-    # ------------------------------------------------------------ texts
+    def result(self, job: Job) -> Embedded:
+        matrix = np.stack(job.results).astype("<f4")
+        return Embedded(matrix.tobytes(), matrix.shape[1], job.prompt_tokens)
 
     def _prompt(self, name: str | None) -> str:
         """Return the prompt to put in front of each text.
@@ -194,7 +114,7 @@ class EmbeddingEngine(Engine[list[Text]]):
             tokens = list(value)
         tokens = fit(tokens, limit, truncate, kept=kept, complete=complete, where=where)
         job.prompt_tokens += len(tokens)
-        return Text(len(tokens), tokens, skip, job, index)
+        return Text(len(tokens), tokens, job, index, skip=skip)
 
     def _tokenize(self, text: str) -> list[int]:
         """Return the token ids of a text, with special tokens around it."""
@@ -213,60 +133,3 @@ class EmbeddingEngine(Engine[list[Text]]):
         tokens = self._tokenize(prompt)
         trailing = bool(tokens) and tokens[-1] in self._model.tokenizer.all_special_ids
         return len(tokens) - int(trailing)
-
-    # ------------------------------------------------------------ batches
-
-    def _next_batch(self) -> list[Text]:
-        """Take the longest text of one request and the texts closest to it in length.
-
-        Texts of similar lengths need little padding. The requests take turns, so that none waits
-        for all the texts of another one.
-        """
-        job = self._jobs.pop(next(iter(self._jobs)))
-        self._jobs[job.id] = job
-        last = max(i for i, text in enumerate(self._waiting) if text.job is job)
-        count = max(1, self._batch_tokens // self._waiting[last].length)
-        first = max(0, last + 1 - count)
-        batch = self._waiting[first : last + 1]
-        del self._waiting[first : last + 1]
-        return batch
-
-    def _embed(self, batch: list[Text]) -> Any:
-        """Return the vectors of a batch in float32; shape (texts, dimensions)."""
-        width = max(text.length for text in batch)
-        device = self._model.placement.device
-        pad = self._model.tokenizer.pad_token_id or 0
-        rows = [text.tokens + [pad] * (width - text.length) for text in batch]
-        columns = torch.arange(width)
-        lengths = torch.tensor([[text.length] for text in batch])
-        skips = torch.tensor([[text.skip] for text in batch])
-        attention_mask = (columns < lengths).long().to(device)
-        pooling_mask = ((columns < lengths) & (columns >= skips)).long().to(device)
-        self._model.set_threads()
-        with torch.inference_mode():
-            hidden = self._model.model(
-                input_ids=torch.tensor(rows, device=device), attention_mask=attention_mask
-            ).last_hidden_state
-            pooling_mask = pooling_mask.to(hidden.device)
-            return self._model.pipeline.pool(hidden, pooling_mask).cpu().numpy()
-
-    def _finish(self, ids: set[int]) -> list[StepOutput]:
-        """Return the results of the requests that are complete."""
-        outputs: list[StepOutput] = []
-        for id_ in sorted(ids):
-            job = self._jobs[id_]
-            if all(vector is not None for vector in job.vectors):
-                del self._jobs[id_]
-                matrix = np.stack(job.vectors).astype("<f4")
-                embedded = Embedded(matrix.tobytes(), matrix.shape[1], job.prompt_tokens)
-                outputs.append((id_, embedded))
-        return outputs
-
-    def _fail(self, batch: list[Text], error: Exception) -> list[StepOutput]:
-        """End the requests of a failed computation; raises if the GPU no longer responds."""
-        advice = "Send fewer or shorter texts at once."
-        failure = computation_error(error, self._model.placement, advice=advice)
-        ids = sorted({text.job.id for text in batch})
-        for id_ in ids:
-            self.cancel(id_)
-        return [(id_, failure) for id_ in ids]

@@ -106,11 +106,22 @@ def _read_settings(pipeline: Pipeline, directory: Path) -> None:
                 f"The setting {key} = {config[key]!r} in {name} is not supported."
             )
     _check_modality(name, config.get("modality_config"))
+    pipeline.max_length = read_max_length(config, name)
+    pipeline.lower_case = bool(config.get("do_lower_case"))
+
+
+def read_max_length(config: dict[str, Any], name: str) -> int | None:
+    """Return the maximum number of tokens of a text in a file of settings; None if it has none.
+
+    Raises
+    ------
+    ModelLoadFailed
+        If it is not a number of tokens.
+    """
     length = config.get("max_seq_length")
     if length is not None and positive_int(length) is UNSET:
         raise ModelLoadFailed(f"max_seq_length = {length!r} in {name} is not a number of tokens.")
-    pipeline.max_length = length
-    pipeline.lower_case = bool(config.get("do_lower_case"))
+    return length
 
 
 def _check_modality(name: str, config: Any) -> None:

@@ -13,7 +13,7 @@ from msgspec import UNSET
 from ...contract.errors import InvalidISQ, InvalidParameter, UnsupportedModelFormat
 from ...contract.parameters import DefaultParameters, LoadParameters
 from ...contract.text import quoted
-from ...contract.types import Format, ModelDetails, RegisterRequest, Upstream
+from ...contract.types import Format, ModelDetails, RegisterRequest, Upstream, generates
 from ..files import user_path
 from ..os_errors import reading
 from .description import Description
@@ -60,15 +60,18 @@ def check_isq(format_: Format, parameters: LoadParameters, *, param: str) -> Non
 
 def _check_effects(description: Description, parameters: DefaultParameters) -> None:
     """Raise `InvalidParameter` for parameters without effect on any machine."""
-    only_embeds = description.capabilities == ("embeddings",)
+    encodes = not generates(description.capabilities)
     for name in DefaultParameters.__struct_fields__:
         if getattr(parameters, name) in (UNSET, "none") or name == "keep_alive":
             continue
         load = name in LoadParameters.__struct_fields__
         if load and description.format == "remote":
             reason = "A remote model is loaded by its upstream"
-        elif only_embeds and (not load or name == "chat_template"):
-            reason = "The model only computes embeddings"
+        elif encodes and (not load or name == "chat_template"):
+            task = (
+                "ranks documents" if "rerank" in description.capabilities else "computes embeddings"
+            )
+            reason = f"The model only {task}"
         else:
             continue
         raise InvalidParameter(
@@ -101,7 +104,7 @@ def _remote(request: RegisterRequest) -> Description:
         )
     _check_upstream(request.upstream)
     # An upstream rejects the routes that it does not support.
-    return Description("remote", (), ModelDetails(), ("completion", "chat", "embeddings"))
+    return Description("remote", (), ModelDetails(), ("completion", "chat", "embeddings", "rerank"))
 
 
 def _check_upstream(upstream: Upstream) -> None:

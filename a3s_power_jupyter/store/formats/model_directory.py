@@ -19,6 +19,7 @@ from ...contract.types import Capability, ModelDetails
 from ..files import SourceFile, check_directory, source_file
 from ..os_errors import reading
 from .chat_templates import TEMPLATES, capabilities_of, read_templates
+from .cross_encoders import check_cross_encoder, is_cross_encoder
 from .description import Description, in_order, positive_int
 from .embedding_modules import MODULES, module_folders, read_modules, text_length
 from .generation import GenerationSettings, read_generation_config
@@ -78,8 +79,12 @@ def describe_directory(path: Path, wanted: DirectoryFormat | None) -> Descriptio
     format_ = wanted or _detect_format(path, config)
     weights = find_weights(path)
     folders = [TEMPLATES] if (path / TEMPLATES).is_dir() else []
+    ranks = False
     if format_ == "huggingface":
-        read_modules(path)
+        check_cross_encoder(path)
+        ranks = is_cross_encoder({file.name: file for file in path.glob("*.json")})
+        if not ranks:
+            read_modules(path)
         folders += module_folders(path)
     files = (*weights.files, *_module_weights(path, folders), *_companions(path, folders))
     _check_format(path, format_, config, {file.name for file in files})
@@ -89,7 +94,7 @@ def describe_directory(path: Path, wanted: DirectoryFormat | None) -> Descriptio
         format=format_,
         files=files,
         details=_details(config, text, weights),
-        capabilities=_capabilities(path, format_),
+        capabilities=("rerank",) if ranks else _capabilities(path, format_),
         context_length=text_length(path, length) if format_ == "huggingface" else length,
         generation=_generation(path, format_),
     )
