@@ -1,20 +1,21 @@
-"""Send requests that Schemathesis derives from rest-api.yml, valid and invalid ones."""
+"""Send requests that Schemathesis derives from rest-api.yml, valid and invalid ones.
+
+Each reply is an answer or an error, and has the form that the document gives it.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from importlib.resources import files
 from typing import Any
 
 import hypothesis
 import schemathesis
-import yaml
 from hypothesis import HealthCheck, Phase
 from schemathesis import Case
 
-import a3s_power_jupyter
 from support.fuzzing import Attack
+from support.rest_document import load_document, problem_of
 
 #: Their replies have no end.
 ENDLESS = {"/v1/events"}
@@ -22,8 +23,8 @@ MODELS = ["good", "none", "a/b:c"]
 
 
 def test_requests_from_the_document(attack: Attack) -> None:
-    text = files(a3s_power_jupyter).joinpath("handlers/rest-api.yml").read_text(encoding="utf-8")
-    schema = schemathesis.openapi.from_dict(yaml.safe_load(text))
+    document = load_document()
+    schema = schemathesis.openapi.from_dict(document)
     operations = [result.ok() for result in schema.get_all_operations()]
     operations = [operation for operation in operations if operation.path not in ENDLESS]
     while attack.running:
@@ -32,7 +33,7 @@ def test_requests_from_the_document(attack: Attack) -> None:
             for mode in schemathesis.GenerationMode:
                 if attack.running:
                     cases = operation.as_strategy(generation_mode=mode)
-                    _each(cases, attack.random.random(), lambda case: _send(attack, case))
+                    _each(cases, attack.random.random(), lambda case: _send(attack, document, case))
 
 
 def _each(cases: Any, seed: float, send: Callable[[Case], None]) -> None:
@@ -47,7 +48,7 @@ def _each(cases: Any, seed: float, send: Callable[[Case], None]) -> None:
     hypothesis.seed(seed)(settings(hypothesis.given(cases)(send)))()
 
 
-def _send(attack: Attack, case: Case) -> None:
+def _send(attack: Attack, document: dict[str, Any], case: Case) -> None:
     body = case.body
     if isinstance(body, dict) and "model" in body:
         body = {**body, "model": attack.random.choice([*MODELS, body["model"]]), "max_tokens": 4}
@@ -63,4 +64,8 @@ def _send(attack: Attack, case: Case) -> None:
         arguments["headers"] = {"Content-Type": "application/json"}
     if isinstance(case.query, dict):
         arguments["params"] = {k: str(v) for k, v in case.query.items() if k != "token"}
-    attack.send(case.method, path, f"{case.method} {path} {str(arguments)[:500]}", **arguments)
+    what = f"{case.method} {path} {str(arguments)[:500]}"
+    reply = attack.send(case.method, path, what, **arguments)
+    if "{name}" not in case.operation.path:  # a name may be that of another route
+        problem = problem_of(document, case.operation.path, case.method, reply)
+        assert problem is None, f"{what}: {reply.status_code} {problem}"

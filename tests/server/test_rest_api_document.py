@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
 from typing import Any
 
 import msgspec
 import pytest
-import yaml
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
@@ -23,14 +21,13 @@ from a3s_power_jupyter.contract.types import (
 from a3s_power_jupyter.handlers.openai import fields as openai_fields
 from a3s_power_jupyter.handlers.routes import ROUTES
 from a3s_power_jupyter.handlers.system import UnknownRouteHandler
+from support.rest_document import load_document
 from support.servers import Server
 
 
 @pytest.fixture(scope="module")
 def document() -> dict[str, Any]:
-    text = files(a3s_power_jupyter).joinpath("handlers/rest-api.yml").read_text(encoding="utf-8")
-    loaded: dict[str, Any] = yaml.safe_load(text)
-    return loaded
+    return load_document()
 
 
 def properties(document: dict[str, Any], name: str) -> set[str]:

@@ -12,7 +12,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from .servers import Server
+from .servers import Server, error_code, error_message
 
 #: Seconds of attack for each test of this folder. `make fuzz` sets more.
 SECONDS = float(os.environ.get("FUZZ_SECONDS", "10"))
@@ -113,9 +113,9 @@ class Attack:
         self._statuses[status] += 1
         if status >= 400:
             assert status in REFUSALS, hint
-            error = httpx2.Response(status, text=text).json()["error"]
-            assert error["message"], hint
-            assert error["code"], hint
+            error = httpx2.Response(status, text=text)
+            assert error_message(error), hint
+            assert error_code(error), hint
             assert "Traceback" not in text, hint
         assert self.server.process.poll() is None, f"the server ended: {hint}"
         assert not self._bystander.problems, f"{self._bystander.problems} beside {hint}"

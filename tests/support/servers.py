@@ -235,6 +235,12 @@ def error_code(response: httpx2.Response) -> str:
     return str(error["code"] if isinstance(error, dict) else body["code"])
 
 
+def error_message(response: httpx2.Response) -> str:
+    """Return the message of an error in the shape of any dialect."""
+    error = response.json()["error"]
+    return str(error["message"] if isinstance(error, dict) else error)
+
+
 def events_of(reply: httpx2.Response) -> Iterator[dict[str, object]]:
     """Yield the JSON events of an SSE reply, without the final ``[DONE]``."""
     for data in sse.iter_events(reply.iter_bytes()):
