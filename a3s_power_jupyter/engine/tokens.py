@@ -35,7 +35,7 @@ def answer(engine: Engine[Any], request: TokenRequest) -> TokenItem:
         If the request cannot be served.
     """
     if isinstance(request, DetokenizeRequest):
-        return Detokenized(engine.tokenizer.detokenize(unpack_tokens(request.tokens)))
+        return _detokenized(engine, request)
     if isinstance(request, RenderRequest):
         prompt, tokens = engine.render(request.chat)
         return Rendered(prompt, _tokenized(engine, tokens, request.with_pieces, "messages"))
@@ -65,6 +65,13 @@ def check_text(text: str, param: str) -> None:
 def check_messages(text: str) -> None:
     """Refuse the prompt of a chat as `check_text` does."""
     check_text(text, "messages")
+
+
+def _detokenized(engine: Engine[Any], request: DetokenizeRequest) -> Detokenized:
+    try:
+        return Detokenized(engine.tokenizer.detokenize(unpack_tokens(request.tokens)))
+    except InvalidParameter as error:
+        raise InvalidParameter(error.message, param="tokens") from None
 
 
 def _tokenized(

@@ -84,11 +84,15 @@ class InferenceHandler(StreamHandler):
         if header := header_value(self._ignored(body)):
             self.set_header(HEADER, header)
             if self.log.isEnabledFor(logging.DEBUG):
-                names = describe(self._ignored(body), self.fields)
+                names = describe(self._ignored(body), self.fields_of(body))
                 self.log.debug("POST %s: ignored the fields %s", self.template, names)
 
     def _ignored(self, body: dict[str, Any]) -> Iterator[str]:
-        return ignored_fields(body, self.fields, self.aliases, self.refused)
+        return ignored_fields(body, self.fields_of(body), self.aliases, self.refused)
+
+    def fields_of(self, body: dict[str, Any]) -> type[msgspec.Struct]:
+        """Return `fields`, or those of a route with several kinds of requests."""
+        return self.fields
 
     def check_images(self, manifest: Manifest, request: ChatRequest | CompletionRequest) -> None:
         """Raise `InvalidParameter` if there are images, and the model is known not to see any."""

@@ -25,6 +25,7 @@ from .ollama.version import VersionHandler
 from .openai.handlers import ChatCompletionsHandler, CompletionsHandler, EmbeddingsHandler
 from .pulls import PausePullHandler, PullHandler, PullsHandler, PullStatusHandler
 from .system import EventsHandler, HealthHandler, UnknownRouteHandler
+from .tokens import ChatTemplateHandler, DetokenizeHandler, TokenizeHandler
 
 Route = tuple[str, type[PowerHandler], dict[str, Any]]
 
@@ -35,8 +36,11 @@ def _route(template: str, handler: type[PowerHandler], pattern: str | None = Non
     return pattern or template.replace("{name}", _NAME), handler, {"template": template}
 
 
-#: The routes of OpenAI's API begin so. They are also served without ``/v1``.
-_OPENAI = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/models")
+#: The routes of OpenAI's API and of tokens begin so. They are also served without ``/v1``, where
+#: llama.cpp's server and vLLM have those of tokens.
+_OPENAI = (
+    "/v1/chat", "/v1/completions", "/v1/embeddings", "/v1/models", "/v1/tokenize", "/v1/detokenize",
+)  # fmt: skip
 
 ROUTES: list[Route] = [
     _route("/v1/health", HealthHandler),
@@ -44,6 +48,9 @@ ROUTES: list[Route] = [
     _route("/v1/chat/completions", ChatCompletionsHandler),
     _route("/v1/completions", CompletionsHandler),
     _route("/v1/embeddings", EmbeddingsHandler),
+    _route("/v1/tokenize", TokenizeHandler),
+    _route("/v1/detokenize", DetokenizeHandler),
+    _route("/v1/chat/template", ChatTemplateHandler),
     _route("/v1/models", ModelsHandler),
     _route("/v1/models/gc", GarbageHandler, "/v1/models/(?P<name>gc)"),
     _route("/v1/models/pull", PullsHandler, "/v1/models/(?P<name>pull)"),
@@ -63,7 +70,10 @@ ROUTES: list[Route] = [
 #: The same handlers without ``/v1``, for clients whose base URL ends before it. Metrics have the
 #: template with ``/v1``.
 ALIASES: list[Route] = [
-    (pattern.removeprefix("/v1"), handler, options)
-    for pattern, handler, options in ROUTES
-    if pattern.startswith(_OPENAI)
+    *(
+        (pattern.removeprefix("/v1"), handler, options)
+        for pattern, handler, options in ROUTES
+        if pattern.startswith(_OPENAI)
+    ),
+    _route("/v1/chat/template", ChatTemplateHandler, "/apply-template"),  # as in llama.cpp's server
 ]

@@ -18,6 +18,7 @@ from a3s_power_jupyter.contract.types import (
     PullStatus,
     RegisterRequest,
 )
+from a3s_power_jupyter.handlers import tokens
 from a3s_power_jupyter.handlers.openai import fields as openai_fields
 from a3s_power_jupyter.handlers.routes import ROUTES
 from a3s_power_jupyter.handlers.system import UnknownRouteHandler
@@ -69,6 +70,9 @@ def test_the_document_has_every_verb_of_every_route(document: dict[str, Any]) ->
         ("ChatRequest", openai_fields.ChatFields),
         ("CompletionRequest", openai_fields.CompletionFields),
         ("EmbeddingRequest", openai_fields.EmbeddingFields),
+        ("TokenizeRequest", tokens.TextFields),
+        ("TokenizeChatRequest", tokens.MessagesFields),
+        ("DetokenizeRequest", tokens.TokensFields),
     ],
 )
 def test_the_document_has_the_fields_of_the_types(

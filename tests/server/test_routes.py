@@ -56,7 +56,8 @@ def test_under_a_base_url_and_without_a_lab(start_server: Callable[..., Server])
 
 def test_no_route_of_the_notebook_server_is_hidden(fake_server: Server) -> None:
     patterns = {pattern.split("/")[1] for pattern, _, _ in ALIASES}
-    assert patterns == {"chat", "completions", "embeddings", "models"}
+    tokens = {"tokenize", "detokenize", "apply-template"}
+    assert patterns == {"chat", "completions", "embeddings", "models"} | tokens
     with fake_server.api() as api:
         assert api.get("api/status").json()["kernels"] == 0
         for path in ("chat", "events", "health", "nope"):
