@@ -22,6 +22,7 @@ from ..contract.types import (
     TokenLogprob,
     ToolCallDelta,
 )
+from ..contract.usage import read_usage
 
 T = TypeVar("T")
 
@@ -126,7 +127,7 @@ class ChunkReader:
         self._started = False
         self._calls: list[tuple[int | None, str]] = []  # the upstream's index and id of each
         self._ids: set[str] = set()
-        self._usage: dict[str, Any] = {}
+        self._usage = read_usage(None)
         self._reason: str | None = None
         self._stop: str | None = None
         self._characters = 0
@@ -140,8 +141,8 @@ class ChunkReader:
             If the chunk has another form, or says that the answer has failed.
         """
         chunk = checked(event, _Chunk)
-        if isinstance(chunk.usage, dict):
-            self._usage = chunk.usage
+        if chunk.usage is not None:
+            self._usage = read_usage(chunk.usage)
         items = self._start()
         if chunk.choices:
             choice = chunk.choices[0]
@@ -162,27 +163,23 @@ class ChunkReader:
             reason = "tool_calls"
         elif not self._calls and reason == "tool_calls":
             reason = "stop"
-        prompt, cached = self._prompt_tokens()
-        completion = _count(self._usage, "completion_tokens")
+        usage = self._usage
         first = self._last if self._first is None else self._first
         return [
             *self._start(),
             Finished(
                 finish_reason=reason,
-                prompt_tokens=prompt,
-                completion_tokens=completion,
-                cached_tokens=cached,
+                prompt_tokens=usage.prompt_tokens,
+                completion_tokens=usage.completion_tokens,
+                cached_tokens=usage.cached_tokens,
                 timings=Timings(
-                    prompt_n=prompt - cached,
+                    prompt_n=usage.prompt_tokens - usage.cached_tokens,
                     prompt_ms=1000 * (first - self._began),
-                    predicted_n=completion,
+                    predicted_n=usage.completion_tokens,
                     predicted_ms=1000 * (self._last - first),
-                    cache_n=cached,
+                    cache_n=usage.cached_tokens,
                 ),
-                reasoning_tokens=min(
-                    _count(self._usage, "completion_tokens_details", "reasoning_tokens"),
-                    completion,
-                ),
+                reasoning_tokens=usage.reasoning_tokens,
                 stop=self._stop if reason == "stop" else None,
             ),
         ]
@@ -192,12 +189,7 @@ class ChunkReader:
         if self._started:
             return []
         self._started = True
-        return [Started(*self._prompt_tokens())]
-
-    def _prompt_tokens(self) -> tuple[int, int]:
-        """Return the numbers of the prompt's tokens and of its cached tokens."""
-        prompt = _count(self._usage, "prompt_tokens")
-        return prompt, min(_count(self._usage, "prompt_tokens_details", "cached_tokens"), prompt)
+        return [Started(self._usage.prompt_tokens, self._usage.cached_tokens)]
 
     def _delta(self, choice: _Choice) -> Delta:
         delta = choice.delta or _Delta()
@@ -267,10 +259,3 @@ def _logprobs(logprobs: _Logprobs | None) -> list[TokenLogprob] | None:
 
 def _bytes(token: _Alternative) -> list[int]:
     return [*token.token.encode()] if token.bytes is None else token.bytes
-
-
-def _count(usage: Any, *names: str) -> int:
-    """Return a count of tokens in ``usage``, or 0 if it is missing or impossible."""
-    for name in names:
-        usage = usage.get(name) if isinstance(usage, dict) else None
-    return usage if type(usage) is int and 0 <= usage < 2**31 else 0

@@ -14,6 +14,7 @@ import msgspec
 
 from ..contract.errors import UpstreamError
 from ..contract.types import Embedded
+from ..contract.usage import read_usage
 
 
 class _Row(msgspec.Struct):
@@ -36,10 +37,7 @@ async def read_embeddings(reply: dict[str, Any], inputs: int) -> Embedded:
     """
     data = bytes(reply.get("data") or b"null")
     vectors, dimensions = await asyncio.to_thread(_vectors, data, inputs)
-    usage = reply.get("usage")
-    tokens = usage.get("prompt_tokens") if isinstance(usage, dict) else None
-    known = type(tokens) is int and 0 <= tokens < 2**31
-    return Embedded(vectors, dimensions, tokens if known else 0)  # type: ignore[arg-type]
+    return Embedded(vectors, dimensions, read_usage(reply.get("usage")).prompt_tokens)
 
 
 def _vectors(data: bytes, inputs: int) -> tuple[bytes, int]:

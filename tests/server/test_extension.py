@@ -220,7 +220,7 @@ def test_headless_serves_models_only(start_server: Start) -> None:
     server = start_server(headless=True, fake=True)
     assert json.loads(server.runtime_file.read_text())["headless"] is True
     with server.api() as api:
-        assert len(api.get("v1/models").json()["data"]) == 9
+        assert len(api.get("v1/models").json()["data"]) == 10
         for path in ("api/contents", "api/kernels", "api/sessions", "api/terminals", "files/x"):
             assert api.get(path).status_code == 404, path
         assert api.post("api/kernels").status_code in (403, 404)

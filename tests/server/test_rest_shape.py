@@ -39,7 +39,7 @@ def test_list(api: httpx2.Client) -> None:
     assert body["object"] == "list"
     ids = [model["id"] for model in body["data"]]
     assert ids == sorted(ids)
-    assert len(ids) == 9
+    assert len(ids) == 10
 
 
 def test_register(api: httpx2.Client) -> None:

@@ -1,8 +1,8 @@
 """A service without models for tests of the handlers, selected with ``PowerApp.service_class``.
 
 The name of a model selects its behavior. ``endless`` generates until it is stopped, ``dies`` fails
-with `WorkerDied`, ``busy`` is refused, ``bug`` raises an unexpected exception, and ``silent`` waits
-before each step until it is pinned.
+with `WorkerDied`, ``busy`` and ``long`` are refused, ``bug`` raises an unexpected exception, and
+``silent`` waits before each step until it is pinned.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import Any
 import msgspec
 
 from a3s_power_jupyter.contract.errors import (
+    ContextLengthExceeded,
     ModelNotFound,
     PullStateNotFound,
     ServerBusy,
@@ -49,7 +50,18 @@ from support.items import finished
 #: Bytes of the blocks that `UncollectedService` counts.
 LARGE_BLOCK = 500_000
 
-NAMES = ["a/load", "bug", "busy", "dies", "endless", "gc", "org/repo:Q4_K_M", "pull", "silent"]
+NAMES = [
+    "a/load",
+    "bug",
+    "busy",
+    "dies",
+    "endless",
+    "gc",
+    "long",
+    "org/repo:Q4_K_M",
+    "pull",
+    "silent",
+]
 
 
 def model(name: str) -> Model:
@@ -227,6 +239,8 @@ class FakeInference:
         try:
             if name == "busy":
                 raise ServerBusy("Come back later.", retry_after=7)
+            if name == "long":
+                raise ContextLengthExceeded("The prompt has more tokens than the context.")
             if name == "bug":
                 raise RuntimeError(f"secret of the server {os.environ['JUPYTER_TOKEN']}")
             await self._wait_if_silent(name)

@@ -8,6 +8,7 @@ from contextlib import aclosing
 from typing import Any, ClassVar
 
 from ...contract.types import Manifest, Route
+from ...contract.usage import read_usage
 from .. import metrics
 from ..event_stream import EventStreamHandler
 from ..inference import GenerationHandler, InferenceHandler
@@ -123,16 +124,7 @@ class EmbeddingsHandler(ForwardingHandler):
 
 def _count_usage(name: str, reply: dict[str, Any]) -> None:
     """Add the ``usage`` of an upstream's reply, if it has one, to the metrics."""
-    usage = reply.get("usage")
-    if not isinstance(usage, dict):
-        return
-    details = usage.get("prompt_tokens_details")
-    cached = details.get("cached_tokens") if isinstance(details, dict) else None
-    counts = (
-        (metrics.PROMPT_TOKENS, usage.get("prompt_tokens")),
-        (metrics.CACHED_TOKENS, cached),
-        (metrics.TOKENS, usage.get("completion_tokens")),
-    )
-    for counter, tokens in counts:
-        if isinstance(tokens, int) and 0 < tokens < 2**31:
-            counter.labels(name).inc(tokens)
+    usage = read_usage(reply.get("usage"))
+    metrics.PROMPT_TOKENS.labels(name).inc(usage.prompt_tokens)
+    metrics.CACHED_TOKENS.labels(name).inc(usage.cached_tokens)
+    metrics.TOKENS.labels(name).inc(usage.completion_tokens)
