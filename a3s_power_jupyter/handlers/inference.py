@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, ClassVar
 
@@ -104,11 +104,18 @@ class InferenceHandler(StreamHandler):
             )
 
     async def embed(
-        self, manifest: Manifest, request: EmbeddingRequest, keep_alive: float | None
+        self,
+        manifest: Manifest,
+        request: EmbeddingRequest,
+        keep_alive: float | None,
+        *,
+        on_leased: Callable[[], None] | None = None,
     ) -> Embedded:
-        """Compute embeddings, and update the metrics."""
+        """Compute embeddings, and update the metrics. `on_leased` is as for `Inference.embed`."""
         with metrics.ACTIVE_REQUESTS.track_inprogress(), metrics.INFERENCE_DURATION.time():
-            embedded = await self.service.inference.embed(manifest, request, keep_alive)
+            embedded = await self.service.inference.embed(
+                manifest, request, keep_alive, on_leased=on_leased
+            )
         metrics.PROMPT_TOKENS.labels(manifest.name).inc(embedded.prompt_tokens)
         return embedded
 

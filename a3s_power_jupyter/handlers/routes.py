@@ -21,6 +21,7 @@ from .models import (
     UnloadHandler,
     UnpinHandler,
 )
+from .ollama import handlers as ollama
 from .ollama.version import VersionHandler
 from .openai.handlers import ChatCompletionsHandler, CompletionsHandler, EmbeddingsHandler
 from .pulls import PausePullHandler, PullHandler, PullsHandler, PullStatusHandler
@@ -64,6 +65,10 @@ ROUTES: list[Route] = [
     _route("/v1/models/pull/{name}", PullHandler),
     _route("/v1/models/{name}", ModelHandler),
     _route("/v1", UnknownRouteHandler, "/v1(?:/.*)?"),
+    _route("/api/chat", ollama.ChatHandler),
+    _route("/api/generate", ollama.GenerateHandler),
+    _route("/api/embed", ollama.EmbedHandler),
+    _route("/api/embeddings", ollama.EmbeddingsHandler),
     _route("/api/version", VersionHandler),
 ]
 

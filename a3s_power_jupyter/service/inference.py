@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
@@ -125,13 +125,24 @@ class Inference:
                     yield item
 
     async def embed(
-        self, manifest: Manifest, request: EmbeddingRequest, keep_alive: float | None
+        self,
+        manifest: Manifest,
+        request: EmbeddingRequest,
+        keep_alive: float | None,
+        *,
+        on_leased: Callable[[], None] | None = None,
     ) -> Embedded:
-        """Compute one L2-normalized vector for each input. Raises as `generate` does."""
+        """Compute one L2-normalized vector for each input. Raises as `generate` does.
+
+        Parameters
+        ----------
+        on_leased : callable or None
+            Called when a local model is loaded and begins with the request.
+        """
         if manifest.format == "remote":
             with self._counted():
                 return await self._upstreams.embed(manifest, request)
-        return await self._result(manifest, request, keep_alive, Embedded)
+        return await self._result(manifest, request, keep_alive, Embedded, on_leased)
 
     async def rerank(
         self, manifest: Manifest, request: RerankRequest, keep_alive: float | None
@@ -145,6 +156,7 @@ class Inference:
         request: Request,
         keep_alive: float | None,
         type_: type[Result],
+        on_leased: Callable[[], None] | None = None,
     ) -> Result:
         """Process a request with a reply of one item."""
         async with (
@@ -152,6 +164,8 @@ class Inference:
             lease.slot() as worker,
             _submitted(worker, request) as stream,
         ):
+            if on_leased is not None:
+                on_leased()
             async for item in stream:
                 if isinstance(item, type_):
                     return item

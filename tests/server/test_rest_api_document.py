@@ -19,6 +19,8 @@ from a3s_power_jupyter.contract.types import (
     RegisterRequest,
 )
 from a3s_power_jupyter.handlers import tokens
+from a3s_power_jupyter.handlers.ollama import fields as ollama_fields
+from a3s_power_jupyter.handlers.ollama.options import Options
 from a3s_power_jupyter.handlers.openai import fields as openai_fields
 from a3s_power_jupyter.handlers.routes import ROUTES
 from a3s_power_jupyter.handlers.system import UnknownRouteHandler
@@ -73,6 +75,11 @@ def test_the_document_has_every_verb_of_every_route(document: dict[str, Any]) ->
         ("TokenizeRequest", tokens.TextFields),
         ("TokenizeChatRequest", tokens.MessagesFields),
         ("DetokenizeRequest", tokens.TokensFields),
+        ("OllamaChatRequest", ollama_fields.ChatFields),
+        ("OllamaGenerateRequest", ollama_fields.GenerateFields),
+        ("OllamaEmbedRequest", ollama_fields.EmbedFields),
+        ("OllamaEmbeddingsRequest", ollama_fields.EmbeddingsFields),
+        ("OllamaOptions", Options),
     ],
 )
 def test_the_document_has_the_fields_of_the_types(

@@ -264,7 +264,7 @@ class FakeInference:
             self.next_step.clear()
 
     async def embed(
-        self, manifest: Manifest, request: object, keep_alive: float | None
+        self, manifest: Manifest, request: object, keep_alive: float | None, **_callbacks: object
     ) -> Embedded:
         return Embedded(struct.pack("<2f", 1, 0), 2, 3)
 
@@ -309,7 +309,7 @@ class LargeInference(FakeInference):
         yield finished("length", 3, 200, 0)
 
     async def embed(
-        self, manifest: Manifest, request: object, keep_alive: float | None
+        self, manifest: Manifest, request: object, keep_alive: float | None, **_callbacks: object
     ) -> Embedded:
         vector = array("f", [0.0123456789 * (i % 97) for i in range(4096)]).tobytes()
         return Embedded(vector * 2048, 4096, 3)

@@ -1,0 +1,69 @@
+"""Read the requests of ``POST /api/chat``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...contract.errors import InvalidParameter, UnsupportedRequestFields
+from ...contract.text import quoted
+from ...contract.types import ChatRequest
+from ..chat.functions import distinct, function, listed
+from ..chat.prompt_end import prompt_end
+from ..fields import read_fields
+from .calls import Call, make_call, template_kwargs
+from .fields import REFUSED, ChatFields
+from .messages import read_messages
+
+
+def read_chat(body: dict[str, Any]) -> Call:
+    """Read the body of ``POST /api/chat``.
+
+    Raises
+    ------
+    UnsupportedRequestFields
+        If a field requests something unsupported.
+    InvalidParameter
+        If a field is missing or has an invalid value.
+    InvalidKeepAlive
+        If ``keep_alive`` is not a duration.
+    """
+    fields = read_fields(body, ChatFields, refused=REFUSED)
+    return make_call(fields, *([_request(fields)] if fields.messages else []))
+
+
+def _request(fields: ChatFields) -> ChatRequest:
+    messages, images = read_messages(fields.messages)
+    end = prompt_end(messages)
+    return ChatRequest(
+        messages=end.messages,
+        sampling=fields.sampling(),
+        images=images,
+        tools=_tools(fields.tools),
+        template_kwargs=template_kwargs(fields),
+        add_generation_prompt=end.add_generation_prompt,
+        continue_final_message=end.continue_final_message,
+    )
+
+
+def _tools(value: Any) -> list[dict[str, Any]]:
+    tools = [_tool(tool, f"tools[{i}]") for i, tool in enumerate(listed(value, "tools"))]
+    return distinct(tools, "tools")
+
+
+def _tool(tool: Any, at: str) -> dict[str, Any]:
+    kind = (tool.get("type") or "function") if isinstance(tool, dict) else None
+    definition = tool.get("function") if isinstance(tool, dict) else None
+    if kind is not None and kind != "function":
+        raise UnsupportedRequestFields(
+            f"{at} has the type {quoted(kind)}. Only functions are supported.", param=f"{at}.type"
+        )
+    if not isinstance(definition, dict):
+        raise InvalidParameter(
+            f"{at} must have the form {{'type': 'function', 'function': {{'name': ..., "
+            "'parameters': {...}}}.",
+            param=at,
+        )
+    get = definition.get
+    return function(
+        get("name"), get("description"), get("parameters"), get("strict"), f"{at}.function"
+    )

@@ -1,0 +1,66 @@
+"""The times in Ollama's replies."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from ...contract.types import Timings
+
+#: Nanoseconds, in which all durations are.
+_MILLISECOND = 10**6
+_SECOND = 10**9
+
+
+class Clock:
+    """The times of one request, which begins now.
+
+    Parameters
+    ----------
+    now : callable
+        Returns seconds of a monotonic clock.
+    """
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._begun = now()
+        self._loaded: float | None = None
+        self._answering: float | None = None
+
+    def is_loaded(self) -> None:
+        """Note that the model begins with the request."""
+        self._loaded = self._now()
+
+    def answers(self) -> None:
+        """Note that the model has read the prompt."""
+        self._answering = self._now()
+
+    def until_now(self) -> dict[str, int]:
+        """Return the time so far, and the part of it before `is_loaded`, in nanoseconds."""
+        now = self._now()
+        return self._report(now, now if self._loaded is None else self._loaded)
+
+    def of_answer(self, timings: Timings) -> dict[str, int]:
+        """Return the durations of an answer in nanoseconds.
+
+        What precedes the work on the prompt is the load: mostly, the wait for the model.
+        """
+        now = self._now()
+        answering = now if self._answering is None else self._answering
+        return {
+            **self._report(now, answering - timings.prompt_ms / 1000),
+            "prompt_eval_duration": round(timings.prompt_ms * _MILLISECOND),
+            "eval_duration": round(timings.predicted_ms * _MILLISECOND),
+        }
+
+    def _report(self, now: float, loaded: float) -> dict[str, int]:
+        return {
+            "total_duration": round((now - self._begun) * _SECOND),
+            "load_duration": max(round((loaded - self._begun) * _SECOND), 0),
+        }
+
+
+def timestamp() -> str:
+    """Return the present as Ollama writes it (RFC 3339, in UTC)."""
+    return datetime.now(UTC).isoformat().replace("+00:00", "Z")

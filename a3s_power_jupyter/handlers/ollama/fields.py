@@ -1,0 +1,97 @@
+"""The fields of Ollama's requests that are read: their types and ranges.
+
+Source: https://docs.ollama.com/api. `tests/unit/handlers/test_ollama_fields.py` compares them with
+the types of the installed ``ollama`` package.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from ...contract.parameters import PositiveInt
+from ...contract.types import Constraint, Sampling
+from ..chat.contents import MAX_MESSAGES
+from ..chat.schemas import any_object, schema_constraint
+from ..fields import Refused
+from .options import Options
+
+#: Values that request nothing.
+_NOTHING: tuple[Any, ...] = ("", [], {}, False, 0)
+
+_TEMPLATE = (
+    "Register the model with a Jinja template as default_parameters.chat_template, or send the "
+    "whole prompt with raw."
+)
+_IMAGES = "Only text is generated."
+
+#: Fields without which the answer would be another one.
+REFUSED: Refused = {
+    "template": (_NOTHING, _TEMPLATE),
+    "context": (_NOTHING, "Send the conversation as messages to /api/chat."),
+    "width": (_NOTHING, _IMAGES),
+    "height": (_NOTHING, _IMAGES),
+    "steps": (_NOTHING, _IMAGES),
+    "_debug_render_only": (_NOTHING, "Use /v1/chat/template."),
+}
+
+Model = Annotated[str, Meta(min_length=1)]
+
+
+class GenerationFields(msgspec.Struct, frozen=True, kw_only=True):
+    """Fields of ``/api/chat`` and ``/api/generate``."""
+
+    model: Model
+    stream: bool = True
+    format: Any = None
+    options: Options = msgspec.field(default_factory=Options)
+    keep_alive: str | int | float | None = None
+    think: bool | Literal["", "low", "medium", "high", "max"] | UnsetType = UNSET
+    logprobs: bool = False
+    top_logprobs: Annotated[int, Meta(ge=0, le=20)] = 0
+
+    def sampling(self) -> Sampling:
+        """Return the sampling parameters, with the constraint of ``format``."""
+        return Sampling(
+            constraint=self._constraint(),
+            logprobs=self.top_logprobs if self.logprobs else UNSET,
+            **self.options.sampling(),
+        )
+
+    def _constraint(self) -> Constraint | UnsetType:
+        if self.format in (None, "", {}):
+            return UNSET
+        if self.format == "json":
+            return any_object("format")
+        return schema_constraint(self.format, "format")
+
+
+class ChatFields(GenerationFields, frozen=True, kw_only=True):
+    messages: Annotated[list[dict[str, Any]], Meta(max_length=MAX_MESSAGES)] = []
+    tools: Any = None
+
+
+class GenerateFields(GenerationFields, frozen=True, kw_only=True):
+    prompt: str = ""
+    suffix: str = ""
+    system: str = ""
+    raw: bool = False
+    images: list[str] = []
+
+
+class EmbedFields(msgspec.Struct, frozen=True, kw_only=True):
+    model: Model
+    input: str | list[str] = []
+    truncate: bool = True
+    dimensions: PositiveInt | UnsetType = UNSET
+    keep_alive: str | int | float | None = None
+
+
+class EmbeddingsFields(msgspec.Struct, frozen=True, kw_only=True):
+    """Fields of ``/api/embeddings``, the older route."""
+
+    model: Model
+    prompt: str = ""
+    keep_alive: str | int | float | None = None
