@@ -327,6 +327,13 @@ class WorkerDied(PowerError):
     code = "worker_died"
 
 
+class InvalidToolCall(PowerError):
+    """The model called a function in a way that the reply cannot express."""
+
+    status = 502
+    code = "invalid_tool_call"
+
+
 class ClientTooSlow(PowerError):
     """Too much of a streamed reply was waiting for the client."""
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .anthropic.handlers import CountTokensHandler, MessagesHandler, UnknownMessagesHandler
 from .base import PowerHandler
 from .models import (
     EstimateHandler,
@@ -52,6 +53,9 @@ ROUTES: list[Route] = [
     _route("/v1/tokenize", TokenizeHandler),
     _route("/v1/detokenize", DetokenizeHandler),
     _route("/v1/chat/template", ChatTemplateHandler),
+    _route("/v1/messages", MessagesHandler),
+    _route("/v1/messages/count_tokens", CountTokensHandler),
+    _route("/v1", UnknownMessagesHandler, "/v1/messages/.*"),
     _route("/v1/models", ModelsHandler),
     _route("/v1/models/gc", GarbageHandler, "/v1/models/(?P<name>gc)"),
     _route("/v1/models/pull", PullsHandler, "/v1/models/(?P<name>pull)"),

@@ -19,6 +19,7 @@ from a3s_power_jupyter.contract.types import (
     RegisterRequest,
 )
 from a3s_power_jupyter.handlers import tokens
+from a3s_power_jupyter.handlers.anthropic.fields import MessageFields
 from a3s_power_jupyter.handlers.ollama import fields as ollama_fields
 from a3s_power_jupyter.handlers.ollama.options import Options
 from a3s_power_jupyter.handlers.openai import fields as openai_fields
@@ -53,7 +54,7 @@ def test_the_document_has_every_verb_of_every_route(document: dict[str, Any]) ->
     served = {
         (options["template"], verb.lower())
         for _, handler, options in ROUTES
-        if handler is not UnknownRouteHandler
+        if not issubclass(handler, UnknownRouteHandler)
         for verb in handler.verbs()
     }
     assert documented == served
@@ -80,6 +81,7 @@ def test_the_document_has_every_verb_of_every_route(document: dict[str, Any]) ->
         ("OllamaEmbedRequest", ollama_fields.EmbedFields),
         ("OllamaEmbeddingsRequest", ollama_fields.EmbeddingsFields),
         ("OllamaOptions", Options),
+        ("AnthropicRequest", MessageFields),
     ],
 )
 def test_the_document_has_the_fields_of_the_types(

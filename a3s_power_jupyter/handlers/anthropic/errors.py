@@ -1,0 +1,60 @@
+"""The errors of Anthropic's API."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from ...contract.errors import PowerError, ServerBusy
+from ..error_replies import ErrorHandler
+
+#: The header with the identifier of a reply, as clients show it.
+REQUEST_ID = "request-id"
+
+#: Anthropic's types of errors by status. Others of less than 500 are ``invalid_request_error``.
+_TYPES = {
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    408: "timeout_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    504: "timeout_error",
+}
+
+
+def error_body(error: PowerError, request_id: str) -> dict[str, Any]:
+    """Return the JSON of an error: Anthropic's fields, and ours beside them.
+
+    ``details.error_code`` is where Anthropic's clients look for a code.
+    """
+    wire = error.to_wire()
+    details = {"error_code": wire["code"]}
+    return {
+        "type": "error",
+        "error": wire | {"type": _type(error), "details": details},
+        "request_id": request_id,
+    }
+
+
+def _type(error: PowerError) -> str:
+    if isinstance(error, ServerBusy):
+        return "overloaded_error"
+    fallback = "api_error" if error.status >= 500 else "invalid_request_error"
+    return _TYPES.get(error.status, fallback)
+
+
+class AnthropicErrors(ErrorHandler):
+    """A handler with errors in Anthropic's shape. Each reply has an identifier."""
+
+    @property
+    def request_id(self) -> str:
+        made: str = self.__dict__.setdefault("_request_id", f"req_{uuid.uuid4().hex}")
+        return made
+
+    def set_default_headers(self) -> None:
+        super().set_default_headers()
+        self.set_header(REQUEST_ID, self.request_id)
+
+    def error_body(self, error: PowerError) -> dict[str, Any]:
+        return error_body(error, self.request_id)
