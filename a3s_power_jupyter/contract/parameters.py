@@ -228,8 +228,13 @@ def close_matches(name: str, known: Collection[str]) -> list[str]:
     return difflib.get_close_matches(name, known, n=1) if len(name) <= MAX_QUOTED else []
 
 
-def check_default_parameters(value: Any) -> DefaultParameters:
+def check_default_parameters(value: Any, *, at: str = "default_parameters") -> DefaultParameters:
     """Check the `default_parameters` of a registration, and normalize `isq`.
+
+    Parameters
+    ----------
+    at : str
+        Path of `value` in the request.
 
     Raises
     ------
@@ -242,11 +247,11 @@ def check_default_parameters(value: Any) -> DefaultParameters:
     """
     if value is None:
         return DefaultParameters()
-    parameters = check(value, DefaultParameters, at="default_parameters")
+    parameters = check(value, DefaultParameters, at=at)
     if parameters.keep_alive is not UNSET:
-        parse_keep_alive(parameters.keep_alive, param="default_parameters.keep_alive")
+        parse_keep_alive(parameters.keep_alive, param=f"{at}.keep_alive")
     if parameters.isq is not UNSET:
-        kind = canonical_isq(parameters.isq)
+        kind = canonical_isq(parameters.isq, param=f"{at}.isq")
         parameters = msgspec.structs.replace(parameters, isq=kind)
     return parameters
 

@@ -23,6 +23,17 @@ from .models import (
     UnpinHandler,
 )
 from .ollama import handlers as ollama
+from .ollama.models import (
+    CopyHandler,
+    CreateHandler,
+    DeleteHandler,
+    ProcessesHandler,
+    ShowHandler,
+    TagsHandler,
+)
+from .ollama.pull import OllamaPullHandler
+from .ollama.refused import BlobHandler, PushHandler, SignoutHandler
+from .ollama.root import RootHandler
 from .ollama.version import VersionHandler
 from .openai.handlers import ChatCompletionsHandler, CompletionsHandler, EmbeddingsHandler
 from .pulls import PausePullHandler, PullHandler, PullsHandler, PullStatusHandler
@@ -74,6 +85,16 @@ ROUTES: list[Route] = [
     _route("/api/embed", ollama.EmbedHandler),
     _route("/api/embeddings", ollama.EmbeddingsHandler),
     _route("/api/version", VersionHandler),
+    _route("/api/tags", TagsHandler),
+    _route("/api/ps", ProcessesHandler),
+    _route("/api/show", ShowHandler),
+    _route("/api/pull", OllamaPullHandler),
+    _route("/api/delete", DeleteHandler),
+    _route("/api/copy", CopyHandler),
+    _route("/api/create", CreateHandler),
+    _route("/api/push", PushHandler),
+    _route("/api/blobs/{digest}", BlobHandler, "/api/blobs/(?P<digest>[^/]+)"),
+    _route("/api/signout", SignoutHandler),
 ]
 
 #: The same handlers without ``/v1``, for clients whose base URL ends before it. Metrics have the
@@ -86,3 +107,6 @@ ALIASES: list[Route] = [
     ),
     _route("/v1/chat/template", ChatTemplateHandler, "/apply-template"),  # as in llama.cpp's server
 ]
+
+#: Routes of ``jupyter power`` only. In a notebook server, ``/`` opens the notebooks.
+HEADLESS: list[Route] = [_route("/", RootHandler)]

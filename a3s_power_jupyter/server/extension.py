@@ -36,7 +36,7 @@ from ..contract.parameters import parse_keep_alive
 from ..contract.redaction import Redactor
 from ..handlers.context import SETTING, Context
 from ..handlers.metrics import RuntimeMetrics
-from ..handlers.routes import ALIASES, ROUTES
+from ..handlers.routes import ALIASES, HEADLESS, ROUTES
 from ..service.settings import PROMPT_CACHE_DISK, UPSTREAM_KEY_PATTERN, Settings
 from .activity import ActivityMonitor
 from .environment import Environment
@@ -291,6 +291,8 @@ class PowerApp(ExtensionApp):
 
     def initialize_handlers(self) -> None:
         self.handlers.extend(ROUTES)
+        if isinstance(self.serverapp, HeadlessServerApp):
+            self.handlers.extend(HEADLESS)
 
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
         """Start the service. Jupyter Server calls this once its port is known."""

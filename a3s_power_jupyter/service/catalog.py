@@ -140,11 +140,16 @@ class Catalog:
         StoreUnavailable, ServerBusy
             If the store cannot be read, and no model is in memory.
         """
+        listing = await self.usable_listing()
+        models = [self.describe(manifest) for manifest in listing.manifests]
+        return models, listing.problems
+
+    async def usable_listing(self) -> Listing:
+        """Return all models as `listing`; raises the errors of `models`."""
         listing = await self.listing()
         if listing.error is not None and not listing.manifests:
             raise listing.error
-        models = [self.describe(manifest) for manifest in listing.manifests]
-        return models, listing.problems
+        return listing
 
     def describe(self, manifest: Manifest) -> Model:
         """Return the model of `manifest` with its current state."""
@@ -192,8 +197,8 @@ class Catalog:
             self._changes.publish(Change("model", manifest.name))
         return self.describe(manifest)
 
-    async def pulled(self, name: str, replaced: bool) -> None:
-        """Announce a model that a pull has registered; unload it if its files were replaced."""
+    async def registered(self, name: str, replaced: bool) -> None:
+        """Announce a model that a pull or a copy has registered; unload it if it was replaced."""
         if replaced:
             await self._replaced(name)
         else:

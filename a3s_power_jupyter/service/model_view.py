@@ -103,7 +103,8 @@ def _from_runner(runner: Runner) -> dict[str, Any]:
             "buffers": use.buffers,
         }
     if runner.worker is not None:
-        known["memory_bytes"] = runner.worker.memory_bytes + runner.info.device_bytes
+        known["memory_bytes"] = runner.worker.memory_bytes + info.device_bytes
+        known["gpu_memory_bytes"] = info.device_bytes
         known |= _from_activity(runner.worker.activity, runner.running)
     return known
 

@@ -29,8 +29,10 @@ from ..store.model_store import ModelStore
 from ..store.threads import StoreThreads
 from .catalog import Catalog
 from .changes import Change, Changes
+from .copies import Copies
 from .estimates import Estimates
 from .event_feed import EventFeed
+from .headers import Headers
 from .inference import Inference
 from .load_plan import LoadPlanner
 from .loading import Loading
@@ -54,6 +56,10 @@ class PowerService:
         Generation and embeddings.
     pulls : PullManager
         Downloads from the hub.
+    copies : Copies
+        Further names for models.
+    headers : Headers
+        What the files of models say about themselves.
     events : EventFeed
         Changes of models and pulls.
     """
@@ -99,7 +105,7 @@ class PowerService:
             settings.max_pulls,
             self._memory_of_one_model,
             PullCallbacks(
-                on_registered=lambda name, replaced: self.catalog.pulled(name, replaced),
+                on_registered=lambda name, replaced: self.catalog.registered(name, replaced),
                 on_change=lambda name: changes.publish(Change("pull", name)),
                 on_received=metrics.pulled,
             ),
@@ -107,6 +113,8 @@ class PowerService:
             environment=partial(pull_environment, settings.upstream_key_pattern),
         )
         self.catalog = Catalog(store, threads, scheduler, upstreams, self.pulls, changes, log)
+        self.copies = Copies(self.catalog, store, threads.home)
+        self.headers = Headers(store, threads.files)
         self.loading = Loading(self.catalog, planner, scheduler, upstreams, changes, log)
         self.estimates = Estimates(
             self.catalog, planner, scheduler, partial(ask, environment=environment, log=log)

@@ -21,13 +21,12 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from ..contract.errors import (
-    FileNotFound,
-)
+from ..contract.errors import FileNotFound
 from ..contract.parameters import DefaultParameters
 from ..contract.types import Manifest, ManifestProblem, RegisterRequest, Removable
 from .blobs import BLOBS, BlobStore
 from .conversions import CONVERSIONS, Conversion, ConversionDirectory
+from .copies import copy_manifest
 from .directories import check_writable, make_directory
 from .files import FILE_MODE, file_size
 from .garbage import PULLS, blobs_of, find_garbage, remove_unused
@@ -84,6 +83,45 @@ class ModelStore:
         """Register a model; see `Registrar.register`."""
         registrar = Registrar(self._home, self._manifests, self.blobs, self.locked, self.save)
         return registrar.register(request, parameters, work or Work())
+
+    def copy(
+        self, source: str, name: str, parameters: DefaultParameters | None = None
+    ) -> tuple[Manifest, bool]:
+        """Give a model a further name. Both have the same files, and no bytes are copied.
+
+        Parameters
+        ----------
+        parameters : DefaultParameters or None
+            The default parameters of the new name; None for those of `source`.
+
+        Returns
+        -------
+        manifest : Manifest
+            The manifest of `name`.
+        replaced : bool
+            Whether the name had other default parameters before.
+
+        Raises
+        ------
+        InvalidModelName, ModelNotFound, ManifestUnreadable
+            If a name is not valid, there is no model `source`, or a manifest cannot be read.
+        ModelAlreadyExists
+            If `name` is another model. With `parameters`, it may have the same files.
+        InsufficientDisk, PowerError
+            If the store cannot be written.
+        """
+        check_name(name)
+        self.get(source)  # before taking the lock, as in `delete`
+        with self.locked():
+            snapshot = self._manifests.read()
+            bad = snapshot.unreadable_for(name)
+            if bad is not None:
+                raise unreadable_manifest(self._home, name, bad)
+            old = snapshot.manifests.get(name)
+            manifest = copy_manifest(self.get(source), name, parameters, old)
+            if manifest != old:
+                self.save(manifest)
+            return manifest, old is not None and manifest != old
 
     def check(self) -> None:
         """Check that the store can be read and written.

@@ -17,7 +17,7 @@ WRITES = {"POST", "PUT", "PATCH", "DELETE"}
 
 #: Every verb of every route, and requests that match no route or verb.
 CALLS = [
-    (verb, template.lstrip("/").replace("{name}", "gc"))
+    (verb, template.lstrip("/").replace("{name}", "gc").replace("{digest}", "sha256:00"))
     for _, handler, options in ROUTES
     for template in [options["template"]]
     for verb in [*handler.verbs(), "PUT", "HEAD"]

@@ -226,6 +226,24 @@ def test_headless_serves_models_only(start_server: Start) -> None:
         assert api.post("api/kernels").status_code in (403, 404)
 
 
+def test_the_root_of_headless_servers(start_server: Start) -> None:
+    """Clients of Ollama look for a server there. Browsers get the list of models, as elsewhere."""
+    server = start_server("--ServerApp.base_url=/user/ada/", headless=True, fake=True)
+    with server.api() as api:
+        assert api.get("").text == "Ollama is running"
+        head = api.head("")
+        assert (head.status_code, head.headers["Content-Type"]) == (200, "text/plain")
+        page = api.get("?token=t", headers={"Accept": "text/html,*/*;q=0.8"})
+        assert (page.status_code, page.headers["Location"]) == (302, "/user/ada/v1/models?token=t")
+    with server.client() as anonymous:
+        assert anonymous.get("").status_code == 401
+
+
+def test_the_root_of_notebook_servers_is_theirs(server: Server) -> None:
+    with server.api() as api:
+        assert "Ollama" not in api.get("").text
+
+
 def test_headless_logs_how_to_send_requests(start_server: Start) -> None:
     server = start_server(headless=True, fake=True, environ={"JUPYTER_TOKEN": ""})
     log = server.log.read_text()

@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from a3s_power_jupyter.handlers import event_stream
-from support import fake_service
+from support import fake_models
 from support.servers import Server, unread_post
 from support.waiting import wait_until
 
@@ -118,4 +118,4 @@ def test_events_start_with_a_snapshot(api: httpx2.Client) -> None:
     snapshot = json.loads(first.removeprefix("data: "))
     assert list(snapshot) == ["type", "instance", "models", "pulls"]
     assert snapshot["type"] == "snapshot"
-    assert [model["id"] for model in snapshot["models"]] == fake_service.NAMES
+    assert [model["id"] for model in snapshot["models"]] == fake_models.NAMES

@@ -9,6 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from a3s_power_jupyter.handlers.ollama.refused import RefusedHandler
 from a3s_power_jupyter.handlers.routes import ALIASES, ROUTES
 from support.servers import Server, error_code, events_of
 
@@ -16,7 +17,12 @@ JSON = {"Content-Type": "application/json"}
 CHAT = {"model": "gc", "messages": [{"role": "user", "content": "Hi"}]}
 
 TEMPLATES = sorted({options["template"].lstrip("/") for _, _, options in ROUTES})
-POSTS = sorted(o["template"].lstrip("/") for _, handler, o in ROUTES if "POST" in handler.verbs())
+#: Routes that read the body of a POST.
+POSTS = sorted(
+    options["template"].lstrip("/")
+    for _, handler, options in ROUTES
+    if "POST" in handler.verbs() and not issubclass(handler, RefusedHandler)
+)
 GETS = sorted(o["template"].lstrip("/") for _, handler, o in ROUTES if "GET" in handler.verbs())
 
 
@@ -27,7 +33,7 @@ def api(fake_server: Server) -> Iterator[httpx2.Client]:
 
 
 def named(template: str) -> str:
-    return template.replace("{name}", "gc")
+    return template.replace("{name}", "gc").replace("{digest}", "sha256:00")
 
 
 # ---------------------------------------------------------------- without /v1

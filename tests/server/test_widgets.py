@@ -15,7 +15,7 @@ from a3s_power_jupyter.client.address import Server as Address
 from a3s_power_jupyter.client.connection import Connection
 from a3s_power_jupyter.contract.types import ModelDetails
 from a3s_power_jupyter.widgets import PowerWidget, fallback
-from support import fake_service
+from support import fake_models
 from support.bridge_ends import CHAT, closed_streams
 from support.kernel_cells import Cell, Kernel
 from support.servers import Server
@@ -95,7 +95,7 @@ def test_the_table(client: Client) -> None:
 def test_rows_omit_unknown_values() -> None:
     details = ModelDetails(quantization="<script>", parameter_count=135_000_000)
     model = msgspec.structs.replace(
-        fake_service.model("m"), parameters=details, state="loaded", memory_bytes=2_000_000_000
+        fake_models.model("m"), parameters=details, state="loaded", memory_bytes=2_000_000_000
     )
     shown = fallback.models([model])
     assert "gguf &lt;script&gt;" in shown["text/html"]

@@ -21,64 +21,29 @@ import msgspec
 
 from a3s_power_jupyter.contract.errors import (
     ContextLengthExceeded,
-    ModelNotFound,
     PullStateNotFound,
     ServerBusy,
     WorkerDied,
 )
-from a3s_power_jupyter.contract.parameters import DefaultParameters, LoadParameters
+from a3s_power_jupyter.contract.parameters import LoadParameters
 from a3s_power_jupyter.contract.types import (
     Delta,
     Embedded,
     GenerationItem,
     Manifest,
-    ManifestProblem,
     Model,
-    ModelDetails,
     PullRequest,
     PullStatus,
-    RegisterRequest,
-    Removable,
-    Source,
     Started,
     TokenLogprob,
 )
 from a3s_power_jupyter.handlers import event_stream
 from a3s_power_jupyter.service.merging import merge
+from support.fake_models import FakeCatalog, FakeCopies, FakeHeaders
 from support.items import finished
 
 #: Bytes of the blocks that `UncollectedService` counts.
 LARGE_BLOCK = 500_000
-
-NAMES = [
-    "a/load",
-    "bug",
-    "busy",
-    "dies",
-    "endless",
-    "gc",
-    "long",
-    "org/repo:Q4_K_M",
-    "pull",
-    "silent",
-]
-
-
-def model(name: str) -> Model:
-    return Model(
-        id=name,
-        created=1,
-        format="gguf",
-        size_bytes=1,
-        size=1,
-        state="unloaded",
-        loaded=False,
-        parameters=ModelDetails(),
-        default_parameters=DefaultParameters(),
-        capabilities=("completion", "chat"),
-        source=Source(path="/m.gguf"),
-        pinned=False,
-    )
 
 
 def pull(name: str) -> PullStatus:
@@ -91,6 +56,8 @@ class FakeService:
         self.calls: list[Any] = []
         self.catalog = FakeCatalog()
         self.pulls = FakePulls()
+        self.headers = FakeHeaders()
+        self.copies = FakeCopies()
         self.inference = FakeInference(self.calls)
         self.loading = FakeLoading(self.catalog, self.inference, self.calls)
         self.events = FakeEvents(self.catalog)
@@ -127,40 +94,6 @@ class UncollectedService(FakeService):
         traces = tracemalloc.take_snapshot().traces
         sizes = [trace.size for trace in traces if trace.size > LARGE_BLOCK]
         return await super().health() | {"large_blocks": sizes}
-
-
-class FakeCatalog:
-    """A catalog that looks up models in a thread, like the real one."""
-
-    def __init__(self) -> None:
-        self.lookups = 0
-
-    async def manifest(self, name: str) -> Manifest:
-        self.lookups += 1
-        return await asyncio.to_thread(self._manifest, name)
-
-    def _manifest(self, name: str) -> Manifest:
-        if name not in NAMES:
-            raise ModelNotFound(f"There is no model {name!r}.", param="model")
-        return Manifest(name, "gguf", created=1, capabilities=("completion", "chat"))
-
-    async def model(self, name: str) -> Model:
-        return model((await self.manifest(name)).name)
-
-    async def models(self) -> tuple[list[Model], list[ManifestProblem]]:
-        return await asyncio.to_thread(lambda: ([model(name) for name in NAMES], []))
-
-    async def register(self, request: RegisterRequest) -> Model:
-        return await asyncio.to_thread(model, request.name)
-
-    async def delete(self, name: str, *, force: bool = False) -> int:
-        await self.manifest(name)
-        return 1000 if force else 1
-
-    async def collect_garbage(
-        self, *, dry_run: bool
-    ) -> tuple[list[Removable], list[ManifestProblem]]:
-        return [Removable("partial", "x", 5), Removable("orphan_blob", "y", 7)], []
 
 
 class FakePulls:

@@ -219,6 +219,8 @@ class Model(SparseStruct, frozen=True):
         Unix time of the last request.
     memory_bytes : int
         Memory of the worker process, including GPU memory; set while the model is loaded.
+    gpu_memory_bytes : int
+        The part of `memory_bytes` on GPUs; set while the model is loaded.
     memory : dict
         The sizes of ``weights``, ``cache`` and ``buffers`` in bytes, as the engine reports them.
     num_ctx : int
@@ -268,6 +270,7 @@ class Model(SparseStruct, frozen=True):
     expires_at: float | UnsetType = UNSET
     last_used_at: float | UnsetType = UNSET
     memory_bytes: int | UnsetType = UNSET
+    gpu_memory_bytes: int | UnsetType = UNSET
     memory: dict[str, int] | UnsetType = UNSET
     device: str | UnsetType = UNSET
     num_ctx: int | UnsetType = UNSET

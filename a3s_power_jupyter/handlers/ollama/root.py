@@ -1,0 +1,20 @@
+"""Handler of ``/`` in ``jupyter power``."""
+
+from __future__ import annotations
+
+from jupyter_server.utils import url_path_join
+
+from ..auth import allowed
+from .errors import OllamaHandler
+
+
+class RootHandler(OllamaHandler):
+    """Tells clients of Ollama that a server runs. Browsers are sent to the list of models."""
+
+    @allowed("read")
+    async def get(self) -> None:
+        if "text/html" in self.request.headers.get("Accept", ""):
+            query = f"?{self.request.query}" if self.request.query else ""
+            self.redirect(url_path_join(self.base_url, "v1/models") + query)
+        else:
+            self.finish("Ollama is running", set_content_type="text/plain")

@@ -1,0 +1,45 @@
+"""Read the headers of model files for whoever wants to know more than the manifest says."""
+
+from __future__ import annotations
+
+from ..contract.types import Manifest
+from ..store.files import source_file
+from ..store.formats.gguf import Omitted, read_header
+from ..store.model_store import ModelStore
+from ..store.threads import Threads
+
+#: A value in the header of a GGUF file.
+HeaderValue = int | float | str | list[int | float]
+
+
+class Headers:
+    """Reads the headers of models' files.
+
+    Parameters
+    ----------
+    threads : Threads
+        Threads for model files.
+    """
+
+    def __init__(self, store: ModelStore, threads: Threads) -> None:
+        self._store = store
+        self._threads = threads
+
+    async def read(self, manifest: Manifest) -> dict[str, HeaderValue]:
+        """Return the keys and values in the header of a GGUF model; none for other formats.
+
+        Arrays of strings and arrays of more than 4,096 numbers are left out.
+
+        Raises
+        ------
+        FileNotFound, FileChanged, NotAFile, PathUnreadable, InvalidGGUF
+            If the file cannot be read, or has changed since it was registered.
+        """
+        if manifest.format != "gguf":
+            return {}
+        return await self._threads.run(self._read, manifest)
+
+    def _read(self, manifest: Manifest) -> dict[str, HeaderValue]:
+        first = self._store.resolve(manifest)[0]
+        found = read_header(source_file(first)).metadata
+        return {key: value for key, value in found.items() if not isinstance(value, Omitted)}
