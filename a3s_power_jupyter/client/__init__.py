@@ -8,6 +8,7 @@ from .calls import ToolCall
 from .chat import ChatStream, Piece
 from .client import Client, connect
 from .health import Health
+from .ranking import Match, Ranking
 from .tool_loop import Round, ToolReply
 from .tools import ToolResult
 
@@ -15,7 +16,9 @@ __all__ = [
     "ChatStream",
     "Client",
     "Health",
+    "Match",
     "Piece",
+    "Ranking",
     "Reading",
     "Reply",
     "Round",

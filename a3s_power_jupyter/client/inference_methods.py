@@ -1,4 +1,4 @@
-"""Client methods that generate answers and compute embeddings."""
+"""Client methods that generate answers, compute embeddings and rank documents."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..contract.errors import InvalidParameter
-from . import tool_loop
+from . import ranking, tool_loop
 from .answers import Reply
 from .chat import ChatStream, Messages, ProgressCallback, chat_request, conversation
 from .connection import Connection
@@ -249,6 +249,45 @@ class InferenceMethods:
             rows += vectors(reply, count_of(batch))
         matrix = stacked(rows)
         return matrix[0] if isinstance(texts, str) else matrix
+
+    def rerank(
+        self,
+        model: str,
+        query: str,
+        documents: Sequence[str],
+        *,
+        top_n: int | None = None,
+        **parameters: Any,
+    ) -> ranking.Ranking:
+        """Sort documents by how well they answer a query.
+
+        Parameters
+        ----------
+        model : str
+            Name of a cross-encoder: a model with the capability ``rerank``.
+        query : str
+            A question, or another text to find documents for.
+        documents : sequence of str
+            The documents. More than 2,048 are sent in several requests.
+        top_n : int, optional
+            Number of documents to return; all by default.
+        **parameters
+            Other fields of ``/v1/rerank``, such as ``truncate=True`` to leave out the end of
+            documents that are too long, or ``raw_scores=True`` for the logits of the model.
+
+        Returns
+        -------
+        Ranking
+            The documents with their scores and indices, the most relevant first.
+        """
+        body = {**parameters, "model": model, "query": query, "return_documents": False}
+        if top_n is not None:
+            body["top_n"] = top_n
+        found = []
+        for start, batch in ranking.batches(documents):
+            reply = decoded(self._post("rerank", {**body, "documents": batch}), ranking.Results)
+            found += ranking.matches(reply, start, batch)
+        return ranking.ranking(found, top_n)
 
     def _post(self, path: str, body: dict[str, Any]) -> bytes:
         return self._connection.request("POST", path, body=body, timeout=None)

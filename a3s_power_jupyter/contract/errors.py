@@ -104,6 +104,20 @@ class UnsupportedRequestFields(BadRequest):
     code = "unsupported_request_fields"
 
 
+def cannot_rerank(reason: str) -> UnsupportedRequestFields:
+    """Return the error of a `RerankRequest` to a model that is no cross-encoder.
+
+    Parameters
+    ----------
+    reason : str
+        What the model is or lacks: a sentence without its period.
+    """
+    return UnsupportedRequestFields(
+        f"{reason}, so it cannot rank documents. Choose a model with the capability rerank: a "
+        "cross-encoder, such as BAAI/bge-reranker-v2-m3."
+    )
+
+
 class InvalidKeepAlive(BadRequest):
     """`keep_alive` is not a duration."""
 

@@ -15,20 +15,6 @@ from .checks import prompt_too_long
 from .embedding_texts import tokenize_long
 
 
-def cannot_rerank(reason: str) -> UnsupportedRequestFields:
-    """Return the error of a `RerankRequest` to a model that is no cross-encoder.
-
-    Parameters
-    ----------
-    reason : str
-        What the model is or lacks: a sentence without its period.
-    """
-    return UnsupportedRequestFields(
-        f"{reason}, so it cannot rank documents. Choose a model with the capability rerank: a "
-        "cross-encoder, such as BAAI/bge-reranker-v2-m3."
-    )
-
-
 def only_ranks() -> UnsupportedRequestFields:
     """Return the error of a request for anything else to a cross-encoder."""
     return UnsupportedRequestFields(

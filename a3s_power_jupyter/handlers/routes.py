@@ -37,6 +37,7 @@ from .ollama.root import RootHandler
 from .ollama.version import VersionHandler
 from .openai.handlers import ChatCompletionsHandler, CompletionsHandler, EmbeddingsHandler
 from .pulls import PausePullHandler, PullHandler, PullsHandler, PullStatusHandler
+from .rerank import RerankHandler
 from .system import EventsHandler, HealthHandler, UnknownRouteHandler
 from .tokens import ChatTemplateHandler, DetokenizeHandler, TokenizeHandler
 
@@ -49,10 +50,11 @@ def _route(template: str, handler: type[PowerHandler], pattern: str | None = Non
     return pattern or template.replace("{name}", _NAME), handler, {"template": template}
 
 
-#: The routes of OpenAI's API and of tokens begin so. They are also served without ``/v1``, where
-#: llama.cpp's server and vLLM have those of tokens.
+#: The routes of OpenAI's API, of ranking and of tokens begin so. They are also served without
+#: ``/v1``, where llama.cpp's server and vLLM have those of tokens.
 _OPENAI = (
-    "/v1/chat", "/v1/completions", "/v1/embeddings", "/v1/models", "/v1/tokenize", "/v1/detokenize",
+    "/v1/chat", "/v1/completions", "/v1/embeddings", "/v1/rerank", "/v1/models",
+    "/v1/tokenize", "/v1/detokenize",
 )  # fmt: skip
 
 ROUTES: list[Route] = [
@@ -67,6 +69,9 @@ ROUTES: list[Route] = [
     _route("/v1/messages", MessagesHandler),
     _route("/v1/messages/count_tokens", CountTokensHandler),
     _route("/v1", UnknownMessagesHandler, "/v1/messages/.*"),
+    _route("/v1/rerank", RerankHandler),
+    _route("/v1/rerank", RerankHandler, "/v1/reranking"),
+    _route("/v1/rerank", RerankHandler, "/v2/rerank"),
     _route("/v1/models", ModelsHandler),
     _route("/v1/models/gc", GarbageHandler, "/v1/models/(?P<name>gc)"),
     _route("/v1/models/pull", PullsHandler, "/v1/models/(?P<name>pull)"),

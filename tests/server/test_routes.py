@@ -15,6 +15,7 @@ from support.servers import Server, error_code, events_of
 
 JSON = {"Content-Type": "application/json"}
 CHAT = {"model": "gc", "messages": [{"role": "user", "content": "Hi"}]}
+RERANK = {"model": "gc", "query": "a", "documents": ["b"]}
 
 TEMPLATES = sorted({options["template"].lstrip("/") for _, _, options in ROUTES})
 #: Routes that read the body of a POST.
@@ -48,6 +49,8 @@ def test_inference_without_v1(api: httpx2.Client) -> None:
     assert api.post("chat/completions", json=CHAT).json()["object"] == "chat.completion"
     assert api.post("completions", json={"model": "gc", "prompt": "a"}).is_success
     assert api.post("embeddings", json={"model": "gc", "input": "a"}).json()["object"] == "list"
+    for path in ("rerank", "reranking", "v1/reranking", "v2/rerank"):
+        assert error_code(api.post(path, json=RERANK)) == "unsupported_request_fields"
     stream = api.post("chat/completions", json=CHAT | {"stream": True})
     assert next(events_of(stream))["object"] == "chat.completion.chunk"
     assert api.post("models/gc/load", json={}).json()["id"] == "gc"
@@ -63,7 +66,8 @@ def test_under_a_base_url_and_without_a_lab(start_server: Callable[..., Server])
 def test_no_route_of_the_notebook_server_is_hidden(fake_server: Server) -> None:
     patterns = {pattern.split("/")[1] for pattern, _, _ in ALIASES}
     tokens = {"tokenize", "detokenize", "apply-template"}
-    assert patterns == {"chat", "completions", "embeddings", "models"} | tokens
+    ranking = {"rerank", "reranking"}
+    assert patterns == {"chat", "completions", "embeddings", "models"} | tokens | ranking
     with fake_server.api() as api:
         assert api.get("api/status").json()["kernels"] == 0
         for path in ("chat", "events", "health", "nope"):

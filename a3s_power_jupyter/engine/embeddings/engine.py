@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ...contract.errors import InvalidParameter
+from ...contract.errors import InvalidParameter, cannot_rerank
 from ...contract.text import quoted
 from ...contract.types import (
     ChatRequest,
@@ -21,7 +21,6 @@ from ...contract.types import (
 from ...store.formats.cross_encoders import is_cross_encoder
 from ..base import ProgressCallback
 from ..embedding_texts import fit, only_embeds, tokenize_long
-from ..pairs import cannot_rerank
 from ..protocol import Load
 from .batches import BatchEngine, Job, Text
 from .cross_encoder import CrossEncoder

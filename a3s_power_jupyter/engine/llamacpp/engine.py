@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import llama_cpp as lc
 from msgspec.structs import replace
 
-from ...contract.errors import InvalidParameter
+from ...contract.errors import InvalidParameter, cannot_rerank
 from ...contract.types import (
     ChatRequest,
     CompletionRequest,
@@ -27,7 +27,6 @@ from ..checks import check_prompt
 from ..constraints.compiler import ConstraintCompiler
 from ..embedding_texts import only_embeds
 from ..generation import Generation
-from ..pairs import cannot_rerank
 from ..prompt_cache import PromptCache
 from ..protocol import Load, Loaded, Stats
 from ..rendering.renderer import renderer

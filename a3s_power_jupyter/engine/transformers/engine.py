@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from msgspec import UNSET
 
-from ...contract.errors import UnsupportedRequestFields
+from ...contract.errors import UnsupportedRequestFields, cannot_rerank
 from ...contract.types import (
     ChatRequest,
     CompletionRequest,
@@ -32,7 +32,6 @@ from ..constraints.compiler import ConstraintCompiler
 from ..constraints.matcher import Matcher
 from ..generation import Generation
 from ..logprobs import token_logprob
-from ..pairs import cannot_rerank
 from ..prompt_cache import token_array
 from ..protocol import Load, Loaded, Stats
 from ..rendering.renderer import renderer

@@ -1,0 +1,116 @@
+"""Documents in the order of their relevance."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from ..contract.parameters import MAX_INPUTS
+from ..contract.text import printable, shortened
+from ..display.formatting import columns
+from ..display.markup import escape
+from .replies import invalid
+
+
+class Match(msgspec.Struct, frozen=True):
+    """A document with its relevance.
+
+    Attributes
+    ----------
+    index : int
+        Position of the document in the request.
+    score : float
+        Relevance, from 0 to 1; with ``raw_scores``, the logit of the model.
+    document : str
+        The document.
+    """
+
+    index: int
+    score: float
+    document: str
+
+
+class Ranking(tuple[Match, ...]):
+    """Matches, the most relevant first. In a notebook, they are displayed as a table."""
+
+    @property
+    def documents(self) -> list[str]:
+        """The documents, the most relevant first."""
+        return [match.document for match in self]
+
+    def __repr__(self) -> str:
+        if not self:
+            return "Ranking()"
+        rows = ((_score(match), str(match.index), _text(match)) for match in self)
+        return columns((("SCORE", "INDEX", "DOCUMENT"), *rows))
+
+    def _repr_html_(self) -> str:
+        head = "".join(_cell("th", name) for name in ("Score", "Index", "Document"))
+        rows = "".join(
+            f"<tr>{''.join(_cell('td', value) for value in (_score(m), str(m.index), _text(m)))}"
+            "</tr>\n"
+            for m in self
+        )
+        return f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table>"
+
+
+class _Result(msgspec.Struct):
+    index: int
+    relevance_score: float
+
+
+class Results(msgspec.Struct):
+    """The reply of ``POST /v1/rerank``."""
+
+    results: list[_Result]
+
+
+def batches(documents: Sequence[str]) -> Iterable[tuple[int, list[str]]]:
+    """Split documents that are too many for one request; yield the index of the first of each."""
+    for start in range(0, max(1, len(documents)), MAX_INPUTS):
+        yield start, list(documents[start : start + MAX_INPUTS])
+
+
+def matches(reply: Results, start: int, documents: list[str]) -> list[Match]:
+    """Return the documents that a reply lists.
+
+    Parameters
+    ----------
+    start : int
+        Index of the first of `documents`.
+
+    Raises
+    ------
+    UpstreamError
+        If the reply lists a document twice, one that was not sent, or a score that is no number.
+    """
+    indices = [result.index for result in reply.results]
+    if len(set(indices)) != len(indices) or not all(0 <= i < len(documents) for i in indices):
+        raise invalid(f"its results have the indices {indices[:10]} for {len(documents)} documents")
+    if not all(math.isfinite(result.relevance_score) for result in reply.results):
+        raise invalid("it has scores that are not finite")
+    return [
+        Match(start + result.index, result.relevance_score, documents[result.index])
+        for result in reply.results
+    ]
+
+
+def ranking(found: list[Match], top_n: int | None) -> Ranking:
+    """Return the first `top_n` of all matches, or all of them, sorted by score."""
+    found = sorted(found, key=lambda match: (-match.score, match.index))
+    return Ranking(found if top_n is None or top_n < 0 else found[:top_n])
+
+
+def _score(match: Match) -> str:
+    return f"{match.score:.4f}"
+
+
+def _text(match: Match) -> str:
+    return printable(shortened(" ".join(match.document.split())))
+
+
+def _cell(tag: str, text: str) -> str:
+    # JupyterLab aligns the cells of HTML tables to the right.
+    return f'<{tag} style="text-align: left">{escape(text)}</{tag}>'
