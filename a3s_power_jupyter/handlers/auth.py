@@ -22,7 +22,7 @@ from jupyter_server.utils import origin_matches_pat
 from tornado import web
 
 from ..compat import authenticate, is_identified, prepare_without_redirect
-from ..contract.errors import Forbidden, Unauthorized
+from ..contract.errors import Forbidden, PowerError, Unauthorized
 from ..contract.text import shortened
 from .context import SETTING, Context
 
@@ -32,7 +32,7 @@ NOT_AUTHENTICATED = "Not authenticated. Send the server's token as 'Authorizatio
 ALLOW_ORIGIN = "Access-Control-Allow-Origin"
 
 #: Headers of replies that a page of an allowed origin may read.
-EXPOSED_HEADERS = "Retry-After, WWW-Authenticate, X-Power-Ignored"
+EXPOSED_HEADERS = "Retry-After, WWW-Authenticate, X-Power-Ignored, request-id"
 
 #: Names of headers. ``*``, which is a name in HTTP, would allow all in a preflight reply.
 _HEADER_NAME = re.compile(r"[A-Za-z0-9_-]+")
@@ -68,7 +68,8 @@ class AuthHandler(APIHandler):
     The rules are Jupyter's, with five differences:
 
     - The kernel key is accepted as a token.
-    - A token may also be in the header ``x-api-key``, as Anthropic's clients send it.
+    - A token may also be in the header ``x-api-key``, as Anthropic's clients send it. If both
+      headers have one, one of them has to be valid.
     - A refused request is never redirected to the login page.
     - Pages of other origins are refused, unless ``ServerApp.allow_origin`` or
       ``allow_origin_pat`` matches the origin; ``*`` does not count.
@@ -98,28 +99,56 @@ class AuthHandler(APIHandler):
                 "The Host header does not name this machine. Use localhost, or set "
                 "ServerApp.allow_remote_access."
             )
-        self._read_api_key()
-        if self._has_kernel_key():
+        given = self._authorizations()
+        if any(map(self._has_kernel_key, given)):
             # Bypasses the identity provider, which may ask JupyterHub and does not know the key.
             CallContext.set(CallContext.JUPYTER_HANDLER, self)
             authenticate(self, KernelUser())
             return
-        await prepare_without_redirect(self)
+        await self._identify(given)
         self.check_origin()
         if self.current_user is None and self.request.method != "OPTIONS":
             raise Unauthorized(NOT_AUTHENTICATED)
 
-    def _read_api_key(self) -> None:
-        """Give ``x-api-key`` to the identity provider as a token, if there is no other one."""
+    def _authorizations(self) -> list[str]:
+        """Return the tokens of the request's headers, each as a value of ``Authorization``."""
         headers = self.request.headers
+        given = headers.get("Authorization", "")
         key = headers.get("X-API-Key", "").strip()
-        if key and not _AUTHORIZATION.fullmatch(headers.get("Authorization", "")):
-            headers["Authorization"] = f"Bearer {key}"
+        found = [given] if _token(given) else []
+        return found + ([f"Bearer {key}"] if key not in ("", _token(given)) else [])
 
-    def _has_kernel_key(self) -> bool:
-        match = _AUTHORIZATION.fullmatch(self.request.headers.get("Authorization", ""))
-        given = match.group(1) if match else ""
+    def _has_kernel_key(self, authorization: str) -> bool:
+        given = _token(authorization)
         return hmac.compare_digest(given.encode(), self.context.kernel_key.encode())
+
+    async def _identify(self, authorizations: list[str]) -> None:
+        """Let the identity provider find the user, by one token after the other.
+
+        The provider reads the token from ``Authorization``, and some keep what they find on the
+        handler, also that they find nothing. This is removed before the next token.
+
+        Raises
+        ------
+        HTTPError, PowerError
+            If no token is accepted, nor the request without one. It is the error of the first.
+        """
+        known = set(vars(self))
+        failure: Exception | None = None
+        for i, authorization in enumerate(authorizations or [""], start=1):
+            for name in set(vars(self)) - known:
+                delattr(self, name)
+            if authorization:
+                self.request.headers["Authorization"] = authorization
+            try:
+                await prepare_without_redirect(self)
+            except (web.HTTPError, PowerError) as error:
+                failure = failure or error
+            else:
+                if self.token_authenticated or i >= len(authorizations):
+                    return
+        if failure is not None:
+            raise failure
 
     # ---------------------------------------------------------------- origins and XSRF
 
@@ -187,3 +216,9 @@ class AuthHandler(APIHandler):
         self.set_header("Vary", "Origin, Access-Control-Request-Headers")
         self.set_status(204)
         self.finish()
+
+
+def _token(authorization: str) -> str:
+    """Return the token in the header ``Authorization``, or an empty string."""
+    match = _AUTHORIZATION.fullmatch(authorization)
+    return match.group(1) if match else ""

@@ -170,11 +170,25 @@ def test_an_api_key_beside_an_authorization_without_a_token(
     assert ask(anonymous, "POST", "v1/models/gc/pin", **headers).status_code == 200
 
 
-def test_the_token_of_authorization_precedes_an_api_key(
-    anonymous: httpx2.Client, fake_server: Server
-) -> None:
-    headers = {"x-api-key": fake_server.token, "Authorization": "Bearer wrong"}
-    assert ask(anonymous, "GET", "v1/models", **headers).status_code == 401
+def test_one_of_two_tokens_has_to_be_right(fake_server: Server) -> None:
+    """Anthropic's clients send both if both are set."""
+    for verb, path in (("GET", "v1/models"), ("POST", "v1/models/gc/pin"), ("HEAD", "v1/models")):
+        for right in (fake_server.token, fake_server.key):
+            for key, token in ((right, "wrong"), ("wrong", right), (right, right)):
+                with fake_server.client() as client:
+                    headers = {"x-api-key": key, "Authorization": f"Bearer {token}"}
+                    assert ask(client, verb, path, **headers).status_code == 200
+        with fake_server.client() as client:
+            headers = {"x-api-key": "wrong", "Authorization": "Bearer not-needed"}
+            assert ask(client, verb, path, **headers).status_code == 401
+
+
+def test_two_useless_tokens_beside_a_cookie(browser: httpx2.Client, fake_server: Server) -> None:
+    headers = {"x-api-key": "wrong", "Authorization": "Bearer not-needed"}
+    assert ask(browser, "GET", "v1/models", **headers).status_code == 200
+    assert code(ask(browser, "POST", "v1/models/gc/pin", **headers)) == "forbidden"
+    headers["x-api-key"] = fake_server.token
+    assert ask(browser, "POST", "v1/models/gc/pin", **headers).status_code == 200
 
 
 @pytest.mark.parametrize("authorization", ["", "Bearer", "Bearer not-needed"])
@@ -295,7 +309,9 @@ def test_with_authentication_disabled(start_server: Callable[..., Server]) -> No
 
 
 HUB = '''
-from jupyter_server.auth import Authorizer, IdentityProvider
+from pathlib import Path
+
+from jupyter_server.auth import Authorizer, IdentityProvider, User
 from tornado import web
 
 
@@ -316,13 +332,25 @@ class RefusingProvider(IdentityProvider):
         raise web.HTTPError(401, "Your token has expired.")
 
 
+class RememberingProvider(IdentityProvider):
+    """Asks once for each request, like JupyterHub's provider, and knows one token."""
+
+    async def get_user(self, handler):
+        if not hasattr(handler, "_remembered"):
+            token = self.get_token(handler)
+            with open(Path.home() / "asked", "a") as file:
+                file.write(token + "\\n")
+            handler._remembered = User("ada") if token == "adas" else None
+            handler._token_authenticated = token == "adas"
+        return handler._remembered
+
+
 class OneAction(Authorizer):
     """Allows an action if the home directory has a file named after it."""
 
     def is_authorized(self, handler, user, action, resource):
         if resource != "a3s_power":
             return False
-        from pathlib import Path
         return (Path.home() / f"allow-{action}").exists()
 '''
 
@@ -367,6 +395,30 @@ def test_errors_of_an_identity_provider(
         expired = ask(client, "GET", "v1/models", Authorization="Bearer old")
         assert (expired.status_code, code(expired)) == (401, "unauthorized")
         assert expired.headers["WWW-Authenticate"] == "Bearer"
+
+
+def test_an_identity_provider_sees_one_token_after_the_other(
+    start_server: Callable[..., Server], tmp_path: Path
+) -> None:
+    server = start_server(
+        "--ServerApp.identity_provider_class=hub_of_the_tests.RememberingProvider",
+        fake=True,
+        environ=write_hub(tmp_path),
+    )
+    asked = Path(server.environ["HOME"]) / "asked"
+    cases = [
+        ({"Authorization": "Bearer adas", "x-api-key": "other"}, 200, ["adas"]),
+        ({"Authorization": "Bearer other", "x-api-key": "adas"}, 200, ["other", "adas"]),
+        ({"Authorization": "token adas", "x-api-key": "adas"}, 200, ["adas"]),
+        ({"Authorization": "Bearer other", "x-api-key": "third"}, 401, ["other", "third"]),
+        ({"x-api-key": "other"}, 401, ["other"]),
+    ]
+    with server.client() as client:
+        for headers, status, tokens in cases:
+            for verb, path in (("GET", "v1/models"), ("POST", "v1/models/gc/pin")):
+                asked.unlink(missing_ok=True)
+                assert ask(client, verb, path, **headers).status_code == status
+                assert asked.read_text().split() == tokens
 
 
 @pytest.mark.parametrize("allowed", ["read", "write", "execute"])
