@@ -227,6 +227,13 @@ class ModelBusy(BadRequest):
     code = "model_busy"
 
 
+class ResponseNotFound(BadRequest):
+    """The server does not keep a response, or an item of one, with this identifier."""
+
+    status = 404
+    code = "response_not_found"
+
+
 class PullStateNotFound(BadRequest):
     """No model was pulled under this name."""
 

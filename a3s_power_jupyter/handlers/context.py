@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..contract.redaction import Redactor
 from .decoder import Decoder
+from .responses.store import ResponseStore
 
 if TYPE_CHECKING:
     from ..service.service import PowerService
@@ -32,6 +33,8 @@ class Context:
         Seconds that a client may read nothing while it is sent something.
     problems : list of str
         Invalid environment variables that the server ignores.
+    responses : ResponseStore
+        The responses that clients may refer to.
     redactor : callable
         Returns a function that removes the server's secrets from texts.
     decoder : Decoder
@@ -45,6 +48,7 @@ class Context:
     max_request_bytes: int
     client_timeout: float
     problems: list[str]
+    responses: ResponseStore
     redactor: Callable[[], Redactor]
     decoder: Decoder = field(default_factory=Decoder)
     last_request: float = field(default_factory=time.monotonic)

@@ -38,22 +38,32 @@ from .ollama.version import VersionHandler
 from .openai.handlers import ChatCompletionsHandler, CompletionsHandler, EmbeddingsHandler
 from .pulls import PausePullHandler, PullHandler, PullsHandler, PullStatusHandler
 from .rerank import RerankHandler
+from .responses.handlers import (
+    CancelHandler,
+    CompactHandler,
+    InputItemsHandler,
+    InputTokensHandler,
+    ResponseHandler,
+    ResponsesHandler,
+)
 from .system import EventsHandler, HealthHandler, UnknownRouteHandler
 from .tokens import ChatTemplateHandler, DetokenizeHandler, TokenizeHandler
 
 Route = tuple[str, type[PowerHandler], dict[str, Any]]
 
 _NAME = "(?P<name>.+)"
+_RESPONSE_ID = "(?P<response_id>[^/]+)"
 
 
 def _route(template: str, handler: type[PowerHandler], pattern: str | None = None) -> Route:
-    return pattern or template.replace("{name}", _NAME), handler, {"template": template}
+    pattern = pattern or template.replace("{name}", _NAME).replace("{response_id}", _RESPONSE_ID)
+    return pattern, handler, {"template": template}
 
 
 #: The routes of OpenAI's API, of ranking and of tokens begin so. They are also served without
 #: ``/v1``, where llama.cpp's server and vLLM have those of tokens.
 _OPENAI = (
-    "/v1/chat", "/v1/completions", "/v1/embeddings", "/v1/rerank", "/v1/models",
+    "/v1/chat", "/v1/completions", "/v1/responses", "/v1/embeddings", "/v1/rerank", "/v1/models",
     "/v1/tokenize", "/v1/detokenize",
 )  # fmt: skip
 
@@ -72,6 +82,12 @@ ROUTES: list[Route] = [
     _route("/v1/rerank", RerankHandler),
     _route("/v1/rerank", RerankHandler, "/v1/reranking"),
     _route("/v1/rerank", RerankHandler, "/v2/rerank"),
+    _route("/v1/responses", ResponsesHandler),
+    _route("/v1/responses/input_tokens", InputTokensHandler),
+    _route("/v1/responses/compact", CompactHandler),
+    _route("/v1/responses/{response_id}", ResponseHandler),
+    _route("/v1/responses/{response_id}/cancel", CancelHandler),
+    _route("/v1/responses/{response_id}/input_items", InputItemsHandler),
     _route("/v1/models", ModelsHandler),
     _route("/v1/models/gc", GarbageHandler, "/v1/models/(?P<name>gc)"),
     _route("/v1/models/pull", PullsHandler, "/v1/models/(?P<name>pull)"),

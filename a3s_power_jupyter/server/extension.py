@@ -36,6 +36,7 @@ from ..contract.parameters import parse_keep_alive
 from ..contract.redaction import Redactor
 from ..handlers.context import SETTING, Context
 from ..handlers.metrics import RuntimeMetrics
+from ..handlers.responses.store import ResponseStore
 from ..handlers.routes import ALIASES, HEADLESS, ROUTES
 from ..service.settings import PROMPT_CACHE_DISK, UPSTREAM_KEY_PATTERN, Settings
 from .activity import ActivityMonitor
@@ -184,6 +185,12 @@ class PowerApp(ExtensionApp):
     max_request_mb = Float(32.0, min=0.001, help="Maximum size of a request body, in MiB.").tag(
         config=True
     )
+    response_store_mb = Float(
+        64.0,
+        min=0.0,
+        help="Memory for responses of /v1/responses that clients may refer to, in MiB. Those used "
+        "least recently are dropped first; 0 keeps none.",
+    ).tag(config=True)
     client_timeout = Float(
         60.0,
         min=1.0,
@@ -261,6 +268,7 @@ class PowerApp(ExtensionApp):
             max_request_bytes=int(self.max_request_mb * 2**20),
             client_timeout=self.client_timeout,
             problems=self.environment.problems,
+            responses=ResponseStore(int(self.response_store_mb * 2**20)),
             redactor=self._redactor,
         )
         self.settings[SETTING] = self.context
@@ -314,6 +322,7 @@ class PowerApp(ExtensionApp):
         if self._activity is not None:
             self._activity.stop()
         remove_runtime_file(os.getpid())
+        await self.context.responses.close()
         await self.context.service.stop()
 
     def current_activity(self) -> dict[str, int] | None:

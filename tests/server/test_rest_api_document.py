@@ -24,6 +24,7 @@ from a3s_power_jupyter.handlers.ollama import fields as ollama_fields
 from a3s_power_jupyter.handlers.ollama.options import Options
 from a3s_power_jupyter.handlers.openai import fields as openai_fields
 from a3s_power_jupyter.handlers.rerank import RerankFields
+from a3s_power_jupyter.handlers.responses.fields import ResponseFields
 from a3s_power_jupyter.handlers.routes import ROUTES
 from a3s_power_jupyter.handlers.system import UnknownRouteHandler
 from support.rest_document import load_document
@@ -84,6 +85,7 @@ def test_the_document_has_every_verb_of_every_route(document: dict[str, Any]) ->
         ("OllamaOptions", Options),
         ("AnthropicRequest", MessageFields),
         ("RerankRequest", RerankFields),
+        ("ResponseRequest", ResponseFields),
     ],
 )
 def test_the_document_has_the_fields_of_the_types(

@@ -220,14 +220,14 @@ def _sampling(fields: GenerationFields) -> Sampling:
         max_tokens=fields.max_tokens,
         seed=fields.seed,
         stop=read_stop(fields.stop),
-        logit_bias=_logit_bias(fields.logit_bias),
+        logit_bias=read_logit_bias(fields.logit_bias),
         return_progress=fields.stream and fields.return_progress,
         timings_per_token=fields.stream and fields.timings_per_token,
         **fields.sampling(),
     )
 
 
-def _logit_bias(bias: dict[str, float] | UnsetType) -> dict[int, float] | UnsetType:
+def read_logit_bias(bias: dict[str, float] | UnsetType) -> dict[int, float] | UnsetType:
     if bias is UNSET:
         return UNSET
     for token in bias:

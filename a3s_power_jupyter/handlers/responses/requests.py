@@ -1,0 +1,151 @@
+"""Convert the bodies of ``POST /v1/responses`` to requests of the engines.
+
+Reference: https://platform.openai.com/docs/api-reference/responses
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+
+from ...contract.errors import InvalidParameter
+from ...contract.types import ChatRequest, Sampling
+from ..chat.numbers import check_numbers
+from ..chat.prompt_end import prompt_end
+from ..chat.thinking import thinking_variables
+from ..fields import read_fields, read_keep_alive, read_stop
+from ..openai.requests import read_logit_bias
+from .conversation import read_conversation
+from .fields import ALIASES, LOGPROBS, MEANINGS, REFUSED, ResponseFields
+from .items import Item, Lookup, read_items
+from .text_format import read_text_format
+from .tools import Tools, read_tools
+
+
+class ResponseCall(msgspec.Struct, frozen=True):
+    """A request for a response.
+
+    Attributes
+    ----------
+    input : list of dict
+        The items of this request, in their full form.
+    text_format : dict
+        As in a reply.
+    """
+
+    fields: ResponseFields
+    request: ChatRequest
+    input: list[dict[str, Any]]
+    tools: Tools
+    text_format: dict[str, Any]
+    keep_alive: float | None
+
+    @property
+    def effort(self) -> str | None:
+        """How much reasoning is requested."""
+        return self.fields.reasoning.effort or self.fields.reasoning_effort
+
+    @property
+    def summary(self) -> str | None:
+        """The kind of summary of the thoughts that is requested."""
+        return self.fields.reasoning.summary or self.fields.reasoning.generate_summary
+
+
+def read_response(
+    body: dict[str, Any], lookup: Lookup, carried: Sequence[dict[str, Any]] = ()
+) -> ResponseCall:
+    """Read the body of ``POST /v1/responses``.
+
+    Parameters
+    ----------
+    lookup : callable
+        Finds the stored item of an ``item_reference``.
+    carried : sequence of dict
+        The items before the input: those of the response ``previous_response_id``, and before it.
+
+    Raises
+    ------
+    UnsupportedRequestFields
+        If a field requests something unsupported.
+    InvalidParameter
+        If a field is missing or has an invalid value.
+    InvalidKeepAlive
+        If ``keep_alive`` is not a duration.
+    ResponseNotFound
+        If an item is not stored.
+    """
+    fields = read_fields(body, ResponseFields, aliases=ALIASES, meanings=MEANINGS, refused=REFUSED)
+    if fields.background and not fields.store:
+        raise InvalidParameter(
+            "'background' requires 'store', because the response is requested later.",
+            param="background",
+        )
+    items = _items(fields, lookup)
+    everything = [*(Item(item, "previous_response_id") for item in carried), *items]
+    messages, images = read_conversation(fields.instructions, everything)
+    if not everything or not messages:
+        raise InvalidParameter("'input' is empty.", param="input")
+    end = prompt_end(messages, fields.continue_final_message, fields.add_generation_prompt)
+    tools = read_tools(fields)
+    sampling, text_format = _sampling(fields, tools)
+    request = ChatRequest(
+        messages=end.messages,
+        sampling=sampling,
+        images=images,
+        tools=tools.functions,
+        tool_choice=tools.choice,
+        parallel_tool_calls=tools.parallel,
+        template_kwargs=_template_kwargs(fields),
+        add_generation_prompt=end.add_generation_prompt,
+        continue_final_message=end.continue_final_message,
+    )
+    return ResponseCall(
+        fields=fields,
+        request=request,
+        input=[item.value for item in items],
+        tools=tools,
+        text_format=text_format,
+        keep_alive=read_keep_alive(fields.keep_alive),
+    )
+
+
+def _items(fields: ResponseFields, lookup: Lookup) -> list[Item]:
+    if fields.input is not None:
+        return read_items(fields.input, lookup)
+    if fields.previous_response_id is None:
+        raise InvalidParameter("'input' is missing.", param="input")
+    return []
+
+
+def _sampling(fields: ResponseFields, tools: Tools) -> tuple[Sampling, dict[str, Any]]:
+    constraint, shown = read_text_format(fields)
+    if tools.choice.mode == "required":  # the answer is calls, which have schemas of their own
+        constraint = UNSET
+    sampling = Sampling(
+        constraint=constraint,
+        temperature=fields.temperature,
+        top_p=fields.top_p,
+        presence_penalty=fields.presence_penalty,
+        frequency_penalty=fields.frequency_penalty,
+        max_tokens=fields.max_output_tokens,
+        seed=fields.seed,
+        stop=read_stop(fields.stop),
+        logit_bias=read_logit_bias(fields.logit_bias),
+        logprobs=fields.top_logprobs if has_logprobs(fields) else UNSET,
+        **fields.sampling(),
+    )
+    return sampling, shown
+
+
+def has_logprobs(fields: ResponseFields) -> bool:
+    """Whether the reply has log probabilities."""
+    return LOGPROBS in fields.include or fields.top_logprobs > 0
+
+
+def _template_kwargs(fields: ResponseFields) -> dict[str, Any]:
+    effort = fields.reasoning.effort or fields.reasoning_effort
+    check_numbers(fields.chat_template_kwargs, "chat_template_kwargs")
+    return thinking_variables(effort, fields.enable_thinking) | fields.chat_template_kwargs

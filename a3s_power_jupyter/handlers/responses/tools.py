@@ -1,0 +1,162 @@
+"""Read the tools of a response, and whether the model has to call one."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from ...contract.errors import InvalidParameter, UnsupportedRequestFields
+from ...contract.text import quoted
+from ...contract.types import ToolChoice
+from ..chat.functions import chosen, distinct, function, listed, parallel_calls
+from .fields import ResponseFields
+
+_MODES: dict[str, Literal["auto", "none", "required"]] = {
+    "auto": "auto",
+    "none": "none",
+    "required": "required",
+}
+
+_CHOICES = (
+    "'tool_choice' must be 'auto', 'none', 'required', {'type': 'function', 'name': ...}, or "
+    "{'type': 'allowed_tools', 'mode': 'auto', 'tools': [{'type': 'function', 'name': ...}]}."
+)
+
+
+class Tools(msgspec.Struct, frozen=True):
+    """The functions of a request.
+
+    Attributes
+    ----------
+    functions : list of dict
+        As in `ChatRequest.tools`. Empty if the model must not call any.
+    choice : ToolChoice
+        As in `ChatRequest.tool_choice`.
+    parallel : bool
+        As in `ChatRequest.parallel_tool_calls`.
+    shown : list of dict
+        All tools in the form of a reply.
+    shown_choice : str or dict
+        The choice in the form of a reply.
+    """
+
+    functions: list[dict[str, Any]] = []
+    choice: ToolChoice = msgspec.field(default_factory=ToolChoice)
+    parallel: bool = True
+    shown: list[dict[str, Any]] = []
+    shown_choice: Any = "auto"
+
+
+def read_tools(fields: ResponseFields) -> Tools:
+    """Read the tools of a request. Without tools, the choice among them means nothing.
+
+    Raises
+    ------
+    UnsupportedRequestFields
+        If a tool is not a function.
+    InvalidParameter
+        If a function or the choice is malformed, a name is used twice, or the choice is of a
+        function that is not defined.
+    """
+    tools = listed(fields.tools, "tools")
+    functions = distinct([_function(tool, f"tools[{i}]") for i, tool in enumerate(tools)], "tools")
+    mode, names, shown_choice = _choice(fields.tool_choice)
+    if not functions:
+        is_mode = isinstance(shown_choice, str)
+        return Tools(
+            parallel=parallel_calls(fields.parallel_tool_calls, ToolChoice()),
+            shown_choice=shown_choice if is_mode else "auto",
+        )
+    remaining, choice = chosen(functions, mode, names, "tool_choice")
+    return Tools(
+        functions=remaining,
+        choice=choice,
+        parallel=parallel_calls(fields.parallel_tool_calls, choice),
+        shown=[_shown(tool) for tool in tools],
+        shown_choice=shown_choice,
+    )
+
+
+def _function(tool: Any, at: str) -> dict[str, Any]:
+    if not isinstance(tool, dict):
+        raise InvalidParameter(f"{at} must be an object.", param=at)
+    kind = tool.get("type")
+    if kind != "function":
+        raise UnsupportedRequestFields(
+            f"{at} is a tool of the type {quoted(kind)}, which local models do not have. Define a "
+            "tool of the type 'function', or remove it.",
+            param=f"{at}.type",
+        )
+    if "function" in tool and "name" not in tool:
+        raise InvalidParameter(
+            f"{at} has the form of chat completions. In the Responses API, 'name' and "
+            "'parameters' are fields of the tool itself.",
+            param=f"{at}.function",
+        )
+    callers = tool.get("allowed_callers")
+    if isinstance(callers, list) and callers and "direct" not in callers:
+        raise UnsupportedRequestFields(
+            f"{at} may only be called by programs, which the server does not run.",
+            param=f"{at}.allowed_callers",
+        )
+    return function(
+        tool.get("name"),
+        tool.get("description"),
+        tool.get("parameters"),
+        tool.get("strict"),
+        at,
+    )
+
+
+def _shown(tool: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "function",
+        "name": tool["name"],
+        "description": tool.get("description"),
+        "parameters": tool.get("parameters"),
+        "strict": tool.get("strict"),
+    }
+
+
+def _choice(
+    value: Any,
+) -> tuple[Literal["auto", "none", "required"], str | list[str] | None, Any]:
+    """Return the mode of a choice, the names that it has, and its form in a reply."""
+    if value is None:
+        return "auto", None, "auto"
+    if isinstance(value, str) and value in _MODES:
+        return _MODES[value], None, value
+    kind = value.get("type") if isinstance(value, dict) else None
+    if kind == "function":
+        name = _name(value)
+        return "required", name, {"type": "function", "name": name}
+    if kind == "allowed_tools":
+        mode = value.get("mode", "auto")
+        tools = value.get("tools")
+        if mode not in ("auto", "required") or not isinstance(tools, list) or not tools:
+            raise InvalidParameter(_CHOICES, param="tool_choice")
+        names = [_name(tool) for tool in tools]
+        shown = [{"type": "function", "name": name} for name in names]
+        return mode, names, {"type": "allowed_tools", "mode": mode, "tools": shown}
+    if isinstance(kind, str):
+        raise UnsupportedRequestFields(
+            f"'tool_choice' is a tool of the type {quoted(kind)}, which local models do not have.",
+            param="tool_choice",
+        )
+    raise InvalidParameter(_CHOICES, param="tool_choice")
+
+
+def _name(value: Any) -> str:
+    if not isinstance(value, dict):
+        raise InvalidParameter(_CHOICES, param="tool_choice")
+    kind = value.get("type")
+    if kind != "function" and isinstance(kind, str):
+        raise UnsupportedRequestFields(
+            f"'tool_choice' has a tool of the type {quoted(kind)}, which local models do not have.",
+            param="tool_choice",
+        )
+    name = value.get("name")
+    if not isinstance(name, str):
+        raise InvalidParameter(_CHOICES, param="tool_choice")
+    return name
