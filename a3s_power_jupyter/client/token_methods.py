@@ -48,7 +48,7 @@ class TokenMethods:
         model : str
             Name of the model. It is loaded if necessary.
         text : str
-            At most 4,194,304 characters.
+            At most 1,048,576 characters, or 8 for each token of the context if that is more.
         add_special : bool
             Whether to add the special tokens that a prompt of `complete` or a text of `embed` gets.
         parse_special : bool

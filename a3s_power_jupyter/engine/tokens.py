@@ -17,10 +17,12 @@ from ..contract.types import (
 )
 from ..contract.types.tokens import pack_tokens, unpack_tokens
 from .base import Engine
+from .checks import USUAL_TOKEN
 
-#: Most characters of a text. It may be longer than the context, because programs count the tokens
-#: of a text to find out whether it fits.
-MAX_TEXT = 4 * 2**20
+#: Most characters of a text for a small context, and for each token of a larger one. A text may be
+#: longer than the context, because programs count its tokens to find out whether it fits. Unusual
+#: texts of a million characters take 3 s.
+MIN_MAX_TEXT = 2**20
 
 #: Most tokens with their pieces.
 MAX_PIECES = 2**18
@@ -39,32 +41,33 @@ def answer(engine: Engine[Any], request: TokenRequest) -> TokenItem:
     if isinstance(request, RenderRequest):
         prompt, tokens = engine.render(request.chat)
         return Rendered(prompt, _tokenized(engine, tokens, request.with_pieces, "messages"))
-    check_text(request.text, request.param)
+    check_text(request.text, engine.info.num_ctx, request.param)
     found = engine.tokenizer.tokenize(
         request.text, add_special=request.add_special, parse_special=request.parse_special
     )
     return _tokenized(engine, found, request.with_pieces, request.param)
 
 
-def check_text(text: str, param: str) -> None:
-    """Refuse a text that would take seconds.
+def check_text(text: str, num_ctx: int, param: str) -> None:
+    """Refuse a text that would take many seconds.
 
     Raises
     ------
     InvalidParameter
-        If it has more than `MAX_TEXT` characters.
+        If it has more than `MIN_MAX_TEXT` characters, and far more than fit into the context.
     """
-    if len(text) > MAX_TEXT:
+    limit = max(MIN_MAX_TEXT, USUAL_TOKEN * num_ctx)
+    if len(text) > limit:
         raise InvalidParameter(
-            f"The text has {len(text):,} characters, more than the {MAX_TEXT:,} that are tokenized "
-            "in one request. Send it in parts.",
+            f"The text has {len(text):,} characters, more than the {limit:,} that are tokenized in "
+            "one request. Send it in parts.",
             param=param,
         )
 
 
-def check_messages(text: str) -> None:
+def check_messages(text: str, num_ctx: int) -> None:
     """Refuse the prompt of a chat as `check_text` does."""
-    check_text(text, "messages")
+    check_text(text, num_ctx, "messages")
 
 
 def _detokenized(engine: Engine[Any], request: DetokenizeRequest) -> Detokenized:

@@ -161,7 +161,7 @@ class LlamaCppEngine(Engine[TextJob | EmbeddingJob]):
     def render(self, chat: ChatRequest) -> tuple[str, list[int]]:
         if self._text is None:
             raise only_embeds()
-        text, prompt = self._rendered(chat, check_messages)
+        text, prompt = self._rendered(chat, lambda text: check_messages(text, self.info.num_ctx))
         if self._projector is not None:
             text = text.replace(self._projector.marker, IMAGE_MARKER)
         return text, [token if token >= 0 else IMAGE_TOKEN for token in prompt.tokens]

@@ -137,7 +137,7 @@ class TransformersEngine(Engine[ActiveRequest]):
         return ActiveRequest(generation, prompt, list(tokens))
 
     def render(self, chat: ChatRequest) -> tuple[str, list[int]]:
-        text, prompt = self.rendered(chat, check_messages)
+        text, prompt = self.rendered(chat, lambda text: check_messages(text, self.info.num_ctx))
         return text, prompt.tokens
 
     def submit(self, prepared: ActiveRequest) -> None:

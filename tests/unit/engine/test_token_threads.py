@@ -80,7 +80,7 @@ def test_a_cancelled_request_that_waits_for_a_thread_ends_without_an_item() -> N
 
 def test_long_texts_are_refused_before_they_are_tokenized() -> None:
     bench = Bench()
-    bench.threads.begin(1, TokenizeRequest("a" * (tokens.MAX_TEXT + 1), param="content"))
+    bench.threads.begin(1, TokenizeRequest("a" * (tokens.MIN_MAX_TEXT + 1), param="content"))
     bench.threads.begin(2, TokenizeRequest("a" * (tokens.MAX_PIECES + 1), with_pieces=True))
     ends = {ended.id: ended.error for ended in (bench.next(), bench.next())}
     for id_, param in ((1, "content"), (2, "prompt")):
