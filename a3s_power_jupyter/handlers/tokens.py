@@ -94,6 +94,8 @@ def read_tokenize(body: dict[str, Any]) -> TokenizeCall:
         If there is not exactly one text or list of messages, or a field has an invalid value.
     """
     given = [name for name in (*TEXTS, "messages") if body.get(name) is not None]
+    if len(given) > 1 and all(body[name] == body[given[0]] for name in given):
+        del given[1:]  # the same text, for whichever server answers
     if len(given) != 1:
         raise InvalidParameter(
             "Give one of 'prompt', 'content', 'text' and 'messages'"
@@ -156,7 +158,7 @@ def tokenize_reply(call: TokenizeCall, found: Tokenized) -> dict[str, Any]:
     strings = (piece.decode("utf-8", "replace") for piece in found.pieces)
     return {
         "count": found.count,
-        "max_model_len": found.num_ctx,
+        "max_model_len": found.num_ctx or None,
         "tokens": tokens,
         "token_strs": strings if call.with_strings else None,
     }
@@ -215,6 +217,6 @@ class ChatTemplateHandler(InferenceHandler):
             {
                 "prompt": found.prompt,
                 "prompt_tokens": found.prompt_tokens,
-                "max_model_len": found.tokenized.num_ctx,
+                "max_model_len": found.tokenized.num_ctx or None,
             }
         )

@@ -26,9 +26,12 @@ CONNECT_TIMEOUT = 10.0
 #: Seconds to read the body of an error.
 ERROR_TIMEOUT = 10.0
 
+#: Statuses of requests for a route that a server does not have.
+_NO_ROUTE = (404, 405, 501)
+
 
 class RouteMissing(Exception):
-    """The upstream has no such route (404 to a GET request)."""
+    """The upstream has no such route, which it need not have."""
 
 
 class UpstreamTransport:
@@ -50,7 +53,13 @@ class UpstreamTransport:
 
     @asynccontextmanager
     async def send(
-        self, method: str, upstream: Upstream, route: str, content: bytes | None = None
+        self,
+        method: str,
+        upstream: Upstream,
+        route: str,
+        content: bytes | None = None,
+        *,
+        optional: bool = False,
     ) -> AsyncIterator[httpx2.Response]:
         """Send a request and yield the successful response, whose body is not read yet.
 
@@ -59,7 +68,7 @@ class UpstreamTransport:
         Raises
         ------
         RouteMissing
-            If a GET request is answered with 404.
+            If a GET request is answered with 404, or an `optional` one with 404, 405 or 501.
         PowerError
             If the upstream cannot be reached, breaks the connection or refuses the request, here
             or while the caller reads the body. `HealthTracker.outcome` removes the key from it.
@@ -83,7 +92,8 @@ class UpstreamTransport:
             try:
                 if not response.is_success:
                     body = await _beginning(response)
-                    if response.status_code == 404 and method == "GET":
+                    is_missing = response.status_code == 404 and method == "GET"
+                    if is_missing or (optional and response.status_code in _NO_ROUTE):
                         raise RouteMissing
                     raise refusal(response.status_code, dict(response.headers), body)
                 if response.headers.get("content-encoding", "identity").lower() != "identity":

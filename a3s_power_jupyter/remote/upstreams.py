@@ -20,6 +20,8 @@ from ..contract.types import (
     GenerationItem,
     Manifest,
     Route,
+    TokenItem,
+    TokenRequest,
     Upstream,
 )
 from .body import outgoing, upstream_of
@@ -36,6 +38,7 @@ from .responses import (
     read_limited,
     split_reply,
 )
+from .tokens import answer_remotely
 from .transport import RouteMissing, UpstreamTransport
 from .vectors import read_embeddings
 
@@ -165,6 +168,33 @@ class Upstreams:
         with _without_param():
             reply = await self.reply(manifest, route, body)
         return await read_embeddings(reply, len(request.inputs))
+
+    async def answer_tokens(self, manifest: Manifest, request: TokenRequest) -> TokenItem:
+        """Answer a request about tokens.
+
+        Raises
+        ------
+        UnsupportedRequestFields
+            If the upstream has no routes for it.
+        PowerError
+            As `reply`.
+        """
+        upstream = upstream_of(manifest)
+        base_url = upstream.base_url.rstrip("/").removesuffix("/v1")
+        beside = msgspec.structs.replace(upstream, base_url=base_url)
+
+        async def ask(route: str, body: dict[str, Any]) -> dict[str, Any] | None:
+            content = msgspec.json.encode({"model": upstream.model, **body})
+            try:
+                async with self._transport.send(
+                    "POST", beside, route, content, optional=True
+                ) as response:
+                    return await decode_reply(await read_limited(response, MAX_LIST_BYTES))
+            except RouteMissing:
+                return None
+
+        with self._health.request(manifest), _without_param():
+            return await answer_remotely(ask, request)
 
     async def close(self) -> None:
         for check in [*self._checks.values()]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 from msgspec import UNSET
 
-from ..contract.errors import UnsupportedRequestFields
 from ..contract.parameters import RANDOM_SEED, DefaultParameters
 from ..contract.types import (
     ChatRequest,
@@ -202,11 +201,9 @@ class Inference:
         type_: type[TokenResult],
     ) -> TokenResult:
         if manifest.format == "remote":
-            raise UnsupportedRequestFields(
-                f"The tokens of {manifest.name!r} are not known here, because it is a remote "
-                "model. Ask its server.",
-                param="model",
-            )
+            with self._counted():
+                answered = await self._upstreams.answer_tokens(manifest, request)
+            return cast(TokenResult, answered)
         plan = self._planner.plan(manifest)
         with self._counted():
             async with (

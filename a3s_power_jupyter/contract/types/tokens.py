@@ -73,7 +73,7 @@ class Tokenized(msgspec.Struct, frozen=True, tag="tokenized"):
     tokens : bytes
         Packed.
     num_ctx : int
-        Context length of the model.
+        Context length of the model; 0 if that of a remote one is not known.
     pieces : list of bytes
         Bytes of each token in the text, which may be part of a character; if they were requested.
     """

@@ -29,6 +29,7 @@ def read(**body: Any) -> Any:
         ({"content": "a", "add_special": True}, TokenizeRequest("a", param="content")),
         ({"prompt": "a", "add_special_tokens": False}, TokenizeRequest("a", add_special=False)),
         ({"prompt": "", "parse_special": False}, TokenizeRequest("", parse_special=False)),
+        ({"prompt": "a", "content": "a"}, TokenizeRequest("a")),
         ({"prompt": "a", "return_token_strs": True}, TokenizeRequest("a", with_pieces=True)),
     ],
 )
@@ -52,7 +53,7 @@ def test_a_chat_is_read_as_for_a_completion() -> None:
     [
         ({}, "prompt"),
         ({"prompt": "a", "messages": [USER]}, "messages"),
-        ({"prompt": "a", "content": "a"}, "content"),
+        ({"prompt": "a", "content": "b"}, "content"),
         ({"prompt": ["a"]}, "prompt"),
         ({"content": 1}, "content"),
         ({"messages": []}, "messages"),
