@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from ...contract.types import Timings
 
 #: Nanoseconds, in which all durations are.
-_MILLISECOND = 10**6
 _SECOND = 10**9
 
 
@@ -39,26 +38,31 @@ class Clock:
     def until_now(self) -> dict[str, int]:
         """Return the time so far, and the part of it before `is_loaded`, in nanoseconds."""
         now = self._now()
-        return self._report(now, now if self._loaded is None else self._loaded)
+        return _report(now - self._begun, (self._loaded or now) - self._begun)
 
     def of_answer(self, timings: Timings) -> dict[str, int]:
         """Return the durations of an answer in nanoseconds.
 
-        What precedes the work on the prompt is the load: mostly, the wait for the model.
+        What precedes the work on the prompt is the load: mostly, the wait for the model. This
+        process may learn late that the answer has begun, so the load is at most what remains of
+        the whole time.
         """
         now = self._now()
-        answering = now if self._answering is None else self._answering
+        prompt, answer = timings.prompt_ms / 1000, timings.predicted_ms / 1000
+        total = now - self._begun
+        before_answer = (self._answering or now) - self._begun
         return {
-            **self._report(now, answering - timings.prompt_ms / 1000),
-            "prompt_eval_duration": round(timings.prompt_ms * _MILLISECOND),
-            "eval_duration": round(timings.predicted_ms * _MILLISECOND),
+            **_report(total, min(before_answer, total - answer) - prompt),
+            "prompt_eval_duration": round(prompt * _SECOND),
+            "eval_duration": round(answer * _SECOND),
         }
 
-    def _report(self, now: float, loaded: float) -> dict[str, int]:
-        return {
-            "total_duration": round((now - self._begun) * _SECOND),
-            "load_duration": max(round((loaded - self._begun) * _SECOND), 0),
-        }
+
+def _report(total: float, load: float) -> dict[str, int]:
+    return {
+        "total_duration": round(total * _SECOND),
+        "load_duration": max(round(load * _SECOND), 0),
+    }
 
 
 def timestamp() -> str:

@@ -34,7 +34,8 @@ class ModelHandler(OllamaHandler, InferenceHandler):
     async def keep(self, manifest: Manifest, keep_alive: float | None) -> str:
         """Load a model, or unload it if `keep_alive` is 0, and return Ollama's word for that.
 
-        A model in use is unloaded when it is idle.
+        A model in use is unloaded when it is idle, unless a request in progress has its own
+        `keep_alive`.
         """
         if keep_alive != 0:
             await self._load(manifest.name, keep_alive)

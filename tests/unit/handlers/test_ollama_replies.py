@@ -166,6 +166,12 @@ def test_held_back_text_has_no_line() -> None:
     assert lines(chat_reply(), [Started(1, 0), Delta("")]) == []
 
 
+def test_the_parts_of_an_answer_take_no_longer_than_the_whole() -> None:
+    clock = Clock(Ticks())  # two seconds in all, one before the answer begins
+    clock.answers()
+    assert clock.of_answer(Timings(1, 100.0, 0, 1500.0))["load_duration"] == 400_000_000
+
+
 def test_the_load_takes_no_negative_time() -> None:
     clock = Clock(Ticks())
     clock.answers()
