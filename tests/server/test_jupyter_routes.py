@@ -86,7 +86,7 @@ def test_patterns_of_ours_name_what_they_serve() -> None:
             assert re.fullmatch(r"/api/[a-z]+(/\(\?P<[a-z]+>\[\^/\]\+\))?", pattern), pattern
     others = {pattern.split("/")[1].partition("(")[0] for pattern in OURS} - {"api", "v1"}
     assert not any(re.match(pattern, f"/{other}") for pattern in OURS for other in ("", "api", "x"))
-    assert all(re.fullmatch("[a-z]+", other) for other in others)
+    assert all(re.fullmatch("[a-z-]+", other) for other in others)
 
 
 def test_only_servers_without_notebooks_have_our_root() -> None:

@@ -21,7 +21,9 @@ from a3s_power_jupyter.contract.types import (
 from a3s_power_jupyter.handlers import tokens
 from a3s_power_jupyter.handlers.anthropic.fields import MessageFields
 from a3s_power_jupyter.handlers.ollama import fields as ollama_fields
+from a3s_power_jupyter.handlers.ollama import models as ollama_models
 from a3s_power_jupyter.handlers.ollama.options import Options
+from a3s_power_jupyter.handlers.ollama.pull import PullFields
 from a3s_power_jupyter.handlers.openai import fields as openai_fields
 from a3s_power_jupyter.handlers.rerank import RerankFields
 from a3s_power_jupyter.handlers.responses.fields import ResponseFields
@@ -83,6 +85,11 @@ def test_the_document_has_every_verb_of_every_route(document: dict[str, Any]) ->
         ("OllamaEmbedRequest", ollama_fields.EmbedFields),
         ("OllamaEmbeddingsRequest", ollama_fields.EmbeddingsFields),
         ("OllamaOptions", Options),
+        ("OllamaShowRequest", ollama_models.ShowFields),
+        ("OllamaPullRequest", PullFields),
+        ("OllamaDeleteRequest", ollama_models.DeleteFields),
+        ("OllamaCopyRequest", ollama_models.CopyFields),
+        ("OllamaCreateRequest", ollama_models.CreateFields),
         ("AnthropicRequest", MessageFields),
         ("RerankRequest", RerankFields),
         ("ResponseRequest", ResponseFields),
