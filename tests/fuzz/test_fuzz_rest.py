@@ -48,10 +48,27 @@ def _each(cases: Any, seed: float, send: Callable[[Case], None]) -> None:
     hypothesis.seed(seed)(settings(hypothesis.given(cases)(send)))()
 
 
+#: Routes that would change the model of the bystander.
+CHANGING = ("/api/delete", "/api/pull", "/api/create", "/api/copy")
+
+
+def _limited(body: dict[str, Any], path: str) -> dict[str, Any]:
+    """Return a body for a short answer."""
+    if path.startswith("/api/"):
+        options = body.get("options")
+        if not isinstance(options, dict):
+            return body
+        return {**body, "options": {**options, "num_predict": 4}}
+    name = "max_output_tokens" if path.startswith("/v1/responses") else "max_tokens"
+    return {**body, name: 4}
+
+
 def _send(attack: Attack, document: dict[str, Any], case: Case) -> None:
     body = case.body
     if isinstance(body, dict) and "model" in body:
-        body = {**body, "model": attack.random.choice([*MODELS, body["model"]]), "max_tokens": 4}
+        if case.operation.path not in CHANGING:
+            body = {**body, "model": attack.random.choice([*MODELS, body["model"]])}
+        body = _limited(body, case.operation.path)
     if isinstance(body, dict) and body.get("stream"):
         body = {**body, "stream": attack.random.choice([True, False, body["stream"]])}
     path = case.formatted_path.lstrip("/")

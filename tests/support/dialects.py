@@ -296,4 +296,4 @@ def _call(function: dict[str, str]) -> tuple[str, Any]:
     return function["name"], json.loads(function["arguments"])
 
 
-DIALECTS: list[Dialect] = [ChatCompletions(), Responses(), OllamaChat()]
+DIALECTS: list[Dialect] = [ChatCompletions(), Responses(), Messages(), OllamaChat()]
