@@ -8,6 +8,9 @@ from ..store.formats.gguf import Omitted, read_header
 from ..store.model_store import ModelStore
 from ..store.threads import Threads
 
+#: Characters and numbers that are returned of a header. That of a usual model has 20,000.
+MAX_SIZE = 1 << 22
+
 #: A value in the header of a GGUF file.
 HeaderValue = int | float | str | list[int | float]
 
@@ -28,7 +31,8 @@ class Headers:
     async def read(self, manifest: Manifest) -> dict[str, HeaderValue]:
         """Return the keys and values in the header of a GGUF model; none for other formats.
 
-        Arrays of strings and arrays of more than 4,096 numbers are left out.
+        Arrays of strings and arrays of more than 4,096 numbers are left out, and in a header that
+        exceeds `MAX_SIZE`, values that come after so many characters and numbers.
 
         Raises
         ------
@@ -41,5 +45,12 @@ class Headers:
 
     def _read(self, manifest: Manifest) -> dict[str, HeaderValue]:
         first = self._store.resolve(manifest)[0]
-        found = read_header(source_file(first)).metadata
-        return {key: value for key, value in found.items() if not isinstance(value, Omitted)}
+        found: dict[str, HeaderValue] = {}
+        left = MAX_SIZE
+        for key, value in read_header(source_file(first)).metadata.items():
+            if isinstance(value, Omitted):
+                continue
+            left -= len(key) + (len(value) if isinstance(value, str | list) else 1)
+            if left >= 0:
+                found[key] = value
+        return found

@@ -151,7 +151,7 @@ def test_a_model_that_is_loaded(api: httpx2.Client) -> None:
 
 @pytest.mark.usefixtures("pulled")
 def test_show(api: httpx2.Client) -> None:
-    reply = api.post("api/show", json={"name": f"HF.co/{NAME.lower()}"}).json()
+    reply = api.post("api/show", json={"model": "", "name": f"HF.co/{NAME.lower()}"}).json()
     check("OllamaShow", reply)
     info = reply["model_info"]
     assert info[f"{reply['details']['family']}.context_length"] == 8192
@@ -169,8 +169,10 @@ def test_copies_are_models_of_their_own(server: Server, api: httpx2.Client) -> N
     body = {"model": "terse", "from": "mine", "system": "Be terse.", "parameters": {"seed": 1}}
     created = api.post("api/create", json=body)
     assert [json.loads(line)["status"] for line in created.iter_lines()][-1] == "success"
+    api.post("v1/models/terse/load", json={})
     again = api.post("api/create", json=body | {"system": "Be brief.", "stream": False})
     assert again.json() == {"status": "success"}
+    assert api.get("api/ps").json() == {"models": []}  # it was loaded with other parameters
     assert api.get("v1/models/terse").json()["default_parameters"] == {
         "system": "Be brief.",
         "seed": 1,

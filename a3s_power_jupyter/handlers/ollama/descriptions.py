@@ -16,8 +16,8 @@ from msgspec import UNSET
 from ...contract.types import Manifest, Model
 from .names import listed
 
-#: ``expires_at`` of a model that no timer unloads.
-NEVER = "9999-12-31T23:59:59Z"
+#: When a model expires that no timer unloads: at the end of the year 9999, the last in RFC 3339.
+NEVER = 253_402_300_799
 
 #: Our capabilities in Ollama's words. ``chat`` is part of ``completion`` there.
 _CAPABILITIES = {
@@ -41,14 +41,18 @@ def tag(manifest: Manifest, model: Model, names: Collection[str]) -> dict[str, A
 
 def process(manifest: Manifest, model: Model, names: Collection[str]) -> dict[str, Any]:
     """Return an entry of ``/api/ps`` for a model that is loaded."""
-    found = {
+    return {
         **_identity(manifest, names),
         "size": _or_zero(model.memory_bytes),
         "size_vram": _or_zero(model.gpu_memory_bytes),
         "context_length": _or_zero(model.num_ctx),
+        "expires_at": timestamp(expiry(model)),
     }
-    expires = NEVER if model.expires_at is UNSET or model.pinned else timestamp(model.expires_at)
-    return found | {"expires_at": expires}
+
+
+def expiry(model: Model) -> float:
+    """Return the Unix time at which a model is unloaded if it stays idle."""
+    return NEVER if model.expires_at is UNSET or model.pinned else model.expires_at
 
 
 def _identity(manifest: Manifest, names: Collection[str]) -> dict[str, Any]:
@@ -130,5 +134,6 @@ def human_number(number: int) -> str:
 
 
 def timestamp(seconds: float) -> str:
-    """Return a Unix time as in RFC 3339."""
+    """Return a Unix time as in RFC 3339. One that it cannot write becomes the nearest it can."""
+    seconds = min(max(seconds, 0), NEVER)
     return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")

@@ -14,7 +14,7 @@ from ..auth import allowed
 from ..fields import Refused, read_fields
 from ..ignored import HEADER, header_value, ignored_fields
 from .create import REFUSED_IN_CREATE, default_parameters
-from .descriptions import process, tag
+from .descriptions import expiry, process, tag
 from .errors import OllamaHandler
 from .names import find, listed, without_latest
 from .pull_lines import SUCCESS
@@ -44,7 +44,8 @@ class OllamaModelHandler(OllamaHandler):
         refused = refused or {}
 
         def decode() -> tuple[T, str]:
-            body = self.json_body()
+            # Clients in Go send both names of a field, one of them empty.
+            body = {name: value for name, value in self.json_body().items() if value != ""}
             ignored = header_value(ignored_fields(body, type_, aliases, refused))
             return read_fields(body, type_, aliases=aliases, refused=refused), ignored
 
@@ -67,7 +68,7 @@ class TagsHandler(OllamaModelHandler):
         entries = await self.entries()
         names = {manifest.name for manifest, _ in entries}
         models = [tag(manifest, model, names) for manifest, model in entries]
-        self.finish_json({"models": models})
+        await self.finish_pieces({"models": models})
 
 
 class ProcessesHandler(OllamaModelHandler):
@@ -76,12 +77,9 @@ class ProcessesHandler(OllamaModelHandler):
         """List the models in memory, those that stay longest first."""
         entries = await self.entries()
         names = {manifest.name for manifest, _ in entries}
-        models = [
-            process(manifest, model, names)
-            for manifest, model in entries
-            if model.loaded and manifest.format != "remote"
-        ]
-        models.sort(key=lambda model: str(model["expires_at"]), reverse=True)
+        loaded = [entry for entry in entries if entry[1].loaded and entry[0].format != "remote"]
+        loaded.sort(key=lambda entry: expiry(entry[1]), reverse=True)
+        models = [process(manifest, model, names) for manifest, model in loaded]
         self.finish_json({"models": models})
 
 
@@ -100,7 +98,8 @@ class ShowHandler(OllamaModelHandler):
         listing = await self.service.catalog.usable_listing()
         name = listed(manifest.name, {other.name for other in listing.manifests})
         model = self.service.catalog.describe(manifest)
-        self.finish_json(show(manifest, model, header, name=name, verbose=fields.verbose))
+        reply = show(manifest, model, header, name=name, verbose=fields.verbose)
+        await self.finish_pieces(reply)
 
 
 class DeleteFields(msgspec.Struct, frozen=True):

@@ -28,6 +28,7 @@ from a3s_power_jupyter.handlers.ollama.descriptions import (
     human_number,
     process,
     tag,
+    timestamp,
 )
 from a3s_power_jupyter.handlers.ollama.models import CreateFields
 from a3s_power_jupyter.handlers.ollama.show import show
@@ -160,6 +161,13 @@ def test_numbers_of_parameters(number: int, text: str) -> None:
     assert human_number(number) == text
 
 
+@pytest.mark.parametrize("created", [-1, 10**18, 0])
+def test_times_that_cannot_be_written(created: int) -> None:
+    """The manifest of one model hides no other model."""
+    manifest = msgspec.structs.replace(LLAMA, created=created)
+    parse(tag(manifest, model(manifest), set()), ollama.ListResponse.Model)
+
+
 # ---------------------------------------------------------------- in memory
 
 
@@ -178,7 +186,7 @@ def test_a_loaded_model() -> None:
 @pytest.mark.parametrize("known", [{"state": "busy"}, {"pinned": True, "expires_at": 1.0}])
 def test_a_model_that_no_timer_unloads(known: dict[str, Any]) -> None:
     entry = process(LLAMA, model(LLAMA, loaded=True, **known), set())
-    assert entry["expires_at"] == NEVER
+    assert entry["expires_at"] == timestamp(NEVER) == "9999-12-31T23:59:59Z"
     assert parse(entry, ollama.ProcessResponse.Model).expires_at.year == 9999
 
 
