@@ -8,10 +8,14 @@ import msgspec
 from msgspec import UNSET
 
 from ...contract.errors import InvalidParameter
+from ...contract.text import quoted
 from ...contract.types import ChatRequest, CompletionRequest
 from ..chat.thinking import thinking_variables
 from ..fields import read_keep_alive
 from .fields import GenerationFields
+
+#: How much a model is to think.
+EFFORTS = ("low", "medium", "high", "max")
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -58,10 +62,22 @@ def make_call(fields: GenerationFields, *requests: ChatRequest | CompletionReque
 
 
 def template_kwargs(fields: GenerationFields) -> dict[str, Any]:
-    """Return what ``think`` says to the chat template."""
+    """Return what ``think`` says to the chat template.
+
+    Raises
+    ------
+    InvalidParameter
+        If it is an unknown word.
+    """
     think = fields.think
     if think is UNSET or think == "":
         return {}
-    if isinstance(think, str):
-        return thinking_variables(think, True)
-    return thinking_variables(None, think)
+    if isinstance(think, bool):
+        return thinking_variables(None, think)
+    if think not in EFFORTS:
+        raise InvalidParameter(
+            f"'think' must be true, false or one of {', '.join(map(repr, EFFORTS))}, not "
+            f"{quoted(think)}.",
+            param="think",
+        )
+    return thinking_variables(think, True)

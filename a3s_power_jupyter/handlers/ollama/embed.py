@@ -11,6 +11,7 @@ from ...contract.errors import InvalidParameter
 from ...contract.parameters import MAX_INPUTS
 from ...contract.types import Embedded, EmbeddingRequest, Truncate
 from ..fields import read_fields, read_keep_alive
+from ..texts import read_truncate
 from ..vectors import numbers, read_rows
 from .clock import Clock
 from .fields import EmbeddingsFields, EmbedFields
@@ -65,7 +66,7 @@ def read_embed(body: dict[str, Any]) -> EmbedCall:
     return EmbedCall(
         model=fields.model,
         inputs=inputs,
-        truncate="end" if fields.truncate else "none",
+        truncate=read_truncate(fields.truncate),
         dimensions=None if fields.dimensions is UNSET else fields.dimensions,
         keep_alive=read_keep_alive(fields.keep_alive),
     )

@@ -6,11 +6,12 @@ the types of the installed ``ollama`` package.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from ...contract.errors import InvalidParameter
 from ...contract.parameters import PositiveInt
 from ...contract.types import Constraint, Sampling
 from ..chat.contents import MAX_MESSAGES
@@ -48,12 +49,18 @@ class GenerationFields(msgspec.Struct, frozen=True, kw_only=True):
     format: Any = None
     options: Options = msgspec.field(default_factory=Options)
     keep_alive: str | int | float | None = None
-    think: bool | Literal["", "low", "medium", "high", "max"] | UnsetType = UNSET
+    think: bool | Annotated[str, Meta(max_length=64)] | UnsetType = UNSET
     logprobs: bool = False
     top_logprobs: Annotated[int, Meta(ge=0, le=20)] = 0
 
     def sampling(self) -> Sampling:
-        """Return the sampling parameters, with the constraint of ``format``."""
+        """Return the sampling parameters, with the constraint of ``format``.
+
+        Raises
+        ------
+        InvalidParameter
+            If ``format`` is neither ``"json"`` nor a schema.
+        """
         return Sampling(
             constraint=self._constraint(),
             logprobs=self.top_logprobs if self.logprobs else UNSET,
@@ -65,6 +72,10 @@ class GenerationFields(msgspec.Struct, frozen=True, kw_only=True):
             return UNSET
         if self.format == "json":
             return any_object("format")
+        if not isinstance(self.format, dict):
+            raise InvalidParameter(
+                "'format' must be 'json' or a JSON schema, which is an object.", param="format"
+            )
         return schema_constraint(self.format, "format")
 
 
@@ -84,7 +95,7 @@ class GenerateFields(GenerationFields, frozen=True, kw_only=True):
 class EmbedFields(msgspec.Struct, frozen=True, kw_only=True):
     model: Model
     input: str | list[str] = []
-    truncate: bool = True
+    truncate: bool | Annotated[str, Meta(max_length=64)] = True
     dimensions: PositiveInt | UnsetType = UNSET
     keep_alive: str | int | float | None = None
 

@@ -155,7 +155,7 @@ def test_think(read: Any, think: Any, variables: dict[str, Any], needs_thinking:
 
 
 def test_an_unknown_word_for_thinking() -> None:
-    with pytest.raises(InvalidParameter) as raised:
+    with pytest.raises(InvalidParameter, match="'high', 'max', not 'hard'") as raised:
         chat(think="hard")
     assert raised.value.param == "think"
 
@@ -165,7 +165,7 @@ SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}}
 
 @pytest.mark.parametrize(
     ("format_", "schema"),
-    [("json", {"type": "object"}), (SCHEMA, SCHEMA), ('{"type": "string"}', {"type": "string"})],
+    [("json", {"type": "object"}), (SCHEMA, SCHEMA), ({"type": "string"}, {"type": "string"})],
 )
 @pytest.mark.parametrize("read", [chat_request, generated])
 def test_format(read: Any, format_: Any, schema: Any) -> None:
@@ -178,7 +178,7 @@ def test_no_format(format_: Any) -> None:
     assert chat_request(format=format_).sampling.constraint is UNSET
 
 
-@pytest.mark.parametrize("format_", ["yaml", 1, [1]])
+@pytest.mark.parametrize("format_", ["yaml", "{}", 1, [1], True])
 def test_an_unknown_format(format_: Any) -> None:
     with pytest.raises(InvalidParameter) as raised:
         chat(format=format_)
@@ -374,6 +374,7 @@ def test_texts_are_truncated_by_default() -> None:
     assert read_embed(body).request.truncate == "end"
     assert read_embed(body | {"truncate": None}).request.truncate == "end"
     assert read_embed(body | {"truncate": False}).request.truncate == "none"
+    assert read_embed(body | {"truncate": "start"}).request.truncate == "start"
     assert read_embeddings({"model": "m", "prompt": "a"}).request.truncate == "end"
 
 
