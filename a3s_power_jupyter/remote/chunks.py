@@ -126,6 +126,7 @@ class ChunkReader:
         self._last = self._began
         self._started = False
         self._calls: list[tuple[int | None, str]] = []  # the upstream's index and id of each
+        self._is_calling = False  # whether the last call may have further parts
         self._ids: set[str] = set()
         self._usage = read_usage(None)
         self._reason: str | None = None
@@ -193,9 +194,12 @@ class ChunkReader:
 
     def _delta(self, choice: _Choice) -> Delta:
         delta = choice.delta or _Delta()
+        text = (choice.text or "") + (delta.content or "") + (delta.refusal or "")
+        reasoning = delta.reasoning_content or delta.reasoning or ""
+        self._is_calling = self._is_calling and not text and not reasoning
         item = Delta(
-            text=(choice.text or "") + (delta.content or "") + (delta.refusal or ""),
-            reasoning=delta.reasoning_content or delta.reasoning or "",
+            text=text,
+            reasoning=reasoning,
             tool_calls=[self._call(call) for call in delta.tool_calls or ()],
             logprobs=_logprobs(choice.logprobs),
         )
@@ -217,6 +221,8 @@ class ChunkReader:
             arguments = msgspec.json.encode(arguments).decode()
         position = self._position(call)
         if position is not None:
+            if not self._is_calling or position != len(self._calls) - 1:
+                raise UpstreamError("The upstream continued a call that had ended.")
             return ToolCallDelta(position, arguments=arguments)
         if not function.name:
             raise UpstreamError("The upstream sent a call of a function without its name.")
@@ -227,6 +233,7 @@ class ChunkReader:
         if not id_ or id_ in self._ids:
             id_ = f"call_{secrets.token_hex(12)}"
         self._ids.add(id_)
+        self._is_calling = True
         return ToolCallDelta(len(self._calls) - 1, id_, function.name, arguments)
 
     def _position(self, call: _Call) -> int | None:

@@ -123,6 +123,18 @@ async def _send_answer(
     await handler.send("data: [DONE]\n\n")
 
 
+async def _odd_arguments(handler: Chat, body: dict[str, Any]) -> None:
+    """Call a function with arguments that are not an object."""
+    await _send_answer(handler, body, "", None, [["weather", [1, "Paris"]]], "tool_calls")
+
+
+async def _odd_chunks(handler: Chat, body: dict[str, Any]) -> None:
+    """Send chunks of other forms than those of the API."""
+    await handler.event({"content": "half"})
+    await handler.event({"content": {"text": 5}, "tool_calls": [None]})
+    await handler.send("data: [DONE]\n\n")
+
+
 async def _hostile(handler: Chat, body: dict[str, Any]) -> None:
     for start in range(0, len(HOSTILE), 7):
         await handler.event({"content": HOSTILE[start : start + 7]})
@@ -270,6 +282,8 @@ ANSWERS = {
     "agent": _agent,
     "calls": _calls,
     "hostile_agent": _hostile_agent,
+    "odd_arguments": _odd_arguments,
+    "odd_chunks": _odd_chunks,
     "hostile": _hostile,
     "controls": _controls,
     "waits": _waits,

@@ -113,7 +113,7 @@ class Started(msgspec.Struct, frozen=True, tag="started"):
 
 
 class ToolCallDelta(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A part of a call of a function.
+    """A part of a call of a function. All parts of a call come before anything else of the answer.
 
     Attributes
     ----------

@@ -6,9 +6,8 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from ...contract.errors import InvalidToolCall
-from ...contract.text import quoted
 from ...contract.types import Delta, ToolCallDelta
+from ..chat.answer import check_object, is_object
 
 Event: TypeAlias = "dict[str, Any]"
 Kind = Literal["thinking", "text", "tool_use"]
@@ -54,20 +53,12 @@ class Block:
             return {"type": "thinking", "thinking": self.text, "signature": SIGNATURE}
         if self.kind == "text":
             return {"type": "text", "text": self.text}
-        return self.start() | {"input": self.input()}
+        return self.start() | {"input": msgspec.Raw((self.text or "{}").encode())}
 
     @property
     def is_whole(self) -> bool:
         """Whether nothing is missing in a block of an answer that was cut."""
-        return self.kind != "tool_use" or (self.text != "" and self.input() is not None)
-
-    def input(self) -> dict[str, Any] | None:
-        """Return the input of a tool, or None if its text is not a JSON object."""
-        try:
-            value = msgspec.json.decode(self.text or "{}")
-        except (ValueError, RecursionError):
-            return None
-        return value if isinstance(value, dict) else None
+        return self.kind != "tool_use" or (self.text != "" and is_object(self.text))
 
 
 class Content:
@@ -91,7 +82,7 @@ class Content:
         Raises
         ------
         InvalidToolCall
-            If a call that has ended continues, or its arguments are not a JSON object.
+            If the arguments of a call are not a JSON object.
         """
         events: list[Event] = []
         if delta.reasoning:
@@ -150,13 +141,6 @@ class Content:
     def _of_call(self, part: ToolCallDelta) -> Block:
         if self._open is not None and self._open.call == part.index:
             return self._open
-        for block in self.blocks:
-            if block.call == part.index:
-                raise InvalidToolCall(
-                    f"The call of {quoted(block.name)} continued after another one had begun, "
-                    "which a message cannot express. Send the request again with "
-                    "disable_parallel_tool_use."
-                )
         return Block("tool_use", call=part.index, id_=part.id, name=part.name)
 
     def _extend(self, block: Block, piece: str) -> list[Event]:
@@ -177,11 +161,8 @@ class Content:
         block = self._open
         if block is None:
             return []
-        if block.kind == "tool_use" and block.input() is None:
-            raise InvalidToolCall(
-                f"The model called {quoted(block.name)} with arguments that are not a JSON object. "
-                "Send the request again."
-            )
+        if block.kind == "tool_use":
+            check_object(block.name, block.text)
         events: list[Event] = []
         if block.kind == "thinking":
             signed = {"type": "signature_delta", "signature": SIGNATURE}

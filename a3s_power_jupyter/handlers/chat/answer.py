@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import msgspec
+
+from ...contract.errors import InvalidToolCall
+from ...contract.text import quoted
 from ...contract.types import Delta, Finished, GenerationItem
 
 
@@ -62,3 +66,27 @@ class Answer:
     def ordered_calls(self) -> list[Call]:
         """The calls in the order of the answer."""
         return [self.calls[index] for index in sorted(self.calls)]
+
+
+def is_object(arguments: str) -> bool:
+    """Whether the arguments of a call are a JSON object. No text at all means no arguments."""
+    try:
+        msgspec.json.decode(arguments or "{}", type=dict[str, msgspec.Raw])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
+
+
+def check_object(name: str, arguments: str) -> None:
+    """Check the arguments of a call, for a dialect that has them as an object.
+
+    Raises
+    ------
+    InvalidToolCall
+        If they are not a JSON object.
+    """
+    if not is_object(arguments):
+        raise InvalidToolCall(
+            f"The model called {quoted(name)} with arguments that are not a JSON object. Send the "
+            "request again."
+        )

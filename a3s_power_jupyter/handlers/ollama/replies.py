@@ -7,10 +7,8 @@ from typing import Any
 
 import msgspec
 
-from ...contract.errors import PowerError
-from ...contract.text import quoted
 from ...contract.types import Delta, Finished, GenerationItem, Started, TokenLogprob
-from ..chat.answer import Answer, Call
+from ..chat.answer import Answer, Call, check_object, is_object
 from .clock import Clock, timestamp
 
 
@@ -120,30 +118,18 @@ def _whole_calls(calls: Iterable[Call], finished: Finished) -> list[dict[str, An
 
     Raises
     ------
-    PowerError
+    InvalidToolCall
         If a call is whole, but its arguments are not a JSON object.
     """
     found: list[dict[str, Any]] = []
     for call in calls:
-        if _is_object(call.arguments or "{}"):
-            arguments = msgspec.Raw((call.arguments or "{}").encode())
-            function = {"index": len(found), "name": call.name, "arguments": arguments}
-            found.append({"id": call.id, "function": function})
-        elif finished.finish_reason != "length":
-            raise PowerError(
-                f"The model called {quoted(call.name)} with arguments that are not a JSON object, "
-                "which Ollama's API cannot express. Send the request again, or use "
-                "/v1/chat/completions."
-            )
+        if finished.finish_reason == "length" and not is_object(call.arguments):
+            continue
+        check_object(call.name, call.arguments)
+        arguments = msgspec.Raw((call.arguments or "{}").encode())
+        function = {"index": len(found), "name": call.name, "arguments": arguments}
+        found.append({"id": call.id, "function": function})
     return found
-
-
-def _is_object(text: str) -> bool:
-    try:
-        msgspec.json.decode(text, type=dict[str, msgspec.Raw])
-    except (msgspec.DecodeError, RecursionError):
-        return False
-    return True
 
 
 def _logprobs(delta: Delta) -> list[msgspec.Raw]:

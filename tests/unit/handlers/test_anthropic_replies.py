@@ -269,8 +269,3 @@ def test_arguments_that_are_no_object_are_an_error(arguments: str, rest: list[De
     call = Delta("", tool_calls=[ToolCallDelta(0, "call_a", "f", arguments)])
     with pytest.raises(InvalidToolCall, match="'f'"):
         whole([START, call, *rest, end("tool_calls")])
-
-
-def test_calls_that_alternate_are_an_error() -> None:
-    with pytest.raises(InvalidToolCall, match="'f' continued"):
-        whole([START, *FIRST, *SECOND, FIRST[2]])

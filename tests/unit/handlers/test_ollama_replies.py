@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from a3s_power_jupyter.contract.errors import InvalidParameter, PowerError
+from a3s_power_jupyter.contract.errors import InvalidParameter, InvalidToolCall
 from a3s_power_jupyter.contract.types import (
     Delta,
     Embedded,
@@ -224,7 +224,7 @@ def test_a_call_that_is_cut_off_is_left_out() -> None:
 @pytest.mark.parametrize("arguments", ["[1]", '"x"', "{", "nonsense"])
 def test_arguments_that_are_no_object_are_an_error(arguments: str) -> None:
     items = with_calls("tool_calls", ToolCallDelta(0, "c", "f", arguments))
-    with pytest.raises(PowerError, match="not a JSON object"):
+    with pytest.raises(InvalidToolCall, match="not a JSON object"):
         lines(chat_reply(), items)
 
 

@@ -129,6 +129,17 @@ def test_calls_of_different_servers(parts: list[Any]) -> None:
     assert found["b"] in (("g", "{}"), ("g", ""))
 
 
+@pytest.mark.parametrize(
+    "between", [{"tool_calls": [call(1, "b", "g", "{}")]}, {"content": "x"}, {"reasoning": "x"}]
+)
+def test_a_call_that_has_ended_does_not_continue(between: dict[str, Any]) -> None:
+    begun = chunk({"tool_calls": [call(0, "a", "f", "{")]})
+    continued = chunk({"tool_calls": [call(0, arguments="}")]})
+    assert finished(begun, chunk({"content": ""}), continued).finish_reason == "tool_calls"
+    with pytest.raises(UpstreamError):
+        read(begun, chunk(between), continued)
+
+
 def test_calls_without_ids_get_different_ones() -> None:
     assert len(calls(call(0, None, "f", "{}"), call(1, None, "f", "{}"))) == 2
     assert len(calls(call(0, "a", "f", "{}"), call(1, "a", "f", "{}"))) == 2
