@@ -25,9 +25,10 @@ SCORED_TOKENS = 32
 #: Cells of the KV cache are allocated in multiples of this (``GGML_PAD`` in llama.cpp).
 LLAMACPP_PADDING = 256
 
-#: Texts that an embedding model of llama.cpp processes at once, and tokens of its smallest context,
-#: which doubles until the longest text fits.
+#: Texts to embed that llama.cpp processes at once, and requests to a model that only embeds.
 EMBEDDING_REQUESTS = 16
+#: Tokens of the longest text for which the smallest context for embeddings has room. It doubles
+#: until the longest text fits.
 EMBEDDING_MIN_CONTEXT = 512
 
 #: Requests that transformers processes at once if `num_parallel` is not set.
@@ -53,8 +54,19 @@ def llamacpp_outputs(requests: int) -> int:
 
 
 def embedding_context(longest: int) -> int:
-    """Return the tokens of a context of llama.cpp for texts of up to `longest` tokens."""
+    """Return the tokens of the texts for which llama.cpp gets a context, at least `longest`."""
     size = EMBEDDING_MIN_CONTEXT
     while size < longest:
         size *= 2
     return size
+
+
+def embedding_room(longest: int) -> int:
+    """Return the cells of a KV cache for a text of `longest` tokens and shorter ones beside it."""
+    return longest + longest // 2
+
+
+def embedding_batch(parameters: LoadParameters, *, gpu: bool) -> int:
+    """Return the tokens that are computed at once of texts that are read in parts."""
+    batch = llamacpp_batch(parameters, requests=EMBEDDING_REQUESTS, gpu=gpu)
+    return min(batch, LLAMACPP_MICRO_BATCH)

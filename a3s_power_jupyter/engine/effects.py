@@ -25,12 +25,18 @@ _NEVER: dict[Runner, tuple[str, ...]] = {
     "embeddings": (*_ONLY_LLAMA_CPP, "num_parallel", "chat_template"),
 }
 
-_FOR_TEXT = ("num_batch", "kv_cache_type", "chat_template")
+_FOR_TEXT = ("chat_template",)
+_FOR_CAUSAL = ("num_batch", "kv_cache_type")
 _FOR_GPUS = ("num_gpu", "main_gpu", "tensor_split")
 
 
 def notes_on_effects(
-    parameters: LoadParameters, runner: Runner, *, gpus: int, generates: bool = True
+    parameters: LoadParameters,
+    runner: Runner,
+    *,
+    gpus: int,
+    generates: bool = True,
+    is_causal: bool = True,
 ) -> tuple[str, ...]:
     """Return a note for each reason why parameters that are set have no effect.
 
@@ -40,6 +46,8 @@ def notes_on_effects(
         Number of GPUs that the engine can use.
     generates : bool
         False for a GGUF model that only embeds or ranks documents.
+    is_causal : bool
+        False for a GGUF model that is an encoder, which has no cache.
     """
     given = {
         name
@@ -53,6 +61,8 @@ def notes_on_effects(
     reasons: list[tuple[str, Iterable[str]]] = [(f"on {engine}", _NEVER[runner])]
     if not generates:
         reasons.append(("on a model that generates no text", _FOR_TEXT))
+    if not is_causal:
+        reasons.append(("on an encoder", _FOR_CAUSAL))
     if gpus == 0:
         reasons.append(("without a GPU", _FOR_GPUS))
     elif gpus == 1:

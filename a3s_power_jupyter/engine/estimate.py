@@ -74,7 +74,8 @@ def estimate(
         return _transformers(manifest, geometry, parameters)
     weights = geometry.weights or _converted_bytes(manifest, parameters)
     if not manifest.generates:
-        cache, buffers = _embedding(geometry, parameters)
+        ranks = "rerank" in manifest.capabilities
+        cache, buffers = _embedding(geometry, parameters, whole=ranks, gpu=gpu)
         rendering = 0
     else:
         cache, buffers = generation_memory(geometry, parameters, gpu=gpu)
@@ -204,15 +205,26 @@ def generation_memory(
     return cache, buffers + requests * logits
 
 
-def _embedding(geometry: Geometry, parameters: LoadParameters) -> tuple[int, int]:
-    """Return the cache and the buffers of llama.cpp's context for the longest texts."""
-    longest = parameters.context_length(geometry.context_length)
-    context = capacity.embedding_context(longest)
-    cache = kv_bytes(context * (geometry.cache + geometry.window_cache), parameters)
+def _embedding(
+    geometry: Geometry, parameters: LoadParameters, *, whole: bool, gpu: bool
+) -> tuple[int, int]:
+    """Return the cache and the buffers of llama.cpp's context for the longest texts.
+
+    Parameters
+    ----------
+    whole : bool
+        Whether each text is computed as a whole, even if the model keeps a cache.
+    """
+    length = parameters.context_length(geometry.context_length)
+    tokens = cells = capacity.embedding_context(length)
+    if (geometry.cache or geometry.window_cache or geometry.state) and not whole:
+        tokens = min(tokens, capacity.embedding_batch(parameters, gpu=gpu))
+        cells = _padded(capacity.embedding_room(cells))
+    cache = kv_bytes(cells * (geometry.cache + geometry.window_cache), parameters)
     cache += 4 * capacity.EMBEDDING_REQUESTS * geometry.state
-    buffers = _buffers(geometry, parameters, tokens=context, masked=context)
+    buffers = _buffers(geometry, parameters, tokens=tokens, masked=cells)
     # llama.cpp allocates logits for all tokens, although no logits are computed.
-    return cache, buffers + 4 * context * geometry.vocabulary
+    return cache, buffers + 4 * tokens * geometry.vocabulary
 
 
 def _buffers(geometry: Geometry, parameters: LoadParameters, *, tokens: int, masked: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -177,8 +178,12 @@ def test_embeddings_are_normalized_and_reflect_meaning(engine: LlamaCppEngine) -
 def test_a_failed_embedding_context_only_fails_its_request(
     engine: LlamaCppEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def new_context(**_overrides: object) -> None:
-        raise ModelLoadFailed("out of memory")
+    create = engine._model.new_context
+
+    def new_context(**overrides: Any) -> Any:
+        if overrides["n_ctx"] >= 1024:
+            raise ModelLoadFailed("out of memory")
+        return create(**overrides)
 
     short = EmbeddingRequest([f"text {i}" for i in range(40)])
     engine.submit(engine.prepare(1, short))

@@ -21,7 +21,7 @@ from a3s_power_jupyter.contract.types import (
     Truncate,
 )
 from a3s_power_jupyter.engine.llamacpp import LlamaCppEngine
-from a3s_power_jupyter.engine.llamacpp.embedder import EmbeddingJob
+from a3s_power_jupyter.engine.llamacpp.text_reader import EmbeddingJob
 from a3s_power_jupyter.engine.protocol import Load
 from a3s_power_jupyter.store.formats.gguf_model import describe_gguf
 from support import tiny_gguf
@@ -61,7 +61,9 @@ def test_texts_to_embed(tmp_path: Path, num_ctx: int | None) -> None:
         with pytest.raises(ContextLengthExceeded) as caught:
             engine.prepare(2, EmbeddingRequest(texts))  # type: ignore[arg-type]
         assert ("num_ctx" in caught.value.message) == (limit < POSITIONS)
-    outputs = engine.step()
+    outputs: list[Any] = []
+    while not engine.idle:
+        outputs += engine.step()
     assert np.abs(vectors([item for _, item in outputs])[0] - alone[0]).max() < 1e-5
 
 

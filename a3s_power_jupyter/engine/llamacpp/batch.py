@@ -11,6 +11,7 @@ from ..capacity import SCORED_TOKENS
 from ..threads import CpuThreads
 from .backend import compute_error
 from .decoder import Aborted, Decoder
+from .pace import Pace
 from .pool import SequencePool
 from .sequence import Sequence
 
@@ -21,9 +22,6 @@ UNSPLIT_CELLS = 256
 
 #: Seconds that a step may take to read prompts while other requests generate.
 READ_SECONDS = 0.2
-
-#: Tokens of prompts that such a step reads at least.
-MIN_READ = 32
 
 # Results of llama_decode (llama.h).
 _SUCCESS, _NO_ROOM = 0, 1
@@ -77,7 +75,7 @@ class Batch:
         self._separate = separate
         self._batch = lc.llama_batch_init(size, 0, 1)
         self._decoder = decoder
-        self._rate = size / READ_SECONDS / 2  # tokens of prompts per second
+        self._pace = Pace(READ_SECONDS, size)
 
     def plan(self) -> list[list[Part]]:
         """Choose the tokens of a step, and return them in groups to compute one after another.
@@ -138,9 +136,7 @@ class Batch:
         except Aborted as aborted:
             self._memory.undo([part.sequence for part in parts], aborted)
             raise
-        if n_tokens >= MIN_READ:
-            rate = n_tokens / (time.perf_counter() - started)
-            self._rate += (rate - self._rate) / 4
+        self._pace.record(n_tokens, time.perf_counter() - started)
         return status
 
     def _n_threads(self, threads: CpuThreads) -> int:
@@ -163,7 +159,7 @@ class Batch:
         reading = [(s, end) for s, end in reading if end > s.n_computed]
         free = self._size - len(generating)
         if generating:
-            free = min(free, max(MIN_READ, int(self._rate * READ_SECONDS)))
+            free = min(free, self._pace.n_tokens)
         parts = [Part(s, s.n_computed, s.n_computed + 1) for s in generating]
         return parts, _divide(reading, free)
 

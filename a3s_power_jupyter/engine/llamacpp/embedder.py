@@ -2,51 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 import llama_cpp as lc
 import numpy as np
 
-from ...contract.errors import (
-    InvalidParameter,
-    ModelLoadFailed,
-    UnsupportedRequestFields,
-)
+from ...contract.errors import InvalidParameter, ModelProducesNaN, UnsupportedRequestFields
 from ...contract.types import Embedded, EmbeddingRequest, Truncate
 from ..base import StepOutput, request_error
-from ..checks import check_finite
 from ..embedding_texts import fit, tokenize_long
-from .backend import last_errors
-from .decoder import Aborted, Decoder
+from .decoder import Aborted
 from .model import LlamaModel
-
-#: Maximum number of texts in one batch.
-MAX_SEQUENCES = 16
-#: Tokens of the smallest embedding context. It doubles until the longest text fits.
-MIN_CONTEXT = 512
-
-
-@dataclass
-class EmbeddingJob:
-    """A prepared request; `vectors` grows in the order of `inputs`."""
-
-    id: int
-    inputs: list[list[int]]
-    vectors: list[Any] = field(default_factory=list)
+from .text_reader import EmbeddingJob, TextReader, new_reader
 
 
 class Embedder:
-    """The embedding requests of a model; each step computes one batch of texts."""
+    """The embedding requests of a model; each step computes one batch of one request.
+
+    The requests take turns. Every second turn is that of the request with the least to compute, so
+    that a short text does not wait for long ones.
+    """
 
     def __init__(self, model: LlamaModel) -> None:
         self._model = model
-        self._jobs: list[EmbeddingJob] = []
-        self._context: Any = None
-        self._decoder: Any = None
-        self._batch: Any = None
-        self._n_ctx = 0
+        self._jobs: list[EmbeddingJob] = []  # the one that has waited for longest is the first
+        self._suspects: dict[EmbeddingJob, int] = {}  # and the number of their vectors
+        self._reader: TextReader | None = None
+        self._is_odd = False
 
     @property
     def idle(self) -> bool:
@@ -59,6 +41,7 @@ class Embedder:
                 "A GGUF model has no named prompts. Put the text in front of each input.",
                 param="prompt_name",
             )
+        self._pooling_type()
         inputs = [
             self._tokenize(value, request.truncate, f"input[{i}]")
             for i, value in enumerate(request.inputs)
@@ -71,15 +54,22 @@ class Embedder:
         self._jobs.append(job)
 
     def cancel(self, id_: int) -> None:
-        self._jobs = [job for job in self._jobs if job.id != id_]
+        for job in [job for job in self._jobs if job.id == id_]:
+            self._end(job)
 
     def reset(self) -> None:
         """Drop all requests and the context; the next request creates a new one."""
-        self._jobs = []
-        self._free_context()
+        self._jobs, self._suspects = [], {}
+        if self._reader is not None:
+            self._reader.free()
 
-    def step(self) -> list[StepOutput]:
-        """Compute a batch of the oldest request.
+    def step(self, *, others_generate: bool = False) -> list[StepOutput]:
+        """Compute a batch of one request.
+
+        Parameters
+        ----------
+        others_generate : bool
+            Whether other requests wait for their next tokens, so that the step must be short.
 
         Raises
         ------
@@ -88,21 +78,72 @@ class Embedder:
         """
         if not self._jobs:
             return []
-        job = self._jobs[0]
+        if self._reader is None:
+            self._reader = new_reader(self._model, self._pooling_type())
+        job, reader = self._next_job(self._reader), self._reader
         try:
-            self._embed_batch(job)
+            reader.grow(job)
+        except Exception as error:
+            return self._fail(job, error)
+        try:
+            reader.read(job, self._jobs[0], others_generate=others_generate)
         except Aborted:
             raise
+        except ModelProducesNaN as error:
+            return self._retry(job, reader, error)
         except Exception as error:
-            self._jobs.pop(0)
-            self._free_context()
-            return [(job.id, request_error(error))]
+            reader.free()
+            return self._fail(job, error)
+        return self._proceed(job)
+
+    def _next_job(self, reader: TextReader) -> EmbeddingJob:
+        if self._suspects:
+            return next(iter(self._suspects))
+        first = self._jobs[0]
+        ready = [job for job in self._jobs if reader.can_read(job, first)]
+        self._is_odd = not self._is_odd
+        return min(ready, key=lambda job: job.n_left) if self._is_odd else ready[0]
+
+    def _proceed(self, job: EmbeddingJob) -> list[StepOutput]:
+        """Return the result of a job if it is complete; if not, it is the next one's turn."""
+        if len(job.vectors) > self._suspects.get(job, len(job.vectors)):
+            self._clear_suspect(job)
         if len(job.vectors) < len(job.inputs):
+            self._jobs.remove(job)
+            self._jobs.append(job)
             return []
-        self._jobs.pop(0)
+        self._end(job)
         matrix = np.stack(job.vectors).astype("<f4")
         prompt_tokens = sum(map(len, job.inputs))
         return [(job.id, Embedded(matrix.tobytes(), matrix.shape[1], prompt_tokens))]
+
+    def _retry(
+        self, job: EmbeddingJob, reader: TextReader, error: ModelProducesNaN
+    ) -> list[StepOutput]:
+        """Continue after a vector that is not finite.
+
+        Without flash attention, a NaN in the memory reaches the texts of other jobs. All that had
+        a text in it begin this text again, alone, and the one that has a NaN then fails.
+        """
+        ids = reader.clear()
+        if job in self._suspects or not ids:
+            return self._fail(job, error)
+        self._suspects = {other: len(other.vectors) for other in self._jobs if other.id in ids}
+        return []
+
+    def _fail(self, job: EmbeddingJob, error: Exception) -> list[StepOutput]:
+        self._end(job)
+        return [(job.id, request_error(error))]
+
+    def _end(self, job: EmbeddingJob) -> None:
+        self._jobs.remove(job)
+        self._clear_suspect(job)
+        if self._reader is not None:
+            self._reader.drop(job)
+
+    def _clear_suspect(self, job: EmbeddingJob) -> None:
+        if self._suspects.pop(job, None) is not None and self._reader is not None:
+            self._reader.clear()  # a removed text may have left a NaN
 
     def _tokenize(self, value: str | list[int], truncate: Truncate, where: str) -> list[int]:
         vocab, limit = self._model.vocab, self._model.num_ctx
@@ -132,95 +173,17 @@ class Embedder:
         first = next(n for n in range(added + 1) if whole[n : n + len(plain)] == plain)
         return first, added - first
 
-    def _ensure_context(self, longest: int) -> None:
-        """Create a context for texts of up to `longest` tokens, unless the current one is enough.
-
-        A pooled text must fit into one physical batch (n_ubatch).
-        """
-        if self._context is not None and longest <= self._n_ctx:
-            return
-        n_ctx = MIN_CONTEXT
-        while n_ctx < longest:
-            n_ctx *= 2
-        self._free_context()
-        self._context = self._model.new_context(
-            n_ctx=n_ctx,
-            n_batch=n_ctx,
-            n_ubatch=n_ctx,
-            n_seq_max=MAX_SEQUENCES,
-            kv_unified=True,
-            embeddings=True,
-            pooling_type=self._pooling_type(),
-        )
-        self._decoder = Decoder(self._context, gpu=self._model.gpu_layers != 0)
-        self._batch = lc.llama_batch_init(n_ctx, 0, 1)
-        self._n_ctx = n_ctx
-
-    def _free_context(self) -> None:
-        if self._context is not None:
-            lc.llama_free(self._context)
-            lc.llama_batch_free(self._batch)
-            self._context = None
-
     def _pooling_type(self) -> int:
-        """Return the pooling type of the GGUF header, or mean pooling for a chat model."""
-        architecture = self._model.metadata("general.architecture")
-        value = self._model.metadata(f"{architecture}.pooling_type")
-        if value is None or int(value) == lc.LLAMA_POOLING_TYPE_NONE:
-            return int(lc.LLAMA_POOLING_TYPE_MEAN)
-        if int(value) == lc.LLAMA_POOLING_TYPE_RANK:
-            raise UnsupportedRequestFields(
-                "This model is a reranker, which cannot compute embeddings."
-            )
-        return int(value)
-
-    def _embed_batch(self, job: EmbeddingJob) -> None:
-        """Compute as many of the job's next texts as fit into one batch.
+        """Return the pooling type of the GGUF header, or mean pooling for a chat model.
 
         Raises
         ------
-        Aborted
-            If the request is cancelled meanwhile.
-        ModelLoadFailed
-            If llama.cpp cannot create the context or compute the batch.
         UnsupportedRequestFields
             If the model is a reranker.
-        ModelProducesNaN
-            If a vector is not finite.
         """
-        self._ensure_context(max(map(len, job.inputs)))
-        batch = self._batch
-        batch.n_tokens = 0
-        n_texts = 0
-        for tokens in job.inputs[len(job.vectors) :]:
-            if n_texts == MAX_SEQUENCES or batch.n_tokens + len(tokens) > self._n_ctx:
-                break
-            for position, token in enumerate(tokens):
-                row = batch.n_tokens
-                batch.token[row] = token
-                batch.pos[row] = position
-                batch.n_seq_id[row] = 1
-                batch.seq_id[row][0] = n_texts
-                batch.logits[row] = True
-                batch.n_tokens = row + 1
-            n_texts += 1
-        memory = lc.llama_get_memory(self._context)
-        if memory:
-            lc.llama_memory_clear(memory, True)
-        n_threads = self._model.threads.next_count()
-        lc.llama_set_n_threads(self._context, n_threads, n_threads)
-        status = self._decoder.decode(batch, {job.id: batch.n_tokens})
-        if status != 0:
-            raise ModelLoadFailed(
-                f"llama.cpp could not compute embeddings (status {status}){last_errors()}."
+        pooling_type = self._model.pooling_type
+        if pooling_type == lc.LLAMA_POOLING_TYPE_RANK:
+            raise UnsupportedRequestFields(
+                "This model is a reranker, which cannot compute embeddings."
             )
-        job.vectors += [self._vector(seq_id) for seq_id in range(n_texts)]
-
-    def _vector(self, seq_id: int) -> Any:
-        """Return a text's vector, L2-normalized; shape (n_embd,)."""
-        pointer = lc.llama_get_embeddings_seq(self._context, seq_id)
-        vector = np.ctypeslib.as_array(pointer, (self._model.n_embd,)).astype(np.float64)
-        norm = float(np.linalg.norm(vector))
-        vector = vector / norm if norm else vector
-        check_finite(vector)
-        return vector
+        return pooling_type or int(lc.LLAMA_POOLING_TYPE_MEAN)

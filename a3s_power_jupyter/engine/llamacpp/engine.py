@@ -21,6 +21,7 @@ from ...contract.types import (
 )
 from ...contract.types.tokens import IMAGE_TOKEN
 from ..base import Engine, ProgressCallback, StepOutput
+from ..capacity import EMBEDDING_REQUESTS
 from ..chat.answers import Answers
 from ..chat.prompt_end import PromptEnd
 from ..checks import check_prompt
@@ -36,13 +37,14 @@ from .backend import gpus, install_log, list_devices
 from .constraint_tokenizer import new_tokenizer
 from .context import Context, State
 from .decoder import Aborted, Decoder
-from .embedder import Embedder, EmbeddingJob
+from .embedder import Embedder
 from .memory import Memory
 from .model import LlamaModel
 from .prompt import Prompt
 from .sampler import Sampler
 from .saved import prompt_files
 from .text import TextGenerator
+from .text_reader import EmbeddingJob
 from .tokenizer import LlamaTokenizer
 from .usage import memory_of, sizes
 
@@ -113,7 +115,7 @@ class LlamaCppEngine(Engine[TextJob | EmbeddingJob]):
         image_bytes = 0 if load.mmproj is None else Path(load.mmproj).stat().st_size
         on_gpu = found.on(gpus(list_devices()))
         info = Loaded(
-            slots=1 if text is None else text.n_slots,
+            slots=EMBEDDING_REQUESTS if text is None else text.n_slots,
             num_ctx=_num_ctx(model, text),
             device=model.device,
             memory=memory_of(model, found, image_bytes),
@@ -196,7 +198,8 @@ class LlamaCppEngine(Engine[TextJob | EmbeddingJob]):
     def step(self) -> list[StepOutput]:
         outputs: list[StepOutput] = []
         with suppress(Aborted):  # the worker now cancels the requests for which the step was ended
-            outputs += self._embedder.step()
+            generates = self._text is not None and self._text.generates
+            outputs += self._embedder.step(others_generate=generates)
             if self._text is not None:
                 outputs += self._text.step(self.threads)
         return outputs

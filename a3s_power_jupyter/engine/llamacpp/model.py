@@ -15,6 +15,7 @@ from ...contract.parameters import LoadParameters
 from ...contract.types import Device
 from ...store.files import source_file
 from ...store.formats.gguf import read_header
+from ...store.formats.gguf_model import ENCODERS
 from ...store.formats.positions import gguf_position_count
 from ..base import ProgressCallback
 from ..capacity import LLAMACPP_PADDING, llamacpp_batch, llamacpp_outputs, llamacpp_requests
@@ -90,7 +91,9 @@ class LlamaModel:
     def _read_notes(self, n_gpus: int) -> tuple[str, ...]:
         """Return notes about load parameters without effect."""
         parameters = self.parameters
-        notes = notes_on_effects(parameters, "llama.cpp", gpus=n_gpus, generates=self.generates)
+        notes = notes_on_effects(
+            parameters, "llama.cpp", gpus=n_gpus, generates=self.generates, is_causal=self.is_causal
+        )
         if parameters.num_ctx is not UNSET and parameters.num_ctx > self.num_ctx:
             notes += (f"num_ctx is {self.num_ctx}, the most that this model can process.",)
         if parameters.use_mlock is True and locked_bytes() == 0:
@@ -107,10 +110,24 @@ class LlamaModel:
         return None if count is UNSET else count
 
     @property
+    def architecture(self) -> str:
+        return self.metadata("general.architecture") or ""
+
+    @property
+    def pooling_type(self) -> int:
+        """The pooling type in the header; ``LLAMA_POOLING_TYPE_NONE`` without one."""
+        return int(self.metadata(f"{self.architecture}.pooling_type") or 0)
+
+    @property
+    def is_causal(self) -> bool:
+        """False for encoders such as BERT, in which a token attends to later ones, too."""
+        causal = self.metadata(f"{self.architecture}.attention.causal") != "false"
+        return self.has_decoder and causal and self.architecture not in ENCODERS
+
+    @property
     def generates(self) -> bool:
-        """False for encoders such as BERT, which only embed."""
-        causal = self.metadata(f"{self.metadata('general.architecture')}.attention.causal")
-        return self.has_decoder and causal != "false"
+        """Whether the model generates text. Others only embed."""
+        return self.is_causal and self.pooling_type == lc.LLAMA_POOLING_TYPE_NONE
 
     @property
     def can_share_memory(self) -> bool:
@@ -123,7 +140,7 @@ class LlamaModel:
             lc.llama_model_is_recurrent(pointer)
             or lc.llama_model_is_hybrid(pointer)
             or lc.llama_model_n_swa(pointer) > 0
-            or self.metadata("general.architecture") in COMPRESSING
+            or self.architecture in COMPRESSING
         )
 
     def metadata(self, key: str) -> str | None:

@@ -70,6 +70,11 @@ class TextGenerator:
     def idle(self) -> bool:
         return not self._pool.requests
 
+    @property
+    def generates(self) -> bool:
+        """Whether a request waits for its next token, not for its prompt to be read."""
+        return any(sequence.pending == 1 for sequence in self._pool.active)
+
     def add(self, generation: Generation[Sampler], prompt: Prompt) -> None:
         """Add a request, which begins with the next step if there is room."""
         self._pool.add(generation, prompt)

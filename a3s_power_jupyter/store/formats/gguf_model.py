@@ -25,7 +25,7 @@ from .positions import gguf_position_count
 _SHARD = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<total>\d{5})\.gguf")
 
 #: Encoder architectures of llama.cpp (``LLM_ARCH_NAMES``), which do not generate text.
-_ENCODERS = {
+ENCODERS = {
     "bert", "modern-bert", "neo-bert", "eurobert", "nomic-bert", "nomic-bert-moe",
     "jina-bert-v2", "jina-bert-v3", "t5encoder", "gemma-embedding", "llama-embed",
 }  # fmt: skip
@@ -168,7 +168,7 @@ def _quantization(header: Header, tensors: list[Tensor]) -> str | UnsetType:
 def _capabilities(header: Header) -> tuple[Capability, ...]:
     """Return the capabilities in llama.cpp, which can pool any text model for embeddings."""
     pooled = positive_int(_of_architecture(header, "pooling_type")) is not UNSET
-    encoder = header.text("general.architecture") in _ENCODERS
+    encoder = header.text("general.architecture") in ENCODERS
     if pooled or encoder or _of_architecture(header, "attention.causal") is False:
         return ("embeddings",)
     keys = (key for key in header.metadata if key.split(".")[:2] == ["tokenizer", "chat_template"])

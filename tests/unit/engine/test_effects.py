@@ -31,25 +31,32 @@ LLAMA_CPP_ONLY = {
     "tensor_split", "num_batch", "flash_attention", "use_mlock", "use_mmap", "kv_cache_type",
 }  # fmt: skip
 
-#: What runs a model, number of GPUs, whether it generates text -> parameters without effect.
-WITHOUT: dict[tuple[Runner, int, bool], set[str]] = {
-    ("llama.cpp", 0, True): GPU_ONLY,
-    ("llama.cpp", 0, False): GPU_ONLY | {"num_batch", "kv_cache_type", "chat_template"},
-    ("llama.cpp", 1, True): {"tensor_split"},
-    ("llama.cpp", 2, True): set(),
-    ("transformers", 0, True): LLAMA_CPP_ONLY | GPU_ONLY,
-    ("transformers", 2, True): LLAMA_CPP_ONLY | {"num_gpu"},  # 7 layers mean all
-    ("vision", 0, True): LLAMA_CPP_ONLY | GPU_ONLY | {"num_parallel"},
-    ("embeddings", 0, True): LLAMA_CPP_ONLY | GPU_ONLY | {"num_parallel", "chat_template"},
+#: What runs a model, number of GPUs, its kind -> parameters without effect.
+WITHOUT: dict[tuple[Runner, int, str], set[str]] = {
+    ("llama.cpp", 0, "generates"): GPU_ONLY,
+    ("llama.cpp", 0, "causal"): GPU_ONLY | {"chat_template"},
+    ("llama.cpp", 0, "encoder"): GPU_ONLY | {"num_batch", "kv_cache_type", "chat_template"},
+    ("llama.cpp", 1, "generates"): {"tensor_split"},
+    ("llama.cpp", 2, "generates"): set(),
+    ("transformers", 0, "generates"): LLAMA_CPP_ONLY | GPU_ONLY,
+    ("transformers", 2, "generates"): LLAMA_CPP_ONLY | {"num_gpu"},  # 7 layers mean all
+    ("vision", 0, "generates"): LLAMA_CPP_ONLY | GPU_ONLY | {"num_parallel"},
+    ("embeddings", 0, "generates"): LLAMA_CPP_ONLY | GPU_ONLY | {"num_parallel", "chat_template"},
 }
 
 
 @pytest.mark.parametrize("case", WITHOUT)
 @pytest.mark.parametrize("name", LoadParameters.__struct_fields__)
-def test_a_parameter_without_effect_is_noted(case: tuple[Runner, int, bool], name: str) -> None:
-    runner, gpus, generates = case
+def test_a_parameter_without_effect_is_noted(case: tuple[Runner, int, str], name: str) -> None:
+    runner, gpus, kind = case
     parameters = LoadParameters(**{name: VALUES[name]})
-    notes = notes_on_effects(parameters, runner, gpus=gpus, generates=generates)
+    notes = notes_on_effects(
+        parameters,
+        runner,
+        gpus=gpus,
+        generates=kind == "generates",
+        is_causal=kind != "encoder",
+    )
     assert [note.split()[0] for note in notes] == ([name] if name in WITHOUT[case] else [])
 
 

@@ -75,6 +75,13 @@ def test_an_embedding_model_has_buffers_for_the_longest_text() -> None:
     assert (found.cache, found.buffers) == (0, 2048 * (2 * 2048 + 4 * 1000))
 
 
+def test_a_causal_embedding_model_reads_texts_in_parts() -> None:
+    """Its cache has room for shorter texts beside the longest one."""
+    geometry = Geometry(vocabulary=1000, cache=100, context_length=1500)
+    found = estimate(model(capabilities=("embeddings",)), geometry, LoadParameters())
+    assert (found.cache, found.buffers) == (3072 * 100 * 2, 256 * (2 * 3072 + 4 * 1000))
+
+
 def test_logits_are_kept_for_each_request() -> None:
     large = Geometry(vocabulary=10**6)
     one, many = (

@@ -1,0 +1,32 @@
+"""Bound the time for which a step reads prompts and texts while other requests generate."""
+
+from __future__ import annotations
+
+#: Tokens that such a step reads at least.
+MIN_READ = 32
+
+
+class Pace:
+    """How many tokens can be read in a given time.
+
+    Parameters
+    ----------
+    seconds : float
+        Time that a step may take to read while other requests generate.
+    n_batch : int
+        Tokens of the largest batch, from which the first estimate follows.
+    """
+
+    def __init__(self, seconds: float, n_batch: int) -> None:
+        self._seconds = seconds
+        self._rate = n_batch / seconds / 2  # tokens per second
+
+    @property
+    def n_tokens(self) -> int:
+        """Tokens that such a step may read."""
+        return max(MIN_READ, int(self._rate * self._seconds))
+
+    def record(self, n_tokens: int, seconds: float) -> None:
+        """Record how long a batch took."""
+        if n_tokens >= MIN_READ:
+            self._rate += (n_tokens / seconds - self._rate) / 4
