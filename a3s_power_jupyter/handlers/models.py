@@ -11,16 +11,23 @@ from msgspec import UNSET
 from ..contract.errors import InvalidKeepAlive, PowerError
 from ..contract.parameters import LoadParameters, canonical_isq, check, parse_keep_alive
 from ..contract.types import RegisterRequest
+from .anthropic.errors import SharedRoute
+from .anthropic.models import model_info, model_page
 from .auth import allowed
 from .base import PowerHandler
 from .event_stream import EventStreamHandler
 
 
-class ModelsHandler(PowerHandler):
+class ModelsHandler(SharedRoute, PowerHandler):
     @allowed("read")
     async def get(self) -> None:
         """List all models, sorted by id, and say why some may be missing."""
         models, problems = await self.service.catalog.models()
+        if self.is_anthropic:
+            names = ("limit", "after_id", "before_id")
+            page = {name: self.get_query_argument(name, "") for name in names}
+            self.finish_json(model_page(models, **page))
+            return
         reply: dict[str, Any] = {"object": "list", "data": models}
         self.finish_json(reply | ({"problems": problems} if problems else {}))
 
@@ -32,10 +39,11 @@ class ModelsHandler(PowerHandler):
         self.finish_json(await self.until_disconnect(registering), status=201)
 
 
-class ModelHandler(PowerHandler):
+class ModelHandler(SharedRoute, PowerHandler):
     @allowed("read")
     async def get(self, name: str) -> None:
-        self.finish_json(await self.service.catalog.model(name))
+        model = await self.service.catalog.model(name)
+        self.finish_json(model_info(model) if self.is_anthropic else model)
 
     @allowed("write")
     async def delete(self, name: str) -> None:

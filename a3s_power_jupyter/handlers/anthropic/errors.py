@@ -5,11 +5,18 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from ...contract.errors import PowerError, ServerBusy
+from ...contract.errors import PowerError, ServerBusy, UnsupportedRequestFields
 from ..error_replies import ErrorHandler
 
 #: The header with the identifier of a reply, as clients show it.
 REQUEST_ID = "request-id"
+
+#: The header that all of Anthropic's clients send.
+VERSION = "anthropic-version"
+
+#: Anthropic's code for a request that needs a conversation to be kept by the server. After it, the
+#: runner of tools in Anthropic's package sends all messages.
+THREADS_UNSUPPORTED = "thread_unsupported_request"
 
 #: Anthropic's types of errors by status. Others of less than 500 are ``invalid_request_error``.
 _TYPES = {
@@ -29,7 +36,8 @@ def error_body(error: PowerError, request_id: str) -> dict[str, Any]:
     ``details.error_code`` is where Anthropic's clients look for a code.
     """
     wire = error.to_wire()
-    details = {"error_code": wire["code"]}
+    refuses_threads = isinstance(error, UnsupportedRequestFields) and error.param == "thread"
+    details = {"error_code": THREADS_UNSUPPORTED if refuses_threads else error.code}
     return {
         "type": "error",
         "error": wire | {"type": _type(error), "details": details},
@@ -48,13 +56,29 @@ class AnthropicErrors(ErrorHandler):
     """A handler with errors in Anthropic's shape. Each reply has an identifier."""
 
     @property
+    def is_anthropic(self) -> bool:
+        """Whether the reply has the form of Anthropic's API."""
+        return True
+
+    @property
     def request_id(self) -> str:
         made: str = self.__dict__.setdefault("_request_id", f"req_{uuid.uuid4().hex}")
         return made
 
     def set_default_headers(self) -> None:
         super().set_default_headers()
-        self.set_header(REQUEST_ID, self.request_id)
+        if self.is_anthropic:
+            self.set_header(REQUEST_ID, self.request_id)
 
     def error_body(self, error: PowerError) -> dict[str, Any]:
+        if not self.is_anthropic:
+            return super().error_body(error)
         return error_body(error, self.request_id)
+
+
+class SharedRoute(AnthropicErrors):
+    """A handler of a path that is also one of OpenAI's API. A header tells which one is meant."""
+
+    @property
+    def is_anthropic(self) -> bool:
+        return VERSION in self.request.headers

@@ -6,7 +6,12 @@ from typing import Any
 
 import pytest
 
-from a3s_power_jupyter.contract.errors import BY_CODE, InvalidParameter, PowerError
+from a3s_power_jupyter.contract.errors import (
+    BY_CODE,
+    InvalidParameter,
+    PowerError,
+    UnsupportedRequestFields,
+)
 from a3s_power_jupyter.handlers.anthropic.errors import error_body
 
 
@@ -44,6 +49,14 @@ def test_an_error_has_the_fields_of_anthropic_and_ours() -> None:
 )
 def test_the_type_of_an_error(code: str, kind: str) -> None:
     assert error_body(BY_CODE[code]("a"), "")["error"]["type"] == kind
+
+
+def test_a_client_that_asks_for_a_thread_is_told_to_go_on_without_one() -> None:
+    refused = UnsupportedRequestFields("Send all messages.", param="thread")
+    assert error_body(refused, "")["error"]["code"] == "unsupported_request_fields"
+    assert error_body(refused, "")["error"]["details"] == {
+        "error_code": "thread_unsupported_request"
+    }
 
 
 @pytest.mark.parametrize("class_", BY_CODE.values())
