@@ -99,7 +99,7 @@ def test_an_answer_that_is_too_long_is_incomplete(client: OpenAI, smollm2: str) 
 
 
 def test_the_oldest_messages_are_left_out_on_request(client: OpenAI, smollm2: str) -> None:
-    old = {"role": "user", "content": "word " * 20_000}
+    old = {"role": "user", "content": "word " * 300_000}
     items = [old, {"role": "assistant", "content": "Yes."}, {"role": "user", "content": QUESTION}]
     with pytest.raises(openai.BadRequestError) as caught:
         ask(client, smollm2, items)

@@ -12,6 +12,7 @@ from ..chat.history import CallHistory
 from ..chat.images import MAX_IMAGES, read_image_url
 from .items import Item
 from .reasoning import thoughts_of
+from .tools import joined
 
 #: The roles of messages for the engine.
 _ROLES = {"developer": "system"}
@@ -96,7 +97,8 @@ class _Conversation:
 
     def _add_call(self, call: dict[str, Any]) -> None:
         turn = self._own_turn(ends_with_text=False)
-        called = self._history.call(call["name"], call["arguments"], call["call_id"])
+        name = joined(call.get("namespace"), call["name"])
+        called = self._history.call(name, call["arguments"], call["call_id"])
         turn.setdefault("tool_calls", []).append(called)
         self._calls.add(call["call_id"])
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing, contextmanager
 from typing import Any
 
 import msgspec
@@ -29,7 +29,7 @@ from .pages import read_page
 from .replies import ResponseReply
 from .requests import ResponseCall, read_response
 from .store import ResponseStore, StoredResponse
-from .truncation import truncated
+from .truncation import COUNTED_LENGTH, text_length, truncated
 
 
 class StoreHandler(PowerHandler):
@@ -74,15 +74,22 @@ class CallHandler(GenerationHandler, ResponseStreamHandler):
         """Return `call` without its oldest messages, if it asks for that and they do not fit."""
         if call.fields.truncation == "disabled":
             return call
-        if manifest.format == "remote":
-            raise UnsupportedRequestFields(
-                "'truncation' is not supported for remote models, whose tokens are not known here.",
-                param="truncation",
-            )
 
-        async def count(request: ChatRequest) -> tuple[int, int]:
-            rendered = await self.rendered(manifest, call, request)
-            return rendered.prompt_tokens, rendered.tokenized.num_ctx
+        async def count(request: ChatRequest) -> tuple[int, int] | None:
+            try:
+                rendered = await self.rendered(manifest, call, request)
+            except InvalidParameter:
+                if text_length(request.messages) > COUNTED_LENGTH:
+                    return None
+                raise
+            num_ctx = rendered.tokenized.num_ctx
+            if not num_ctx:
+                raise UnsupportedRequestFields(
+                    "'truncation' requires the context length of the model, which the upstream of "
+                    "this remote model does not tell. Omit it.",
+                    param="truncation",
+                )
+            return rendered.prompt_tokens, num_ctx
 
         request = await truncated(call.request, count)
         return msgspec.structs.replace(call, request=request)
@@ -116,10 +123,11 @@ class ResponsesHandler(CallHandler):
     async def _items(
         self, manifest: Manifest, call: ResponseCall
     ) -> AsyncGenerator[tuple[int, GenerationItem], None]:
-        call = await self.fitted(manifest, call)
-        async with aclosing(self.items(manifest, [call.request], call.keep_alive)) as items:
-            async for item in items:
-                yield item
+        with _named_in_input():
+            call = await self.fitted(manifest, call)
+            async with aclosing(self.items(manifest, [call.request], call.keep_alive)) as items:
+                async for item in items:
+                    yield item
 
     async def _events(
         self, manifest: Manifest, call: ResponseCall, reply: ResponseReply
@@ -248,8 +256,9 @@ class InputTokensHandler(CallHandler):
         self.finish_json({"object": "response.input_tokens", "input_tokens": tokens})
 
     async def _count(self, manifest: Manifest, call: ResponseCall) -> int:
-        call = await self.fitted(manifest, call)
-        rendered = await self.rendered(manifest, call, call.request)
+        with _named_in_input():
+            call = await self.fitted(manifest, call)
+            rendered = await self.rendered(manifest, call, call.request)
         return rendered.prompt_tokens
 
 
@@ -262,3 +271,14 @@ class CompactHandler(PowerHandler):
             "The server does not compact conversations. Use truncation with 'auto', or let a model "
             "write a summary and send that as input."
         )
+
+
+@contextmanager
+def _named_in_input() -> Iterator[None]:
+    """Name the input in errors of the engine, which knows it as the messages of a chat."""
+    try:
+        yield
+    except PowerError as error:
+        if error.param == "messages":
+            error.param = "input"
+        raise

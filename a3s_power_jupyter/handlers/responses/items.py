@@ -169,11 +169,13 @@ def _image(part: Json, at: str) -> Json:
 
 
 def _call(item: Json, at: str) -> Json:
-    return _head(item, "function_call", "fc", at) | {
+    call = _head(item, "function_call", "fc", at) | {
         "call_id": _call_id(item, at),
         "name": check_name(item.get("name"), f"{at}.name"),
         "arguments": arguments_text(item.get("arguments"), f"{at}.arguments"),
     }
+    namespace = optional_string(item, "namespace", at)
+    return call | ({"namespace": namespace} if namespace else {})
 
 
 def _output(item: Json, at: str) -> Json:

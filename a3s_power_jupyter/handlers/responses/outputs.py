@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 
 import msgspec
 
-from ...contract.types import TokenLogprob, ToolCallDelta
+from ...contract.types import TokenLogprob
 from ..openai.replies import raw_json
 from .items import new_id
 from .reasoning import sealed
@@ -165,17 +165,18 @@ class Thoughts(Output):
 
 
 class FunctionCall(Output):
-    """A call of a function."""
+    """A call of a function, which may be in a namespace."""
 
     prefix = "fc"
 
-    def __init__(self, index: int, part: ToolCallDelta) -> None:
+    def __init__(self, index: int, call_id: str, name: str, namespace: str | None) -> None:
         super().__init__(index)
-        self._call_id = part.id
-        self._name = part.name
+        self._call_id = call_id
+        self._name = name
+        self._namespace = namespace
 
     def item(self) -> Json:
-        return {
+        item = {
             "id": self.id,
             "type": "function_call",
             "status": self.status,
@@ -183,6 +184,7 @@ class FunctionCall(Output):
             "name": self._name,
             "arguments": self.text,
         }
+        return item if self._namespace is None else item | {"namespace": self._namespace}
 
     def add(self, arguments: str) -> list[Json]:
         """Return the events of a further part of the arguments."""

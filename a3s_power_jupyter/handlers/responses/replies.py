@@ -131,7 +131,9 @@ class ResponseReply:
     def _function_call(self, part: ToolCallDelta) -> tuple[FunctionCall, list[Json]]:
         call = self._calls.get(part.index)
         if call is None:
-            call = self._calls[part.index] = FunctionCall(len(self._outputs), part)
+            namespace, name = self._call.tools.namespaces.get(part.name, (None, part.name))
+            call = FunctionCall(len(self._outputs), part.id, name, namespace)
+            self._calls[part.index] = call
             return call, self._start(call)
         if call is not self._open:
             raise UpstreamError("The upstream sent parts of several calls in turn.")

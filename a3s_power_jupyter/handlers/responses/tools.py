@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import msgspec
@@ -9,8 +10,19 @@ import msgspec
 from ...contract.errors import InvalidParameter, UnsupportedRequestFields
 from ...contract.text import quoted
 from ...contract.types import ToolChoice
-from ..chat.functions import chosen, distinct, function, listed, parallel_calls
+from ..chat.functions import (
+    check_name,
+    chosen,
+    distinct,
+    function,
+    listed,
+    name_of,
+    parallel_calls,
+)
+from ..fields import optional_string
 from .fields import ResponseFields
+
+Json = dict[str, Any]
 
 _MODES: dict[str, Literal["auto", "none", "required"]] = {
     "auto": "auto",
@@ -31,6 +43,8 @@ class Tools(msgspec.Struct, frozen=True):
     ----------
     functions : list of dict
         As in `ChatRequest.tools`. Empty if the model must not call any.
+    namespaces : dict
+        Namespace and own name of each function in a namespace, by the name that the model knows.
     choice : ToolChoice
         As in `ChatRequest.tool_choice`.
     parallel : bool
@@ -41,10 +55,11 @@ class Tools(msgspec.Struct, frozen=True):
         The choice in the form of a reply.
     """
 
-    functions: list[dict[str, Any]] = []
+    functions: list[Json] = []
+    namespaces: dict[str, tuple[str, str]] = {}
     choice: ToolChoice = msgspec.field(default_factory=ToolChoice)
     parallel: bool = True
-    shown: list[dict[str, Any]] = []
+    shown: list[Json] = []
     shown_choice: Any = "auto"
 
 
@@ -60,7 +75,8 @@ def read_tools(fields: ResponseFields) -> Tools:
         function that is not defined.
     """
     tools = listed(fields.tools, "tools")
-    functions = distinct([_function(tool, f"tools[{i}]") for i, tool in enumerate(tools)], "tools")
+    found = [tool for i, item in enumerate(tools) for tool in _tool(item, f"tools[{i}]")]
+    functions = distinct([tool for tool, _ in found], "tools")
     mode, names, shown_choice = _choice(fields.tool_choice)
     if not functions:
         is_mode = isinstance(shown_choice, str)
@@ -71,6 +87,7 @@ def read_tools(fields: ResponseFields) -> Tools:
     remaining, choice = chosen(functions, mode, names, "tool_choice")
     return Tools(
         functions=remaining,
+        namespaces={name_of(tool): parts for tool, parts in found if parts is not None},
         choice=choice,
         parallel=parallel_calls(fields.parallel_tool_calls, choice),
         shown=[_shown(tool) for tool in tools],
@@ -78,16 +95,50 @@ def read_tools(fields: ResponseFields) -> Tools:
     )
 
 
-def _function(tool: Any, at: str) -> dict[str, Any]:
+def joined(namespace: str | None, name: str) -> str:
+    """Return the name that the model knows of a function, which may be in a namespace."""
+    return f"{namespace.removesuffix('__')}__{name}" if namespace else name
+
+
+def _tool(tool: Any, at: str) -> Iterator[tuple[Json, tuple[str, str] | None]]:
+    """Yield the function of a tool, or those of a namespace, each with its namespace and name."""
     if not isinstance(tool, dict):
         raise InvalidParameter(f"{at} must be an object.", param=at)
     kind = tool.get("type")
-    if kind != "function":
-        raise UnsupportedRequestFields(
-            f"{at} is a tool of the type {quoted(kind)}, which local models do not have. Define a "
-            "tool of the type 'function', or remove it.",
-            param=f"{at}.type",
-        )
+    if kind == "function":
+        yield _function(tool, at), None
+    elif kind == "namespace":
+        yield from _namespace(tool, at)
+    else:
+        raise _unsupported(kind, at)
+
+
+def _namespace(tool: Json, at: str) -> Iterator[tuple[Json, tuple[str, str]]]:
+    namespace = check_name(tool.get("name"), f"{at}.name")
+    about = optional_string(tool, "description", at)
+    for i, member in enumerate(listed(tool.get("tools"), f"{at}.tools")):
+        where = f"{at}.tools[{i}]"
+        if not isinstance(member, dict):
+            raise InvalidParameter(f"{where} must be an object.", param=where)
+        if member.get("type") != "function":
+            raise _unsupported(member.get("type"), where)
+        name = check_name(member.get("name"), f"{where}.name")
+        found = _function({**member, "name": joined(namespace, name)}, where)
+        if about and i == 0:  # templates have no place for it, and it is the same for all
+            definition = found["function"]
+            definition["description"] = f"{about}\n{definition['description']}".strip()
+        yield found, (namespace, name)
+
+
+def _unsupported(kind: Any, at: str) -> UnsupportedRequestFields:
+    return UnsupportedRequestFields(
+        f"{at} is a tool of the type {quoted(kind)}, which local models do not have. Define a "
+        "tool of the type 'function', or remove it.",
+        param=f"{at}.type",
+    )
+
+
+def _function(tool: Json, at: str) -> Json:
     if "function" in tool and "name" not in tool:
         raise InvalidParameter(
             f"{at} has the form of chat completions. In the Responses API, 'name' and "
@@ -109,14 +160,21 @@ def _function(tool: Any, at: str) -> dict[str, Any]:
     )
 
 
-def _shown(tool: dict[str, Any]) -> dict[str, Any]:
+def _shown(tool: Json) -> Json:
+    if tool["type"] == "namespace":
+        members = [_shown(member) for member in tool.get("tools") or []]
+        about = tool.get("description") or ""
+        return {**_named(tool, "namespace"), "description": about, "tools": members}
     return {
-        "type": "function",
-        "name": tool["name"],
+        **_named(tool, "function"),
         "description": tool.get("description"),
         "parameters": tool.get("parameters"),
         "strict": tool.get("strict"),
     }
+
+
+def _named(tool: Json, kind: str) -> Json:
+    return {"type": kind, "name": tool["name"]}
 
 
 def _choice(
@@ -159,4 +217,4 @@ def _name(value: Any) -> str:
     name = value.get("name")
     if not isinstance(name, str):
         raise InvalidParameter(_CHOICES, param="tool_choice")
-    return name
+    return joined(optional_string(value, "namespace", "tool_choice"), name)

@@ -16,8 +16,12 @@ from ...contract.types import ChatRequest
 _DEFAULT_SHARE = 4
 _LARGEST_SHARE = 2
 
-#: Counts the tokens of a request's prompt, and returns them with the context length.
-Count = Callable[[ChatRequest], Awaitable[tuple[int, int]]]
+#: Characters up to which every engine counts the tokens of a prompt.
+COUNTED_LENGTH = 2**19
+
+#: Counts the tokens of a request's prompt, and returns them with the context length; None if the
+#: prompt is much too long to count.
+Count = Callable[[ChatRequest], Awaitable[tuple[int, int] | None]]
 
 
 async def truncated(request: ChatRequest, count: Count) -> ChatRequest:
@@ -27,17 +31,22 @@ async def truncated(request: ChatRequest, count: Count) -> ChatRequest:
     possible, and a call stays or goes with its results. How many are left out is found by
     bisection.
     """
-    tokens, num_ctx = await count(request)
-    room = num_ctx - _reserved(request, num_ctx)
-    if tokens <= room:
+    if _fits(request, await count(request)):
         return request
-    steps = droppable(request.messages)
-    low, high = 0, len(steps)
+    groups = droppable(request.messages)
+    low, high = 0, len(groups)
     while low + 1 < high:
         middle = (low + high) // 2
-        tokens, _ = await count(without(request, steps[:middle]))
-        low, high = (low, middle) if tokens <= room else (middle, high)
-    return without(request, steps[:high])
+        shorter = without(request, groups[:middle])
+        low, high = (low, middle) if _fits(shorter, await count(shorter)) else (middle, high)
+    return without(request, groups[:high])
+
+
+def _fits(request: ChatRequest, counted: tuple[int, int] | None) -> bool:
+    if counted is None:
+        return False
+    tokens, num_ctx = counted
+    return tokens <= num_ctx - _reserved(request, num_ctx)
 
 
 def _reserved(request: ChatRequest, num_ctx: int) -> int:
@@ -63,6 +72,14 @@ def droppable(messages: list[dict[str, Any]]) -> list[range]:
 
 def _starts_group(message: dict[str, Any]) -> bool:
     return message["role"] not in ("tool", "system")
+
+
+def text_length(messages: list[dict[str, Any]]) -> int:
+    """Return the characters of all messages, without their calls."""
+    contents = (message["content"] for message in messages)
+    return sum(
+        len(c) if isinstance(c, str) else sum(len(p.get("text", "")) for p in c) for c in contents
+    )
 
 
 def without(request: ChatRequest, groups: list[range]) -> ChatRequest:

@@ -104,7 +104,6 @@ def test_a_choice_without_tools_means_nothing(choice: Any) -> None:
         "tool_search",
         "programmatic_tool_calling",
         "custom",
-        "namespace",
     ],
 )
 def test_other_tools_are_refused_by_name(kind: str) -> None:
@@ -149,6 +148,52 @@ def test_a_malformed_field_is_named(fields: dict[str, Any], param: str) -> None:
     with pytest.raises(InvalidParameter) as caught:
         call_of("Hi", **fields)
     assert caught.value.param == param
+
+
+NAMESPACE = {
+    "type": "namespace",
+    "name": "files",
+    "description": "Files.",
+    "tools": [{**OTHER, "description": "Get.", "parameters": SCHEMA}, {**OTHER, "name": "h"}],
+}
+
+
+def test_functions_in_a_namespace_have_its_name() -> None:
+    call = call_of("Hi", tools=[OTHER, NAMESPACE])
+    functions = [tool["function"] for tool in call.request.tools]
+    assert [function["name"] for function in functions] == ["g", "files__g", "files__h"]
+    assert [function["description"] for function in functions] == ["", "Files.\nGet.", ""]
+    assert call.tools.namespaces == {"files__g": ("files", "g"), "files__h": ("files", "h")}
+    for choice in (
+        {"type": "function", "name": "files__h"},
+        {"type": "function", "name": "h", "namespace": "files"},
+    ):
+        chosen = call_of("Hi", tools=[NAMESPACE], tool_choice=choice)
+        assert chosen.request.tool_choice == ToolChoice("required", "files__h")
+
+
+@pytest.mark.parametrize(
+    ("tool", "param"),
+    [
+        ({"name": "a b"}, "tools[0].name"),
+        ({"tools": {}}, "tools[0].tools"),
+        ({"tools": [5]}, "tools[0].tools[0]"),
+        ({"tools": [{**OTHER, "name": "a b"}]}, "tools[0].tools[0].name"),
+        ({"tools": [{**OTHER, "parameters": 5}]}, "tools[0].tools[0].parameters"),
+        ({"description": 5}, "tools[0].description"),
+        ({"tools": [OTHER, OTHER]}, "tools"),
+    ],
+)
+def test_a_malformed_namespace_is_named(tool: dict[str, Any], param: str) -> None:
+    with pytest.raises(InvalidParameter) as caught:
+        call_of("Hi", tools=[NAMESPACE | tool])
+    assert caught.value.param == param
+
+
+def test_other_tools_in_a_namespace_are_refused() -> None:
+    with pytest.raises(UnsupportedRequestFields, match="'custom'") as caught:
+        call_of("Hi", tools=[NAMESPACE | {"tools": [{"type": "custom", "name": "c"}]}])
+    assert caught.value.param == "tools[0].tools[0].type"
 
 
 def test_a_function_that_only_programs_call_is_refused() -> None:

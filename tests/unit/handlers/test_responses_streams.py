@@ -215,6 +215,20 @@ def test_calls_have_the_identifiers_of_the_model_and_their_own() -> None:
     assert first["id"] != second["id"]
 
 
+def test_a_call_in_a_namespace_has_it_beside_its_name() -> None:
+    member = {"type": "function", "name": "g", "description": "D", "parameters": {}, "strict": None}
+    space = {"type": "namespace", "name": "mcp__a__", "description": "A", "tools": [member]}
+    items = [START, Delta("", tool_calls=[ToolCallDelta(0, "c", "mcp__a__g", "{}")]), END]
+    response = response_of(items, tools=[space])
+    [item] = response["output"]
+    assert (item["namespace"], item["name"]) == ("mcp__a__", "g")
+    assert response["tools"] == [space]
+    again = call_of([{"role": "user", "content": "Hi"}, item])
+    [call] = again.request.messages[1]["tool_calls"]
+    assert call["function"]["name"] == "mcp__a__g"
+    events_of(items, tools=[space])
+
+
 def test_parts_of_a_call_after_the_next_one_are_refused() -> None:
     with pytest.raises(UpstreamError):
         response_of([START, *CALL, *SECOND, CALL[2], END], tools=TOOLS)

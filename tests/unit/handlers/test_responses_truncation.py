@@ -8,7 +8,12 @@ from typing import Any
 import pytest
 
 from a3s_power_jupyter.contract.types import ChatRequest, Sampling
-from a3s_power_jupyter.handlers.responses.truncation import droppable, truncated, without
+from a3s_power_jupyter.handlers.responses.truncation import (
+    droppable,
+    text_length,
+    truncated,
+    without,
+)
 
 SYSTEM = {"role": "system", "content": "S"}
 
@@ -66,6 +71,20 @@ def test_the_last_message_stays_if_nothing_fits() -> None:
 def test_calls_after_the_last_message_of_the_user_stay_with_their_results() -> None:
     assert fit(LOOP, 90) == ["S", "1", "call", "y", "call", "z"]
     assert fit(LOOP, 1) == ["S", "1", "call", "z"]
+
+
+def test_a_prompt_that_cannot_be_counted_is_too_long() -> None:
+    async def count(request: ChatRequest) -> tuple[int, int] | None:
+        return None if text_length(request.messages) > 5 else (1, 100)
+
+    messages = [user("12345"), answer("a"), user("2"), answer("b"), user("3")]
+    fitted = asyncio.run(truncated(ChatRequest(messages), count))
+    assert shown(fitted.messages) == ["2", "b", "3"]
+
+
+def test_the_length_of_a_conversation_is_that_of_its_texts() -> None:
+    parts = [{"type": "image"}, {"type": "text", "text": "abc"}]
+    assert text_length([user(parts), answer("de")]) == 5
 
 
 def test_room_is_kept_for_the_answer() -> None:
