@@ -177,12 +177,16 @@ def test_copies_are_models_of_their_own(server: Server, api: httpx2.Client) -> N
         "system": "Be brief.",
         "seed": 1,
     }
-    assert {"Mine:latest", "terse:latest", NAME} <= {*names(api)}
+    api.post("api/copy", json={"source": NAME, "destination": "a/b/c"})
+    for name in ("mine", "a/b/c:latest"):  # nothing is to be pulled
+        assert [*lines(api, {"model": name})][-1] == {"status": "success"}
+    assert {"Mine:latest", "terse:latest", "a/b/c:latest", NAME} == {*names(api)}
     assert sorted((server.home / "models" / "blobs").iterdir()) == blobs
     for model in api.get("api/tags").json()["models"]:
         check("OllamaModel", model)
     assert api.request("DELETE", "api/delete", json={"name": "MINE"}).is_success
-    assert api.request("DELETE", "api/delete", json={"model": "terse:latest"}).is_success
+    for name in ("terse:latest", "a/b/c"):
+        assert api.request("DELETE", "api/delete", json={"model": name}).is_success
     assert names(api) == [NAME]
     assert sorted((server.home / "models" / "blobs").iterdir()) == blobs
 

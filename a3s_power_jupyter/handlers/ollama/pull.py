@@ -41,12 +41,12 @@ class OllamaPullHandler(OllamaModelHandler):
 
     async def _lines(self, name: str) -> AsyncGenerator[Line, None]:
         model = await self._existing(name)
-        if of_ollama(name):
-            if model is None:
-                raise not_on_the_hub(name)
-            yield BEGIN
+        if model is not None and model.source.reference != model.name:
+            yield BEGIN  # it was registered or copied, so there is nothing to pull
             yield SUCCESS
             return
+        if model is None and of_ollama(name):
+            raise not_on_the_hub(name)
         request = PullRequest(without_latest(name) if model is None else model.name)
         begun = False
         async with aclosing(self.service.pulls.pull(request)) as events:
