@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import llama_cpp as lc
 from msgspec.structs import replace
 
-from ...contract.errors import InvalidParameter, cannot_rerank
+from ...contract.errors import InvalidParameter
 from ...contract.types import (
     ChatRequest,
     CompletionRequest,
@@ -28,6 +28,7 @@ from ..checks import check_prompt
 from ..constraints.compiler import ConstraintCompiler
 from ..embedding_texts import only_embeds
 from ..generation import Generation
+from ..pairs import only_ranks
 from ..prompt_cache import PromptCache
 from ..protocol import Load, Loaded, Stats
 from ..rendering.renderer import renderer
@@ -41,6 +42,7 @@ from .embedder import Embedder
 from .memory import Memory
 from .model import LlamaModel
 from .prompt import Prompt
+from .reranker import RankingJob, Reranker
 from .sampler import Sampler
 from .saved import prompt_files
 from .text import TextGenerator
@@ -67,13 +69,17 @@ class TextJob:
     prompt: Prompt
 
 
-class LlamaCppEngine(Engine[TextJob | EmbeddingJob]):
-    """Chat, completions and embeddings of one GGUF model.
+#: A prepared request.
+Job = TextJob | EmbeddingJob | RankingJob
+
+
+class LlamaCppEngine(Engine[Job]):
+    """Chat, completions, embeddings and reranking of one GGUF model.
 
     Parameters
     ----------
     text : TextGenerator or None
-        None for a model that only embeds.
+        None for a model that only embeds or ranks documents.
     projector : Projector or None
         Encodes images, if the model has an mmproj.
     """
@@ -92,6 +98,7 @@ class LlamaCppEngine(Engine[TextJob | EmbeddingJob]):
         self._text = text
         self._projector = projector
         self._embedder = Embedder(model)
+        self._reranker = Reranker(model)
         self.tokenizer = LlamaTokenizer(model.vocab, only_embeds=text is None)
         self.constraints = ConstraintCompiler(lambda: new_tokenizer(model.vocab))
         self._template = None if text is None else _load_template(model, info.num_ctx)
@@ -124,11 +131,13 @@ class LlamaCppEngine(Engine[TextJob | EmbeddingJob]):
         )
         return cls(model, info, text, projector)
 
-    def prepare(self, id_: int, request: Request) -> TextJob | EmbeddingJob:
+    def prepare(self, id_: int, request: Request) -> Job:
+        if isinstance(request, RerankRequest):
+            return self._reranker.prepare(id_, request)
+        if self._model.ranks:
+            raise only_ranks()
         if isinstance(request, EmbeddingRequest):
             return self._embedder.prepare(id_, request)
-        if isinstance(request, RerankRequest):
-            raise cannot_rerank("This model is no cross-encoder")
         if self._text is None:
             raise only_embeds()
         prompt = self._prompt(request, self._text.context)
@@ -162,25 +171,29 @@ class LlamaCppEngine(Engine[TextJob | EmbeddingJob]):
 
     def render(self, chat: ChatRequest) -> tuple[str, list[int]]:
         if self._text is None:
-            raise only_embeds()
+            raise only_ranks() if self._model.ranks else only_embeds()
         text, prompt = self._rendered(chat, lambda text: check_messages(text, self.info.num_ctx))
         if self._projector is not None:
             text = text.replace(self._projector.marker, IMAGE_MARKER)
         return text, [token if token >= 0 else IMAGE_TOKEN for token in prompt.tokens]
 
-    def submit(self, prepared: TextJob | EmbeddingJob) -> None:
+    def submit(self, prepared: Job) -> None:
         if isinstance(prepared, EmbeddingJob):
             self._embedder.add(prepared)
+        elif isinstance(prepared, RankingJob):
+            self._reranker.add(prepared)
         elif self._text is not None:
             self._text.add(prepared.generation, prepared.prompt)
 
     def cancel(self, id_: int) -> None:
         self._embedder.cancel(id_)
+        self._reranker.cancel(id_)
         if self._text is not None:
             self._text.cancel(id_)
 
     def reset(self) -> None:
         self._embedder.reset()
+        self._reranker.reset()
         if self._text is not None:
             self._text.reset()
 
@@ -193,13 +206,15 @@ class LlamaCppEngine(Engine[TextJob | EmbeddingJob]):
 
     @property
     def idle(self) -> bool:
-        return self._embedder.idle and (self._text is None or self._text.idle)
+        encodes = not (self._embedder.idle and self._reranker.idle)
+        return not encodes and (self._text is None or self._text.idle)
 
     def step(self) -> list[StepOutput]:
         outputs: list[StepOutput] = []
         with suppress(Aborted):  # the worker now cancels the requests for which the step was ended
             generates = self._text is not None and self._text.generates
             outputs += self._embedder.step(others_generate=generates)
+            outputs += self._reranker.step()
             if self._text is not None:
                 outputs += self._text.step(self.threads)
         return outputs

@@ -25,6 +25,7 @@ from ..protocol import Load
 from ..template import TemplateSources
 from ..threads import CpuThreads
 from .backend import free_gpu_bytes, gpus, last_errors, list_devices, locked_bytes
+from .classifier import why_no_reranker
 from .decoder import COMPRESSING
 from .vocabulary import Vocabulary
 
@@ -52,6 +53,8 @@ class LlamaModel:
         Rows of the model's table of positions; None if it computes its positions.
     n_embd : int
         Length of an embedding.
+    no_reranker : str
+        Why the model cannot rank documents, as a sentence without its period; "" if it can.
     device : str
         "cpu", or the names of the GPUs.
     notes : tuple of str
@@ -75,6 +78,7 @@ class LlamaModel:
         self.vocab = Vocabulary(lc.llama_model_get_vocab(self.pointer))
         self.vocab.require_bytes()
         self.trained_ctx = int(lc.llama_model_n_ctx_train(self.pointer))
+        self.no_reranker = why_no_reranker(load, self.pointer)
         self.position_limit = self._read_position_limit(load)
         self.n_embd = int(lc.llama_model_n_embd_out(self.pointer))
         self.has_decoder = bool(lc.llama_model_has_decoder(self.pointer))
@@ -110,6 +114,11 @@ class LlamaModel:
         return None if count is UNSET else count
 
     @property
+    def ranks(self) -> bool:
+        """Whether the model is a cross-encoder, which only ranks documents."""
+        return not self.no_reranker
+
+    @property
     def architecture(self) -> str:
         return self.metadata("general.architecture") or ""
 
@@ -126,8 +135,9 @@ class LlamaModel:
 
     @property
     def generates(self) -> bool:
-        """Whether the model generates text. Others only embed."""
-        return self.is_causal and self.pooling_type == lc.LLAMA_POOLING_TYPE_NONE
+        """Whether the model generates text. Others only embed, or rank documents."""
+        pools = self.pooling_type != lc.LLAMA_POOLING_TYPE_NONE
+        return self.is_causal and not pools and not self.ranks
 
     @property
     def can_share_memory(self) -> bool:

@@ -20,6 +20,7 @@ from .description import Description, in_order, positive_int
 from .generation import read_gguf_sampling
 from .ggml import FILE_TYPE_GUESSED, FILE_TYPES, TENSOR_TYPES
 from .gguf import Header, Tensor, read_header
+from .gguf_rerankers import no_reranker
 from .positions import gguf_position_count
 
 _SHARD = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<total>\d{5})\.gguf")
@@ -68,7 +69,7 @@ def describe_gguf(path: Path) -> Description:
         format="gguf",
         files=tuple(files),
         details=_details(header, tensors),
-        capabilities=_capabilities(header),
+        capabilities=_capabilities(header, tensors),
         context_length=_context_length(header, tensors),
         generation=read_gguf_sampling(path, header.metadata),
     )
@@ -165,8 +166,10 @@ def _quantization(header: Header, tensors: list[Tensor]) -> str | UnsetType:
     return TENSOR_TYPES[kind].name if kind in TENSOR_TYPES else UNSET
 
 
-def _capabilities(header: Header) -> tuple[Capability, ...]:
+def _capabilities(header: Header, tensors: list[Tensor]) -> tuple[Capability, ...]:
     """Return the capabilities in llama.cpp, which can pool any text model for embeddings."""
+    if not no_reranker(header, tensors):
+        return ("rerank",)
     pooled = positive_int(_of_architecture(header, "pooling_type")) is not UNSET
     encoder = header.text("general.architecture") in ENCODERS
     if pooled or encoder or _of_architecture(header, "attention.causal") is False:
