@@ -67,6 +67,21 @@ def test_three_ways_to_send_an_image(server: Server, name: str) -> None:
     assert model["engine"] == "transformers"
 
 
+def test_images_in_requests_of_ollama(server: Server, name: str) -> None:
+    """A chat and a completion see the image as chat completions do."""
+    options = {"temperature": 0, "num_predict": 8}
+    more = {"model": name, "options": options, "logprobs": True, "stream": False}
+    message = {"role": "user", "content": "What?", "images": [b64(1)]}
+    with server.api() as api:
+        expected = first(ask(api, {"content": "What?", "images": [b64(1)]}))
+        chat = api.post("api/chat", json={"messages": [message], **more}, timeout=120)
+        prompt = {"prompt": "What?", "images": [b64(1)], **more}
+        text = api.post("api/generate", json=prompt, timeout=120)
+    for reply in (chat, text):
+        assert reply.status_code == 200, reply.text
+        assert reply.json()["logprobs"][0]["logprob"] == pytest.approx(expected, abs=1e-4)
+
+
 def test_streaming_with_the_openai_package(server: Server, name: str) -> None:
     content: list[Any] = [
         {"type": "text", "text": "Compare"},
