@@ -64,23 +64,23 @@ class BackgroundRun:
     ) -> None:
         self.keeps_events = keeps_events
         self.size = 0
-        self._reply = reply
-        self._to_error = to_error
-        self._finished = finished
+        self._reply: ResponseReply | None = reply  # None at the end: it holds the request
+        self._response: Json = {}
         self._events: list[KeptEvent] = []
         self._changed = asyncio.Event()
         self._keep(reply.begin())
         self.is_running = True
-        self._task = asyncio.ensure_future(self._run(items))
-        self._task.add_done_callback(self._end)  # also if it is cancelled before it runs
+        self._task = asyncio.ensure_future(self._run(reply, items, to_error))
+        # Also if it is cancelled before it runs.
+        self._task.add_done_callback(lambda _: self._end(finished))
 
     def response(self) -> Json:
         """Return the response as it is now."""
-        return self._reply.response()
+        return self._response if self._reply is None else self._reply.response()
 
     async def cancel(self) -> None:
         """Stop the generation. Return once it has stopped; one that is complete stays so."""
-        if self._reply.status in ("queued", "in_progress"):
+        if self._reply is not None and self._reply.status in ("queued", "in_progress"):
             self._reply.cancel()
             self._task.cancel()
         if self.is_running:
@@ -98,17 +98,30 @@ class BackgroundRun:
                 return
             await changed.wait()
 
-    async def _run(self, items: AsyncGenerator[tuple[int, GenerationItem], None]) -> None:
+    async def _run(
+        self,
+        reply: ResponseReply,
+        items: AsyncGenerator[tuple[int, GenerationItem], None],
+        to_error: Callable[[Exception], PowerError],
+    ) -> None:
         try:
             async with aclosing(items):
                 async for _, item in items:
-                    self._keep(self._reply.events(item))
+                    self._keep(reply.events(item))
+                    if self.size > MAX_EVENTS_BYTES and reply.status == "in_progress":
+                        raise InvalidParameter(
+                            f"The events of the response exceed {MAX_EVENTS_BYTES >> 20} MB. "
+                            "Request it without 'stream' or without log probabilities.",
+                            param="stream",
+                        )
         except Exception as error:
-            self._keep(self._reply.failed(self._to_error(error)))
+            self._keep(reply.failed(to_error(error)))
 
-    def _end(self, _task: asyncio.Task[None]) -> None:
+    def _end(self, finished: Callable[[], None]) -> None:
+        self._response = self.response()
+        self._reply = None
         self.is_running = False
-        self._finished()
+        finished()
         self._wake()
 
     def _keep(self, events: list[Json]) -> None:
@@ -119,12 +132,6 @@ class BackgroundRun:
             self.size += len(kept.json)
             self._events.append(kept)
         self._wake()
-        if self.size > MAX_EVENTS_BYTES and self._reply.status == "in_progress":
-            raise InvalidParameter(
-                f"The events of the response exceed {MAX_EVENTS_BYTES >> 20} MB. Request it "
-                "without 'stream' or without log probabilities.",
-                param="stream",
-            )
 
     def _wake(self) -> None:
         changed, self._changed = self._changed, asyncio.Event()

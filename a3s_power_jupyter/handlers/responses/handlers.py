@@ -151,6 +151,12 @@ class ResponsesHandler(CallHandler):
         self, manifest: Manifest, call: ResponseCall, reply: ResponseReply
     ) -> None:
         """Start to generate in the background, and reply with the status or the events."""
+        if self.responses.keeps_none:
+            raise UnsupportedRequestFields(
+                "'background' is not supported, because this server keeps no responses "
+                "(PowerApp.response_store_mb).",
+                param="background",
+            )
         if len(self.responses.running()) >= MAX_RUNS:
             raise ServerBusy(
                 f"{MAX_RUNS} responses are generated in the background. Wait until one is "

@@ -165,7 +165,8 @@ def _image(part: Json, at: str) -> Json:
         )
     url = required_string(part, "image_url", at)
     detail = optional_string(part, "detail", at)
-    return {"type": "input_image", "image_url": url, "detail": detail or "auto"}
+    known = detail if detail in ("low", "high", "original") else "auto"
+    return {"type": "input_image", "image_url": url, "detail": known}
 
 
 def _call(item: Json, at: str) -> Json:

@@ -9,7 +9,6 @@ send back that field only.
 from __future__ import annotations
 
 import base64
-import binascii
 from typing import Any
 
 #: The start of what `sealed` returns. It is not encrypted, but says who can read it.
@@ -18,7 +17,7 @@ _MARK = "a3s-power:"
 
 def sealed(thoughts: str) -> str:
     """Return thoughts in the form of ``encrypted_content``."""
-    return _MARK + base64.urlsafe_b64encode(thoughts.encode(errors="surrogatepass")).decode()
+    return _MARK + base64.urlsafe_b64encode(thoughts.encode()).decode()
 
 
 def unsealed(content: str) -> str | None:
@@ -26,8 +25,8 @@ def unsealed(content: str) -> str | None:
     if not content.startswith(_MARK):
         return None
     try:
-        return base64.urlsafe_b64decode(content.removeprefix(_MARK)).decode(errors="replace")
-    except (binascii.Error, ValueError):
+        return base64.urlsafe_b64decode(content.removeprefix(_MARK)).decode()
+    except ValueError:
         return None
 
 

@@ -94,6 +94,11 @@ class ResponseStore:
             self._items[item["id"]] = stored.id, item
         self._shrink()
 
+    @property
+    def keeps_none(self) -> bool:
+        """Whether no response is kept."""
+        return self._max_bytes == 0
+
     def get(self, id_: str, param: str | None = None) -> StoredResponse:
         """Return a response.
 
@@ -154,6 +159,7 @@ class ResponseStore:
             next_id = stored.previous_id
         items: list[Json] = []
         for stored in reversed(chain):
+            self._responses.move_to_end(stored.id)  # the first one is the first to be dropped
             items += stored.items()
         return items, sum(self._sizes[stored.id] for stored in chain)
 
