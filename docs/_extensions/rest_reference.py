@@ -73,9 +73,13 @@ class Document:
         required: list[str] = []
         for part in (schema, *map(self.merge, schema.get("allOf", ()))):
             for name, field in part.get("properties", {}).items():
-                properties[name] = {**field, **properties.get(name, {})}
+                properties[name] = {**self._field(field), **properties.get(name, {})}
             required += part.get("required", ())
         return {**schema, "properties": properties, "required": required}
+
+    def _field(self, field: Json) -> Json:
+        """Return the target of a reference to a field of a schema, which cannot be linked to."""
+        return self.resolve(field) if "/properties/" in field.get("$ref", "") else field
 
     def shared_schemas(self) -> dict[str, Json]:
         """Return the schemas that are linked to: all but request bodies and merged parts."""
@@ -160,7 +164,8 @@ def _route(document: Document, operation: Json) -> Iterator[str]:
         body = operation["requestBody"]
         yield "Body:" if body.get("required") else "Body (optional):"
         yield ""
-        yield from _fields(document.merge(body["content"]["application/json"]["schema"]))
+        schema = document.merge(body["content"]["application/json"]["schema"])
+        yield from _fields(schema) if schema["properties"] else (_type(schema), "")
     for status, response in operation["responses"].items():
         field = "otherwise" if status == "default" else f"statuscode {status}"
         yield f":{field}: {_reply(document.resolve(response))}"
@@ -169,7 +174,7 @@ def _route(document: Document, operation: Json) -> Iterator[str]:
 def _reply(response: Json) -> str:
     contents = [
         f"``{media}``: {_content(content['schema'])}"
-        for media, content in response["content"].items()
+        for media, content in response.get("content", {}).items()
     ]
     return f"{response['description']}. {'; '.join(contents)}"
 
@@ -198,7 +203,7 @@ def _rows(schema: Json, prefix: str, required: set[str]) -> Iterator[Row]:
         yield f"``{prefix}{name}``", _type(field), facts
         inner, path = field, f"{prefix}{name}"
         if field.get("type") == "array":
-            inner, path = field["items"], f"{path}[]"
+            inner, path = field.get("items", {}), f"{path}[]"
         yield from _rows(inner, f"{path}.", set(inner.get("required", ())))
 
 
@@ -213,7 +218,7 @@ def _type(schema: Json) -> str:
     if isinstance(kind, list):
         return " or ".join(kind)
     if kind == "array":
-        return f"array of {_type(schema['items'])}"
+        return f"array of {_type(schema['items'])}" if "items" in schema else "array"
     if kind == "object" and isinstance(schema.get("additionalProperties"), dict):
         return f"object, each field {_type(schema['additionalProperties'])}"
     return str(kind)
@@ -222,14 +227,18 @@ def _type(schema: Json) -> str:
 def _facts(schema: Json) -> Iterator[str]:
     """Yield the allowed values, the range and the default of a schema."""
     if "enum" in schema:
-        yield "One of " + ", ".join(f"``{value}``" for value in schema["enum"])
+        yield "One of " + ", ".join(map(_literal, schema["enum"]))
     if schema.get("type") == "array":
-        items = schema["items"]
+        items = schema.get("items", {})
         if "enum" in items:
-            yield "Any of " + ", ".join(f"``{value}``" for value in items["enum"])
+            yield "Any of " + ", ".join(map(_literal, items["enum"]))
     yield _range(schema)
     if "default" in schema:
         yield f"Default: ``{str(schema['default']).lower()}``"
+
+
+def _literal(value: Any) -> str:
+    return f"``{value}``" if value != "" else '``""``'
 
 
 def _range(schema: Json) -> str:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 LATEST = ":latest"
 
+#: Names of models are shorter, with any tag. The rest of a long one is not looked at.
+MAX_LENGTH = 1000
+
 
 async def find(service: PowerService, name: str) -> Manifest:
     """Return the manifest of the model that a client of Ollama calls `name`.
@@ -83,7 +86,7 @@ def spellings(*names: str) -> list[str]:
 def in_any_case(name: str, names: Iterable[str]) -> list[str]:
     """Return those of `names` that differ from `name` in case, or else also in ``:latest``."""
     names = [*names]
-    wanted = name.lower()
+    wanted = name[:MAX_LENGTH].lower()
     same = [other for other in names if other.lower() == wanted]
     wanted = without_latest(wanted)
     return same or [other for other in names if without_latest(other.lower()) == wanted]
