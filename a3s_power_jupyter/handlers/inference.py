@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, contextmanager
+from copy import copy
 from typing import Any, ClassVar
 
 import msgspec
 
-from ..contract.errors import InvalidParameter
+from ..contract.errors import InvalidParameter, PowerError
 from ..contract.types import (
     ChatRequest,
     CompletionRequest,
@@ -20,12 +22,31 @@ from ..contract.types import (
     Finished,
     GenerationItem,
     Manifest,
+    Rendered,
+    RenderRequest,
 )
 from . import metrics
 from .auth import allowed
 from .event_stream import StreamHandler
 from .fields import Refused
 from .ignored import HEADER, describe, header_value, ignored_fields
+
+#: The place after the first name of a path such as ``input[3].content``.
+_END_OF_NAME = re.compile(r"(?=[.\[#])")
+
+
+@contextmanager
+def own_names(names: Mapping[str, str]) -> Iterator[None]:
+    """Let errors of the service name the fields of the dialect, which `names` has."""
+    try:
+        yield
+    except PowerError as error:
+        name, *rest = _END_OF_NAME.split(error.param or "", maxsplit=1)
+        if name not in names:
+            raise
+        own = copy(error)  # which other requests may raise, too
+        own.param = "".join([names[name], *rest])
+        raise own from error
 
 
 class InferenceHandler(StreamHandler):
@@ -39,6 +60,9 @@ class InferenceHandler(StreamHandler):
         Other names of fields, as for `read_fields`.
     refused : Refused
         Fields that are refused, unless they request nothing.
+    param_names : dict
+        What the dialect calls fields that errors of the service name: those of `ChatRequest`,
+        `Sampling` and so on.
     images_field : str
         The field that an error about images names.
     """
@@ -46,6 +70,7 @@ class InferenceHandler(StreamHandler):
     fields: ClassVar[type[msgspec.Struct]]
     aliases: ClassVar[Mapping[str, str]] = {}
     refused: ClassVar[Refused] = {}
+    param_names: ClassVar[Mapping[str, str]] = {}
     images_field: ClassVar[str] = "messages"
 
     @allowed("execute")
@@ -112,12 +137,30 @@ class InferenceHandler(StreamHandler):
         on_leased: Callable[[], None] | None = None,
     ) -> Embedded:
         """Compute embeddings, and update the metrics. `on_leased` is as for `Inference.embed`."""
-        with metrics.ACTIVE_REQUESTS.track_inprogress(), metrics.INFERENCE_DURATION.time():
+        with (
+            metrics.ACTIVE_REQUESTS.track_inprogress(),
+            metrics.INFERENCE_DURATION.time(),
+            own_names(self.param_names),
+        ):
             embedded = await self.service.inference.embed(
                 manifest, request, keep_alive, on_leased=on_leased
             )
         metrics.PROMPT_TOKENS.labels(manifest.name).inc(embedded.prompt_tokens)
         return embedded
+
+    async def rendered(
+        self,
+        manifest: Manifest,
+        chat: ChatRequest,
+        keep_alive: float | None,
+        *,
+        with_pieces: bool = False,
+    ) -> Rendered:
+        """Return the prompt of a chat. Raises as `GenerationHandler.items`."""
+        self.check_images(manifest, chat)
+        request = RenderRequest(chat, with_pieces=with_pieces)
+        with own_names(self.param_names):
+            return await self.service.inference.render(manifest, request, keep_alive)
 
 
 class GenerationHandler(InferenceHandler):
@@ -145,7 +188,11 @@ class GenerationHandler(InferenceHandler):
         started = time.monotonic()
         first = True
         answers = self.service.inference.generate(manifest, requests, keep_alive)
-        with metrics.ACTIVE_REQUESTS.track_inprogress(), metrics.INFERENCE_DURATION.time():
+        with (
+            metrics.ACTIVE_REQUESTS.track_inprogress(),
+            metrics.INFERENCE_DURATION.time(),
+            own_names(self.param_names),
+        ):
             async with aclosing(answers) as items:
                 async for index, item in items:
                     if first and isinstance(item, Delta):

@@ -188,8 +188,10 @@ class TokenizeHandler(InferenceHandler):
         if isinstance(request, TokenizeRequest):
             found = await inference.tokenize(manifest, request, call.keep_alive)
         else:
-            self.check_images(manifest, request.chat)
-            found = (await inference.render(manifest, request, call.keep_alive)).tokenized
+            rendered = await self.rendered(
+                manifest, request.chat, call.keep_alive, with_pieces=request.with_pieces
+            )
+            found = rendered.tokenized
         await self.finish_pieces(tokenize_reply(call, found))
 
 
@@ -210,9 +212,7 @@ class ChatTemplateHandler(InferenceHandler):
 
     async def answer(self, manifest: Manifest, body: dict[str, Any]) -> None:
         chat, keep_alive = await self.decode(lambda: read_template_call(body))
-        self.check_images(manifest, chat)
-        render = self.service.inference.render(manifest, RenderRequest(chat), keep_alive)
-        found = await self.until_disconnect(render)
+        found = await self.until_disconnect(self.rendered(manifest, chat, keep_alive))
         self.finish_json(
             {
                 "prompt": found.prompt,

@@ -10,7 +10,7 @@ import pytest
 
 from support.dialects import ANSWERED, DIALECTS, QUESTION, Answer, ChatCompletions, Dialect
 from support.paths import TESTS
-from support.servers import Server, run_server
+from support.servers import Server, error_code, run_server
 
 #: The models of the server: a real one, and the same through another server.
 LOCAL, REMOTE = "caller", "far/caller"
@@ -47,6 +47,14 @@ def expected(api: httpx2.Client) -> list[Answer]:
     assert "5 degrees" in text.text
     assert not text.calls
     return [call, text]
+
+
+@pytest.mark.parametrize("model", [LOCAL, REMOTE])
+@pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
+def test_a_prompt_that_is_too_long(api: httpx2.Client, dialect: Dialect, model: str) -> None:
+    body = dialect.body([("user", "Hello " * 2000)]) | {"model": model, "stream": True}
+    reply = api.post(dialect.path, json=body)
+    assert (reply.status_code, error_code(reply)) == (400, "context_length_exceeded")
 
 
 @pytest.mark.parametrize("model", [LOCAL, REMOTE])

@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import UNSET
 
-from ...contract.types import Manifest, RenderRequest
+from ...contract.types import Manifest
 from ..event_stream import NamedEventStreamHandler
 from ..fields import NO_LIMIT
 from ..inference import GenerationHandler, InferenceHandler
@@ -54,10 +54,7 @@ class CountTokensHandler(InferenceHandler, NamedEventStreamHandler, AnthropicErr
 
     async def answer(self, manifest: Manifest, body: dict[str, Any]) -> None:
         call = await self.decode(lambda: read_message_call(body))
-        self.check_images(manifest, call.request)
-        rendering = self.service.inference.render(
-            manifest, RenderRequest(call.request), call.keep_alive
-        )
+        rendering = self.rendered(manifest, call.request, call.keep_alive)
         rendered = await self.until_disconnect(rendering)
         self.finish_json({"input_tokens": rendered.prompt_tokens})
 

@@ -38,6 +38,12 @@ REFUSED: Refused = {
     "_debug_render_only": (_NOTHING, "Use /v1/chat/template."),
 }
 
+#: What the fields of `Sampling` are called.
+PARAM_NAMES = {
+    **{name: f"options.{name}" for name in Options.__struct_fields__},
+    "max_tokens": "options.num_predict",
+}
+
 Model = Annotated[str, Meta(min_length=1)]
 
 

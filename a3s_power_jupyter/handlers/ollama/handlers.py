@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any, ClassVar
 
@@ -15,7 +15,7 @@ from .chat import read_chat
 from .clock import Clock
 from .embed import EmbedCall, embed_reply, embeddings_reply, read_embed, read_embeddings
 from .errors import OllamaHandler
-from .fields import REFUSED, ChatFields, EmbeddingsFields, EmbedFields, GenerateFields
+from .fields import PARAM_NAMES, REFUSED, ChatFields, EmbeddingsFields, EmbedFields, GenerateFields
 from .generate import read_generate
 from .names import find
 from .replies import ChatReply, GenerateReply, GenerationReply
@@ -106,6 +106,7 @@ class TextHandler(ModelHandler, GenerationHandler):
 
 class ChatHandler(TextHandler):
     fields = ChatFields
+    param_names = PARAM_NAMES | {"prompt": "messages"}
     reply_type = ChatReply
 
     def read(self, body: dict[str, Any]) -> Call:
@@ -114,6 +115,7 @@ class ChatHandler(TextHandler):
 
 class GenerateHandler(TextHandler):
     fields = GenerateFields
+    param_names = PARAM_NAMES | {"messages": "prompt"}
     images_field = "images"
     reply_type = GenerateReply
 
@@ -152,6 +154,7 @@ class EmbeddingsHandler(VectorsHandler):
     """The older route, for one text."""
 
     fields = EmbeddingsFields
+    param_names: ClassVar[Mapping[str, str]] = {"input": "prompt"}
 
     async def answer(self, manifest: Manifest, body: dict[str, Any]) -> None:
         call = await self.decode(lambda: read_embeddings(body))

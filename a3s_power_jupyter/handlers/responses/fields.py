@@ -25,6 +25,9 @@ ALIASES = {
 
 MEANINGS = {("max_output_tokens", -1): NO_LIMIT, ("top_k", -1): 0}
 
+#: What the fields of a `ChatRequest` are called.
+PARAM_NAMES = {"messages": "input", "prompt": "input", "max_tokens": "max_output_tokens"}
+
 _NOTHING: tuple[Any, ...] = ("", [], {}, False)
 
 REFUSED: Refused = {

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Any
 
 import msgspec
@@ -15,8 +15,6 @@ from ...contract.types import (
     Finished,
     GenerationItem,
     Manifest,
-    Rendered,
-    RenderRequest,
 )
 from ..auth import allowed
 from ..base import PowerHandler
@@ -24,7 +22,7 @@ from ..event_stream import NamedEventStreamHandler
 from ..inference import GenerationHandler
 from ..json_body import LARGE_BODY
 from .background import MAX_RUNS, BackgroundRun, KeptEvent
-from .fields import ALIASES, REFUSED, ResponseFields
+from .fields import ALIASES, PARAM_NAMES, REFUSED, ResponseFields
 from .pages import read_page
 from .replies import ResponseReply
 from .requests import ResponseCall, read_response
@@ -55,6 +53,7 @@ class CallHandler(GenerationHandler, ResponseStreamHandler):
     fields = ResponseFields
     aliases = ALIASES
     refused = REFUSED
+    param_names = PARAM_NAMES
     images_field = "input"
 
     async def read(self, manifest: Manifest, body: dict[str, Any]) -> ResponseCall:
@@ -77,7 +76,7 @@ class CallHandler(GenerationHandler, ResponseStreamHandler):
 
         async def count(request: ChatRequest) -> tuple[int, int] | None:
             try:
-                rendered = await self.rendered(manifest, call, request)
+                rendered = await self.rendered(manifest, request, call.keep_alive)
             except InvalidParameter:
                 if text_length(request.messages) > COUNTED_LENGTH:
                     return None
@@ -93,13 +92,6 @@ class CallHandler(GenerationHandler, ResponseStreamHandler):
 
         request = await truncated(call.request, count)
         return msgspec.structs.replace(call, request=request)
-
-    async def rendered(
-        self, manifest: Manifest, call: ResponseCall, request: ChatRequest
-    ) -> Rendered:
-        """Return the prompt of `request`."""
-        rendering = RenderRequest(request)
-        return await self.service.inference.render(manifest, rendering, call.keep_alive)
 
 
 class ResponsesHandler(CallHandler):
@@ -123,11 +115,10 @@ class ResponsesHandler(CallHandler):
     async def _items(
         self, manifest: Manifest, call: ResponseCall
     ) -> AsyncGenerator[tuple[int, GenerationItem], None]:
-        with _named_in_input():
-            call = await self.fitted(manifest, call)
-            async with aclosing(self.items(manifest, [call.request], call.keep_alive)) as items:
-                async for item in items:
-                    yield item
+        call = await self.fitted(manifest, call)
+        async with aclosing(self.items(manifest, [call.request], call.keep_alive)) as items:
+            async for item in items:
+                yield item
 
     async def _events(
         self, manifest: Manifest, call: ResponseCall, reply: ResponseReply
@@ -262,9 +253,8 @@ class InputTokensHandler(CallHandler):
         self.finish_json({"object": "response.input_tokens", "input_tokens": tokens})
 
     async def _count(self, manifest: Manifest, call: ResponseCall) -> int:
-        with _named_in_input():
-            call = await self.fitted(manifest, call)
-            rendered = await self.rendered(manifest, call, call.request)
+        call = await self.fitted(manifest, call)
+        rendered = await self.rendered(manifest, call.request, call.keep_alive)
         return rendered.prompt_tokens
 
 
@@ -277,14 +267,3 @@ class CompactHandler(PowerHandler):
             "The server does not compact conversations. Use truncation with 'auto', or let a model "
             "write a summary and send that as input."
         )
-
-
-@contextmanager
-def _named_in_input() -> Iterator[None]:
-    """Name the input in errors of the engine, which knows it as the messages of a chat."""
-    try:
-        yield
-    except PowerError as error:
-        if error.param == "messages":
-            error.param = "input"
-        raise
