@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from typing import Any
+
+import msgspec
 
 _TYPES = {
     "array": "a list",
@@ -45,6 +48,17 @@ def describe(detail: str) -> str | None:
         got = f", not {_expected(wrong['got'])}" if wrong["got"] else ""
         return f"must be {_expected(wrong['types'])}{got}"
     return None
+
+
+def literal_values(type_: Any) -> str | None:
+    """Return ``0, 1 or 2`` for the type ``Literal[0, 1, 2] | UnsetType``, None for other types."""
+    info = msgspec.inspect.type_info(type_)
+    members = info.types if isinstance(info, msgspec.inspect.UnionType) else (info,)
+    kinds = [kind for kind in members if isinstance(kind, msgspec.inspect.LiteralType)]
+    if len(kinds) != 1:
+        return None
+    *others, last = map(repr, kinds[0].values)
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def _expected(types: str) -> str:

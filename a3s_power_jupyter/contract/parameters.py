@@ -17,7 +17,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from .errors import InvalidISQ, InvalidKeepAlive, InvalidParameter
-from .field_errors import describe
+from .field_errors import describe, literal_values
 from .lenient import lenient
 from .text import MAX_QUOTED, quoted, shortened
 
@@ -200,7 +200,16 @@ def check(value: Any, type_: type[T], *, at: str = "") -> T:
     except msgspec.ValidationError as error:
         detail, _, where = str(error).partition(" - at `$")
         path = (at + where.rstrip("`")).lstrip(".") or at
-        raise InvalidParameter(_message(detail, path), param=path or None) from None
+        message = _choices(type_, where.rstrip("`").lstrip("."), path) or _message(detail, path)
+        raise InvalidParameter(message, param=path or None) from None
+
+
+def _choices(type_: type, name: str, path: str) -> str | None:
+    """Return an error that names the values of a field, or None if the field allows any."""
+    for field in msgspec.structs.fields(type_):
+        if field.encode_name == name and (values := literal_values(field.type)):
+            return f"{quoted(path)} must be {values}."
+    return None
 
 
 def _message(detail: str, path: str) -> str:

@@ -155,8 +155,13 @@ def check_pieces(text: str, num_ctx: int, count: Callable[[str], int]) -> None:
             )
 
 
-def check_token_ids(tokens: Sequence[int], vocab_size: int) -> None:
+def check_token_ids(tokens: Sequence[int], vocab_size: int, param: str) -> None:
     """Raise if a token id is outside the vocabulary.
+
+    Parameters
+    ----------
+    param : str
+        The field of the request that has the ids.
 
     Raises
     ------
@@ -167,7 +172,8 @@ def check_token_ids(tokens: Sequence[int], vocab_size: int) -> None:
         return
     token = next(token for token in tokens if not 0 <= token < vocab_size)
     raise InvalidParameter(
-        f"Token id {token} is not in the model's vocabulary of {vocab_size} tokens."
+        f"Token id {token} in {param!r} is not in the model's vocabulary of {vocab_size} tokens.",
+        param=param,
     )
 
 

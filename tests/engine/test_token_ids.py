@@ -73,13 +73,14 @@ GOOD = complete("The quick brown")
 @pytest.mark.parametrize(
     ("request_", "message"),
     [
-        (complete([1, ROWS]), f"id {ROWS} is not in .* {ROWS} tokens"),
-        (complete([1, -1]), "id -1 is not in"),
+        (complete([1, ROWS]), f"id {ROWS} in 'prompt' is not in .* {ROWS} tokens"),
+        (complete([1, -1]), "id -1 in 'prompt' is not in"),
         (complete([1, 2**31 - 1]), "is not in"),
         (complete(f"a {EXTRA}"), f"extra.* is token {ROWS} of the tokenizer"),
         (ChatRequest([{"role": "user", "content": EXTRA}]), "extra"),
-        (complete("a", logit_bias={ROWS: 1.0}), "is not in"),
+        (complete("a", logit_bias={ROWS: 1.0}), "in 'logit_bias' is not in"),
         (complete("a", logit_bias={-1: 1.0}), "is not in"),
+        (complete("a", stop_token_ids=[ROWS]), "in 'stop_token_ids' is not in"),
     ],
 )
 def test_a_token_beyond_the_embedding_is_refused(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
@@ -29,6 +30,13 @@ _LIMITS: dict[str, Any] = {
 _OPTIONS = '%llguidance {"no_forcing": true}'
 
 
+#: Grammars of which a matcher is kept, because the turns of a conversation have the same functions.
+KEPT_GRAMMARS = 8
+
+#: Most characters of such a grammar.
+KEPT_LENGTH = 2**16
+
+
 class TokenizerNotSupported(Exception):
     """The tokenizer of a model cannot be constrained; the message completes "because ..."."""
 
@@ -48,6 +56,7 @@ class ConstraintCompiler:
         self._lock = threading.Lock()
         self._tokenizer: Any = None
         self._failure = ""
+        self._kept: OrderedDict[str, Matcher] = OrderedDict()  # the last one used is the last one
 
     def compile(self, constraint: Constraint) -> Matcher:
         """Return a matcher for one answer.
@@ -76,6 +85,19 @@ class ConstraintCompiler:
         UnsupportedRequestFields
             If the model's tokenizer cannot be constrained.
         """
+        with self._lock:
+            if grammar in self._kept:
+                self._kept.move_to_end(grammar)
+                return self._kept[grammar].copy(param)
+        matcher = self._compiled(grammar, param)
+        if len(grammar) <= KEPT_LENGTH:
+            with self._lock:
+                self._kept[grammar] = matcher.copy()
+                while len(self._kept) > KEPT_GRAMMARS:
+                    self._kept.popitem(last=False)
+        return matcher
+
+    def _compiled(self, grammar: str, param: str) -> Matcher:
         tokenizer = self.tokenizer(param)
         compiled = llguidance.LLMatcher(
             tokenizer,

@@ -46,9 +46,10 @@ class Matcher:
         if not self._bitmask.any():
             raise without_answer().in_field(self._param)
 
-    def copy(self) -> Matcher:
+    def copy(self, param: str | None = None) -> Matcher:
         """Return a matcher for another answer, or for another continuation of this one."""
-        return Matcher(self._matcher.deep_copy(), self._tokenizer, self._param)
+        param = self._param if param is None else param
+        return Matcher(self._matcher.deep_copy(), self._tokenizer, param)
 
     def mask(self, logits: Logits) -> None:
         """Set the logits of tokens that may not come next to minus infinity.

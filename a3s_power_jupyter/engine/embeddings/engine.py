@@ -109,7 +109,7 @@ class EmbeddingEngine(BatchEngine):
             )
             self._model.check_text(tokens)
         else:
-            self._model.check(value)
+            self._model.check(value, where)
             tokens = list(value)
         tokens = fit(tokens, limit, truncate, kept=kept, complete=complete, where=where)
         job.prompt_tokens += len(tokens)

@@ -149,7 +149,7 @@ class Embedder:
         vocab, limit = self._model.vocab, self._model.num_ctx
         larger = limit < self._model.trained_ctx
         if not isinstance(value, str):
-            vocab.check(value)
+            vocab.check(value, where)
             return fit(list(value), limit, truncate, where=where, larger=larger)
         tokens, complete = tokenize_long(
             value, limit, truncate, lambda text: vocab.tokenize(text, add_special=True)

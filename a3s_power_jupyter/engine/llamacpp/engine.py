@@ -225,7 +225,7 @@ class LlamaCppEngine(Engine[Job]):
         if isinstance(request, ChatRequest):
             return self._chat_prompt(request, context)
         if isinstance(request.prompt, list):
-            self._vocab.check(request.prompt)
+            self._vocab.check(request.prompt, "prompt")
         if request.suffix:
             return Prompt(self._fill_in(request))
         if isinstance(request.prompt, str):

@@ -52,7 +52,7 @@ class Sampler:
         self._vocab = vocab
         settings = SamplerSettings.of(sampling, num_ctx)
         if sampling.logit_bias is not UNSET:
-            vocab.check(list(sampling.logit_bias))
+            vocab.check(list(sampling.logit_bias), "logit_bias")
         self._matcher = matcher
         self._min_tokens = sampling.min_tokens
         self._end_tokens = list(end_tokens)

@@ -140,7 +140,7 @@ class Vocabulary:
         InvalidParameter
             If an id is not in the vocabulary.
         """
-        self.check(tokens)
+        self.check(tokens, "tokens")
         ids = (lc.llama_token * len(tokens))(*tokens)
         options = False, True  # keep special tokens, and write their text
         size = 8 * len(tokens) + 64
@@ -156,9 +156,9 @@ class Vocabulary:
         """Whether the text already begins with the begin-of-sequence token."""
         return bool(self.bos_text) and text.startswith(self.bos_text)
 
-    def check(self, tokens: Sequence[int]) -> None:
-        """Raise `InvalidParameter` if an id is not in the vocabulary."""
-        check_token_ids(tokens, self.size)
+    def check(self, tokens: Sequence[int], param: str) -> None:
+        """Raise `InvalidParameter` if an id in a field is not in the vocabulary."""
+        check_token_ids(tokens, self.size, param)
 
     def is_eog(self, token: int) -> bool:
         """Whether the token ends a generation."""
@@ -179,7 +179,7 @@ class Vocabulary:
         InvalidParameter
             If `stop_token_ids` has an unknown token.
         """
-        self.check(sampling.stop_token_ids)
+        self.check(sampling.stop_token_ids, "stop_token_ids")
         stop = () if sampling.stop is UNSET else sampling.stop
         special = {token for text in stop for token in self.control_tokens(text)}
         return frozenset(self.eog_tokens) | special | {*sampling.stop_token_ids}

@@ -193,7 +193,7 @@ class TransformersEngine(Engine[ActiveRequest]):
             text, prompt = self.rendered(request, self._model.check_length)
             return replace(prompt, end=PromptEnd.of(text, request, self.template.format))
         if isinstance(request.prompt, list):
-            self._model.check(request.prompt)
+            self._model.check(request.prompt, "prompt")
         if request.suffix:
             return self.text_prompt(self._model.fill_in(request.prompt, request.suffix))
         if isinstance(request.prompt, str):
@@ -218,7 +218,7 @@ class TransformersEngine(Engine[ActiveRequest]):
     ) -> Sampler:
         settings = SamplerSettings.of(sampling, self.info.num_ctx)
         if sampling.logit_bias is not UNSET:
-            self._model.check([*sampling.logit_bias])
+            self._model.check([*sampling.logit_bias], "logit_bias")
         breakers = self._breakers.find(settings.dry_sequence_breakers) if settings.dry else {}
         never = self._model.end_tokens(Sampling()) if sampling.ignore_eos else ()
         return Sampler(

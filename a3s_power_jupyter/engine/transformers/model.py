@@ -221,7 +221,7 @@ class LoadedModel:
         InvalidParameter
             If `stop_token_ids` has an unknown token.
         """
-        self.check(list(sampling.stop_token_ids))
+        self.check(list(sampling.stop_token_ids), "stop_token_ids")
         stop = () if sampling.stop is UNSET else sampling.stop
         special = {token for text in stop for token in self.token_to_piece.special(text)}
         found = {*self.eos_token_ids, *special, *sampling.stop_token_ids}
@@ -309,9 +309,9 @@ class LoadedModel:
         bos = self.tokenizer.bos_token
         return bool(bos) and text.startswith(bos)
 
-    def check(self, tokens: list[int]) -> None:
-        """Raise `InvalidParameter` if an id is not in the vocabulary."""
-        check_token_ids(tokens, self.vocab_size)
+    def check(self, tokens: list[int], param: str) -> None:
+        """Raise `InvalidParameter` if an id in a field is not in the vocabulary."""
+        check_token_ids(tokens, self.vocab_size, param)
 
     def check_text(self, tokens: list[int]) -> None:
         """Raise `InvalidParameter` if the embedding matrix has no row for a token of a text."""

@@ -41,7 +41,7 @@ class ModelTokenizer:
         return tokens
 
     def detokenize(self, tokens: Sequence[int]) -> str:
-        self._model.check([*tokens])
+        self._model.check([*tokens], "tokens")
         text: str = self._model.tokenizer.decode(
             [*tokens], skip_special_tokens=False, clean_up_tokenization_spaces=False
         )

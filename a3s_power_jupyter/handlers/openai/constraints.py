@@ -158,8 +158,11 @@ _OUTPUTS: dict[str, Reader] = {
 #: Beginnings of the names of vLLM's options, which do not change what an answer has to match.
 _OUTPUT_OPTIONS = ("disable_", "whitespace_pattern", "backend", "_backend")
 
-#: Fields whose empty values request nothing. An empty schema allows any JSON.
-_EMPTY_MEANS_NONE = set(_READERS) - {"response_format", "json_schema", "guided_json"}
+#: Fields whose empty values request nothing. An empty schema allows any JSON, an empty choice no
+#: answer.
+_EMPTY_MEANS_NONE = set(_READERS) - {
+    "response_format", "json_schema", "guided_json", "guided_choice",
+}  # fmt: skip
 
 
 def _schema(value: Any, field: str) -> Constraint:

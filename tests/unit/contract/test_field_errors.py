@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from msgspec import Meta, UnsetType
 
-from a3s_power_jupyter.contract.field_errors import describe
+from a3s_power_jupyter.contract.field_errors import describe, literal_values
 
 
 @pytest.mark.parametrize(
@@ -35,3 +35,15 @@ def test_errors_of_msgspec(type_: Any, value: object, described: str | None) -> 
     with pytest.raises(msgspec.ValidationError) as raised:
         msgspec.convert(value, type_)
     assert describe(str(raised.value)) == described
+
+
+@pytest.mark.parametrize(
+    ("type_", "expected"),
+    [
+        (Literal[2, 0, 1] | UnsetType, "0, 1 or 2"),
+        (Literal["a"], "'a'"),
+        (int | UnsetType, None),
+    ],
+)
+def test_the_values_of_a_literal(type_: Any, expected: str | None) -> None:
+    assert literal_values(type_) == expected

@@ -145,3 +145,11 @@ def test_a_long_isq_kind_is_refused() -> None:
     with pytest.raises(InvalidISQ) as caught:
         canonical_isq(LONG)
     assert len(caught.value.message) < 2 * MAX_QUOTED
+
+
+@pytest.mark.parametrize("value", [3, -1, "two", 1.5])
+def test_an_error_names_the_values_that_a_field_may_have(value: Any) -> None:
+    with pytest.raises(InvalidParameter) as caught:
+        check({"mirostat": value}, DefaultParameters, at="default_parameters")
+    assert caught.value.param == "default_parameters.mirostat"
+    assert caught.value.message == "'default_parameters.mirostat' must be 0, 1 or 2."

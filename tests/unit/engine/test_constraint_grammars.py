@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import llguidance
 import pytest
 from llguidance import LLTokenizer
 
 from a3s_power_jupyter.contract.errors import InvalidParameter
 from a3s_power_jupyter.contract.types import Constraint, ConstraintKind
-from a3s_power_jupyter.engine.constraints.compiler import ConstraintCompiler
+from a3s_power_jupyter.engine.constraints.compiler import (
+    KEPT_GRAMMARS,
+    KEPT_LENGTH,
+    ConstraintCompiler,
+)
 from a3s_power_jupyter.engine.constraints.matcher import Matcher
 
 COMPILER = ConstraintCompiler(lambda: LLTokenizer("byte"))
@@ -198,3 +203,40 @@ def test_a_large_repetition_has_no_limit_of_its_own(pattern: str) -> None:
 def test_an_object_with_a_thousand_optional_properties() -> None:
     schema = {"type": "object", "properties": {f"p{i}": {"type": "null"} for i in range(1000)}}
     assert accepts("json_schema", schema, '{"p3": null, "p999": null}')
+
+
+# ---------------------------------------------------------------- kept grammars
+
+
+def test_a_grammar_is_compiled_once_for_many_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled: list[str] = []
+    original = llguidance.LLMatcher
+
+    def new_matcher(tokenizer: Any, grammar: str, **options: Any) -> Any:
+        compiled.append(grammar)
+        return original(tokenizer, grammar, **options)
+
+    monkeypatch.setattr(llguidance, "LLMatcher", new_matcher)
+    compiler = ConstraintCompiler(lambda: LLTokenizer("byte"))
+    for text in (b"ab", b"cd", b"ab"):
+        matcher = compiler.compile(Constraint("choice", ["ab", "cd"], "field"))
+        matcher.feed(text)  # no other answer sees this
+        assert matcher.is_complete
+    assert len(compiled) == 1
+
+
+def test_few_grammars_are_kept() -> None:
+    compiler = ConstraintCompiler(lambda: LLTokenizer("byte"))
+    for number in range(3 * KEPT_GRAMMARS):
+        compiler.compile(Constraint("choice", [f"a{number}"], "field"))
+    compiler.compile(Constraint("choice", ["b" * (KEPT_LENGTH + 1)], "field"))
+    assert len(compiler._kept) == KEPT_GRAMMARS
+
+
+def test_an_error_of_a_kept_grammar_names_the_field_of_its_request() -> None:
+    compiler = ConstraintCompiler(lambda: LLTokenizer("byte"))
+    for field in ("one", "two"):
+        matcher = compiler.compile(Constraint("choice", ["a"], field))
+        with pytest.raises(InvalidParameter) as caught:
+            matcher.feed(b"b")
+        assert caught.value.param == field

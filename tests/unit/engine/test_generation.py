@@ -207,9 +207,10 @@ def test_a_prompt_must_leave_room_in_the_context() -> None:
 
 @pytest.mark.parametrize("token", [-1, 4])
 def test_a_token_id_must_be_in_the_vocabulary(token: int) -> None:
-    check_token_ids([0, 3], 4)
-    with pytest.raises(InvalidParameter, match=f"id {token} .* of 4 tokens"):
-        check_token_ids([0, token], 4)
+    check_token_ids([0, 3], 4, "prompt")
+    with pytest.raises(InvalidParameter, match=f"id {token} .* of 4 tokens") as caught:
+        check_token_ids([0, token], 4, "prompt")
+    assert caught.value.param == "prompt"
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,7 @@ def test_fields_of_other_servers(fields: dict[str, Any], expected: tuple[Any, ..
     [
         {},
         {"response_format": {"type": "text"}},
-        {"response_format": None, "grammar": "", "guided_choice": [], "format": ""},
+        {"response_format": None, "grammar": "", "guided_regex": "", "format": ""},
         {"structured_outputs": {"disable_any_whitespace": True}},
     ],
 )
@@ -128,6 +128,7 @@ def test_a_malformed_response_format_is_refused(given: Any) -> None:
         ({"grammar": "anything"}, "grammar"),
         ({"grammar": 5}, "grammar"),
         ({"grammar": "a" * 2**19}, "grammar"),
+        ({"guided_choice": []}, "guided_choice"),
         ({"guided_choice": "a"}, "guided_choice"),
         ({"guided_choice": [1]}, "guided_choice"),
         ({"guided_json": "{"}, "guided_json"),
