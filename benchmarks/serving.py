@@ -19,11 +19,13 @@ import math
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+import httpx2
 
 from llm_servers import (
     Target,
@@ -113,12 +115,23 @@ async def measure(
     )
 
 
+@contextmanager
+def named(server: str) -> Iterator[None]:
+    """Name the server in an error of a request."""
+    try:
+        yield
+    except httpx2.HTTPError as error:
+        error.add_note(f"The server is {server}.")
+        raise
+
+
 def measure_all(
     targets: dict[str, Target], clients: list[int], rounds: int, tokens: int
 ) -> dict[Case, Sample]:
     """Return the medians of all measurements."""
-    for target in targets.values():  # warm up
-        asyncio.run(measure(target, max(clients), 4, seeded=False, number=0))
+    for name, target in targets.items():  # warm up
+        with named(name):
+            asyncio.run(measure(target, max(clients), 4, seeded=False, number=0))
     samples: dict[Case, list[Sample]] = {}
     names = list(targets)
     number = 0
@@ -129,8 +142,9 @@ def measure_all(
             if seeded and name == PYTHON:
                 continue
             number += 1
-            run = measure(targets[name], count, tokens, seeded=seeded, number=number)
-            sample = asyncio.run(run)
+            with named(name):
+                run = measure(targets[name], count, tokens, seeded=seeded, number=number)
+                sample = asyncio.run(run)
             samples.setdefault(case, []).append(sample)
             print(f"{turn} {case}: {sample.rate:.1f} tokens/s", file=sys.stderr)
     return {case: _median(values) for case, values in samples.items()}

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx2
+import psutil
 
 from llm_servers import Target
 
@@ -34,16 +35,31 @@ class Reply:
 
 
 async def stream(api: httpx2.AsyncClient, target: Target, body: dict[str, Any]) -> Reply:
-    """Send a completion, or a chat if the body has messages."""
+    """Send a completion, or a chat if the body has messages.
+
+    Raises
+    ------
+    httpx2.HTTPError
+        If the request fails. Its notes name the server and say how far the reply had come.
+    """
     path = "v1/chat/completions" if "messages" in body else "v1/completions"
-    lines = []
+    lines: list[tuple[float, str]] = []
     began = time.perf_counter()
-    async with api.stream(
-        "POST", path, json={"model": target.model, "stream": True, **body}
-    ) as reply:
-        reply.raise_for_status()
-        async for line in reply.aiter_lines():
-            lines.append((time.perf_counter(), line))
+    try:
+        async with api.stream(
+            "POST", path, json={"model": target.model, "stream": True, **body}
+        ) as reply:
+            reply.raise_for_status()
+            async for line in reply.aiter_lines():
+                lines.append((time.perf_counter(), line))
+    except httpx2.HTTPError as error:
+        seconds = time.perf_counter() - began
+        state = "running" if psutil.pid_exists(target.pid) else "ended"
+        error.add_note(
+            f"From {target.url}{path} of {target.model!r}, process {target.pid} ({state}), "
+            f"after {seconds:.1f} s and {len(lines)} lines."
+        )
+        raise
     # The lines are decoded afterwards, because the clients and the server share the cores.
     pieces = [(at, text) for at, line in lines if (text := _text(line))]
     times = [at for at, _ in pieces]
