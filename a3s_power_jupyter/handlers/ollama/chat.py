@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+from msgspec import UNSET
+
 from ...contract.errors import InvalidParameter, UnsupportedRequestFields
 from ...contract.text import quoted
-from ...contract.types import ChatRequest
-from ..chat.functions import distinct, function, listed
+from ...contract.types import ChatRequest, ToolChoice
+from ..chat.functions import distinct, function, listed, parallel_calls
 from ..chat.prompt_end import prompt_end
+from ..chat.tool_choice import read_choice
 from ..fields import read_fields
 from .calls import Call, make_call, template_kwargs
 from .fields import REFUSED, ChatFields
@@ -34,20 +38,28 @@ def read_chat(body: dict[str, Any]) -> Call:
 def _request(fields: ChatFields) -> ChatRequest:
     messages, images = read_messages(fields.messages)
     end = prompt_end(messages)
+    tools, choice = _tools(fields)
+    sampling = fields.sampling()
+    if choice.mode == "required":  # the answer is calls, which have schemas of their own
+        sampling = msgspec.structs.replace(sampling, constraint=UNSET)
     return ChatRequest(
         messages=end.messages,
-        sampling=fields.sampling(),
+        sampling=sampling,
         images=images,
-        tools=_tools(fields.tools),
+        tools=tools,
+        tool_choice=choice,
+        parallel_tool_calls=parallel_calls(None, choice),
         template_kwargs=template_kwargs(fields),
         add_generation_prompt=end.add_generation_prompt,
         continue_final_message=end.continue_final_message,
     )
 
 
-def _tools(value: Any) -> list[dict[str, Any]]:
-    tools = [_tool(tool, f"tools[{i}]") for i, tool in enumerate(listed(value, "tools"))]
-    return distinct(tools, "tools")
+def _tools(fields: ChatFields) -> tuple[list[dict[str, Any]], ToolChoice]:
+    """Read the functions, and the choice among them, which means nothing without functions."""
+    found = enumerate(listed(fields.tools, "tools"))
+    tools = distinct([_tool(tool, f"tools[{i}]") for i, tool in found], "tools")
+    return read_choice(fields.tool_choice, tools, "tool_choice") if tools else ([], ToolChoice())
 
 
 def _tool(tool: Any, at: str) -> dict[str, Any]:

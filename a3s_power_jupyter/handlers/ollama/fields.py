@@ -86,8 +86,11 @@ class GenerationFields(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChatFields(GenerationFields, frozen=True, kw_only=True):
+    """Fields of ``/api/chat``. The last one is OpenAI's, which some clients of Ollama send."""
+
     messages: Annotated[list[dict[str, Any]], Meta(max_length=MAX_MESSAGES)] = []
     tools: Any = None
+    tool_choice: Any = None
 
 
 class GenerateFields(GenerationFields, frozen=True, kw_only=True):

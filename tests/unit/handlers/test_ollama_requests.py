@@ -15,7 +15,7 @@ from a3s_power_jupyter.contract.errors import (
     PowerError,
     UnsupportedRequestFields,
 )
-from a3s_power_jupyter.contract.types import ChatRequest, CompletionRequest, Constraint
+from a3s_power_jupyter.contract.types import ChatRequest, CompletionRequest, Constraint, ToolChoice
 from a3s_power_jupyter.handlers.fields import NO_LIMIT
 from a3s_power_jupyter.handlers.ignored import ignored_fields
 from a3s_power_jupyter.handlers.ollama.calls import Call
@@ -298,6 +298,24 @@ def test_malformed_tools_are_named(tools: Any, param: str) -> None:
     with pytest.raises(PowerError) as raised:
         chat(tools=tools)
     assert (raised.value.status, raised.value.param) == (400, param)
+
+
+@pytest.mark.parametrize(
+    ("choice", "expected", "parallel"),
+    [
+        (None, ToolChoice(), True),
+        ("auto", ToolChoice(), True),
+        ("none", ToolChoice("none"), True),
+        ("required", ToolChoice("required"), False),
+        (WEATHER, ToolChoice("required", "weather"), False),
+    ],
+)
+def test_a_choice_of_tools(choice: Any, expected: ToolChoice, parallel: bool) -> None:
+    request = chat_request(tools=[WEATHER], tool_choice=choice, format="json")
+    assert (request.tool_choice, request.parallel_tool_calls) == (expected, parallel)
+    assert bool(request.tools) == (choice != "none")
+    assert (request.sampling.constraint is UNSET) == (expected.mode == "required")
+    assert chat_request(tool_choice=choice).tool_choice == ToolChoice()
 
 
 # ---------------------------------------------------------------- completions
