@@ -208,29 +208,40 @@ def test_a_busy_model_is_deleted_with_force(api: httpx2.Client) -> None:
 
 @pytest.mark.usefixtures("pulled")
 @pytest.mark.parametrize(
-    ("verb", "path", "body", "status", "code"),
+    ("verb", "path", "body", "status", "code", "param"),
     [
-        ("POST", "show", {"model": "nope"}, 404, "model_not_found"),
-        ("POST", "show", {}, 400, "invalid_parameter"),
-        ("DELETE", "delete", {"model": "nope"}, 404, "model_not_found"),
-        ("POST", "copy", {"source": "nope", "destination": "b"}, 404, "model_not_found"),
-        ("POST", "copy", {"source": NAME, "destination": "../b"}, 400, "invalid_model_name"),
-        ("POST", "copy", {"source": NAME}, 400, "invalid_parameter"),
-        ("POST", "create", {"model": "m", "files": {}}, 400, "invalid_parameter"),
+        ("POST", "show", {"model": "nope"}, 404, "model_not_found", "model"),
+        ("POST", "show", {}, 400, "invalid_parameter", "model"),
+        ("DELETE", "delete", {"model": "nope"}, 404, "model_not_found", "model"),
+        ("POST", "copy", {"source": "nope", "destination": "b"}, 404, "model_not_found", "source"),
+        ("POST", "copy", {"source": NAME, "destination": "../b"}, 400, "invalid_model_name",
+         "destination"),
+        ("POST", "copy", {"source": NAME}, 400, "invalid_parameter", "destination"),
+        ("POST", "create", {"model": "m", "from": "nope"}, 404, "model_not_found", "from"),
+        ("POST", "create", {"model": "m", "files": {}}, 400, "invalid_parameter", "from"),
+        ("POST", "create", {"model": "a b", "from": NAME}, 400, "invalid_model_name", "model"),
         ("POST", "create", {"model": "m", "from": NAME, "files": {"a": "b"}}, 400,
-         "unsupported_request_fields"),
+         "unsupported_request_fields", "files"),
         ("POST", "create", {"model": "m", "from": NAME, "parameters": {"num_predict": "x"}}, 400,
-         "invalid_parameter"),
-        ("POST", "push", {"model": NAME}, 404, "route_not_found"),
-        ("POST", "blobs/sha256:00", {}, 404, "route_not_found"),
-        ("POST", "signout", {}, 404, "route_not_found"),
+         "invalid_parameter", "parameters.num_predict"),
+        ("POST", "pull", {"name": "no reference/x"}, 400, "invalid_reference", "model"),
+        ("POST", "push", {"model": NAME}, 404, "route_not_found", None),
+        ("POST", "blobs/sha256:00", {}, 404, "route_not_found", None),
+        ("POST", "signout", {}, 404, "route_not_found", None),
     ],
 )  # fmt: skip
 def test_mistakes(
-    api: httpx2.Client, verb: str, path: str, body: dict[str, Any], status: int, code: str
+    api: httpx2.Client,
+    verb: str,
+    path: str,
+    body: dict[str, Any],
+    status: int,
+    code: str,
+    param: str | None,
 ) -> None:
     reply = api.request(verb, f"api/{path}", json=body)
-    assert (reply.status_code, reply.json()["code"]) == (status, code)
+    error = reply.json()
+    assert (reply.status_code, error["code"], error.get("param")) == (status, code, param)
     check("OllamaError", reply.json())
     if code == "model_not_found":
         assert reply.json()["error"].startswith("model 'nope' not found")

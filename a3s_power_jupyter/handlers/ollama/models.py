@@ -8,7 +8,8 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from msgspec import Meta
 
-from ...contract.errors import ModelNotFound
+from ...contract.errors import InvalidModelName, ModelAlreadyExists, ModelNotFound
+from ...contract.parameters import DefaultParameters
 from ...contract.types import Manifest, Model
 from ..auth import allowed
 from ..fields import Refused, read_fields
@@ -127,17 +128,34 @@ class CopyHandler(OllamaModelHandler):
     async def post(self) -> None:
         """Give a model a further name."""
         fields = await self.read(CopyFields, {})
-        source = await find(self.service, fields.source)
-        name = await self.name_for(fields.destination)
-        await self.service.copies.copy(source.name, name)
+        source = await find(self.service, fields.source, param="source")
+        await self.copy(source, fields.destination, param="destination")
         self.finish()
 
-    async def name_for(self, name: str) -> str:
-        """Return the name of the model that a client means by `name`, or else the one to create."""
+    async def copy(
+        self,
+        source: Manifest,
+        name: str,
+        parameters: DefaultParameters | None = None,
+        *,
+        param: str,
+    ) -> None:
+        """Give a model the further name `name`, as the field `param` of the request has it.
+
+        Raises
+        ------
+        PowerError
+            As `Copies.copy`.
+        """
         try:
-            return (await find(self.service, name)).name
+            name = (await find(self.service, name)).name
         except ModelNotFound:
-            return without_latest(name)
+            name = without_latest(name)
+        try:
+            await self.service.copies.copy(source.name, name, parameters)
+        except (InvalidModelName, ModelAlreadyExists) as error:
+            error.param = param
+            raise
 
 
 class CreateFields(msgspec.Struct, frozen=True, rename={"from_": "from"}):
@@ -153,10 +171,9 @@ class CreateHandler(CopyHandler):
     async def post(self) -> None:
         """Give a model a further name with other default parameters."""
         fields = await self.read(CreateFields, refused=REFUSED_IN_CREATE)
-        source = await find(self.service, fields.from_)
+        source = await find(self.service, fields.from_, param="from")
         parameters = default_parameters(source.default_parameters, fields.parameters, fields.system)
-        name = await self.name_for(fields.model)
-        await self.service.copies.copy(source.name, name, parameters)
+        await self.copy(source, fields.model, parameters, param="model")
         if fields.stream:
             await self.send_event({"status": "writing manifest"})
             await self.send_event(SUCCESS)

@@ -24,12 +24,17 @@ LATEST = ":latest"
 MAX_LENGTH = 1000
 
 
-async def find(service: PowerService, name: str) -> Manifest:
+async def find(service: PowerService, name: str, *, param: str = "model") -> Manifest:
     """Return the manifest of the model that a client of Ollama calls `name`.
 
     That is the first of: the model of this name; the one with ``:latest`` added or removed; the
     same for the name without ``hf.co/`` or in another form of a reference to the hub; and the one
     with a name that differs in case only.
+
+    Parameters
+    ----------
+    param : str
+        The field of the request with the name.
 
     Raises
     ------
@@ -46,10 +51,10 @@ async def find(service: PowerService, name: str) -> Manifest:
             continue
     models, _ = await service.catalog.models()
     names = [model.id for model in models]
-    found = in_any_case(plain, names)
+    found = in_any_case(name, names) or in_any_case(plain, names)
     if len(found) == 1:
         return await service.catalog.manifest(found[0])
-    raise not_found(name, names, found)
+    raise ModelNotFound(not_found(name, names, found), param=param)
 
 
 def listed(name: str, names: Collection[str]) -> str:
@@ -92,8 +97,8 @@ def in_any_case(name: str, names: Iterable[str]) -> list[str]:
     return same or [other for other in names if without_latest(other.lower()) == wanted]
 
 
-def not_found(name: str, names: Collection[str], in_other_case: Collection[str]) -> ModelNotFound:
-    """Return the error in Ollama's words, followed by advice.
+def not_found(name: str, names: Collection[str], in_other_case: Collection[str]) -> str:
+    """Return the message of the error in Ollama's words, followed by advice.
 
     Parameters
     ----------
@@ -108,4 +113,4 @@ def not_found(name: str, names: Collection[str], in_other_case: Collection[str])
         advice = f"Did you mean {near[0]!r}?"
     else:
         advice = "Pull it as owner/repo:TAG from the Hugging Face Hub, or register its files."
-    return ModelNotFound(f"model {quoted(name)} not found. {advice}", param="model")
+    return f"model {quoted(name)} not found. {advice}"

@@ -8,7 +8,7 @@ from contextlib import aclosing
 
 import msgspec
 
-from ...contract.errors import InvalidReference, ModelNotFound
+from ...contract.errors import InvalidReference, ModelNotFound, PowerError
 from ...contract.text import quoted
 from ...contract.types import Manifest, PullRequest
 from ..auth import allowed
@@ -49,13 +49,18 @@ class OllamaPullHandler(OllamaModelHandler):
             raise not_on_the_hub(name)
         request = PullRequest(without_latest(name) if model is None else model.name)
         begun = False
-        async with aclosing(self.service.pulls.pull(request)) as events:
-            async for event in events:
-                if not begun:
-                    yield BEGIN
-                    begun = True
-                for line in lines_of(event):
-                    yield line
+        try:
+            async with aclosing(self.service.pulls.pull(request)) as events:
+                async for event in events:
+                    if not begun:
+                        yield BEGIN
+                        begun = True
+                    for line in lines_of(event):
+                        yield line
+        except PowerError as error:
+            if error.param == "name":
+                error.param = "model"
+            raise
 
     async def _existing(self, name: str) -> Manifest | None:
         try:

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import UNSET
 
 from ...contract.types import Manifest, Model
+from ..fields import NO_LIMIT
 from .descriptions import capabilities, details, timestamp, upstream_of
 
 #: Elements of an array above which it is shown only with ``verbose``.
@@ -97,7 +98,8 @@ def parameter_lines(manifest: Manifest) -> list[str]:
     for field in _FIELDS:
         values.pop(field, None)
     if "max_tokens" in values:
-        values["num_predict"] = values.pop("max_tokens")
+        limit = values.pop("max_tokens")
+        values["num_predict"] = -1 if limit == NO_LIMIT else limit
     return [
         f"{name:<30} {msgspec.json.encode(value).decode()}"
         for name, given in values.items()

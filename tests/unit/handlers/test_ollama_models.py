@@ -31,7 +31,7 @@ from a3s_power_jupyter.handlers.ollama.descriptions import (
     timestamp,
 )
 from a3s_power_jupyter.handlers.ollama.models import CreateFields
-from a3s_power_jupyter.handlers.ollama.show import show
+from a3s_power_jupyter.handlers.ollama.show import parameter_lines, show
 
 ollama = pytest.importorskip("ollama")
 
@@ -211,6 +211,13 @@ def test_show() -> None:
         'FROM llama3.2:latest\nTEMPLATE """{{ messages }}"""\nSYSTEM'
     )
     assert "\nPARAMETER num_predict " in parsed.modelfile
+
+
+def test_an_answer_without_a_limit() -> None:
+    endless = msgspec.structs.replace(
+        LLAMA, default_parameters=DefaultParameters(max_tokens=NO_LIMIT)
+    )
+    assert parameter_lines(endless)[-1].split() == ["num_predict", "-1"]
 
 
 def test_model_info_has_what_clients_read() -> None:

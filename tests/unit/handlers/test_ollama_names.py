@@ -57,6 +57,7 @@ async def found(name: str, *names: str) -> str:
         ("owner/repo@main:Q4_0", "owner/repo:Q4_0"),
         ("owner/repo/a.gguf:latest", "owner/repo/a.gguf"),
         ("hf.co/owner/repo:Q4_0", "hf.co/owner/repo:Q4_0"),
+        ("hf.co/owner/repo:q4_0", "hf.co/owner/repo:Q4_0"),
         ("a:b/c:latest", "a:b/c"),
         ("x" * 255 + ":latest", "x" * 255),
     ],
@@ -91,6 +92,12 @@ async def test_names_of_no_model(name: str) -> None:
     assert raised.value.message.startswith(f"model '{name[:190]}")
     assert " not found. " in raised.value.message
     assert len(raised.value.message) < 400
+
+
+async def test_the_field_with_the_name() -> None:
+    with pytest.raises(ModelNotFound) as raised:
+        await find(cast(Any, Service()), "x", param="source")
+    assert raised.value.param == "source"
 
 
 async def test_advice() -> None:
