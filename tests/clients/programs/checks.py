@@ -18,8 +18,12 @@ from typing import Any
 URL = os.environ["POWER_URL"]
 TOKEN = os.environ["POWER_TOKEN"]
 
-#: A model that chats, one whose template has examples of calls, and one for embeddings.
-CHAT, CALLER, EMBEDDER = "chat", "caller", "embedder"
+#: A model that chats, one whose template has examples of calls, one for embeddings, and one to rank
+#: documents.
+CHAT, CALLER, EMBEDDER, RANKER = "chat", "caller", "embedder", "ranker"
+
+#: A model of the hub.
+PULLED = "hf.co/org/tiny-GGUF:Q4_K_M"
 
 QUESTION = "What is the weather in Oslo?"
 
