@@ -34,7 +34,7 @@ class UnknownRouteHandler(PowerHandler):
             self.refuse(
                 RouteNotFound(
                     f"There is no route {quoted(self.request.path)}. The routes are /v1/models..., "
-                    "/v1/chat/completions, /v1/completions, /v1/embeddings, /v1/events and "
-                    "/v1/health."
+                    "/v1/chat/completions, /v1/completions, /v1/responses..., /v1/messages, "
+                    "/v1/embeddings, /v1/rerank, /v1/events and /v1/health."
                 )
             )
