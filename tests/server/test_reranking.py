@@ -12,6 +12,7 @@ import pytest
 import a3s_power_jupyter as power
 from a3s_power_jupyter.contract.errors import ContextLengthExceeded, UnsupportedRequestFields
 from a3s_power_jupyter.handlers.rerank import sigmoid
+from support.rest_document import load_document, problem_of
 from support.servers import TOKEN, error_code, run_server
 from support.tiny_rerankers import DOCUMENTS, QUERY, logits, tiny
 
@@ -67,6 +68,7 @@ def test_results_of_the_client(client: power.Client, directory: Path) -> None:
 def test_paths_of_clients(api: httpx2.Client, path: str) -> None:
     body = {**BODY, "top_n": 1, "return_documents": True, "max_tokens_per_doc": 40, "priority": 0}
     response = api.post(path, json=body)
+    assert problem_of(load_document(), "/v1/rerank", "POST", response) is None
     reply = response.json()
     [result] = reply["results"]
     assert result["document"]["text"] == DOCUMENTS[result["index"]]
@@ -78,6 +80,7 @@ def test_errors(api: httpx2.Client, client: power.Client) -> None:
     long = "The quick brown fox jumps over the lazy dog. " * 40
     reply = api.post("v2/rerank", json=BODY | {"documents": ["a", long]})
     assert (reply.status_code, error_code(reply)) == (400, "context_length_exceeded")
+    assert problem_of(load_document(), "/v1/rerank", "POST", reply) is None
     error = reply.json()
     assert error["error"]["param"] == "documents[1]"
     assert error["message"] == error["detail"] == error["error"]["message"]
