@@ -39,6 +39,8 @@ def no_reranker(header: Header, tensors: Sequence[Tensor]) -> str:
     labels = sizes["cls.output.weight"] // width
     if architecture == "qwen3":
         return _no_decoder(header, labels)
+    if architecture == "modern-bert":  # llama.cpp takes the mean of all tokens
+        return "A GGUF file does not say which tokens the classifier of ModernBERT reads"
     if architecture != "bert":
         return f"llama.cpp does not compute the scores of the architecture {architecture!r}"
     if labels != 1:
