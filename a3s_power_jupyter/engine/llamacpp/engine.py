@@ -212,11 +212,11 @@ class LlamaCppEngine(Engine[Job]):
     def step(self) -> list[StepOutput]:
         outputs: list[StepOutput] = []
         with suppress(Aborted):  # the worker now cancels the requests for which the step was ended
+            if self._text is not None:
+                outputs += self._text.step(self.threads)
             generates = self._text is not None and self._text.generates
             outputs += self._embedder.step(others_generate=generates)
             outputs += self._reranker.step()
-            if self._text is not None:
-                outputs += self._text.step(self.threads)
         return outputs
 
     # ------------------------------------------------------------ prompts

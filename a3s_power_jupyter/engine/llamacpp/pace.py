@@ -20,6 +20,7 @@ class Pace:
     def __init__(self, seconds: float, n_batch: int) -> None:
         self._seconds = seconds
         self._rate = n_batch / seconds / 2  # tokens per second
+        self._is_measured = False
 
     @property
     def n_tokens(self) -> int:
@@ -29,4 +30,6 @@ class Pace:
     def record(self, n_tokens: int, seconds: float) -> None:
         """Record how long a batch took."""
         if n_tokens >= MIN_READ:
-            self._rate += (n_tokens / seconds - self._rate) / 4
+            rate = n_tokens / seconds
+            self._rate += (rate - self._rate) / 4 if self._is_measured else rate - self._rate
+            self._is_measured = True
