@@ -53,6 +53,12 @@ MAX_INPUTS = 2048
 
 #: A stop string. Longer ones would hold back the text of a stream.
 StopString = Annotated[str, Meta(max_length=4096)]
+StopStrings = Annotated[list[StopString], Meta(max_length=64)]
+
+#: The temperature of a request, as in OpenAI's and Anthropic's API.
+Temperature = Annotated[float, Meta(ge=0.0, le=2.0)]
+
+Seed = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 
 #: Kinds of in-situ quantization (ISQ), in A3S Power's spelling. `canonical_isq` also accepts other
 #: cases, and ``_K`` in place of ``K``.
@@ -171,8 +177,8 @@ class DefaultParameters(LoadParameters, frozen=True, forbid_unknown_fields=True)
     dry_penalty_last_n: LastTokens | UnsetType = UNSET
     dry_sequence_breakers: DryBreakers | UnsetType = UNSET
     max_tokens: PositiveInt | UnsetType = UNSET
-    seed: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | UnsetType = UNSET
-    stop: StopString | Annotated[list[StopString], Meta(max_length=64)] | UnsetType = UNSET
+    seed: Seed | UnsetType = UNSET
+    stop: StopString | StopStrings | UnsetType = UNSET
     system: str | UnsetType = UNSET
 
 

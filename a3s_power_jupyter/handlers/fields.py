@@ -11,6 +11,7 @@ from msgspec import UNSET, UnsetType
 from ..contract.errors import InvalidParameter, UnsupportedRequestFields
 from ..contract.parameters import NO_LIMIT as NO_LIMIT
 from ..contract.parameters import check, parse_keep_alive
+from ..contract.text import quoted
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -126,3 +127,15 @@ def read_stop(stop: str | list[str] | UnsetType) -> tuple[str, ...] | UnsetType:
     if stop is UNSET:
         return UNSET
     return tuple(text for text in ([stop] if isinstance(stop, str) else stop) if text)
+
+
+def read_logit_bias(bias: dict[str, float] | UnsetType) -> dict[int, float] | UnsetType:
+    if bias is UNSET:
+        return UNSET
+    for token in bias:
+        if not (token.isascii() and token.isdecimal() and len(token) < 10):
+            raise InvalidParameter(
+                f"The keys of logit_bias must be token ids, not {quoted(token)}.",
+                param="logit_bias",
+            )
+    return {int(token): value for token, value in bias.items()}

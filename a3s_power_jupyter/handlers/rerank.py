@@ -14,7 +14,7 @@ from ..contract.parameters import MAX_INPUTS, PositiveInt
 from ..contract.types import Manifest, Ranked, RerankRequest
 from . import metrics
 from .fields import NO_LIMIT, Refused, read_fields, read_keep_alive
-from .openai.handlers import ForwardingHandler
+from .forwarding import ForwardingHandler
 from .texts import read_truncate
 
 #: Names that Jina and Voyage have for a field.

@@ -23,6 +23,14 @@ from ..contract.parameters import (
     TopNSigma,
 )
 
+#: Number of alternatives for a token, as for OpenAI's ``top_logprobs``.
+Alternatives = Annotated[int, Meta(ge=0, le=20)]
+
+#: Biases by token id. There are at most as many as tokens in the largest vocabularies.
+LogitBias = Annotated[
+    dict[str, Annotated[float, Meta(ge=-100.0, le=100.0)]], Meta(max_length=2**18)
+]
+
 
 class SamplerFields(msgspec.Struct, frozen=True, kw_only=True):
     """Fields of chat and plain completions that OpenAI's API does not have.

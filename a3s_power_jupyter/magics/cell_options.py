@@ -14,6 +14,8 @@ from ..client.tools import tool_choice
 from ..contract.parameters import (
     PositiveInt,
     Probability,
+    Seed,
+    Temperature,
     check,
     close_matches,
     parse_keep_alive,
@@ -96,10 +98,10 @@ def _option(field: str) -> str:
 class _Options(msgspec.Struct, rename=_option):
     """The limits of the options, checked here so that a mistake does not load the model first."""
 
-    temperature: Annotated[float, Meta(ge=0.0, le=2.0)] | UnsetType = UNSET
+    temperature: Temperature | UnsetType = UNSET
     max_tokens: PositiveInt | UnsetType = UNSET
     top_p: Probability | UnsetType = UNSET
-    seed: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | UnsetType = UNSET
+    seed: Seed | UnsetType = UNSET
     stop: list[Annotated[str, Meta(min_length=1)]] | UnsetType = UNSET
     keep_alive: str | UnsetType = UNSET
 

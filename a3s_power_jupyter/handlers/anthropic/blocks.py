@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 from ...contract.errors import InvalidParameter, UnsupportedRequestFields
 from ...contract.text import quoted
 from ..chat.contents import IMAGE_PART, MAX_PARTS, Part, text_part
-from ..chat.images import MAX_IMAGES, read_image
+from ..chat.images import check_count, read_image
 from ..fields import optional_string, required_string
 
 #: A block with its path in the request.
@@ -58,8 +58,7 @@ class BlockReader:
         raise unsupported_block(kind, at, accepted)
 
     def _image(self, block: dict[str, Any], at: str) -> Part:
-        if len(self.images) == MAX_IMAGES:
-            raise InvalidParameter(f"More than {MAX_IMAGES} images in one request.", param=at)
+        check_count(len(self.images) + 1, at)
         source, kind, where = _source(block, at)
         if kind == "base64":
             self.images.append(read_image(source.get("data"), f"{where}.data"))

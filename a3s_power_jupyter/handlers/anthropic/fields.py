@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from ...contract.parameters import NaturalInt, Penalty, Probability, StopString
+from ...contract.parameters import NaturalInt, Penalty, Probability, Seed, StopStrings, Temperature
 from ..chat.contents import MAX_MESSAGES
 from ..fields import NO_LIMIT, Refused
 from ..sampler_fields import SamplerFields
@@ -73,9 +73,9 @@ class MessageFields(SamplerFields, frozen=True, kw_only=True):
     messages: Annotated[list[dict[str, Any]], Meta(min_length=1, max_length=MAX_MESSAGES)]
     system: Any = None
     max_tokens: NaturalInt | UnsetType = UNSET
-    stop_sequences: Annotated[list[StopString], Meta(max_length=64)] | UnsetType = UNSET
+    stop_sequences: StopStrings | UnsetType = UNSET
     stream: bool = False
-    temperature: Annotated[float, Meta(ge=0.0, le=2.0)] | UnsetType = UNSET
+    temperature: Temperature | UnsetType = UNSET
     top_p: Probability | UnsetType = UNSET
     tools: Any = None
     tool_choice: Choice | None = None
@@ -85,6 +85,6 @@ class MessageFields(SamplerFields, frozen=True, kw_only=True):
 
     presence_penalty: Penalty | UnsetType = UNSET
     frequency_penalty: Penalty | UnsetType = UNSET
-    seed: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | UnsetType = UNSET
+    seed: Seed | UnsetType = UNSET
     keep_alive: str | int | float | None = None
     chat_template_kwargs: Annotated[dict[str, Any], Meta(max_length=256)] = {}

@@ -6,8 +6,7 @@ from itertools import groupby
 from typing import Any
 
 from ...contract.errors import InvalidParameter
-from ...contract.text import quoted
-from ..chat.contents import Part, content_of, text_part
+from ..chat.contents import Part, content_of, read_role, text_part
 from ..chat.functions import check_name
 from ..chat.history import CallHistory, arguments_text
 from ..fields import optional_string, required_string
@@ -57,21 +56,11 @@ def read_messages(
     if system is not None:
         reader.add_system(blocks_of(system, "system"))
     located = [(message, f"messages[{i}]") for i, message in enumerate(messages)]
-    for role, turn in groupby(located, key=lambda pair: _role(*pair)):
+    for role, turn in groupby(located, key=lambda pair: read_role(pair[0], _ROLES, pair[1])):
         contents = (blocks_of(m.get("content"), f"{at}.content") for m, at in turn)
         blocks = [block for content in contents for block in content]
         reader.add(role, blocks)
     return reader.messages, reader.blocks.images
-
-
-def _role(message: dict[str, Any], at: str) -> str:
-    role = message.get("role")
-    if not isinstance(role, str) or role not in _ROLES:
-        raise InvalidParameter(
-            f"Unknown role {quoted(role)} in {at}. Use one of: {', '.join(_ROLES)}.",
-            param=f"{at}.role",
-        )
-    return role
 
 
 class _MessageReader:

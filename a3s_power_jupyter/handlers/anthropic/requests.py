@@ -12,10 +12,9 @@ from msgspec import UNSET, UnsetType
 
 from ...contract.errors import InvalidParameter
 from ...contract.types import ChatRequest, Constraint, Sampling
-from ..chat.numbers import check_numbers
 from ..chat.prompt_end import prompt_end
 from ..chat.schemas import schema_constraint
-from ..chat.thinking import thinking_variables
+from ..chat.thinking import template_variables
 from ..fields import read_fields, read_keep_alive, read_stop
 from .fields import MEANINGS, REFUSED, MessageFields
 from .messages import read_messages
@@ -124,8 +123,7 @@ def _template_kwargs(fields: MessageFields) -> dict[str, Any]:
     """Return ``chat_template_kwargs`` with what other fields say about thoughts."""
     thinking = fields.thinking
     thinks = None if thinking is None else thinking.type != "disabled"
-    variables = thinking_variables(fields.output_config.effort, thinks)
+    given = fields.chat_template_kwargs
     if thinks and thinking is not None and thinking.budget_tokens is not None:
-        variables[_BUDGET] = thinking.budget_tokens
-    check_numbers(fields.chat_template_kwargs, "chat_template_kwargs")
-    return variables | fields.chat_template_kwargs
+        given = {_BUDGET: thinking.budget_tokens, **given}
+    return template_variables(fields.output_config.effort, thinks, given)

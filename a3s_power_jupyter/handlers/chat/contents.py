@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from collections.abc import Collection
+from typing import Any, TypeAlias
+
+from ...contract.errors import InvalidParameter
+from ...contract.text import quoted
 
 Part: TypeAlias = "dict[str, str]"
 Content: TypeAlias = "str | list[Part]"
@@ -27,3 +31,14 @@ def content_of(parts: list[Part]) -> Content:
     if any(part["type"] == "image" for part in parts):
         return parts
     return "\n".join(part["text"] for part in parts)
+
+
+def read_role(message: dict[str, Any], roles: Collection[str], at: str) -> str:
+    """Return the role of a message, which must be one of `roles`, or raise `InvalidParameter`."""
+    role = message.get("role")
+    if not isinstance(role, str) or role not in roles:
+        raise InvalidParameter(
+            f"Unknown role {quoted(role)} in {at}. Use one of: {', '.join(roles)}.",
+            param=f"{at}.role",
+        )
+    return role

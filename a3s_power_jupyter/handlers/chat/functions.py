@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from msgspec import UNSET, UnsetType
 
-from ...contract.errors import InvalidParameter
+from ...contract.errors import InvalidParameter, UnsupportedRequestFields
 from ...contract.text import quoted, shortened
 from ...contract.types import ToolChoice
 from .numbers import check_numbers
@@ -65,6 +65,15 @@ def function(
             raise InvalidParameter(f"{at}.strict must be true or false.", param=f"{at}.strict")
         definition["strict"] = strict
     return {"type": "function", "function": definition}
+
+
+def unsupported_tool(kind: Any, at: str) -> UnsupportedRequestFields:
+    """Return the error about a tool that is not a function, but of the type `kind`."""
+    return UnsupportedRequestFields(
+        f"{at} is a tool of the type {quoted(kind)}, which local models do not have. Define a "
+        "tool of the type 'function', or remove it.",
+        param=f"{at}.type",
+    )
 
 
 def check_name(name: Any, at: str) -> str:

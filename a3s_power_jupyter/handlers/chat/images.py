@@ -22,6 +22,12 @@ _SPACES = b" \t\r\n\f\v"
 _FROM_URL_SAFE = bytes.maketrans(b"-_", b"+/")
 
 
+def check_count(images: int, param: str) -> None:
+    """Raise `InvalidParameter` if a request has more images than `MAX_IMAGES`."""
+    if images > MAX_IMAGES:
+        raise InvalidParameter(f"More than {MAX_IMAGES} images in one request.", param=param)
+
+
 def read_image(value: Any, at: str) -> bytes:
     """Return the file in `value`: a data URI, or base64.
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from .numbers import check_numbers
+
 
 def thinking_variables(effort: str | None, thinks: bool | None) -> dict[str, Any]:
     """Return the variables for `ChatRequest.template_kwargs`.
@@ -26,3 +28,17 @@ def thinking_variables(effort: str | None, thinks: bool | None) -> dict[str, Any
     if thinks is not None:
         variables |= {"enable_thinking": thinks, "thinking": thinks}
     return variables
+
+
+def template_variables(
+    effort: str | None, thinks: bool | None, given: dict[str, Any]
+) -> dict[str, Any]:
+    """Return `thinking_variables` with ``chat_template_kwargs``, which take precedence.
+
+    Raises
+    ------
+    InvalidParameter
+        If `given`, the ``chat_template_kwargs``, cannot be sent to a worker.
+    """
+    check_numbers(given, "chat_template_kwargs")
+    return thinking_variables(effort, thinks) | given

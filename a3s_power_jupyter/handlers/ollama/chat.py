@@ -7,10 +7,9 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from ...contract.errors import InvalidParameter, UnsupportedRequestFields
-from ...contract.text import quoted
+from ...contract.errors import InvalidParameter
 from ...contract.types import ChatRequest, ToolChoice
-from ..chat.functions import distinct, function, listed, parallel_calls
+from ..chat.functions import distinct, function, listed, parallel_calls, unsupported_tool
 from ..chat.prompt_end import prompt_end
 from ..chat.tool_choice import read_choice
 from ..fields import read_fields
@@ -66,9 +65,7 @@ def _tool(tool: Any, at: str) -> dict[str, Any]:
     kind = (tool.get("type") or "function") if isinstance(tool, dict) else None
     definition = tool.get("function") if isinstance(tool, dict) else None
     if kind is not None and kind != "function":
-        raise UnsupportedRequestFields(
-            f"{at} has the type {quoted(kind)}. Only functions are supported.", param=f"{at}.type"
-        )
+        raise unsupported_tool(kind, at)
     if not isinstance(definition, dict):
         raise InvalidParameter(
             f"{at} must have the form {{'type': 'function', 'function': {{'name': ..., "

@@ -17,6 +17,7 @@ from ...contract.types import Constraint, Sampling
 from ..chat.contents import MAX_MESSAGES
 from ..chat.schemas import any_object, schema_constraint
 from ..fields import Refused
+from ..sampler_fields import Alternatives
 from .options import Options
 
 #: Values that request nothing.
@@ -57,7 +58,7 @@ class GenerationFields(msgspec.Struct, frozen=True, kw_only=True):
     keep_alive: str | int | float | None = None
     think: bool | Annotated[str, Meta(max_length=64)] | UnsetType = UNSET
     logprobs: bool = False
-    top_logprobs: Annotated[int, Meta(ge=0, le=20)] = 0
+    top_logprobs: Alternatives = 0
 
     def sampling(self) -> Sampling:
         """Return the sampling parameters, with the constraint of ``format``.

@@ -6,10 +6,11 @@ from typing import Any
 
 from ...contract.errors import UnsupportedRequestFields
 from ...contract.types import ChatRequest, CompletionRequest
+from ..chat.images import check_count
 from ..fields import read_fields
 from .calls import Call, make_call, template_kwargs
 from .fields import REFUSED, GenerateFields
-from .messages import check_number, content_with, read_images
+from .messages import content_with, read_images
 
 
 def read_generate(body: dict[str, Any]) -> Call:
@@ -33,7 +34,7 @@ def _request(fields: GenerateFields) -> ChatRequest | CompletionRequest:
     if fields.raw or fields.suffix:
         _refuse_parts_of_chats(fields)
         return CompletionRequest(fields.prompt, fields.sampling(), suffix=fields.suffix)
-    check_number(len(fields.images), "images")
+    check_count(len(fields.images), "images")
     images = read_images(fields.images, "images")
     messages: list[dict[str, Any]] = []
     if fields.system:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from ...contract.errors import InvalidParameter
-from ...contract.text import quoted
-from ..chat.contents import IMAGE_PART, Content, content_of, text_part
+from ..chat.contents import IMAGE_PART, Content, content_of, read_role, text_part
 from ..chat.history import CallHistory, arguments_text
-from ..chat.images import MAX_IMAGES, read_image
+from ..chat.images import check_count, read_image
 from ..fields import optional_string, required_string
 
 _ROLES = ("system", "user", "assistant", "tool")
@@ -22,13 +21,13 @@ def read_messages(messages: list[dict[str, Any]]) -> tuple[list[dict[str, Any]],
     InvalidParameter
         If a message or an image is malformed, or there are too many images.
     """
-    check_number(sum(map(_count_images, messages)), "messages")
+    check_count(sum(map(_count_images, messages)), "messages")
     images: list[bytes] = []
     checked = []
     history = CallHistory()
     for i, message in enumerate(messages):
         at = f"messages[{i}]"
-        role = _role(message, at)
+        role = read_role(message, _ROLES, at)
         own = read_images(message.get("images"), f"{at}.images")
         images += own
         content = content_with(own, _text(message, at))
@@ -51,12 +50,6 @@ def read_images(values: Any, at: str) -> list[bytes]:
     return [read_image(value, f"{at}[{i}]") for i, value in enumerate(values)]
 
 
-def check_number(images: int, param: str) -> None:
-    """Raise `InvalidParameter` if there are more images than `MAX_IMAGES`."""
-    if images > MAX_IMAGES:
-        raise InvalidParameter(f"More than {MAX_IMAGES} images in one request.", param=param)
-
-
 def content_with(images: list[bytes], text: str) -> Content:
     """Return the content of a message that has its images before the text."""
     return content_of([IMAGE_PART] * len(images) + ([text_part(text)] if text else []))
@@ -65,16 +58,6 @@ def content_with(images: list[bytes], text: str) -> Content:
 def _count_images(message: dict[str, Any]) -> int:
     images = message.get("images")
     return len(images) if isinstance(images, list) else 0
-
-
-def _role(message: dict[str, Any], at: str) -> str:
-    role = message.get("role")
-    if not isinstance(role, str) or role not in _ROLES:
-        raise InvalidParameter(
-            f"Unknown role {quoted(role)} in {at}. Use one of: {', '.join(_ROLES)}.",
-            param=f"{at}.role",
-        )
-    return role
 
 
 def _text(message: dict[str, Any], at: str) -> str:

@@ -20,12 +20,13 @@ from ...contract.parameters import (
     Penalty,
     Probability,
     RepeatPenalty,
+    Seed,
     StopString,
+    StopStrings,
 )
 from ..fields import NO_LIMIT, read_stop
 
 Int32 = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
-Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,8 +52,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     mirostat: Mirostat | UnsetType = UNSET
     mirostat_tau: MirostatTau | UnsetType = UNSET
     mirostat_eta: MirostatEta | UnsetType = UNSET
-    seed: Int64 | UnsetType = UNSET
-    stop: StopString | Annotated[list[StopString], Meta(max_length=64)] | UnsetType = UNSET
+    seed: Seed | UnsetType = UNSET
+    stop: StopString | StopStrings | UnsetType = UNSET
     num_predict: Int32 | UnsetType = UNSET
 
     def sampling(self) -> dict[str, Any]:

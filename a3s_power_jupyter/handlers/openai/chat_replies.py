@@ -8,7 +8,8 @@ import msgspec
 
 from ...contract.types import Delta, GenerationItem, Started, TokenLogprob, ToolCallDelta
 from ..chat.answer import Call
-from .replies import ArrayType, Choice, GenerationReply, Token, raw_json
+from ..json_reply import raw_json
+from .replies import ArrayType, Choice, GenerationReply, Token
 
 
 class ChatReply(GenerationReply):

@@ -16,11 +16,15 @@ from ...contract.parameters import (
     Penalty,
     PositiveInt,
     Probability,
+    Seed,
     StopString,
+    StopStrings,
+    Temperature,
 )
 from .. import fields
 from ..chat.contents import MAX_MESSAGES
 from ..fields import NO_LIMIT
+from ..sampler_fields import Alternatives, LogitBias
 from .constraint_fields import ConstraintFields
 from .refused import REFUSED
 
@@ -41,15 +45,6 @@ _MEANINGS = {
     ("top_k", -1): 0,
 }
 
-#: Most alternatives for a token, as for OpenAI's ``top_logprobs``.
-MAX_ALTERNATIVES = 20
-
-#: Most tokens with a bias: the size of the largest vocabularies.
-MAX_BIASES = 2**18
-
-Alternatives = Annotated[int, Meta(ge=0, le=MAX_ALTERNATIVES)]
-Bias = Annotated[float, Meta(ge=-100.0, le=100.0)]
-
 
 class StreamOptions(msgspec.Struct, frozen=True):
     include_usage: bool = False
@@ -62,14 +57,14 @@ class GenerationFields(ConstraintFields, frozen=True, kw_only=True):
     n: Annotated[int, Meta(ge=1, le=128)] = 1
     stream: bool = False
     stream_options: StreamOptions = msgspec.field(default_factory=StreamOptions)
-    temperature: Annotated[float, Meta(ge=0.0, le=2.0)] | UnsetType = UNSET
+    temperature: Temperature | UnsetType = UNSET
     top_p: Probability | UnsetType = UNSET
     presence_penalty: Penalty | UnsetType = UNSET
     frequency_penalty: Penalty | UnsetType = UNSET
     max_tokens: PositiveInt | UnsetType = UNSET
-    seed: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | UnsetType = UNSET
-    stop: StopString | Annotated[list[StopString], Meta(max_length=64)] | UnsetType = UNSET
-    logit_bias: Annotated[dict[str, Bias], Meta(max_length=MAX_BIASES)] | UnsetType = UNSET
+    seed: Seed | UnsetType = UNSET
+    stop: StopString | StopStrings | UnsetType = UNSET
+    logit_bias: LogitBias | UnsetType = UNSET
 
     return_progress: bool = False
     timings_per_token: bool = False

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Any, ClassVar
+from typing import Any
 
-from ...contract.types import Manifest, Route
-from ...contract.usage import read_usage
-from .. import metrics
-from ..event_stream import EventStreamHandler
-from ..inference import GenerationHandler, InferenceHandler
+from ...contract.types import Manifest
+from ..forwarding import DONE, ForwardingHandler
+from ..inference import GenerationHandler
 from .chat_replies import ChatReply
 from .embeddings import embedding_reply
 from .fields import ALIASES, ChatFields, CompletionFields, EmbeddingFields
@@ -19,48 +16,13 @@ from .refused import REFUSED
 from .replies import CompletionReply, GenerationReply
 from .requests import EmbeddingCall, GenerationCall, read_chat, read_completion, read_embedding
 
-DONE = b"data: [DONE]\n\n"
 
-
-class ForwardingHandler(InferenceHandler, EventStreamHandler):
-    """Base class: forwards a remote model's requests, and leaves a local model's to `answer`."""
-
-    route: ClassVar[Route]
+class OpenAIHandler(ForwardingHandler):
     aliases = ALIASES
     refused = REFUSED
 
-    async def respond(self, manifest: Manifest, body: dict[str, Any]) -> None:
-        if manifest.format == "remote":
-            await self._forward(manifest, body)
-        else:
-            await super().respond(manifest, body)
 
-    async def _forward(self, manifest: Manifest, body: dict[str, Any]) -> None:
-        with metrics.ACTIVE_REQUESTS.track_inprogress(), metrics.INFERENCE_DURATION.time():
-            if body.get("stream"):
-                await self.stream(self._forwarded_events(manifest, body), end=DONE)
-            else:
-                forwarding = self.service.inference.forward(manifest, self.route, body)
-                reply = await self.until_disconnect(forwarding)
-                _count_usage(manifest.name, reply)
-                self.finish_json(reply)
-
-    async def _forwarded_events(
-        self, manifest: Manifest, body: dict[str, Any]
-    ) -> AsyncGenerator[dict[str, Any], None]:
-        started = time.monotonic()
-        first = True
-        events = self.service.inference.forward_stream(manifest, self.route, body)
-        async with aclosing(events):
-            async for event in events:
-                if first and event.get("choices"):
-                    first = False
-                    metrics.TTFT.observe(time.monotonic() - started)
-                _count_usage(manifest.name, event)
-                yield event
-
-
-class TextHandler(GenerationHandler, ForwardingHandler):
+class TextHandler(GenerationHandler, OpenAIHandler):
     """Base class of the handlers whose replies are text."""
 
     async def generate(
@@ -109,7 +71,7 @@ class CompletionsHandler(TextHandler):
         await self.generate(manifest, call, CompletionReply(call))
 
 
-class EmbeddingsHandler(ForwardingHandler):
+class EmbeddingsHandler(OpenAIHandler):
     route = "embeddings"
     fields = EmbeddingFields
 
@@ -120,11 +82,3 @@ class EmbeddingsHandler(ForwardingHandler):
     async def _embed(self, manifest: Manifest, call: EmbeddingCall) -> None:
         embedded = await self.embed(manifest, call.request, call.keep_alive)
         await self.finish_pieces(embedding_reply(call, embedded))
-
-
-def _count_usage(name: str, reply: dict[str, Any]) -> None:
-    """Add the ``usage`` of an upstream's reply, if it has one, to the metrics."""
-    usage = read_usage(reply.get("usage"))
-    metrics.PROMPT_TOKENS.labels(name).inc(usage.prompt_tokens)
-    metrics.CACHED_TOKENS.labels(name).inc(usage.cached_tokens)
-    metrics.TOKENS.labels(name).inc(usage.completion_tokens)

@@ -7,9 +7,9 @@ from typing import Any
 
 from ...contract.errors import InvalidParameter
 from ...contract.text import quoted
-from ..chat.contents import IMAGE_PART, MAX_PARTS, Content, Part, content_of, text_part
+from ..chat.contents import IMAGE_PART, MAX_PARTS, Content, Part, content_of, read_role, text_part
 from ..chat.history import CallHistory
-from ..chat.images import MAX_IMAGES, read_image, read_image_url
+from ..chat.images import check_count, read_image, read_image_url
 from ..fields import optional_string
 from .tool_calls import read_calls, read_result
 
@@ -57,8 +57,7 @@ def read_messages(
     UnsupportedRequestFields
         If a message calls a tool that is not a function.
     """
-    if len(extra_images) + sum(map(_count_images, messages)) > MAX_IMAGES:
-        raise InvalidParameter(f"More than {MAX_IMAGES} images in one request.", param="messages")
+    check_count(len(extra_images) + sum(map(_count_images, messages)), "messages")
     images: list[bytes] = []
     checked = []
     history = CallHistory()
@@ -71,7 +70,7 @@ def read_messages(
         before_text = [read_image(data, where) for data, where in encoded]
         content, in_parts = _content(message.get("content"), f"{at}.content", len(before_text))
         images += before_text + in_parts
-        role = _role(message, at)
+        role = _ROLES[read_role(message, _ROLES, at)]
         checked.append({"role": role, "content": content, **_more(message, role, history, at)})
     return checked, images
 
@@ -100,16 +99,6 @@ def _encoded_images(message: dict[str, Any], at: str) -> list[tuple[Any, str]]:
     if not isinstance(images, list):
         raise InvalidParameter(f"{at}.images must be a list.", param=f"{at}.images")
     return [(data, f"{at}.images[{j}]") for j, data in enumerate(images)]
-
-
-def _role(message: dict[str, Any], at: str) -> str:
-    role = message.get("role")
-    if not isinstance(role, str) or role not in _ROLES:
-        raise InvalidParameter(
-            f"Unknown role {quoted(role)} in {at}. Use one of: {', '.join(_ROLES)}.",
-            param=f"{at}.role",
-        )
-    return _ROLES[role]
 
 
 def _more(message: dict[str, Any], role: str, history: CallHistory, at: str) -> dict[str, Any]:

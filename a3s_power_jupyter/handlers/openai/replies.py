@@ -25,6 +25,7 @@ from ...contract.types import (
     TokenLogprob,
 )
 from ..chat.answer import Answer
+from ..json_reply import raw_json
 from .requests import GenerationCall
 
 #: Fields of ``timings`` in the order of llama.cpp's server.
@@ -251,10 +252,6 @@ def _progress(reading: Reading) -> dict[str, float]:
         "processed": reading.processed,
         "time_ms": reading.time_ms,
     }
-
-
-def raw_json(value: Any) -> msgspec.Raw:
-    return msgspec.Raw(msgspec.json.encode(value))
 
 
 def _completion_logprobs(tokens: list[Token], array_type: ArrayType) -> dict[str, Any] | None:

@@ -12,7 +12,6 @@ from msgspec import UNSET, UnsetType
 
 from ...contract.errors import InvalidParameter, UnsupportedRequestFields
 from ...contract.parameters import MAX_INPUTS
-from ...contract.text import quoted
 from ...contract.types import (
     ChatRequest,
     CompletionRequest,
@@ -20,7 +19,7 @@ from ...contract.types import (
     Sampling,
 )
 from ..chat.prompt_end import prompt_end
-from ..fields import read_keep_alive, read_stop
+from ..fields import read_keep_alive, read_logit_bias, read_stop
 from ..texts import read_texts, read_truncate
 from .constraints import read_constraint
 from .fields import (
@@ -225,15 +224,3 @@ def _sampling(fields: GenerationFields) -> Sampling:
         timings_per_token=fields.stream and fields.timings_per_token,
         **fields.sampling(),
     )
-
-
-def read_logit_bias(bias: dict[str, float] | UnsetType) -> dict[int, float] | UnsetType:
-    if bias is UNSET:
-        return UNSET
-    for token in bias:
-        if not (token.isascii() and token.isdecimal() and len(token) < 10):
-            raise InvalidParameter(
-                f"The keys of logit_bias must be token ids, not {quoted(token)}.",
-                param="logit_bias",
-            )
-    return {int(token): value for token, value in bias.items()}

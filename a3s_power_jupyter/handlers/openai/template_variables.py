@@ -11,8 +11,7 @@ from msgspec import UNSET
 
 from ...contract.errors import InvalidParameter
 from ...contract.text import quoted
-from ..chat.numbers import check_numbers
-from ..chat.thinking import thinking_variables
+from ..chat.thinking import template_variables
 from .fields import ChatFields
 
 #: Words of ``thinking.type``, and what they mean.
@@ -29,9 +28,7 @@ def read_template_kwargs(fields: ChatFields) -> dict[str, Any]:
     InvalidParameter
         If a field is malformed.
     """
-    variables = thinking_variables(_effort(fields), _thinks(fields))
-    check_numbers(fields.chat_template_kwargs, "chat_template_kwargs")
-    return variables | fields.chat_template_kwargs
+    return template_variables(_effort(fields), _thinks(fields), fields.chat_template_kwargs)
 
 
 def _effort(fields: ChatFields) -> str | None:

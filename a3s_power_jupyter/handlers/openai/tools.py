@@ -10,10 +10,9 @@ from typing import Any
 
 import msgspec
 
-from ...contract.errors import InvalidParameter, UnsupportedRequestFields
-from ...contract.text import quoted
+from ...contract.errors import InvalidParameter
 from ...contract.types import ToolChoice
-from ..chat.functions import distinct, function, listed, parallel_calls
+from ..chat.functions import distinct, function, listed, parallel_calls, unsupported_tool
 from ..chat.tool_choice import read_choice
 from .fields import ChatFields
 
@@ -84,11 +83,7 @@ def _function(tool: Any, at: str) -> dict[str, Any]:
         raise InvalidParameter(f"{at} must be an object.", param=at)
     kind = tool.get("type") or "function"
     if kind != "function":
-        raise UnsupportedRequestFields(
-            f"{at} is a tool of the type {quoted(kind)}, which local models do not have. Define a "
-            "tool of the type 'function', or remove it.",
-            param=f"{at}.type",
-        )
+        raise unsupported_tool(kind, at)
     if "function" not in tool and "name" in tool and tool.get("type") == "function":
         return _definition(tool, at)
     return _definition(tool.get("function"), f"{at}.function")

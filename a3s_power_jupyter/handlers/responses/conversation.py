@@ -9,7 +9,7 @@ from ...contract.errors import InvalidParameter
 from ...contract.text import quoted
 from ..chat.contents import IMAGE_PART, Content, Part, content_of, text_part
 from ..chat.history import CallHistory
-from ..chat.images import MAX_IMAGES, read_image_url
+from ..chat.images import check_count, read_image_url
 from .items import Item
 from .reasoning import thoughts_of
 from .tools import joined
@@ -30,8 +30,7 @@ def read_conversation(
     InvalidParameter
         If an image is malformed, there are too many, or a result has no call.
     """
-    if sum(map(_count_images, items)) > MAX_IMAGES:
-        raise InvalidParameter(f"More than {MAX_IMAGES} images in one request.", param="input")
+    check_count(sum(map(_count_images, items)), "input")
     conversation = _Conversation()
     if instructions:
         conversation.messages.append({"role": "system", "content": instructions})

@@ -11,11 +11,19 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from ...contract.parameters import Penalty, PositiveInt, Probability, StopString
+from ...contract.parameters import (
+    Penalty,
+    PositiveInt,
+    Probability,
+    Seed,
+    StopString,
+    StopStrings,
+    Temperature,
+)
 from ..fields import NO_LIMIT, Refused
 from ..openai.constraint_fields import ConstraintFields
-from ..openai.fields import MAX_BIASES, Alternatives, Bias
 from ..openai.refused import REFUSED as REFUSED_IN_CHATS
+from ..sampler_fields import Alternatives, LogitBias
 
 #: Names of the fields in chat completions.
 ALIASES = {
@@ -88,7 +96,7 @@ class ResponseFields(ConstraintFields, frozen=True, kw_only=True):
     top_logprobs: Alternatives = 0
     max_output_tokens: PositiveInt | UnsetType = UNSET
     truncation: Literal["auto", "disabled"] = "disabled"
-    temperature: Annotated[float, Meta(ge=0.0, le=2.0)] | UnsetType = UNSET
+    temperature: Temperature | UnsetType = UNSET
     top_p: Probability | UnsetType = UNSET
     stream: bool = False
     stream_options: StreamFields = msgspec.field(default_factory=StreamFields)
@@ -109,9 +117,9 @@ class ResponseFields(ConstraintFields, frozen=True, kw_only=True):
 
     presence_penalty: Penalty | UnsetType = UNSET
     frequency_penalty: Penalty | UnsetType = UNSET
-    seed: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | UnsetType = UNSET
-    stop: StopString | Annotated[list[StopString], Meta(max_length=64)] | UnsetType = UNSET
-    logit_bias: Annotated[dict[str, Bias], Meta(max_length=MAX_BIASES)] | UnsetType = UNSET
+    seed: Seed | UnsetType = UNSET
+    stop: StopString | StopStrings | UnsetType = UNSET
+    logit_bias: LogitBias | UnsetType = UNSET
     reasoning_effort: ShortText | None = None
     enable_thinking: bool | None = None
     chat_template_kwargs: Annotated[dict[str, Any], Meta(max_length=256)] = {}

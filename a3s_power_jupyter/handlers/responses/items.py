@@ -14,7 +14,7 @@ import msgspec
 
 from ...contract.errors import InvalidParameter, UnsupportedRequestFields
 from ...contract.text import quoted
-from ..chat.contents import MAX_MESSAGES, MAX_PARTS
+from ..chat.contents import MAX_MESSAGES, MAX_PARTS, read_role
 from ..chat.functions import check_name
 from ..chat.history import arguments_text
 from ..fields import optional_string, required_string
@@ -111,12 +111,7 @@ def _item(item: Any, lookup: Lookup, at: str) -> Json:
 
 
 def _message(item: Json, at: str) -> Json:
-    role = item.get("role")
-    if not isinstance(role, str) or role not in _ROLES:
-        raise InvalidParameter(
-            f"Unknown role {quoted(role)} in {at}. Use one of: {', '.join(_ROLES)}.",
-            param=f"{at}.role",
-        )
+    role = read_role(item, _ROLES, at)
     parts = list(_parts(item.get("content"), role, f"{at}.content"))
     return _head(item, "message", "msg", at) | {"role": role, "content": parts}
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 import msgspec
 
 from ...contract.types import TokenLogprob
-from ..openai.replies import raw_json
+from ..json_reply import raw_json
 from .items import new_id
 from .reasoning import sealed
 

@@ -13,11 +13,9 @@ from msgspec import UNSET
 
 from ...contract.errors import InvalidParameter
 from ...contract.types import ChatRequest, Sampling
-from ..chat.numbers import check_numbers
 from ..chat.prompt_end import prompt_end
-from ..chat.thinking import thinking_variables
-from ..fields import read_fields, read_keep_alive, read_stop
-from ..openai.requests import read_logit_bias
+from ..chat.thinking import template_variables
+from ..fields import read_fields, read_keep_alive, read_logit_bias, read_stop
 from .conversation import read_conversation
 from .fields import ALIASES, LOGPROBS, MEANINGS, REFUSED, ResponseFields
 from .items import Item, Lookup, read_items
@@ -147,5 +145,4 @@ def has_logprobs(fields: ResponseFields) -> bool:
 
 def _template_kwargs(fields: ResponseFields) -> dict[str, Any]:
     effort = fields.reasoning.effort or fields.reasoning_effort
-    check_numbers(fields.chat_template_kwargs, "chat_template_kwargs")
-    return thinking_variables(effort, fields.enable_thinking) | fields.chat_template_kwargs
+    return template_variables(effort, fields.enable_thinking, fields.chat_template_kwargs)

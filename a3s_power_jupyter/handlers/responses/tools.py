@@ -18,6 +18,7 @@ from ..chat.functions import (
     listed,
     name_of,
     parallel_calls,
+    unsupported_tool,
 )
 from ..fields import optional_string
 from .fields import ResponseFields
@@ -110,7 +111,7 @@ def _tool(tool: Any, at: str) -> Iterator[tuple[Json, tuple[str, str] | None]]:
     elif kind == "namespace":
         yield from _namespace(tool, at)
     else:
-        raise _unsupported(kind, at)
+        raise unsupported_tool(kind, at)
 
 
 def _namespace(tool: Json, at: str) -> Iterator[tuple[Json, tuple[str, str]]]:
@@ -121,21 +122,13 @@ def _namespace(tool: Json, at: str) -> Iterator[tuple[Json, tuple[str, str]]]:
         if not isinstance(member, dict):
             raise InvalidParameter(f"{where} must be an object.", param=where)
         if member.get("type") != "function":
-            raise _unsupported(member.get("type"), where)
+            raise unsupported_tool(member.get("type"), where)
         name = check_name(member.get("name"), f"{where}.name")
         found = _function({**member, "name": joined(namespace, name)}, where)
         if about and i == 0:  # templates have no place for it, and it is the same for all
             definition = found["function"]
             definition["description"] = f"{about}\n{definition['description']}".strip()
         yield found, (namespace, name)
-
-
-def _unsupported(kind: Any, at: str) -> UnsupportedRequestFields:
-    return UnsupportedRequestFields(
-        f"{at} is a tool of the type {quoted(kind)}, which local models do not have. Define a "
-        "tool of the type 'function', or remove it.",
-        param=f"{at}.type",
-    )
 
 
 def _function(tool: Json, at: str) -> Json:

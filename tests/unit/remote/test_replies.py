@@ -10,7 +10,7 @@ from a3s_power_jupyter.contract.errors import UpstreamError
 from a3s_power_jupyter.contract.retry_after import parse_retry_after
 from a3s_power_jupyter.contract.types import Upstream
 from a3s_power_jupyter.handlers import metrics
-from a3s_power_jupyter.handlers.openai.handlers import _count_usage
+from a3s_power_jupyter.handlers.forwarding import count_usage
 from a3s_power_jupyter.remote.responses import refusal
 from a3s_power_jupyter.remote.upstreams import _context_length
 
@@ -69,8 +69,8 @@ def test_few_and_short_names_of_other_models_are_shown() -> None:
 @pytest.mark.parametrize("tokens", [HUGE, 2**64, -1, -HUGE, 1e300, "5", None, [5], {}])
 def test_usage_out_of_range_is_not_counted(tokens: Any) -> None:
     usage = {"prompt_tokens": tokens, "completion_tokens": tokens}
-    _count_usage("numbers", {"usage": usage | {"prompt_tokens": 3}})
+    count_usage("numbers", {"usage": usage | {"prompt_tokens": 3}})
     before = metrics.PROMPT_TOKENS.labels("numbers")._value.get()
-    _count_usage("numbers", {"usage": usage})
+    count_usage("numbers", {"usage": usage})
     assert metrics.PROMPT_TOKENS.labels("numbers")._value.get() == before
     assert metrics.TOKENS.labels("numbers")._value.get() == 0
