@@ -129,5 +129,8 @@ ALIASES: list[Route] = [
     _route("/v1/chat/template", ChatTemplateHandler, "/apply-template"),  # as in llama.cpp's server
 ]
 
+#: Routes with paths that other extensions may have, too. Theirs take precedence.
+YIELDING: list[Route] = [*ALIASES, *(route for route in ROUTES if route[0].startswith("/api/"))]
+
 #: Routes of ``jupyter power`` only. In a notebook server, ``/`` opens the notebooks.
 HEADLESS: list[Route] = [_route("/", RootHandler)]

@@ -37,7 +37,7 @@ from ..contract.redaction import Redactor
 from ..handlers.context import SETTING, Context
 from ..handlers.metrics import RuntimeMetrics
 from ..handlers.responses.store import ResponseStore
-from ..handlers.routes import ALIASES, HEADLESS, ROUTES
+from ..handlers.routes import HEADLESS, ROUTES, YIELDING
 from ..service.settings import PROMPT_CACHE_DISK, UPSTREAM_KEY_PATTERN, Settings
 from .activity import ActivityMonitor
 from .environment import Environment
@@ -298,13 +298,13 @@ class PowerApp(ExtensionApp):
         )
 
     def initialize_handlers(self) -> None:
-        self.handlers.extend(ROUTES)
+        self.handlers.extend(route for route in ROUTES if route not in YIELDING)
         if isinstance(self.serverapp, HeadlessServerApp):
             self.handlers.extend(HEADLESS)
 
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
         """Start the service. Jupyter Server calls this once its port is known."""
-        self._add_aliases(serverapp)
+        self._add_yielding_routes(serverapp)
         await self.context.service.start()
         remove_stale_files()
         headless = isinstance(serverapp, HeadlessServerApp)
@@ -312,10 +312,10 @@ class PowerApp(ExtensionApp):
         self._activity = ActivityMonitor(self.name, self.context, serverapp, self.idle_exit)
         self._activity.start()
 
-    def _add_aliases(self, serverapp: ServerApp) -> None:
-        """Add the routes without ``/v1``, after those of all extensions, which take precedence."""
+    def _add_yielding_routes(self, serverapp: ServerApp) -> None:
+        """Add routes after those of all extensions, and before those of Jupyter Server itself."""
         base_url = serverapp.web_app.settings["base_url"]
-        handlers = [(url_path_join(base_url, pattern), *rest) for pattern, *rest in ALIASES]
+        handlers = [(url_path_join(base_url, pattern), *rest) for pattern, *rest in YIELDING]
         serverapp.web_app.add_handlers(".*$", handlers)  # type: ignore[no-untyped-call]
 
     async def stop_extension(self) -> None:

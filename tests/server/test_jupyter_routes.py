@@ -10,17 +10,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from a3s_power_jupyter.handlers.routes import ALIASES, HEADLESS, ROUTES
+from a3s_power_jupyter.handlers.routes import ALIASES, HEADLESS, ROUTES, YIELDING
 from support.paths import TESTS
 from support.servers import clean_environ
 
 OURS = [pattern for pattern, _, _ in [*ROUTES, *ALIASES]]
+_GROUP = re.compile(r"\(\?P<\w+>([^)]+)\)")
 #: A path of each route.
 PATHS = [
-    options["template"].replace("{name}", "org/repo:Q4").replace("{digest}", "sha256:00")
-    for _, _, options in ROUTES
+    _GROUP.sub(lambda group: group[1] if group[1].isalpha() else "x", pattern).partition("(")[0]
+    for pattern in OURS
 ]
-PATHS += [path.removeprefix("/v1") for path in PATHS if path.startswith("/v1/")]
 
 #: Routes of Jupyter Server that match what no other one does.
 LAST = ("(.*)$", "/.*/$")
@@ -55,7 +55,11 @@ def test_the_table_has_all_extensions(table: list[tuple[str, str]]) -> None:
     modules = {module.partition(".")[0] for module, _ in table}
     assert modules >= EXTENSIONS | {"a3s_power_jupyter", "jupyter_server"}
     ours = [pattern for module, pattern in table if module.startswith("a3s_power_jupyter")]
-    assert ours == [f"{pattern}$" for pattern, _, _ in ROUTES]
+    assert ours == [f"{route[0]}$" for route in ROUTES if route not in YIELDING]
+
+
+def test_paths_are_those_of_the_routes() -> None:
+    assert all(re.fullmatch(*both) for both in zip(OURS, PATHS, strict=True))
 
 
 def test_our_patterns_match_none_of_their_paths(theirs: list[str]) -> None:
@@ -86,7 +90,7 @@ def test_patterns_of_ours_name_what_they_serve() -> None:
             assert re.fullmatch(r"/api/[a-z]+(/\(\?P<[a-z]+>\[\^/\]\+\))?", pattern), pattern
     others = {pattern.split("/")[1].partition("(")[0] for pattern in OURS} - {"api", "v1"}
     assert not any(re.match(pattern, f"/{other}") for pattern in OURS for other in ("", "api", "x"))
-    assert all(re.fullmatch("[a-z-]+", other) for other in others)
+    assert all(re.fullmatch("[a-z0-9-]+", other) for other in others)
 
 
 def test_only_servers_without_notebooks_have_our_root() -> None:

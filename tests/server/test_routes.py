@@ -67,7 +67,8 @@ def test_no_route_of_the_notebook_server_is_hidden(fake_server: Server) -> None:
     patterns = {pattern.split("/")[1] for pattern, _, _ in ALIASES}
     tokens = {"tokenize", "detokenize", "apply-template"}
     ranking = {"rerank", "reranking"}
-    assert patterns == {"chat", "completions", "embeddings", "models"} | tokens | ranking
+    others = {"chat", "completions", "embeddings", "models", "responses"}
+    assert patterns == others | tokens | ranking
     with fake_server.api() as api:
         assert api.get("api/status").json()["kernels"] == 0
         for path in ("chat", "events", "health", "nope"):
@@ -86,7 +87,8 @@ class OwnModels(JupyterHandler):
 
 
 def _load_jupyter_server_extension(serverapp):
-    serverapp.web_app.add_handlers(".*$", [("/models", OwnModels)])
+    routes = [(path, OwnModels) for path in ("/models", "/api/tags")]
+    serverapp.web_app.add_handlers(".*$", routes)
 
 
 def _jupyter_server_extension_points():
@@ -104,8 +106,9 @@ def test_other_extensions_keep_their_routes(
         environ={"PYTHONPATH": str(tmp_path)},
     )
     with server.api() as api:
-        assert api.get("models").text == "my models"
+        assert api.get("models").text == api.get("api/tags").text == "my models"
         assert api.get("v1/models").json()["object"] == "list"
+        assert api.get("api/ps").json() == {"models": []}
         assert api.get("models/gc").json()["id"] == "gc"
 
 
