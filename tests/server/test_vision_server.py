@@ -82,6 +82,33 @@ def test_images_in_requests_of_ollama(server: Server, name: str) -> None:
         assert reply.json()["logprobs"][0]["logprob"] == pytest.approx(expected, abs=1e-4)
 
 
+def test_images_in_messages_of_anthropic(server: Server, name: str) -> None:
+    """Also those in the result of a tool. All are counted before the answer as in the answer."""
+    source = {"type": "base64", "media_type": "image/jpeg", "data": b64(1)}
+    image = {"type": "image", "source": source}
+    use = {"type": "tool_use", "id": "a", "name": "look", "input": {}}
+    result = {"type": "tool_result", "tool_use_id": "a", "content": [image]}
+    said = [{"role": "user", "content": "Look."}, {"role": "assistant", "content": [use]}]
+    chats: list[list[dict[str, Any]]] = [
+        [{"role": "user", "content": "What?"}],
+        [{"role": "user", "content": [image, {"type": "text", "text": "What?"}]}],
+        [*said, {"role": "user", "content": [{**result, "content": "A cat."}]}],
+        [*said, {"role": "user", "content": [result, image]}],
+    ]
+    counts = []
+    with server.api() as api:
+        for messages in chats:
+            body = {"model": name, "messages": messages}
+            count = api.post("v1/messages/count_tokens", json=body, timeout=120)
+            reply = api.post("v1/messages", json=body | {"max_tokens": 1}, timeout=120)
+            assert reply.status_code == 200, reply.text
+            usage = reply.json()["usage"]
+            counts.append(usage["input_tokens"] + usage["cache_read_input_tokens"])
+            assert count.json() == {"input_tokens": counts[-1]}
+    assert counts[1] > counts[0]
+    assert counts[3] > counts[2] + counts[1] - counts[0]
+
+
 def test_streaming_with_the_openai_package(server: Server, name: str) -> None:
     content: list[Any] = [
         {"type": "text", "text": "Compare"},
