@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,15 @@ def test_models_that_need_one_pair_at_a_time(tmp_path: Path) -> None:
     assert together.scores[:5] == [ranked.scores[0] for ranked in alone]
 
 
+def test_a_score_does_not_depend_on_the_other_documents(tmp_path: Path) -> None:
+    """XLNet reads the last token of the whole batch."""
+    settings = {"d_model": 64, "n_layer": 2, "n_head": 4, "d_inner": 96}
+    directory = tiny(tmp_path / "m", "XLNetConfig", **settings)
+    [ranked] = rank(load(directory), RerankRequest(QUERY, DOCUMENTS))
+    expected = logits(directory, QUERY, DOCUMENTS, batch_size=1)
+    assert np.abs(scores(ranked) - expected).max() < 1e-4
+
+
 def test_long_documents_are_refused_or_cut(bert: Path) -> None:
     engine = load(bert)
     assert engine.info.num_ctx == 64
@@ -127,6 +137,10 @@ def test_only_cross_encoders_rank(bert: Path, tmp_path: Path) -> None:
     assert describe_directory(two, None).capabilities == ("embeddings",)
     with pytest.raises(UnsupportedRequestFields, match="has 2 labels instead of one"):
         load(two).prepare(1, RerankRequest("a", ["b"]))
+    directory = shutil.copytree(bert, tmp_path / "chat")
+    (directory / "chat_template.jinja").write_text("{{ messages }}")
+    with pytest.raises(UnsupportedRequestFields, match="has a chat template"):
+        load(directory).prepare(1, RerankRequest("a", ["b"]))
     with pytest.raises(InvalidParameter, match="documents is empty"):
         load(bert).prepare(1, RerankRequest("a", []))
 

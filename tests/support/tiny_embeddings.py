@@ -36,7 +36,7 @@ DENSE = {
 
 def load(directory: Path, **parameters: Any) -> EmbeddingEngine:
     files = [path for path in sorted(directory.rglob("*")) if path.is_file()]
-    files = [path for path in files if path.suffix in (".json", ".txt", ".safetensors")]
+    files = [file for file in files if file.suffix in (".jinja", ".json", ".txt", ".safetensors")]
     message = Load(
         "huggingface",
         tuple(map(str, files)),

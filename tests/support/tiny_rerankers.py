@@ -77,11 +77,14 @@ def tokenizer(pad: int = 0, *, types: bool = False) -> transformers.PreTrainedTo
     )
 
 
-def logits(directory: Path, query: str, documents: list[str]) -> Any:
+def logits(directory: Path, query: str, documents: list[str], *, batch_size: int = 32) -> Any:
     """Compute the scores with sentence-transformers, without an activation."""
     model = CrossEncoder(str(directory), device="cpu", model_kwargs={"dtype": "float32"})
     pairs = [(query, document) for document in documents]
-    return model.predict(pairs, activation_fn=torch.nn.Identity(), show_progress_bar=False)
+    identity = torch.nn.Identity()
+    return model.predict(
+        pairs, activation_fn=identity, batch_size=batch_size, show_progress_bar=False
+    )
 
 
 def rank(engine: Engine[Any], *requests: RerankRequest) -> list[Ranked]:

@@ -37,6 +37,15 @@ class CrossEncoder(EncoderModel):
         """The token before which a decoder with a classifier finds the last token of a text."""
         return self.config.pad_token_id or 0
 
+    @property
+    def pads(self) -> bool:
+        """Whether the scores of texts do not depend on the padding behind them.
+
+        XLNet takes the last token of a batch, and decoders find that of a text by the padding.
+        """
+        takes_last = getattr(self.config, "summary_type", None) == "last"
+        return self.config.pad_token_id is not None and not takes_last
+
     @cached_property
     def has_token_types(self) -> bool:
         """Whether the tokenizer tells the query from the document, and the model uses that."""

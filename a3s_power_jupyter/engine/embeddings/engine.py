@@ -18,7 +18,7 @@ from ...contract.types import (
     RerankRequest,
     Truncate,
 )
-from ...store.formats.cross_encoders import is_cross_encoder
+from ...store.formats.cross_encoders import no_cross_encoder
 from ..base import ProgressCallback
 from ..embedding_texts import fit, only_embeds, tokenize_long
 from ..protocol import Load
@@ -39,7 +39,7 @@ class EmbeddingEngine(BatchEngine):
     @classmethod
     def load(cls, load: Load, progress: ProgressCallback) -> BatchEngine:
         """Load an embedding model, or a cross-encoder, which has the same format."""
-        if is_cross_encoder(load.files):
+        if not no_cross_encoder(load.files):
             return RerankEngine(CrossEncoder(load, progress))
         return cls(EmbeddingModel(load, progress))
 

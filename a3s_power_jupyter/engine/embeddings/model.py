@@ -12,8 +12,7 @@ from tokenizers import Tokenizer, normalizers
 from transformers.models.auto.modeling_auto import MODEL_FOR_TEXT_ENCODING_MAPPING
 
 from ...contract.parameters import DEFAULT_NUM_CTX
-from ...store.formats.cross_encoders import label_count
-from ...store.formats.json_file import read_object
+from ...store.formats.cross_encoders import no_cross_encoder
 from ..transformers.model import LoadedModel
 from .pipeline import Pipeline, read_pipeline
 
@@ -95,10 +94,7 @@ class EmbeddingModel(EncoderModel):
         self.notes += self.pipeline.notes
         if self.pipeline.lower_case:
             add_lowercase(self.tokenizer.backend_tokenizer)
-        labels = label_count(read_object(directory / "config.json"))
-        self.no_reranker = "This model computes embeddings"
-        if labels is not None:
-            self.no_reranker = f"This model has {labels} labels instead of one"
+        self.no_reranker = no_cross_encoder({path.name: path for path in directory.iterdir()})
 
 
 def add_lowercase(tokenizer: Tokenizer) -> None:

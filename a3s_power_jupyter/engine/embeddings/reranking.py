@@ -19,7 +19,7 @@ class RerankEngine(BatchEngine):
     def __init__(self, model: CrossEncoder) -> None:
         super().__init__(model)
         self._model = model
-        self.pads = model.config.pad_token_id is not None
+        self.pads = model.pads
         self._pair("", "")  # sets the tokenizer's options, which threads must not change
 
     @classmethod

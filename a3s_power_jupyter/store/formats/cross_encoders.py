@@ -15,6 +15,8 @@ from .embedding_modules import MODULES
 from .json_file import read_array, read_object, read_optional_object
 
 _SETTINGS = "config_sentence_transformers.json"
+#: The settings of the transformer, which newer versions write for all families.
+_TRANSFORMER = "sentence_bert_config.json"
 
 
 def label_count(config: dict[str, Any]) -> int | None:
@@ -35,19 +37,36 @@ def label_count(config: dict[str, Any]) -> int | None:
     return count if isinstance(count, int) else None
 
 
-def is_cross_encoder(files: Mapping[str, Path]) -> bool:
-    """Return whether a model scores two texts with one number.
+def no_cross_encoder(files: Mapping[str, Path]) -> str:
+    """Return why a model cannot rank documents; "" if it can.
 
     Parameters
     ----------
     files : dict
         The files of the model directory by name.
+
+    Returns
+    -------
+    str
+        A sentence without its period.
     """
-    if "config.json" not in files or label_count(read_object(files["config.json"])) != 1:
-        return False
-    if MODULES not in files:
-        return True
-    return _SETTINGS in files and _claims(files[_SETTINGS])
+    labels = label_count(read_object(files["config.json"])) if "config.json" in files else None
+    if labels is None or (MODULES in files and not _claims(files.get(_SETTINGS))):
+        return "The model computes embeddings"
+    if labels != 1:
+        return f"The model has {labels} labels instead of one"
+    if _has_template(files):
+        return "The model has a chat template, into which a query and a document would belong"
+    return ""
+
+
+def _has_template(files: Mapping[str, Path]) -> bool:
+    """Return whether sentence-transformers would put a pair into a chat template."""
+    stated = _object(files.get(_TRANSFORMER)).get("modality_config")
+    if MODULES in files and isinstance(stated, dict):
+        return "message" in stated
+    settings = _object(files.get("tokenizer_config.json"))
+    return "chat_template.jinja" in files or bool(settings.get("chat_template"))
 
 
 def check_cross_encoder(directory: Path) -> None:
@@ -76,8 +95,12 @@ def check_cross_encoder(directory: Path) -> None:
         )
 
 
-def _claims(settings: Path) -> bool:
-    return read_optional_object(settings).get("model_type") == "CrossEncoder"
+def _claims(settings: Path | None) -> bool:
+    return _object(settings).get("model_type") == "CrossEncoder"
+
+
+def _object(path: Path | None) -> dict[str, Any]:
+    return {} if path is None else read_optional_object(path)
 
 
 def _kind(entry: Any) -> str:

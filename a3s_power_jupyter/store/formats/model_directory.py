@@ -19,7 +19,7 @@ from ...contract.types import Capability, ModelDetails
 from ..files import SourceFile, check_directory, source_file
 from ..os_errors import reading
 from .chat_templates import TEMPLATES, capabilities_of, read_templates
-from .cross_encoders import check_cross_encoder, is_cross_encoder
+from .cross_encoders import check_cross_encoder, no_cross_encoder
 from .description import Description, in_order, positive_int
 from .embedding_modules import MODULES, module_folders, read_modules, text_length
 from .generation import GenerationSettings, read_generation_config
@@ -82,7 +82,7 @@ def describe_directory(path: Path, wanted: DirectoryFormat | None) -> Descriptio
     ranks = False
     if format_ == "huggingface":
         check_cross_encoder(path)
-        ranks = is_cross_encoder({file.name: file for file in path.glob("*.json")})
+        ranks = not no_cross_encoder({file.name: file for file in path.iterdir()})
         if not ranks:
             read_modules(path)
         folders += module_folders(path)

@@ -11,8 +11,8 @@ import pytest
 from a3s_power_jupyter.contract.errors import InvalidModelDirectory
 from a3s_power_jupyter.store.formats.cross_encoders import (
     check_cross_encoder,
-    is_cross_encoder,
     label_count,
+    no_cross_encoder,
 )
 from a3s_power_jupyter.store.formats.gguf import Header, Tensor
 from a3s_power_jupyter.store.formats.gguf_rerankers import TEMPLATE, no_reranker
@@ -107,13 +107,32 @@ def test_the_files_of_sentence_transformers_say_what_a_model_is(tmp_path: Path) 
     """An embedding model may have been made from a classifier."""
     path = directory(tmp_path, CLASSIFIER, ["Transformer", "Pooling"], "SentenceTransformer")
     files = {file.name: file for file in path.iterdir()}
-    assert not is_cross_encoder(files)
+    assert "embeddings" in no_cross_encoder(files)
     check_cross_encoder(path)
     directory(tmp_path, CLASSIFIER, ["Transformer"], "CrossEncoder")
-    assert is_cross_encoder(files)
+    assert no_cross_encoder(files) == ""
     check_cross_encoder(path)
-    assert is_cross_encoder({"config.json": files["config.json"]})
-    assert not is_cross_encoder({})
+    assert no_cross_encoder({"config.json": files["config.json"]}) == ""
+    assert no_cross_encoder({}) != ""
+
+
+@pytest.mark.parametrize(
+    ("template", "modality", "ranks"),
+    [
+        ("{{ messages }}", None, False),
+        ("{{ messages }}", {"text": {"method": "forward"}}, True),
+        (None, {"message": {"method": "forward"}}, False),
+        (None, None, True),
+    ],
+)
+def test_pairs_that_belong_into_a_chat_template(
+    tmp_path: Path, template: str | None, modality: dict[str, Any] | None, ranks: bool
+) -> None:
+    path = directory(tmp_path, CLASSIFIER, ["Transformer"], "CrossEncoder")
+    (path / "sentence_bert_config.json").write_text(json.dumps({"modality_config": modality}))
+    (path / "tokenizer_config.json").write_text(json.dumps({"chat_template": template}))
+    reason = no_cross_encoder({file.name: file for file in path.iterdir()})
+    assert reason == "" if ranks else "chat template" in reason
 
 
 @pytest.mark.parametrize(
