@@ -84,6 +84,28 @@ def test_every_event_of_a_stream_and_every_reply_has_its_type(server: Server, sm
     assert events[-1].response.usage.output_tokens == whole.usage.output_tokens  # type: ignore[union-attr]
 
 
+def test_a_stream_that_its_client_leaves_is_stopped_and_not_stored(
+    server: Server, smollm2: str
+) -> None:
+    def generated() -> list[str]:
+        lines = api.get("metrics").text.splitlines()
+        return [line for line in lines if line.startswith("power_inference_tokens_total")]
+
+    def is_busy() -> bool:
+        return bool(api.get(f"v1/models/{smollm2}").json()["state"] == "busy")
+
+    body = {"model": smollm2, "input": LONG, "min_tokens": 5000, "stream": True}
+    with server.api() as api:
+        before = generated()
+        with api.stream("POST", "v1/responses", json=body) as reply:
+            events = events_of(reply)  # the connection is closed with it
+            first: Any = next(events)
+            assert is_busy()
+        wait_until(lambda: not is_busy())
+        assert generated() == before  # those of a complete answer are counted at its end
+        assert api.get(f"v1/responses/{first['response']['id']}").status_code == 404
+
+
 def test_the_format_of_an_answer_is_kept(client: OpenAI, smollm2: str) -> None:
     parsed = client.responses.parse(
         model=smollm2, input=QUESTION, text_format=City, max_output_tokens=60, temperature=0
