@@ -19,9 +19,9 @@ from ..contract.types.tokens import pack_tokens, unpack_tokens
 from .base import Engine
 from .checks import USUAL_TOKEN
 
-#: Most characters of a text for a small context, and for each token of a larger one. A text may be
-#: longer than the context, because programs count its tokens to find out whether it fits. Unusual
-#: texts of a million characters take 3 s.
+#: Most characters of a text, unless a large context has `USUAL_TOKEN` for each of its tokens. A
+#: text may be longer than the context, because programs count its tokens to find out whether it
+#: fits. Unusual texts of a million characters take 3 s.
 MIN_MAX_TEXT = 2**20
 
 #: Most tokens with their pieces.

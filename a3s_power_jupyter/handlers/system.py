@@ -35,6 +35,6 @@ class UnknownRouteHandler(PowerHandler):
                 RouteNotFound(
                     f"There is no route {quoted(self.request.path)}. The routes are /v1/models..., "
                     "/v1/chat/completions, /v1/completions, /v1/responses..., /v1/messages, "
-                    "/v1/embeddings, /v1/rerank, /v1/events and /v1/health."
+                    "/v1/embeddings, /v1/rerank, /v1/tokenize, /v1/events and /v1/health."
                 )
             )

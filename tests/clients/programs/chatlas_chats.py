@@ -42,11 +42,16 @@ def ollama(model: str) -> Any:
 
 
 def checks_of(name: str, make: Callable[[str], Any]) -> None:
+    def short() -> Any:
+        chat = make(CHAT)
+        chat.set_model_params(max_tokens=16)
+        return chat
+
     def chat() -> None:
-        require(str(make(CHAT).chat("Say hello.", echo="none")), "no text")
+        require(str(short().chat("Say hello.", echo="none")), "no text")
 
     def stream() -> None:
-        require("".join(make(CHAT).stream("Say hello.", echo="none")), "no text")
+        require("".join(short().stream("Say hello.", echo="none")), "no text")
 
     def tools() -> None:
         chat = make(CALLER)
