@@ -19,7 +19,7 @@ _ROLES = ("user", "assistant", "system")
 _OF_USER = (*PARTS, "tool_result")
 _OF_ASSISTANT = ("text", "thinking", "redacted_thinking", "tool_use")
 
-#: The beginning of a text that Claude Code puts before the system prompt. It is for Anthropic's
+#: The beginning of a line that Claude Code puts before the system prompt. It is for Anthropic's
 #: accounting, and differs in each request, so that nothing after it would be in the prefix cache.
 _BILLING = "x-anthropic-billing-header:"
 
@@ -93,8 +93,7 @@ class _MessageReader:
         for block, at in blocks:
             if type_of(block, at) != "text":
                 raise unsupported_block(block["type"], at, ("text",))
-            if not required_string(block, "text", at).startswith(_BILLING):
-                parts += self.blocks.part(block, at, ("text",))
+            parts += self.blocks.part(_without_billing(block, at), at, ("text",))
         if parts:
             self._append("system", parts)
 
@@ -147,6 +146,11 @@ class _MessageReader:
 
     def _append(self, role: str, parts: list[Part], **more: Any) -> None:
         self.messages.append({"role": role, "content": content_of(parts), **more})
+
+
+def _without_billing(block: dict[str, Any], at: str) -> dict[str, Any]:
+    text = required_string(block, "text", at)
+    return {**block, "text": text.partition("\n")[2]} if text.startswith(_BILLING) else block
 
 
 def _is_error(block: dict[str, Any], at: str) -> bool:

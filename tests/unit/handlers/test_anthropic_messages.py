@@ -67,6 +67,11 @@ def test_texts() -> None:
         ([], []),
         (None, []),
         ([text("x-anthropic-billing-header: cch=1;"), text("Be brief.")], ["Be brief."]),
+        ("x-anthropic-billing-header: cch=1;\nBe brief.\nBe kind.", ["Be brief.\nBe kind."]),
+        (
+            [text("Be brief.\nx-anthropic-billing-header: 1")],
+            ["Be brief.\nx-anthropic-billing-header: 1"],
+        ),
     ],
 )
 def test_the_system_prompt(system: Any, expected: list[str]) -> None:
