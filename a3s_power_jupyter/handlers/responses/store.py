@@ -18,6 +18,9 @@ Json = dict[str, Any]
 #: Most responses that are kept.
 MAX_RESPONSES = 1000
 
+#: Bytes that an item and a part of it take beside their texts.
+ITEM_OVERHEAD, PART_OVERHEAD = 768, 256
+
 
 class StoredResponse:
     """A response with its input.
@@ -56,9 +59,10 @@ class StoredResponse:
         return [*self.input, *self.response["output"]]
 
     def size(self) -> int:
-        """Return the bytes of the response and its input as JSON, and of its events."""
+        """Return about the bytes that the response, its input and its events take in memory."""
         events = 0 if self.run is None else self.run.size
-        return events + sum(len(msgspec.json.encode(part)) for part in (self.response, self.input))
+        texts = sum(len(msgspec.json.encode(part)) for part in (self.response, self.input))
+        return events + texts + sum(map(_overhead, self.items()))
 
 
 class ResponseStore:
@@ -70,7 +74,7 @@ class ResponseStore:
     Parameters
     ----------
     max_bytes : int
-        Most bytes of all responses as JSON; 0 keeps no response that is complete.
+        Most bytes of all responses; 0 keeps no response that is complete.
     """
 
     def __init__(self, max_bytes: int, max_responses: int = MAX_RESPONSES) -> None:
@@ -78,7 +82,8 @@ class ResponseStore:
         self._max_responses = max_responses
         self._responses: OrderedDict[str, StoredResponse] = OrderedDict()
         self._sizes: dict[str, int] = {}
-        self._items: dict[str, tuple[str, Json]] = {}  # each with the response that has it
+        # By their ids. Clients send back items, so several responses may have the same one.
+        self._items: dict[str, dict[str, Json]] = {}
         self._bytes = 0
 
     def add(self, stored: StoredResponse) -> None:
@@ -91,7 +96,7 @@ class ResponseStore:
         self._sizes[stored.id] = size
         self._bytes += size
         for item in stored.items():
-            self._items[item["id"]] = stored.id, item
+            self._items.setdefault(item["id"], {})[stored.id] = item
         self._shrink()
 
     @property
@@ -172,7 +177,7 @@ class ResponseStore:
             If there is none.
         """
         if id_ in self._items:
-            return dict(self._items[id_][1])
+            return dict(next(reversed(self._items[id_].values())))
         raise ResponseNotFound(
             f"{at} refers to {quoted(id_)}, which is no item of a response that the server keeps. "
             "Send the item itself.",
@@ -185,8 +190,10 @@ class ResponseStore:
             return
         self._bytes -= self._sizes.pop(id_)
         for item in stored.items():
-            if self._items.get(item["id"], ("", {}))[0] == id_:
-                del self._items[item["id"]]
+            same = self._items.get(item["id"], {})
+            same.pop(id_, None)
+            if not same:
+                self._items.pop(item["id"], None)
 
     def _shrink(self) -> None:
         for id_, stored in list(self._responses.items()):
@@ -194,3 +201,8 @@ class ResponseStore:
                 return
             if not stored.is_running:
                 self._forget(id_)
+
+
+def _overhead(item: Json) -> int:
+    lists = (item.get(name) for name in ("content", "output", "summary"))
+    return ITEM_OVERHEAD + PART_OVERHEAD * sum(len(p) for p in lists if isinstance(p, list))

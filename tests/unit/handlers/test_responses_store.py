@@ -73,6 +73,14 @@ def test_a_response_that_is_too_large_is_not_kept_and_drops_no_other() -> None:
         store.get(large.id)
 
 
+def test_many_small_items_count_with_what_they_take_in_memory() -> None:
+    message = {"role": "user", "content": ""}
+    assert stored([message] * 1000).size() - stored([message]).size() > 999 * 768
+    part = {"type": "input_text", "text": ""}
+    many = stored([{"role": "user", "content": [part] * 1000}])
+    assert many.size() - stored([message]).size() > 999 * 256
+
+
 def test_nothing_is_kept_without_memory() -> None:
     store = ResponseStore(0)
     response = stored()
@@ -131,14 +139,18 @@ def test_items_are_found_by_their_ids_until_their_response_is_dropped() -> None:
     assert caught.value.param == "input[0]"
 
 
-def test_an_item_that_two_responses_have_is_found_while_one_is_kept() -> None:
+@pytest.mark.parametrize("deleted", [0, 1])
+def test_an_item_that_two_responses_have_is_found_while_one_is_kept(deleted: int) -> None:
     store = ResponseStore(MIB)
     message = {"id": "msg_mine", "role": "user", "content": "Hi"}
-    first, second = stored([message]), stored([message])
-    store.add(first)
-    store.add(second)
-    store.delete(first.id)
+    both = [stored([message]), stored([message])]
+    for response in both:
+        store.add(response)
+    store.delete(both.pop(deleted).id)
     assert store.item("msg_mine", "input[0]")["id"] == "msg_mine"
+    store.delete(both[0].id)
+    with pytest.raises(ResponseNotFound):
+        store.item("msg_mine", "input[0]")
 
 
 # ---------------------------------------------------------------- pages
