@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+import httpx2
 import pytest
+from anthropic import _error_classes as errors
 
 from a3s_power_jupyter.contract.errors import (
     BY_CODE,
@@ -61,8 +61,6 @@ def test_a_client_that_asks_for_a_thread_is_told_to_go_on_without_one() -> None:
 
 @pytest.mark.parametrize("class_", BY_CODE.values())
 def test_the_anthropic_package_reads_every_error(class_: type[PowerError]) -> None:
-    httpx2: Any = pytest.importorskip("httpx2")
-    errors: Any = pytest.importorskip("anthropic._error_classes", reason="the test extra has it")
     body = error_body(class_("What to do."), "req_1")
     request = httpx2.Request("POST", "http://localhost/v1/messages")
     response = httpx2.Response(class_.status, request=request, headers={"request-id": "req_1"})

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from anthropic import types
 
 from a3s_power_jupyter.contract.errors import InvalidParameter, UnsupportedRequestFields
 from a3s_power_jupyter.handlers.anthropic.fields import REFUSED, MessageFields
@@ -48,7 +49,6 @@ BODY = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
 
 
 def test_every_field_of_anthropic_was_considered() -> None:
-    types: Any = pytest.importorskip("anthropic.types", reason="the test extra has it")
     plain, beta = types.message_create_params, types.beta.message_create_params
     ours = {field.encode_name for field in msgspec.structs.fields(MessageFields)}
     theirs = set(typing.get_type_hints(plain.MessageCreateParamsStreaming))
@@ -59,7 +59,6 @@ def test_every_field_of_anthropic_was_considered() -> None:
 
 
 def test_every_field_of_a_count_is_one_of_a_message() -> None:
-    types: Any = pytest.importorskip("anthropic.types", reason="the test extra has it")
     count = set(typing.get_type_hints(types.MessageCountTokensParams))
     assert count <= set(typing.get_type_hints(types.message_create_params.MessageCreateParamsBase))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from anthropic import types
 from pydantic import TypeAdapter
 
 from a3s_power_jupyter.contract.errors import InvalidParameter
@@ -49,7 +50,6 @@ def test_the_context_is_that_of_the_next_load() -> None:
 
 
 def test_the_anthropic_package_reads_a_model() -> None:
-    types: Any = pytest.importorskip("anthropic.types", reason="the test extra has it")
     for given in (model(num_ctx=2048), model(format_="remote")):
         info = TypeAdapter(types.ModelInfo).validate_python(model_info(given))
         assert (info.id, info.lifecycle) == ("m", "active")

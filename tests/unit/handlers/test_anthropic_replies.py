@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from anthropic import types
+from anthropic.lib.streaming import _messages as streaming
 from pydantic import BaseModel, TypeAdapter
 
 from a3s_power_jupyter.contract.errors import InvalidToolCall
@@ -23,9 +25,6 @@ from a3s_power_jupyter.handlers.anthropic.content import SIGNATURE
 from a3s_power_jupyter.handlers.anthropic.replies import MessageReply
 from a3s_power_jupyter.handlers.anthropic.requests import read_message_call
 from support.items import finished
-
-types: Any = pytest.importorskip("anthropic.types", reason="the test extra has it")
-streaming: Any = pytest.importorskip("anthropic.lib.streaming._messages")
 
 START = Started(7, 3)
 THOUGHTS = [Delta("", reasoning="Hm"), Delta("", reasoning=".")]

@@ -6,12 +6,11 @@ from typing import Any
 
 import msgspec
 import pytest
+from ollama import _types as types
 
 from a3s_power_jupyter.handlers.ollama import fields
 from a3s_power_jupyter.handlers.ollama.fields import REFUSED
 from a3s_power_jupyter.handlers.ollama.options import Options
-
-types = pytest.importorskip("ollama._types", reason="the package of the extra 'test'")
 
 #: Options that have no effect: those of a load, of a context that is shifted, and removed ones.
 IGNORED_OPTIONS = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+import ollama
 import pytest
 from msgspec import UNSET
 
@@ -32,8 +33,6 @@ from a3s_power_jupyter.handlers.ollama.descriptions import (
 )
 from a3s_power_jupyter.handlers.ollama.models import CreateFields
 from a3s_power_jupyter.handlers.ollama.show import parameter_lines, show
-
-ollama = pytest.importorskip("ollama")
 
 FILE = StoredFile("m.gguf", 100, "a" * 64)
 LLAMA = Manifest(

@@ -6,6 +6,7 @@ import hashlib
 from typing import Any
 
 import msgspec
+import ollama
 import pytest
 
 from a3s_power_jupyter.contract.errors import BadRequest, HubError, PowerError, ServerBusy
@@ -13,8 +14,6 @@ from a3s_power_jupyter.contract.types import PullStatus
 from a3s_power_jupyter.handlers.ollama.pull import not_on_the_hub, of_ollama
 from a3s_power_jupyter.handlers.ollama.pull_lines import BEGIN, SUCCESS, lines_of
 from a3s_power_jupyter.hub.events import wire_event
-
-ollama = pytest.importorskip("ollama")
 
 NAME = "owner/repo:Q4_0"
 START = PullStatus(NAME, "pulling", started_at=1.0, phase="resolving")

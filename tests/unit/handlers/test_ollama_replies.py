@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from ollama import _types as types
 
 from a3s_power_jupyter.contract.errors import InvalidParameter, InvalidToolCall
 from a3s_power_jupyter.contract.types import (
@@ -26,8 +27,6 @@ from a3s_power_jupyter.handlers.ollama.clock import Clock
 from a3s_power_jupyter.handlers.ollama.embed import embed_reply, embeddings_reply, read_embed
 from a3s_power_jupyter.handlers.ollama.replies import ChatReply, GenerateReply, GenerationReply
 from support.items import finished
-
-types = pytest.importorskip("ollama._types", reason="the package of the extra 'test'")
 
 HELLO = TokenLogprob("Hel", [72, 101, 108], -0.5, [("Hel", [72, 101, 108], -0.5)])
 LO = TokenLogprob("lo", [108, 111], -0.25, [])
