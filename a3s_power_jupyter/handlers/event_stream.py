@@ -13,10 +13,9 @@ from contextlib import aclosing, suppress
 from socket import SO_SNDBUF, SOL_SOCKET
 from typing import Any, ClassVar
 
-import msgspec
-
 from ..contract.errors import PowerError
 from .base import PowerHandler
+from .json_reply import encode_line
 
 #: Seconds to wait for the first event before the head of the reply is sent. An error until then
 #: gets its own HTTP status.
@@ -121,7 +120,7 @@ class EventStreamHandler(StreamHandler):
     comment = b": keep-alive\n\n"
 
     def encode_event(self, event: Any) -> bytes:
-        return b"data: " + msgspec.json.encode(event) + b"\n\n"
+        return b"data: " + encode_line(event) + b"\n\n"
 
 
 class NamedEventStreamHandler(EventStreamHandler):
@@ -138,4 +137,4 @@ class LinesHandler(StreamHandler):
     content_type = "application/x-ndjson"
 
     def encode_event(self, event: Any) -> bytes:
-        return msgspec.json.encode(event) + b"\n"
+        return encode_line(event) + b"\n"

@@ -1,4 +1,4 @@
-"""Encode large replies as JSON in pieces."""
+"""Encode replies as JSON: large ones in pieces, and events on a line."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import msgspec
+
+#: Characters at which `str.splitlines` and with it httpx's `iter_lines` end a line, in JSON and
+#: escaped. JSON has the others escaped already.
+_LINE_ENDS = {char.encode(): rb"\u%04x" % ord(char) for char in "\x85\u2028\u2029"}
 
 
 def encode_pieces(value: Any) -> Iterator[bytes]:
@@ -34,3 +38,11 @@ def encode_pieces(value: Any) -> Iterator[bytes]:
 def raw_json(value: Any) -> msgspec.Raw:
     """Encode a part of a reply now, so that the garbage collector does not look at it."""
     return msgspec.Raw(msgspec.json.encode(value))
+
+
+def encode_line(value: Any) -> bytes:
+    """Encode `value` as JSON that all clients read as one line."""
+    encoded = msgspec.json.encode(value)
+    for char, escaped in _LINE_ENDS.items():
+        encoded = encoded.replace(char, escaped)
+    return encoded

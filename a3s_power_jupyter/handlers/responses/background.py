@@ -11,6 +11,7 @@ import msgspec
 
 from ...contract.errors import InvalidParameter, PowerError
 from ...contract.types import GenerationItem
+from ..json_reply import encode_line
 from .replies import ResponseReply
 
 Json = dict[str, Any]
@@ -128,7 +129,7 @@ class BackgroundRun:
         if not self.keeps_events:
             return
         for event in events:
-            kept = KeptEvent(event["type"], msgspec.Raw(msgspec.json.encode(event)))
+            kept = KeptEvent(event["type"], msgspec.Raw(encode_line(event)))
             self.size += len(kept.json)
             self._events.append(kept)
         self._wake()

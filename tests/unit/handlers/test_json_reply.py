@@ -1,12 +1,19 @@
-"""Test encoding replies in pieces."""
+"""Test encoding replies, and events of streams."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from typing import Any
 
+import httpx2
 import msgspec
+import pytest
 
-from a3s_power_jupyter.handlers.json_reply import encode_pieces
+from a3s_power_jupyter.handlers.json_reply import encode_line, encode_pieces
+
+#: All characters at which `str.splitlines` ends a line, and some that are close to them in UTF-8.
+TEXT = "a\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029 \x84\u2027\xc5\\u2028\U0001f600"
 
 
 def test_the_pieces_are_the_json_of_the_value() -> None:
@@ -41,3 +48,12 @@ def test_items_are_made_one_at_a_time() -> None:
     while next(pieces) != b"1":
         pass
     assert made == [0, 1]
+
+
+@pytest.mark.parametrize("value", [TEXT, {TEXT: [TEXT]}, msgspec.Raw(msgspec.json.encode(TEXT))])
+def test_an_event_is_one_line_for_all_clients(value: Any) -> None:
+    line = encode_line(value)
+    assert len(line.decode().splitlines()) == 1
+    assert json.loads(line) == msgspec.json.decode(msgspec.json.encode(value))
+    reply = httpx2.Response(200, content=line + b"\n" + line + b"\n")
+    assert [*reply.iter_lines()] == [line.decode()] * 2
