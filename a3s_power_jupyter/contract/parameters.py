@@ -212,8 +212,13 @@ def check(value: Any, type_: type[T], *, at: str = "") -> T:
 
 def _choices(type_: type, name: str, path: str) -> str | None:
     """Return an error that names the values of a field, or None if the field allows any."""
+    first, _, rest = name.partition(".")
     for field in msgspec.structs.fields(type_):
-        if field.encode_name == name and (values := literal_values(field.type)):
+        if field.encode_name != first:
+            continue
+        if rest and isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
+            return _choices(field.type, rest, path)
+        if not rest and (values := literal_values(field.type)):
             return f"{quoted(path)} must be {values}."
     return None
 

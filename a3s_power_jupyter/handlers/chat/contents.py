@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import Any, TypeAlias
 
 from ...contract.errors import InvalidParameter
-from ...contract.text import quoted
+from ...contract.text import MAX_QUOTED, quoted
 
 Part: TypeAlias = "dict[str, str]"
 Content: TypeAlias = "str | list[Part]"
@@ -33,12 +33,15 @@ def content_of(parts: list[Part]) -> Content:
     return "\n".join(part["text"] for part in parts)
 
 
-def read_role(message: dict[str, Any], roles: Collection[str], at: str) -> str:
+def read_role(
+    message: dict[str, Any], roles: Collection[str], at: str, *, any_case: bool = False
+) -> str:
     """Return the role of a message, which must be one of `roles`, or raise `InvalidParameter`."""
-    role = message.get("role")
+    given = message.get("role")
+    role = given[:MAX_QUOTED].lower() if any_case and isinstance(given, str) else given
     if not isinstance(role, str) or role not in roles:
         raise InvalidParameter(
-            f"Unknown role {quoted(role)} in {at}. Use one of: {', '.join(roles)}.",
+            f"Unknown role {quoted(given)} in {at}. Use one of: {', '.join(roles)}.",
             param=f"{at}.role",
         )
     return role

@@ -46,11 +46,16 @@ class Clock:
         What precedes the work on the prompt is the load: mostly, the wait for the model. This
         process may learn late that the answer has begun, so the load is at most what remains of
         the whole time.
+
+        The engine measures from the first token to the last. For an answer of one token, that is
+        no time, by which clients divide the number of tokens; so its time is what passed here.
         """
         now = self._now()
-        prompt, answer = timings.prompt_ms / 1000, timings.predicted_ms / 1000
+        answering = now if self._answering is None else self._answering
+        prompt = timings.prompt_ms / 1000
+        answer = timings.predicted_ms / 1000 or now - answering
         total = now - self._begun
-        before_answer = (self._answering or now) - self._begun
+        before_answer = answering - self._begun
         return {
             **_report(total, min(before_answer, total - answer) - prompt),
             "prompt_eval_duration": round(prompt * _SECOND),

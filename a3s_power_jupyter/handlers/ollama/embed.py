@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from msgspec import UNSET
 
 from ...contract.errors import InvalidParameter
 from ...contract.parameters import MAX_INPUTS
@@ -61,13 +60,11 @@ def read_embed(body: dict[str, Any]) -> EmbedCall:
         raise InvalidParameter(
             f"'input' has more than {MAX_INPUTS:,} texts. Send several requests.", param="input"
         )
-    if not all(inputs):
-        raise InvalidParameter("'input' must not contain empty strings.", param="input")
     return EmbedCall(
         model=fields.model,
         inputs=inputs,
         truncate=read_truncate(fields.truncate),
-        dimensions=None if fields.dimensions is UNSET else fields.dimensions,
+        dimensions=fields.dimensions or None,
         keep_alive=read_keep_alive(fields.keep_alive),
     )
 

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from ...contract.errors import InvalidParameter
-from ...contract.parameters import PositiveInt
+from ...contract.parameters import NaturalInt
 from ...contract.types import Constraint, Sampling
 from ..chat.contents import MAX_MESSAGES
 from ..chat.schemas import any_object, schema_constraint
@@ -106,7 +106,7 @@ class EmbedFields(msgspec.Struct, frozen=True, kw_only=True):
     model: Model
     input: str | list[str] = []
     truncate: bool | Annotated[str, Meta(max_length=64)] = True
-    dimensions: PositiveInt | UnsetType = UNSET
+    dimensions: NaturalInt = 0  # as many as the model has
     keep_alive: str | int | float | None = None
 
 

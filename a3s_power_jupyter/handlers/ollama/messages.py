@@ -27,7 +27,7 @@ def read_messages(messages: list[dict[str, Any]]) -> tuple[list[dict[str, Any]],
     history = CallHistory()
     for i, message in enumerate(messages):
         at = f"messages[{i}]"
-        role = read_role(message, _ROLES, at)
+        role = read_role(message, _ROLES, at, any_case=True)
         own = read_images(message.get("images"), f"{at}.images")
         images += own
         content = content_with(own, _text(message, at))

@@ -177,6 +177,15 @@ def test_the_load_takes_no_negative_time() -> None:
     assert clock.of_answer(Timings(1, 5000.0, 0, 0.0))["load_duration"] == 0
 
 
+def test_an_answer_of_one_token_takes_time() -> None:
+    """Clients divide by it."""
+    clock = Clock(Ticks())
+    clock.answers()
+    durations = clock.of_answer(Timings(1, 100.0, 1, 0.0))
+    assert durations["eval_duration"] == 1_000_000_000
+    assert durations["load_duration"] == 900_000_000
+
+
 # ---------------------------------------------------------------- calls
 
 

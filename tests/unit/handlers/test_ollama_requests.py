@@ -103,6 +103,11 @@ def test_wrong_options_are_named(options: Any, param: str) -> None:
     assert raised.value.param == param
 
 
+def test_the_values_of_an_option_are_named() -> None:
+    with pytest.raises(InvalidParameter, match=r"^'options.mirostat' must be 0, 1 or 2\.$"):
+        chat(options={"mirostat": 3})
+
+
 def test_options_without_effect_are_named() -> None:
     body = {"model": "m", "options": {"num_ctx": 1, "seed": 1, "x": 1}, "shift": True, "y": None}
     assert list(ignored_fields(body, ChatFields, {}, REFUSED)) == [
@@ -246,6 +251,14 @@ def test_identifiers_of_calls_are_kept() -> None:
     assert checked[2] == {"role": "tool", "content": "1", "tool_call_id": "x1", "name": "f"}
 
 
+def test_the_case_of_roles_does_not_matter() -> None:
+    messages = [{"role": "System", "content": "a"}, {"role": "USER", "content": "b"}]
+    assert [message["role"] for message in chat_request(messages=messages).messages] == [
+        "system",
+        "user",
+    ]
+
+
 def test_images_of_messages() -> None:
     messages = [{"role": "user", "content": "What?", "images": [IMAGE, IMAGE]}]
     request = chat_request(messages=messages)
@@ -381,10 +394,17 @@ def test_what_would_be_lost_is_refused(body: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "texts"), [("a", ["a"]), (["a", "b"], ["a", "b"]), ("", []), ([], []), (None, [])]
+    ("value", "texts"),
+    [("a", ["a"]), (["a", "", "b"], ["a", "", "b"]), ("", []), ([], []), (None, [])],
 )
 def test_inputs(value: Any, texts: list[str]) -> None:
     assert read_embed({"model": "m", "input": value}).inputs == texts
+
+
+def test_no_dimensions_are_those_of_the_model() -> None:
+    for dimensions in (None, 0):
+        assert read_embed({"model": "m", "dimensions": dimensions}).dimensions is None
+    assert read_embed({"model": "m", "dimensions": 2}).dimensions == 2
 
 
 def test_texts_are_truncated_by_default() -> None:
@@ -399,11 +419,10 @@ def test_texts_are_truncated_by_default() -> None:
 @pytest.mark.parametrize(
     ("body", "param"),
     [
-        ({"input": ["a", ""]}, "input"),
         ({"input": ["a"] * 2049}, "input"),
         ({"input": 1}, "input"),
         ({"input": [[1, 2]]}, "input[0]"),
-        ({"dimensions": 0}, "dimensions"),
+        ({"dimensions": -1}, "dimensions"),
         ({"truncate": "yes"}, "truncate"),
     ],
 )
