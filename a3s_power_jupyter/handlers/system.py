@@ -31,10 +31,14 @@ class UnknownRouteHandler(PowerHandler):
     async def prepare(self) -> None:  # type: ignore[override]
         await super().prepare()
         if not self._refused and self.request.method != "OPTIONS":
-            self.refuse(
-                RouteNotFound(
-                    f"There is no route {quoted(self.request.path)}. The routes are /v1/models..., "
-                    "/v1/chat/completions, /v1/completions, /v1/responses..., /v1/messages, "
-                    "/v1/embeddings, /v1/rerank, /v1/tokenize, /v1/events and /v1/health."
-                )
-            )
+            self.refuse(RouteNotFound(_no_route(self.request.path)))
+
+
+def _no_route(path: str) -> str:
+    if "/v1/v1/" in path:  # Anthropic's clients add /v1 to their base URL, OpenAI's do not
+        return f"There is no route {quoted(path)}. Remove /v1 from the client's base URL."
+    return (
+        f"There is no route {quoted(path)}. The routes are /v1/models..., /v1/chat/completions, "
+        "/v1/completions, /v1/responses..., /v1/messages, /v1/embeddings, /v1/rerank, "
+        "/v1/tokenize, /v1/events and /v1/health."
+    )

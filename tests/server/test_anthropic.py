@@ -147,6 +147,12 @@ def test_an_error_before_the_first_event_has_its_status(api: httpx2.Client, smol
     assert reply.json()["error"]["code"] == "context_length_exceeded"
 
 
+def test_a_base_url_with_v1_gets_a_hint(api: httpx2.Client) -> None:
+    reply = api.post("v1/v1/messages", json={"model": "m", "messages": [USER]})
+    assert (reply.status_code, reply.json()["error"]["code"]) == (404, "route_not_found")
+    assert "Remove /v1 from the client's base URL" in reply.json()["error"]["message"]
+
+
 def test_models_have_the_form_that_the_client_knows(
     api: httpx2.Client, server: Server, smollm2: str
 ) -> None:
