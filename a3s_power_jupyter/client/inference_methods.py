@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..contract.errors import InvalidParameter
@@ -254,7 +254,7 @@ class InferenceMethods:
         self,
         model: str,
         query: str,
-        documents: Sequence[str],
+        documents: Iterable[str],
         *,
         top_n: int | None = None,
         **parameters: Any,
@@ -267,7 +267,7 @@ class InferenceMethods:
             Name of a cross-encoder: a model with the capability ``rerank``.
         query : str
             A question, or another text to find documents for.
-        documents : sequence of str
+        documents : iterable of str
             The documents. More than 2,048 are sent in several requests.
         top_n : int, optional
             Number of documents to return; all by default.

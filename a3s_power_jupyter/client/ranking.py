@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from ..contract.errors import InvalidParameter
 from ..contract.parameters import MAX_INPUTS
 from ..contract.text import printable, shortened
 from ..display.formatting import columns
@@ -67,10 +68,20 @@ class Results(msgspec.Struct):
     results: list[_Result]
 
 
-def batches(documents: Sequence[str]) -> Iterable[tuple[int, list[str]]]:
-    """Split documents that are too many for one request; yield the index of the first of each."""
-    for start in range(0, max(1, len(documents)), MAX_INPUTS):
-        yield start, list(documents[start : start + MAX_INPUTS])
+def batches(documents: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
+    """Split documents that are too many for one request; yield the index of the first of each.
+
+    Raises
+    ------
+    InvalidParameter
+        If the documents are not texts.
+    """
+    texts = [] if isinstance(documents, str) else [*documents]
+    if isinstance(documents, str) or not all(isinstance(text, str) for text in texts):
+        raise InvalidParameter("The documents must be a list of texts.", param="documents")
+    texts = [str(text) for text in texts]  # NumPy has a type of its own
+    for start in range(0, max(1, len(texts)), MAX_INPUTS):
+        yield start, texts[start : start + MAX_INPUTS]
 
 
 def matches(reply: Results, start: int, documents: list[str]) -> list[Match]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import numpy
 import pytest
 
 from a3s_power_jupyter.client.ranking import Match, Ranking, Results, batches, matches, ranking
-from a3s_power_jupyter.contract.errors import UpstreamError
+from a3s_power_jupyter.contract.errors import InvalidParameter, UpstreamError
 
 
 def results(*pairs: tuple[Any, Any]) -> Results:
@@ -44,7 +45,14 @@ def test_many_documents_are_sent_in_several_requests() -> None:
     assert [start for start, _ in parts] == [0, 2048, 4096]
     assert [text for _, part in parts for text in part] == documents
     assert list(batches([])) == [(0, [])]
+    assert list(batches(text for text in numpy.array(["a", "b"]))) == [(0, ["a", "b"])]
     assert matches(results((1, 0.5)), 2048, ["a", "b"]) == [Match(2049, 0.5, "b")]
+
+
+@pytest.mark.parametrize("documents", ["text", ["a", None], [{"text": "a"}], [b"a"]])
+def test_documents_that_are_not_texts_are_refused(documents: Any) -> None:
+    with pytest.raises(InvalidParameter, match="must be a list of texts"):
+        list(batches(documents))
 
 
 def test_displays_are_tables_of_escaped_text() -> None:
