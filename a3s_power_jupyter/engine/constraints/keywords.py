@@ -55,6 +55,11 @@ MAX_ITEMS = 100_000
 MAX_PROPERTIES = 1000
 
 
+def constrains(name: str) -> bool:
+    """Return whether a keyword constrains values."""
+    return name in KEPT or name in _NOT_KEPT
+
+
 def check_kept(name: str, value: Any, path: str) -> None:
     """Raise `CannotConstrain` if a keyword constrains values, but cannot be kept."""
     if name in _NOT_KEPT and value not in _WITHOUT_EFFECT.get(name, ()):

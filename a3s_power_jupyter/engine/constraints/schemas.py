@@ -17,6 +17,7 @@ from .keywords import (
     MAX_PROPERTIES,
     check_kept,
     check_value,
+    constrains,
     wrong,
 )
 from .numbers import BOUNDS, is_whole, number_keywords
@@ -24,6 +25,7 @@ from .objects import adds_no_property, can_be_closed, check_counts
 from .problems import CannotConstrain
 from .references import References
 from .strings import add, add_format, add_pattern, pattern_of
+from .unique_items import with_arrays_listed
 
 #: White space between the parts of JSON: a space, or a line break and an indentation. It is
 #: bounded, because small models may otherwise write spaces until `max_tokens`.
@@ -112,7 +114,7 @@ class _Rewriting:
         if not isinstance(node, dict):
             raise CannotConstrain(f"A JSON schema must be an object or a boolean, at {path}.", path)
         self._enter(path)
-        node = self._with_names(node)
+        node = with_arrays_listed(self._with_names(node), self._resolve, constrains)
         for name, value in node.items():
             check_kept(name, value, f"{path}/{_escaped(name)}")
         node = {name: value for name, value in node.items() if name in KEPT}
