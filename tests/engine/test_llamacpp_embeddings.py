@@ -138,6 +138,17 @@ def test_a_short_text_does_not_wait_for_long_ones(
         np.testing.assert_allclose(vectors(item), alone[id_ - 1], atol=1e-3)
 
 
+def test_a_short_text_that_comes_later_is_next(cache_kinds: dict[str, Path]) -> None:
+    engine = load(cache_kinds["full"])
+    engine.submit(engine.prepare(1, EmbeddingRequest([text(500)])))
+    for id_ in (2, 3, 4):
+        engine.step()
+        engine.submit(engine.prepare(id_, EmbeddingRequest([text(9)])))
+        assert [found for found, _ in engine.step()] == [id_]
+    engine.cancel(1)
+    assert engine.idle
+
+
 def test_a_long_text_does_not_wait_for_many_others(cache_kinds: dict[str, Path]) -> None:
     """It begins when the texts in the memory have ended, although others want to begin."""
     engine = load(cache_kinds["full"])

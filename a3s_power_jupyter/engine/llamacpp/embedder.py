@@ -101,7 +101,7 @@ class Embedder:
             return next(iter(self._suspects))
         first = self._jobs[0]
         ready = [job for job in self._jobs if reader.can_read(job, first)]
-        self._is_odd = not self._is_odd
+        self._is_odd = len(self._jobs) > 1 and not self._is_odd
         return min(ready, key=lambda job: job.n_left) if self._is_odd else ready[0]
 
     def _proceed(self, job: EmbeddingJob) -> list[StepOutput]:
