@@ -80,6 +80,15 @@ def test_requests_take_turns(minilm: Path) -> None:
     assert done == [1]
 
 
+def test_a_slow_model_computes_few_texts_at_once(minilm: Path) -> None:
+    """Then a short text does not wait for a batch of the longest texts."""
+    engine = load(minilm)
+    engine._pace.record(1000, 100.0)
+    engine.submit(engine.prepare(0, EmbeddingRequest(["many words of a text " * 40] * 40)))
+    engine.step()
+    assert len(engine._waiting) >= 38
+
+
 def test_invalid_requests_are_refused(minilm: Path) -> None:
     engine = load(minilm)
     for request, error in (

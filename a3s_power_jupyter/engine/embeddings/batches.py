@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import time
 from abc import abstractmethod
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,7 @@ from ...contract.errors import ModelProducesNaN
 from ...contract.types import Item
 from ..base import Engine, StepOutput
 from ..checks import check_finite
+from ..pace import Pace
 from ..protocol import Loaded
 from ..transformers.failures import computation_error
 from ..transformers.text_tokens import ModelTokenizer
@@ -21,10 +23,14 @@ from .model import EncoderModel
 #: Maximum number of concurrent requests. Their texts share batches.
 SLOTS = 16
 
-#: Tokens per batch, including padding. With a small model on a CPU, a step stays well under a
-#: second.
+#: Most tokens per batch, including padding.
 CPU_BATCH_TOKENS = 4096
 GPU_BATCH_TOKENS = 32768
+
+#: Seconds that a batch may take, unless it has fewer tokens than `LEAST_TOKENS` or one text, so
+#: that a short text does not wait for long.
+BATCH_SECONDS = 1.0
+LEAST_TOKENS = 256
 
 
 @dataclass
@@ -77,6 +83,7 @@ class BatchEngine(Engine[list[Text]]):
         self._jobs: dict[int, Job] = {}
         self._waiting: list[Text] = []  # sorted by length
         self._batch_tokens = GPU_BATCH_TOKENS if model.placement.gpu else CPU_BATCH_TOKENS
+        self._pace = Pace(BATCH_SECONDS, self._batch_tokens, least=LEAST_TOKENS)
         self.threads = model.threads
         self.tokenizer = ModelTokenizer(model, only_embeds=True)
         self.info = Loaded(
@@ -147,7 +154,8 @@ class BatchEngine(Engine[list[Text]]):
         job = self._jobs.pop(next(iter(self._jobs)))
         self._jobs[job.id] = job
         last = max(i for i, text in enumerate(self._waiting) if text.job is job)
-        count = max(1, self._batch_tokens // self._waiting[last].length) if self.pads else 1
+        tokens = min(self._batch_tokens, self._pace.n_tokens)
+        count = max(1, tokens // self._waiting[last].length) if self.pads else 1
         first = max(0, last + 1 - count)
         batch = self._waiting[first : last + 1]
         del self._waiting[first : last + 1]
@@ -167,8 +175,11 @@ class BatchEngine(Engine[list[Text]]):
             types = [text.types + [0] * (width - text.length) for text in batch]
             inputs["token_type_ids"] = torch.tensor(types, device=device)
         self._encoder.set_threads()
+        started = time.perf_counter()
         with torch.inference_mode():
-            return self.compute(batch, inputs)
+            found = self.compute(batch, inputs)
+        self._pace.record(width * len(batch), time.perf_counter() - started)
+        return found
 
     def _finish(self, ids: set[int]) -> list[StepOutput]:
         """Return the results of the requests that are complete."""

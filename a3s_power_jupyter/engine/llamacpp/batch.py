@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import llama_cpp as lc
 
 from ..capacity import SCORED_TOKENS
+from ..pace import Pace
 from ..threads import CpuThreads
 from .backend import compute_error
 from .decoder import Aborted, Decoder
-from .pace import Pace
 from .pool import SequencePool
 from .sequence import Sequence
 

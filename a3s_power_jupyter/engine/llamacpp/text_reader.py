@@ -16,9 +16,9 @@ import numpy as np
 from ...contract.errors import ModelLoadFailed
 from ..capacity import EMBEDDING_REQUESTS, embedding_batch, embedding_context, embedding_room
 from ..checks import check_finite
+from ..pace import Pace
 from .embedding_context import EmbeddingContext, Part
 from .model import LlamaModel
-from .pace import Pace
 
 #: Seconds that a step may take to read texts while other requests generate.
 READ_SECONDS = 0.1

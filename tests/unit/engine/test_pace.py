@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from a3s_power_jupyter.engine.llamacpp.pace import MIN_READ, Pace
+from a3s_power_jupyter.engine.pace import MIN_READ, Pace
 
 
 def test_a_step_reads_as_much_as_its_time_allows() -> None:
