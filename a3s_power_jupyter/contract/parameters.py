@@ -18,7 +18,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from .errors import InvalidISQ, InvalidKeepAlive, InvalidParameter
 from .field_errors import describe, literal_values
-from .lenient import lenient
+from .lenient import lenient, struct_fields
 from .text import MAX_QUOTED, quoted, shortened
 
 T = TypeVar("T")
@@ -213,7 +213,7 @@ def check(value: Any, type_: type[T], *, at: str = "") -> T:
 def _choices(type_: type, name: str, path: str) -> str | None:
     """Return an error that names the values of a field, or None if the field allows any."""
     first, _, rest = name.partition(".")
-    for field in msgspec.structs.fields(type_):
+    for field in struct_fields(type_):
         if field.encode_name != first:
             continue
         if rest and isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
@@ -230,7 +230,7 @@ def _message(detail: str, path: str) -> str:
 
 
 def _check_names(value: dict[Any, Any], type_: type, at: str) -> None:
-    known = [f.encode_name for f in msgspec.structs.fields(type_)]
+    known = [f.encode_name for f in struct_fields(type_)]
     for key in value:
         if key in known:
             continue

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from ..contract.errors import InvalidParameter, UnsupportedRequestFields
+from ..contract.lenient import struct_fields
 from ..contract.parameters import NO_LIMIT as NO_LIMIT
 from ..contract.parameters import check, parse_keep_alive
 from ..contract.text import quoted
@@ -53,7 +54,7 @@ def read_fields(
         If a field is missing, has a wrong type or is out of range.
     """
     refuse(body, refused, at)
-    fields = msgspec.structs.fields(type_)
+    fields = struct_fields(type_)
     names = [field.encode_name for field in fields]
     given = {name: body[name] for name in names if body.get(name) is not None}
     for alias, name in aliases.items():

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from ..contract.lenient import struct_fields
 from ..contract.parameters import close_matches
 from ..contract.text import quoted
 
@@ -41,7 +42,7 @@ def ignored_fields(
     refused : collection of str
         Fields that are refused, unless they request nothing.
     """
-    known = {field.encode_name: field.type for field in msgspec.structs.fields(type_)}
+    known = {field.encode_name: field.type for field in struct_fields(type_)}
     for name, value in body.items():
         if value is None or name in refused or aliases.get(name) in known:
             continue
@@ -74,7 +75,7 @@ def header_value(names: Iterator[str]) -> str:
 
 def describe(names: Iterator[str], type_: type[msgspec.Struct]) -> str:
     """Return the names for the log, each with the name of a known field if it looks like one."""
-    known = [field.encode_name for field in msgspec.structs.fields(type_)]
+    known = [field.encode_name for field in struct_fields(type_)]
     described = []
     for name in islice(names, MAX_LOGGED):
         near = close_matches(name, known)
