@@ -143,3 +143,30 @@ def test_thoughts_are_turned_off(
     message = client.chat.completions.create(**fields, **off).choices[0].message
     assert message.content
     assert "reasoning_content" not in message.to_dict()
+
+
+def test_thoughts_in_messages_of_anthropic(server: Server, fields: dict[str, Any]) -> None:
+    messages = [
+        {"role": message["role"], "content": _blocks(message)} for message in fields["messages"]
+    ]
+    with server.api() as api:
+        asked = fields | {"messages": messages}
+        whole = api.post("v1/messages", json=asked).json()
+        hidden = asked | {"thinking": {"type": "adaptive", "display": "omitted"}}
+        off = asked | {"thinking": {"type": "disabled"}}
+        answers = [whole, *(api.post("v1/messages", json=body).json() for body in (hidden, off))]
+    thoughts, text = whole["content"]
+    assert (thoughts["type"], thoughts["thinking"]) == ("thinking", THOUGHTS)
+    assert text == {"type": "text", "text": "5"}
+    assert whole["usage"]["output_tokens_details"]["thinking_tokens"] > 3
+    kinds = [[block["type"] for block in answer["content"]] for answer in answers]
+    assert kinds == [["thinking", "text"], ["thinking", "text"], ["text"]]
+    assert answers[1]["content"][0]["thinking"] == ""
+
+
+def _blocks(message: dict[str, Any]) -> list[dict[str, str]]:
+    """Return the content of a message in Anthropic's API."""
+    thoughts = message.get("reasoning_content")
+    thinking = {"type": "thinking", "thinking": thoughts, "signature": "unsigned"}
+    text = {"type": "text", "text": message["content"]}
+    return [thinking, text] if thoughts else [text]
