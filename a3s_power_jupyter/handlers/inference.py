@@ -30,6 +30,7 @@ from .auth import allowed
 from .event_stream import StreamHandler
 from .fields import Refused
 from .ignored import HEADER, describe, header_value, ignored_fields
+from .model_names import find
 
 #: The place after the first name of a path such as ``input[3].content``.
 _END_OF_NAME = re.compile(r"(?=[.\[#])")
@@ -86,14 +87,14 @@ class InferenceHandler(StreamHandler):
         return name
 
     async def find_manifest(self, name: str) -> Manifest:
-        """Return the manifest of the model that a request names.
+        """Return the manifest of the model that a request names, with or without ``:latest``.
 
         Raises
         ------
         ModelNotFound
             If there is no such model.
         """
-        return await self.service.catalog.manifest(name)
+        return await find(self.service.catalog, name)
 
     async def respond(self, manifest: Manifest, body: dict[str, Any]) -> None:
         """Name the ignored fields, and reply."""

@@ -16,6 +16,7 @@ from .anthropic.models import model_info, model_page
 from .auth import allowed
 from .base import PowerHandler
 from .event_stream import EventStreamHandler
+from .model_names import find
 
 
 class ModelsHandler(SharedRoute, PowerHandler):
@@ -42,7 +43,8 @@ class ModelsHandler(SharedRoute, PowerHandler):
 class ModelHandler(SharedRoute, PowerHandler):
     @allowed("read")
     async def get(self, name: str) -> None:
-        model = await self.service.catalog.model(name)
+        catalog = self.service.catalog
+        model = catalog.describe(await find(catalog, name))
         self.finish_json(model_info(model) if self.is_anthropic else model)
 
     @allowed("write")

@@ -91,6 +91,24 @@ def test_embeddings_of_both_routes(fake: httpx2.Client) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("v1/chat/completions", {"messages": [USER]}),
+        ("v1/completions", {"prompt": "a"}),
+        ("v1/embeddings", {"input": "a"}),
+        ("v1/responses", {"input": "a"}),
+        ("v1/messages", {"messages": [USER], "max_tokens": 9}),
+    ],
+)
+def test_names_of_lists_are_found_in_all_dialects(
+    fake: httpx2.Client, path: str, body: dict[str, Any]
+) -> None:
+    assert fake.post(path, json=body | {"model": "gc:latest"}).is_success
+    assert fake.get("v1/models/gc:latest").json()["id"] == "gc"
+    assert fake.post(path, json=body | {"model": "gc:8b"}).status_code == 404
+
+
 # ---------------------------------------------------------------- a real model
 
 

@@ -14,10 +14,11 @@ from ...contract.types import Manifest, Model
 from ..auth import allowed
 from ..fields import Refused, read_fields
 from ..ignored import HEADER, header_value, ignored_fields
+from ..model_names import without_latest
 from .create import REFUSED_IN_CREATE, default_parameters
 from .descriptions import expiry, process, tag
 from .errors import OllamaHandler
-from .names import find, listed, without_latest
+from .names import find, listed
 from .pull_lines import SUCCESS
 from .show import show
 

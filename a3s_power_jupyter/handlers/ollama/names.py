@@ -1,7 +1,7 @@
 """The names of models in Ollama's API: the tag ``latest`` may be left out, case does not matter.
 
 The rules are those of ``types/model/name.go`` and ``getExistingName`` in Ollama's sources. In the
-rest of the REST API, no tag is implied, and names that differ in case are two models. An exact name
+rest of the REST API, names that differ in case or in ``:latest`` are two models. An exact name
 therefore wins, so that each model can be reached.
 """
 
@@ -14,11 +14,10 @@ from ...contract.errors import InvalidModelName, ModelNotFound
 from ...contract.parameters import close_matches
 from ...contract.text import quoted
 from ...contract.types import Manifest
+from ..model_names import LATEST, has_tag, spellings, without_latest
 
 if TYPE_CHECKING:
     from ...service.service import PowerService
-
-LATEST = ":latest"
 
 #: Names of models are shorter, with any tag. The rest of a long one is not looked at.
 MAX_LENGTH = 1000
@@ -69,23 +68,6 @@ def listed(name: str, names: Collection[str]) -> str:
         The names of all models. If one is `name` with ``:latest``, `name` is listed without.
     """
     return name if has_tag(name) or name + LATEST in names else name + LATEST
-
-
-def has_tag(name: str) -> bool:
-    return ":" in name.rpartition("/")[2]
-
-
-def without_latest(name: str) -> str:
-    return name.removesuffix(LATEST)
-
-
-def spellings(*names: str) -> list[str]:
-    """Return the names, each followed by that with ``:latest`` added or removed, all distinct."""
-    found: dict[str, None] = {}
-    for name in names:
-        found[name] = None
-        found[without_latest(name) if has_tag(name) else name + LATEST] = None
-    return [*found]
 
 
 def in_any_case(name: str, names: Iterable[str]) -> list[str]:

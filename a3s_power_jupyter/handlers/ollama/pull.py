@@ -12,8 +12,9 @@ from ...contract.errors import InvalidReference, ModelNotFound, PowerError
 from ...contract.text import quoted
 from ...contract.types import Manifest, PullRequest
 from ..auth import allowed
+from ..model_names import without_latest
 from .models import Name, OllamaModelHandler
-from .names import find, without_latest
+from .names import find
 from .pull_lines import BEGIN, SUCCESS, Line, lines_of
 
 #: Names of models in Ollama's own registry: one word, or with its address in front.

@@ -8,7 +8,9 @@ import pytest
 
 from a3s_power_jupyter.contract.errors import ManifestUnreadable, ModelNotFound
 from a3s_power_jupyter.contract.types import Manifest
-from a3s_power_jupyter.handlers.ollama.names import find, in_any_case, listed, spellings
+from a3s_power_jupyter.handlers import model_names
+from a3s_power_jupyter.handlers.model_names import spellings
+from a3s_power_jupyter.handlers.ollama.names import find, in_any_case, listed
 from a3s_power_jupyter.hub.pull_manager import PullManager
 from a3s_power_jupyter.store.names import check_name
 
@@ -151,3 +153,31 @@ def test_in_any_case() -> None:
     assert in_any_case("X:LATEST", ["x"]) == ["x"]
     assert in_any_case("X:8B", ["x", "x:8b"]) == ["x:8b"]
     assert in_any_case("x:8b", ["x"]) == []
+
+
+# ---------------------------------------------------------------- other dialects
+
+
+@pytest.mark.parametrize(
+    ("name", "names"),
+    [
+        ("x", ["x", "x:latest"]),
+        ("x:latest", ["x", "x:latest"]),
+        ("x", ["x:latest"]),
+        ("x:latest", ["x"]),
+        ("owner/repo:latest", ["owner/repo"]),
+        ("x" * 255, ["x" * 255]),
+    ],
+)
+async def test_names_of_lists_find_their_models_in_all_dialects(
+    name: str, names: list[str]
+) -> None:
+    found = await model_names.find(cast(Any, Service(*names)), name)
+    assert found.name == (name if name in names else names[0])
+
+
+@pytest.mark.parametrize("name", ["X", "x:8b", "hf.co/owner/repo", "x" * 250, "y:latest"])
+async def test_other_names_are_not_found_in_other_dialects(name: str) -> None:
+    service = Service("x", "owner/repo")
+    with pytest.raises(ModelNotFound, match=f"There is no model {name!r}"):
+        await model_names.find(cast(Any, service), name)
