@@ -21,13 +21,9 @@ from a3s_power_jupyter.contract.types import (
 )
 from a3s_power_jupyter.engine.cancellation import CANCELLED
 from a3s_power_jupyter.engine.llamacpp import LlamaCppEngine
-from a3s_power_jupyter.engine.llamacpp.text_reader import (
-    EmbeddingJob,
-    PartReader,
-    TextReader,
-    WholeReader,
-    new_reader,
-)
+from a3s_power_jupyter.engine.llamacpp.embedder import new_reader
+from a3s_power_jupyter.engine.llamacpp.part_reader import PartReader
+from a3s_power_jupyter.engine.llamacpp.text_reader import EmbeddingJob, TextReader, WholeReader
 from a3s_power_jupyter.engine.protocol import Load
 from support import nan_models, tiny_gguf
 from support.engine_runs import run

@@ -13,7 +13,8 @@ from ..base import StepOutput, request_error
 from ..embedding_texts import fit, tokenize_long
 from .decoder import Aborted
 from .model import LlamaModel
-from .text_reader import EmbeddingJob, TextReader, new_reader
+from .part_reader import PartReader
+from .text_reader import EmbeddingJob, TextReader, WholeReader
 
 
 class Embedder:
@@ -187,3 +188,8 @@ class Embedder:
                 "This model is a reranker, which cannot compute embeddings."
             )
         return pooling_type or int(lc.LLAMA_POOLING_TYPE_MEAN)
+
+
+def new_reader(model: LlamaModel, pooling_type: int) -> TextReader:
+    """Return the reader for a model."""
+    return (PartReader if model.is_causal else WholeReader)(model, pooling_type)
