@@ -263,6 +263,7 @@ class CompactHandler(PowerHandler):
 
     @allowed("execute")
     async def post(self) -> None:
+        await self.decode(self.json_body)
         raise UnsupportedRequestFields(
             "The server does not compact conversations. Use truncation with 'auto', or let a model "
             "write a summary and send that as input."
