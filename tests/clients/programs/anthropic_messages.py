@@ -15,14 +15,10 @@ TOOL: Any = {
     "description": "Return the weather of a city.",
     "input_schema": {
         "type": "object",
-        "properties": {"city": {"type": "string"}},
+        "properties": {"city": {"type": "string", "maxLength": 20}},
         "required": ["city"],
     },
 }
-
-
-#: The package has no parameter for it any more.
-GREEDY = {"temperature": 0}
 
 
 class Animal(BaseModel):
@@ -50,7 +46,7 @@ def stream() -> None:
 def tools() -> None:
     """The model calls by itself, and answers with the result."""
     messages: Any = [{"role": "user", "content": QUESTION}]
-    options: Any = {"model": CALLER, "tools": [TOOL], "max_tokens": 100, "extra_body": GREEDY}
+    options: Any = {"model": CALLER, "tools": [TOOL], "max_tokens": 100}
     reply = client.messages.create(messages=messages, **options)
     require(reply.stop_reason == "tool_use", reply)
     (call,) = [block for block in reply.content if block.type == "tool_use"]
@@ -70,7 +66,6 @@ def streamed_tools() -> None:
         messages=[{"role": "user", "content": QUESTION}],
         tools=[TOOL],
         max_tokens=100,
-        extra_body=GREEDY,
     ) as stream:
         kinds = [event.type for event in stream]
         reply = stream.get_final_message()
@@ -103,7 +98,6 @@ def tool_runner() -> None:
         messages=[{"role": "user", "content": QUESTION}],
         tools=[get_weather],
         max_tokens=100,
-        extra_body=GREEDY,
     )
     reply = runner.until_done()
     require("3 degrees" in reply.content[-1].text, reply)

@@ -56,8 +56,6 @@ def checks_of(name: str, make: Callable[[str], Any]) -> None:
     def tools() -> None:
         chat = make(CALLER)
         chat.register_tool(get_weather)
-        if name != "anthropic":  # its class has no parameter for it
-            chat.set_model_params(temperature=0)
         require("3 degrees" in str(chat.chat(QUESTION, echo="none")), chat)
 
     def structured() -> None:

@@ -37,7 +37,6 @@ def ollama(model: str, tokens: int) -> Any:
 
 
 def anthropic(model: str, tokens: int) -> Any:
-    # The API has no temperature parameter in newer versions of the package.
     return ChatAnthropic(
         model=model, anthropic_api_url=URL, anthropic_api_key=TOKEN, max_tokens=tokens
     )

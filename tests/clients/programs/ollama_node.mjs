@@ -8,7 +8,7 @@ const client = new Ollama({
 });
 const hello = [{ role: 'user', content: 'Say hello.' }];
 const few = { num_predict: 8 };
-const parameters = { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] };
+const parameters = { type: 'object', properties: { city: { type: 'string', maxLength: 20 } }, required: ['city'] };
 const tools = [{ type: 'function', function: { name: 'get_weather', parameters } }];
 
 function require(condition, found) {

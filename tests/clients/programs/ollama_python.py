@@ -57,7 +57,7 @@ def stream() -> None:
 def generate() -> None:
     require(client.generate(CHAT, "Say hello.", options=FEW).response, "no text")
     parts = list(client.generate(CHAT, "Once upon", raw=True, options=FEW, stream=True))
-    require(parts[-1].eval_count == 8, parts)
+    require(0 < parts[-1].eval_count <= 8, parts)
 
 
 @check

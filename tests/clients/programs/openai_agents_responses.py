@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Literal
 
 from agents import (
     Agent,
@@ -28,7 +29,7 @@ def get_weather(city: str) -> str:
 
 
 class City(BaseModel):
-    name: str
+    name: Literal["Oslo", "Paris"]
 
 
 def start() -> None:

@@ -41,7 +41,7 @@ def stream() -> None:
     )
     texts = [choice.delta.content or "" for chunk in chunks for choice in chunk.choices]
     require("".join(texts), chunks)
-    require(chunks[-1].usage and chunks[-1].usage.completion_tokens == 8, chunks[-1])
+    require(chunks[-1].usage and 0 < chunks[-1].usage.completion_tokens <= 8, chunks[-1])
 
 
 @check
