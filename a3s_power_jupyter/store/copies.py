@@ -7,6 +7,7 @@ import msgspec
 from ..contract.errors import ModelAlreadyExists
 from ..contract.parameters import DefaultParameters
 from ..contract.types import Manifest
+from .formats.description import with_template
 from .manifest import content
 
 
@@ -31,7 +32,10 @@ def copy_manifest(
     """
     copy = msgspec.structs.replace(original, name=name)
     if parameters is not None:
-        copy = msgspec.structs.replace(copy, default_parameters=parameters)
+        capabilities = with_template(original.capabilities, parameters)
+        copy = msgspec.structs.replace(
+            copy, default_parameters=parameters, capabilities=capabilities
+        )
     if old is None:
         return copy
     if content(old) == content(copy):

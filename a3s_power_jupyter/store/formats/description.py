@@ -47,7 +47,7 @@ class Description:
             format=self.format,
             created=int(time.time()),
             details=self.details,
-            capabilities=self._capabilities(parameters),
+            capabilities=with_template(self.capabilities, parameters),
             context_length=self.context_length,
             default_parameters=parameters,
             source=Source() if request.path is None else Source(path=str(user_path(request.path))),
@@ -56,12 +56,15 @@ class Description:
             unsupported_settings=self.generation.unsupported,
         )
 
-    def _capabilities(self, parameters: DefaultParameters) -> tuple[Capability, ...]:
-        """Return the capabilities with the chat template of `parameters`, if it has one."""
-        if parameters.chat_template is UNSET or "completion" not in self.capabilities:
-            return self.capabilities
-        others = {*self.capabilities} - {"tools", "reasoning"}
-        return in_order(others | capabilities_of([parameters.chat_template]))
+
+def with_template(
+    capabilities: tuple[Capability, ...], parameters: DefaultParameters
+) -> tuple[Capability, ...]:
+    """Return the capabilities of a model with the chat template of `parameters`, if it has one."""
+    if parameters.chat_template is UNSET or "completion" not in capabilities:
+        return capabilities
+    others = {*capabilities} - {"tools", "reasoning"}
+    return in_order(others | capabilities_of([parameters.chat_template]))
 
 
 def in_order(capabilities: Set[Capability]) -> tuple[Capability, ...]:

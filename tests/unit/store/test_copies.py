@@ -74,6 +74,17 @@ def test_other_parameters(store: ModelStore, model: Path) -> None:
     assert (itself.default_parameters, replaced) == (COLD, True)
 
 
+def test_the_capabilities_of_another_chat_template(store: ModelStore, model: Path) -> None:
+    register(store, "a", model)
+    template = "{% if enable_thinking %}{% endif %}{{ tools }}"
+    thinking = DefaultParameters(chat_template=template)
+    copy, _ = store.copy("a", "b", thinking)
+    assert {"completion", "tools", "reasoning"} <= {*copy.capabilities}
+    assert "reasoning" not in store.get("a").capabilities
+    plain = DefaultParameters(chat_template="{{ messages }}")
+    assert not {"tools", "reasoning"} & {*store.copy("b", "b", plain)[0].capabilities}
+
+
 def test_the_same_copy_again_changes_nothing(store: ModelStore, model: Path) -> None:
     register(store, "a", model)
     copy, _ = store.copy("a", "b")
