@@ -192,6 +192,17 @@ def test_copies_are_models_of_their_own(server: Server, api: httpx2.Client) -> N
 
 
 @pytest.mark.usefixtures("pulled")
+def test_a_damaged_model_is_deleted(server: Server, api: httpx2.Client) -> None:
+    api.post("api/copy", json={"source": NAME, "destination": "damaged"})
+    manifest = server.home / "models" / "manifests" / "damaged.json"
+    manifest.write_text('{"name": "damaged"')
+    shown = api.post("api/show", json={"model": "damaged"})
+    assert shown.json()["code"] == "manifest_unreadable"
+    assert api.request("DELETE", "api/delete", json={"model": "damaged:latest"}).is_success
+    assert not manifest.exists()
+
+
+@pytest.mark.usefixtures("pulled")
 def test_a_busy_model_is_deleted_with_force(api: httpx2.Client) -> None:
     api.post("api/copy", json={"source": NAME, "destination": "busy"})
     chat = {"model": "busy", "messages": [{"role": "user", "content": "Hi"}], "stream": True}

@@ -18,7 +18,7 @@ from ..model_names import without_latest
 from .create import REFUSED_IN_CREATE, default_parameters
 from .descriptions import expiry, process, tag
 from .errors import OllamaHandler
-from .names import find, listed
+from .names import find, find_name, listed
 from .pull_lines import SUCCESS
 from .show import show
 
@@ -114,8 +114,8 @@ class DeleteHandler(OllamaModelHandler):
     async def delete(self) -> None:
         """Unload and delete a model; a busy one only with ``force``."""
         fields = await self.read(DeleteFields)
-        manifest = await find(self.service, fields.model)
-        await self.service.catalog.delete(manifest.name, force=fields.force)
+        name = await find_name(self.service, fields.model)
+        await self.service.catalog.delete(name, force=fields.force)
         self.finish()
 
 

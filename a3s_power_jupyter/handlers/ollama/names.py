@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
-from ...contract.errors import InvalidModelName, ModelNotFound
+from ...contract.errors import InvalidModelName, ManifestUnreadable, ModelNotFound
 from ...contract.parameters import close_matches
 from ...contract.text import quoted
 from ...contract.types import Manifest
@@ -54,6 +54,24 @@ async def find(service: PowerService, name: str, *, param: str = "model") -> Man
     if len(found) == 1:
         return await service.catalog.manifest(found[0])
     raise ModelNotFound(not_found(name, names, found), param=param)
+
+
+async def find_name(service: PowerService, name: str) -> str:
+    """Return the name of the model that `find` finds, also if its manifest cannot be read.
+
+    Raises
+    ------
+    ModelNotFound, StoreUnavailable, ServerBusy
+        As `find`.
+    """
+    for spelling in spellings(name, service.pulls.model_name(name)):
+        try:
+            return (await service.catalog.manifest(spelling)).name
+        except ManifestUnreadable:
+            return spelling
+        except (ModelNotFound, InvalidModelName):
+            continue
+    return (await find(service, name)).name
 
 
 def listed(name: str, names: Collection[str]) -> str:

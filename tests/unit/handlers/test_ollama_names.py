@@ -10,7 +10,7 @@ from a3s_power_jupyter.contract.errors import ManifestUnreadable, ModelNotFound
 from a3s_power_jupyter.contract.types import Manifest
 from a3s_power_jupyter.handlers import model_names
 from a3s_power_jupyter.handlers.model_names import spellings
-from a3s_power_jupyter.handlers.ollama.names import find, in_any_case, listed
+from a3s_power_jupyter.handlers.ollama.names import find, find_name, in_any_case, listed
 from a3s_power_jupyter.hub.pull_manager import PullManager
 from a3s_power_jupyter.store.names import check_name
 
@@ -113,6 +113,10 @@ async def test_a_damaged_model_is_no_missing_one() -> None:
     for name in ("x", "x:latest"):
         with pytest.raises(ManifestUnreadable):
             await find(cast(Any, Service(damaged="x")), name)
+        assert await find_name(cast(Any, Service(damaged="x")), name) == "x"
+    with pytest.raises(ModelNotFound):
+        await find_name(cast(Any, Service(damaged="x")), "y")
+    assert await find_name(cast(Any, Service("x")), "X") == "x"
 
 
 @pytest.mark.parametrize(
