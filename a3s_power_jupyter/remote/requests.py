@@ -47,6 +47,9 @@ def written(
     return "embeddings", _embedding(request)
 
 
+#: Variables of chat templates that say whether the model is to think.
+_THINKS = ("enable_thinking", "thinking")
+
 _STREAMED = {"stream": True, "stream_options": {"include_usage": True}}
 
 
@@ -64,12 +67,21 @@ def _chat(request: ChatRequest) -> dict[str, Any]:
             body["tool_choice"] = _tool_choice(request.tool_choice)
         if not request.parallel_tool_calls:
             body["parallel_tool_calls"] = False
-    variables = dict(request.template_kwargs)
-    if effort := variables.pop("reasoning_effort", None):
-        body["reasoning_effort"] = effort
-    if variables:
-        body["chat_template_kwargs"] = variables
-    return body | _prompt_end(request)
+    return body | _reasoning(request.template_kwargs) | _prompt_end(request)
+
+
+def _reasoning(variables: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields for the variables of a chat template.
+
+    OpenAI's own API has ``reasoning_effort``, and refuses ``chat_template_kwargs``. So that a model
+    is to think is left out if there is an effort, which says this, too.
+    """
+    others = dict(variables)
+    effort = others.pop("reasoning_effort", None)
+    if effort not in (None, "", "none"):
+        others = {k: v for k, v in others.items() if not (k in _THINKS and v is True)}
+    found = {"reasoning_effort": effort, "chat_template_kwargs": others}
+    return {name: value for name, value in found.items() if value}
 
 
 def _message(message: dict[str, Any], images: Iterator[bytes]) -> dict[str, Any]:

@@ -122,11 +122,36 @@ def test_other_constraints_are_refused(kind: Any) -> None:
     assert caught.value.param == "text.format"
 
 
-def test_reasoning_is_asked_for_in_both_ways() -> None:
-    variables = {"reasoning_effort": "low", "enable_thinking": True, "other": 1}
+THINKS = {"enable_thinking": True, "thinking": True}
+DOES_NOT = {"enable_thinking": False, "thinking": False}
+
+
+@pytest.mark.parametrize(
+    ("variables", "fields"),
+    [
+        ({}, {}),
+        ({"reasoning_effort": "low"} | THINKS, {"reasoning_effort": "low"}),
+        (
+            {"reasoning_effort": "low", "other": 1} | THINKS,
+            {"reasoning_effort": "low", "chat_template_kwargs": {"other": 1}},
+        ),
+        (
+            {"reasoning_effort": "none"} | DOES_NOT,
+            {"reasoning_effort": "none", "chat_template_kwargs": DOES_NOT},
+        ),
+        (
+            {"reasoning_effort": "low"} | DOES_NOT,
+            {"reasoning_effort": "low", "chat_template_kwargs": DOES_NOT},
+        ),
+        (THINKS, {"chat_template_kwargs": THINKS}),
+    ],
+)
+def test_reasoning_is_asked_for_in_the_words_of_upstreams(
+    variables: dict[str, Any], fields: dict[str, Any]
+) -> None:
     body = chat(template_kwargs=variables)
-    assert body["reasoning_effort"] == "low"
-    assert body["chat_template_kwargs"] == {"enable_thinking": True, "other": 1}
+    names = ("reasoning_effort", "chat_template_kwargs")
+    assert {name: body[name] for name in names if name in body} == fields
 
 
 def test_the_end_of_the_prompt() -> None:
