@@ -28,7 +28,6 @@ from .context import SETTING, Context
 
 Verb = TypeVar("Verb", bound=Callable[..., Any])
 
-NOT_AUTHENTICATED = "Not authenticated. Send the server's token as 'Authorization: Bearer TOKEN'."
 ALLOW_ORIGIN = "Access-Control-Allow-Origin"
 
 #: Headers of replies that a page of an allowed origin may read.
@@ -108,7 +107,19 @@ class AuthHandler(APIHandler):
         await self._identify(given)
         self.check_origin()
         if self.current_user is None and self.request.method != "OPTIONS":
-            raise Unauthorized(NOT_AUTHENTICATED)
+            raise self._unauthorized()
+
+    def _unauthorized(self) -> Unauthorized:
+        """Return the error about a request without valid credentials."""
+        sent = self._authorizations() or self.get_query_argument("token", "")
+        reason = "The token is wrong." if sent else "The token is missing."
+        where = ""
+        if getattr(self.identity_provider, "token", ""):  # there is none with a password or a hub
+            where = ", which 'jupyter server list' prints"
+        return Unauthorized(
+            f"Not authenticated. {reason} Send the server's token{where}, as "
+            "'Authorization: Bearer TOKEN'."
+        )
 
     def _authorizations(self) -> list[str]:
         """Return the tokens of the request's headers, each as a value of ``Authorization``."""
@@ -195,7 +206,7 @@ class AuthHandler(APIHandler):
             super().check_xsrf_cookie()
         except web.HTTPError as error:
             if self.current_user is None:
-                raise Unauthorized(NOT_AUTHENTICATED) from None
+                raise self._unauthorized() from None
             raise Forbidden(
                 "XSRF token missing or invalid. Send the value of the _xsrf cookie as X-XSRFToken, "
                 "or the server's token as 'Authorization: Bearer TOKEN'."

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Any, TypeAlias, TypeVar
 
 import msgspec
@@ -11,8 +12,8 @@ from msgspec import UNSET, UnsetType
 from ..contract.errors import InvalidParameter, UnsupportedRequestFields
 from ..contract.lenient import struct_fields
 from ..contract.parameters import NO_LIMIT as NO_LIMIT
-from ..contract.parameters import check, parse_keep_alive
-from ..contract.text import quoted
+from ..contract.parameters import check, close_matches, parse_keep_alive
+from ..contract.text import MAX_QUOTED, quoted
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -20,6 +21,9 @@ T = TypeVar("T", bound=msgspec.Struct)
 Refused: TypeAlias = "Mapping[str, tuple[tuple[Any, ...], str]]"
 
 _NONE: Refused = {}
+
+#: Most fields of a request to compare with the name of a missing one.
+MAX_COMPARED = 100
 
 
 def read_fields(
@@ -65,9 +69,23 @@ def read_fields(
             given[name] = meaning
     for field in fields:
         if field.required and field.encode_name not in given:
-            missing = path(at, field.encode_name)
-            raise InvalidParameter(f"{missing!r} is missing.", param=missing)
+            known = [*names, *aliases, *refused]
+            raise missing_field(field.encode_name, body, known, at)
     return check(given, type_, at=at)
+
+
+def missing_field(
+    name: str, body: dict[str, Any], known: Iterable[str] = (), at: str = ""
+) -> InvalidParameter:
+    """Return the error about the missing field `name`.
+
+    It quotes the field of `body` that looks like a misspelled `name`, unless it is one of `known`.
+    """
+    unknown = [key for key in islice(body, MAX_COMPARED) if len(key) <= MAX_QUOTED]
+    near = close_matches(name, [key for key in unknown if key not in (name, *known)])
+    hint = f" Check the spelling of {quoted(near[0])}." if near else ""
+    missing = path(at, name)
+    return InvalidParameter(f"{missing!r} is missing.{hint}", param=missing)
 
 
 def path(at: str, name: str) -> str:

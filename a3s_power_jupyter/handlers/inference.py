@@ -28,7 +28,7 @@ from ..contract.types import (
 from . import metrics
 from .auth import allowed
 from .event_stream import StreamHandler
-from .fields import Refused
+from .fields import Refused, missing_field
 from .ignored import HEADER, describe, header_value, ignored_fields
 from .model_names import find
 
@@ -82,6 +82,8 @@ class InferenceHandler(StreamHandler):
     def model_name(self, body: dict[str, Any]) -> str:
         """Return the name of the model in a request, or raise `InvalidParameter`."""
         name = body.get("model")
+        if name is None:
+            raise missing_field("model", body)
         if not isinstance(name, str) or not name:
             raise InvalidParameter("'model' must be the name of a model.", param="model")
         return name

@@ -90,6 +90,18 @@ def test_without_credentials(anonymous: httpx2.Client, verb: str, path: str) -> 
         assert code(response) == "unauthorized"
 
 
+def test_the_error_tells_a_wrong_token_from_a_missing_one(anonymous: httpx2.Client) -> None:
+    for headers in ({}, {"Authorization": "Bearer"}, {"x-api-key": ""}):
+        message = ask(anonymous, "GET", "v1/models", **headers).json()["error"]["message"]
+        assert "The token is missing" in message
+        assert "'jupyter server list' prints" in message
+    for headers in ({"Authorization": "Bearer wrong"}, {"x-api-key": "wrong"}):
+        message = ask(anonymous, "GET", "v1/models", **headers).json()["error"]["message"]
+        assert "The token is wrong" in message
+    message = ask(anonymous, "POST", "v1/models/gc?token=wrong").json()["error"]["message"]
+    assert "The token is wrong" in message
+
+
 @pytest.mark.parametrize(("verb", "path"), CALLS)
 def test_with_invalid_credentials(anonymous: httpx2.Client, verb: str, path: str) -> None:
     for scheme in ("Bearer", "token"):
@@ -287,7 +299,9 @@ def test_with_a_password(start_server: Callable[..., Server]) -> None:
         token="",
     )
     with server.client() as client:
-        assert code(ask(client, "GET", "v1/models")) == "unauthorized"
+        refused = ask(client, "GET", "v1/models")
+        assert code(refused) == "unauthorized"
+        assert "server list" not in refused.text  # it prints no token
         assert code(ask(client, "GET", "v1/models", Authorization="Bearer")) == "unauthorized"
         key = f"Bearer {server.key}"
         assert ask(client, "POST", "v1/models/gc/pin", Authorization=key).status_code == 200

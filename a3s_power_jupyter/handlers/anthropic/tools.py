@@ -56,12 +56,16 @@ def read_tools(fields: MessageFields) -> Tools:
 def _function(tool: Any, at: str) -> dict[str, Any]:
     if not isinstance(tool, dict):
         raise InvalidParameter(f"{at} must be an object.", param=at)
-    kind = tool.get("type") or "custom"
+    nested = "function" in tool and "name" not in tool
+    kind = tool.get("type") or ("function" if nested else "custom")
     if kind != "custom":
+        name = f" ({quoted(tool['name'])})" if tool.get("name") else ""
+        fault = f"is a tool of the type {quoted(kind)}, which local models do not have"
+        if kind == "function":
+            fault = "has the form of OpenAI's API"
         raise UnsupportedRequestFields(
-            f"{at}, {quoted(tool.get('name'))}, is a tool of the type {quoted(kind)}, which local "
-            "models do not have. Define a tool with 'name', 'description' and "
-            "'input_schema', or remove it.",
+            f"{at}{name} {fault}. Define a tool with 'name', 'description' and 'input_schema', or "
+            "remove it.",
             param=f"{at}.type",
         )
     return function(

@@ -78,6 +78,8 @@ def unsupported_tool(kind: Any, at: str) -> UnsupportedRequestFields:
 
 def check_name(name: Any, at: str) -> str:
     """Return the name of a function, or raise `InvalidParameter`."""
+    if name is None:
+        raise InvalidParameter(f"{at!r} is missing.", param=at)
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise InvalidParameter(
             f"{quoted(name)} in {at} is not the name of a function. Use 1 to 128 letters (a-z), "

@@ -97,13 +97,26 @@ def test_no_tools() -> None:
     "kind",
     [
         "web_search_20250305", "bash_20250124", "text_editor_20250728", "computer_20251124",
-        "code_execution_20260521", "mcp_toolset", "memory_20250818", "function",
+        "code_execution_20260521", "mcp_toolset", "memory_20250818",
     ],
 )  # fmt: skip
 def test_a_tool_that_anthropic_defines(kind: str) -> None:
     with pytest.raises(UnsupportedRequestFields, match=f"'its_name'.* '{kind}'") as caught:
         read(tools=[TOOL, {"type": kind, "name": "its_name"}])
     assert caught.value.param == "tools[1].type"
+
+
+@pytest.mark.parametrize(
+    "tool",
+    [
+        {"type": "function", "function": {"name": "f", "parameters": SCHEMA}},
+        {"function": {"name": "f", "parameters": SCHEMA}},
+        {"type": "function", "name": "f", "parameters": SCHEMA},
+    ],
+)
+def test_a_tool_in_the_form_of_openai(tool: dict[str, Any]) -> None:
+    with pytest.raises(UnsupportedRequestFields, match=r"form of OpenAI's API.*'input_schema'"):
+        read(tools=[tool])
 
 
 @pytest.mark.parametrize(
