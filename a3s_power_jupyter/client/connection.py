@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -156,9 +157,11 @@ class Connection:
         timeout: float | None,
         stream: bool = False,
     ) -> httpx2.Response:
+        __tracebackhide__ = True  # IPython leaves these frames out of tracebacks
         connect = CONNECT_TIMEOUT if timeout is None else min(timeout, CONNECT_TIMEOUT)
 
         def attempt(http: httpx2.Client) -> httpx2.Response:
+            __tracebackhide__ = True
             headers = {"Accept": "application/json"}
             if stream:  # not pooled, so that `EventStream.close` can shut the socket down
                 headers = {"Accept": "text/event-stream", "Connection": "close"}
@@ -187,15 +190,14 @@ class Connection:
     def _send_checked(
         self, http: httpx2.Client, request: httpx2.Request, stream: bool
     ) -> httpx2.Response:
+        __tracebackhide__ = True
         if http.is_closed:
             raise ConnectionLost("This client is closed. Create a new one with connect().")
         # Exceptions are not chained: their texts may contain the key.
         try:
             response = http.send(request, stream=stream)
-            if response.is_success:
-                _warn_of_ignored(response)
-                return response
-            response.read()
+            if not response.is_success:
+                response.read()
         except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
             reason = Redactor(self.server.key)(str(error))
             raise ServerNotFound(
@@ -213,7 +215,7 @@ class Connection:
                 f"The server at {self.server.display_url} closed the connection without a reply. "
                 "It may have been stopped; try again."
             ) from None
-        raise _error_of(response, self.server.display_url)
+        return _checked(response, self.server.display_url)
 
     def _reconnect(self, failed: httpx2.Client) -> bool:
         """Find the server again and return whether its address or key has changed.
@@ -235,13 +237,30 @@ class Connection:
         return True
 
 
+def _checked(response: httpx2.Response, url: str) -> httpx2.Response:
+    """Return a reply, or raise its error, where a traceback has no lines about other errors."""
+    if not response.is_success:
+        raise _error_of(response, url)
+    _warn_of_ignored(response)
+    return response
+
+
 def _warn_of_ignored(response: httpx2.Response) -> None:
     """Warn of the fields of an inference request that the server does not know, such as typos."""
     if names := response.headers.get("X-Power-Ignored"):
         warnings.warn(
             f"The server ignored fields of the request: {printable(names)}. Check their spelling.",
-            stacklevel=2,
+            stacklevel=_depth_of_caller(),
         )
+
+
+def _depth_of_caller() -> int:
+    """Return the ``stacklevel`` in the calling function of the code that uses this package."""
+    package = __name__.partition(".")[0]
+    frame, depth = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").split(".")[0] == package:
+        frame, depth = frame.f_back, depth + 1
+    return depth
 
 
 def _error_of(response: httpx2.Response, url: str) -> PowerError:

@@ -7,6 +7,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from IPython.core.ultratb import VerboseTB
 
 from a3s_power_jupyter.client.address import Server
 from a3s_power_jupyter.client.connection import Connection
@@ -34,6 +35,23 @@ def test_a_password_in_the_url_is_not_shown() -> None:
             client.health()
         assert "open-sesame" not in str(caught.value)
     assert caught.value.__suppress_context__  # the HTTP client's text is not shown either
+
+
+def test_a_traceback_in_a_notebook_leaves_the_connection_out() -> None:
+    def answer(request: Request) -> None:
+        request.send(b'{"error":{"code":"model_not_found","message":"No such model."}}', 404)
+
+    with (
+        StubServer(answer) as server,
+        client_of(server.url) as client,
+        pytest.raises(ModelNotFound) as caught,
+    ):
+        client.chat("missing", "Hello")
+    traceback = VerboseTB(theme_name="nocolor").text(caught.type, caught.value, caught.tb)
+    assert "No such model" in traceback
+    assert "client.chat" in traceback
+    assert "_send_checked" not in traceback
+    assert "closed the connection" not in traceback
 
 
 def test_names_are_percent_encoded() -> None:

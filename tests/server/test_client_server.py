@@ -147,8 +147,9 @@ def test_chat(client: power.Client, name: str) -> None:
     )
     assert short.finish_reason == "length"
     assert short.usage.completion_tokens == 3
-    with pytest.warns(UserWarning, match="ignored fields of the request: temprature"):
+    with pytest.warns(UserWarning, match="ignored fields of the request: temprature") as warned:
         client.chat(name, QUESTION, temprature=0, max_tokens=1)
+    assert warned[0].filename == __file__
     with pytest.raises(ContextLengthExceeded):
         client.chat(name, "word " * 600)
 
