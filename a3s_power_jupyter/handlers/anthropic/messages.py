@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import Any
 
 from ...contract.errors import InvalidParameter
-from ..chat.contents import Part, content_of, read_role, text_part
+from ..chat.contents import Part, content_of, read_role, refuse_fields, text_part
 from ..chat.functions import check_name
 from ..chat.history import CallHistory, arguments_text
 from ..fields import optional_string, required_string
@@ -18,6 +18,13 @@ _ROLES = ("user", "assistant", "system")
 #: Types of blocks in messages of each role.
 _OF_USER = (*PARTS, "tool_result")
 _OF_ASSISTANT = ("text", "thinking", "redacted_thinking", "tool_use")
+
+#: Fields of messages in other dialects, and what to send in place of them.
+_FOREIGN = {
+    "tool_calls": "Send each call as a block of the type 'tool_use'.",
+    "function_call": "Send the call as a block of the type 'tool_use'.",
+    "images": "Send blocks of the type 'image' in the content.",
+}
 
 #: The beginning of a line that Claude Code puts before the system prompt. It is for Anthropic's
 #: accounting, and differs in each request, so that nothing after it would be in the prefix cache.
@@ -56,6 +63,8 @@ def read_messages(
     if system is not None:
         reader.add_system(blocks_of(system, "system"))
     located = [(message, f"messages[{i}]") for i, message in enumerate(messages)]
+    for message, at in located:
+        refuse_fields(message, _FOREIGN, at)
     for role, turn in groupby(located, key=lambda pair: read_role(pair[0], _ROLES, pair[1])):
         contents = (blocks_of(m.get("content"), f"{at}.content") for m, at in turn)
         blocks = [block for content in contents for block in content]

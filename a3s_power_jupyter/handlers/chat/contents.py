@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, TypeAlias
 
-from ...contract.errors import InvalidParameter
+from ...contract.errors import InvalidParameter, UnsupportedRequestFields
 from ...contract.text import MAX_QUOTED, quoted
 
 Part: TypeAlias = "dict[str, str]"
@@ -45,3 +45,23 @@ def read_role(
             param=f"{at}.role",
         )
     return role
+
+
+def refuse_fields(message: dict[str, Any], refused: Mapping[str, str], at: str) -> None:
+    """Refuse a message that has content in a field of another dialect, where it would be lost.
+
+    Parameters
+    ----------
+    refused : dict
+        What to do instead, by the name of the field.
+
+    Raises
+    ------
+    UnsupportedRequestFields
+        If one of the fields is neither absent, null nor empty.
+    """
+    for name, advice in refused.items():
+        if message.get(name):
+            raise UnsupportedRequestFields(
+                f"{at}.{name} is a field of another API. {advice}", param=f"{at}.{name}"
+            )

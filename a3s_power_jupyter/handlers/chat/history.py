@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import Any
 
 import msgspec
@@ -53,6 +54,25 @@ class CallHistory:
         """Return an identifier of nine letters and digits, which some chat templates require."""
         self._made_up += 1
         return f"call{self._made_up:05d}"
+
+
+def results_in_order(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the messages with the results of several calls in the order of these calls.
+
+    Most chat templates write no identifiers, so that only the order tells which result is that of
+    which call. Results with images stay where they are, as images are in the order of messages.
+    """
+    ordered: list[dict[str, Any]] = []
+    position: dict[str, int] = {}
+    for is_result, group in groupby(messages, key=lambda message: message["role"] == "tool"):
+        run = list(group)
+        if is_result and len(run) > 1 and all(isinstance(m["content"], str) for m in run):
+            run.sort(key=lambda message: position.get(message["tool_call_id"], len(position)))
+        elif not is_result:
+            calls = run[-1].get("tool_calls") or []
+            position = {call["id"]: i for i, call in reversed([*enumerate(calls)])}
+        ordered += run
+    return ordered
 
 
 def arguments_text(value: Any, at: str) -> str:

@@ -7,14 +7,14 @@ what is stored, and what `conversation` makes messages of.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import msgspec
 
 from ...contract.errors import InvalidParameter, UnsupportedRequestFields
 from ...contract.text import quoted
-from ..chat.contents import MAX_MESSAGES, MAX_PARTS, read_role
+from ..chat.contents import MAX_MESSAGES, MAX_PARTS, read_role, refuse_fields
 from ..chat.functions import check_name
 from ..chat.history import arguments_text
 from ..fields import optional_string, required_string
@@ -26,8 +26,23 @@ MAX_ITEMS = MAX_MESSAGES
 #: The roles of messages.
 _ROLES = ("user", "system", "developer", "assistant")
 
+#: The beginning of the identifiers of items.
+_PREFIXES = {
+    "message": "msg",
+    "function_call": "fc",
+    "function_call_output": "fco",
+    "reasoning": "rs",
+}
+
 #: Parts that are text, and the field that holds it.
 _TEXT_PARTS = {"input_text": "text", "output_text": "text", "text": "text", "refusal": "refusal"}
+
+#: Fields of messages in other dialects, and what to send in place of them.
+_FOREIGN = {
+    "tool_calls": "Send each call as an item of the type 'function_call'.",
+    "function_call": "Send the call as an item of the type 'function_call'.",
+    "images": "Send parts of the type 'input_image' in the content.",
+}
 
 _FILES = {
     "input_file": "files. Send their text as a part of the type 'input_text'",
@@ -87,6 +102,22 @@ class _Once:
         return self._lookup(id_, at)
 
 
+def with_own_ids(items: Iterable[Item], carried: Iterable[Json]) -> list[Item]:
+    """Return `items`, where those with the id of an earlier one have a new id.
+
+    Clients read lists in pages, each of which begins after an id.
+    """
+    seen = {item["id"] for item in carried}
+    found = []
+    for item in items:
+        if item.value["id"] in seen:
+            prefix = _PREFIXES[item.value["type"]]
+            item = msgspec.structs.replace(item, value=item.value | {"id": new_id(prefix)})
+        seen.add(item.value["id"])
+        found.append(item)
+    return found
+
+
 def new_id(prefix: str) -> str:
     """Return an identifier for an item or a response."""
     return f"{prefix}_{uuid.uuid4().hex}"
@@ -112,8 +143,9 @@ def _item(item: Any, lookup: Lookup, at: str) -> Json:
 
 def _message(item: Json, at: str) -> Json:
     role = read_role(item, _ROLES, at)
+    refuse_fields(item, _FOREIGN, at)
     parts = list(_parts(item.get("content"), role, f"{at}.content"))
-    return _head(item, "message", "msg", at) | {"role": role, "content": parts}
+    return _head(item, "message", at) | {"role": role, "content": parts}
 
 
 def _parts(content: Any, role: str, at: str) -> Iterator[Json]:
@@ -165,7 +197,7 @@ def _image(part: Json, at: str) -> Json:
 
 
 def _call(item: Json, at: str) -> Json:
-    call = _head(item, "function_call", "fc", at) | {
+    call = _head(item, "function_call", at) | {
         "call_id": _call_id(item, at),
         "name": check_name(item.get("name"), f"{at}.name"),
         "arguments": arguments_text(item.get("arguments"), f"{at}.arguments"),
@@ -178,7 +210,7 @@ def _output(item: Json, at: str) -> Json:
     output = item.get("output")
     if not isinstance(output, str):
         output = list(_parts(output, "tool", f"{at}.output"))
-    head = _head(item, "function_call_output", "fco", at)
+    head = _head(item, "function_call_output", at)
     return head | {"call_id": _call_id(item, at), "output": output}
 
 
@@ -200,7 +232,7 @@ def _thoughts(item: Json, at: str) -> Json:
             "the item.",
             param=f"{at}.encrypted_content",
         )
-    thoughts = _head(item, "reasoning", "rs", at) | {"summary": summary, "content": content}
+    thoughts = _head(item, "reasoning", at) | {"summary": summary, "content": content}
     return thoughts | ({"encrypted_content": sealed} if sealed else {})
 
 
@@ -219,12 +251,12 @@ def _texts(item: Json, field: str, kind: str, at: str) -> Iterator[Json]:
         yield {"type": kind, "text": required_string(part, "text", where)}
 
 
-def _head(item: Json, kind: str, prefix: str, at: str) -> Json:
+def _head(item: Json, kind: str, at: str) -> Json:
     """Return the first fields of an item: its own identifier, or a new one."""
     status = optional_string(item, "status", at)
     known = status if status in ("in_progress", "completed", "incomplete") else "completed"
     id_ = optional_string(item, "id", at)
-    return {"id": id_ or new_id(prefix), "type": kind, "status": known}
+    return {"id": id_ or new_id(_PREFIXES[kind]), "type": kind, "status": known}
 
 
 _READERS: dict[str, Callable[[Json, str], Json]] = {

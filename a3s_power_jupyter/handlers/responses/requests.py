@@ -13,12 +13,13 @@ from msgspec import UNSET
 
 from ...contract.errors import InvalidParameter
 from ...contract.types import ChatRequest, Sampling
+from ..chat.history import results_in_order
 from ..chat.prompt_end import prompt_end
 from ..chat.thinking import template_variables
 from ..fields import read_fields, read_keep_alive, read_logit_bias, read_stop
 from .conversation import read_conversation
 from .fields import ALIASES, LOGPROBS, MEANINGS, REFUSED, ResponseFields
-from .items import Item, Lookup, read_items
+from .items import Item, Lookup, read_items, with_own_ids
 from .text_format import read_text_format
 from .tools import Tools, read_tools
 
@@ -81,12 +82,14 @@ def read_response(
             "'background' requires 'store', because the response is requested later.",
             param="background",
         )
-    items = _items(fields, lookup)
+    items = with_own_ids(_items(fields, lookup), carried)
     everything = [*(Item(item, "previous_response_id") for item in carried), *items]
     messages, images = read_conversation(fields.instructions, everything)
     if not everything or not messages:
         raise InvalidParameter("'input' is empty.", param="input")
-    end = prompt_end(messages, fields.continue_final_message, fields.add_generation_prompt)
+    end = prompt_end(
+        results_in_order(messages), fields.continue_final_message, fields.add_generation_prompt
+    )
     tools = read_tools(fields)
     sampling, text_format = _sampling(fields, tools)
     request = ChatRequest(

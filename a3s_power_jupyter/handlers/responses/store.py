@@ -176,8 +176,9 @@ class ResponseStore:
         ResponseNotFound
             If there is none.
         """
-        if id_ in self._items:
-            return dict(next(reversed(self._items[id_].values())))
+        same = [*self._items.get(id_, {}).values()]  # at once: large requests are read in a thread
+        if same:
+            return dict(same[-1])
         raise ResponseNotFound(
             f"{at} refers to {quoted(id_)}, which is no item of a response that the server keeps. "
             "Send the item itself.",

@@ -290,3 +290,11 @@ def test_a_malformed_message_names_its_field(messages: list[Any], param: str) ->
     with pytest.raises(InvalidParameter) as caught:
         read(*messages)
     assert caught.value.param == param
+
+
+@pytest.mark.parametrize("field", ["tool_calls", "function_call", "images"])
+def test_content_in_a_field_of_another_dialect_is_refused(field: str) -> None:
+    message = {"role": "user", "content": "Hi", field: ["x"]}
+    with pytest.raises(UnsupportedRequestFields) as error:
+        read(message)
+    assert error.value.param == f"messages[0].{field}"

@@ -42,8 +42,8 @@ def test_calls_and_results(content: Any) -> None:
     )
     assert messages[1:] == [
         {"role": "assistant", "content": "", "tool_calls": calls},
-        {"role": "tool", "content": "2", "tool_call_id": "two", "name": "g"},
         {"role": "tool", "content": "1", "tool_call_id": "one", "name": "f"},
+        {"role": "tool", "content": "2", "tool_call_id": "two", "name": "g"},
     ]
 
 
@@ -101,7 +101,7 @@ def test_results_without_an_identifier_answer_the_open_calls() -> None:
     )
     assert [c["id"] for c in messages[1]["tool_calls"]] == ["call00001", "call00002", "call00003"]
     answered = [(m["tool_call_id"], m["name"]) for m in messages[2:]]
-    assert answered == [("call00002", "g"), ("call00001", "f"), ("call00003", "f")]
+    assert answered == [("call00001", "f"), ("call00002", "g"), ("call00003", "f")]
 
 
 def test_identifiers_do_not_change_when_the_chat_goes_on() -> None:

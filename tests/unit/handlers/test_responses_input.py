@@ -261,3 +261,28 @@ def test_a_last_answer_is_continued() -> None:
     assert request.continue_final_message
     ended = call_of([USER, {"role": "assistant", "content": "One,"}], continue_final_message=False)
     assert ended.request.add_generation_prompt
+
+
+@pytest.mark.parametrize("field", ["tool_calls", "function_call", "images"])
+def test_content_in_a_field_of_another_dialect_is_refused(field: str) -> None:
+    message = {"role": "assistant", "content": "Hi", field: [{"id": "c1"}]}
+    with pytest.raises(UnsupportedRequestFields) as error:
+        messages([USER, message])
+    assert error.value.param == f"input[1].{field}"
+    assert messages([USER, message | {field: []}, USER])[1]["content"] == "Hi"
+
+
+def test_items_with_the_same_id_get_ids_of_their_own() -> None:
+    given = [{**USER, "id": "msg_1"}, {**USER, "id": "msg_1"}, {**CALL, "id": "fc_1"}]
+    first = call_of(given).input
+    assert [item["id"] for item in (first[0], first[2])] == ["msg_1", "fc_1"]
+    second = call_of(given, carried=first).input
+    assert len({item["id"] for item in [*first, *second]}) == 6
+    assert [item["type"] for item in second] == ["message", "message", "function_call"]
+
+
+def test_outputs_have_the_order_of_their_calls() -> None:
+    calls = [{**CALL, "call_id": id_} for id_ in ("a", "b", "c")]
+    outputs = [{**OUTPUT, "call_id": id_, "output": id_} for id_ in ("c", "a", "b")]
+    found = messages([USER, *calls, *outputs])
+    assert [message["content"] for message in found[2:]] == ["a", "b", "c"]
