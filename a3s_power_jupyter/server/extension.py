@@ -59,7 +59,7 @@ DEFAULT_KEEP_ALIVE = "5m"
 
 
 class PowerApp(ExtensionApp):
-    """Serve local language models at /v1/models and OpenAI's routes."""
+    """Serve local language models with the APIs of OpenAI, Anthropic and Ollama."""
 
     name = "a3s_power_jupyter"
     version = __version__

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Collection
 from pathlib import Path
 
 from ..contract.errors import ManifestUnreadable, ModelNotFound
@@ -10,6 +11,9 @@ from ..contract.text import quoted
 from ..contract.types import Manifest
 from .manifest import MANIFESTS, Snapshot, Unreadable
 from .names import check_name
+
+#: Most models to list in an error about another one.
+MAX_LISTED = 5
 
 
 def find_model(snapshot: Snapshot, name: str) -> Manifest | Unreadable:
@@ -24,9 +28,17 @@ def find_model(snapshot: Snapshot, name: str) -> Manifest | Unreadable:
     found = snapshot.manifests.get(name) or snapshot.unreadable_for(name)
     if found is not None:
         return found
-    near = difflib.get_close_matches(name, snapshot.manifests, n=3, cutoff=0.5)
-    hint = f"Did you mean {' or '.join(map(repr, near))}?" if near else "Register or pull it."
+    hint = _hint(name, snapshot.manifests)
     raise ModelNotFound(f"There is no model {quoted(name)}. {hint}", param="model")
+
+
+def _hint(name: str, names: Collection[str]) -> str:
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    if near:
+        return f"Did you mean {' or '.join(map(repr, near))}?"
+    if 0 < len(names) <= MAX_LISTED:
+        return f"Register or pull it, or use one of: {', '.join(map(repr, names))}."
+    return "Register or pull it."
 
 
 def unreadable_manifest(home: Path, name: str, bad: Unreadable) -> ManifestUnreadable:

@@ -70,6 +70,18 @@ def test_unknown_names_get_suggestions(store: ModelStore) -> None:
         store.get("../x")
 
 
+def test_an_unknown_name_lists_the_models_if_they_are_few(store: ModelStore) -> None:
+    with pytest.raises(ModelNotFound, match=r"'gpt'\. Register or pull it\.$"):
+        store.get("gpt")
+    for number in range(1, 6):
+        store.save(remote(f"owner/model{number}"))
+    with pytest.raises(ModelNotFound, match=r"use one of: 'owner/model1', .*'owner/model5'\.$"):
+        store.get("gpt")
+    store.save(remote("owner/model6"))
+    with pytest.raises(ModelNotFound, match=r"'gpt'\. Register or pull it\.$"):
+        store.get("gpt")
+
+
 def test_changes_of_another_store_are_visible(store: ModelStore, home: Path) -> None:
     other = ModelStore(home)
     other.save(remote("a"))
