@@ -35,6 +35,10 @@ from .model_names import find
 #: The place after the first name of a path such as ``input[3].content``.
 _END_OF_NAME = re.compile(r"(?=[.\[#])")
 
+#: The path of the schema of a function in a `ChatRequest`, and the part of it that dialects have
+#: another name for.
+_TOOL_SCHEMA = re.compile(r"(tools\[\d+\]\.)(function\.parameters)(?=#|$)")
+
 
 @contextmanager
 def own_names(names: Mapping[str, str]) -> Iterator[None]:
@@ -42,12 +46,21 @@ def own_names(names: Mapping[str, str]) -> Iterator[None]:
     try:
         yield
     except PowerError as error:
-        name, *rest = _END_OF_NAME.split(error.param or "", maxsplit=1)
-        if name not in names:
+        param = own_path(error.param or "", names)
+        if param == (error.param or ""):
             raise
         own = copy(error)  # which other requests may raise, too
-        own.param = "".join([names[name], *rest])
+        own.param = param
         raise own from error
+
+
+def own_path(path: str, names: Mapping[str, str]) -> str:
+    """Return the path of a field as the dialect writes it."""
+    if schema := _TOOL_SCHEMA.match(path):
+        start, name = schema.groups()
+        return f"{start}{names.get(name, name)}{path[schema.end() :]}"
+    name, *rest = _END_OF_NAME.split(path, maxsplit=1)
+    return "".join([names.get(name, name), *rest])
 
 
 class InferenceHandler(StreamHandler):
@@ -63,7 +76,7 @@ class InferenceHandler(StreamHandler):
         Fields that are refused, unless they request nothing.
     param_names : dict
         What the dialect calls fields that errors of the service name: those of `ChatRequest`,
-        `Sampling` and so on.
+        `Sampling` and so on; ``function.parameters`` is the schema of a function.
     images_field : str
         The field that an error about images names.
     """
@@ -96,7 +109,8 @@ class InferenceHandler(StreamHandler):
         ModelNotFound
             If there is no such model.
         """
-        return await find(self.service.catalog, name)
+        with own_names({"name": "model"}):
+            return await find(self.service.catalog, name)
 
     async def respond(self, manifest: Manifest, body: dict[str, Any]) -> None:
         """Name the ignored fields, and reply."""

@@ -20,6 +20,13 @@ from ..sampler_fields import SamplerFields
 #: Values that mean another one.
 MEANINGS = {("max_tokens", -1): NO_LIMIT, ("top_k", -1): 0}
 
+#: What the fields of a `ChatRequest` are called.
+PARAM_NAMES = {
+    "prompt": "messages",
+    "stop": "stop_sequences",
+    "function.parameters": "input_schema",
+}
+
 _SCHEMA = "Use output_config.format with a JSON schema."
 
 #: Fields that are refused, because the answer without them would be another one.

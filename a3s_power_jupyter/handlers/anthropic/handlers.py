@@ -15,7 +15,7 @@ from ..inference import GenerationHandler, InferenceHandler
 from ..system import UnknownRouteHandler
 from .content import Event
 from .errors import AnthropicErrors
-from .fields import REFUSED, MessageFields
+from .fields import PARAM_NAMES, REFUSED, MessageFields
 from .replies import MessageReply
 from .requests import MessageCall, read_message_call
 
@@ -23,6 +23,7 @@ from .requests import MessageCall, read_message_call
 class MessagesHandler(GenerationHandler, NamedEventStreamHandler, AnthropicErrors):
     fields = MessageFields
     refused = REFUSED
+    param_names = PARAM_NAMES
     comment = b'event: ping\ndata: {"type": "ping"}\n\n'
 
     async def answer(self, manifest: Manifest, body: dict[str, Any]) -> None:
@@ -51,6 +52,7 @@ class MessagesHandler(GenerationHandler, NamedEventStreamHandler, AnthropicError
 class CountTokensHandler(InferenceHandler, NamedEventStreamHandler, AnthropicErrors):
     fields = MessageFields
     refused = REFUSED
+    param_names = PARAM_NAMES
 
     async def answer(self, manifest: Manifest, body: dict[str, Any]) -> None:
         call = await self.decode(lambda: read_message_call(body))

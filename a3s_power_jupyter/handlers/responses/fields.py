@@ -34,7 +34,12 @@ ALIASES = {
 MEANINGS = {("max_output_tokens", -1): NO_LIMIT, ("top_k", -1): 0}
 
 #: What the fields of a `ChatRequest` are called.
-PARAM_NAMES = {"messages": "input", "prompt": "input", "max_tokens": "max_output_tokens"}
+PARAM_NAMES = {
+    "messages": "input",
+    "prompt": "input",
+    "max_tokens": "max_output_tokens",
+    "function.parameters": "parameters",
+}
 
 _NOTHING: tuple[Any, ...] = ("", [], {}, False)
 

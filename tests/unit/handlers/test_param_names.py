@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from a3s_power_jupyter.contract.errors import InvalidParameter
+from a3s_power_jupyter.handlers.anthropic.handlers import MessagesHandler
 from a3s_power_jupyter.handlers.inference import InferenceHandler, own_names
 from a3s_power_jupyter.handlers.ollama.handlers import ChatHandler, GenerateHandler
 from a3s_power_jupyter.handlers.openai.handlers import ChatCompletionsHandler
@@ -17,6 +18,10 @@ from a3s_power_jupyter.handlers.responses.handlers import ResponsesHandler
         (ResponsesHandler, "messages", "input"),
         (ResponsesHandler, "messages[3].content", "input[3].content"),
         (ResponsesHandler, "max_tokens", "max_output_tokens"),
+        (ResponsesHandler, "tools[2].function.parameters#/a", "tools[2].parameters#/a"),
+        (MessagesHandler, "tools[2].function.parameters", "tools[2].input_schema"),
+        (ChatCompletionsHandler, "tools[2].function.parameters", "tools[2].function.parameters"),
+        (MessagesHandler, "prompt", "messages"),
         (ResponsesHandler, "text.format.schema#/a", "text.format.schema#/a"),
         (ChatHandler, "max_tokens", "options.num_predict"),
         (ChatHandler, "mirostat", "options.mirostat"),

@@ -40,7 +40,7 @@ class Parameters:
     def __init__(self, tool: dict[str, Any], index: int) -> None:
         function = tool["function"]
         self.name: str = function["name"]
-        self._param = f"tools.{index}.function.parameters"
+        self._param = f"tools[{index}].function.parameters"
         schema = function.get("parameters", True)
         if schema in (True, {}):
             schema = {"type": "object", "properties": {}}

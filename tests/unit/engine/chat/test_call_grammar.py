@@ -416,7 +416,7 @@ def test_a_schema_that_cannot_be_kept_is_refused(style: str, name: str) -> None:
     assert "'f'" in str(caught.value)
     assert keyword in str(caught.value)
     assert caught.value.param is not None
-    assert caught.value.param.startswith("tools.1.function.parameters#/properties/x")
+    assert caught.value.param.startswith("tools[1].function.parameters#/properties/x")
 
 
 @pytest.mark.parametrize(
