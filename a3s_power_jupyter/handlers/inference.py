@@ -40,13 +40,17 @@ _END_OF_NAME = re.compile(r"(?=[.\[#])")
 _TOOL_SCHEMA = re.compile(r"(tools\[\d+\]\.)(function\.parameters)(?=#|$)")
 
 
+#: A path is that of the files of the model, and no field of a request to it.
+_OF_MODELS = {"path": "model"}
+
+
 @contextmanager
 def own_names(names: Mapping[str, str]) -> Iterator[None]:
     """Let errors of the service name the fields of the dialect, which `names` has."""
     try:
         yield
     except PowerError as error:
-        param = own_path(error.param or "", names)
+        param = own_path(error.param or "", {**_OF_MODELS, **names})
         if param == (error.param or ""):
             raise
         own = copy(error)  # which other requests may raise, too

@@ -202,6 +202,17 @@ def test_a_damaged_model_is_deleted(server: Server, api: httpx2.Client) -> None:
     assert not manifest.exists()
 
 
+def test_a_model_that_has_lost_its_file(api: httpx2.Client, tmp_path: Path) -> None:
+    file = tmp_path / "lost.gguf"
+    file.write_bytes(gguf())
+    assert api.post("v1/models", json={"name": "lost", "path": str(file)}).is_success
+    file.unlink()
+    for path, body in (("show", {}), ("generate", {}), ("generate", {"prompt": "a"})):
+        error = api.post(f"api/{path}", json={"model": "lost"} | body).json()
+        assert (error["code"], error["param"]) == ("file_not_found", "model")
+    assert api.request("DELETE", "api/delete", json={"model": "lost"}).is_success
+
+
 @pytest.mark.usefixtures("pulled")
 def test_a_busy_model_is_deleted_with_force(api: httpx2.Client) -> None:
     api.post("api/copy", json={"source": NAME, "destination": "busy"})
@@ -236,6 +247,8 @@ def test_a_busy_model_is_deleted_with_force(api: httpx2.Client) -> None:
         ("POST", "create", {"model": "m", "from": NAME, "parameters": {"num_predict": "x"}}, 400,
          "invalid_parameter", "parameters.num_predict"),
         ("POST", "pull", {"name": "no reference/x"}, 400, "invalid_reference", "model"),
+        ("POST", "pull", {"name": "tests/Chat-GGUF@none:Q4_1", "stream": False}, 400,
+         "invalid_reference", "model"),
         ("POST", "push", {"model": NAME}, 404, "route_not_found", None),
         ("POST", "blobs/sha256:00", {}, 404, "route_not_found", None),
         ("POST", "signout", {}, 404, "route_not_found", None),

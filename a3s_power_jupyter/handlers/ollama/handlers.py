@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from ...contract.errors import ModelBusy, UnsupportedRequestFields
 from ...contract.parameters import LoadParameters
 from ...contract.types import Embedded, Manifest
-from ..inference import GenerationHandler, InferenceHandler
+from ..inference import GenerationHandler, InferenceHandler, own_names
 from .calls import Call
 from .chat import read_chat
 from .clock import Clock
@@ -47,11 +47,11 @@ class ModelHandler(OllamaHandler, InferenceHandler):
         return "unload"
 
     async def _load(self, name: str, keep_alive: float | None) -> None:
-        async with aclosing(
-            self.service.loading.load(name, LoadParameters(), keep_alive)
-        ) as progress:
-            async for _event in progress:
-                pass
+        loading = self.service.loading.load(name, LoadParameters(), keep_alive)
+        with own_names(self.param_names):
+            async with aclosing(loading) as progress:
+                async for _event in progress:
+                    pass
 
 
 class TextHandler(ModelHandler, GenerationHandler):

@@ -14,6 +14,7 @@ from ...contract.types import Manifest, Model
 from ..auth import allowed
 from ..fields import Refused, read_fields
 from ..ignored import HEADER, header_value, ignored_fields
+from ..inference import own_names
 from ..model_names import without_latest
 from .create import REFUSED_IN_CREATE, default_parameters
 from .descriptions import expiry, process, tag
@@ -96,7 +97,8 @@ class ShowHandler(OllamaModelHandler):
         """Show a model."""
         fields = await self.read(ShowFields)
         manifest = await find(self.service, fields.model)
-        header = await self.service.headers.read(manifest)
+        with own_names({}):
+            header = await self.service.headers.read(manifest)
         listing = await self.service.catalog.usable_listing()
         name = listed(manifest.name, {other.name for other in listing.manifests})
         model = self.service.catalog.describe(manifest)

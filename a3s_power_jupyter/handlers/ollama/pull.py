@@ -59,7 +59,7 @@ class OllamaPullHandler(OllamaModelHandler):
                     for line in lines_of(event):
                         yield line
         except PowerError as error:
-            if error.param == "name":
+            if error.param is not None:  # also a revision, which is a part of the name
                 error.param = "model"
             raise
 

@@ -27,6 +27,8 @@ from a3s_power_jupyter.handlers.responses.handlers import ResponsesHandler
         (ChatHandler, "mirostat", "options.mirostat"),
         (ChatHandler, "messages[0]", "messages[0]"),
         (GenerateHandler, "messages[0]", "prompt[0]"),
+        (ChatHandler, "path", "model"),
+        (ChatCompletionsHandler, "path", "model"),
         (ChatCompletionsHandler, "messages", "messages"),
         (ChatCompletionsHandler, None, None),
     ],
