@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Any, TypeAlias, TypeVar
@@ -12,7 +13,7 @@ from msgspec import UNSET, UnsetType
 from ..contract.errors import InvalidParameter, UnsupportedRequestFields
 from ..contract.lenient import struct_fields
 from ..contract.parameters import NO_LIMIT as NO_LIMIT
-from ..contract.parameters import check, close_matches, parse_keep_alive
+from ..contract.parameters import check, parse_keep_alive
 from ..contract.text import MAX_QUOTED, quoted
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -21,6 +22,9 @@ T = TypeVar("T", bound=msgspec.Struct)
 Refused: TypeAlias = "Mapping[str, tuple[tuple[Any, ...], str]]"
 
 _NONE: Refused = {}
+
+#: How similar a field is to one that it misspells. ``images`` and ``messages`` are less so (0.71).
+SIMILARITY = 0.75
 
 #: Most fields of a request to compare with the name of a missing one.
 MAX_COMPARED = 100
@@ -77,15 +81,19 @@ def read_fields(
 def missing_field(
     name: str, body: dict[str, Any], known: Iterable[str] = (), at: str = ""
 ) -> InvalidParameter:
-    """Return the error about the missing field `name`.
-
-    It quotes the field of `body` that looks like a misspelled `name`, unless it is one of `known`.
-    """
-    unknown = [key for key in islice(body, MAX_COMPARED) if len(key) <= MAX_QUOTED]
-    near = close_matches(name, [key for key in unknown if key not in (name, *known)])
-    hint = f" Check the spelling of {quoted(near[0])}." if near else ""
+    """Return the error about the missing field `name`. It quotes a misspelled one."""
+    near = misspelled(name, body, known)
+    hint = "" if near is None else f" Check the spelling of {quoted(near)}."
     missing = path(at, name)
     return InvalidParameter(f"{missing!r} is missing.{hint}", param=missing)
+
+
+def misspelled(name: str, body: dict[str, Any], known: Iterable[str]) -> str | None:
+    """Return the field of `body` that looks like `name`, unless it is one of `known`, or None."""
+    given = [key for key in islice(body, MAX_COMPARED) if len(key) <= MAX_QUOTED]
+    unknown = [key for key in given if key not in (name, *known)]
+    near = difflib.get_close_matches(name, unknown, n=1, cutoff=SIMILARITY)
+    return near[0] if near else None
 
 
 def path(at: str, name: str) -> str:

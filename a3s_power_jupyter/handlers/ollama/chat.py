@@ -15,6 +15,7 @@ from ..chat.prompt_end import prompt_end
 from ..chat.tool_choice import read_choice
 from ..fields import read_fields
 from .calls import Call, make_call, template_kwargs
+from .content import check_content
 from .fields import REFUSED, ChatFields
 from .messages import read_messages
 
@@ -32,6 +33,7 @@ def read_chat(body: dict[str, Any]) -> Call:
         If ``keep_alive`` is not a duration.
     """
     fields = read_fields(body, ChatFields, refused=REFUSED)
+    check_content(body, "messages", ChatFields)
     return make_call(fields, *([_request(fields)] if fields.messages else []))
 
 

@@ -13,6 +13,7 @@ from ..fields import read_fields, read_keep_alive
 from ..texts import read_truncate
 from ..vectors import numbers, read_rows
 from .clock import Clock
+from .content import check_content
 from .fields import EmbeddingsFields, EmbedFields
 
 
@@ -53,6 +54,7 @@ def read_embed(body: dict[str, Any]) -> EmbedCall:
         If ``keep_alive`` is not a duration.
     """
     fields = read_fields(body, EmbedFields)
+    check_content(body, "input", EmbedFields)
     inputs = fields.input
     if isinstance(inputs, str):
         inputs = [inputs] if inputs else []
@@ -72,6 +74,7 @@ def read_embed(body: dict[str, Any]) -> EmbedCall:
 def read_embeddings(body: dict[str, Any]) -> EmbedCall:
     """Read the body of ``POST /api/embeddings``. Raises as `read_embed`."""
     fields = read_fields(body, EmbeddingsFields)
+    check_content(body, "prompt", EmbeddingsFields)
     return EmbedCall(
         model=fields.model,
         inputs=[fields.prompt] if fields.prompt else [],

@@ -9,6 +9,7 @@ from ...contract.types import ChatRequest, CompletionRequest
 from ..chat.images import check_count
 from ..fields import read_fields
 from .calls import Call, make_call, template_kwargs
+from .content import check_content
 from .fields import REFUSED, GenerateFields
 from .messages import content_with, read_images
 
@@ -26,6 +27,7 @@ def read_generate(body: dict[str, Any]) -> Call:
         If ``keep_alive`` is not a duration.
     """
     fields = read_fields(body, GenerateFields, refused=REFUSED)
+    check_content(body, "prompt", GenerateFields)
     return make_call(fields, *([_request(fields)] if fields.prompt else []))
 
 

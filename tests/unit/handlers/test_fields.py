@@ -22,6 +22,7 @@ class Fields(msgspec.Struct):
         ({"mesages": []}, "'messages' is missing. Check the spelling of 'mesages'."),
         ({"Messages": []}, "'messages' is missing. Check the spelling of 'Messages'."),
         ({"prompt": "Hi"}, "'messages' is missing."),
+        ({"images": []}, "'messages' is missing."),
         ({"message_id": "a"}, "'messages' is missing."),
         ({"messages": None}, "'messages' is missing."),
         ({"message_list": []}, "'messages' is missing."),
