@@ -13,7 +13,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from msgspec import Meta
 
-from ..contract.errors import UnsupportedRequestFields
+from ..contract.errors import UnsupportedRequestFields, UpstreamError
 from ..contract.types import (
     ChatRequest,
     Detokenized,
@@ -105,7 +105,10 @@ async def _tokenize(ask: Ask, request: TokenizeRequest) -> Tokenized:
 async def _detokenize(ask: Ask, tokens: bytes) -> str:
     body = {"tokens": unpack_tokens(tokens).tolist()}
     found = await _asked(ask, "detokenize", body, _Text)
-    return found.content or found.prompt or ""
+    text = found.prompt if found.content is None else found.content
+    if text is None:
+        raise UpstreamError("The upstream's reply to /detokenize has no text.")
+    return text
 
 
 async def _render(ask: Ask, request: RenderRequest) -> Rendered:

@@ -98,3 +98,9 @@ def test_what_an_upstream_cannot_do_is_refused(upstream: Any, request_: TokenReq
 def test_a_reply_of_another_form_is_an_error(reply: Any) -> None:
     with pytest.raises(UpstreamError):
         ask(lambda *_: asyncio.sleep(0, reply), TokenizeRequest("a"))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("reply", [{}, {"content": None}, {"text": "a"}])
+def test_a_reply_without_a_text_is_an_error(reply: Any) -> None:
+    with pytest.raises(UpstreamError):
+        ask(lambda *_: asyncio.sleep(0, reply), DetokenizeRequest(pack_tokens([1])))  # type: ignore[arg-type]
