@@ -58,6 +58,10 @@ class Generation(Generic[S]):
         True once the final item has been returned.
     answer : Answer or None
         Divides the text of a chat's answer; None if all of it is content.
+    token_to_text : callable
+        Returns the bytes of a token, also of a special one.
+    stop_token : str or None
+        The stop string that is the special token with which the model ended the answer.
     """
 
     id: int
@@ -67,6 +71,7 @@ class Generation(Generic[S]):
     text: TextStream
     max_tokens: int
     end_tokens: Collection[int]
+    token_to_text: Callable[[int], bytes]
     echo: str | None = None
     scores: PromptScores | None = None
     num_cached_tokens: int = 0
@@ -79,6 +84,7 @@ class Generation(Generic[S]):
     logprobs: list[TokenLogprob] = field(default_factory=list)
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
     answer: Answer | None = None
+    stop_token: str | None = None
 
     @classmethod
     def from_request(
@@ -116,6 +122,7 @@ class Generation(Generic[S]):
             text=TextStream(() if sampling.stop is UNSET else sampling.stop),
             max_tokens=max_tokens,
             end_tokens=end_tokens,
+            token_to_text=token_to_text,
             echo=echo,
             scores=scores,
             answer=answer,
@@ -217,6 +224,9 @@ class Generation(Generic[S]):
         items = self._sampled(token)
         if logprob is not None and self.scores is not None:
             self.logprobs.append(logprob)
+        if self.sampling.stop is not UNSET:
+            text = self.token_to_text(token).decode("utf-8", "replace")
+            self.stop_token = text if text in self.sampling.stop else None
         return items + self._finish("stop")
 
     def _sampled(self, token: int) -> list[Item]:
@@ -260,12 +270,12 @@ class Generation(Generic[S]):
         self.finished = True
         rest = self.text.finish()
         usage = len(self.prompt), self.num_output_tokens, self.num_cached_tokens
-        stop = self.text.stopped_by
+        stop = self.text.stopped_by or self.stop_token
         if self.answer is None:
             return [*self._delta(rest), Finished(reason, *usage, self.timings, stop=stop)]
         items = self._part(self.answer.finish(rest))
         if reason == "stop" and self.answer.called:
-            reason = "tool_calls"
+            reason, stop = "tool_calls", self.text.stopped_by  # a call ends with the answer
         thoughts = self.answer.reasoning_tokens
         return [*items, Finished(reason, *usage, self.timings, thoughts, stop)]
 

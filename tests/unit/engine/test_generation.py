@@ -259,3 +259,9 @@ def test_scores_are_not_lost_if_a_prompt_starts_again_after_nan() -> None:
     assert isinstance(items[0], Started)
     tokens = [token for item in items[1:] for token in item.logprobs]
     assert [bytes(token.bytes) for token in tokens] == [b"<1>", b"<2>", b"<3>"]
+
+
+def test_a_stop_string_that_is_a_special_token_is_named() -> None:
+    assert generation(stop=("x", "<5>")).accept_eos(5)[-1].stop == "<5>"  # type: ignore[union-attr]
+    assert generation(stop=("x",)).accept_eos(5)[-1].stop is None  # type: ignore[union-attr]
+    assert generation().accept_eos(5)[-1].stop is None  # type: ignore[union-attr]
