@@ -48,14 +48,19 @@ def tokenize_long(
         If the request is cancelled meanwhile.
     """
     size = max(PIECE, USUAL_TOKEN * num_ctx)
+    _check_cancelled()  # a request may have thousands of texts
     while size < len(text):
-        if is_cancelled():
-            raise PowerError("The request was cancelled.")
+        _check_cancelled()
         tokens = tokenize(text[-size:] if truncate == "start" else text[:size])
         if len(tokens) > num_ctx + CUT_TOKENS:
             return tokens, False
         size *= 2
     return tokenize(text), True
+
+
+def _check_cancelled() -> None:
+    if is_cancelled():
+        raise PowerError("The request was cancelled.")
 
 
 def fit(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import time
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,16 +61,16 @@ class Text:
         Index of the text in its request.
     skip : int
         Number of leading tokens to leave out of the pooling.
-    types : list of int
+    types : sequence of int
         Token types, as many as `tokens`; empty for those of the first segment.
     """
 
     length: int
-    tokens: list[int] = field(compare=False)
+    tokens: Sequence[int] = field(compare=False)
     job: Job = field(compare=False)
     index: int = field(compare=False)
     skip: int = field(compare=False, default=0)
-    types: list[int] = field(compare=False, default_factory=list)
+    types: Sequence[int] = field(compare=False, default=())
 
 
 class BatchEngine(Engine[list[Text]]):
@@ -165,14 +166,14 @@ class BatchEngine(Engine[list[Text]]):
         width = max(text.length for text in batch)
         device = self._encoder.placement.device
         pad = self._encoder.pad_token
-        rows = [text.tokens + [pad] * (width - text.length) for text in batch]
+        rows = [[*text.tokens, *[pad] * (width - text.length)] for text in batch]
         lengths = torch.tensor([[text.length] for text in batch])
         inputs = {
             "input_ids": torch.tensor(rows, device=device),
             "attention_mask": (torch.arange(width) < lengths).long().to(device),
         }
         if batch[0].types:
-            types = [text.types + [0] * (width - text.length) for text in batch]
+            types = [[*text.types, *[0] * (width - text.length)] for text in batch]
             inputs["token_type_ids"] = torch.tensor(types, device=device)
         self._encoder.set_threads()
         started = time.perf_counter()

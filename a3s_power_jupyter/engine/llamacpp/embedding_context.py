@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +22,7 @@ class Part:
     """Tokens of one text, the first of which is at `start` in the text."""
 
     seq_id: int
-    tokens: list[int]
+    tokens: Sequence[int]
     start: int = 0
 
 

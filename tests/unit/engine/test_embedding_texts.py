@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import pytest
 
-from a3s_power_jupyter.contract.errors import ContextLengthExceeded, InvalidParameter
-from a3s_power_jupyter.contract.types import Truncate
+from a3s_power_jupyter.contract.errors import ContextLengthExceeded, InvalidParameter, PowerError
+from a3s_power_jupyter.contract.types import RerankRequest, Truncate
+from a3s_power_jupyter.engine.cancellation import cancellable
 from a3s_power_jupyter.engine.embedding_texts import fit, tokenize_long
+from a3s_power_jupyter.engine.pairs import Pair, read_pairs
 
 CLS, SEP = 101, 102
 
@@ -72,3 +75,23 @@ def test_only_a_part_of_a_huge_text_is_tokenized(truncate: Any) -> None:
 def test_a_huge_text_of_few_tokens_is_read_as_a_whole() -> None:
     tokens, complete = tokenize_long("1" + " " * 1_000_000 + "2", 100, "none", Counting())
     assert (tokens, complete) == ([1, 2], True)
+
+
+def test_no_more_texts_are_tokenized_for_a_request_that_is_cancelled() -> None:
+    with cancellable(lambda: True), pytest.raises(PowerError, match="cancelled"):
+        tokenize_long("a", 10, "none", lambda text: pytest.fail("tokenized"))
+
+
+def test_a_long_query_with_many_documents_takes_little_memory() -> None:
+    query = range(1000, 3000)  # integers above 256 are objects of their own
+
+    def tokenize(query_: str, document: str) -> Pair:
+        tokens = [*map(int, map(str, query)), *map(ord, document)]
+        return Pair(tokens, 2000, len(tokens), [0] * len(tokens))
+
+    tracemalloc.start()
+    pairs = read_pairs(RerankRequest("q", ["a"] * 500), 4000, tokenize)
+    used, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert [*pairs[0].tokens] == [*query, 97]
+    assert used < 500 * 2000 * 8
