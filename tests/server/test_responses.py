@@ -171,6 +171,7 @@ def test_a_response_in_the_background_is_cancelled(client: OpenAI, smollm2: str)
         ({"previous_response_id": "resp_1"}, "response_not_found", "previous_response_id"),
         ({"input": [{"id": "msg_1"}]}, "response_not_found", "input[0]"),
         ({"max_output_tokens": 0}, "invalid_parameter", "max_output_tokens"),
+        ({"model": "a b"}, "invalid_model_name", "model"),
     ],
 )
 def test_a_mistake_has_the_status_and_shape_of_all_errors(

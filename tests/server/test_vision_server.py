@@ -109,6 +109,32 @@ def test_images_in_messages_of_anthropic(server: Server, name: str) -> None:
     assert counts[3] > counts[2] + counts[1] - counts[0]
 
 
+def test_images_in_inputs_of_responses(server: Server, name: str) -> None:
+    """Also those in the output of a call. All are counted before the answer as in the answer."""
+    image = {"type": "input_image", "image_url": f"data:image/png;base64,{b64(1)}"}
+    call = {"type": "function_call", "call_id": "a", "name": "look", "arguments": "{}"}
+    output = {"type": "function_call_output", "call_id": "a"}
+    said = [{"role": "user", "content": "Look."}, call]
+    inputs: list[list[dict[str, Any]]] = [
+        [{"role": "user", "content": "What?"}],
+        [{"role": "user", "content": [image, {"type": "input_text", "text": "What?"}]}],
+        [*said, {**output, "output": "A cat."}],
+        [*said, {**output, "output": [image]}, {"role": "user", "content": "What?"}],
+    ]
+    counts = []
+    with server.api() as api:
+        for input_ in inputs:
+            body = {"model": name, "input": input_}
+            count = api.post("v1/responses/input_tokens", json=body, timeout=120)
+            reply = api.post("v1/responses", json=body | {"max_output_tokens": 1}, timeout=120)
+            assert reply.status_code == 200, reply.text
+            counts.append(reply.json()["usage"]["input_tokens"])
+            assert count.json()["input_tokens"] == counts[-1]
+    seen = counts[1] - counts[0]
+    assert seen > 0
+    assert counts[3] > counts[2] + seen // 2
+
+
 def test_streaming_with_the_openai_package(server: Server, name: str) -> None:
     content: list[Any] = [
         {"type": "text", "text": "Compare"},

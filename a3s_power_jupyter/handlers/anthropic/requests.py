@@ -12,7 +12,7 @@ from msgspec import UNSET, UnsetType
 
 from ...contract.errors import InvalidParameter
 from ...contract.types import ChatRequest, Constraint, Sampling
-from ..chat.history import results_in_order
+from ..chat.history import with_results
 from ..chat.prompt_end import prompt_end
 from ..chat.schemas import schema_constraint
 from ..chat.thinking import template_variables
@@ -57,7 +57,7 @@ def read_message_call(body: dict[str, Any]) -> MessageCall:
     """
     fields = read_fields(body, MessageFields, meanings=MEANINGS, refused=REFUSED)
     messages, images = read_messages(fields.system, fields.messages)
-    end = prompt_end(results_in_order(messages))
+    end = prompt_end(with_results(messages))
     tools = read_tools(fields)
     request = ChatRequest(
         messages=end.messages,

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from ...contract.errors import InvalidParameter
+from .contents import Part, content_of, text_part
 
 
 class CallHistory:
@@ -56,19 +57,45 @@ class CallHistory:
         return f"call{self._made_up:05d}"
 
 
-def results_in_order(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the messages with the results of several calls in the order of these calls.
+def with_results(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the messages with the results of calls as chat templates can render them.
 
-    Most chat templates write no identifiers, so that only the order tells which result is that of
-    which call. Results with images stay where they are, as images are in the order of messages.
+    Their images move to the user's next message, because few templates have images elsewhere. The
+    results of several calls get the order of these calls: most templates write no identifiers, so
+    that only the order tells which result is that of which call.
     """
+    return _in_order(_images_apart(messages))
+
+
+def _images_apart(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    images: list[Part] = []
+    for message in messages:
+        content = message["content"]
+        parts = content if isinstance(content, list) else []
+        if message["role"] == "tool" and parts:
+            images += [part for part in parts if part["type"] == "image"]
+            texts = [part for part in parts if part["type"] != "image"]
+            message = {**message, "content": content_of(texts)}
+        elif message["role"] != "tool" and images:
+            if message["role"] == "user":
+                rest = parts or ([text_part(content)] if content else [])
+                message = {**message, "content": images + rest}
+            else:
+                found.append({"role": "user", "content": images})
+            images = []
+        found.append(message)
+    return found + ([{"role": "user", "content": images}] if images else [])
+
+
+def _in_order(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ordered: list[dict[str, Any]] = []
     position: dict[str, int] = {}
     for is_result, group in groupby(messages, key=lambda message: message["role"] == "tool"):
         run = list(group)
-        if is_result and len(run) > 1 and all(isinstance(m["content"], str) for m in run):
+        if is_result:
             run.sort(key=lambda message: position.get(message["tool_call_id"], len(position)))
-        elif not is_result:
+        else:
             calls = run[-1].get("tool_calls") or []
             position = {call["id"]: i for i, call in reversed([*enumerate(calls)])}
         ordered += run

@@ -10,7 +10,7 @@ from msgspec import UNSET
 from ...contract.errors import InvalidParameter
 from ...contract.types import ChatRequest, ToolChoice
 from ..chat.functions import distinct, function, listed, parallel_calls, unsupported_tool
-from ..chat.history import results_in_order
+from ..chat.history import with_results
 from ..chat.prompt_end import prompt_end
 from ..chat.tool_choice import read_choice
 from ..fields import read_fields
@@ -39,7 +39,7 @@ def read_chat(body: dict[str, Any]) -> Call:
 
 def _request(fields: ChatFields) -> ChatRequest:
     messages, images = read_messages(fields.messages)
-    end = prompt_end(results_in_order(messages))
+    end = prompt_end(with_results(messages))
     tools, choice = _tools(fields)
     sampling = fields.sampling()
     if choice.mode == "required":  # the answer is calls, which have schemas of their own

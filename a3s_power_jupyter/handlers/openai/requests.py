@@ -18,7 +18,7 @@ from ...contract.types import (
     EmbeddingRequest,
     Sampling,
 )
-from ..chat.history import results_in_order
+from ..chat.history import with_results
 from ..chat.prompt_end import prompt_end
 from ..fields import read_keep_alive, read_logit_bias, read_stop
 from ..texts import read_texts, read_truncate
@@ -92,7 +92,7 @@ def read_chat(body: dict[str, Any]) -> GenerationCall:
         raise InvalidParameter("'top_logprobs' requires 'logprobs'.", param="top_logprobs")
     messages, images = read_messages(fields.messages, fields.images)
     end = prompt_end(
-        results_in_order(messages),
+        with_results(messages),
         _known(fields.continue_final_message),
         _known(fields.add_generation_prompt),
     )

@@ -13,7 +13,7 @@ from msgspec import UNSET
 
 from ...contract.errors import InvalidParameter
 from ...contract.types import ChatRequest, Sampling
-from ..chat.history import results_in_order
+from ..chat.history import with_results
 from ..chat.prompt_end import prompt_end
 from ..chat.thinking import template_variables
 from ..fields import read_fields, read_keep_alive, read_logit_bias, read_stop
@@ -88,7 +88,7 @@ def read_response(
     if not everything or not messages:
         raise InvalidParameter("'input' is empty.", param="input")
     end = prompt_end(
-        results_in_order(messages), fields.continue_final_message, fields.add_generation_prompt
+        with_results(messages), fields.continue_final_message, fields.add_generation_prompt
     )
     tools = read_tools(fields)
     sampling, text_format = _sampling(fields, tools)

@@ -9,7 +9,7 @@ import pytest
 
 from a3s_power_jupyter.contract.types import ChatRequest
 from a3s_power_jupyter.handlers.anthropic.requests import read_message_call
-from a3s_power_jupyter.handlers.chat.history import results_in_order
+from a3s_power_jupyter.handlers.chat.history import with_results
 from a3s_power_jupyter.handlers.ollama.chat import read_chat as read_ollama
 from a3s_power_jupyter.handlers.openai.requests import read_chat
 
@@ -29,7 +29,7 @@ def result(id_: str, content: Any = None) -> Json:
 
 
 def order(*messages: Json) -> list[str]:
-    found = results_in_order([USER, *messages])
+    found = with_results([USER, *messages])
     return [message["tool_call_id"] for message in found if message["role"] == "tool"]
 
 
@@ -80,9 +80,35 @@ def test_results_of_unknown_calls_come_last() -> None:
 
 def test_several_results_of_one_call_keep_their_order() -> None:
     messages = [calls("a", "a"), result("a", "1"), result("a", "2")]
-    assert [m["content"] for m in results_in_order(messages)[1:]] == ["1", "2"]
+    assert [m["content"] for m in with_results(messages)[1:]] == ["1", "2"]
 
 
-def test_results_with_images_stay_where_they_are() -> None:
-    image = [{"type": "image"}]
-    assert order(calls("a", "b"), result("b", image), result("a")) == ["b", "a"]
+IMAGE = {"type": "image"}
+TEXT = {"type": "text", "text": "Look"}
+
+
+@pytest.mark.parametrize(
+    ("after", "expected"),
+    [
+        ([], [{"role": "user", "content": [IMAGE, IMAGE]}]),
+        ([USER], [{"role": "user", "content": [IMAGE, IMAGE, {"type": "text", "text": "Hi"}]}]),
+        (
+            [{"role": "user", "content": [TEXT, IMAGE]}],
+            [{"role": "user", "content": [IMAGE, IMAGE, TEXT, IMAGE]}],
+        ),
+        ([{"role": "user", "content": ""}], [{"role": "user", "content": [IMAGE, IMAGE]}]),
+        ([calls("c")], [{"role": "user", "content": [IMAGE, IMAGE]}, calls("c")]),
+    ],
+)
+def test_images_of_results_move_to_the_message_of_the_user(
+    after: list[Json], expected: list[Json]
+) -> None:
+    messages = [calls("a", "b"), result("b", [IMAGE]), result("a", [TEXT, IMAGE]), *after]
+    found = with_results(messages)
+    assert found[1:3] == [result("a", "Look"), {**result("b"), "content": ""}]
+    assert found[3:] == expected
+
+
+def test_messages_without_results_stay_as_they_are() -> None:
+    messages = [USER, {"role": "user", "content": [IMAGE]}, calls("a"), result("a")]
+    assert with_results(messages) == messages

@@ -28,7 +28,8 @@ def test_images_are_read_from_messages_and_outputs() -> None:
     request = call_of([user, CALL, output]).request
     assert request.images == [PNG, PNG]
     assert request.messages[0]["content"] == [{"type": "image"}, {"type": "text", "text": "What?"}]
-    assert request.messages[2]["content"] == [{"type": "text", "text": "See"}, {"type": "image"}]
+    assert request.messages[2]["content"] == "See"
+    assert request.messages[3] == {"role": "user", "content": [{"type": "image"}]}
 
 
 @pytest.mark.parametrize(
