@@ -124,6 +124,7 @@ class Connection:
         ConnectionLost
             If the connection is closed or times out before the reply is complete.
         """
+        __tracebackhide__ = True  # IPython leaves these frames out of tracebacks
         return self._send(method, path, body=body, timeout=timeout).content
 
     def stream(
@@ -134,6 +135,7 @@ class Connection:
         Parameters and errors are those of `request`. If the server refuses the request, the error
         is raised here and not by the iteration.
         """
+        __tracebackhide__ = True
         return EventStream(self._send(method, path, body=body, timeout=timeout, stream=True))
 
     def close(self) -> None:
@@ -157,7 +159,7 @@ class Connection:
         timeout: float | None,
         stream: bool = False,
     ) -> httpx2.Response:
-        __tracebackhide__ = True  # IPython leaves these frames out of tracebacks
+        __tracebackhide__ = True
         connect = CONNECT_TIMEOUT if timeout is None else min(timeout, CONNECT_TIMEOUT)
 
         def attempt(http: httpx2.Client) -> httpx2.Response:

@@ -16,7 +16,7 @@ from ...contract.types import ChatRequest, Sampling
 from ..chat.history import with_results
 from ..chat.prompt_end import prompt_end
 from ..chat.thinking import template_variables
-from ..fields import read_fields, read_keep_alive, read_logit_bias, read_stop
+from ..fields import missing_field, read_fields, read_keep_alive, read_logit_bias, read_stop
 from .conversation import read_conversation
 from .fields import ALIASES, LOGPROBS, MEANINGS, REFUSED, ResponseFields
 from .items import Item, Lookup, read_items, with_own_ids
@@ -82,7 +82,7 @@ def read_response(
             "'background' requires 'store', because the response is requested later.",
             param="background",
         )
-    items = with_own_ids(_items(fields, lookup), carried)
+    items = with_own_ids(_items(body, fields, lookup), carried)
     everything = [*(Item(item, "previous_response_id") for item in carried), *items]
     messages, images = read_conversation(fields.instructions, everything)
     if not everything or not messages:
@@ -113,11 +113,11 @@ def read_response(
     )
 
 
-def _items(fields: ResponseFields, lookup: Lookup) -> list[Item]:
+def _items(body: dict[str, Any], fields: ResponseFields, lookup: Lookup) -> list[Item]:
     if fields.input is not None:
         return read_items(fields.input, lookup)
     if fields.previous_response_id is None:
-        raise InvalidParameter("'input' is missing.", param="input")
+        raise missing_field("input", body)
     return []
 
 

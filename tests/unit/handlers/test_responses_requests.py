@@ -290,3 +290,10 @@ def test_log_probabilities_are_requested(fields: dict[str, Any], logprobs: Any) 
 )
 def test_reasoning_reaches_the_template(fields: dict[str, Any], variables: Any) -> None:
     assert call_of("Hi", **fields).request.template_kwargs == variables
+
+
+def test_a_misspelled_input_is_named() -> None:
+    with pytest.raises(InvalidParameter, match=r"'input' is missing\. Check .* 'inptu'\."):
+        call_of(None, inptu="Hi")
+    with pytest.raises(InvalidParameter, match=r"'input' is missing\.$"):
+        call_of(None, include=["reasoning.encrypted_content"])
