@@ -145,7 +145,7 @@ def chosen(
     functions : list of dict
         As in `ChatRequest.tools`.
     mode : str
-        With ``"none"``, no function remains.
+        With ``"none"``, the functions remain for the calls of the history.
     names : str, list of str or None
         The one function to call, with the mode ``"required"``; or the only ones that remain; or
         None for all.
@@ -162,7 +162,7 @@ def chosen(
         return functions, ToolChoice(mode, names)
     if names is not None:
         functions = _only(names, functions, param)
-    return ([] if mode == "none" else functions), ToolChoice(mode)
+    return functions, ToolChoice(mode)
 
 
 def _only(names: list[str], functions: list[dict[str, Any]], param: str) -> list[dict[str, Any]]:

@@ -62,7 +62,8 @@ class GenerationCall(msgspec.Struct, frozen=True):
     @property
     def has_tools(self) -> bool:
         """Whether answers can have calls of functions."""
-        return any(isinstance(r, ChatRequest) and bool(r.tools) for r in self.requests)
+        chats = [request for request in self.requests if isinstance(request, ChatRequest)]
+        return any(chat.tools and chat.tool_choice.mode != "none" for chat in chats)
 
 
 class EmbeddingCall(msgspec.Struct, frozen=True):

@@ -23,7 +23,7 @@ class Tools(msgspec.Struct, frozen=True):
     Attributes
     ----------
     functions : list of dict
-        As in `ChatRequest.tools`. Empty if the model must not call any.
+        As in `ChatRequest.tools`.
     choice : ToolChoice
         As in `ChatRequest.tool_choice`.
     parallel : bool

@@ -43,7 +43,7 @@ class Tools(msgspec.Struct, frozen=True):
     Attributes
     ----------
     functions : list of dict
-        As in `ChatRequest.tools`. Empty if the model must not call any.
+        As in `ChatRequest.tools`.
     namespaces : dict
         Namespace and own name of each function in a namespace, by the name that the model knows.
     choice : ToolChoice

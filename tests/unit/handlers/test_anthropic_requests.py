@@ -89,7 +89,8 @@ def test_the_choice_of_a_tool(choice: dict[str, Any], expected: ToolChoice, para
 
 
 def test_no_tools() -> None:
-    assert read(tools=[TOOL], tool_choice={"type": "none"}).request.tools == []
+    forbidden = read(tools=[TOOL], tool_choice={"type": "none"}).request
+    assert (len(forbidden.tools), forbidden.tool_choice) == (1, ToolChoice("none"))
     assert read(tools=[], tool_choice={"type": "any"}).request.tool_choice == ToolChoice("auto")
 
 

@@ -111,9 +111,9 @@ def test_tool_choice(given: Any, choice: ToolChoice) -> None:
 
 
 @pytest.mark.parametrize("given", ["none", {"type": "none"}])
-def test_a_model_that_must_not_call_gets_no_tools(given: Any) -> None:
-    request = read(tools=[tool()], tool_choice=given)
-    assert (request.tools, request.tool_choice.mode) == ([], "none")
+def test_a_model_that_must_not_call_keeps_the_tools_of_its_history(given: Any) -> None:
+    request = read(tools=[tool("f")], tool_choice=given)
+    assert (names(request), request.tool_choice.mode) == (["f"], "none")
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,8 @@ def test_legacy_functions() -> None:
     assert request.tools == [tool("f"), tool("g")]
     assert request.tool_choice == ToolChoice("required", "g")
     assert not request.parallel_tool_calls
-    assert read(functions=[function()], function_call="none").tools == []
+    forbidden = call_of(functions=[function()], function_call="none")
+    assert not forbidden.has_tools
     assert call_of(functions=[], function_call="auto") == call_of()
 
 

@@ -38,7 +38,7 @@ def test_functions_reach_the_engine() -> None:
     [
         (None, ToolChoice(), ["f", "g"], "auto"),
         ("auto", ToolChoice(), ["f", "g"], "auto"),
-        ("none", ToolChoice("none"), [], "none"),
+        ("none", ToolChoice("none"), ["f", "g"], "none"),
         ("required", ToolChoice("required"), ["f", "g"], "required"),
         (
             {"type": "function", "name": "f"},
