@@ -9,7 +9,7 @@ import llama_cpp as lc
 import numpy as np
 import pytest
 
-from a3s_power_jupyter.contract.errors import ModelProducesNaN
+from a3s_power_jupyter.contract.errors import ModelLoadFailed, ModelProducesNaN
 from a3s_power_jupyter.contract.parameters import LoadParameters
 from a3s_power_jupyter.contract.types import (
     CompletionRequest,
@@ -193,6 +193,32 @@ def test_a_cancelled_text_harms_no_other(
     [(id_, item)] = outputs
     assert id_ == 2
     np.testing.assert_allclose(vectors(item), vectors(alone), atol=1e-3)
+
+
+def test_texts_that_are_too_long_for_the_memory_do_not_hold_up_others(
+    cache_kinds: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of them would need a larger context, for which a text in the memory begins again."""
+    new_context = PartReader._new_context
+
+    def limited(self: PartReader, longest: int) -> Any:
+        if longest > 1024:
+            raise ModelLoadFailed("There is not enough memory.")
+        return new_context(self, longest)
+
+    monkeypatch.setattr(PartReader, "_new_context", limited)
+    engine = load(cache_kinds["full"])
+    engine.submit(engine.prepare(0, EmbeddingRequest([text(1000)])))
+    ended: dict[int, Any] = {}
+    for id_ in range(1, 50):
+        engine.submit(engine.prepare(id_, EmbeddingRequest([text(1100)])))
+        for _ in range(4):
+            ended.update(engine.step())
+    assert isinstance(ended.pop(0), Embedded)
+    assert all(isinstance(item, ModelLoadFailed) for item in ended.values())
+    monkeypatch.undo()  # there is memory again
+    [(_, item)] = step(engine, {50: EmbeddingRequest([text(1100)])})
+    assert isinstance(item, Embedded)
 
 
 @pytest.mark.parametrize("flash_attention", [True, False])

@@ -76,6 +76,10 @@ class PartReader(TextReader):
             )
         return context
 
+    @property
+    def _has_texts(self) -> bool:
+        return bool(self._texts)
+
     def free(self) -> None:
         self._forget()
         super().free()

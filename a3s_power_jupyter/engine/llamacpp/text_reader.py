@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ...contract.errors import ModelLoadFailed
 from ..capacity import EMBEDDING_REQUESTS, embedding_context
 from ..checks import check_finite
 from .embedding_context import EmbeddingContext, Part
@@ -59,6 +60,7 @@ class TextReader(ABC):
         self._pooling_type = pooling_type
         self._context: EmbeddingContext | None = None
         self._longest = 0
+        self._failed: tuple[int, str] | None = None  # the longest text of a context, and why not
 
     def can_read(self, job: EmbeddingJob, first: EmbeddingJob) -> bool:
         """Return whether `read` can compute texts of a job; `first` has waited for longest."""
@@ -67,18 +69,26 @@ class TextReader(ABC):
     def grow(self, job: EmbeddingJob) -> None:
         """Create a context for the texts of a job, unless the current one is large enough.
 
-        Texts of which only a part was read begin again.
+        Texts of which only a part was read begin again. While there are some, a context that could
+        not be created before is not tried again, or they would never end.
 
         Raises
         ------
         ModelLoadFailed
             If llama.cpp cannot create the context.
         """
-        if self._context is None or job.longest > self._longest:
-            self.free()
-            longest = embedding_context(job.longest)
+        if self._context is not None and job.longest <= self._longest:
+            return
+        longest = embedding_context(job.longest)
+        if self._has_texts and self._failed is not None and longest >= self._failed[0]:
+            raise ModelLoadFailed(self._failed[1])
+        self.free()
+        try:
             self._context = self._new_context(longest)
-            self._longest = longest
+        except ModelLoadFailed as error:
+            self._failed = longest, error.message
+            raise
+        self._longest = longest
 
     def free(self) -> None:
         """Free the context; `grow` creates a new one."""
@@ -118,6 +128,11 @@ class TextReader(ABC):
     @abstractmethod
     def clear(self) -> list[int]:
         """Empty the memory, and return the ids of the jobs that had a text in it."""
+
+    @property
+    def _has_texts(self) -> bool:
+        """Whether there are texts of which only a part was read."""
+        return False
 
     @property
     def _ready(self) -> EmbeddingContext:
