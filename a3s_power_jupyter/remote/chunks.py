@@ -200,7 +200,9 @@ class ChunkReader:
         item = Delta(
             text=text,
             reasoning=reasoning,
-            tool_calls=[self._call(call) for call in delta.tool_calls or ()],
+            tool_calls=[
+                part for call in delta.tool_calls or () if (part := self._call(call)) is not None
+            ],
             logprobs=_logprobs(choice.logprobs),
         )
         arguments = sum(len(call.arguments) for call in item.tool_calls)
@@ -214,13 +216,16 @@ class ChunkReader:
             self._first = self._last
         return item
 
-    def _call(self, call: _Call) -> ToolCallDelta:
+    def _call(self, call: _Call) -> ToolCallDelta | None:
+        """Return a part of a call, or None if nothing is in it."""
         function = call.function or _Function()
         arguments = function.arguments or ""
         if isinstance(arguments, dict):
             arguments = msgspec.json.encode(arguments).decode()
         position = self._position(call)
         if position is not None:
+            if not arguments:
+                return None
             if not self._is_calling or position != len(self._calls) - 1:
                 raise UpstreamError("The upstream continued a call that had ended.")
             return ToolCallDelta(position, arguments=arguments)

@@ -140,6 +140,12 @@ def test_a_call_that_has_ended_does_not_continue(between: dict[str, Any]) -> Non
         read(begun, chunk(between), continued)
 
 
+def test_an_empty_part_of_a_call_that_has_ended_is_left_out() -> None:
+    first, second = call(0, "a", "f", "{}"), call(1, "b", "g", "{}")
+    found = calls(first, second, call(0, arguments=""), call(0, "a", "f"))
+    assert found == {"a": ("f", "{}"), "b": ("g", "{}")}
+
+
 def test_calls_without_ids_get_different_ones() -> None:
     assert len(calls(call(0, None, "f", "{}"), call(1, None, "f", "{}"))) == 2
     assert len(calls(call(0, "a", "f", "{}"), call(1, "a", "f", "{}"))) == 2
