@@ -203,8 +203,9 @@ def test_a_stop_string_that_is_a_special_token_ends_an_answer(engine: LlamaCppEn
 
 
 def test_an_unknown_stop_token_is_refused(engine: LlamaCppEngine) -> None:
-    with pytest.raises(InvalidParameter, match="Token id 99999999 is not in"):
+    with pytest.raises(InvalidParameter, match="is not in the model's vocabulary") as caught:
         engine.prepare(1, completion("a", stop_token_ids=(99999999,)))
+    assert caught.value.param == "stop_token_ids"
 
 
 @pytest.mark.parametrize("given", [{"min_tokens": 5}, {"ignore_eos": True}])
