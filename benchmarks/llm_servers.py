@@ -69,8 +69,13 @@ class Target:
     pid: int
 
     def client(self) -> httpx2.AsyncClient:
+        # llama.cpp's server closes idle connections, also one that is just used again.
         return httpx2.AsyncClient(
-            base_url=self.url, headers=self.headers, timeout=600, trust_env=False
+            base_url=self.url,
+            headers=self.headers,
+            timeout=600,
+            trust_env=False,
+            limits=httpx2.Limits(max_keepalive_connections=0),
         )
 
     def cpu_seconds(self) -> float:
