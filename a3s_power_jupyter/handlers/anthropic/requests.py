@@ -12,6 +12,7 @@ from msgspec import UNSET, UnsetType
 
 from ...contract.errors import InvalidParameter
 from ...contract.types import ChatRequest, Constraint, Sampling
+from ..chat.chat_request import chat_request
 from ..chat.history import with_results
 from ..chat.prompt_end import prompt_end
 from ..chat.schemas import schema_constraint
@@ -19,7 +20,7 @@ from ..chat.thinking import template_variables
 from ..fields import read_fields, read_keep_alive, read_stop
 from .fields import MEANINGS, REFUSED, MessageFields
 from .messages import read_messages
-from .tools import Tools, read_tools
+from .tools import read_tools
 
 #: The variable of chat templates for the most tokens of thoughts.
 _BUDGET = "thinking_budget"
@@ -59,17 +60,7 @@ def read_message_call(body: dict[str, Any]) -> MessageCall:
     messages, images = read_messages(fields.system, fields.messages)
     end = prompt_end(with_results(messages))
     tools = read_tools(fields)
-    request = ChatRequest(
-        messages=end.messages,
-        sampling=_sampling(fields, tools),
-        images=images,
-        tools=tools.functions,
-        tool_choice=tools.choice,
-        parallel_tool_calls=tools.parallel,
-        template_kwargs=_template_kwargs(fields),
-        add_generation_prompt=end.add_generation_prompt,
-        continue_final_message=end.continue_final_message,
-    )
+    request = chat_request(end, images, tools, _sampling(fields), _template_kwargs(fields))
     return MessageCall(
         model=fields.model,
         request=request,
@@ -79,20 +70,16 @@ def read_message_call(body: dict[str, Any]) -> MessageCall:
     )
 
 
-def _sampling(fields: MessageFields, tools: Tools) -> Sampling:
-    constraint = _constraint(fields)
-    if tools.choice.mode == "required":  # the answer is calls, which have schemas of their own
-        constraint = UNSET
-    stop = fields.stop_sequences
+def _sampling(fields: MessageFields) -> Sampling:
     return Sampling(
-        constraint=constraint,
+        constraint=_constraint(fields),
         temperature=fields.temperature,
         top_p=fields.top_p,
         presence_penalty=fields.presence_penalty,
         frequency_penalty=fields.frequency_penalty,
         max_tokens=fields.max_tokens,
         seed=fields.seed,
-        stop=read_stop(stop),
+        stop=read_stop(fields.stop_sequences),
         **fields.sampling(),
     )
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-import msgspec
-
 from ...contract.errors import InvalidParameter, UnsupportedRequestFields
 from ...contract.text import quoted
-from ...contract.types import ToolChoice
+from ..chat.chat_request import Tools
 from ..chat.functions import chosen, distinct, function, listed, parallel_calls
 from .fields import Choice, MessageFields
 
@@ -19,14 +17,6 @@ _MODES: dict[str, Literal["auto", "none", "required"]] = {
     "tool": "required",
     "none": "none",
 }
-
-
-class Tools(msgspec.Struct, frozen=True):
-    """The tools of a request, as in `ChatRequest`."""
-
-    functions: list[dict[str, Any]] = []
-    choice: ToolChoice = msgspec.field(default_factory=ToolChoice)
-    parallel: bool = True
 
 
 def read_tools(fields: MessageFields) -> Tools:

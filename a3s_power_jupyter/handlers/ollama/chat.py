@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-from msgspec import UNSET
-
 from ...contract.errors import InvalidParameter
-from ...contract.types import ChatRequest, ToolChoice
+from ...contract.types import ChatRequest
+from ..chat.chat_request import Tools, chat_request
 from ..chat.functions import distinct, function, listed, parallel_calls, unsupported_tool
 from ..chat.history import with_results
 from ..chat.prompt_end import prompt_end
@@ -40,28 +38,18 @@ def read_chat(body: dict[str, Any]) -> Call:
 def _request(fields: ChatFields) -> ChatRequest:
     messages, images = read_messages(fields.messages)
     end = prompt_end(with_results(messages))
-    tools, choice = _tools(fields)
-    sampling = fields.sampling()
-    if choice.mode == "required":  # the answer is calls, which have schemas of their own
-        sampling = msgspec.structs.replace(sampling, constraint=UNSET)
-    return ChatRequest(
-        messages=end.messages,
-        sampling=sampling,
-        images=images,
-        tools=tools,
-        tool_choice=choice,
-        parallel_tool_calls=parallel_calls(None, choice),
-        template_kwargs=template_kwargs(fields),
-        add_generation_prompt=end.add_generation_prompt,
-        continue_final_message=end.continue_final_message,
-    )
+    tools = _tools(fields)
+    return chat_request(end, images, tools, fields.sampling(), template_kwargs(fields))
 
 
-def _tools(fields: ChatFields) -> tuple[list[dict[str, Any]], ToolChoice]:
+def _tools(fields: ChatFields) -> Tools:
     """Read the functions, and the choice among them, which means nothing without functions."""
     found = enumerate(listed(fields.tools, "tools"))
     tools = distinct([_tool(tool, f"tools[{i}]") for i, tool in found], "tools")
-    return read_choice(fields.tool_choice, tools, "tool_choice") if tools else ([], ToolChoice())
+    if not tools:
+        return Tools()
+    functions, choice = read_choice(fields.tool_choice, tools, "tool_choice")
+    return Tools(functions, choice, parallel_calls(None, choice))
 
 
 def _tool(tool: Any, at: str) -> dict[str, Any]:

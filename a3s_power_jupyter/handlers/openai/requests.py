@@ -18,6 +18,7 @@ from ...contract.types import (
     EmbeddingRequest,
     Sampling,
 )
+from ..chat.chat_request import chat_request
 from ..chat.history import with_results
 from ..chat.prompt_end import prompt_end
 from ..fields import read_keep_alive, read_logit_bias, read_stop
@@ -104,19 +105,7 @@ def read_chat(body: dict[str, Any]) -> GenerationCall:
         max_tokens=fields.max_tokens if max_tokens is UNSET else max_tokens,
         logprobs=(fields.top_logprobs or 0) if fields.logprobs else UNSET,
     )
-    if tools.choice.mode == "required":  # the answer is calls, which have schemas of their own
-        sampling = msgspec.structs.replace(sampling, constraint=UNSET)
-    request = ChatRequest(
-        messages=end.messages,
-        sampling=sampling,
-        images=images,
-        tools=tools.functions,
-        tool_choice=tools.choice,
-        parallel_tool_calls=tools.parallel,
-        template_kwargs=read_template_kwargs(fields),
-        add_generation_prompt=end.add_generation_prompt,
-        continue_final_message=end.continue_final_message,
-    )
+    request = chat_request(end, images, tools, sampling, read_template_kwargs(fields))
     call = _generation(fields, [request])
     return msgspec.structs.replace(call, legacy_functions=tools.legacy)
 

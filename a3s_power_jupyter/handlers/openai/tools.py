@@ -8,37 +8,26 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from ...contract.errors import InvalidParameter
-from ...contract.types import ToolChoice
+from ..chat.chat_request import Tools
 from ..chat.functions import distinct, function, listed, parallel_calls, unsupported_tool
 from ..chat.tool_choice import read_choice
 from .fields import ChatFields
 
 
-class Tools(msgspec.Struct, frozen=True):
+class OpenAITools(Tools, frozen=True):
     """The functions of a request.
 
     Attributes
     ----------
-    functions : list of dict
-        As in `ChatRequest.tools`.
-    choice : ToolChoice
-        As in `ChatRequest.tool_choice`.
-    parallel : bool
-        As in `ChatRequest.parallel_tool_calls`.
     legacy : bool
         Whether the request has ``functions``, and its reply ``function_call``.
     """
 
-    functions: list[dict[str, Any]] = []
-    choice: ToolChoice = msgspec.field(default_factory=ToolChoice)
-    parallel: bool = True
     legacy: bool = False
 
 
-def read_tools(fields: ChatFields) -> Tools:
+def read_tools(fields: ChatFields) -> OpenAITools:
     """Read the functions of a chat. Without functions, the choice among them means nothing.
 
     Raises
@@ -56,12 +45,12 @@ def read_tools(fields: ChatFields) -> Tools:
     if fields.functions:
         functions = _legacy_functions(fields.functions)
         functions, choice = read_choice(fields.function_call, functions, "function_call")
-        return Tools(functions, choice, parallel=False, legacy=True)
+        return OpenAITools(functions, choice, parallel=False, legacy=True)
     functions = _functions(fields.tools)
     if not functions:
-        return Tools()
+        return OpenAITools()
     functions, choice = read_choice(fields.tool_choice, functions, "tool_choice")
-    return Tools(functions, choice, parallel_calls(fields.parallel_tool_calls, choice))
+    return OpenAITools(functions, choice, parallel_calls(fields.parallel_tool_calls, choice))
 
 
 # ---------------------------------------------------------------- definitions

@@ -13,6 +13,7 @@ from msgspec import UNSET
 
 from ...contract.errors import InvalidParameter
 from ...contract.types import ChatRequest, Sampling
+from ..chat.chat_request import chat_request
 from ..chat.history import with_results
 from ..chat.prompt_end import prompt_end
 from ..chat.thinking import template_variables
@@ -21,7 +22,7 @@ from .conversation import read_conversation
 from .fields import ALIASES, LOGPROBS, MEANINGS, REFUSED, ResponseFields
 from .items import Item, Lookup, read_items, with_own_ids
 from .text_format import read_text_format
-from .tools import Tools, read_tools
+from .tools import ResponseTools, read_tools
 
 
 class ResponseCall(msgspec.Struct, frozen=True):
@@ -38,7 +39,7 @@ class ResponseCall(msgspec.Struct, frozen=True):
     fields: ResponseFields
     request: ChatRequest
     input: list[dict[str, Any]]
-    tools: Tools
+    tools: ResponseTools
     text_format: dict[str, Any]
     keep_alive: float | None
 
@@ -91,18 +92,8 @@ def read_response(
         with_results(messages), fields.continue_final_message, fields.add_generation_prompt
     )
     tools = read_tools(fields)
-    sampling, text_format = _sampling(fields, tools)
-    request = ChatRequest(
-        messages=end.messages,
-        sampling=sampling,
-        images=images,
-        tools=tools.functions,
-        tool_choice=tools.choice,
-        parallel_tool_calls=tools.parallel,
-        template_kwargs=_template_kwargs(fields),
-        add_generation_prompt=end.add_generation_prompt,
-        continue_final_message=end.continue_final_message,
-    )
+    sampling, text_format = _sampling(fields)
+    request = chat_request(end, images, tools, sampling, _template_kwargs(fields))
     return ResponseCall(
         fields=fields,
         request=request,
@@ -121,10 +112,8 @@ def _items(body: dict[str, Any], fields: ResponseFields, lookup: Lookup) -> list
     return []
 
 
-def _sampling(fields: ResponseFields, tools: Tools) -> tuple[Sampling, dict[str, Any]]:
+def _sampling(fields: ResponseFields) -> tuple[Sampling, dict[str, Any]]:
     constraint, shown = read_text_format(fields)
-    if tools.choice.mode == "required":  # the answer is calls, which have schemas of their own
-        constraint = UNSET
     sampling = Sampling(
         constraint=constraint,
         temperature=fields.temperature,

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Literal
 
-import msgspec
-
 from ...contract.errors import InvalidParameter, UnsupportedRequestFields
 from ...contract.text import quoted
 from ...contract.types import ToolChoice
+from ..chat.chat_request import Tools
 from ..chat.functions import (
     check_name,
     chosen,
@@ -37,34 +36,25 @@ _CHOICES = (
 )
 
 
-class Tools(msgspec.Struct, frozen=True):
+class ResponseTools(Tools, frozen=True, kw_only=True):
     """The functions of a request.
 
     Attributes
     ----------
-    functions : list of dict
-        As in `ChatRequest.tools`.
     namespaces : dict
         Namespace and own name of each function in a namespace, by the name that the model knows.
-    choice : ToolChoice
-        As in `ChatRequest.tool_choice`.
-    parallel : bool
-        As in `ChatRequest.parallel_tool_calls`.
     shown : list of dict
         All tools in the form of a reply.
     shown_choice : str or dict
         The choice in the form of a reply.
     """
 
-    functions: list[Json] = []
     namespaces: dict[str, tuple[str, str]] = {}
-    choice: ToolChoice = msgspec.field(default_factory=ToolChoice)
-    parallel: bool = True
     shown: list[Json] = []
     shown_choice: Any = "auto"
 
 
-def read_tools(fields: ResponseFields) -> Tools:
+def read_tools(fields: ResponseFields) -> ResponseTools:
     """Read the tools of a request. Without tools, the choice among them means nothing.
 
     Raises
@@ -81,12 +71,12 @@ def read_tools(fields: ResponseFields) -> Tools:
     mode, names, shown_choice = _choice(fields.tool_choice)
     if not functions:
         is_mode = isinstance(shown_choice, str)
-        return Tools(
+        return ResponseTools(
             parallel=parallel_calls(fields.parallel_tool_calls, ToolChoice()),
             shown_choice=shown_choice if is_mode else "auto",
         )
     remaining, choice = chosen(functions, mode, names, "tool_choice")
-    return Tools(
+    return ResponseTools(
         functions=remaining,
         namespaces={name_of(tool): parts for tool, parts in found if parts is not None},
         choice=choice,
