@@ -10,10 +10,10 @@ from typing import Any
 import transformers
 
 from ...contract.errors import ModelLoadFailed
-from ...store.formats.embedding_modules import MODULES, settings_name
+from ...store.formats.embedding_modules import MODULES
 from ...store.formats.json_file import read_optional_object
 from .model import EncoderModel, add_lowercase
-from .pipeline import read_max_length
+from .pipeline import read_max_length, read_settings
 
 #: Settings of the transformer in sentence-transformers' files, and the values of each that mean
 #: what this engine computes.
@@ -58,13 +58,7 @@ class CrossEncoder(EncoderModel):
             _check_prompts(directory)
 
     def _read_settings(self, directory: Path) -> None:
-        name = settings_name(directory)
-        config = read_optional_object(directory / name)
-        for key, supported in _SUPPORTED.items():
-            if config.get(key) not in supported:
-                raise ModelLoadFailed(
-                    f"The setting {key} = {config[key]!r} in {name} is not supported."
-                )
+        config, name = read_settings(directory, _SUPPORTED)
         self.max_length = read_max_length(config, name)
         if config.get("do_lower_case"):
             add_lowercase(self.tokenizer.backend_tokenizer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -98,16 +99,30 @@ def _default_pooling(directory: Path) -> Pooling:
 
 
 def _read_settings(pipeline: Pipeline, directory: Path) -> None:
-    name = settings_name(directory)
-    config = read_optional_object(directory / name)
-    for key, supported in _SUPPORTED.items():
-        if config.get(key) not in supported:
-            raise ModelLoadFailed(
-                f"The setting {key} = {config[key]!r} in {name} is not supported."
-            )
+    config, name = read_settings(directory, _SUPPORTED)
     _check_modality(name, config.get("modality_config"))
     pipeline.max_length = read_max_length(config, name)
     pipeline.lower_case = bool(config.get("do_lower_case"))
+
+
+def read_settings(
+    directory: Path, supported: Mapping[str, tuple[Any, ...]]
+) -> tuple[dict[str, Any], str]:
+    """Return the settings of a model's first module, and the name of their file.
+
+    Raises
+    ------
+    ModelLoadFailed
+        If a setting in `supported` has none of its values there.
+    """
+    name = settings_name(directory)
+    config = read_optional_object(directory / name)
+    for key, values in supported.items():
+        if config.get(key) not in values:
+            raise ModelLoadFailed(
+                f"The setting {key} = {config[key]!r} in {name} is not supported."
+            )
+    return config, name
 
 
 def read_max_length(config: dict[str, Any], name: str) -> int | None:
