@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import httpx2
 import psutil
 
+import a3s_power_jupyter
 from a3s_power_jupyter.contract import sse
 from a3s_power_jupyter.contract.runtime_info import runtime_file
 
@@ -106,7 +107,9 @@ def run_server(
     (folder / "notebooks").mkdir(parents=True, exist_ok=True)
     env = clean_environ(folder, home, runtime_dir) | {"JUPYTER_TOKEN": token} | (environ or {})
     path = [(environ or {}).get("PYTHONPATH"), os.environ.get("PYTHONPATH")]
-    if not (lab or headless):
+    if lab:
+        _link_lab_extension(folder / "data")
+    elif not headless:
         _disable(LAB_EXTENSIONS, folder / "config")
     module = "a3s_power_jupyter.server.extension" if headless else "jupyter_server"
     options = [] if any("--sock" in arg for arg in argv) else ["--ip=127.0.0.1", "--port=0"]
@@ -159,6 +162,15 @@ def _disable(extensions: tuple[str, ...], config: Path) -> None:
     config.mkdir(exist_ok=True)
     settings = {"ServerApp": {"jpserver_extensions": dict.fromkeys(extensions, False)}}
     (config / "jupyter_server_config.json").write_text(json.dumps(settings))
+
+
+def _link_lab_extension(data: Path) -> None:
+    """Let JupyterLab load the extension that was built in this checkout."""
+    built = Path(a3s_power_jupyter.__file__).with_name("labextension")
+    link = data / "labextensions" / "a3s-power-jupyter"
+    if not link.is_symlink():
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(built)
 
 
 def stop(process: subprocess.Popen[bytes]) -> int:
