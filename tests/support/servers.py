@@ -109,6 +109,7 @@ def run_server(
     path = [(environ or {}).get("PYTHONPATH"), os.environ.get("PYTHONPATH")]
     if lab:
         _link_lab_extension(folder / "data")
+        env["JUPYTER_PREFER_ENV_PATH"] = "0"  # the environment may have an older one
     elif not headless:
         _disable(LAB_EXTENSIONS, folder / "config")
     module = "a3s_power_jupyter.server.extension" if headless else "jupyter_server"
