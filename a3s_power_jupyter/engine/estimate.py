@@ -157,11 +157,15 @@ def split(
     chosen = layers is not None and 0 < layers <= geometry.layers
     share = (layers or 0) / (geometry.layers + 1) if chosen else 1.0
     wanted = int((use.weights + use.cache + use.buffers) * share)
-    budget = int(capacity * GPU_SHARE) - GPU_RESERVE_BYTES - GPU_CONTEXT_BYTES
-    moved = max(0, min(wanted, budget))
+    moved = min(wanted, gpu_budget(capacity))
     # The embedding stays in the machine's memory; the output layer may have a copy of it.
     host = use.total - moved + (0 if chosen else geometry.embedding)
     return min(use.total, host), moved + (GPU_CONTEXT_BYTES if moved else 0)
+
+
+def gpu_budget(capacity: int) -> int:
+    """Return the bytes of a model that `capacity` bytes of free GPU memory have room for."""
+    return max(0, int(capacity * GPU_SHARE) - GPU_RESERVE_BYTES - GPU_CONTEXT_BYTES)
 
 
 def requests_of(geometry: Geometry, parameters: LoadParameters) -> int:

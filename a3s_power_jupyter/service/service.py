@@ -13,7 +13,7 @@ from msgspec import UNSET
 
 from .. import __version__
 from ..contract.errors import PowerError
-from ..contract.types import ManifestProblem
+from ..contract.types import Device, ManifestProblem
 from ..convert.conversion_manager import ConversionManager
 from ..hub.pull import PullCallbacks
 from ..hub.pull_manager import PullManager
@@ -32,6 +32,7 @@ from .changes import Change, Changes
 from .copies import Copies
 from .estimates import Estimates
 from .event_feed import EventFeed
+from .fits import MachineMemory
 from .headers import Headers
 from .inference import Inference
 from .load_plan import LoadPlanner
@@ -62,6 +63,8 @@ class PowerService:
         What the files of models say about themselves.
     events : EventFeed
         Changes of models and pulls.
+    memory : MachineMemory
+        What one model may use.
     """
 
     def __init__(self, settings: Settings, log: logging.Logger, metrics: Metrics) -> None:
@@ -92,6 +95,7 @@ class PowerService:
             observer=observer,
             log=log,
         )
+        self.memory = MachineMemory(self._memory_of_one_model, self._gpus)
         self._upstreams = upstreams = Upstreams(
             settings.remote_timeout,
             settings.upstream_key_pattern,
@@ -164,6 +168,10 @@ class PowerService:
             "hints": hints,
             "problems": msgspec.to_builtins(problems),
         }
+
+    async def _gpus(self) -> list[Device]:
+        """Return the GPUs that models are put on by default."""
+        return [] if self._settings.gpu_layers == 0 else await self._machine.gpus()
 
     def _memory_of_one_model(self) -> int:
         """Return the bytes that one model can use once all loaded models are unloaded."""

@@ -7,6 +7,7 @@ JSON. Sizes are in bytes, times in Unix seconds, and text lengths in tokens.
 from __future__ import annotations
 
 from .device_info import Device, EngineStatus
+from .hub import Fit, HubFormat, HubModel, HubPage, HubRepository, QuantizedOnLoad, Variant
 from .items import (
     Delta,
     Embedded,
@@ -77,9 +78,14 @@ __all__ = [
     "Estimate",
     "FinishReason",
     "Finished",
+    "Fit",
     "Format",
     "GenerationItem",
     "Geometry",
+    "HubFormat",
+    "HubModel",
+    "HubPage",
+    "HubRepository",
     "Item",
     "LoadPhase",
     "Manifest",
@@ -90,6 +96,7 @@ __all__ = [
     "PullRequest",
     "PullStatus",
     "PulledFile",
+    "QuantizedOnLoad",
     "Ranked",
     "Reading",
     "RegisterRequest",
@@ -114,5 +121,6 @@ __all__ = [
     "ToolChoice",
     "Truncate",
     "Upstream",
+    "Variant",
     "generates",
 ]
