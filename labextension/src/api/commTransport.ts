@@ -30,11 +30,17 @@ export class CommTransport implements Transport {
 
   constructor(private readonly comm: Comm) {}
 
-  async request(method: string, path: string, body?: object): Promise<unknown> {
+  async request(
+    method: string,
+    path: string,
+    body?: object,
+    signal?: AbortSignal
+  ): Promise<unknown> {
     let reply: unknown = null;
-    for await (const item of this.send({ method, path, body })) {
+    for await (const item of this.send({ method, path, body }, signal)) {
       reply = item;
     }
+    signal?.throwIfAborted();
     return reply;
   }
 

@@ -24,8 +24,16 @@ export class FetchTransport implements Transport {
     private readonly options: FollowOptions = {}
   ) {}
 
-  async request(method: string, path: string, body?: object): Promise<unknown> {
+  async request(
+    method: string,
+    path: string,
+    body?: object,
+    signal?: AbortSignal
+  ): Promise<unknown> {
     const init: RequestInit = { method };
+    if (signal !== undefined) {
+      init.signal = signal;
+    }
     if (body !== undefined) {
       init.body = JSON.stringify(body);
       init.headers = { 'Content-Type': 'application/json' };

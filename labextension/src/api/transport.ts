@@ -4,8 +4,12 @@ import type { PowerEvent } from './types.js';
 
 /** Sends requests to one server. Paths are relative to `v1/`. */
 export interface Transport {
-  /** Resolve with the JSON of the reply, or reject with a `RequestError`. */
-  request(method: string, path: string, body?: object): Promise<unknown>;
+  /**
+   * Resolve with the JSON of the reply, or reject with a `RequestError`.
+   *
+   * Rejects with another error, of `signal.reason`, once `signal` is aborted.
+   */
+  request(method: string, path: string, body?: object, signal?: AbortSignal): Promise<unknown>;
   /** Yield the events of the reply to a POST. */
   stream(path: string, body: object, signal: AbortSignal): AsyncGenerator<unknown, void>;
   /**
@@ -24,6 +28,14 @@ export interface Transport {
 /** HTTP statuses from 400 to 499 that may pass; 424 is JupyterHub's for a server that starts. */
 const TEMPORARY = [408, 424, 425, 429];
 
+/** What a server may say about an error besides its message and code. */
+export interface ErrorFacts {
+  /** References of models that can be requested instead. */
+  readonly candidates?: readonly string[];
+  /** Seconds after which the request may succeed. */
+  readonly retryAfter?: number;
+}
+
 /**
  * A failed request. `code` is the error code of the API, if the server sent one, and `status` the
  * HTTP status, if there was a response.
@@ -32,7 +44,8 @@ export class RequestError extends Error {
   constructor(
     message: string,
     readonly code = '',
-    readonly status = 0
+    readonly status = 0,
+    readonly facts: ErrorFacts = {}
   ) {
     super(message);
   }
@@ -45,10 +58,10 @@ export class RequestError extends Error {
 
 /** Return the error of a response with an error status. A proxy may have sent it. */
 export async function errorOfResponse(response: Response): Promise<RequestError> {
-  const { status } = response;
+  const { status, headers } = response;
   const text = await response.text();
   try {
-    const error = errorInBody(JSON.parse(text), status);
+    const error = errorInBody(JSON.parse(text), status, secondsIn(headers.get('Retry-After')));
     if (error !== null) {
       return error;
     }
@@ -58,10 +71,28 @@ export async function errorOfResponse(response: Response): Promise<RequestError>
   return new RequestError(`The server replied with HTTP status ${status}.`, '', status);
 }
 
+/** Return the seconds of a `Retry-After` header; undefined if it is missing or a date. */
+function secondsIn(header: string | null): number | undefined {
+  return header !== null && /^\d+$/.test(header) ? Number(header) : undefined;
+}
+
+interface ErrorBody {
+  readonly message?: string;
+  readonly code?: string;
+  readonly candidates?: unknown;
+}
+
 /** Return the error in `{"error": {"message", "code"}}`, or null for any other JSON. */
-export function errorInBody(body: unknown, status = 0): RequestError | null {
-  const error = (body as { error?: { message?: string; code?: string } } | null | undefined)?.error;
-  return error ? new RequestError(String(error.message), error.code, status) : null;
+export function errorInBody(body: unknown, status = 0, retryAfter?: number): RequestError | null {
+  const error = (body as { error?: ErrorBody } | null | undefined)?.error;
+  if (!error) {
+    return null;
+  }
+  const { candidates } = error;
+  return new RequestError(String(error.message), error.code, status, {
+    ...(Array.isArray(candidates) && { candidates: candidates.map(String) }),
+    ...(retryAfter !== undefined && { retryAfter })
+  });
 }
 
 /** Return the message of a thrown value. */

@@ -61,6 +61,91 @@ export interface PulledFile {
 export interface ErrorDetail {
   readonly code?: string;
   readonly message: string;
+  /** References of models that can be requested instead. */
+  readonly candidates?: readonly string[];
+}
+
+/** How a model would run on this machine: on a GPU, in memory, or not at all. */
+export type Fit = 'gpu' | 'memory' | 'too_large' | 'unknown';
+
+/** A model of the hub. */
+export interface HubModel {
+  /** Repository: "owner/name". */
+  readonly id: string;
+  readonly formats: readonly string[];
+  readonly task?: string;
+  readonly downloads: number;
+  readonly likes: number;
+  readonly license?: string;
+  /** Whether its files need a token of somebody who accepted its terms, and who grants access. */
+  readonly gated: false | 'auto' | 'manual';
+  readonly updated_at?: number;
+  readonly parameter_count?: number;
+  readonly installed: boolean;
+}
+
+/** A reply of `GET /v1/hub/search`. */
+export interface HubPage {
+  readonly data: readonly HubModel[];
+  /** Cursor of the next page. */
+  readonly next: string | null;
+}
+
+/** A set of files in a repository that is one model. */
+export interface Variant {
+  /** What to pull: "owner/name:Q4_K_M". */
+  readonly reference: string;
+  /** Its quantization, for instance. */
+  readonly label: string;
+  readonly format: string;
+  readonly size_bytes: number;
+  readonly file_count: number;
+  /** Memory that it would use with `num_ctx` tokens: weights, cache and buffers. */
+  readonly memory_bytes?: number;
+  readonly fit: Fit;
+  readonly recommended: boolean;
+  /** Name under which it is installed. */
+  readonly installed: string | null;
+}
+
+/** A reply of `GET /v1/hub/models/{owner/name}`. */
+export interface HubRepository extends HubModel {
+  readonly num_ctx: number;
+  readonly variants: readonly Variant[];
+}
+
+/** A model of the curated list, `GET /v1/hub/recommended`. */
+export interface RecommendedModel {
+  readonly title: string;
+  readonly reference: string;
+  readonly good_for: string;
+  readonly license: string;
+  /** Packages that the server needs to run it. */
+  readonly needs?: string;
+  /** Whether it is the one for a first try. */
+  readonly default: boolean;
+  readonly capabilities: readonly string[];
+  readonly variants: readonly Variant[];
+}
+
+/** A reply of `GET /v1/hub/token`. */
+export interface TokenState {
+  readonly present: boolean;
+  readonly source: 'environment' | 'file' | null;
+  /** Name of the user, if the hub was asked. */
+  readonly user?: string;
+}
+
+/** A model in a folder of another program, from `GET /v1/local-models`. */
+export interface LocalModel {
+  readonly path: string;
+  /** Proposed name. */
+  readonly name: string;
+  readonly format: string;
+  readonly size_bytes: number;
+  readonly source: string;
+  /** Name under which it is installed. */
+  readonly installed: string | null;
 }
 
 /** An event of `GET /v1/events`. */

@@ -75,3 +75,13 @@ test('a broken stream is reported as lost', async t => {
   assert.equal(lost, 1);
   assert.equal(comm.sent.length, 1);
 });
+
+test('aborting a request stops it and rejects with the reason', async () => {
+  const comm = kernel(() => []);
+  const abort = new AbortController();
+  const request = new CommTransport(comm).request('GET', 'a', undefined, abort.signal);
+  abort.abort();
+  await assert.rejects(request, { name: 'AbortError' });
+  assert.deepEqual(comm.sent[1], { id: comm.sent[0].id, stop: true });
+  assert.equal(comm.listeners.size, 0);
+});

@@ -136,3 +136,17 @@ test('an unreachable server is reported', async () => {
   const transport = new FetchTransport(() => Promise.reject(new TypeError('fetch failed')));
   await assert.rejects(transport.request('GET', 'models'), /Cannot reach the notebook server/);
 });
+
+test('aborting a request closes the connection and rejects with the reason', async () => {
+  const abort = new AbortController();
+  const closed = new Promise(resolve => {
+    reply = response => {
+      response.on('close', resolve);
+      abort.abort();
+    };
+  });
+  const transport = new FetchTransport((path, init) => fetch(url + path, init));
+  const request = transport.request('GET', 'hub/search', undefined, abort.signal);
+  await assert.rejects(request, { name: 'AbortError' });
+  await closed;
+});

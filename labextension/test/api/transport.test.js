@@ -16,3 +16,14 @@ test('an error has the message from the server, or the status from a proxy', asy
   const theirs = await errorOfResponse(new Response('<h1>Bad gateway</h1>', { status: 502 }));
   assert.match(theirs.message, /502/);
 });
+
+test('an error has the candidates and the time to wait, if the server sent them', async () => {
+  const error = { message: 'Which?', code: 'ambiguous_reference', candidates: ['a/b:Q4_0'] };
+  const headers = { 'Retry-After': '30' };
+  const response = new Response(JSON.stringify({ error }), { status: 429, headers });
+  const { facts } = await errorOfResponse(response);
+  assert.deepEqual(facts, { candidates: ['a/b:Q4_0'], retryAfter: 30 });
+  const date = { 'Retry-After': 'Fri, 31 Dec 1999 23:59:59 GMT' };
+  const other = new Response('{"error": {"message": "No."}}', { status: 503, headers: date });
+  assert.deepEqual((await errorOfResponse(other)).facts, {});
+});
