@@ -24,6 +24,14 @@ from ..contract.parameters import LoadParameters
 #: Seconds between two decisions. Linux counts idle time in units of 10 ms.
 INTERVAL = 0.25
 
+#: Seconds without much computation after which the usage of the CPUs is out of date: the programs
+#: that ran meanwhile may have ended. The threads of one step are then chosen by what runs now.
+PAUSE = 0.5
+
+#: How often, and how many seconds apart, the running tasks are counted. The smallest number counts,
+#: because programs such as the notebook server only run for a moment.
+SAMPLES, SAMPLE_SECONDS = 5, 0.0002
+
 #: Seconds that a larger number of threads must last. If it does not, the next attempt waits twice
 #: as long as the last one, at most `TRIAL` seconds, because a step with too many threads can take a
 #: second.
@@ -59,8 +67,9 @@ class CpuThreads:
         Maximum number.
     adaptive : bool
         False to always return `limit`.
-    read_usage, clock : callable
-        Replaced in tests.
+    read_usage, read_free, clock : callable
+        Replaced in tests. `read_free` returns the cores on which nothing runs at this moment, or
+        None if that is unknown.
 
     Attributes
     ----------
@@ -77,11 +86,13 @@ class CpuThreads:
         *,
         adaptive: bool = True,
         read_usage: Callable[[], CpuUsage] | None = None,
+        read_free: Callable[[], float | None] | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.limit = limit
         self._adaptive = adaptive and limit > 1
         self._read_usage = read_usage or CpuCounters().read
+        self._read_free = read_free or free_cores
         self._clock = clock
         self._usage = self._read_usage()
         self._count = self.steady if self._adaptive else limit
@@ -134,9 +145,12 @@ class CpuThreads:
     def _available(self, before: CpuUsage, now: CpuUsage) -> float:
         """Return the number of cores that other programs left for this process."""
         elapsed = now.clock - before.clock
+        own = now.own - before.own
+        if elapsed >= PAUSE and own < elapsed / 2 and (free := self._read_free()) is not None:
+            return free
         if now.total - before.total < elapsed / 2:
             return self.limit  # the system does not count CPU time, as in some sandboxes
-        return (now.own - before.own + now.idle - before.idle) / elapsed
+        return (own + now.idle - before.idle) / elapsed
 
     def _best(self, available: float) -> int:
         """Return the largest number of threads that is faster than one thread less.
@@ -181,6 +195,31 @@ class CpuCounters:
         except (OSError, psutil.Error):
             return []
         return [by_cpu[cpu] for cpu in self._cpus if cpu < len(by_cpu)]
+
+
+def free_cores(stat: Path = Path("/proc/stat")) -> float | None:
+    """Return the number of cores on which nothing runs at this moment, besides this thread.
+
+    The number of running tasks is the line ``procs_running`` of Linux's ``/proc/stat``
+    (proc_stat(5)). Returns None on other systems and in sandboxes that do not count them.
+    """
+    counts = []
+    for sample in range(SAMPLES):
+        if sample:
+            time.sleep(SAMPLE_SECONDS)
+        count = _running_tasks(stat)
+        if count is None or count < 1:
+            return None
+        counts.append(count)
+    return max(0.0, (psutil.cpu_count() or 1) - (min(counts) - 1))
+
+
+def _running_tasks(stat: Path) -> int | None:
+    try:
+        lines = stat.read_text().splitlines()
+        return next((int(line.split()[1]) for line in lines if line.startswith("procs_r")), None)
+    except (OSError, ValueError, IndexError):
+        return None
 
 
 def usable_cores() -> int:

@@ -43,7 +43,12 @@ class Machine:
         def read() -> CpuUsage:
             return CpuUsage(self.clock, self.idle, self.cores * self.clock, self.own[index])
 
-        return CpuThreads(self.cores, read_usage=read, clock=lambda: self.clock, **options)
+        def free() -> float:
+            return max(0.0, self.cores - self.others)
+
+        return CpuThreads(
+            self.cores, read_usage=read, read_free=free, clock=lambda: self.clock, **options
+        )
 
 
 def settle(machine: Machine, *models: CpuThreads, steps: int = 20) -> list[int]:
@@ -139,6 +144,50 @@ def test_a_model_that_waited_beside_busy_programs_begins_with_one_thread() -> No
     cpu_threads = machine.model()
     machine.run(0, seconds=60)
     assert cpu_threads.next_count() == 1
+
+
+def test_programs_that_have_ended_do_not_count() -> None:
+    """A model waited while another program computed; that program has just ended."""
+    machine = Machine(8, others=8)
+    cpu_threads = machine.model()
+    settle(machine, cpu_threads)
+    machine.run(0, seconds=60)
+    machine.others = 0
+    assert cpu_threads.next_count() == 8
+
+
+def test_a_long_step_is_no_pause() -> None:
+    """What runs between two steps says nothing about a program that waits for its turn."""
+    machine = Machine(8)
+    cpu_threads = machine.model()
+    settle(machine, cpu_threads)
+    machine.others = 4
+    machine.run(8, seconds=60)
+    machine.others = 0
+    assert cpu_threads.next_count() < 8
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("cpu 1 2\nprocs_running 1\nprocs_blocked 0\n", 8.0),
+        ("procs_running 4\n", 5.0),
+        ("procs_running 30\n", 0.0),
+        ("procs_running 0\n", None),
+        ("procs_running many\n", None),
+        ("procs_running\n", None),
+        ("cpu 1 2\n", None),
+        (None, None),
+    ],
+)
+def test_cores_on_which_nothing_runs(
+    content: str | None, expected: float | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(psutil, "cpu_count", lambda: 8)
+    stat = tmp_path / "stat"
+    if content is not None:
+        stat.write_text(content)
+    assert threads.free_cores(stat) == expected
 
 
 def test_a_model_on_a_gpu_keeps_its_threads() -> None:
