@@ -10,7 +10,17 @@ import pytest
 from playwright.sync_api import Locator, Page, Request, expect
 
 from support.hub_server import HubServer
-from support.lab_page import PULL, SECONDS, register, row, run_cell, wait_for_kernel, write_notebook
+from support.lab_page import (
+    PULL,
+    SECONDS,
+    close_find,
+    pull_from,
+    register,
+    row,
+    run_cell,
+    wait_for_kernel,
+    write_notebook,
+)
 from support.servers import Server
 
 if TYPE_CHECKING:
@@ -82,9 +92,9 @@ def check_table(table: Locator, model: Locator, api: Any) -> None:
     assert api.get("v1/models/theirs").json()["state"] == "loaded"
     api.post("v1/models/theirs/unload", json={}).raise_for_status()
     expect(model).to_contain_text("unloaded")
-    table.get_by_label("Model to pull").fill("not a reference")
-    table.get_by_role("button", name="Pull", exact=True).click()
-    expect(table.get_by_role("alert")).to_contain_text("not a reference")
+    pull_from(table, "not a reference")
+    expect(table.locator(".a3s-find").get_by_role("alert")).to_contain_text("not a reference")
+    close_find(table)
 
 
 def check_pull(pull: Locator, hub: HubServer) -> None:

@@ -16,8 +16,10 @@ from support.lab_page import (
     SECONDS,
     SHARDS,
     axe_violations,
+    close_find,
     load,
     long_answer,
+    pull_from,
     register,
     row,
 )
@@ -62,11 +64,12 @@ def test_panel(open_panel: Callable[..., Lab], hub: HubServer, images: Path, the
         expect(other).to_contain_text("unloaded")
         api.delete("v1/models/third").raise_for_status()
         expect(row(panel, "third")).to_have_count(0)
-        expect(panel.get_by_role("status")).to_contain_text("2 models, 1 in memory: ")
+        expect(panel.get_by_role("status")).to_contain_text("2 models")
+        expect(panel).to_contain_text("1 in memory: ")
 
         hub.fail("model-Q4_1.gguf", times=None, rate=200_000)
-        panel.get_by_label("Model to pull").fill(PULL)
-        panel.get_by_label("Model to pull").press("Enter")
+        pull_from(panel, PULL)
+        close_find(panel)
         expect(panel.get_by_role("button", name=f"Pause {PULL}")).to_be_visible()
         expect(status).to_contain_text(f"pulling {PULL}")
         expect(panel.locator(".a3s-pull")).to_contain_text("kB/s", timeout=30 * SECONDS)
@@ -85,8 +88,7 @@ def test_panel(open_panel: Callable[..., Lab], hub: HubServer, images: Path, the
 
         # A pull of several files has one bar, and a list of its files.
         hub.fail("m-Q4_0-00001-of-00002.gguf", times=None, rate=100_000)
-        panel.get_by_label("Model to pull").fill(f"{SHARDS}:Q4_0")
-        panel.get_by_role("button", name="Pull", exact=True).click()
+        pull_from(panel, f"{SHARDS}:Q4_0")
         files = panel.locator(".a3s-files")
         files.get_by_text("2 files").click()
         expect(files.get_by_role("listitem").first).to_have_text(
@@ -96,9 +98,8 @@ def test_panel(open_panel: Callable[..., Lab], hub: HubServer, images: Path, the
         panel.get_by_role("button", name=f"Cancel {SHARDS}:Q4_0").click()
 
         # An error is shown, and the input keeps its text.
-        panel.get_by_label("Model to pull").fill("no such reference")
-        panel.get_by_role("button", name="Pull", exact=True).click()
-        expect(panel.get_by_role("alert").first).to_contain_text("no such reference")
+        pull_from(panel, "no such reference")
+        expect(panel.locator(".a3s-find").get_by_role("alert")).to_contain_text("no such reference")
         expect(panel.get_by_label("Model to pull")).to_have_value("no such reference")
 
 
@@ -153,7 +154,7 @@ def test_the_panel_survives_a_reload_and_a_lost_connection(
         load(api, "smollm2")
         page.unroute("**/v1/events")
         expect(row(panel, "smollm2")).to_contain_text("min left", timeout=30 * SECONDS)
-        expect(panel.get_by_role("status")).to_contain_text("3 models, 1 in memory")
+        expect(panel.get_by_role("status")).to_contain_text("3 models")
 
 
 def open_by_palette(page: Page) -> None:

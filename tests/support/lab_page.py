@@ -104,6 +104,20 @@ def row(table: Locator, name: str) -> Locator:
     return table.get_by_role("row").filter(has=table.page.get_by_role("rowheader", name=name))
 
 
+def pull_from(panel: Locator, reference: str) -> None:
+    """Pull a model from a panel or a table, with the view to add models."""
+    if panel.get_by_label("Model to pull").count() == 0:
+        panel.get_by_role("button", name="Add model").click()
+    panel.get_by_label("Model to pull").fill(reference)
+    panel.get_by_label("Model to pull").press("Enter")
+
+
+def close_find(panel: Locator) -> None:
+    """Show the table again in place of the view to add models."""
+    panel.get_by_role("button", name="Add model").click()
+    expect(panel.get_by_role("table")).to_be_visible()
+
+
 def axe_violations(page: Page, selector: str) -> list[str]:
     """Return the serious and critical violations that axe-core finds."""
     page.evaluate(_AXE.read_text())

@@ -7,8 +7,8 @@ import type { Message } from '@lumino/messaging';
 import { Widget } from '@lumino/widgets';
 
 import type { Store } from '../state/store.js';
-import type { ColumnKey } from '../views/columns.js';
-import { ModelTable } from '../views/modelTable.js';
+import { ModelsView } from '../views/modelsView.js';
+import type { ColumnKey } from '../views/table/columns.js';
 import { DEFAULTS, type Settings } from './settings.js';
 
 /** The command that opens the panel or brings it to the front. */
@@ -22,7 +22,7 @@ export const icon = new LabIcon({
 });
 
 class ModelsPanel extends Widget {
-  private table: ModelTable | null = null;
+  private view: ModelsView | null = null;
   private hidden: readonly ColumnKey[] = [];
 
   constructor(private readonly store: Store) {
@@ -38,13 +38,13 @@ class ModelsPanel extends Widget {
 
   hideColumns(columns: readonly ColumnKey[]): void {
     this.hidden = columns;
-    this.table?.hideColumns(columns);
+    this.view?.hideColumns(columns);
   }
 
   protected override onAfterAttach(_message: Message): void {
-    this.table = new ModelTable(this.store);
-    this.table.hideColumns(this.hidden);
-    this.node.append(this.table.element);
+    this.view = new ModelsView(this.store);
+    this.view.hideColumns(this.hidden);
+    this.node.append(this.view.element);
   }
 
   protected override onActivateRequest(_message: Message): void {
@@ -52,9 +52,9 @@ class ModelsPanel extends Widget {
   }
 
   protected override onBeforeDetach(_message: Message): void {
-    this.table?.dispose();
-    this.table?.element.remove();
-    this.table = null;
+    this.view?.dispose();
+    this.view?.element.remove();
+    this.view = null;
   }
 }
 

@@ -2,7 +2,7 @@
 
 import type { ISettingRegistry } from '@jupyterlab/settingregistry';
 
-import type { ColumnKey } from '../views/columns.js';
+import type { ColumnKey } from '../views/table/columns.js';
 
 export interface Settings {
   /** Where the panel is placed. */

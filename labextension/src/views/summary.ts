@@ -4,7 +4,7 @@ import type { Model, Pull } from '../api/types.js';
 import { loadedModels, loadingModels, type Models, type State } from '../state/state.js';
 import { requestsText, speedText } from './activity.js';
 import { formatBytes, formatDuration, formatPercent } from './format.js';
-import { fraction } from './pulls.js';
+import { fraction } from './pulls/pulls.js';
 
 /** Return the text of the status bar item; empty if no model is loaded, loading or pulled. */
 export function statusBarText({ models, pulls }: State): string {

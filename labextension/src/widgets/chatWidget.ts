@@ -1,8 +1,8 @@
 /** The anywidget module of `Chat`, a separate bundle because of the Markdown renderer's size. */
 
 import type { Store } from '../state/store.js';
-import type { Message } from '../views/chatCompletion.js';
-import { ChatView } from '../views/chatView.js';
+import type { Message } from '../views/chat/chatCompletion.js';
+import { ChatView } from '../views/chat/chatView.js';
 import { type View, widget, type WidgetModel } from './widget.js';
 
 function createChatView(model: WidgetModel, store: Store): View {

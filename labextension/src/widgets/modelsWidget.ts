@@ -3,8 +3,8 @@
 import type { Pull } from '../api/types.js';
 import type { Store } from '../state/store.js';
 import { root } from '../views/dom.js';
-import { ModelTable } from '../views/modelTable.js';
-import { PullView } from '../views/pullView.js';
+import { ModelsView } from '../views/modelsView.js';
+import { PullView } from '../views/pulls/pullView.js';
 import { type View, widget, type WidgetModel } from './widget.js';
 
 /** Show the state of a pull from the server, or from the kernel while it cannot be reached. */
@@ -37,5 +37,5 @@ function createPullView(model: WidgetModel, store: Store): View {
 }
 
 export default widget((model, store) =>
-  model.get('kind') === 'pull' ? createPullView(model, store) : new ModelTable(store)
+  model.get('kind') === 'pull' ? createPullView(model, store) : new ModelsView(store)
 );

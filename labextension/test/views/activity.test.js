@@ -9,7 +9,7 @@ import {
   speedText,
   warmText
 } from '../../lib/views/activity.js';
-import { stateText } from '../../lib/views/columns.js';
+import { stateText } from '../../lib/views/table/columns.js';
 
 // The same cases as in tests/unit/display/test_activity.py.
 const path = new URL('../../../tests/support/activity_display_cases.json', import.meta.url);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { chatRequest, streamAnswer } from '../../lib/views/chatCompletion.js';
+import { chatRequest, streamAnswer } from '../../../lib/views/chat/chatCompletion.js';
 
 const chunk = content => ({ choices: [{ delta: { content } }] });
 

@@ -2,12 +2,19 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
-import { actions, facts, fileFacts, fraction, label, summary } from '../../lib/views/pulls.js';
+import {
+  actions,
+  facts,
+  fileFacts,
+  fraction,
+  label,
+  summary
+} from '../../../lib/views/pulls/pulls.js';
 
 const pull = changes => ({ name: 'p', status: 'pulling', ...changes });
 
 // The same cases as in tests/unit/display/test_pull_progress.py.
-const path = new URL('../../../tests/support/pull_display_cases.json', import.meta.url);
+const path = new URL('../../../../tests/support/pull_display_cases.json', import.meta.url);
 for (const expected of JSON.parse(readFileSync(path, 'utf8'))) {
   test(`display of a pull: ${expected.case}`, () => {
     const status = pull(expected.status);

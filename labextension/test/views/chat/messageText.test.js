@@ -8,7 +8,7 @@ import {
   oneLine,
   thoughtsOf,
   thoughtsTitle
-} from '../../lib/views/messageText.js';
+} from '../../../lib/views/chat/messageText.js';
 
 test('content is a string, parts or nothing', () => {
   assert.equal(contentOf({ role: 'user', content: 'a' }), 'a');

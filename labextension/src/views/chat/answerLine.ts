@@ -1,6 +1,6 @@
 /** The line under an answer with its tokens and its speed, like `display/answer_line.py`. */
 
-import { formatNumber, formatRate, formatSeconds } from './format.js';
+import { formatNumber, formatRate, formatSeconds } from '../format.js';
 
 export interface Usage {
   readonly prompt_tokens: number;

@@ -1,14 +1,12 @@
-/** A table of the server's models, with unfinished pulls above it. */
+/** A table of the server's models. */
 
-import { messageOf } from '../api/transport.js';
-import type { Model } from '../api/types.js';
-import { EMPTY, openPulls, type State } from '../state/state.js';
-import type { ConnectionStatus, Store } from '../state/store.js';
+import type { Model } from '../../api/types.js';
+import { EMPTY, type State } from '../../state/state.js';
+import type { Store } from '../../state/store.js';
 import { arrange, type Column, COLUMNS, type ColumnKey, type Sorting } from './columns.js';
-import { button, h, root, setText, uniqueId } from './dom.js';
+import { button, h, setText } from '../dom.js';
+import type { PanelHost } from '../host.js';
 import { ModelRow } from './modelRow.js';
-import { PullView } from './pullView.js';
-import { memorySummary } from './summary.js';
 
 /** Rows placed at once. The rest follow in batches, so a long table does not block the page. */
 const FIRST_ROWS = 60;
@@ -20,17 +18,10 @@ const TICK = 1000;
 export class ModelTable {
   readonly element: HTMLElement;
   private readonly body = h('tbody', { role: 'rowgroup' });
-  private readonly filter = h('input', {
-    type: 'search',
-    placeholder: 'Filter',
-    'aria-label': 'Filter models'
-  });
   private readonly error = h('div', { class: 'a3s-error', role: 'alert' });
-  private readonly status = h('div', { class: 'a3s-note', role: 'status' });
-  private readonly pulls = h('div', { class: 'a3s-pulls' });
   private readonly rows = new Map<string, ModelRow>();
-  private readonly pullViews = new Map<string, PullView>();
   private readonly headers = new Map<ColumnKey, HTMLTableCellElement>();
+  private filter = '';
   private sorting: Sorting = { key: 'name', descending: false };
   private state: State = EMPTY;
   private shown: readonly Model[] = [];
@@ -38,18 +29,17 @@ export class ModelTable {
   private readonly unsubscribe: () => void;
   private readonly timer: ReturnType<typeof setInterval>;
 
-  constructor(private readonly store: Store) {
-    this.filter.addEventListener('input', () => this.arrange());
+  constructor(
+    private readonly store: Store,
+    private readonly host: PanelHost
+  ) {
     const scroll = h(
       'div',
       { class: 'a3s-scroll', tabindex: '0', role: 'region', 'aria-label': 'Local models' },
       this.createTable()
     );
-    const tools = h('div', { class: 'a3s-row' }, this.createPullForm(), this.filter);
-    this.element = root('a3s-models', tools, this.error, this.pulls, this.status, scroll);
-    this.unsubscribe = store.subscribe((state, connection, reason) =>
-      this.update(state, connection, reason)
-    );
+    this.element = h('div', {}, this.error, scroll);
+    this.unsubscribe = store.subscribe(state => this.update(state));
     this.timer = setInterval(() => this.tick(), TICK);
   }
 
@@ -59,10 +49,19 @@ export class ModelTable {
     }
   }
 
+  /** Show only the models that match every word of `filter`. */
+  setFilter(filter: string): void {
+    this.filter = filter;
+    this.arrange();
+  }
+
   dispose(): void {
     this.unsubscribe();
     clearInterval(this.timer);
     clearTimeout(this.nextBatch);
+    for (const row of this.rows.values()) {
+      row.dispose();
+    }
   }
 
   /** Create the table. The roles keep it a table in narrow layouts, where CSS makes rows blocks. */
@@ -90,43 +89,6 @@ export class ModelTable {
     return cell;
   }
 
-  private createPullForm(): HTMLFormElement {
-    const id = uniqueId();
-    const input = h('input', {
-      id,
-      type: 'text',
-      placeholder: 'owner/repo:TAG',
-      spellcheck: 'false'
-    });
-    const form = h(
-      'form',
-      { class: 'a3s-row a3s-grow' },
-      h('label', { for: id, class: 'a3s-hidden' }, 'Model to pull'),
-      input,
-      h('button', { type: 'submit', class: 'a3s-button' }, 'Pull')
-    );
-    form.addEventListener('submit', event => {
-      event.preventDefault();
-      void this.pull(input);
-    });
-    return form;
-  }
-
-  /** Start a pull of the model named in `input`, and clear `input` if the server accepts it. */
-  private async pull(input: HTMLInputElement): Promise<void> {
-    const name = input.value.trim();
-    if (name === '') {
-      return;
-    }
-    try {
-      await this.store.transport.request('POST', 'models/pull', { name, background: true });
-      this.showError('');
-      input.value = '';
-    } catch (error) {
-      this.showError(messageOf(error));
-    }
-  }
-
   private showError(message: string): void {
     setText(this.error, message);
   }
@@ -136,35 +98,11 @@ export class ModelTable {
     this.arrange();
   }
 
-  private update(state: State, connection: ConnectionStatus, reason: string): void {
+  private update(state: State): void {
     const before = this.state;
     this.state = state;
-    setText(this.status, statusText(state, connection, reason));
-    if (state.pulls !== before.pulls) {
-      this.updatePulls();
-    }
     if (state.models !== before.models || this.shown.length === 0) {
       this.arrange();
-    }
-  }
-
-  private updatePulls(): void {
-    const open = openPulls(this.state.pulls);
-    const names = new Set(open.map(pull => pull.name));
-    for (const [name, view] of this.pullViews) {
-      if (!names.has(name)) {
-        view.element.remove();
-        this.pullViews.delete(name);
-      }
-    }
-    for (const pull of open) {
-      let view = this.pullViews.get(pull.name);
-      if (view === undefined) {
-        view = new PullView(pull.name, this.store.transport);
-        this.pullViews.set(pull.name, view);
-        this.pulls.append(view.element);
-      }
-      view.update(pull);
     }
   }
 
@@ -174,16 +112,16 @@ export class ModelTable {
       const order = this.sorting.descending ? 'descending' : 'ascending';
       cell.setAttribute('aria-sort', key === this.sorting.key ? order : 'none');
     }
-    this.shown = arrange(this.state.models.values(), this.sorting, this.filter.value);
+    this.shown = arrange(this.state.models.values(), this.sorting, this.filter);
     for (const [id, row] of this.rows) {
       if (!this.state.models.has(id)) {
-        row.element.remove();
+        row.dispose();
         this.rows.delete(id);
       }
     }
     clearTimeout(this.nextBatch);
     const focused = this.body.contains(document.activeElement) ? document.activeElement : null;
-    this.placeRows(0, FIRST_ROWS);
+    this.placeRows(0, FIRST_ROWS, this.body.firstElementChild);
     if (focused instanceof HTMLElement && focused.isConnected) {
       focused.focus(); // Moving an element removes its focus.
     }
@@ -193,32 +131,34 @@ export class ModelTable {
   }
 
   private createEmptyRow(): HTMLTableRowElement {
-    const text = this.filter.value
-      ? 'No models match the filter.'
-      : 'No models yet. Pull one, or register a file with %power register.';
+    const text = this.filter ? 'No models match the filter.' : 'No models yet.';
     const attributes = { role: 'cell', colspan: String(COLUMNS.length + 1), class: 'a3s-empty' };
     return h('tr', { role: 'row' }, h('td', attributes, text));
   }
 
-  /** Place `count` rows from index `start` on, and schedule the next batch. */
-  private placeRows(start: number, count: number): void {
+  /** Place `count` rows from index `start` on before `next`, and schedule the next batch. */
+  private placeRows(start: number, count: number, next: Element | null): void {
     const now = Date.now() / 1000;
-    const batch = this.shown.slice(start, start + count);
-    batch.forEach((model, i) => {
+    const end = Math.min(start + count, this.shown.length);
+    for (const model of this.shown.slice(start, end)) {
       const row = this.rowOf(model);
       row.update(model, now);
-      const current = this.body.children[start + i] ?? null;
-      if (current !== row.element) {
-        this.body.insertBefore(row.element, current);
+      for (const element of row.elements) {
+        if (element === next) {
+          next = next.nextElementSibling;
+        } else {
+          this.body.insertBefore(element, next);
+        }
       }
-    });
-    const end = start + batch.length;
+    }
     if (end < this.shown.length) {
-      this.nextBatch = window.setTimeout(() => this.placeRows(end, BATCH));
+      this.nextBatch = window.setTimeout(() => this.placeRows(end, BATCH, next));
       return;
     }
-    while (this.body.children.length > end) {
-      this.body.lastElementChild?.remove();
+    while (next !== null) {
+      const rest: Element = next;
+      next = rest.nextElementSibling;
+      rest.remove();
     }
   }
 
@@ -228,7 +168,7 @@ export class ModelTable {
       return existing;
     }
     const showError = (message: string) => this.showError(message);
-    const row = new ModelRow(model.id, this.store.transport, showError);
+    const row = new ModelRow(model.id, this.store, this.host, showError, () => this.arrange());
     this.rows.set(model.id, row);
     return row;
   }
@@ -240,18 +180,5 @@ export class ModelTable {
         this.rows.get(model.id)?.update(model, now);
       }
     }
-  }
-}
-
-function statusText({ models }: State, connection: ConnectionStatus, reason: string): string {
-  switch (connection) {
-    case 'connecting':
-      return 'Connecting to the server…';
-    case 'connected':
-      return memorySummary(models);
-    case 'lost':
-      return 'Connection lost. Reconnecting… The table may be out of date.';
-    case 'refused':
-      return `No connection: ${reason}`;
   }
 }

@@ -1,7 +1,7 @@
 /** The text of messages, which code in the notebook may have set to any value. */
 
 import type { Message } from './chatCompletion.js';
-import { formatSeconds } from './format.js';
+import { formatSeconds } from '../format.js';
 
 /** Characters of a call or a result that are shown in one line. */
 const MAX_LINE = 100;

@@ -5,8 +5,8 @@
  * notebooks; both are tested with `tests/support/pull_display_cases.json`.
  */
 
-import type { Pull, PulledFile } from '../api/types.js';
-import { formatBytes, formatDuration, formatPercent } from './format.js';
+import type { Pull, PulledFile } from '../../api/types.js';
+import { formatBytes, formatDuration, formatPercent } from '../format.js';
 
 /** Return the progress from 0 to 1; null if the size is unknown or the pull was cancelled. */
 export function fraction(pull: Pull): number | null {

@@ -2,10 +2,15 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
-import { answerLine, readingText, timingsFrom, usageFrom } from '../../lib/views/answerLine.js';
+import {
+  answerLine,
+  readingText,
+  timingsFrom,
+  usageFrom
+} from '../../../lib/views/chat/answerLine.js';
 
 // The same cases as in tests/unit/client/test_answer_line.py.
-const path = new URL('../../../tests/support/answer_display_cases.json', import.meta.url);
+const path = new URL('../../../../tests/support/answer_display_cases.json', import.meta.url);
 for (const expected of JSON.parse(readFileSync(path, 'utf8'))) {
   test(`line of an answer: ${expected.case}`, () => {
     const { usage, timings, first_token_seconds: firstTokenSeconds, seconds } = expected;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { toHtml } from '../../lib/views/markdown.js';
+import { toHtml } from '../../../lib/views/chat/markdown.js';
 
 test('untrusted Markdown produces no raw HTML, images or unsafe links', () => {
   assert.doesNotMatch(

@@ -1,7 +1,7 @@
 /** A message of a chat: text, with thoughts, calls and results folded away. */
 
 import type { Message } from './chatCompletion.js';
-import { h, setText } from './dom.js';
+import { h, setText } from '../dom.js';
 import { toHtml } from './markdown.js';
 import { callsOf, callText, contentOf, oneLine, thoughtsOf, thoughtsTitle } from './messageText.js';
 

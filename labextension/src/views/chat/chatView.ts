@@ -1,11 +1,11 @@
 /** A chat with a model. */
 
-import { messageOf } from '../api/transport.js';
-import { isInMemory, type Models } from '../state/state.js';
-import type { Store } from '../state/store.js';
+import { messageOf } from '../../api/transport.js';
+import { isInMemory, type Models } from '../../state/state.js';
+import type { Store } from '../../state/store.js';
 import { type Answer, answerLine, readingText } from './answerLine.js';
 import { chatRequest, type Message, type Parameters, streamAnswer } from './chatCompletion.js';
-import { button, h, oncePerFrame, root, setText } from './dom.js';
+import { button, h, oncePerFrame, root, setText } from '../dom.js';
 import { MessageView } from './messageView.js';
 
 /** The state that the widget saves, so that a reloaded page shows the same chat. */

@@ -1,6 +1,6 @@
 /** Request chat completions and measure their time. */
 
-import type { Transport } from '../api/transport.js';
+import type { Transport } from '../../api/transport.js';
 import {
   type Answer,
   areCounts,

@@ -1,13 +1,21 @@
 /** A row of the model table. */
 
-import { messageOf, modelPath, type Transport } from '../api/transport.js';
-import type { Model } from '../api/types.js';
-import { isInMemory } from '../state/state.js';
+import { messageOf, modelPath } from '../../api/transport.js';
+import type { Model } from '../../api/types.js';
+import { isInMemory } from '../../state/state.js';
+import type { Store } from '../../state/store.js';
+import { ModelDetails } from '../details/modelDetails.js';
 import { type Column, COLUMNS } from './columns.js';
-import { button, h, setText } from './dom.js';
+import { button, h, setText, uniqueId } from '../dom.js';
+import type { PanelHost } from '../host.js';
+import { icon } from '../icons.js';
+import { trans } from '../i18n.js';
 
 export class ModelRow {
-  readonly element: HTMLTableRowElement;
+  private readonly row: HTMLTableRowElement;
+  private readonly detailsRow = h('tr', { role: 'row', class: 'a3s-details-row', id: uniqueId() });
+  private readonly unfoldButton: HTMLButtonElement;
+  private details: ModelDetails | null = null;
   private readonly cells: readonly HTMLTableCellElement[];
   private readonly name = h('span');
   private readonly notes = h('div', { class: 'a3s-note' });
@@ -18,12 +26,20 @@ export class ModelRow {
   private readonly actions: HTMLElement;
   private model: Model | null = null;
 
-  /** `showError` shows a message above the table; '' clears it. */
+  /** `showError` shows a message above the table; '' clears it. `onToggle` places the details. */
   constructor(
     private readonly id: string,
-    private readonly transport: Transport,
-    private readonly showError: (message: string) => void
+    private readonly store: Store,
+    private readonly host: PanelHost,
+    private readonly showError: (message: string) => void,
+    private readonly onToggle: () => void
   ) {
+    this.unfoldButton = button('', () => this.toggleDetails(), {
+      class: 'a3s-button a3s-icon-button',
+      'aria-label': trans.__('Details of %1', id),
+      'aria-expanded': 'false'
+    });
+    this.unfoldButton.append(icon('caretRight'));
     this.deleteButton = button('Delete', () => this.confirmDelete(), {
       'aria-label': `Delete ${id}`
     });
@@ -35,13 +51,26 @@ export class ModelRow {
       this.deleteButton
     );
     this.cells = COLUMNS.map(createCell);
-    this.cells[0]?.append(this.name, this.notes, this.error);
+    this.cells[0]?.append(this.unfoldButton, this.name, this.notes, this.error);
     const last = h('td', { role: 'cell', class: 'a3s-last' }, this.actions);
-    this.element = h('tr', { role: 'row' }, ...this.cells, last);
+    this.row = h('tr', { role: 'row' }, ...this.cells, last);
+  }
+
+  /** The row, and that of its details while it is unfolded. */
+  get elements(): readonly HTMLTableRowElement[] {
+    return this.details === null ? [this.row] : [this.row, this.detailsRow];
+  }
+
+  dispose(): void {
+    this.details?.dispose();
+    this.details = null;
+    this.row.remove();
+    this.detailsRow.remove();
   }
 
   /** Show `model` at `now`, in Unix seconds. */
   update(model: Model, now: number): void {
+    this.details?.update(model, now);
     this.cells.forEach((cell, i) => {
       setText(i === 0 ? this.name : cell, COLUMNS[i]?.text(model, now) ?? '');
       showShare(cell, COLUMNS[i]?.share?.(model) ?? null);
@@ -56,6 +85,21 @@ export class ModelRow {
     this.setLabel(this.loadButton, this.isLoadedOrLoading ? 'Unload' : 'Load');
     this.loadButton.disabled = model.state === 'unloading';
     this.setLabel(this.pinButton, model.pinned ? 'Unpin' : 'Pin');
+  }
+
+  private toggleDetails(): void {
+    if (this.details === null) {
+      this.details = new ModelDetails(this.id, this.store, this.host);
+      const attributes = { role: 'cell', colspan: String(COLUMNS.length + 1) };
+      this.detailsRow.replaceChildren(h('td', attributes, this.details.element));
+    } else {
+      this.details.dispose();
+      this.details = null;
+    }
+    const unfolded = this.details !== null;
+    this.unfoldButton.setAttribute('aria-expanded', String(unfolded));
+    this.unfoldButton.replaceChildren(icon(unfolded ? 'caretDown' : 'caretRight'));
+    this.onToggle();
   }
 
   /** Relabel a button, which keeps its focus because the same one serves both directions. */
@@ -108,7 +152,7 @@ export class ModelRow {
   private async send(method: string, path: string, body?: object): Promise<void> {
     this.showError('');
     try {
-      await this.transport.request(method, path, body);
+      await this.store.transport.request(method, path, body);
     } catch (error) {
       this.showError(`${this.id}: ${messageOf(error)}`);
     }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { arrange, COLUMNS, stateText } from '../../lib/views/columns.js';
+import { arrange, COLUMNS, stateText } from '../../../lib/views/table/columns.js';
 
 const NOW = 1000;
 const MODELS = [

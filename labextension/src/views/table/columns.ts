@@ -7,9 +7,15 @@ import {
   requestsText,
   speedText,
   warmText
-} from './activity.js';
-import { formatBytes, formatCount, formatDuration, formatNumber, formatPercent } from './format.js';
-import type { Model } from '../api/types.js';
+} from '../activity.js';
+import {
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatNumber,
+  formatPercent
+} from '../format.js';
+import type { Model } from '../../api/types.js';
 
 export type ColumnKey =
   'name' | 'format' | 'size' | 'parameters' | 'context' | 'state' | 'memory' | 'used';

@@ -1,8 +1,8 @@
 /** A pull: its name, progress bar, speed, files and buttons. */
 
-import { messageOf, pullPath, type Transport } from '../api/transport.js';
-import type { Pull, PulledFile } from '../api/types.js';
-import { button, h, setText } from './dom.js';
+import { messageOf, pullPath, type Transport } from '../../api/transport.js';
+import type { Pull, PulledFile } from '../../api/types.js';
+import { button, h, setText } from '../dom.js';
 import { actions, fileFacts, fraction, type PullAction, summary } from './pulls.js';
 
 const ACTIONS: readonly { readonly action: PullAction; readonly label: string }[] = [

@@ -1,0 +1,129 @@
+/** The models of a server: a toolbar, the memory, the pulls, and the table or the view to add models. */
+
+import type { State } from '../state/state.js';
+import type { ConnectionStatus, Store } from '../state/store.js';
+import { MemoryBar } from './details/memoryBar.js';
+import { button, h, root, setText } from './dom.js';
+import { FindView } from './find/findView.js';
+import type { LabHost, PanelHost } from './host.js';
+import { icon } from './icons.js';
+import { trans } from './i18n.js';
+import { PullList } from './pulls/pullList.js';
+import type { ColumnKey } from './table/columns.js';
+import { ModelTable } from './table/modelTable.js';
+
+export class ModelsView {
+  readonly element: HTMLElement;
+  private readonly filter = h('input', {
+    type: 'search',
+    placeholder: trans.__('Filter'),
+    'aria-label': trans.__('Filter models')
+  });
+  private readonly addButton = button(trans.__('Add model'), () => this.toggleFind());
+  private readonly status = h('div', { class: 'a3s-note', role: 'status' });
+  private readonly memory: MemoryBar;
+  private readonly pulls: PullList;
+  private readonly table: ModelTable;
+  private readonly host: PanelHost;
+  private find: FindView | null = null;
+  /** Whether the user asked for the view to add models, which is shown anyway without models. */
+  private isAdding = false;
+  private isEmpty = false;
+  private readonly unsubscribe: () => void;
+
+  constructor(
+    private readonly store: Store,
+    labHost: LabHost = {}
+  ) {
+    this.host = {
+      ...labHost,
+      pull: async name => {
+        await store.transport.request('POST', 'models/pull', { name, background: true });
+      },
+      copy: text => navigator.clipboard.writeText(text),
+      close: () => this.showFind(false)
+    };
+    this.memory = new MemoryBar(store);
+    this.pulls = new PullList(store, this.host);
+    this.table = new ModelTable(store, this.host);
+    this.filter.addEventListener('input', () => this.table.setFilter(this.filter.value));
+    this.addButton.prepend(icon('add'));
+    const toolbar = h('div', { class: 'a3s-toolbar' }, this.filter, this.addButton);
+    this.element = root(
+      'a3s-models',
+      toolbar,
+      this.memory.element,
+      this.pulls.element,
+      this.status,
+      this.table.element
+    );
+    this.unsubscribe = store.subscribe((state, connection, reason) =>
+      this.update(state, connection, reason)
+    );
+  }
+
+  hideColumns(hidden: readonly ColumnKey[]): void {
+    this.table.hideColumns(hidden);
+  }
+
+  dispose(): void {
+    this.unsubscribe();
+    this.find?.dispose();
+    this.table.dispose();
+    this.pulls.dispose();
+    this.memory.dispose();
+  }
+
+  private update(state: State, connection: ConnectionStatus, reason: string): void {
+    setText(this.status, statusText(state, connection, reason));
+    const isEmpty = state.instance !== null && state.models.size === 0;
+    if (isEmpty !== this.isEmpty) {
+      this.isEmpty = isEmpty;
+      this.placeFind();
+    }
+  }
+
+  private toggleFind(): void {
+    this.showFind(!this.isAdding);
+    this.find?.focus();
+  }
+
+  private showFind(shown: boolean): void {
+    const hadFocus = this.find?.element.contains(document.activeElement);
+    this.isAdding = shown;
+    this.placeFind();
+    if (hadFocus && this.find === null) {
+      this.addButton.focus();
+    }
+  }
+
+  /** Show the view to add models in place of the table, or the table. */
+  private placeFind(): void {
+    const shown = this.isAdding || this.isEmpty;
+    this.addButton.setAttribute('aria-expanded', String(shown));
+    this.addButton.disabled = this.isEmpty;
+    this.filter.disabled = shown;
+    this.table.element.hidden = shown;
+    if (shown && this.find === null) {
+      this.find = new FindView(this.store, this.host);
+      this.element.append(this.find.element);
+    } else if (!shown && this.find !== null) {
+      this.find.dispose();
+      this.find.element.remove();
+      this.find = null;
+    }
+  }
+}
+
+function statusText({ models }: State, connection: ConnectionStatus, reason: string): string {
+  switch (connection) {
+    case 'connecting':
+      return trans.__('Connecting to the server…');
+    case 'connected':
+      return trans._n('%1 model', '%1 models', models.size);
+    case 'lost':
+      return trans.__('Connection lost. Reconnecting… The table may be out of date.');
+    case 'refused':
+      return trans.__('No connection: %1', reason);
+  }
+}
