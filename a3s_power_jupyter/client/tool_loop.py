@@ -93,7 +93,9 @@ def run(
         If `max_rounds` is less than 1, or the model still calls functions after them.
     """
     if max_rounds < 1:
-        raise InvalidParameter("max_rounds must be at least 1.", param="max_rounds")
+        raise InvalidParameter(
+            f"max_rounds must be at least 1, not {max_rounds}.", param="max_rounds"
+        )
     rounds: list[Round] = []
     messages = list(messages)
     while True:

@@ -11,15 +11,15 @@ import difflib
 import math
 import re
 from collections.abc import Collection
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from .errors import InvalidISQ, InvalidKeepAlive, InvalidParameter
-from .field_errors import describe, literal_values
+from .field_errors import explain, joined
 from .lenient import lenient, struct_fields
-from .text import MAX_QUOTED, quoted, shortened
+from .text import MAX_QUOTED, quoted
 
 T = TypeVar("T")
 
@@ -199,48 +199,44 @@ def check(value: Any, type_: type[T], *, at: str = "") -> T:
     InvalidParameter
         If a field is unknown, of the wrong type or out of range.
     """
-    if isinstance(value, dict):
-        _check_names(value, type_, at)
+    _check_names(value, type_, at)
+    value = lenient(value, type_)
     try:
-        return msgspec.convert(lenient(value, type_), type_)
+        return msgspec.convert(value, type_)
     except msgspec.ValidationError as error:
-        detail, _, where = str(error).partition(" - at `$")
-        path = (at + where.rstrip("`")).lstrip(".") or at
-        message = _choices(type_, where.rstrip("`").lstrip("."), path) or _message(detail, path)
-        raise InvalidParameter(message, param=path or None) from None
+        found = explain(value, type_, error, at=at)
+        raise InvalidParameter(found.message, param=found.param or None) from None
 
 
-def _choices(type_: type, name: str, path: str) -> str | None:
-    """Return an error that names the values of a field, or None if the field allows any."""
-    first, _, rest = name.partition(".")
-    for field in struct_fields(type_):
-        if field.encode_name != first:
-            continue
-        if rest and isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
-            return _choices(field.type, rest, path)
-        if not rest and (values := literal_values(field.type)):
-            return f"{quoted(path)} must be {values}."
-    return None
-
-
-def _message(detail: str, path: str) -> str:
-    if (described := describe(detail)) is not None:
-        return f"{quoted(path) if path else 'The value'} {described}."
-    return f"{shortened(detail)}{f' in {quoted(path)}' if path else ''}."
-
-
-def _check_names(value: dict[Any, Any], type_: type, at: str) -> None:
-    known = [f.encode_name for f in struct_fields(type_)]
+def _check_names(value: Any, type_: type, at: str) -> None:
+    """Refuse unknown fields in an object, and in those of its objects that allow none."""
+    if not isinstance(value, dict):
+        return
+    fields = struct_fields(type_)
+    known = [field.encode_name for field in fields]
     for key in value:
-        if key in known:
-            continue
-        near = close_matches(str(key), known)
-        hint = f"Did you mean {near[0]!r}?" if near else f"Use one of: {', '.join(sorted(known))}."
-        hint = hint if known else "There are no parameters in the body."
-        where = f" in {at!r}" if at else ""
-        raise InvalidParameter(
-            f"Unknown parameter {quoted(key)}{where}. {hint}", param=f"{at}.{key}".lstrip(".")
-        )
+        if key not in known:
+            raise _unknown(str(key), known, at)
+    for field in fields:
+        for nested in (field.type, *get_args(field.type)):
+            if _is_strict(nested):
+                _check_names(value.get(field.encode_name), nested, joined(at, field.encode_name))
+
+
+def _is_strict(type_: Any) -> bool:
+    if not isinstance(type_, type) or not issubclass(type_, msgspec.Struct):
+        return False
+    return type_.__struct_config__.forbid_unknown_fields
+
+
+def _unknown(name: str, known: list[str], at: str) -> InvalidParameter:
+    near = close_matches(name, known)
+    hint = f"Did you mean {near[0]!r}?" if near else f"Use one of: {', '.join(sorted(known))}."
+    hint = hint if known else "There are no parameters in the body."
+    where = f" in {at!r}" if at else ""
+    return InvalidParameter(
+        f"Unknown parameter {quoted(name)}{where}. {hint}", param=joined(at, name)
+    )
 
 
 def close_matches(name: str, known: Collection[str]) -> list[str]:

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from ..contract.errors import InvalidParameter, UnsupportedRequestFields
+from ..contract.field_errors import kind_of
 from ..contract.lenient import struct_fields
 from ..contract.parameters import NO_LIMIT as NO_LIMIT
 from ..contract.parameters import check, parse_keep_alive
@@ -125,7 +126,7 @@ def optional_string(value: dict[str, Any], field: str, at: str) -> str | None:
     found = value.get(field)
     if found is not None and not isinstance(found, str):
         where = path(at, field)
-        raise InvalidParameter(f"{where} must be a string.", param=where)
+        raise InvalidParameter(f"{where} must be a string, not {kind_of(found)}.", param=where)
     return found
 
 

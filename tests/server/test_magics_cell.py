@@ -171,9 +171,9 @@ def test_an_option_out_of_range_is_an_error_before_the_model_is_loaded(
 ) -> None:
     kernel.run("%power unload smollm2")
     for option, reason in (
-        ("--max-tokens 0", "'--max-tokens' must be an integer of at least 1."),
-        ("--temperature 3", "'--temperature' must be a number of at most 2."),
-        ("--stop ''", "'--stop[0]' must not be empty."),
+        ("--max-tokens 0", "--max-tokens must be at least 1, not 0."),
+        ("--temperature 3", "--temperature must be between 0 and 2, not 3."),
+        ("--stop ''", "--stop[0] must not be empty."),
         ("--keep-alive soon", "'soon' is not a duration."),
     ):
         cell = kernel.run(f"%%power smollm2 {option}\nHello")

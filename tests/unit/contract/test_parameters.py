@@ -88,10 +88,18 @@ def test_default_parameters() -> None:
     [
         ({"num_ct": 1}, "default_parameters.num_ct", "Did you mean 'num_ctx'"),
         ({"xyzzy": 1}, "default_parameters.xyzzy", "Use one of: chat_template, "),
-        ({"num_ctx": 8}, "default_parameters.num_ctx", "must be an integer of at least 16"),
-        ({"num_ctx": "a"}, "default_parameters.num_ctx", "an integer, not a string"),
-        ({"tensor_split": [1, -1]}, "default_parameters.tensor_split[1]", "at least 0"),
-        ([], "default_parameters", "must be an object, not a list"),
+        ({"num_ctx": 8}, "default_parameters.num_ctx", "must be between 16 and 16777216, not 8"),
+        (
+            {"num_ctx": "a"},
+            "default_parameters.num_ctx",
+            "must be an integer between 16 and 16777216, not 'a'",
+        ),
+        (
+            {"tensor_split": [1, -1]},
+            "default_parameters.tensor_split[1]",
+            "must be between 0 and 1000000000, not -1",
+        ),
+        ([], "default_parameters", "must be an object, not an empty list"),
     ],
 )
 def test_invalid_default_parameters(given: object, param: str, message: str) -> None:
@@ -152,4 +160,4 @@ def test_an_error_names_the_values_that_a_field_may_have(value: Any) -> None:
     with pytest.raises(InvalidParameter) as caught:
         check({"mirostat": value}, DefaultParameters, at="default_parameters")
     assert caught.value.param == "default_parameters.mirostat"
-    assert caught.value.message == "'default_parameters.mirostat' must be 0, 1 or 2."
+    assert caught.value.message == f"default_parameters.mirostat must be 0, 1 or 2, not {value!r}."

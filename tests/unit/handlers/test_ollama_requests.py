@@ -104,7 +104,7 @@ def test_wrong_options_are_named(options: Any, param: str) -> None:
 
 
 def test_the_values_of_an_option_are_named() -> None:
-    with pytest.raises(InvalidParameter, match=r"^'options.mirostat' must be 0, 1 or 2\.$"):
+    with pytest.raises(InvalidParameter, match=r"^options\.mirostat must be 0, 1 or 2, not 3\.$"):
         chat(options={"mirostat": 3})
 
 
