@@ -58,15 +58,20 @@ class ModelMethods:
         body = self._connection.request("GET", "models", timeout=timeout)
         return decoded(body, _Models).data
 
-    def show(self, name: str) -> Model:
+    def show(self, name: str, *, template: bool = False) -> Model:
         """Return one model.
+
+        Parameters
+        ----------
+        template : bool
+            Whether to read its chat template from its files, as `Model.template`.
 
         Raises
         ------
         ModelNotFound
             If no model has this name.
         """
-        return self._model("GET", _path(name))
+        return self._model("GET", _path(name, "?template=true" if template else ""))
 
     def ps(self) -> list[Model]:
         """List the models that are in memory, being loaded or being unloaded."""
@@ -133,6 +138,27 @@ class ModelMethods:
         }
         given = {key: value for key, value in body.items() if value is not None}
         return self._model("POST", "models", body=given)
+
+    def update(self, name: str, **parameters: Any) -> Model:
+        """Change default parameters of a model; None removes one.
+
+        Defaults of requests, such as ``temperature``, hold from the next request on. If a load
+        parameter changes, a loaded model is unloaded once it is idle, and loaded with it by the
+        next request.
+
+        Parameters
+        ----------
+        **parameters
+            Default load and sampling parameters, such as ``num_ctx`` and ``temperature``.
+
+        Raises
+        ------
+        ModelNotFound
+            If no model has this name.
+        InvalidParameter
+            If a parameter is unknown, out of range, or has no effect on this model.
+        """
+        return self._model("PATCH", _path(name), body={"default_parameters": parameters})
 
     def delete(self, name: str, *, force: bool = False) -> int:
         """Unload and delete a model. Files registered in place are kept.

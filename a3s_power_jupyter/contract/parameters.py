@@ -272,6 +272,30 @@ def check_default_parameters(value: Any, *, at: str = "default_parameters") -> D
     return parameters
 
 
+def changed_parameters(
+    defaults: DefaultParameters, changes: dict[str, Any], *, at: str = "default_parameters"
+) -> DefaultParameters:
+    """Return `defaults` with some parameters set and others removed.
+
+    Parameters
+    ----------
+    changes : dict
+        New values by name; None removes a parameter.
+    at : str
+        Path of `changes` in the request.
+
+    Raises
+    ------
+    InvalidParameter, InvalidISQ, InvalidKeepAlive
+        As `check_default_parameters`.
+    """
+    _check_names(changes, DefaultParameters, at)
+    given = {name: value for name, value in changes.items() if value is not None}
+    checked = check_default_parameters(given, at=at)
+    values = {name: getattr(checked, name) for name in changes}  # UNSET where it is removed
+    return msgspec.structs.replace(defaults, **values)
+
+
 def canonical_isq(kind: str, *, param: str = "default_parameters.isq") -> str:
     """Return the spelling of `kind` in `ISQ_KINDS`: ``"Q4K"`` for ``"q4_k"``.
 

@@ -43,15 +43,33 @@ class ModelsHandler(SharedRoute, PowerHandler):
 class ModelHandler(SharedRoute, PowerHandler):
     @allowed("read")
     async def get(self, name: str) -> None:
+        """Show a model, with ``?template=true`` including its chat template."""
         catalog = self.service.catalog
-        model = catalog.describe(await find(catalog, name))
-        self.finish_json(model_info(model) if self.is_anthropic else model)
+        manifest = await find(catalog, name)
+        model = catalog.describe(manifest)
+        if self.is_anthropic:
+            self.finish_json(model_info(model))
+            return
+        if self.flag("template"):
+            template = await self.service.headers.template(manifest)
+            model = msgspec.structs.replace(model, template=template or UNSET)
+        self.finish_json(model)
+
+    @allowed("write")
+    async def patch(self, name: str) -> None:
+        """Change default parameters; null removes one."""
+        request = await self.decode(lambda: check(self.json_body(), _ChangeRequest))
+        self.finish_json(await self.service.defaults.change(name, request.default_parameters))
 
     @allowed("write")
     async def delete(self, name: str) -> None:
         """Unload and delete a model; a busy one only with ``?force=true``."""
         freed = await self.service.catalog.delete(name, force=self.flag("force"))
         self.finish_json({"deleted": True, "id": name, "object": "model", "freed_bytes": freed})
+
+
+class _ChangeRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    default_parameters: dict[str, Any]
 
 
 class GarbageHandler(ModelHandler):

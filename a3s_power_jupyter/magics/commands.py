@@ -86,7 +86,21 @@ def list_models(session: Session, arguments: argparse.Namespace) -> Output:
 
 
 def show(session: Session, arguments: argparse.Namespace) -> Output:
-    return render.details(session.client.show(arguments.model))
+    model = session.client.show(arguments.model, template=arguments.template)
+    details = render.details(model)
+    if not arguments.template:
+        return details
+    text = "The model has no chat template." if model.template is UNSET else model.template
+    return render.stack([details, render.preformatted(text)])
+
+
+def change(session: Session, arguments: argparse.Namespace) -> Output:
+    """Change default parameters of a model; the value ``null`` removes one."""
+    if not arguments.parameters:
+        raise UsageError(
+            "Give the parameters to change: %power set NAME -p temperature=0.2 -p num_ctx=null"
+        )
+    return render.details(session.client.update(arguments.model, **dict(arguments.parameters)))
 
 
 def remove(session: Session, arguments: argparse.Namespace) -> Output:

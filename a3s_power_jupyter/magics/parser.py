@@ -88,7 +88,10 @@ def line_parser() -> MagicParser:
     command = add("models", help="show a table to load, unload, pin, pull and delete models")
     command.set_defaults(run=commands.models)
 
-    _add_model_command(add, "show", commands.show, "show all details of a model")
+    command = _add_model_command(add, "show", commands.show, "show all details of a model")
+    command.add_argument("--template", action="store_true", help="also show its chat template")
+    command = _add_model_command(add, "set", commands.change, "change a model's defaults")
+    _add_parameters(command, "default parameter, such as num_ctx=4096; null removes it")
     command = _add_model_command(add, "rm", commands.remove, "delete a model")
     command.add_argument("--force", action="store_true", help="delete it even if it is busy")
 

@@ -33,6 +33,11 @@ def note(text: str) -> Output:
     return Output(text, f"<p>{escape(text)}</p>")
 
 
+def preformatted(text: str) -> Output:
+    """Render text of which line breaks and spaces matter."""
+    return Output(text, f'<pre style="white-space: pre-wrap">{escape(text)}</pre>')
+
+
 class Gauge(str):
     """Text of a cell with a bar below it in HTML. `share` is the bar's length, from 0 to 1."""
 

@@ -10,7 +10,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
@@ -270,6 +270,17 @@ class Scheduler:
             return False
         self._outdate(runner, reason)
         return True
+
+    def renew(self, plan: LoadPlan) -> None:
+        """Take over the manifest and the `keep_alive` of a plan for a model in memory.
+
+        A `keep_alive` that a request has set stays.
+        """
+        runner = self._runners.get(plan.name)
+        if runner is not None:
+            kept = replace(runner.plan, manifest=plan.manifest, keep_alive=plan.keep_alive)
+            runner.renew(kept)
+            self._restart_idle_timer(runner)
 
     def pin(self, name: str, pinned: bool) -> None:
         """Pin or unpin a model. A pinned model is neither evicted nor unloaded when idle."""

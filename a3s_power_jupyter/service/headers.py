@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..contract.types import Manifest
+from ..store.defaults import template_of
 from ..store.files import source_file
 from ..store.formats.gguf import Omitted, read_header
 from ..store.model_store import ModelStore
@@ -42,6 +43,19 @@ class Headers:
         if manifest.format != "gguf":
             return {}
         return await self._threads.run(self._read, manifest)
+
+    async def template(self, manifest: Manifest) -> str | None:
+        """Return the chat template of a model, or its first 262,144 characters; None without one.
+
+        Raises
+        ------
+        PowerError
+            If the files cannot be read, or have changed since they were registered.
+        """
+        return await self._threads.run(self._template, manifest)
+
+    def _template(self, manifest: Manifest) -> str | None:
+        return template_of(manifest, self._store.resolve(manifest))
 
     def _read(self, manifest: Manifest) -> dict[str, HeaderValue]:
         first = self._store.resolve(manifest)[0]

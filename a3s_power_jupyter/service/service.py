@@ -30,6 +30,7 @@ from ..store.threads import StoreThreads
 from .catalog import Catalog
 from .changes import Change, Changes
 from .copies import Copies
+from .defaults import Defaults
 from .estimates import Estimates
 from .event_feed import EventFeed
 from .fits import MachineMemory
@@ -59,6 +60,8 @@ class PowerService:
         Downloads from the hub.
     copies : Copies
         Further names for models.
+    defaults : Defaults
+        Changes of default parameters.
     headers : Headers
         What the files of models say about themselves.
     events : EventFeed
@@ -118,6 +121,7 @@ class PowerService:
         )
         self.catalog = Catalog(store, threads, scheduler, upstreams, self.pulls, changes, log)
         self.copies = Copies(self.catalog, store, threads.home)
+        self.defaults = Defaults(self.catalog, planner, scheduler, store, threads.home, changes)
         self.headers = Headers(store, threads.files)
         self.loading = Loading(self.catalog, planner, scheduler, upstreams, changes, log)
         self.estimates = Estimates(

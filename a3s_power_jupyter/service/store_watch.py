@@ -10,7 +10,7 @@ from typing import NamedTuple
 from ..contract.errors import PowerError, ServerBusy, StoreUnavailable
 from ..contract.types import Manifest, ManifestProblem
 from ..runtime.scheduler import Scheduler
-from ..store.manifest import MANIFESTS, Snapshot, content
+from ..store.manifest import MANIFESTS, Snapshot, loaded_content
 from ..store.model_store import ModelStore, problems_of
 from ..store.threads import Threads
 
@@ -98,7 +98,9 @@ class StoreWatch:
         runner = self._scheduler.runner(name)
         if runner is None:
             return
-        if manifest is not None and content(manifest) == content(runner.plan.manifest):
+        if manifest is not None and loaded_content(manifest) == loaded_content(
+            runner.plan.manifest
+        ):
             return
         reason = "deleted" if manifest is None else "replaced"
         if self._scheduler.retire(name, reason):

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import UNSET
 
 from ..contract.errors import NotAFile, PathUnreadable, PowerError, StoreUnavailable
+from ..contract.parameters import LoadParameters
 from ..contract.regular_file import read_regular
 from ..contract.types import Manifest, StoredFile
 from .directories import directory_entries, sync_directory
@@ -204,6 +205,16 @@ def content(manifest: Manifest) -> tuple[object, ...]:
     named = manifest.format != "gguf"
     files = [(file.name if named else None, file.sha256) for file in manifest.files]
     return manifest.format, files, manifest.default_parameters, manifest.upstream
+
+
+def loaded_content(manifest: Manifest) -> tuple[object, ...]:
+    """Return the values of `content` that matter to a model in memory.
+
+    Defaults of requests are read with each request.
+    """
+    format_, files, parameters, upstream = content(manifest)
+    load = [getattr(parameters, name) for name in LoadParameters.__struct_fields__]
+    return format_, files, load, upstream
 
 
 def _check_file(file: StoredFile) -> None:

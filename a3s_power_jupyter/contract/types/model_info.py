@@ -247,6 +247,8 @@ class Model(SparseStruct, frozen=True):
         Differences between the requested and the actual settings, as sentences.
     error : dict
         Error of the last load or of the worker, as returned by `PowerError.to_wire`.
+    template : str
+        The chat template, or its first 262,144 characters; set if it was asked for.
     """
 
     id: str
@@ -285,6 +287,7 @@ class Model(SparseStruct, frozen=True):
     engine: str | UnsetType = UNSET
     notes: tuple[str, ...] | UnsetType = UNSET
     error: dict[str, Any] | UnsetType = UNSET
+    template: str | UnsetType = UNSET
 
 
 class Removable(msgspec.Struct, frozen=True):

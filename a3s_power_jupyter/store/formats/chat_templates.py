@@ -6,7 +6,7 @@ Templates are not run here. Once a model is loaded, its worker knows better
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,9 @@ from .json_file import read_optional_object
 
 #: Folder of further templates, beside ``chat_template.jinja``.
 TEMPLATES = "additional_chat_templates"
+
+_MAIN = "chat_template.jinja"
+_SETTINGS = ("chat_template.json", "tokenizer_config.json")
 
 #: Characters and bytes that are read of a template, which take about a second at most. The longest
 #: known ones have 40,000.
@@ -36,8 +39,13 @@ _REASONING = {
 _TAGS = ("<think>", "[THINK]", "<|START_THINKING|>")
 
 
-def read_templates(directory: Path) -> list[str]:
-    """Return the chat templates of a model directory.
+def read_templates(files: Mapping[str, Path]) -> list[str]:
+    """Return the chat templates of a model directory, the one for most chats first.
+
+    Parameters
+    ----------
+    files : mapping
+        Paths of the model's files by their names in the directory.
 
     Raises
     ------
@@ -46,10 +54,21 @@ def read_templates(directory: Path) -> list[str]:
     PathUnreadable, FileChanged
         If a file cannot be read, or changes while it is read.
     """
-    texts = [_text(path) for path in _template_files(directory)]
-    for name in ("chat_template.json", "tokenizer_config.json"):
-        texts += _in_settings(read_optional_object(directory / name).get("chat_template"))
+    named = {name: path for name, path in files.items() if name.startswith(f"{TEMPLATES}/")}
+    texts = [_text(files[_MAIN])] if _MAIN in files else []
+    texts += [_text(path) for name, path in sorted(named.items()) if name.endswith(".jinja")]
+    for name in _SETTINGS:
+        if name in files:
+            texts += _in_settings(read_optional_object(files[name]).get("chat_template"))
     return texts
+
+
+def template_files(directory: Path) -> dict[str, Path]:
+    """Return the files in a directory that may have templates, by name."""
+    names = [name for name in (_MAIN, *_SETTINGS) if (directory / name).exists()]
+    if (directory / TEMPLATES).is_dir():
+        names += [f"{TEMPLATES}/{path.name}" for path in (directory / TEMPLATES).glob("*.jinja")]
+    return {name: directory / name for name in names}
 
 
 def capabilities_of(templates: Iterable[str]) -> set[Capability]:
@@ -82,14 +101,6 @@ def _capabilities(template: str) -> set[Capability]:
     except TemplateSyntaxError:
         return set()  # a load says so
     return found
-
-
-def _template_files(directory: Path) -> Iterator[Path]:
-    main = directory / "chat_template.jinja"
-    if main.exists():
-        yield main
-    if (directory / TEMPLATES).is_dir():
-        yield from sorted((directory / TEMPLATES).glob("*.jinja"))
 
 
 def _text(path: Path) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Set
+from collections.abc import Iterable, Set
 from dataclasses import dataclass, field
 from typing import Any, get_args
 
@@ -65,6 +65,18 @@ def with_template(
         return capabilities
     others = {*capabilities} - {"tools", "reasoning"}
     return in_order(others | capabilities_of([parameters.chat_template]))
+
+
+def with_templates(
+    format_: Format, capabilities: tuple[Capability, ...], templates: Iterable[str]
+) -> tuple[Capability, ...]:
+    """Return the capabilities of a model with the chat templates in its files."""
+    if "completion" not in capabilities:
+        return capabilities
+    others = {*capabilities} - {"tools", "reasoning"}
+    if format_ != "vision":  # these chat in any case
+        others -= {"chat"}
+    return in_order(others | capabilities_of(templates))
 
 
 def in_order(capabilities: Set[Capability]) -> tuple[Capability, ...]:

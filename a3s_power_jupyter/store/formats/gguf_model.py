@@ -174,6 +174,11 @@ def _capabilities(header: Header, tensors: list[Tensor]) -> tuple[Capability, ..
     encoder = header.text("general.architecture") in ENCODERS
     if pooled or encoder or _of_architecture(header, "attention.causal") is False:
         return ("embeddings",)
-    keys = (key for key in header.metadata if key.split(".")[:2] == ["tokenizer", "chat_template"])
     by_format: set[Capability] = {"completion", "embeddings"}
-    return in_order(by_format | capabilities_of(map(header.text, keys)))
+    return in_order(by_format | capabilities_of(header_templates(header)))
+
+
+def header_templates(header: Header) -> list[str]:
+    """Return the chat templates in a header, the one for most chats first."""
+    keys = [key for key in header.metadata if key.split(".")[:2] == ["tokenizer", "chat_template"]]
+    return [header.text(key) for key in sorted(keys, key=len)]

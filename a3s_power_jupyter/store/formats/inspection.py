@@ -13,7 +13,14 @@ from msgspec import UNSET
 from ...contract.errors import InvalidISQ, InvalidParameter, UnsupportedModelFormat
 from ...contract.parameters import DefaultParameters, LoadParameters
 from ...contract.text import quoted
-from ...contract.types import Format, ModelDetails, RegisterRequest, Upstream, generates
+from ...contract.types import (
+    Capability,
+    Format,
+    ModelDetails,
+    RegisterRequest,
+    Upstream,
+    generates,
+)
 from ..files import user_path
 from ..os_errors import reading
 from .description import Description
@@ -47,36 +54,44 @@ def inspect(request: RegisterRequest, parameters: DefaultParameters) -> Descript
             param="format",
         )
     description = _remote(request) if _is_remote(request) else _local(request)
-    check_isq(description.format, parameters, param="default_parameters.isq")
-    _check_effects(description, parameters)
+    check_effects(description.format, description.capabilities, parameters)
     return description
 
 
-def check_isq(format_: Format, parameters: LoadParameters, *, param: str) -> None:
-    """Raise `InvalidISQ` if a quantization is asked for that the format does not have."""
-    if parameters.isq not in (UNSET, "none") and format_ in ("gguf", "remote"):
-        raise InvalidISQ(f"A {format_} model cannot be quantized on load. Omit isq.", param=param)
+def check_effects(
+    format_: Format, capabilities: tuple[Capability, ...], parameters: DefaultParameters
+) -> None:
+    """Check that each of the default parameters of a model has an effect on some machine.
 
-
-def _check_effects(description: Description, parameters: DefaultParameters) -> None:
-    """Raise `InvalidParameter` for parameters without effect on any machine."""
-    encodes = not generates(description.capabilities)
+    Raises
+    ------
+    InvalidISQ
+        If `isq` is set for a format that is not quantized on load.
+    InvalidParameter
+        If another parameter has no effect.
+    """
+    check_isq(format_, parameters, param="default_parameters.isq")
+    encodes = not generates(capabilities)
     for name in DefaultParameters.__struct_fields__:
         if getattr(parameters, name) in (UNSET, "none") or name == "keep_alive":
             continue
         load = name in LoadParameters.__struct_fields__
-        if load and description.format == "remote":
+        if load and format_ == "remote":
             reason = "A remote model is loaded by its upstream"
         elif encodes and (not load or name == "chat_template"):
-            task = (
-                "ranks documents" if "rerank" in description.capabilities else "computes embeddings"
-            )
+            task = "ranks documents" if "rerank" in capabilities else "computes embeddings"
             reason = f"The model only {task}"
         else:
             continue
         raise InvalidParameter(
             f"{reason}, so {name} has no effect. Omit it.", param=f"default_parameters.{name}"
         )
+
+
+def check_isq(format_: Format, parameters: LoadParameters, *, param: str) -> None:
+    """Raise `InvalidISQ` if a quantization is asked for that the format does not have."""
+    if parameters.isq not in (UNSET, "none") and format_ in ("gguf", "remote"):
+        raise InvalidISQ(f"A {format_} model cannot be quantized on load. Omit isq.", param=param)
 
 
 def _is_remote(request: RegisterRequest) -> bool:

@@ -18,7 +18,7 @@ from ...contract.errors import InvalidModelDirectory
 from ...contract.types import Capability, ModelDetails
 from ..files import SourceFile, check_directory, source_file
 from ..os_errors import reading
-from .chat_templates import TEMPLATES, capabilities_of, read_templates
+from .chat_templates import TEMPLATES, capabilities_of, read_templates, template_files
 from .cross_encoders import check_cross_encoder, no_cross_encoder
 from .description import Description, in_order, positive_int
 from .embedding_modules import MODULES, module_folders, read_modules, text_length
@@ -225,4 +225,4 @@ def _capabilities(path: Path, format_: DirectoryFormat) -> tuple[Capability, ...
     by_format: set[Capability] = {"completion"}
     if format_ == "vision":
         by_format |= {"chat", "vision"}
-    return in_order(by_format | capabilities_of(read_templates(path)))
+    return in_order(by_format | capabilities_of(read_templates(template_files(path))))

@@ -106,6 +106,14 @@ async def test_a_replaced_model(
     assert ("a", "evicted: replaced") in bench.bench.events
 
 
+async def test_defaults_of_requests_do_not_unload_a_model(bench: WatchBench) -> None:
+    changed = {"temperature": 0.1, "system": "Be brief.", "keep_alive": "1h"}
+    register(bench.other, "a", bench.path, overwrite=True, default_parameters=changed)
+    assert await bench.names() == ["a"]
+    await settle()
+    assert bench.state("a") == "loaded"
+
+
 async def test_a_removed_home(bench: WatchBench) -> None:
     await bench.load("b")
     shutil.rmtree(bench.home)
