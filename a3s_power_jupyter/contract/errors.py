@@ -12,7 +12,7 @@ docs/errors.md lists the codes in one table.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 from .text import printable, shortened
@@ -31,6 +31,8 @@ class PowerError(Exception):
         A long path is cut, because unknown fields are part of it.
     retry_after : int, optional
         Seconds after which the same request may succeed; sent in the ``Retry-After`` header.
+    candidates : sequence of str, optional
+        References that may be meant and can be pulled, the most likely ones first.
 
     Attributes
     ----------
@@ -47,12 +49,18 @@ class PowerError(Exception):
     type: ClassVar[str] = "server_error"
 
     def __init__(
-        self, message: str, *, param: str | None = None, retry_after: int | None = None
+        self,
+        message: str,
+        *,
+        param: str | None = None,
+        retry_after: int | None = None,
+        candidates: Sequence[str] = (),
     ) -> None:
         self.message = printable(message)
         super().__init__(self.message)
         self.param = None if param is None else shortened(printable(param))
         self.retry_after = retry_after
+        self.candidates = tuple(map(printable, candidates))
 
     def to_wire(self) -> dict[str, Any]:
         """Return the ``error`` member of an error reply."""
@@ -61,6 +69,8 @@ class PowerError(Exception):
             wire["param"] = self.param
         if self.retry_after is not None:
             wire["retry_after"] = self.retry_after
+        if self.candidates:
+            wire["candidates"] = list(self.candidates)
         return wire
 
 
@@ -68,10 +78,14 @@ def from_wire(wire: dict[str, Any]) -> PowerError:
     """Undo `PowerError.to_wire`; an unknown code becomes a plain `PowerError`."""
     cls = BY_CODE.get(str(wire.get("code")), PowerError)
     param, retry_after = wire.get("param"), wire.get("retry_after")
+    candidates = wire.get("candidates")
     return cls(
         str(wire.get("message", "Unknown error.")),
         param=param if isinstance(param, str) else None,
         retry_after=retry_after if isinstance(retry_after, int) else None,
+        candidates=[each for each in candidates if isinstance(each, str)]
+        if isinstance(candidates, list | tuple)
+        else (),
     )
 
 
@@ -143,7 +157,7 @@ class InvalidReference(BadRequest):
 
 
 class AmbiguousReference(BadRequest):
-    """The reference matches several files; the message lists them."""
+    """The reference matches several files; `candidates` has their references."""
 
     code = "ambiguous_reference"
 

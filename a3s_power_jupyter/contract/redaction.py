@@ -105,9 +105,10 @@ class Redactor:
         return _CREDENTIALS.sub(f"{REDACTED}@", text)
 
     def clean(self, error: PowerError) -> None:
-        """Remove the secrets from the message of an error."""
+        """Remove the secrets from the texts of an error."""
         error.message = self(error.message)
         error.args = (error.message,)
+        error.candidates = tuple(map(self, error.candidates))
 
 
 def _forms(secret: str) -> set[str]:

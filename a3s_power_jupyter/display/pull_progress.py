@@ -28,7 +28,9 @@ def fraction(status: PullStatus) -> float | None:
 
 
 def label(status: PullStatus) -> str:
-    """Return the state in one word, for example ``downloading`` or ``paused``."""
+    """Return the state in a word or two, for example ``downloading`` or ``already here``."""
+    if status.already_exists is True:
+        return "already here"
     if status.status != "pulling":
         return status.status
     return "resolving" if status.phase is UNSET else status.phase
@@ -61,6 +63,13 @@ def summary(status: PullStatus) -> str:
     return ", ".join(filter(None, (label(status) + percent, facts(status))))
 
 
+def note(status: PullStatus) -> str:
+    """Return the sentence about the pull, if it still applies; empty if there is none."""
+    if status.note is UNSET or status.status in ("failed", "cancelled"):
+        return ""
+    return status.note
+
+
 def text(status: PullStatus) -> str:
     """Return the name and the summary in one line, and what the pull is waiting for."""
     waiting = f". {status.note}" if status.phase == "waiting" and status.note else ""
@@ -81,7 +90,7 @@ def markup(status: PullStatus) -> str:
 
 
 def _notes(status: PullStatus) -> Iterator[str]:
-    if status.note is not UNSET:
-        yield status.note
+    if note(status):
+        yield note(status)
     if status.error is not UNSET:
         yield str(status.error.get("message", ""))

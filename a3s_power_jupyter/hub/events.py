@@ -36,7 +36,7 @@ def _step(before: PullStatus, after: PullStatus) -> Event:
         return {
             "status": "downloading",
             **progress,
-            "bytes_per_second": after.bytes_per_second,
+            "bytes_per_second": 0.0 if after.bytes_per_second is UNSET else after.bytes_per_second,
             "eta_seconds": None if after.eta_seconds is UNSET else after.eta_seconds,
         }
     if after.revision is UNSET:

@@ -126,7 +126,15 @@ class PullManager:
         started = await self._start(request)
         if isinstance(started, Manifest):
             size, created = started.size_bytes, started.created
-            return PullStatus(started.name, "done", created, size, size, finished_at=created)
+            return PullStatus(
+                started.name,
+                "done",
+                created,
+                size,
+                size,
+                finished_at=created,
+                already_exists=True,
+            )
         return started[0].status
 
     async def _start(self, request: PullRequest) -> Manifest | tuple[Pull, bool]:

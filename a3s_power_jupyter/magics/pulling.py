@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from ..widgets import PullProgress
 
 
+#: Most candidates of an error that are shown as commands.
+MAX_COMMANDS = 10
+
+
 def pull(session: Session, arguments: argparse.Namespace) -> Output | None:
     """Pull a model and show its progress. An interrupt pauses the pull.
 
@@ -37,6 +41,8 @@ def pull(session: Session, arguments: argparse.Namespace) -> Output | None:
     ------
     PowerError
         If the pull fails.
+    UsageError
+        If it fails and the error has candidates, which are shown as commands.
     """
     if arguments.token:
         display(
@@ -46,11 +52,33 @@ def pull(session: Session, arguments: argparse.Namespace) -> Output | None:
             )
         )
     options = {name: getattr(arguments, name) for name in ("token", "force", "revision")}
-    if arguments.background:
-        status = session.client.pull_in_background(arguments.name, **options)
-        return render.note(f"{_describe(status)}. %power pulls shows its progress.")
-    _pull_and_show(session, arguments.name, options)
+    try:
+        if arguments.background:
+            return _pull_in_background(session, arguments.name, options)
+        _pull_and_show(session, arguments.name, options)
+    except PowerError as error:
+        if not error.candidates:
+            raise
+        raise UsageError(f"{error.message}\n\n{_commands(error, options)}") from None
     return None
+
+
+def _commands(error: PowerError, options: dict[str, Any]) -> str:
+    """Return the commands that pull the candidates of an error, one a line."""
+    end = "".join(
+        f" --{name}" + ("" if value is True else f" {value}")
+        for name, value in options.items()
+        if value and name != "token" and name != error.param
+    )
+    commands = [f"    %power pull {name}{end}" for name in error.candidates[:MAX_COMMANDS]]
+    more = len(error.candidates) - MAX_COMMANDS
+    return "\n".join(["Pull one of them:", *commands, *([f"    and {more} more"] * (more > 0))])
+
+
+def _pull_in_background(session: Session, name: str, options: dict[str, Any]) -> Output:
+    status = session.client.pull_in_background(name, **options)
+    hint = " %power pulls shows its progress." if status.status == "pulling" else ""
+    return render.note(f"{_describe(status)}.{hint}")
 
 
 def _pull_and_show(session: Session, name: str, options: dict[str, Any]) -> None:
@@ -60,9 +88,8 @@ def _pull_and_show(session: Session, name: str, options: dict[str, Any]) -> None
         try:
             for event in client.pull(name, **options):
                 if event["status"] == "already_exists":
-                    display(
-                        render.note(f"{event['name']} already exists. Use --force to verify it.")
-                    )
+                    here = f"{event['name']} is already here, so nothing was downloaded."
+                    display(render.note(f"{here} Use --force to verify it."))
                     return
                 if "pull" in event:
                     status = msgspec.convert(event["pull"], PullStatus)
@@ -152,7 +179,7 @@ def _describe(status: PullStatus) -> str:
 def _details(status: PullStatus) -> str:
     if status.error is not UNSET:
         return str(status.error.get("message", ""))
-    return "" if status.note is UNSET else status.note
+    return pull_progress.note(status)
 
 
 class NotebookDisplay:

@@ -128,7 +128,7 @@ def test_background_pulls_pause_and_cancel(hub: HubServer, kernel: Kernel) -> No
 def test_failures_and_tokens(kernel: Kernel) -> None:
     cell = kernel.run("%power pull tests/Model-GGUF:Q8_0")
     assert cell.stderr.startswith("UsageError: ")
-    assert "Q4_1" in cell.stderr  # the available quantization
+    assert f"\n    %power pull {NAME}\n" in cell.stderr  # the available quantization
     assert cell.errors == []
     assert "failed" in cell.texts("text/plain")[-1]
     assert "UsageError" in kernel.run("%power pull tests/Gated-GGUF:Q4_1").stderr

@@ -135,7 +135,7 @@ def test_pull(hub: HubServer, server: Server) -> None:
     assert ": done, " in text_of(cells["resume-code"])
     assert_plot(cells["plot-code"], colors=2)
     assert "Paris" in text_of(cells["ask-code"])
-    assert "already exists" in text_of(cells["again-code"])
+    assert "already here" in text_of(cells["again-code"])
     assert "Freed 98.4 MB" in text_of(cells["remove-code"])
     assert "is cancelled" in text_of(cells["cancel-code"])
     assert "There are no unused files" in text_of(cells["left-over"])

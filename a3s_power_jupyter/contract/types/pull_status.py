@@ -60,7 +60,7 @@ class PullStatus(SparseStruct, frozen=True):
     phase : str
         Current step while `status` is ``pulling``.
     bytes_per_second : float
-        Transfer rate.
+        Transfer rate; 0 after seconds without a byte, and unset before the first byte.
     eta_seconds : float
         Time left at that rate.
     note : str
@@ -77,6 +77,8 @@ class PullStatus(SparseStruct, frozen=True):
         Commit of the reference, once it is resolved.
     created : int
         Unix time of the registration, once the pull is done.
+    already_exists : bool
+        True in the reply to a request for a model that was there, so that nothing was pulled.
     """
 
     name: str
@@ -94,6 +96,7 @@ class PullStatus(SparseStruct, frozen=True):
     resumed_from: int | UnsetType = UNSET
     revision: str | UnsetType = UNSET
     created: int | UnsetType = UNSET
+    already_exists: bool | UnsetType = UNSET
 
     def ended(
         self,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import posixpath
 import re
 from collections import defaultdict
@@ -13,6 +12,7 @@ from typing import NamedTuple
 
 from ...contract.errors import AmbiguousReference, InsufficientMemory, InvalidReference
 from ...contract.text import shortened
+from .candidates import MAX_CANDIDATES, nearest, path_reference_to, reference_to, references_to
 from .reference import Reference
 from .repository import RemoteFile
 
@@ -24,11 +24,8 @@ WEIGHTS_SHARE = 0.8
 #: but a hub can list them.
 MAX_MATCHED = 1024
 
-_MAX_LISTED = 40  # candidates in an error message
-#: Limits of what takes time quadratic in the names: GGUF files to choose the best of, and
-#: candidates and their characters to compare with a path that does not exist.
+#: Most GGUF files to choose the best of, because that takes time quadratic in their number.
 _MAX_CHOSEN_FROM = 1000
-_MAX_COMPARED = 200
 
 _SHARD = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<total>\d{5})", re.IGNORECASE)
 #: A quantization in llama.cpp's notation, with the "UD-" of mixed ones: a whole token that an
@@ -131,11 +128,18 @@ def by_path(reference: Reference, path: str, files: Sequence[RemoteFile]) -> GGU
             reason = "is not a model. Pull the model's own file; its mmproj is pulled with it."
         else:
             reason = "is one shard of a set that is not complete in the repository."
-        raise InvalidReference(f"{path} of {reference.repo} {reason}", param="name")
-    paths = [model.path for model in candidates if len(model.path) <= _MAX_COMPARED]
-    near = difflib.get_close_matches(path[:_MAX_COMPARED], paths[:_MAX_COMPARED], n=1)
-    hint = f"Did you mean {reference.repository}/{near[0]}?" if near else _available(candidates)
-    raise InvalidReference(f"{reference.repo} has no file {shortened(path)}. {hint}", param="name")
+        raise InvalidReference(
+            f"{path} of {reference.repo} {reason}",
+            param="name",
+            candidates=references_to(candidates, reference, path),
+        )
+    near = nearest(path, [model.path for model in candidates])
+    hint = f"Did you mean {reference.repository}/{near}?" if near else _available(candidates)
+    raise InvalidReference(
+        f"{reference.repo} has no file {shortened(path)}. {hint}",
+        param="name",
+        candidates=references_to(candidates, reference, path),
+    )
 
 
 def by_tag(reference: Reference, tag: str, files: Sequence[RemoteFile]) -> GGUF:
@@ -154,6 +158,7 @@ def by_tag(reference: Reference, tag: str, files: Sequence[RemoteFile]) -> GGUF:
         raise InvalidReference(
             f"No GGUF file of {reference.repo} matches {tag!r}. " + _available(candidates),
             param="name",
+            candidates=references_to(candidates, reference, tag),
         )
     if len(matching) > 1:
         raise _ambiguous(reference, f"Several files match {tag!r}.", matching)
@@ -181,7 +186,7 @@ def best(
         return candidates[0], None
     if len(files) > _MAX_CHOSEN_FROM:
         reason = f"{reference.repo} has {len(files):,} GGUF files."
-        raise _ambiguous(reference, reason, candidates[: _MAX_LISTED + 1])
+        raise _ambiguous(reference, reason, candidates[: MAX_CANDIDATES + 1])
     known = [model for model in candidates if model.quantization]
     if len({model.family for model in known}) != 1:
         raise _ambiguous(reference, f"{reference.repo} has several models.", known or candidates)
@@ -195,7 +200,8 @@ def best(
             f"No quantization of {reference.repo} fits: the smallest, {least.quantization}, has "
             f"{_gb(sizes[least.path])} of weights, and {_gb(memory or 0)} of memory is free. Free "
             f"some memory, choose a smaller model, or pull {reference.name}:{least.quantization} "
-            "to have it anyway."
+            "to have it anyway.",
+            candidates=[reference_to(least, reference, candidates)],
         )
     chosen = fitting[-1]
     limit = "" if memory is None else f" that fits in {_gb(memory)} of free memory"
@@ -261,7 +267,11 @@ def _size_of(file: RemoteFile | None) -> int:
 
 def _ambiguous(reference: Reference, reason: str, candidates: Sequence[GGUF]) -> AmbiguousReference:
     paths = [f"{reference.repository}/{model.path}" for model in candidates]
-    return AmbiguousReference(f"{reason} Pull one by its path: {_join(paths)}", param="name")
+    return AmbiguousReference(
+        f"{reason} Pull one by its path: {_join(paths)}",
+        param="name",
+        candidates=[path_reference_to(model, reference) for model in candidates[:MAX_CANDIDATES]],
+    )
 
 
 def _available(candidates: Sequence[GGUF]) -> str:
@@ -269,12 +279,12 @@ def _available(candidates: Sequence[GGUF]) -> str:
     if not candidates:
         return "It has no GGUF models."
     names = list(dict.fromkeys(model.quantization or model.path for model in candidates))
-    return f"It has: {_join(names)}" + ("" if len(names) > _MAX_LISTED else ".")
+    return f"It has: {_join(names)}" + ("" if len(names) > MAX_CANDIDATES else ".")
 
 
 def _join(names: Sequence[str]) -> str:
-    return ", ".join(map(shortened, names[:_MAX_LISTED])) + (
-        " ..." if len(names) > _MAX_LISTED else ""
+    return ", ".join(map(shortened, names[:MAX_CANDIDATES])) + (
+        " ..." if len(names) > MAX_CANDIDATES else ""
     )
 
 

@@ -243,7 +243,8 @@ class HubApi:
         if self._token is None:  # the hub does not reveal whether a private repository exists
             return HubUnauthorized(
                 f"The hub has no public model {repo!r}. Check the spelling; if it is private, pass "
-                "a token with read access."
+                "a token with read access.",
+                param="name",
             )
         return InvalidReference(
             f"The hub has no model {repo!r} that this token can read. Check the spelling.",

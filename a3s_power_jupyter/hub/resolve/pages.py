@@ -39,7 +39,19 @@ _TABS = ("discussions", "community", "settings", "activity")
 
 
 class NotAModel(Exception):
-    """The address is not that of a model; the message says why and ends with a space."""
+    """The address is not that of a model.
+
+    Parameters
+    ----------
+    message : str
+        The reason, with a space at its end.
+    *candidates : str
+        References that may be meant.
+    """
+
+    def __init__(self, message: str, *candidates: str) -> None:
+        super().__init__(message)
+        self.candidates = candidates
 
 
 def from_address(text: str) -> str:
@@ -112,7 +124,9 @@ def _from_model_page(repo: str, segments: list[str], url: SplitResult) -> str:
     revision, path = unquote(segments[1]), "/".join(map(unquote, segments[2:]))
     if "/" in revision and not revision.startswith("refs/"):
         raise NotAModel("Give a branch that contains a slash separately, as the revision. ")
-    if segments[0] == "tree" and path and not path.lower().endswith(".gguf"):
-        raise NotAModel(f"It is the address of a folder. Pull {repo} or one of its files. ")
     at = "" if revision == "main" else f"@{revision}"
+    if segments[0] == "tree" and path and not path.lower().endswith(".gguf"):
+        raise NotAModel(
+            f"It is the address of a folder. Pull {repo}{at} or one of its files. ", f"{repo}{at}"
+        )
     return f"{repo}{at}/{path}" if path else f"{repo}{at}"

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Literal
 
-from ...contract.errors import BadRequest, HubError
+from ...contract.errors import BadRequest, HubError, InvalidModelDirectory, InvalidReference
 from ...contract.text import quoted
 from . import gguf_files
+from .candidates import references_to
 from .directory_files import directory_files, has_weights
 from .gguf_files import GGUF
 from .hub_api import HubApi
@@ -102,7 +103,7 @@ def make_plan(reference: Reference, hub: HubApi, *, memory_bytes: int | None = N
     Raises
     ------
     InvalidReference, AmbiguousReference
-        If the reference matches no model or several; the message lists the candidates.
+        If the reference matches no model or several; `candidates` has those that may be meant.
     InsufficientMemory
         If the reference names no quantization and none fits.
     InvalidModelDirectory
@@ -110,7 +111,7 @@ def make_plan(reference: Reference, hub: HubApi, *, memory_bytes: int | None = N
     HubError, HubUnauthorized
         If the hub cannot be reached or refuses access.
     """
-    repository = hub.repository(reference.repo, reference.revision)
+    repository = _repository(reference, hub)
     files, skipped = hub.files(repository)
     try:
         plan = _plan(reference, hub, repository, files, memory_bytes)
@@ -121,10 +122,25 @@ def make_plan(reference: Reference, hub: HubApi, *, memory_bytes: int | None = N
             f"{error.message} Files with names that cannot be stored are ignored, for example "
             f"{skipped}.",
             param=error.param,
+            candidates=error.candidates,
         ) from None
     if repository.gated:  # its listing is public, so check access before the first byte
         hub.check_access(repository, plan.files[0])
     return plan
+
+
+def _repository(reference: Reference, hub: HubApi) -> Repository:
+    try:
+        return hub.repository(reference.repo, reference.revision)
+    except InvalidReference as error:
+        if error.param != "revision":
+            raise
+        name = reference.without_revision
+        raise InvalidReference(
+            f"{error.message} Pull {name} to get the default one.",
+            param="revision",
+            candidates=[name],
+        ) from None
 
 
 def _plan(
@@ -135,7 +151,7 @@ def _plan(
     memory_bytes: int | None,
 ) -> Plan:
     if reference.tag is None and reference.path is None and _is_directory(files):
-        return _directory_plan(reference.name, hub, repository, files)
+        return _directory_plan(reference, hub, repository, files)
     model, note = _choose(reference, files, memory_bytes)
     return _gguf_plan(reference.name, repository, files, model, note)
 
@@ -145,14 +161,25 @@ def _is_directory(files: Sequence[RemoteFile]) -> bool:
 
     This includes a repository without any model, so that the error says what is missing.
     """
+    return _has_directory(files) or not gguf_files.models(files)
+
+
+def _has_directory(files: Sequence[RemoteFile]) -> bool:
     paths = {file.path for file in files}
-    return ("config.json" in paths and has_weights(paths)) or not gguf_files.models(files)
+    return "config.json" in paths and has_weights(paths)
 
 
 def _choose(
     reference: Reference, files: Sequence[RemoteFile], memory_bytes: int | None
 ) -> tuple[GGUF, str | None]:
     """Return the GGUF model, and a note if it was chosen automatically."""
+    if not gguf_files.models(files) and _has_directory(files):
+        raise InvalidReference(
+            f"{reference.repo} has no GGUF models, but a safetensors model, which is pulled whole. "
+            f"Pull {reference.repository}.",
+            param="name",
+            candidates=[reference.repository],
+        )
     if reference.path is not None:
         model = gguf_files.by_path(reference, reference.path, files)
         is_renamed = reference.path_in_name(reference.path) != reference.path
@@ -182,20 +209,31 @@ def _gguf_plan(
 
 
 def _directory_plan(
-    name: str, hub: HubApi, repository: Repository, files: Sequence[RemoteFile]
+    reference: Reference, hub: HubApi, repository: Repository, files: Sequence[RemoteFile]
 ) -> Plan:
     by_path = {file.path: file for file in files}
     repo, note = repository.repo, None
-    if ggufs := gguf_files.models(files):
+    ggufs = gguf_files.models(files)
+    try:
+        chosen = directory_files(repo, by_path, lambda file: hub.json(repository, file))
+    except InvalidModelDirectory as error:
+        if not ggufs:
+            raise
+        raise InvalidModelDirectory(
+            f"{error.message} {repo} also has GGUF files.",
+            param=error.param,
+            candidates=references_to(ggufs, reference),
+        ) from None
+    if ggufs:
         note = (
             f"Pulling the safetensors model. {repo} also has GGUF files; to get one, pull it by "
             f"its path, for example {repo}/{ggufs[0].path}."
         )
     return Plan(
-        name=name,
+        name=reference.name,
         repo=repo,
         revision=repository.commit,
         kind="directory",
-        files=directory_files(repo, by_path, lambda file: hub.json(repository, file)),
+        files=chosen,
         note=note,
     )

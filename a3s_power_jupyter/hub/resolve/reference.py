@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from collections.abc import Sequence
 from typing import NoReturn
 
 import msgspec
@@ -66,6 +67,11 @@ class Reference(msgspec.Struct, frozen=True):
         match = _REFERENCE.fullmatch(self.name)
         return self.repo if match is None else match["repository"]
 
+    @property
+    def without_revision(self) -> str:
+        """`name` without the revision."""
+        return self.repo + self.name.removeprefix(self.repository)
+
     def path_in_name(self, path: str) -> str:
         """Return the path of a file as part of the name of a model of this repository."""
         return path_in_name(path, MAX_NAME_LENGTH - len(self.repository) - 1)
@@ -100,13 +106,14 @@ def parse(text: str, revision: str | None = None) -> Reference:
     try:
         plain = from_address(text.strip())
     except NotAModel as error:
-        _reject(text, str(error))
+        _reject(text, str(error), error.candidates)
     match = _REFERENCE.fullmatch(plain)
     if match is None:
         _reject(text, _why_not(plain))
     repository, repo, own_revision, tag, path = match.groups()
     if path is not None and not path.lower().endswith(_SUFFIX):
-        _reject(text, f"A file must end in .gguf; safetensors models are pulled whole, as {repo}. ")
+        whole = f"A file must end in .gguf; safetensors models are pulled whole, as {repository}. "
+        _reject(text, whole, [repository])
     if revision is not None and not _is_revision(revision):
         raise InvalidReference(
             f"{revision[:80]!a} is not a revision. Use a branch, a tag or a commit.",
@@ -171,7 +178,7 @@ def _why_not(text: str) -> str:
     return ""
 
 
-def _reject(text: str, reason: str = "") -> NoReturn:
+def _reject(text: str, reason: str = "", candidates: Sequence[str] = ()) -> NoReturn:
     # The user name and the query of an address may contain secrets.
     shown = re.sub(r"//[^/]*@", "//", text).partition("?")[0]
     raise InvalidReference(
@@ -179,6 +186,7 @@ def _reject(text: str, reason: str = "") -> NoReturn:
         "owner/repo/path/file.gguf or owner/repo, optionally with @revision after the repository; "
         "for example bartowski/Llama-3.2-3B-Instruct-GGUF:Q4_K_M.",
         param="name",
+        candidates=[each for each in candidates if _REFERENCE.fullmatch(each)],
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Literal
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from ...contract.types import PulledFile, PullStatus
 from ..http.retries import Retry
@@ -17,7 +17,8 @@ from ..resolve.plan import Plan
 from ..resolve.repository import RemoteFile
 from .parts import Parts
 
-#: Seconds over which the rate is averaged. So long after the last byte it is 0.
+#: Seconds over which the rate is averaged. It is 0 once nothing has arrived for so long, and
+#: unknown from the start to the first byte.
 RATE_WINDOW = 3.0
 #: Seconds between two reports while bytes arrive, and while the download is stalled.
 INTERVAL, STALLED_INTERVAL = 0.1, 1.0
@@ -95,6 +96,7 @@ class Reporter:
         self._progress: Progress | None = None
         self._retry: Retry | None = None
         self._points: deque[tuple[float, int]] = deque()
+        self._arrived_at = 0.0
         self._reported_at = 0.0
         self._ended = False
 
@@ -110,7 +112,7 @@ class Reporter:
         files = tuple(PulledFile(file.path, file.size) for file in plan.files)
         with self._lock:
             self._progress, self._retry = progress, None
-            self._points = deque([(self._clock(), progress.completed)])
+            self._measure_from(progress.completed)
             self._reported_at = float("-inf")
             self._note = UNSET if plan.note is None else plan.note
             self._report(
@@ -125,7 +127,7 @@ class Reporter:
         with self._lock:
             completed = 0 if self._progress is None else self._progress.completed
             if completed:
-                self._points = deque([(self._clock(), completed)])
+                self._measure_from(completed)
                 self._report_bytes(phase="downloading", resumed_from=completed)
 
     def retrying(self, retry: Retry | None) -> None:
@@ -160,7 +162,7 @@ class Reporter:
         while len(self._points) > 2 and now - self._points[0][0] > RATE_WINDOW:
             self._points.popleft()
         if completed != self._status.completed:
-            self._retry = None
+            self._retry, self._arrived_at = None, now
         elif now - self._reported_at < STALLED_INTERVAL:
             return
         self._reported_at = now
@@ -172,7 +174,7 @@ class Reporter:
         elif self._retry is not None:
             self._report_bytes(phase="waiting", note=self._retry.note(now))
         else:
-            rate = self._rate()
+            rate = self._rate(now)
             eta = (progress.total - completed) / rate if rate else UNSET
             self._report_bytes(phase="downloading", bytes_per_second=rate, eta_seconds=eta)
 
@@ -224,6 +226,13 @@ class Reporter:
             status, completed=progress.completed, total=progress.total, files=files
         )
 
-    def _rate(self) -> float:
-        (then, before), (now, after) = self._points[0], self._points[-1]
-        return (after - before) / (now - then) if now > then else 0.0
+    def _measure_from(self, completed: int) -> None:
+        self._arrived_at = self._clock()
+        self._points = deque([(self._arrived_at, completed)])
+
+    def _rate(self, now: float) -> float | UnsetType:
+        """Return the rate; unset if nothing has arrived yet, but could still."""
+        (then, before), (_, after) = self._points[0], self._points[-1]
+        if after > before and now > then:
+            return (after - before) / (now - then)
+        return 0.0 if now - self._arrived_at >= RATE_WINDOW else UNSET

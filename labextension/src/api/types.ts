@@ -48,6 +48,8 @@ export interface Pull {
   readonly eta_seconds?: number;
   readonly note?: string;
   readonly error?: ErrorDetail;
+  /** Whether the model was there, in the reply to a request to pull it. */
+  readonly already_exists?: boolean;
   /** Present only for pulls of several files. */
   readonly files?: readonly PulledFile[];
 }

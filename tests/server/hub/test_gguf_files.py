@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import pytest
 
 from a3s_power_jupyter.contract.errors import (
     AmbiguousReference,
     InsufficientMemory,
+    InvalidModelDirectory,
     InvalidReference,
+    PowerError,
 )
 from a3s_power_jupyter.hub.resolve.gguf_files import GGUF
 from a3s_power_jupyter.store.formats.ggml import FILE_TYPES
 from support.hub_plans import REPO, add, paths_of, plan
+from support.hub_repository import files_of
 from support.hub_server import HubServer
+from support.model_files import model_directory
 
 QUANTIZATIONS = ("Q2_K", "Q4_0", "Q4_1", "Q4_K_S", "Q4_K_M", "Q4_K_L", "Q8_0", "F16", "BF16", "F32")
 
@@ -122,6 +127,82 @@ def test_the_error_for_a_missing_tag_lists_the_quantizations(hub: HubServer) -> 
     add(hub, "model.safetensors", repo="ada/other")
     with pytest.raises(InvalidReference, match="It has no GGUF models"):
         plan(hub, "ada/other:Q4_0")
+
+
+# ---------------------------------------------------------------- candidates of errors
+
+
+def candidates(hub: HubServer, reference: str, memory: int | None = None) -> Sequence[str]:
+    """Return the candidates of the error of `reference`, which can all be pulled."""
+    with pytest.raises(PowerError) as caught:
+        plan(hub, reference, memory)
+    for candidate in caught.value.candidates:
+        assert plan(hub, candidate).name == candidate
+    return caught.value.candidates
+
+
+def test_an_unknown_quantization_has_all_others_as_candidates(hub: HubServer) -> None:
+    add(hub, *ggufs(("Q2_K", "Q4_K_M", "Q8_0")), *shards("Model-F16", 2), "mmproj-F16.gguf")
+    found = candidates(hub, f"{REPO}:Q4_K_S")
+    assert found[0] == f"{REPO}:Q4_K_M"
+    assert set(found) == {f"{REPO}:{tag}" for tag in ("Q2_K", "Q4_K_M", "Q8_0", "F16")}
+
+
+def test_a_quantization_that_two_models_have_is_written_as_a_path(hub: HubServer) -> None:
+    add(hub, "a/M-Q4_0.gguf", "b/N-Q4_0.gguf", "b/N-Q8_0.gguf", "b/N it.gguf")
+    paths = [f"{REPO}/a/M-Q4_0.gguf", f"{REPO}/b/N-Q4_0.gguf"]
+    assert candidates(hub, f"{REPO}:Q4_0") == (*paths,)
+    found = candidates(hub, f"{REPO}:Q4_1")
+    assert {*paths, f"{REPO}:Q8_0"} < set(found)
+    assert found[-1].startswith(f"{REPO}/b/N-it-")  # a name, without a space
+    assert set(candidates(hub, REPO)) == {*paths, f"{REPO}/b/N-Q8_0.gguf"}
+
+
+@pytest.mark.parametrize(
+    "path", ["Model-q4_0.gguf", "a/b.gguf", "mmproj-F16.gguf", "S-00001-of-00002.gguf"]
+)
+def test_a_file_that_is_no_model(hub: HubServer, path: str) -> None:
+    add(hub, *ggufs(("Q4_0", "Q8_0")), "mmproj-F16.gguf", "S-00001-of-00002.gguf")
+    assert set(candidates(hub, f"{REPO}/{path}")) == {f"{REPO}:Q4_0", f"{REPO}:Q8_0"}
+
+
+def test_the_smallest_quantization_if_none_fits(hub: HubServer) -> None:
+    sized(hub, SIZES)
+    assert candidates(hub, REPO, 249) == (f"{REPO}:Q2_K",)
+
+
+def test_a_revision_that_does_not_exist(hub: HubServer) -> None:
+    add(hub, *ggufs(("Q4_0", "Q8_0")))
+    assert candidates(hub, f"{REPO}@v9:Q4_0") == (f"{REPO}:Q4_0",)
+    assert candidates(hub, f"{REPO}@v9/Model-Q4_0.gguf") == (f"{REPO}/Model-Q4_0.gguf",)
+
+
+def test_the_revision_is_kept(hub: HubServer) -> None:
+    repository = hub.add(REPO, {"x.txt": b""})
+    repository.commit({"a-Q4_0.gguf": b"a", "b-Q4_0.gguf": b"b"}, ref="refs/pr/1")
+    found = candidates(hub, f"{REPO}@refs/pr/1:Q4_0")
+    assert found == (f"{REPO}@refs/pr/1/a-Q4_0.gguf", f"{REPO}@refs/pr/1/b-Q4_0.gguf")
+
+
+def test_a_safetensors_repository_is_pulled_whole(hub: HubServer, tmp_path: Path) -> None:
+    hub.add(REPO, files_of(model_directory(tmp_path / "m")))
+    for end in (":Q4_0", "/Model-Q4_0.gguf"):
+        assert candidates(hub, f"{REPO}{end}") == (REPO,)
+
+
+def test_gguf_files_beside_an_incomplete_safetensors_model(hub: HubServer) -> None:
+    add(hub, "config.json", "model.safetensors", *ggufs(("Q4_0",)))
+    with pytest.raises(InvalidModelDirectory, match="also has GGUF files") as caught:
+        plan(hub, REPO)
+    assert caught.value.candidates == (f"{REPO}:Q4_0",)
+
+
+def test_an_error_lists_forty_candidates(hub: HubServer) -> None:
+    add(hub, *(f"m{number}.gguf" for number in range(1200)))
+    for reference in (REPO, f"{REPO}:Q4_0", f"{REPO}/x.gguf"):
+        with pytest.raises(PowerError) as caught:
+            plan(hub, reference)
+        assert len(caught.value.candidates) == 40
 
 
 # ---------------------------------------------------------------- shards and paths

@@ -82,7 +82,7 @@ async def test_an_existing_model(pull_home: PullHome, pulls: PullManager) -> Non
     received = await events(pulls, "https://huggingface.co/fake/model")
     assert received == [{"status": "already_exists", "name": "fake/model"}]
     status = await pulls.pull_in_background(PullRequest("fake/model"))
-    assert status.status == "done"
+    assert (status.status, status.already_exists) == ("done", True)
     assert len(pull_home.requests()) == 1
     assert statuses(await events(pulls, "fake/model", force=True))[-1] == "success"
     assert pull_home.requests()[1]["force"] is True

@@ -15,9 +15,11 @@ def test_the_public_module_exports_every_class() -> None:
 
 @pytest.mark.parametrize("cls", BY_CODE.values())
 def test_an_error_survives_the_wire(cls: type[PowerError]) -> None:
-    error = from_wire(cls("Do this.", param="a.b", retry_after=3).to_wire())
+    sent = cls("Do this.", param="a.b", retry_after=3, candidates=["a/b:Q4_0"])
+    error = from_wire(sent.to_wire())
     assert type(error) is cls
     assert (error.message, error.param, error.retry_after) == ("Do this.", "a.b", 3)
+    assert error.candidates == ("a/b:Q4_0",)
     assert cls.__doc__
 
 

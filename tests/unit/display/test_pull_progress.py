@@ -25,6 +25,7 @@ def test_cases_shared_with_the_browser(case: dict[str, Any]) -> None:
     assert pull_progress.label(status) == case["label"]
     assert pull_progress.facts(status) == case["facts"]
     assert pull_progress.summary(status) == case["summary"]
+    assert pull_progress.note(status) == case.get("note", "")
 
 
 def test_names_and_notes_are_escaped() -> None:

@@ -79,7 +79,7 @@ def test_bytes_on_disk_are_reported_before_the_download() -> None:
 def test_rate_and_eta(reporting: Reporting) -> None:
     names = ("phase", "completed", "total", "bytes_per_second", "eta_seconds")
     [status] = reporting.tick(0)
-    assert values(status, *names) == ("downloading", 0, 1024, 0.0, UNSET)
+    assert values(status, *names) == ("downloading", 0, 1024, UNSET, UNSET)
     [status] = reporting.tick(0.1, 10)
     rate, eta = pytest.approx(100.0), pytest.approx(10.14)
     assert values(status, *names) == ("downloading", 10, 1024, rate, eta)
@@ -93,6 +93,16 @@ def test_a_stalled_download_is_reported_less_often_and_its_rate_drops_to_zero(
     statuses = [status for _ in range(60) for status in reporting.tick(0.1)]
     assert 5 <= len(statuses) <= 7
     assert values(statuses[-1], "bytes_per_second", "eta_seconds") == (0.0, UNSET)
+
+
+def test_the_rate_is_zero_only_after_seconds_without_a_byte(reporting: Reporting) -> None:
+    for received in (0, 10):
+        statuses = reporting.tick(0.1, received)
+        for _ in range(29):
+            statuses += reporting.tick(0.1)
+        rates = [status.bytes_per_second for status in statuses]
+        assert 0.0 not in rates
+        assert reporting.tick(1.0)[-1].bytes_per_second == 0.0
 
 
 def test_completed_never_decreases(reporting: Reporting) -> None:

@@ -156,6 +156,25 @@ def test_invalid_references(text: str) -> None:
         parse(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "candidates"),
+    [
+        ("a/b/model.safetensors", ("a/b",)),
+        ("a/b@v1/model.safetensors", ("a/b@v1",)),
+        ("https://huggingface.co/a/b/blob/main/README.md", ("a/b",)),
+        ("https://huggingface.co/a/b/tree/v1/folder", ("a/b@v1",)),
+        ("https://huggingface.co/a/%0A/tree/main/folder", ()),
+        ("llama3", ()),
+    ],
+)
+def test_candidates_of_invalid_references(text: str, candidates: tuple[str, ...]) -> None:
+    with pytest.raises(InvalidReference) as caught:
+        parse(text)
+    assert caught.value.candidates == candidates
+    for candidate in candidates:
+        assert parse(candidate).name == candidate
+
+
 @pytest.mark.parametrize("path", ["../x.gguf", "a//x.gguf", "./x.gguf", "My Model/../x.gguf"])
 def test_a_reference_that_is_not_a_valid_name(path: str) -> None:
     with pytest.raises(InvalidModelName):

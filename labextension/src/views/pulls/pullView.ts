@@ -3,7 +3,7 @@
 import { messageOf, pullPath, type Transport } from '../../api/transport.js';
 import type { Pull, PulledFile } from '../../api/types.js';
 import { button, h, setText } from '../dom.js';
-import { actions, fileFacts, fraction, type PullAction, summary } from './pulls.js';
+import { actions, fileFacts, fraction, note, type PullAction, summary } from './pulls.js';
 
 const ACTIONS: readonly { readonly action: PullAction; readonly label: string }[] = [
   { action: 'start', label: 'Pull' },
@@ -56,7 +56,7 @@ export class PullView {
       this.bar.value = progress;
     }
     setText(this.status, summary(pull));
-    setText(this.note, pull.note ?? '');
+    setText(this.note, note(pull));
     setText(this.error, pull.status === 'failed' ? (pull.error?.message ?? '') : '');
     this.showFiles(pull.files ?? []);
   }

@@ -21,6 +21,9 @@ export function fraction(pull: Pull): number | null {
 
 /** Return the phase of a running pull, or the status of any other: "downloading", "paused", ... */
 export function label(pull: Pull): string {
+  if (pull.already_exists) {
+    return 'already here';
+  }
   return pull.status === 'pulling' ? (pull.phase ?? 'resolving') : pull.status;
 }
 
@@ -39,6 +42,11 @@ export function facts(pull: Pull): string {
     parts.push(`${formatDuration(pull.eta_seconds)} left`);
   }
   return parts.join(', ');
+}
+
+/** Return the sentence about the pull, if it still applies; empty if there is none. */
+export function note(pull: Pull): string {
+  return pull.status === 'failed' || pull.status === 'cancelled' ? '' : (pull.note ?? '');
 }
 
 /** Return label, percentage and facts: "downloading 50%, 49.2 MB of 98.4 MB, 12.0 MB/s". */

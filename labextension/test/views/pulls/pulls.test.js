@@ -8,6 +8,7 @@ import {
   fileFacts,
   fraction,
   label,
+  note,
   summary
 } from '../../../lib/views/pulls/pulls.js';
 
@@ -22,6 +23,7 @@ for (const expected of JSON.parse(readFileSync(path, 'utf8'))) {
     assert.equal(label(status), expected.label);
     assert.equal(facts(status), expected.facts);
     assert.equal(summary(status), expected.summary);
+    assert.equal(note(status), expected.note ?? '');
   });
 }
 
