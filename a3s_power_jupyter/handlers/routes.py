@@ -37,6 +37,7 @@ from .ollama.root import RootHandler
 from .ollama.version import VersionHandler
 from .openai.handlers import ChatCompletionsHandler, CompletionsHandler, EmbeddingsHandler
 from .pulls import PausePullHandler, PullHandler, PullsHandler, PullStatusHandler
+from .recommended import RecommendedHandler
 from .rerank import RerankHandler
 from .responses.handlers import (
     CancelHandler,
@@ -70,6 +71,7 @@ _OPENAI = (
 ROUTES: list[Route] = [
     _route("/v1/health", HealthHandler),
     _route("/v1/events", EventsHandler),
+    _route("/v1/hub/recommended", RecommendedHandler),
     _route("/v1/chat/completions", ChatCompletionsHandler),
     _route("/v1/completions", CompletionsHandler),
     _route("/v1/embeddings", EmbeddingsHandler),

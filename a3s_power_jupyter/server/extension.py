@@ -175,6 +175,10 @@ class PowerApp(ExtensionApp):
         help="Seconds that the upstream of a remote model may stay silent during a reply, and that "
         "the head of a reply may take.",
     ).tag(config=True)
+    recommended_models = Unicode(
+        "",
+        help="File with the models to recommend, in TOML. Default: the list of the package.",
+    ).tag(config=True)
     upstream_key_pattern = Unicode(
         UPSTREAM_KEY_PATTERN,
         help="Regular expression that matches the whole name of an environment variable that may "
@@ -294,6 +298,7 @@ class PowerApp(ExtensionApp):
             preload=tuple(self.preload),
             max_pulls=self.max_pulls,
             remote_timeout=self.remote_timeout,
+            recommended_models=_file(self.recommended_models),
             upstream_key_pattern=self.upstream_key_pattern,
         )
 
@@ -329,6 +334,10 @@ class PowerApp(ExtensionApp):
         """Keep `ServerApp.shutdown_no_activity_timeout` from stopping a server with requests."""
         active = self.context.service.active_requests
         return {"active_requests": active} if active else None
+
+
+def _file(text: str) -> Path | None:
+    return Path(text).expanduser().absolute() if text else None
 
 
 def main(argv: list[str] | None = None) -> None:

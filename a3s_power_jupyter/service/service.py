@@ -39,6 +39,7 @@ from .inference import Inference
 from .load_plan import LoadPlanner
 from .loading import Loading
 from .observer import Metrics, RuntimeObserver
+from .recommended import Recommended
 from .settings import Settings
 
 
@@ -68,10 +69,13 @@ class PowerService:
         Changes of models and pulls.
     memory : MachineMemory
         What one model may use.
+    recommended : Recommended
+        Models to begin with.
     """
 
     def __init__(self, settings: Settings, log: logging.Logger, metrics: Metrics) -> None:
         self._settings = settings
+        self._log = log
         self._started = time.monotonic()
         environment = partial(offline_environment, settings.upstream_key_pattern)
         clock = SystemClock()
@@ -120,6 +124,7 @@ class PowerService:
             environment=partial(pull_environment, settings.upstream_key_pattern),
         )
         self.catalog = Catalog(store, threads, scheduler, upstreams, self.pulls, changes, log)
+        self.recommended = Recommended(settings.recommended_models, self.catalog, self.memory)
         self.copies = Copies(self.catalog, store, threads.home)
         self.defaults = Defaults(self.catalog, planner, scheduler, store, threads.home, changes)
         self.headers = Headers(store, threads.files)
@@ -134,6 +139,8 @@ class PowerService:
         """Check the store, and start to load the models of the setting `preload`."""
         self.catalog.start()
         self.loading.preload(self._settings.preload)
+        if self.recommended.problem is not None:
+            self._log.error("Power: %s", self.recommended.problem)
 
     async def stop(self) -> None:
         """Pause all pulls and stop all workers and registrations; return once they have exited."""
@@ -156,6 +163,8 @@ class PowerService:
         probe = await self._machine.get()
         engines = probe.engines
         hints = [engine.hint for engine in engines.values() if engine.hint is not UNSET]
+        if self.recommended.problem is not None:
+            hints.append(self.recommended.problem)
         problems: list[ManifestProblem] = []
         try:
             problems = await self.catalog.problems()

@@ -56,6 +56,8 @@ class Settings:
         Concurrent pulls; 0 for no limit.
     remote_timeout : float
         Seconds the upstream of a remote model may stay silent during a reply.
+    recommended_models : Path or None
+        File with the models to recommend; None for the list of the package.
     upstream_key_pattern : str
         Regular expression that matches the whole name of an environment variable that may be sent
         to an upstream as its key.
@@ -75,6 +77,7 @@ class Settings:
     preload: tuple[str, ...] = ()
     max_pulls: int = 2
     remote_timeout: float = 300.0
+    recommended_models: Path | None = None
     upstream_key_pattern: str = UPSTREAM_KEY_PATTERN
 
     @property

@@ -128,6 +128,7 @@ def test_settings_from_variables_and_traits(start_server: Start) -> None:
         "prompt_cache_disk": "2147483648",
         "preload": "()",
         "max_pulls": "2",
+        "recommended_models": "None",
         "remote_timeout": "300.0",
         "upstream_key_pattern": UPSTREAM_KEY_PATTERN,
     }

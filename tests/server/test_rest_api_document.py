@@ -16,7 +16,10 @@ from a3s_power_jupyter.contract.types import (
     Model,
     PullRequest,
     PullStatus,
+    RecommendedModel,
+    RecommendedModels,
     RegisterRequest,
+    Variant,
 )
 from a3s_power_jupyter.handlers import tokens
 from a3s_power_jupyter.handlers.anthropic.fields import MessageFields
@@ -72,6 +75,9 @@ def test_the_document_has_every_verb_of_every_route(document: dict[str, Any]) ->
         ("DefaultParameters", DefaultParameters),
         ("RegisterRequest", RegisterRequest),
         ("Model", Model),
+        ("RecommendedModel", RecommendedModel),
+        ("RecommendedModels", RecommendedModels),
+        ("Variant", Variant),
         ("PullRequest", PullRequest),
         ("PullStatus", PullStatus),
         ("ChatRequest", openai_fields.ChatFields),
@@ -111,6 +117,7 @@ def test_real_replies_match_the_document(
 
     with server.api() as api:
         check("Model", api.get(f"v1/models/{smollm2}").json())
+        check("RecommendedModels", api.get("v1/hub/recommended").json())
         check("Garbage", api.post("v1/models/gc", json={"dry_run": True}).json())
         check("Health", api.get("v1/health").json())
         check("Error", api.get("v1/models/nope").json())

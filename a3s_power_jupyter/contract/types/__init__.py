@@ -40,6 +40,7 @@ from .model_info import (
     generates,
 )
 from .pull_status import PulledFile, PullRequest, PullStatus
+from .recommended import RecommendedModel, RecommendedModels
 from .requests import (
     ChatRequest,
     CompletionRequest,
@@ -99,6 +100,8 @@ __all__ = [
     "QuantizedOnLoad",
     "Ranked",
     "Reading",
+    "RecommendedModel",
+    "RecommendedModels",
     "RegisterRequest",
     "Removable",
     "RenderRequest",

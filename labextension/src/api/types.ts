@@ -122,7 +122,7 @@ export interface RecommendedModel {
   readonly reference: string;
   readonly good_for: string;
   readonly license: string;
-  /** Packages that the server needs to run it. */
+  /** What the machine should have, as a phrase. */
   readonly needs?: string;
   /** Whether it is the one for a first try. */
   readonly default: boolean;

@@ -1,0 +1,32 @@
+"""Methods of the client about models that are not registered yet."""
+
+from __future__ import annotations
+
+from ..contract.types import RecommendedModel, RecommendedModels
+from .connection import Connection
+from .replies import decoded
+
+
+class SourceMethods:
+    """Where to get models, for `Client`, which provides the connection."""
+
+    _connection: Connection
+
+    def recommended(self, *, num_ctx: int | None = None) -> list[RecommendedModel]:
+        """List models to begin with, and which of their quantizations fit the server's machine.
+
+        The list is part of the server: the hub is not asked. `pull` downloads a `reference`.
+
+        Parameters
+        ----------
+        num_ctx : int, optional
+            Context length that the memory is computed for.
+
+        Returns
+        -------
+        list of RecommendedModel
+            One of them is the `default` for a first try.
+        """
+        query = "" if num_ctx is None else f"?num_ctx={num_ctx}"
+        body = self._connection.request("GET", f"hub/recommended{query}")
+        return [*decoded(body, RecommendedModels).data]
