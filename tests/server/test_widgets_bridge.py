@@ -69,6 +69,8 @@ def test_errors_of_the_server_are_forwarded(bridge: Bridge, view: View) -> None:
         "health",
         "completions",
         "modelsx",
+        "hubs",
+        "hub/../api",
         "events#x",
         "models/a b",
         "http://127.0.0.1/models",

@@ -107,7 +107,7 @@ export interface Variant {
   readonly fit: Fit;
   readonly recommended: boolean;
   /** Name under which it is installed. */
-  readonly installed: string | null;
+  readonly installed?: string | null;
 }
 
 /** A reply of `GET /v1/hub/models/{owner/name}`. */
@@ -127,6 +127,7 @@ export interface RecommendedModel {
   /** Whether it is the one for a first try. */
   readonly default: boolean;
   readonly capabilities: readonly string[];
+  readonly parameter_count?: number;
   readonly variants: readonly Variant[];
 }
 
@@ -147,7 +148,7 @@ export interface LocalModel {
   readonly size_bytes: number;
   readonly source: string;
   /** Name under which it is installed. */
-  readonly installed: string | null;
+  readonly installed?: string | null;
 }
 
 /** An event of `GET /v1/events`. */

@@ -1,0 +1,34 @@
+/** A message about what went wrong, with buttons for what to do next. */
+
+import { button, h } from '../dom.js';
+import { icon } from '../icons.js';
+import type { Failure } from './failures.js';
+
+export interface NextStep {
+  readonly label: string;
+  readonly run: () => void;
+}
+
+export class FailureView {
+  readonly element = h('div', { class: 'a3s-find-failure', role: 'alert', hidden: true });
+
+  /** Show a failure. `pull` is called with the candidate that is clicked. */
+  show(failure: Failure, steps: readonly NextStep[], pull?: (reference: string) => void): void {
+    const candidates = pull === undefined ? [] : failure.candidates;
+    const buttons = [
+      ...candidates.map(reference => button(reference, () => pull?.(reference), { dir: 'auto' })),
+      ...steps.map(({ label, run }) => button(label, run))
+    ];
+    this.element.replaceChildren(
+      h('div', { class: 'a3s-find-title' }, icon('error'), h('strong', {}, failure.title)),
+      h('div', { dir: 'auto' }, failure.message),
+      ...(buttons.length > 0 ? [h('div', { class: 'a3s-row' }, ...buttons)] : [])
+    );
+    this.element.hidden = false;
+  }
+
+  clear(): void {
+    this.element.hidden = true;
+    this.element.replaceChildren();
+  }
+}

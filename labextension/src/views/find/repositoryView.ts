@@ -1,0 +1,112 @@
+/** The variants of a repository of the hub. */
+
+import type { HubRepository } from '../../api/types.js';
+import { EMPTY, type State } from '../../state/state.js';
+import { h, setText, uniqueId } from '../dom.js';
+import { trans } from '../i18n.js';
+import { type Failure, failureOf, noWeights } from './failures.js';
+import { FailureView, type NextStep } from './failureView.js';
+import { Latest } from './latest.js';
+import { contextText } from './texts.js';
+import { CONTEXTS, DEFAULT_CONTEXT, type FindTools } from './tools.js';
+import { variantList, VariantRow } from './variantRow.js';
+
+export class RepositoryView {
+  readonly element: HTMLElement;
+  private readonly context: HTMLSelectElement;
+  private readonly status = h('div', { class: 'a3s-quiet', role: 'status' });
+  private readonly failure = new FailureView();
+  private readonly tools: HTMLElement;
+  private readonly body = h('div');
+  private readonly latest = new Latest();
+  private rows: readonly VariantRow[] = [];
+  private state: State = EMPTY;
+
+  constructor(
+    private readonly id: string,
+    private readonly find: FindTools
+  ) {
+    const selectId = uniqueId();
+    const options = CONTEXTS.map(tokens =>
+      h(
+        'option',
+        { value: String(tokens), selected: tokens === DEFAULT_CONTEXT },
+        contextText(tokens)
+      )
+    );
+    this.context = h('select', { id: selectId }, ...options);
+    this.context.addEventListener('change', () => this.load());
+    const label = h('label', { for: selectId }, trans.__('Memory for a context of'));
+    this.tools = h('div', { class: 'a3s-row a3s-find-context' }, label, this.context);
+    this.tools.hidden = true;
+    this.element = h(
+      'div',
+      { class: 'a3s-repository' },
+      this.tools,
+      this.status,
+      this.failure.element,
+      this.body
+    );
+    this.load();
+  }
+
+  update(state: State): void {
+    this.state = state;
+    for (const row of this.rows) {
+      row.update(state);
+    }
+  }
+
+  dispose(): void {
+    this.latest.cancel();
+  }
+
+  private load(): void {
+    const path = `hub/models/${this.id.split('/').map(encodeURIComponent).join('/')}`;
+    const query = new URLSearchParams({ num_ctx: this.context.value });
+    this.failure.clear();
+    setText(this.status, trans.__('Looking at the files…'));
+    this.latest.schedule(async signal => {
+      try {
+        const { transport } = this.find;
+        const reply = await transport.request('GET', `${path}?${query}`, undefined, signal);
+        this.show(reply as HubRepository);
+      } catch (error) {
+        if (!signal.aborted) {
+          this.showFailure(failureOf(error));
+        }
+      } finally {
+        if (!signal.aborted) {
+          setText(this.status, '');
+        }
+      }
+    });
+  }
+
+  private show({ variants }: HubRepository): void {
+    this.tools.hidden = variants.length === 0;
+    this.rows = variants.map(variant => new VariantRow(variant, this.find));
+    this.body.replaceChildren(variantList(this.rows));
+    this.update(this.state);
+    if (variants.length === 0) {
+      this.showFailure(noWeights());
+    }
+  }
+
+  private showFailure(failure: Failure): void {
+    const conversions = {
+      label: trans.__('Look for GGUF files of it'),
+      run: () => this.find.searchFor(this.id.split('/').pop() ?? this.id, 'gguf')
+    };
+    const token = { label: trans.__('Enter a token…'), run: () => this.find.askForToken() };
+    const retry = { label: trans.__('Try again'), run: () => this.load() };
+    const steps: NextStep[] = {
+      token: [token, retry],
+      rate_limited: [retry, token],
+      missing: [conversions],
+      other: [retry, conversions],
+      offline: [retry]
+    }[failure.kind];
+    this.failure.show(failure, steps);
+  }
+}

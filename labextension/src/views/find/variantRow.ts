@@ -1,0 +1,99 @@
+/** A variant of a model: its size, whether it fits, and a button that pulls it. */
+
+import type { Variant } from '../../api/types.js';
+import type { State } from '../../state/state.js';
+import { button, h, setText } from '../dom.js';
+import { icon } from '../icons.js';
+import { trans } from '../i18n.js';
+import { failureOf } from './failures.js';
+import { FailureView } from './failureView.js';
+import { fitMark, memoryText, sizeText } from './texts.js';
+import type { FindTools } from './tools.js';
+import { actionOf, type VariantAction } from './variantActions.js';
+
+export class VariantRow {
+  readonly element: HTMLLIElement;
+  private readonly installed: HTMLElement;
+  private readonly action: HTMLButtonElement;
+  private readonly failure = new FailureView();
+  private current: VariantAction | null = null;
+  private isSending = false;
+
+  constructor(
+    private readonly variant: Variant,
+    private readonly tools: FindTools
+  ) {
+    this.action = button('', () => this.run());
+    this.installed = h('span', { class: 'a3s-find-mark' }, icon('check'), trans.__('Installed'));
+    this.element = h(
+      'li',
+      { class: 'a3s-variant' },
+      h('div', { class: 'a3s-variant-name' }, h('span', { dir: 'auto' }, variant.label)),
+      h('div', { class: 'a3s-variant-size' }, sizeText(variant)),
+      h('div', { class: 'a3s-variant-memory a3s-quiet' }, memoryText(variant)),
+      this.createMarks(),
+      h('div', { class: 'a3s-variant-action' }, this.action),
+      this.failure.element
+    );
+  }
+
+  update(state: State): void {
+    const action = actionOf(this.variant, state);
+    this.current = action;
+    this.installed.hidden = action.kind !== 'installed';
+    const { label, reference } = this.variant;
+    if (action.kind === 'installed') {
+      this.action.hidden = !action.canChat || this.tools.host.openChat === undefined;
+      setText(this.action, trans.__('Chat'));
+      this.action.setAttribute('aria-label', trans.__('Chat with %1', action.name));
+    } else {
+      this.action.hidden = false;
+      setText(this.action, action.label);
+      this.action.setAttribute('aria-label', `${action.label} ${reference}`);
+    }
+    this.action.title = action.kind === 'pull' ? trans.__('Pull %1', label) : '';
+    this.action.classList.toggle('a3s-primary', this.variant.recommended);
+    // A disabled button would lose the focus.
+    this.action.setAttribute('aria-disabled', String(action.kind === 'pulling'));
+  }
+
+  private createMarks(): HTMLElement {
+    const { fit, recommended } = this.variant;
+    const { text, icon: name } = fitMark(fit);
+    const marks = [h('span', { class: `a3s-find-mark a3s-fit-${fit}` }, icon(name), text)];
+    if (recommended) {
+      marks.unshift(h('span', { class: 'a3s-badge' }, trans.__('Recommended')));
+    }
+    return h('div', { class: 'a3s-variant-marks' }, ...marks, this.installed);
+  }
+
+  private run(): void {
+    if (this.current?.kind === 'installed') {
+      this.tools.host.openChat?.(this.current.name);
+    } else if (this.current?.kind === 'pull' && !this.isSending) {
+      void this.pull(this.variant.reference);
+    }
+  }
+
+  private async pull(reference: string): Promise<void> {
+    this.isSending = true;
+    this.failure.clear();
+    try {
+      await this.tools.host.pull(reference);
+    } catch (error) {
+      const failure = failureOf(error);
+      const steps =
+        failure.kind === 'token'
+          ? [{ label: trans.__('Enter a token…'), run: () => this.tools.askForToken() }]
+          : [{ label: trans.__('Try again'), run: () => void this.pull(reference) }];
+      this.failure.show(failure, steps, candidate => void this.pull(candidate));
+    } finally {
+      this.isSending = false;
+    }
+  }
+}
+
+/** Create a list of variants. */
+export function variantList(rows: readonly VariantRow[]): HTMLUListElement {
+  return h('ul', { class: 'a3s-variants' }, ...rows.map(row => row.element));
+}
