@@ -40,7 +40,7 @@ ARROWS: dict[str, set[str]] = {
 
 #: The only folders that may import a library.
 LIBRARIES = {
-    "IPython": {"__init__", "magics", "widgets"},
+    "IPython": {"__init__", "contract", "magics", "widgets"},  # contract: for tracebacks
     "anywidget": {"widgets"},
     "httpx2": {"client", "hub", "remote"},
     "huggingface_hub": {"hub", "magics"},

@@ -18,6 +18,7 @@ from ..contract import sse
 from ..contract.errors import ConnectionLost, PowerError, ServerNotFound, Unauthorized, from_wire
 from ..contract.redaction import Redactor
 from ..contract.text import printable
+from ..contract.tracebacks import quieten
 from .address import Server, http_options
 from .replies import converted, decoded
 
@@ -65,6 +66,9 @@ class EventStream:
                 "The server closed the connection before its reply was complete. "
                 "It may have been stopped; try again."
             ) from None
+        except KeyboardInterrupt as interrupt:
+            quieten(interrupt)
+            raise
         finally:
             self.close()
 
@@ -212,6 +216,9 @@ class Connection:
                 f"The server at {self.server.display_url} did not respond in time. It may be "
                 "overloaded; try again."
             ) from None
+        except KeyboardInterrupt as interrupt:
+            quieten(interrupt)
+            raise
         except httpx2.TransportError:
             raise ConnectionLost(
                 f"The server at {self.server.display_url} closed the connection without a reply. "

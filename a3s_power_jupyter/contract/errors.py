@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 from .text import printable, shortened
+from .tracebacks import rendered
 
 
 class PowerError(Exception):
@@ -61,6 +62,10 @@ class PowerError(Exception):
         self.param = None if param is None else shortened(printable(param))
         self.retry_after = retry_after
         self.candidates = tuple(map(printable, candidates))
+
+    def _render_traceback_(self) -> list[str]:
+        """Return the traceback that IPython shows."""
+        return rendered(self)
 
     def to_wire(self) -> dict[str, Any]:
         """Return the ``error`` member of an error reply."""

@@ -20,6 +20,9 @@ from .session import Conversation
 #: Longest result in characters that a model gets.
 MAX_RESULT = 20_000
 
+#: Ends an answer that was interrupted.
+STOPPED = "*(stopped)*"
+
 
 class CellAnswer:
     """The answer to one cell, in the text below it.
@@ -41,6 +44,8 @@ class CellAnswer:
         self._parameters = parameters
         self._shown: list[Part] = []  # above what is generated now
         self._calls: list[Call] = []  # of the last answer
+        self._conversation: Conversation = []  # up to the last request
+        self._reply = Reply("", model, "interrupted")  # to the last request
 
     def run(
         self, messages: Conversation, tools: Iterable[Callable[..., Any]], max_rounds: int
@@ -50,7 +55,7 @@ class CellAnswer:
         An interrupt keeps what is there, and the answer says ``interrupted``.
         """
         toolbox = Toolbox(tools, max_result=MAX_RESULT)
-        last = Reply("", self._model, "interrupted")
+        self._conversation = messages
         try:
             if _load(self._client, self._model, self._text).format != "remote":
                 self._parameters["timings_per_token"] = True
@@ -64,16 +69,25 @@ class CellAnswer:
                 confirm=self._show_running,
                 on_result=self._show_result,
             )
-            messages = last.messages
         except KeyboardInterrupt:
             self._calls = [_stopped(call) for call in self._calls]
+            self._show(Text(STOPPED))
+            return self._cut_off()
         self._show(*_with_finish_reason(last), line=last.statistics)
-        return last, messages
+        return last, last.messages
+
+    def _cut_off(self) -> tuple[Reply, Conversation]:
+        """Return the last answer and the conversation after an interrupt between two answers."""
+        reply = self._reply
+        reply.finish_reason = "interrupted"
+        return reply, [*self._conversation, reply.message]
 
     def _ask(self, messages: Conversation, toolbox: Toolbox, choice: Any) -> Reply:
         """Show the next answer while it is generated, below what is there."""
         self._shown += self._calls
         self._calls = []
+        self._conversation = [*messages]
+        self._reply = Reply("", self._model, "interrupted")
         stream: ChatStream | None = None
         tools = toolbox.definitions
         try:
@@ -88,6 +102,7 @@ class CellAnswer:
         if reply.tool_calls and tools:
             self._shown += [part for part in reply.parts if not isinstance(part, Call)]
             self._calls = [part for part in reply.parts if isinstance(part, Call)]
+            self._reply = reply
         return reply
 
     def _show(self, *parts: Part | str, line: str = "") -> None:
@@ -148,7 +163,7 @@ def _with_finish_reason(reply: Reply) -> Iterator[Part]:
     if reply.reasoning:
         yield Thoughts(reply.reasoning, reply.reasoning_seconds)
     if reply.finish_reason == "interrupted":
-        yield Text(f"{reply}\n\n*(stopped)*".lstrip())
+        yield Text(f"{reply}\n\n{STOPPED}".lstrip())
     elif reply.finish_reason == "length":
         yield Text(f"{reply}\n\n*(cut off at the length limit)*".lstrip())
     elif reply:

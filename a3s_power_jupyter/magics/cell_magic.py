@@ -11,9 +11,11 @@ from typing import Any
 from IPython.core.error import UsageError
 from IPython.display import display
 
+from ..client import Reply
 from . import render
 from .cell_answer import CellAnswer
 from .cell_options import parameters_of, tools_of
+from .interrupts import interrupted
 from .live_text import live_text
 from .session import Conversation, Session
 
@@ -34,6 +36,10 @@ def ask(session: Session, arguments: argparse.Namespace, cell: str) -> None:
         If the cell is empty, or an option or a variable in braces is invalid.
     PowerError
         If the request fails.
+    KeyboardInterrupt
+        After an interrupt, when the variable is set.
+    KeyboardInterrupt
+        After an interrupt.
     """
     if not arguments.to.isidentifier() or keyword.iskeyword(arguments.to):
         raise UsageError(f"--to {arguments.to!r} is not a valid variable name.")
@@ -49,6 +55,14 @@ def ask(session: Session, arguments: argparse.Namespace, cell: str) -> None:
     session.shell.push({arguments.to: reply})
     if reply:
         session.conversations[model] = messages
+    if reply.finish_reason == "interrupted":
+        raise interrupted(_stopped(arguments.to, reply))
+
+
+def _stopped(variable: str, reply: Reply) -> str:
+    if not reply:
+        return f"Interrupted before the first word. {variable} is empty."
+    return f"Interrupted. {variable} has the answer so far."
 
 
 def _question(session: Session, arguments: argparse.Namespace, cell: str) -> str:

@@ -13,6 +13,7 @@ from msgspec import UNSET
 from ..contract.types import Device, EngineStatus
 from ..display import formatting
 from . import render
+from .interrupts import interrupted
 from .live_text import live_text
 from .render import Output
 from .session import Session
@@ -125,12 +126,17 @@ def load(session: Session, arguments: argparse.Namespace) -> Output | None:
         return render.estimate(session.client.estimate(name, **parameters))
     started = time.monotonic()
     with live_text(session.in_notebook) as text:
-        model = session.client.load(
-            name,
-            keep_alive=arguments.keep_alive,
-            progress=lambda phase, fraction: text.update(render.loading(name, phase, fraction)),
-            **dict(arguments.parameters),
-        )
+        try:
+            model = session.client.load(
+                name,
+                keep_alive=arguments.keep_alive,
+                progress=lambda phase, fraction: text.update(render.loading(name, phase, fraction)),
+                **dict(arguments.parameters),
+            )
+        except KeyboardInterrupt:
+            raise interrupted(
+                f"Interrupted. The load of {name} stops, unless another request waits for it."
+            ) from None
         text.update(render.loaded(model, seconds=time.monotonic() - started))
     return None
 

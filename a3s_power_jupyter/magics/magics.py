@@ -15,6 +15,7 @@ from ..contract.errors import PowerError
 from ..contract.text import printable
 from .cell_magic import ask
 from .completion import Completion
+from .interrupts import Interrupts, interrupted
 from .parser import HelpShown, cell_parser, parse_line
 from .render import Output
 from .session import Session
@@ -27,11 +28,12 @@ class PowerMagics(Magics):
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
         self.session = Session(shell)
+        self.interrupts = Interrupts(shell)
 
     @line_cell_magic
     def power(self, line: str, cell: str | None = None) -> Output | None:
         """Local language models. ``%power help`` lists the commands and options."""
-        with _errors_without_traceback():
+        with _errors_without_traceback(), self.interrupts.once():
             if cell is None:
                 return self._run_command(line)
             ask(self.session, cell_parser().parse_args(_split(line)), cell)
@@ -45,6 +47,7 @@ class PowerMagics(Magics):
 
 def load(shell: InteractiveShell) -> None:
     """Register the magics and their completion with `shell`."""
+    _close_interrupts(shell)
     magics = PowerMagics(shell)
     shell.register_magics(magics)
     _unload_completion(shell)  # of a previous load
@@ -54,8 +57,17 @@ def load(shell: InteractiveShell) -> None:
 def unload(shell: InteractiveShell) -> None:
     """Remove the magics and their completion from `shell`."""
     _unload_completion(shell)
+    _close_interrupts(shell)
     for kind in ("line", "cell"):
         shell.magics_manager.magics[kind].pop("power", None)
+
+
+def _close_interrupts(shell: InteractiveShell) -> None:
+    """Close the interrupts of a previous load."""
+    magics = shell.magics_manager.registry.get(PowerMagics.__name__)
+    if magics is not None:
+        magics.interrupts.close()
+        del shell.magics_manager.registry[PowerMagics.__name__]
 
 
 def _unload_completion(shell: InteractiveShell) -> None:
@@ -82,5 +94,5 @@ def _errors_without_traceback() -> Iterator[None]:
         return
     except (PowerError, UsageError) as error:
         raise UsageError(printable(str(error))) from None
-    except KeyboardInterrupt:
-        raise UsageError("Interrupted.") from None
+    except KeyboardInterrupt as interrupt:
+        raise interrupted(str(interrupt) or "Interrupted.") from None

@@ -17,11 +17,12 @@ from IPython.display import display
 from msgspec import UNSET
 
 from ..client import Client
-from ..contract.errors import PowerError
+from ..contract.errors import PowerError, PullStateNotFound
 from ..contract.redaction import Redactor, clean_token
 from ..contract.types import PullStatus
 from ..display import pull_progress
 from . import render
+from .interrupts import interrupted
 from .live_text import write
 from .render import Output
 from .session import Session
@@ -95,17 +96,31 @@ def _pull_and_show(session: Session, name: str, options: dict[str, Any]) -> None
                     status = msgspec.convert(event["pull"], PullStatus)
                     show(status)
         except KeyboardInterrupt:
-            status = client.pause_pull(name)
-            show(status)
+            raise interrupted(_pause(client, name, show)) from None
         except PowerError as error:
             if status is not None:
                 show(status.ended("failed", error=error.to_wire()))
             raise
     if status is not None and status.status == "paused":
-        hint = (
-            f"Run this cell again to resume, or %power cancel {name} to delete the partial files."
-        )
-        display(render.note(hint))
+        display(render.note(f"The pull was paused. {_resume(name)}"))
+
+
+def _pause(client: Client, name: str, show: Callable[[PullStatus], None]) -> str:
+    """Pause a pull after an interrupt, and return what became of it."""
+    try:
+        status = client.pause_pull(name)
+    except PullStateNotFound:
+        return "Interrupted before the pull began."
+    except PowerError as error:
+        return f"Interrupted, but the pull may go on: {error.message}"
+    show(status)
+    if status.status == "paused":
+        return f"Interrupted. The pull of {name} is paused. {_resume(name)}"
+    return f"Interrupted. {_describe(status)}."
+
+
+def _resume(name: str) -> str:
+    return f"Run this cell again to resume, or %power cancel {name} to delete the partial files."
 
 
 def pulls(session: Session, arguments: argparse.Namespace) -> Output:

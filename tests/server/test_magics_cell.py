@@ -78,19 +78,31 @@ def test_the_display_is_updated_during_the_generation(kernel: Kernel) -> None:
     assert stored == f"{answer!r} length\n"
 
 
-def test_an_interrupt_stops_the_generation_and_keeps_the_text(
-    kernel: Kernel, kernel_server: Server
-) -> None:
-    cell = kernel.start(f"%%power smollm2 --max-tokens 2000 --seed 1 --to story\n{LONG}")
+def interrupt_at(kernel: Kernel, cell: str, count: int, *, times: int = 1) -> Cell:
+    """Interrupt a started cell at its output number `count`, and return it with its status."""
     result = Cell()
     for message in kernel.outputs(cell):
         result.outputs.append(message)
-        if len(result.outputs) == 3:
-            assert state_of(kernel_server, "smollm2") == "busy"
-            kernel.interrupt()
-    result.status = kernel.reply(cell)["content"]["status"]
-    assert result.status == "ok"
-    assert not result.errors
+        if len(result.outputs) == count:
+            for _ in range(times):
+                kernel.interrupt()
+    reply = kernel.reply(cell)["content"]
+    assert reply["ename"] == "KeyboardInterrupt"
+    result.status = reply["status"]
+    return result
+
+
+def test_an_interrupt_keeps_the_text_and_ends_run_all(
+    kernel: Kernel, kernel_server: Server
+) -> None:
+    cell = kernel.start(f"%%power smollm2 --max-tokens 2000 --seed 1 --to story\n{LONG}")
+    queued = [kernel.start("ran = True"), kernel.start("%power list")]
+    result = interrupt_at(kernel, cell, 3, times=2)  # the second one changes nothing
+    assert result.status == "error"
+    assert [kernel.reply(other)["content"]["status"] for other in queued] == ["aborted"] * 2
+    assert [o["content"]["traceback"] for o in result.outputs if o["msg_type"] == "error"] == [
+        ["Interrupted. story has the answer so far."]
+    ]
     assert result.stderr == ""
     *_, last = result.texts("text/plain")
     assert answer_of(last).endswith("*(stopped)*")
@@ -98,6 +110,8 @@ def test_an_interrupt_stops_the_generation_and_keeps_the_text(
     assert stored[:2] == ["interrupted", "None"]
     assert int(stored[2]) > 10
     wait_for(kernel_server, "loaded")
+    going_on = kernel.run("%%power smollm2 --continue --max-tokens 4\nGo on.")
+    assert going_on.status == "ok", going_on.stderr
 
 
 def test_the_progress_in_a_long_prompt_is_shown_and_can_be_interrupted(
@@ -105,18 +119,12 @@ def test_the_progress_in_a_long_prompt_is_shown_and_can_be_interrupted(
 ) -> None:
     kernel.run("text = 'The sea was calm, and the keeper slept. ' * 600")
     kernel.run("%power load smollm2 -p num_ctx=8192")
-    cell = kernel.start("%%power smollm2 --to summary\nSummarize: {text}")
-    result = Cell()
-    interrupted = False
-    for message in kernel.outputs(cell):
-        result.outputs.append(message)
-        if not interrupted and result.texts("text/plain"):
-            kernel.interrupt()
-            interrupted = True
-    assert kernel.reply(cell)["content"]["status"] == "ok", result.stderr
+    result = interrupt_at(kernel, kernel.start("%%power smollm2 --to summary\nSum up: {text}"), 1)
+    assert result.errors == ["Interrupted before the first word. summary is empty."]
     shown = result.texts("text/plain")
     assert re.fullmatch(r"Reading the prompt: \d+(,\d+)? of \d,\d+ tokens", shown[0])
     assert shown[-1] == "*(stopped)*"
+    assert kernel.run("print(summary.finish_reason)").stdout == "interrupted\n"
     wait_for(kernel_server, "loaded")
     kernel.run("%power unload smollm2")  # the next load has the registered context
 
@@ -131,9 +139,34 @@ def test_interrupting_the_client_stops_the_generation(
     )
     wait_for(kernel_server, "busy")
     kernel.interrupt()
-    assert kernel.finish(cell).status == "error"
+    result = kernel.finish(cell)
+    assert result.status == "error"
+    (error,) = (o["content"] for o in result.outputs if o["msg_type"] == "error")
+    assert error["ename"] == "KeyboardInterrupt"
+    (line,) = error["traceback"]
+    assert line.startswith("Interrupted at line 3: client.chat('smollm2', ")
     wait_for(kernel_server, "loaded")
     assert kernel.run("print(client.health().status)").stdout == "ok\n"
+
+
+def test_an_error_in_a_cell_shows_the_cell_but_not_the_client(kernel: Kernel) -> None:
+    kernel.run("import a3s_power_jupyter as power\nclient = power.connect()")
+    cell = kernel.run("def ask():\n    client.show('nobody')\nask()")
+    assert cell.status == "error"
+    (error,) = (o["content"] for o in cell.outputs if o["msg_type"] == "error")
+    assert error["ename"] == "ModelNotFound"
+    shown = plain("\n".join(error["traceback"]))
+    assert "ask()" in shown
+    assert "client.show('nobody')" in shown
+    assert shown.splitlines()[-1].startswith("ModelNotFound: There is no model 'nobody'")
+    assert "a3s_power_jupyter/client" not in shown
+    (whole,) = (o["content"] for o in kernel.run("%tb").outputs if o["msg_type"] == "error")
+    assert "connection.py" in plain("\n".join(whole["traceback"]))
+
+
+def plain(text: str) -> str:
+    """Return a traceback without colors."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)
 
 
 def test_continue_a_conversation(kernel: Kernel) -> None:

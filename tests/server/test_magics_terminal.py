@@ -85,10 +85,12 @@ def test_an_answer_is_streamed_and_control_c_stops_it(
     terminal.expect(r"\w+ \w+ \w+")  # a few words, long before the end
     terminal.sendintr()
     terminal.expect(PROMPT, timeout=10)
-    *_, notice, line = terminal.before.strip().splitlines()
+    *_, notice, line, end = terminal.before.strip().splitlines()
     assert notice == "*(stopped)*"
+    assert end == "Interrupted. answer has the answer so far."
     assert re.fullmatch(r"\d+ tokens? · .* prompt tokens( cached)?", line)
     assert "KeyboardInterrupt" not in terminal.before
+    assert "Traceback" not in terminal.before
     assert run(terminal, "print(answer.finish_reason)").strip() == "interrupted"
 
 

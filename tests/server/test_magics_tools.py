@@ -115,8 +115,8 @@ def test_an_interrupt_stops_a_function(kernel: Kernel, upstream: Upstream) -> No
             asked = len(upstream.bodies)
             kernel.interrupt()
     result.status = kernel.reply(cell)["content"]["status"]
-    assert result.status == "ok", result.stderr
-    assert not result.errors
+    assert result.status == "error"
+    assert result.errors == ["Interrupted before the first word. stopped is empty."]
     assert result.texts("text/plain")[-1] == "slow() -> error: interrupted\n\n*(stopped)*"
     assert "is running" not in result.texts("text/html")[-1]
     assert len(upstream.bodies) == asked
