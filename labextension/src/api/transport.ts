@@ -30,6 +30,8 @@ const TEMPORARY = [408, 424, 425, 429];
 
 /** What a server may say about an error besides its message and code. */
 export interface ErrorFacts {
+  /** Which of the causes of its code an error has: "offline", "rate_limited", "gated", ... */
+  readonly reason?: string;
   /** References of models that can be requested instead. */
   readonly candidates?: readonly string[];
   /** Seconds after which the request may succeed. */
@@ -80,6 +82,8 @@ interface ErrorBody {
   readonly message?: string;
   readonly code?: string;
   readonly candidates?: unknown;
+  readonly reason?: string;
+  readonly retry_after?: number;
 }
 
 /** Return the error in `{"error": {"message", "code"}}`, or null for any other JSON. */
@@ -88,10 +92,12 @@ export function errorInBody(body: unknown, status = 0, retryAfter?: number): Req
   if (!error) {
     return null;
   }
-  const { candidates } = error;
+  const { candidates, reason } = error;
+  const seconds = error.retry_after ?? retryAfter;
   return new RequestError(String(error.message), error.code, status, {
     ...(Array.isArray(candidates) && { candidates: candidates.map(String) }),
-    ...(retryAfter !== undefined && { retryAfter })
+    ...(reason !== undefined && { reason }),
+    ...(seconds !== undefined && { retryAfter: seconds })
   });
 }
 

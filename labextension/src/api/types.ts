@@ -113,6 +113,8 @@ export interface Variant {
 /** A reply of `GET /v1/hub/models/{owner/name}`. */
 export interface HubRepository extends HubModel {
   readonly num_ctx: number;
+  /** Why the memory of some variants is unknown, or how to get access. */
+  readonly note?: string;
   readonly variants: readonly Variant[];
 }
 
@@ -149,6 +151,8 @@ export interface LocalModel {
   readonly source: string;
   /** Name under which it is installed. */
   readonly installed?: string | null;
+  /** Path of the projector for images, to register with it. */
+  readonly mmproj?: string;
 }
 
 /** An event of `GET /v1/events`. */

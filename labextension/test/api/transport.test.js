@@ -17,6 +17,13 @@ test('an error has the message from the server, or the status from a proxy', asy
   assert.match(theirs.message, /502/);
 });
 
+test('the reason and the time to wait can be in the body', async () => {
+  const error = { message: 'Wait.', code: 'hub_error', reason: 'rate_limited', retry_after: 7 };
+  const response = new Response(JSON.stringify({ error }), { status: 502 });
+  const { facts } = await errorOfResponse(response);
+  assert.deepEqual(facts, { reason: 'rate_limited', retryAfter: 7 });
+});
+
 test('an error has the candidates and the time to wait, if the server sent them', async () => {
   const error = { message: 'Which?', code: 'ambiguous_reference', candidates: ['a/b:Q4_0'] };
   const headers = { 'Retry-After': '30' };

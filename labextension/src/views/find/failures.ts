@@ -4,7 +4,8 @@ import { messageOf, RequestError } from '../../api/transport.js';
 import { trans } from '../i18n.js';
 
 /** Kinds of failures that differ in what one can do. */
-export type FailureKind = 'offline' | 'rate_limited' | 'token' | 'missing' | 'other';
+export type FailureKind =
+  'offline' | 'rate_limited' | 'gated' | 'bad_token' | 'missing' | 'hub' | 'other';
 
 export interface Failure {
   readonly kind: FailureKind;
@@ -48,29 +49,50 @@ function kindOf(error: unknown): FailureKind {
   if (!(error instanceof RequestError)) {
     return 'other';
   }
-  const { code, status } = error;
-  if (status === 429) {
-    return 'rate_limited';
+  const { code, status, facts } = error;
+  if (code === 'hub_error') {
+    switch (facts.reason) {
+      case 'offline':
+      case 'unreachable':
+        return 'offline';
+      case 'rate_limited':
+        return 'rate_limited';
+      default:
+        return 'hub';
+    }
   }
   if (code === 'hub_unauthorized') {
-    return 'token';
+    switch (facts.reason) {
+      case 'bad_token':
+        return 'bad_token';
+      case 'not_found':
+        return 'missing';
+      default:
+        return 'gated';
+    }
   }
-  if (status === 404) {
-    return 'missing';
-  }
-  return code === 'hub_error' ? 'offline' : 'other';
+  return status === 404 || code === 'invalid_reference' ? 'missing' : 'other';
+}
+
+/** Whether another token may help. */
+export function needsToken({ kind }: Failure): boolean {
+  return kind === 'gated' || kind === 'bad_token';
 }
 
 function titleOf(kind: FailureKind): string {
   switch (kind) {
     case 'offline':
-      return trans.__('The hub does not answer');
+      return trans.__('The hub cannot be reached');
     case 'rate_limited':
       return trans.__('The hub asks to wait');
-    case 'token':
-      return trans.__('The hub asks for a token');
+    case 'gated':
+      return trans.__('The hub restricts access to this model');
+    case 'bad_token':
+      return trans.__('The hub does not accept the token');
     case 'missing':
       return trans.__('Not found');
+    case 'hub':
+      return trans.__('The hub failed');
     case 'other':
       return trans.__('That did not work');
   }

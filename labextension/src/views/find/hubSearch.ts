@@ -3,9 +3,10 @@
 import type { HubPage } from '../../api/types.js';
 import { EMPTY, type State } from '../../state/state.js';
 import { button, h, setText } from '../dom.js';
+import { formatDuration } from '../format.js';
 import { icon } from '../icons.js';
 import { trans } from '../i18n.js';
-import { failureOf } from './failures.js';
+import { failureOf, needsToken } from './failures.js';
 import { FailureView, type NextStep } from './failureView.js';
 import { HubResult } from './hubResult.js';
 import { Latest } from './latest.js';
@@ -15,6 +16,9 @@ import type { FindTools } from './tools.js';
 
 /** Milliseconds without a key press after which a search begins. */
 const DEBOUNCE = 300;
+
+/** The most seconds after which a search is repeated on its own, when the hub asks to wait. */
+const LONGEST_WAIT = 120;
 
 export class HubSearch {
   readonly element: HTMLElement;
@@ -187,11 +191,17 @@ export class HubSearch {
     setText(this.status, '');
     const run = () => this.latest.schedule(signal => this.load(query, cursor, signal));
     const steps: NextStep[] = [{ label: trans.__('Try again'), run }];
-    if (failure.kind === 'token' || failure.kind === 'rate_limited') {
+    if (needsToken(failure) || failure.kind === 'rate_limited') {
       const askForToken = () => this.tools.askForToken();
       steps.push({ label: trans.__('Enter a token…'), run: askForToken });
     }
     this.failure.show(failure, steps);
+    const { kind, retryAfter } = failure;
+    if (kind === 'rate_limited' && retryAfter !== undefined && retryAfter <= LONGEST_WAIT) {
+      setText(this.status, trans.__('Searching again in %1.', formatDuration(retryAfter)));
+      const repeat = (signal: AbortSignal) => this.load(query, cursor, signal);
+      this.latest.schedule(repeat, retryAfter * 1000);
+    }
   }
 
   private reset(): void {

@@ -12,8 +12,9 @@ export class LocalModelRow {
   private readonly registration: Registration;
 
   constructor(model: LocalModel, tools: FindTools) {
-    const { name, path, installed } = model;
-    this.registration = new Registration({ path }, name, tools, installed);
+    const { name, path, mmproj, installed } = model;
+    const place = mmproj === undefined ? { path } : { path, mmproj };
+    this.registration = new Registration(place, name, tools, installed);
     this.element = h(
       'li',
       { class: 'a3s-local' },

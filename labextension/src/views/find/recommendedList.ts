@@ -1,6 +1,6 @@
 /** The models that the server recommends to begin with. */
 
-import type { RecommendedModel } from '../../api/types.js';
+import type { RecommendedModel, Variant } from '../../api/types.js';
 import { EMPTY, type State } from '../../state/state.js';
 import { h, setText } from '../dom.js';
 import { formatCount } from '../format.js';
@@ -74,8 +74,8 @@ export class RecommendedList {
   private createCard(model: RecommendedModel): HTMLLIElement {
     const first = firstVariant(model.variants);
     const others = model.variants.filter(variant => variant !== first);
-    const create = (variant: (typeof others)[number]) => {
-      const row = new VariantRow(variant, this.tools);
+    const create = (variant: Variant) => {
+      const row = new VariantRow(variant, this.tools, model.default && variant === first);
       this.rows.push(row);
       return row;
     };

@@ -2,7 +2,7 @@
 
 import { h, uniqueId } from '../dom.js';
 import { trans } from '../i18n.js';
-import { failureOf } from './failures.js';
+import { failureOf, needsToken } from './failures.js';
 import { FailureView } from './failureView.js';
 import type { FindTools } from './tools.js';
 
@@ -64,8 +64,9 @@ export class ReferenceForm {
     } catch (error) {
       const failure = failureOf(error);
       const askForToken = () => this.tools.askForToken();
-      const steps =
-        failure.kind === 'token' ? [{ label: trans.__('Enter a token…'), run: askForToken }] : [];
+      const steps = needsToken(failure)
+        ? [{ label: trans.__('Enter a token…'), run: askForToken }]
+        : [];
       this.failure.show(failure, steps, candidate => this.pull(candidate));
       this.input.focus();
     } finally {

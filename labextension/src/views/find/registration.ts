@@ -11,20 +11,17 @@ import { freeName } from './texts.js';
 import type { FindTools } from './tools.js';
 
 /** Where a model is: a path of the server, or one of JupyterLab's file browser. */
-export type Place = { readonly path: string } | { readonly contents_path: string };
+export type Place =
+  { readonly path: string; readonly mmproj?: string } | { readonly contents_path: string };
 
 /** Register a model in place. The server proposes a name if none is given. */
-export async function register(
-  transport: Transport,
-  place: Place,
-  name: string | undefined
-): Promise<Model> {
+export async function register(transport: Transport, place: Place, name?: string): Promise<Model> {
   const body = name === undefined ? place : { ...place, name };
   return (await transport.request('POST', 'models', body)) as Model;
 }
 
 /** Whether a registration failed because another model has the name. */
-export function isTaken(error: unknown): boolean {
+function isTaken(error: unknown): boolean {
   return error instanceof RequestError && error.code === 'model_already_exists';
 }
 

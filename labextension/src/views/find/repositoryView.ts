@@ -17,6 +17,7 @@ export class RepositoryView {
   private readonly status = h('div', { class: 'a3s-quiet', role: 'status' });
   private readonly failure = new FailureView();
   private readonly tools: HTMLElement;
+  private readonly note = h('div', { class: 'a3s-note', dir: 'auto' });
   private readonly body = h('div');
   private readonly latest = new Latest();
   private rows: readonly VariantRow[] = [];
@@ -45,6 +46,7 @@ export class RepositoryView {
       this.tools,
       this.status,
       this.failure.element,
+      this.note,
       this.body
     );
     this.load();
@@ -83,9 +85,10 @@ export class RepositoryView {
     });
   }
 
-  private show({ variants }: HubRepository): void {
+  private show({ variants, note }: HubRepository): void {
     this.tools.hidden = variants.length === 0;
-    this.rows = variants.map(variant => new VariantRow(variant, this.find));
+    setText(this.note, note ?? '');
+    this.rows = variants.map(variant => new VariantRow(variant, this.find, variant.recommended));
     this.body.replaceChildren(variantList(this.rows));
     this.update(this.state);
     if (variants.length === 0) {
@@ -101,11 +104,13 @@ export class RepositoryView {
     const token = { label: trans.__('Enter a token…'), run: () => this.find.askForToken() };
     const retry = { label: trans.__('Try again'), run: () => this.load() };
     const steps: NextStep[] = {
-      token: [token, retry],
+      gated: [token, retry, conversions],
+      bad_token: [token, retry],
       rate_limited: [retry, token],
       missing: [conversions],
-      other: [retry, conversions],
-      offline: [retry]
+      hub: [retry],
+      offline: [retry],
+      other: [retry, conversions]
     }[failure.kind];
     this.failure.show(failure, steps);
   }

@@ -19,9 +19,23 @@ export function hubFacts(model: HubModel, now: number): string[] {
     facts.push(license);
   }
   if (updated !== undefined) {
-    facts.push(trans.__('updated %1 ago', formatDuration(now - updated)));
+    facts.push(trans.__('updated %1 ago', ageText(now - updated)));
   }
   return facts;
+}
+
+const DAY = 86_400;
+
+/** Return an age: "3 h", "12 d", "5 months", "2 years". */
+function ageText(seconds: number): string {
+  const months = Math.round(seconds / DAY / 30.4);
+  if (months < 2) {
+    return formatDuration(seconds);
+  }
+  const years = Math.round(months / 12);
+  return months < 24
+    ? trans._n('%1 month', '%1 months', months)
+    : trans._n('%1 year', '%1 years', years);
 }
 
 /** Return the size of a variant: "4.7 GB" or "9.1 GB in 2 files". */
@@ -32,7 +46,7 @@ export function sizeText({ size_bytes: size, file_count: count }: Variant): stri
 
 /** Return the memory that a variant would use: "5.1 GB of memory"; empty if unknown. */
 export function memoryText({ memory_bytes: bytes }: Variant): string {
-  return bytes === undefined ? '' : trans.__('%1 of memory', formatBytes(bytes));
+  return bytes == null ? '' : trans.__('%1 of memory', formatBytes(bytes));
 }
 
 /** Return how a model would run on this machine, with the icon for it. */

@@ -5,7 +5,7 @@ import type { State } from '../../state/state.js';
 import { button, h, setText } from '../dom.js';
 import { icon } from '../icons.js';
 import { trans } from '../i18n.js';
-import { failureOf } from './failures.js';
+import { failureOf, needsToken } from './failures.js';
 import { FailureView } from './failureView.js';
 import { fitMark, memoryText, sizeText } from './texts.js';
 import type { FindTools } from './tools.js';
@@ -19,11 +19,14 @@ export class VariantRow {
   private current: VariantAction | null = null;
   private isSending = false;
 
+  /** `isMain` is set for the variant that most people want, of those that are shown. */
   constructor(
     private readonly variant: Variant,
-    private readonly tools: FindTools
+    private readonly tools: FindTools,
+    isMain: boolean
   ) {
     this.action = button('', () => this.run());
+    this.action.classList.toggle('a3s-primary', isMain);
     this.installed = h('span', { class: 'a3s-find-mark' }, icon('check'), trans.__('Installed'));
     this.element = h(
       'li',
@@ -52,7 +55,6 @@ export class VariantRow {
       this.action.setAttribute('aria-label', `${action.label} ${reference}`);
     }
     this.action.title = action.kind === 'pull' ? trans.__('Pull %1', label) : '';
-    this.action.classList.toggle('a3s-primary', this.variant.recommended);
     // A disabled button would lose the focus.
     this.action.setAttribute('aria-disabled', String(action.kind === 'pulling'));
   }
@@ -82,10 +84,9 @@ export class VariantRow {
       await this.tools.host.pull(reference);
     } catch (error) {
       const failure = failureOf(error);
-      const steps =
-        failure.kind === 'token'
-          ? [{ label: trans.__('Enter a token…'), run: () => this.tools.askForToken() }]
-          : [{ label: trans.__('Try again'), run: () => void this.pull(reference) }];
+      const steps = needsToken(failure)
+        ? [{ label: trans.__('Enter a token…'), run: () => this.tools.askForToken() }]
+        : [{ label: trans.__('Try again'), run: () => void this.pull(reference) }];
       this.failure.show(failure, steps, candidate => void this.pull(candidate));
     } finally {
       this.isSending = false;

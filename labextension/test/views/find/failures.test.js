@@ -2,22 +2,28 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { RequestError } from '../../../lib/api/transport.js';
-import { failureOf, noWeights } from '../../../lib/views/find/failures.js';
+import { failureOf, needsToken, noWeights } from '../../../lib/views/find/failures.js';
 
-for (const [kind, code, status] of [
-  ['offline', 'hub_error', 502],
-  ['rate_limited', 'hub_error', 429],
-  ['rate_limited', 'hub_rate_limited', 429],
-  ['token', 'hub_unauthorized', 401],
-  ['token', 'hub_unauthorized', 403],
+for (const [kind, code, status, reason] of [
+  ['offline', 'hub_error', 502, 'offline'],
+  ['offline', 'hub_error', 502, 'unreachable'],
+  ['rate_limited', 'hub_error', 502, 'rate_limited'],
+  ['hub', 'hub_error', 502],
+  ['gated', 'hub_unauthorized', 401],
+  ['gated', 'hub_unauthorized', 401, 'gated'],
+  ['bad_token', 'hub_unauthorized', 401, 'bad_token'],
+  ['missing', 'hub_unauthorized', 401, 'not_found'],
   ['missing', 'model_not_found', 404],
-  ['other', 'invalid_reference', 400],
+  ['missing', 'invalid_reference', 400],
+  ['other', 'invalid_parameter', 400],
   ['other', '', 0]
 ]) {
-  test(`an error with code "${code}" and status ${status} is ${kind}`, () => {
-    const failure = failureOf(new RequestError('Why.', code, status));
+  test(`an error with code "${code}" and reason ${reason} is ${kind}`, () => {
+    const facts = reason === undefined ? {} : { reason };
+    const failure = failureOf(new RequestError('Why.', code, status, facts));
     assert.equal(failure.kind, kind);
     assert.equal(failure.message, 'Why.');
+    assert.equal(needsToken(failure), ['gated', 'bad_token'].includes(kind));
   });
 }
 

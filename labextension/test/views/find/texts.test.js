@@ -26,6 +26,19 @@ test('facts of a model of the hub leave out what is unknown', () => {
   ]);
 });
 
+for (const [days, text] of [
+  [0.1, '2 h'],
+  [40, '40 d'],
+  [61, '2 months'],
+  [700, '23 months'],
+  [740, '2 years']
+]) {
+  test(`an update of ${days} days ago`, () => {
+    const facts = hubFacts({ downloads: 0, likes: 0, updated_at: 0 }, days * 86400);
+    assert.equal(facts.pop(), `updated ${text} ago`);
+  });
+}
+
 test('sizes of variants have the number of files, and memory is left out if unknown', () => {
   const variant = { size_bytes: 4_700_000_000, file_count: 1 };
   assert.equal(sizeText(variant), '4.7 GB');
