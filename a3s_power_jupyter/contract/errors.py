@@ -34,6 +34,8 @@ class PowerError(Exception):
         Seconds after which the same request may succeed; sent in the ``Retry-After`` header.
     candidates : sequence of str, optional
         References that may be meant and can be pulled, the most likely ones first.
+    reason : str, optional
+        Which of the causes of an error with this code it is, for programs; see `HubError`.
 
     Attributes
     ----------
@@ -56,12 +58,14 @@ class PowerError(Exception):
         param: str | None = None,
         retry_after: int | None = None,
         candidates: Sequence[str] = (),
+        reason: str | None = None,
     ) -> None:
         self.message = printable(message)
         super().__init__(self.message)
         self.param = None if param is None else shortened(printable(param))
         self.retry_after = retry_after
         self.candidates = tuple(map(printable, candidates))
+        self.reason = reason
 
     def _render_traceback_(self) -> list[str]:
         """Return the traceback that IPython shows."""
@@ -76,14 +80,16 @@ class PowerError(Exception):
             wire["retry_after"] = self.retry_after
         if self.candidates:
             wire["candidates"] = list(self.candidates)
+        if self.reason is not None:
+            wire["reason"] = self.reason
         return wire
 
 
 def from_wire(wire: dict[str, Any]) -> PowerError:
     """Undo `PowerError.to_wire`; an unknown code becomes a plain `PowerError`."""
     cls = BY_CODE.get(str(wire.get("code")), PowerError)
-    param, retry_after = wire.get("param"), wire.get("retry_after")
     candidates = wire.get("candidates")
+    param, retry_after, reason = (wire.get(name) for name in ("param", "retry_after", "reason"))
     return cls(
         str(wire.get("message", "Unknown error.")),
         param=param if isinstance(param, str) else None,
@@ -91,6 +97,7 @@ def from_wire(wire: dict[str, Any]) -> PowerError:
         candidates=[each for each in candidates if isinstance(each, str)]
         if isinstance(candidates, list | tuple)
         else (),
+        reason=reason if isinstance(reason, str) else None,
     )
 
 
@@ -397,14 +404,23 @@ def shutting_down(what: str = "The request") -> ServerBusy:
 
 
 class HubError(PowerError):
-    """The hub failed or cannot be reached."""
+    """The hub failed or cannot be reached.
+
+    Its `reason` is ``offline`` if this server makes no requests (``HF_HUB_OFFLINE``),
+    ``unreachable`` if there was no reply, ``rate_limited`` if the hub got too many requests, and
+    None otherwise.
+    """
 
     status = 502
     code = "hub_error"
 
 
 class HubUnauthorized(PowerError):
-    """The hub requires a valid token, or the user's consent to a license."""
+    """The hub requires a valid token, or the user's consent to a license.
+
+    Its `reason` is ``gated`` if the author grants access to the files, ``bad_token`` if the hub
+    rejected the token, and ``not_found`` if there is no public repository of this name.
+    """
 
     status = 401
     code = "hub_unauthorized"

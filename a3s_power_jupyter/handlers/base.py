@@ -157,6 +157,23 @@ class PowerHandler(ErrorHandler):
             raise InvalidParameter(f"{name}={quoted(value)} must be true or false.", param=name)
         return value in ("true", "1")
 
+    def number(self, name: str, least: int, most: int) -> int | None:
+        """Return an integer query argument, None if it is absent.
+
+        Raises
+        ------
+        InvalidParameter
+            If it is not an integer from `least` to `most`.
+        """
+        text = self.get_query_argument(name, "")
+        if not text:
+            return None
+        if text.isascii() and text.isdecimal() and len(text) < 20 and least <= int(text) <= most:
+            return int(text)
+        raise InvalidParameter(
+            f"{name} must be an integer from {least} to {most}, not {quoted(text)}.", param=name
+        )
+
     # ---------------------------------------------------------------- reply
 
     @allowed("read")

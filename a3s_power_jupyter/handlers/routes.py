@@ -12,6 +12,7 @@ from typing import Any
 
 from .anthropic.handlers import CountTokensHandler, MessagesHandler, UnknownMessagesHandler
 from .base import PowerHandler
+from .hub import HubModelHandler, HubSearchHandler, HubTokenHandler
 from .models import (
     EstimateHandler,
     GarbageHandler,
@@ -102,6 +103,9 @@ ROUTES: list[Route] = [
     _route("/v1/models/{name}/unpin", UnpinHandler),
     _route("/v1/models/pull/{name}", PullHandler),
     _route("/v1/models/{name}", ModelHandler),
+    _route("/v1/hub/search", HubSearchHandler),
+    _route("/v1/hub/token", HubTokenHandler),
+    _route("/v1/hub/models/{name}", HubModelHandler),
     _route("/v1", UnknownRouteHandler, "/v1(?:/.*)?"),
     _route("/api/chat", ollama.ChatHandler),
     _route("/api/generate", ollama.GenerateHandler),

@@ -17,6 +17,7 @@ from ..contract.types import Device, ManifestProblem
 from ..convert.conversion_manager import ConversionManager
 from ..hub.pull import PullCallbacks
 from ..hub.pull_manager import PullManager
+from ..hub.search.query_process import QueryProcess
 from ..ipc.environment import offline_environment, pull_environment
 from ..remote import Upstreams
 from ..runtime.clock import SystemClock
@@ -35,6 +36,7 @@ from .estimates import Estimates
 from .event_feed import EventFeed
 from .fits import MachineMemory
 from .headers import Headers
+from .hub_search import HubSearch
 from .inference import Inference
 from .load_plan import LoadPlanner
 from .loading import Loading
@@ -67,6 +69,8 @@ class PowerService:
         What the files of models say about themselves.
     events : EventFeed
         Changes of models and pulls.
+    hub : HubSearch
+        Searches of the hub, and its token.
     memory : MachineMemory
         What one model may use.
     recommended : Recommended
@@ -125,6 +129,10 @@ class PowerService:
         )
         self.catalog = Catalog(store, threads, scheduler, upstreams, self.pulls, changes, log)
         self.recommended = Recommended(settings.recommended_models, self.catalog, self.memory)
+        self._queries = QueryProcess(
+            log, environment=partial(pull_environment, settings.upstream_key_pattern)
+        )
+        self.hub = HubSearch(self._queries, self.catalog, self.memory)
         self.copies = Copies(self.catalog, store, threads.home)
         self.defaults = Defaults(self.catalog, planner, scheduler, store, threads.home, changes)
         self.headers = Headers(store, threads.files)
@@ -147,7 +155,11 @@ class PowerService:
         self.loading.stop()
         self._threads.close()
         await asyncio.gather(
-            self.catalog.stop(), self.pulls.stop(), self._scheduler.stop(), self._upstreams.close()
+            self.catalog.stop(),
+            self.pulls.stop(),
+            self._queries.stop(),
+            self._scheduler.stop(),
+            self._upstreams.close(),
         )
 
     @property

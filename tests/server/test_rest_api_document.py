@@ -13,9 +13,14 @@ import a3s_power_jupyter
 from a3s_power_jupyter.contract.parameters import DefaultParameters, LoadParameters
 from a3s_power_jupyter.contract.types import (
     Estimate,
+    HubModel,
+    HubPage,
+    HubRepository,
+    HubToken,
     Model,
     PullRequest,
     PullStatus,
+    QuantizedOnLoad,
     RecommendedModel,
     RecommendedModels,
     RegisterRequest,
@@ -23,6 +28,7 @@ from a3s_power_jupyter.contract.types import (
 )
 from a3s_power_jupyter.handlers import tokens
 from a3s_power_jupyter.handlers.anthropic.fields import MessageFields
+from a3s_power_jupyter.handlers.hub import TokenFields
 from a3s_power_jupyter.handlers.ollama import fields as ollama_fields
 from a3s_power_jupyter.handlers.ollama import models as ollama_models
 from a3s_power_jupyter.handlers.ollama.options import Options
@@ -80,6 +86,12 @@ def test_the_document_has_every_verb_of_every_route(document: dict[str, Any]) ->
         ("Variant", Variant),
         ("PullRequest", PullRequest),
         ("PullStatus", PullStatus),
+        ("HubModel", HubModel),
+        ("HubPage", HubPage),
+        ("HubRepository", HubRepository),
+        ("HubToken", HubToken),
+        ("HubTokenRequest", TokenFields),
+        ("QuantizedOnLoad", QuantizedOnLoad),
         ("ChatRequest", openai_fields.ChatFields),
         ("CompletionRequest", openai_fields.CompletionFields),
         ("EmbeddingRequest", openai_fields.EmbeddingFields),

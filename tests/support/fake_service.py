@@ -30,6 +30,10 @@ from a3s_power_jupyter.contract.types import (
     Delta,
     Embedded,
     GenerationItem,
+    HubModel,
+    HubPage,
+    HubRepository,
+    HubToken,
     Manifest,
     Model,
     PullRequest,
@@ -61,6 +65,7 @@ class FakeService:
         self.inference = FakeInference(self.calls)
         self.loading = FakeLoading(self.catalog, self.inference, self.calls)
         self.events = FakeEvents(self.catalog)
+        self.hub = FakeHub()
 
     async def start(self) -> None: ...
 
@@ -126,6 +131,17 @@ class FakePulls:
         return msgspec.structs.replace(
             status, status="cancelled", completed=status.completed if keep_partial else 0
         )
+
+
+class FakeHub:
+    async def search(self, words: str, **options: Any) -> HubPage:
+        return HubPage((HubModel("ada/model", ("gguf",)),), next=options["cursor"])
+
+    async def repository(self, name: str, num_ctx: int | None) -> HubRepository:
+        return HubRepository(name, ("gguf",), num_ctx=num_ctx or 8192, revision="c" * 40)
+
+    async def token(self) -> HubToken:
+        return HubToken(False, None)
 
 
 class FakeLoading:

@@ -6,9 +6,10 @@ import hashlib
 import json
 from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Literal
-from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
+from urllib.parse import parse_qs, parse_qsl, quote, unquote, urlencode, urlsplit
 
 from support.hub_failures import Failure, Record, Stage
+from support.hub_listing import Query
 from support.hub_repository import Blob, Repository, make_blob
 from support.hub_sending import Body, send
 
@@ -124,6 +125,9 @@ class Hub(Request):
             case ["api", "resolve-cache", "models", owner, name, commit, *path]:
                 if repository := self.readable(f"{owner}/{name}", files=True):
                     self.small_file(repository, commit, "/".join(path))
+            case ["api", "models"]:
+                if self.simulate("api", self.record.path):
+                    self.list_models()
             case ["api", "models", owner, name, *action]:
                 if self.simulate("api", self.record.path) and (
                     repository := self.readable(f"{owner}/{name}", files=action == ["auth-check"])
@@ -152,6 +156,18 @@ class Hub(Request):
         token = {"displayName": "tests", "role": "read"}
         auth = {"type": "access_token", "accessToken": token}
         self.reply_json({"type": "user", "name": "ada", "orgs": [], "auth": auth})
+
+    def list_models(self) -> None:
+        if self.token is not None and self.token not in self.hub.tokens:
+            self.refuse(401, "", "Invalid credentials in Authorization header")
+            return
+        query = Query(parse_qs(urlsplit(self.path).query))
+        found = query.find(self.hub.repositories.values(), self.token)
+        page = found[query.start : query.start + query.limit]
+        headers = {}
+        if len(found) > query.start + query.limit:
+            headers["Link"] = f'<{self.hub.url}/api/models?{query.next()}>; rel="next"'
+        self.reply_json([query.expanded(repository) for repository in page], **headers)
 
     def readable(self, name: str, *, files: bool) -> Repository | None:
         """Return the repository if the token gives access to it, or else reply and return None."""

@@ -81,6 +81,19 @@ def files_of(directory: Path) -> dict[str, bytes | Path]:
     return {path.relative_to(directory).as_posix(): path for path in files}
 
 
+@dataclass(frozen=True)
+class Card:
+    """What the hub says about a repository in a listing."""
+
+    downloads: int = 0
+    likes: int = 0
+    task: str | None = "text-generation"
+    license: str | None = "apache-2.0"
+    updated: str = "2026-01-01T00:00:00.000Z"
+    parameters: int | None = None
+    trending: int = 0
+
+
 @dataclass
 class Repository:
     """A model repository.
@@ -105,6 +118,7 @@ class Repository:
     readers: frozenset[str] = frozenset()
     commits: dict[str, dict[str, Blob]] = field(default_factory=dict)
     refs: dict[str, str] = field(default_factory=dict)
+    card: Card = field(default_factory=Card)
 
     def commit(self, files: Files, ref: str = "main") -> str:
         """Make `files` the whole content of `ref`; return the id of the commit."""
@@ -122,22 +136,49 @@ class Repository:
     def info(self, commit: str, *, detailed: bool) -> dict[str, Any]:
         """Return the reply of ``/api/models/{repo}``, with sizes and hashes if `detailed`."""
         blobs = self.commits[commit]
-        return {
+        return self.properties() | {
             "_id": commit[:24],
-            "id": self.name,
             "modelId": self.name,
             "author": self.name.partition("/")[0],
             "sha": commit,
-            "lastModified": "2026-01-01T00:00:00.000Z",
             "private": self.private,
-            "gated": "auto" if self.gated else False,
             "disabled": False,
-            "tags": [],
             "siblings": [
                 {"rfilename": path} | (_sibling(blob) if detailed else {})
                 for path, blob in blobs.items()
             ],
         }
+
+    def properties(self) -> dict[str, Any]:
+        """Return the properties that a listing can be asked for, and the name."""
+        formats = {
+            suffix: any(path.endswith(f".{suffix}") for path in self.files)
+            for suffix in ("gguf", "safetensors")
+        }
+        card = self.card
+        license_ = [] if card.license is None else [f"license:{card.license}"]
+        properties: dict[str, Any] = {
+            "id": self.name,
+            "downloads": card.downloads,
+            "likes": card.likes,
+            "gated": "auto" if self.gated else False,
+            "lastModified": card.updated,
+            "tags": [*(name for name, present in formats.items() if present), *license_],
+            "trendingScore": card.trending,
+        }
+        if card.task is not None:
+            properties["pipeline_tag"] = card.task
+        if card.parameters is not None and formats["safetensors"]:
+            counts = {"BF16": card.parameters}
+            properties["safetensors"] = {"parameters": counts, "total": card.parameters}
+        if card.parameters is not None and formats["gguf"]:
+            properties["gguf"] = {"total": card.parameters, "architecture": "llama"}
+        return properties
+
+    @property
+    def files(self) -> Mapping[str, Blob]:
+        """The files of ``main``."""
+        return self.commits.get(self.refs.get("main", ""), {})
 
     def tree(self, commit: str, folder: str, *, recursive: bool) -> list[dict[str, Any]] | None:
         """Return all pages of ``/api/models/{repo}/tree``; None if there is no such folder."""

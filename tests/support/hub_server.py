@@ -25,7 +25,7 @@ from urllib.parse import quote, urlencode
 
 from support.hub_failures import Failure, Failures, Record, Stage
 from support.hub_handlers import Cdn, Hub, Request
-from support.hub_repository import Files, Repository
+from support.hub_repository import Card, Files, Repository, make_blob
 
 PAGE = 1000  # entries of a listing, as on the hub
 LINK_SECONDS = 3600.0
@@ -69,13 +69,30 @@ class HubServer:
         gated: bool = False,
         private: bool = False,
         readers: tuple[str, ...] = (),
+        card: Card | None = None,
     ) -> Repository:
         """Create a repository with one commit on ``main``; `readers` are tokens."""
         self.tokens.update(readers)
-        repository = Repository(name, gated, private, frozenset(readers))
+        repository = Repository(name, gated, private, frozenset(readers), card=card or Card())
         repository.commit(files)
         self.repositories[name] = repository
         return repository
+
+    def add_many(self, number: int) -> None:
+        """Create repositories ``many/model-00000`` and so on, with a GGUF file of a few bytes.
+
+        The later ones have fewer downloads. Their files cannot be loaded.
+        """
+        content = make_blob("model-Q4_K_M.gguf", b"GGUF")
+        for i in range(number):
+            commit = f"{i:040x}"
+            self.repositories[f"many/model-{i:05}"] = Repository(
+                f"many/model-{i:05}",
+                gated=i % 10 == 0,
+                commits={commit: {"model-Q4_K_M.gguf": content}},
+                refs={"main": commit},
+                card=Card(downloads=number - i, likes=i % 100, parameters=10**9),
+            )
 
     def rename(self, old: str, new: str) -> None:
         """Rename a repository; the hub redirects from its old name."""

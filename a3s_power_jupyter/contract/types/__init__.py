@@ -7,7 +7,19 @@ JSON. Sizes are in bytes, times in Unix seconds, and text lengths in tokens.
 from __future__ import annotations
 
 from .device_info import Device, EngineStatus
-from .hub import Fit, HubFormat, HubModel, HubPage, HubRepository, QuantizedOnLoad, Variant
+from .hub import (
+    Fit,
+    HubFormat,
+    HubModel,
+    HubPage,
+    HubRepository,
+    HubToken,
+    QuantizedOnLoad,
+    SearchFormat,
+    SearchSort,
+    TokenSource,
+    Variant,
+)
 from .items import (
     Delta,
     Embedded,
@@ -87,6 +99,7 @@ __all__ = [
     "HubModel",
     "HubPage",
     "HubRepository",
+    "HubToken",
     "Item",
     "LoadPhase",
     "Manifest",
@@ -110,6 +123,8 @@ __all__ = [
     "RerankRequest",
     "Route",
     "Sampling",
+    "SearchFormat",
+    "SearchSort",
     "Source",
     "Started",
     "State",
@@ -118,6 +133,7 @@ __all__ = [
     "TokenItem",
     "TokenLogprob",
     "TokenRequest",
+    "TokenSource",
     "TokenizeRequest",
     "Tokenized",
     "ToolCallDelta",

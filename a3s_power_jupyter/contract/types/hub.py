@@ -15,6 +15,13 @@ HubFormat = Literal["gguf", "safetensors"]
 #: after a review.
 Gated = bool | Literal["auto", "manual"]
 
+#: What a search is limited to, and its order.
+SearchFormat = Literal["gguf", "safetensors", "all"]
+SearchSort = Literal["downloads", "likes", "updated", "trending"]
+
+#: Where the token of the hub comes from; the environment takes precedence.
+TokenSource = Literal["environment", "file"]
+
 #: Where a model can be loaded: on the GPUs, in the machine's memory (partly on a GPU, if there is
 #: one), or nowhere. Unknown if its memory is.
 Fit = Literal["gpu", "memory", "too_large", "unknown"]
@@ -124,11 +131,14 @@ class HubRepository(HubModel, frozen=True, kw_only=True):
         Commit, 40 hex digits.
     variants : tuple of Variant
         The models, the smallest first.
+    note : str
+        Why the memory of some of them is unknown; how to get access if the repository is gated.
     """
 
     num_ctx: int
     revision: str
     variants: tuple[Variant, ...] = ()
+    note: str | UnsetType = UNSET
 
 
 class HubPage(SparseStruct, frozen=True):
@@ -144,3 +154,21 @@ class HubPage(SparseStruct, frozen=True):
     data: tuple[HubModel, ...]
     next: str | None = None
     object: Literal["list"] = "list"
+
+
+class HubToken(SparseStruct, frozen=True):
+    """Whether this server has a token of the hub.
+
+    Attributes
+    ----------
+    present : bool
+        Whether there is one.
+    source : str or None
+        See `TokenSource`.
+    user : str
+        Name of its user, if the hub was asked.
+    """
+
+    present: bool
+    source: TokenSource | None
+    user: str | UnsetType = UNSET

@@ -193,7 +193,7 @@ def best(
     pool = _preferred(known)
     sizes = {model.path: model.size + _size_of(mmproj(model, files)) for model in pool}
     pool.sort(key=lambda model: (sizes[model.path], model.path))
-    fitting = [m for m in pool if memory is None or sizes[m.path] <= memory * WEIGHTS_SHARE]
+    fitting = [m for m in pool if memory is None or weights_fit(sizes[m.path], memory)]
     if not fitting:
         least = pool[0]
         raise InsufficientMemory(
@@ -210,6 +210,20 @@ def best(
         f"the best{limit}. To get another one, pull {reference.name}:TAG."
     )
     return chosen, note
+
+
+def weights_fit(size: int, memory: int) -> bool:
+    """Return whether weights of `size` bytes may be chosen for `memory` bytes of memory."""
+    return size <= memory * WEIGHTS_SHARE
+
+
+def choices(files: Sequence[RemoteFile]) -> list[GGUF]:
+    """Return the models that `best` chooses from; none if a reference has to name the model."""
+    candidates = models(files)
+    if len(candidates) == 1:
+        return candidates
+    known = [model for model in candidates if model.quantization]
+    return _preferred(known) if len({model.family for model in known}) == 1 else []
 
 
 def _preferred(known: Sequence[GGUF]) -> list[GGUF]:

@@ -33,9 +33,8 @@ from ...contract.errors import (
 )
 from ...contract.redaction import Redactor, clean_token
 from ...contract.regular_file import check_regular
-from ...contract.retry_after import parse_retry_after
 from ...contract.text import quoted, shortened
-from ..http.hub_requests import HubRequests
+from ..http.hub_requests import HubRequests, Limits, Params, requested_wait
 from ..http.retries import Retry
 from .repository import SHA256, GitId, Listing, RemoteFile, Repository, Size, is_storable
 
@@ -85,7 +84,7 @@ class HubApi:
         URL of the hub; default: ``HF_ENDPOINT``, or huggingface.co.
     token : str or None
         See `hub_token`. It is only sent to the hub's host.
-    stop, on_retry
+    stop, on_retry, limits
         See `HubRequests`.
 
     Raises
@@ -105,16 +104,29 @@ class HubApi:
         *,
         stop: threading.Event | None = None,
         on_retry: Callable[[Retry | None], None] = lambda retry: None,
+        limits: Limits | None = None,
     ) -> None:
         self.endpoint = (endpoint or constants.ENDPOINT).rstrip("/")
         self._token = hub_token(token)
-        self._requests = HubRequests(self._token, stop, on_retry)
+        self._requests = HubRequests(self._token, stop, on_retry, limits)
 
     def repository(self, repo: str, revision: str) -> Repository:
         """Return the repository, with the commit that `revision` refers to now."""
+        return self.described(repo, revision)[0]
+
+    def described(self, repo: str, revision: str) -> tuple[Repository, Any]:
+        """Return the repository as `repository`, and all that the hub says about it, unchecked."""
         url = f"{self.endpoint}/api/models/{repo}/revision/{quote(revision, safe='')}"
         with self._errors(repo, revision):
-            return _decode(self._requests.send("GET", url), Repository)
+            reply = self._requests.send("GET", url)
+            return _decode(reply, Repository), _decode(reply, object)
+
+    def page(self, path: str, params: Params) -> tuple[Any, str]:
+        """Return the JSON at a path of the API, unchecked, and the query of the next page."""
+        with self._errors("", ""):
+            reply = self._requests.send("GET", f"{self.endpoint}{path}", params=params)
+            following = reply.links.get("next", {}).get("url", "")
+            return _decode(reply, object), urlsplit(following).query
 
     def files(self, repository: Repository) -> Listing:
         """Return the files of all folders and pages."""
@@ -123,7 +135,7 @@ class HubApi:
         skipped: str | None = None
         seen: set[int] = set()  # hashes, since links can be long
         count, deadline = 0, time.monotonic() + LISTING_DEADLINE
-        query = {"recursive": "true"}
+        query: Params = {"recursive": "true"}
         with self._errors(repository.repo, repository.commit):
             while query:
                 reply = self._requests.send("GET", url, params=query)
@@ -150,7 +162,7 @@ class HubApi:
                 # Take only the query of the link: a mirror may forward links to another host,
                 # which must not receive the token.
                 seen.add(hash(next_url))
-                query = dict(parse_qsl(urlsplit(next_url).query))
+                query = {**dict(parse_qsl(urlsplit(next_url).query))}
         return Listing([*files.values()], skipped)
 
     def check_access(self, repository: Repository, file: RemoteFile) -> None:
@@ -168,6 +180,15 @@ class HubApi:
         with self._errors(repository.repo, repository.commit):
             return _decode(self._requests.send("GET", file.url, limit=MAX_JSON), object)
 
+    def range(self, repository: Repository, file: RemoteFile, start: int, length: int) -> bytes:
+        """Return `length` bytes of a file from `start` on, or fewer at its end."""
+        headers = {"Range": f"bytes={start}-{start + length - 1}"}
+        with self._errors(repository.repo, repository.commit):
+            reply = self._requests.send("GET", file.url, headers=headers, limit=length)
+        if start and reply.status_code != httpx2.codes.PARTIAL_CONTENT:
+            raise HubError(f"The hub at {self._host} sends files from their start only.")
+        return reply.content
+
     def _file(self, repository: Repository, entry: _Entry) -> RemoteFile:
         url = f"{self.endpoint}/{repository.repo}/resolve/{repository.commit}/{quote(entry.path)}"
         if entry.lfs is None:
@@ -183,7 +204,8 @@ class HubApi:
         except OfflineModeIsEnabled:
             raise HubError(
                 "This server is offline: HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE is set. Start it "
-                "without them, or register a model that is on disk."
+                "without them, or register a model that is on disk.",
+                reason="offline",
             ) from None
         except HfHubHTTPError as error:
             raise self._convert(error, repo, revision) from None
@@ -191,7 +213,8 @@ class HubApi:
             reason = shortened(Redactor(self._token)(str(error))) or type(error).__name__
             raise HubError(
                 f"The hub at {self._host} cannot be reached: {reason}. Check the network, "
-                "HF_ENDPOINT and the proxy settings."
+                "HF_ENDPOINT and the proxy settings.",
+                reason="unreachable",
             ) from None
         except (
             # Besides errors of the JSON: invalid headers and URLs in them, numbers of thousands of
@@ -212,7 +235,7 @@ class HubApi:
         status = error.response.status_code
         match error:
             case GatedRepoError():
-                return HubUnauthorized(self._gated(repo))
+                return HubUnauthorized(self._gated(repo), reason="gated")
             case RepositoryNotFoundError():
                 return self._no_repository(repo)
             case RevisionNotFoundError():
@@ -221,13 +244,26 @@ class HubApi:
                 return HubError(f"The hub lists a file of {repo} but does not have it. Try later.")
         if status in (401, 403):
             return HubUnauthorized(
-                "The hub rejected the token. Pass another one, or log in again with %power login."
+                "The hub rejected the token. Pass another one, or log in again with %power login.",
+                reason="bad_token",
             )
-        wait = parse_retry_after(error.response.headers.get("Retry-After", ""))
+        wait = requested_wait(error.response)
+        if status == httpx2.codes.TOO_MANY_REQUESTS:
+            return self._rate_limited(wait)
         asks = f" and asks to wait {wait} seconds" if wait else ""
         return HubError(
             f"The hub at {self._host} replied with status {status}{asks}. Try later.",
             retry_after=wait,
+        )
+
+    def _rate_limited(self, wait: int | None) -> HubError:
+        when = f"in {wait} seconds" if wait else "in some minutes"
+        more = "" if self._token else " With a token, the hub allows more: see %power login."
+        return HubError(
+            f"The hub at {self._host} got too many requests from here (status 429). Try again "
+            f"{when}.{more}",
+            retry_after=wait,
+            reason="rate_limited",
         )
 
     def _gated(self, repo: str) -> str:
@@ -245,10 +281,12 @@ class HubApi:
                 f"The hub has no public model {repo!r}. Check the spelling; if it is private, pass "
                 "a token with read access.",
                 param="name",
+                reason="not_found",
             )
         return InvalidReference(
             f"The hub has no model {repo!r} that this token can read. Check the spelling.",
             param="name",
+            reason="not_found",
         )
 
     @property

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import struct
-from io import FileIO
+from typing import Protocol
 
 from ...contract.errors import InvalidGGUF
-from ..files import SourceFile
 
 # Far above the header of any known model, and low enough that a hostile one fails within a second.
 MAX_KEPT = 16 << 20  # bytes of keys, names and values
@@ -18,15 +17,31 @@ _U32 = struct.Struct("<I")
 _U64 = struct.Struct("<Q")
 
 
+class Readable(Protocol):
+    """What is read: a file, or something like it."""
+
+    def seek(self, offset: int, /) -> int: ...
+
+    def read(self, size: int, /) -> bytes | None: ...
+
+
 class Cursor:
     """A buffered forward reader of little-endian numbers and strings.
 
     All methods raise `InvalidGGUF` if a value extends beyond the end of the file or a limit.
+
+    Parameters
+    ----------
+    name : str
+        Name of the file, for errors.
+    size : int
+        Size of the file in bytes.
     """
 
-    def __init__(self, file: FileIO, source: SourceFile) -> None:
+    def __init__(self, file: Readable, name: str, size: int) -> None:
         self._file = file
-        self._source = source
+        self._name = name
+        self._size = size
         self._buffer = b""
         self._start = 0  # position of the buffer in the file
         self._at = 0  # position in the buffer; beyond its end after a long skip
@@ -39,11 +54,11 @@ class Cursor:
 
     @property
     def left(self) -> int:
-        return self._source.size - self.position
+        return self._size - self.position
 
     def invalid(self, reason: str) -> InvalidGGUF:
         return InvalidGGUF(
-            f"{self._source.path} is not a valid GGUF file: {reason} (near byte {self.position}). "
+            f"{self._name} is not a valid GGUF file: {reason} (near byte {self.position}). "
             "Download it again, or choose another file.",
             param="path",
         )
@@ -99,7 +114,7 @@ class Cursor:
         if self._at + length > len(self._buffer):
             self._start, self._at = self.position, 0
             self._file.seek(self._start)
-            self._buffer = self._file.read(max(length, _BUFFER))
+            self._buffer = self._file.read(max(length, _BUFFER)) or b""
             self._read_bytes += len(self._buffer)
             if self._read_bytes > MAX_READ:
                 raise self.invalid(f"its header has more than {MAX_READ >> 20} MiB")

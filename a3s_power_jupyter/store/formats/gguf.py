@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from ...contract.errors import InvalidGGUF
 from ..files import SourceFile, opened
-from .cursor import Cursor
+from .cursor import Cursor, Readable
 from .ggml import TENSOR_TYPES
 from .lfs import refuse_pointer
 
@@ -88,7 +88,18 @@ def read_header(source: SourceFile) -> Header:
     """
     refuse_pointer(source, InvalidGGUF)
     with opened(source) as file:
-        return _HeaderReader(Cursor(file, source)).read()
+        return parse_header(file, str(source.path), source.size)
+
+
+def parse_header(file: Readable, name: str, size: int) -> Header:
+    """Read and check the header of a GGUF file of `size` bytes, which is called `name` in errors.
+
+    Raises
+    ------
+    InvalidGGUF
+        As `read_header`.
+    """
+    return _HeaderReader(Cursor(file, name, size)).read()
 
 
 class _HeaderReader:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from msgspec import UNSET, UnsetType
@@ -69,7 +70,7 @@ def describe_gguf(path: Path) -> Description:
         format="gguf",
         files=tuple(files),
         details=_details(header, tensors),
-        capabilities=_capabilities(header, tensors),
+        capabilities=gguf_capabilities(header, tensors),
         context_length=_context_length(header, tensors),
         generation=read_gguf_sampling(path, header.metadata),
     )
@@ -166,7 +167,7 @@ def _quantization(header: Header, tensors: list[Tensor]) -> str | UnsetType:
     return TENSOR_TYPES[kind].name if kind in TENSOR_TYPES else UNSET
 
 
-def _capabilities(header: Header, tensors: list[Tensor]) -> tuple[Capability, ...]:
+def gguf_capabilities(header: Header, tensors: Sequence[Tensor]) -> tuple[Capability, ...]:
     """Return the capabilities in llama.cpp, which can pool any text model for embeddings."""
     if not no_reranker(header, tensors):
         return ("rerank",)

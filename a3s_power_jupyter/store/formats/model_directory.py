@@ -76,7 +76,7 @@ def describe_directory(path: Path, wanted: DirectoryFormat | None) -> Descriptio
         )
     _check_no_adapter(path)
     config = read_object(path / "config.json")
-    format_ = wanted or _detect_format(path, config)
+    format_ = wanted or detect_format(config, has_modules=(path / MODULES).exists())
     weights = find_weights(path)
     folders = [TEMPLATES] if (path / TEMPLATES).is_dir() else []
     ranks = False
@@ -120,10 +120,11 @@ def is_companion(name: str) -> bool:
     return name.endswith(_COMPANIONS)
 
 
-def _detect_format(path: Path, config: dict[str, Any]) -> DirectoryFormat:
+def detect_format(config: dict[str, Any], *, has_modules: bool) -> DirectoryFormat:
+    """Return the format of a directory with this `config.json`, and perhaps `modules.json`."""
     if isinstance(config.get("vision_config"), dict):
         return "vision"
-    if (path / MODULES).exists() or not _generates_text(config):
+    if has_modules or not _generates_text(config):
         return "huggingface"
     return "safetensors"
 
