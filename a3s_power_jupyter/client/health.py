@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from ..contract.types import Device, EngineStatus, ManifestProblem
+from ..contract.types import Device, EngineStatus, ManifestProblem, Memory
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -21,7 +21,7 @@ class Health(msgspec.Struct, frozen=True):
     loaded_models : list of str
         Names of the models in memory.
     devices : list of Device
-        The CPU and the GPUs of the server's machine.
+        The CPU and the GPUs of the server's machine, as of the first look.
     engines : dict of str to EngineStatus
         Availability of each engine.
     home : str
@@ -30,6 +30,8 @@ class Health(msgspec.Struct, frozen=True):
         Suggestions to improve the setup, with commands.
     problems : list of ManifestProblem
         Manifests that cannot be read.
+    memory : Memory
+        What models and other programs use of the RAM and of each GPU, and what is free.
     """
 
     status: str
@@ -41,3 +43,4 @@ class Health(msgspec.Struct, frozen=True):
     home: str = ""
     hints: list[str] = []
     problems: list[ManifestProblem] = []
+    memory: Memory = Memory(())

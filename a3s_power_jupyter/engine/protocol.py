@@ -183,8 +183,8 @@ class Loaded(msgspec.Struct, frozen=True, tag="loaded"):
         "cpu", or the names of the GPUs that hold layers.
     memory : MemoryUse or None
         What the engine says that it took, without the worker process itself.
-    device_bytes : int
-        GPU memory that the load took; 0 on the CPU.
+    gpus : dict
+        Bytes of memory that the load took on each GPU, by llama.cpp's name of the GPU.
     engine : str
         Name of the engine, set by the worker.
     notes : tuple of str
@@ -197,10 +197,15 @@ class Loaded(msgspec.Struct, frozen=True, tag="loaded"):
     num_ctx: int
     device: str
     memory: MemoryUse | None = None
-    device_bytes: int = 0
+    gpus: dict[str, int] = msgspec.field(default_factory=dict)
     engine: str = ""
     notes: tuple[str, ...] = ()
     template_capabilities: tuple[Capability, ...] | None = None
+
+    @property
+    def device_bytes(self) -> int:
+        """GPU memory that the load took; 0 on the CPU."""
+        return sum(self.gpus.values())
 
 
 class LoadFailed(msgspec.Struct, frozen=True, tag="load_failed"):

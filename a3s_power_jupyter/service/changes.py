@@ -9,8 +9,8 @@ from typing import Literal, NamedTuple
 
 
 class Change(NamedTuple):
-    kind: Literal["model", "pull"]
-    name: str
+    kind: Literal["model", "pull", "memory"]
+    name: str  # "" for memory
 
 
 class Changes:

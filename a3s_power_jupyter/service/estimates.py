@@ -11,7 +11,7 @@ from msgspec import UNSET
 
 from ..contract.errors import InvalidParameter, from_wire
 from ..contract.parameters import LoadParameters
-from ..contract.types import Estimate, Geometry, MemoryUse
+from ..contract.types import Device, Estimate, Geometry, MemoryUse
 from ..engine.estimate import context_length, estimate
 from ..engine.protocol import Command, LoadFailed, Measure, Measured, Reply
 from ..engine.registry import require_engine
@@ -30,12 +30,24 @@ _MAX_CONTEXT = 1 << 20
 
 
 class Estimates:
-    """Answers what loads would take. Nothing is loaded, converted or unloaded."""
+    """Answers what loads would take. Nothing is loaded, converted or unloaded.
+
+    Parameters
+    ----------
+    measured : callable
+        Called with the devices, as llama.cpp has just seen them.
+    """
 
     def __init__(
-        self, catalog: Catalog, planner: LoadPlanner, scheduler: Scheduler, ask: Ask
+        self,
+        catalog: Catalog,
+        planner: LoadPlanner,
+        scheduler: Scheduler,
+        ask: Ask,
+        measured: Callable[[list[Device]], None],
     ) -> None:
         self._catalog = catalog
+        self._measured = measured
         self._planner = planner
         self._scheduler = scheduler
         self._ask = ask
@@ -72,6 +84,7 @@ class Estimates:
             num_ctx=context_length(manifest, geometry, plan.parameters),
             **msgspec.structs.asdict(use),
             total=use.total,
+            gpu=plan.gpu_need,
             source=source,
             free=free,
             fits=not isinstance(decision, policy.Refuse),
@@ -92,7 +105,10 @@ class Estimates:
         reply = await self._ask(Measure(load), f"the estimate of {plan.name}")
         if isinstance(reply, LoadFailed):
             raise from_wire(reply.error)
-        return reply if isinstance(reply, Measured) else None
+        if not isinstance(reply, Measured):
+            return None
+        self._measured(reply.devices)
+        return reply
 
     def _largest_context(self, plan: LoadPlan, geometry: Geometry) -> int:
         """Return the largest context length that fits, in tokens; 0 if none does."""

@@ -1,4 +1,4 @@
-"""The events of ``GET /v1/events``: a snapshot, then every change of a model or a pull."""
+"""The events of ``GET /v1/events``: a snapshot, then every change of models, pulls and memory."""
 
 from __future__ import annotations
 
@@ -9,35 +9,44 @@ from contextlib import suppress
 from typing import Any
 
 from ..contract.errors import PullStateNotFound, StoreUnavailable
-from ..contract.types import PullStatus
+from ..contract.types import Memory, PullStatus
 from ..hub.pull_manager import PullManager
 from ..remote.health import FRESH
 from .catalog import Catalog
-from .changes import Change, Changes
+from .changes import Change, Changes, Subscription
+from .memory_usage import MemoryUsage, differs
 from .store_watch import Listing
+
+#: Seconds between two looks at the memory of the machine while there is a subscriber.
+MEMORY_INTERVAL = 2.0
 
 
 class EventFeed:
     """Turns the names of what changed into events with the current state."""
 
-    def __init__(self, catalog: Catalog, pulls: PullManager, changes: Changes) -> None:
+    def __init__(
+        self, catalog: Catalog, pulls: PullManager, memory: MemoryUsage, changes: Changes
+    ) -> None:
         self._catalog = catalog
+        self._memory = memory
         self._pulls = pulls
         self._changes = changes
         # Lets a client notice that it is connected to another server, or to a restarted one.
         self._instance = secrets.token_hex(8)
 
     async def stream(self) -> AsyncGenerator[dict[str, Any], None]:
-        """Yield a snapshot of all models and pulls, then an event for each change, without end."""
+        """Yield a snapshot of everything, then an event for each change, without end."""
         with self._changes.subscribe() as changes:
             listing = await self._catalog.listing()
+            memory = self._memory.now()
             yield {
                 "type": "snapshot",
                 "instance": self._instance,
                 "models": [self._catalog.describe(manifest) for manifest in listing.manifests],
                 "pulls": await self._known_pulls(),
+                "memory": memory,
             }
-            watching = asyncio.ensure_future(self._watch_upstreams())
+            watching = asyncio.gather(self._watch_upstreams(), self._watch_memory(memory, changes))
             try:
                 async for changed in changes:
                     async for event in self._events(changed):
@@ -50,6 +59,15 @@ class EventFeed:
         while True:
             await asyncio.sleep(FRESH)
             await self._catalog.listing()
+
+    async def _watch_memory(self, sent: Memory, changes: Subscription) -> None:
+        """Add a change to `changes` whenever the memory differs from what was sent last."""
+        await self._memory.find_gpus()
+        while True:
+            if differs(now := self._memory.now(), sent):
+                sent = now
+                changes.add(Change("memory", ""))
+            await asyncio.sleep(MEMORY_INTERVAL)
 
     async def _known_pulls(self) -> list[PullStatus]:
         try:
@@ -67,7 +85,9 @@ class EventFeed:
             listing = await self._catalog.listing()
         manifests = {manifest.name: manifest for manifest in listing.manifests}
         for change in changed:
-            if change.kind == "pull":
+            if change.kind == "memory":
+                yield {"type": "memory", "memory": self._memory.now()}
+            elif change.kind == "pull":
                 with suppress(StoreUnavailable):
                     yield await self._pull_event(change.name)
             elif (manifest := manifests.get(change.name)) is not None:

@@ -40,6 +40,7 @@ from .hub_search import HubSearch
 from .inference import Inference
 from .load_plan import LoadPlanner
 from .loading import Loading
+from .memory_usage import MemoryUsage
 from .observer import Metrics, RuntimeObserver
 from .recommended import Recommended
 from .settings import Settings
@@ -137,11 +138,18 @@ class PowerService:
         self.defaults = Defaults(self.catalog, planner, scheduler, store, threads.home, changes)
         self.headers = Headers(store, threads.files)
         self.loading = Loading(self.catalog, planner, scheduler, upstreams, changes, log)
+        self._memory = memory = MemoryUsage(
+            scheduler.runners, self._machine.gpus, settings.memory_limit
+        )
         self.estimates = Estimates(
-            self.catalog, planner, scheduler, partial(ask, environment=environment, log=log)
+            self.catalog,
+            planner,
+            scheduler,
+            partial(ask, environment=environment, log=log),
+            memory.refresh,
         )
         self.inference = Inference(planner, scheduler, upstreams)
-        self.events = EventFeed(self.catalog, self.pulls, changes)
+        self.events = EventFeed(self.catalog, self.pulls, memory, changes)
 
     async def start(self) -> None:
         """Check the store, and start to load the models of the setting `preload`."""
@@ -174,6 +182,7 @@ class PowerService:
         """
         probe = await self._machine.get()
         engines = probe.engines
+        await self._memory.find_gpus()
         hints = [engine.hint for engine in engines.values() if engine.hint is not UNSET]
         if self.recommended.problem is not None:
             hints.append(self.recommended.problem)
@@ -188,6 +197,7 @@ class PowerService:
             "uptime_seconds": round(time.monotonic() - self._started, 3),
             "loaded_models": sorted(r.name for r in self._scheduler.runners() if r.ready),
             "devices": msgspec.to_builtins(probe.devices),
+            "memory": msgspec.to_builtins(self._memory.now()),
             "engines": msgspec.to_builtins(engines),
             "home": str(self._settings.home),
             "hints": hints,

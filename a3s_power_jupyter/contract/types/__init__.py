@@ -34,7 +34,7 @@ from .items import (
     TokenLogprob,
     ToolCallDelta,
 )
-from .memory import Estimate, Geometry, MemoryUse
+from .memory import DeviceMemory, Estimate, Geometry, Memory, MemoryUse
 from .model_info import (
     Capability,
     Format,
@@ -85,6 +85,7 @@ __all__ = [
     "DetokenizeRequest",
     "Detokenized",
     "Device",
+    "DeviceMemory",
     "Embedded",
     "EmbeddingRequest",
     "EngineStatus",
@@ -104,6 +105,7 @@ __all__ = [
     "LoadPhase",
     "Manifest",
     "ManifestProblem",
+    "Memory",
     "MemoryUse",
     "Model",
     "ModelDetails",

@@ -97,6 +97,44 @@ class MemoryUse(msgspec.Struct, frozen=True):
         return self.weights + self.cache + self.buffers + self.other
 
 
+class DeviceMemory(SparseStruct, frozen=True):
+    """The memory of the machine or of a GPU, in bytes. `total` is the sum of the other sizes.
+
+    Attributes
+    ----------
+    name : str
+        ``"RAM"``, or the GPU's name in llama.cpp, such as ``"CUDA0"``.
+    description : str
+        Product name of a GPU.
+    models : dict
+        Sizes of the models in memory, by name.
+    other : int
+        What other programs use. For a GPU, as of the last time that llama.cpp was asked.
+    """
+
+    name: str
+    kind: Literal["ram", "gpu"]
+    total: int
+    free: int
+    other: int
+    models: dict[str, int]
+    description: str | UnsetType = UNSET
+
+
+class Memory(SparseStruct, frozen=True):
+    """The memory of the machine, then that of each GPU.
+
+    Attributes
+    ----------
+    limit : int
+        Bytes that all models together may use in RAM, if that is limited by the setting
+        `memory_limit`.
+    """
+
+    devices: tuple[DeviceMemory, ...]
+    limit: int | UnsetType = UNSET
+
+
 class Estimate(SparseStruct, frozen=True):
     """What a load of a model would take, and whether there is room for it. Sizes are in bytes.
 
@@ -110,6 +148,8 @@ class Estimate(SparseStruct, frozen=True):
         As in `MemoryUse`.
     total : int
         Their sum.
+    gpu : int
+        The part of `total` on GPUs.
     source : {"llama.cpp", "header"}
         Whether llama.cpp computed the sizes of cache and buffers, or the server from the headers of
         the model's files.
@@ -136,6 +176,7 @@ class Estimate(SparseStruct, frozen=True):
     buffers: int
     other: int
     total: int
+    gpu: int
     source: Literal["llama.cpp", "header"]
     free: int
     fits: bool

@@ -91,7 +91,7 @@ class BatchEngine(Engine[list[Text]]):
             slots=SLOTS,
             num_ctx=model.num_ctx,
             device=model.placement.name,
-            device_bytes=model.placement.used_bytes(),
+            gpus=model.placement.used_bytes(),
             notes=model.notes,
         )
 

@@ -120,13 +120,15 @@ class LlamaCppEngine(Engine[Job]):
             projector = _load_projector(load.mmproj, model)
             text = _new_generator(load, model, projector) if model.generates else None
         image_bytes = 0 if load.mmproj is None else Path(load.mmproj).stat().st_size
-        on_gpu = found.on(gpus(list_devices()))
+        taken = {gpu.name: found.devices.get(gpu.name, 0) for gpu in gpus(list_devices())}
+        if taken and model.gpu_layers:  # the projector is on the first one
+            taken[next(iter(taken))] += image_bytes
         info = Loaded(
             slots=EMBEDDING_REQUESTS if text is None else text.n_slots,
             num_ctx=_num_ctx(model, text),
             device=model.device,
             memory=memory_of(model, found, image_bytes),
-            device_bytes=on_gpu + (image_bytes if model.gpu_layers else 0),
+            gpus={name: size for name, size in taken.items() if size},
             notes=model.notes,
         )
         return cls(model, info, text, projector)

@@ -32,11 +32,11 @@ class Placement:
     def gpu(self) -> bool:
         return bool(self.device.type != "cpu")
 
-    def used_bytes(self) -> int:
-        """Return the GPU memory that this process has allocated."""
-        if self.device.type != "cuda":
-            return 0
-        return sum(torch.cuda.memory_allocated(i) for i in range(torch.cuda.device_count()))
+    def used_bytes(self) -> dict[str, int]:
+        """Return the memory that this process has allocated, by llama.cpp's name of the GPU."""
+        gpus = range(torch.cuda.device_count()) if self.device.type == "cuda" else ()
+        used = {f"CUDA{index}": torch.cuda.memory_allocated(index) for index in gpus}
+        return {name: size for name, size in used.items() if size}
 
     def processors(self) -> list[str]:
         """Return names that tell processors apart that may round in other ways."""

@@ -88,7 +88,7 @@ class TransformersEngine(Engine[ActiveRequest]):
             slots=slots,
             num_ctx=model.num_ctx,
             device=model.placement.name,
-            device_bytes=model.placement.used_bytes(),
+            gpus=model.placement.used_bytes(),
             notes=model.notes + (() if self._template is None else self._template.notes),
             template_capabilities=(
                 None if self._template is None else self._template.format.capabilities

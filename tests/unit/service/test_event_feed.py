@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from a3s_power_jupyter.contract.types import RegisterRequest
+from a3s_power_jupyter.service import event_feed
 from a3s_power_jupyter.service.changes import Change, Changes
 from a3s_power_jupyter.service.service import PowerService
 from a3s_power_jupyter.store.manifest import Snapshot
@@ -60,4 +61,21 @@ async def test_events_of_many_models_read_the_store_once(
     assert received[7] == {"type": "model_deleted", "id": "m07"}
     unpinned = [e["model"]["id"] for e in received if "model" in e and not e["model"]["pinned"]]
     assert unpinned == ["m03"]
+    await events.aclose()
+
+
+async def test_the_memory_is_in_the_snapshot_and_followed(
+    service: PowerService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = [10 << 30]
+    monkeypatch.setattr(event_feed, "MEMORY_INTERVAL", 0.01)
+    monkeypatch.setattr(service.events._memory, "_free", lambda: free[0])
+    monkeypatch.setattr(service.events._memory, "_total", lambda: 16 << 30)
+    events = service.events.stream()
+    snapshot = await anext(events)
+    assert [device.free for device in snapshot["memory"].devices][:1] == free
+    free[0] = 8 << 30
+    event = await anext(events)
+    assert event["type"] == "memory"
+    assert event["memory"].devices[0].free == 8 << 30
     await events.aclose()
