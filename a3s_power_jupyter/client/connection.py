@@ -17,6 +17,7 @@ import msgspec
 from ..contract import sse
 from ..contract.errors import ConnectionLost, PowerError, ServerNotFound, Unauthorized, from_wire
 from ..contract.redaction import Redactor
+from ..contract.spelling import in_python
 from ..contract.text import printable
 from ..contract.tracebacks import quieten
 from .address import Server, http_options
@@ -59,7 +60,7 @@ class EventStream:
                     return
                 event = decoded(data, dict[str, Any])
                 if "error" in event:
-                    raise from_wire(converted(event["error"], dict[str, Any]))
+                    raise _raised(converted(event["error"], dict[str, Any]))
                 yield event
         except (httpx2.TransportError, httpx2.StreamClosed):
             raise ConnectionLost(
@@ -272,13 +273,18 @@ def _depth_of_caller() -> int:
     return depth
 
 
+def _raised(wire: dict[str, Any]) -> PowerError:
+    """Return the error of a reply, with settings in its message as in Python."""
+    return from_wire({**wire, "message": in_python(str(wire.get("message", "Unknown error.")))})
+
+
 def _error_of(response: httpx2.Response, url: str) -> PowerError:
     try:
         wire = msgspec.json.decode(response.content)
     except (msgspec.DecodeError, UnicodeDecodeError):
         wire = None
     if isinstance(wire, dict) and isinstance(wire.get("error"), dict):
-        return from_wire(wire["error"])
+        return _raised(wire["error"])
     if response.status_code in (401, 403):
         return Unauthorized(f"The server at {url} rejected the token. Check the token.")
     return ServerNotFound(

@@ -191,6 +191,6 @@ def check_finite(values: npt.NDArray[Any]) -> None:
     if not math.isfinite(values.max()):
         raise ModelProducesNaN(
             "The model computed numbers that are not finite (NaN or infinity) for this request. "
-            "Its files may be damaged: pull the model again with force, or register another file. "
-            "If it was quantized or loaded with a kv_cache_type, try another type."
+            'Its files may be damaged: pull the model again with "force": true, or register '
+            "another file. If it was quantized or loaded with a kv_cache_type, try another type."
         )

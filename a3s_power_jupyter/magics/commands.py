@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from pathlib import Path
 
@@ -10,11 +11,12 @@ from IPython.core.error import UsageError
 from IPython.display import display
 from msgspec import UNSET
 
+from ..contract.errors import PowerError
 from ..contract.types import Device, EngineStatus
 from ..display import formatting
 from . import render
 from .interrupts import interrupted
-from .live_text import live_text
+from .live_text import live_text, write
 from .render import Output
 from .session import Session
 
@@ -33,7 +35,10 @@ def status(session: Session, arguments: argparse.Namespace) -> Output:
             ("Default model", session.model or ""),
         )
     )
-    hint = render.note("%power help lists the commands. %%power NAME sends the cell to a model.")
+    hint = render.note(
+        "%%power NAME sends the cell to a model. %power pull downloads one, %power search finds "
+        "one on the hub, and %power register adds one from a file. %power help lists all commands."
+    )
     return render.stack([facts, render.processes(loaded), hint])
 
 
@@ -218,3 +223,15 @@ def _engine(engine: EngineStatus) -> str:
     if engine.formats:
         parts.append("formats: " + ", ".join(engine.formats))
     return ", ".join(parts)
+
+
+def traceback(session: Session, arguments: argparse.Namespace) -> None:
+    """Show the whole traceback of the last error, also of one of these commands."""
+    error = getattr(sys, "last_value", None)
+    if isinstance(error, UsageError) and isinstance(error.__context__, PowerError):
+        error = error.__context__  # what the command failed with
+    if error is None:
+        raise UsageError("There was no error yet.")
+    formatter = session.shell.InteractiveTB
+    lines = formatter.structured_traceback(type(error), error, error.__traceback__)
+    write("\n".join(lines) + "\n")

@@ -15,7 +15,8 @@ from IPython.core.completer import (
 )
 
 from ..contract.errors import PowerError
-from .parser import MagicParser, cell_parser, line_parser
+from .magic_parser import MagicParser
+from .parser import cell_parser, line_parser
 from .session import Session
 
 _LINE = re.compile(r"(?:^|=)\s*(?P<magic>%%?)power\s+(?P<words>.*)$")

@@ -16,9 +16,11 @@ from ..contract.text import printable
 from .cell_magic import ask
 from .completion import Completion
 from .interrupts import Interrupts, interrupted
-from .parser import HelpShown, cell_parser, parse_line
+from .magic_parser import HelpShown
+from .parser import cell_parser, parse_line
 from .render import Output
 from .session import Session
+from .spelling import in_options
 
 
 @magics_class
@@ -92,7 +94,9 @@ def _errors_without_traceback() -> Iterator[None]:
         yield
     except HelpShown:
         return
-    except (PowerError, UsageError) as error:
+    except PowerError as error:
+        raise UsageError(in_options(printable(str(error)))) from None
+    except UsageError as error:
         raise UsageError(printable(str(error))) from None
     except KeyboardInterrupt as interrupt:
         raise interrupted(str(interrupt) or "Interrupted.") from None

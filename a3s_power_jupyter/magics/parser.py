@@ -6,41 +6,20 @@ Help and tab completion are generated from them.
 from __future__ import annotations
 
 import argparse
-import math
-from typing import Any, NoReturn, get_args
+from collections.abc import Collection
+from typing import Any, get_args
 
-import msgspec
 from IPython.core.error import UsageError
 
 from ..contract.parameters import close_matches
 from ..contract.types import Format
 from . import commands, pulling
+from .examples import OTHER_NAMES
 from .live_text import write
+from .magic_parser import MagicParser, key_value, number
 
-
-class HelpShown(Exception):
-    """Raised after ``--help`` was shown."""
-
-
-class MagicParser(argparse.ArgumentParser):
-    """Parser that raises `UsageError` and `HelpShown` where argparse exits the process."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(allow_abbrev=False, **options)
-
-    @property
-    def arguments(self) -> list[argparse.Action]:
-        """All options and positional arguments."""
-        return self._actions
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message}\n{self.format_usage()}For help: {self.prog} --help")
-
-    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
-        raise HelpShown
-
-    def print_help(self, file: Any = None) -> None:
-        write(self.format_help())
+#: Names of the help about cells.
+CELL = ("%%power", "cell")
 
 
 def line_parser() -> MagicParser:
@@ -50,7 +29,7 @@ def line_parser() -> MagicParser:
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND")
     add = subparsers.add_parser
 
-    command = add("help", help="show this help, or the help of a command")
+    command = add("help", help="show this help, or the help of a command with examples")
     command.add_argument("command", nargs="?", metavar="COMMAND", choices=subparsers.choices)
     command.set_defaults(run=lambda _, arguments: show_help(arguments.command))
 
@@ -119,6 +98,8 @@ def line_parser() -> MagicParser:
     command = add("gc", help="list files that no model uses")
     command.add_argument("--delete", action="store_true", help="delete them")
     command.set_defaults(run=commands.gc)
+    command = add("traceback", help="show the whole traceback of the last error")
+    command.set_defaults(run=commands.traceback)
     return parser
 
 
@@ -165,14 +146,20 @@ def parse_line(words: list[str]) -> argparse.Namespace:
     HelpShown
         If help was asked for.
     """
+    if words[:1] == ["help"] and words[1:2] and words[1] in CELL:
+        return argparse.Namespace(run=lambda *_: show_help(words[1]))
     parser = line_parser()
     (commands,) = (a.choices for a in parser.arguments if isinstance(a.choices, dict))
     for name in words[:2] if words[:1] == ["help"] else words[:1]:
         if not name.startswith("-") and name not in commands:
-            near = close_matches(name, commands)
-            hint = f"Did you mean {near[0]!r}?" if near else "%power help lists the commands."
-            raise UsageError(f"There is no command {name!r}. {hint}")
+            raise UsageError(f"There is no command {name!r}. {_hint(name, commands)}")
     return parser.parse_args(words)
+
+
+def _hint(name: str, commands: Collection[str]) -> str:
+    meant = OTHER_NAMES.get(name.lower())
+    near = [meant] if meant in commands else close_matches(name.lower(), commands)
+    return f"Did you mean {near[0]!r}?" if near else "%power help lists the commands."
 
 
 def cell_parser() -> MagicParser:
@@ -187,14 +174,14 @@ def cell_parser() -> MagicParser:
     add("--system", metavar="TEXT", help="system prompt")
     add(
         "--temperature",
-        type=_number,
+        type=number,
         metavar="T",
         help="sampling temperature; 0 always picks the most likely token",
     )
     add("--max-tokens", type=int, metavar="N", help="maximum number of tokens in the answer")
     add(
         "--top-p",
-        type=_number,
+        type=number,
         metavar="P",
         help="sample from the most likely tokens with a total probability of P",
     )
@@ -274,6 +261,9 @@ def show_help(command: str | None) -> None:
     if command is None:
         write(line_parser().format_help() + "\n" + cell_parser().format_help())
         return
+    if command in CELL:
+        write(cell_parser().format_help())
+        return
     line_parser().parse_args([command, "--help"])
 
 
@@ -292,24 +282,6 @@ def _add_parameters(command: MagicParser, summary: str) -> None:
         metavar="KEY=VALUE",
         help=summary,
         action="append",
-        type=_key_value,
+        type=key_value,
         default=[],
     )
-
-
-def _number(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a finite number")
-    return number
-
-
-def _key_value(text: str) -> tuple[str, Any]:
-    """Parse ``num_ctx=4096`` as ``("num_ctx", 4096)``. A value that is not JSON is a string."""
-    key, equals, value = text.partition("=")
-    if not equals or not key:
-        raise argparse.ArgumentTypeError(f"{text!r} is not of the form KEY=VALUE")
-    try:
-        return key, msgspec.json.decode(value)
-    except msgspec.DecodeError:
-        return key, value

@@ -252,7 +252,7 @@ class Scheduler:
         if requests:
             raise ModelBusy(
                 f"The model {name!r} is {doing} {requests} request(s). Wait until they finish, or "
-                "use force to cancel them."
+                "use ?force=true to cancel them."
             )
 
     def retire(self, name: str, reason: str) -> bool:

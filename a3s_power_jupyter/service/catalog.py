@@ -282,7 +282,8 @@ class Catalog:
         runner = self._scheduler.runner(name)
         if runner is not None and runner.ready and runner.in_use:
             raise ModelBusy(
-                f"The model {name!r} is in use. Wait until it is idle, or unload it with force."
+                f"The model {name!r} is in use. Wait until it is idle, or unload it with "
+                "?force=true."
             )
 
     async def _within_patience(self, step: Coroutine[Any, Any, T], what: str) -> T:

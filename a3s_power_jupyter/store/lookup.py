@@ -45,5 +45,6 @@ def unreadable_manifest(home: Path, name: str, bad: Unreadable) -> ManifestUnrea
     """Return the error for a model with a manifest that cannot be read."""
     return ManifestUnreadable(
         f"The manifest of {name!r} cannot be read: {bad.reason}. Repair "
-        f"{home / MANIFESTS / bad.file}, or register the model again with overwrite."
+        f"{home / MANIFESTS / bad.file}, or register the model again with "
+        '"overwrite": true.'
     )

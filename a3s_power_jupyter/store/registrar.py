@@ -138,7 +138,7 @@ class Registrar:
             elif old is not None and not overwrite:
                 raise ModelAlreadyExists(
                     f"The model {manifest.name!r} already exists with different content or "
-                    "parameters. Choose another name, or set overwrite.",
+                    'parameters. Choose another name, or set "overwrite": true.',
                     param="name",
                 )
             for file in incoming:

@@ -43,7 +43,7 @@ def _path_of(file: StoredFile, blobs: BlobStore) -> Path:
     if (source.size, source.mtime_ns) != (file.size, file.mtime_ns):
         raise FileChanged(
             f"{file.path} changed after it was registered. To use its new content, register it "
-            "again with overwrite."
+            'again with "overwrite": true.'
         )
     return source.path
 

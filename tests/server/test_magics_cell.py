@@ -162,6 +162,8 @@ def test_an_error_in_a_cell_shows_the_cell_but_not_the_client(kernel: Kernel) ->
     assert "a3s_power_jupyter/client" not in shown
     (whole,) = (o["content"] for o in kernel.run("%tb").outputs if o["msg_type"] == "error")
     assert "connection.py" in plain("\n".join(whole["traceback"]))
+    assert kernel.run("%power show nobody").stderr.startswith("UsageError: There is no model")
+    assert "connection.py" in plain(kernel.run("%power traceback").stdout)
 
 
 def plain(text: str) -> str:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pytest
 from IPython.core.error import UsageError
 
+from a3s_power_jupyter.magics.examples import EXAMPLES, OTHER_NAMES
+from a3s_power_jupyter.magics.magic_parser import HelpShown
 from a3s_power_jupyter.magics.parser import (
-    HelpShown,
     cell_parser,
     line_parser,
     parse_line,
     show_help,
 )
 
-COMMANDS = (
-    *("help", "register", "list", "show", "rm", "load", "unload"),
-    *("pin", "unpin", "ps", "use", "doctor", "gc"),
+COMMANDS = tuple(
+    name
+    for argument in line_parser().arguments
+    if isinstance(argument.choices, dict)
+    for name in argument.choices
 )
 
 
@@ -61,11 +66,15 @@ def test_parameter_values_are_json_or_strings() -> None:
     ("words", "message"),
     [
         ("load", "NAME"),
-        ("load m --num 3", "unrecognized arguments: --num"),
+        ("load m --num 3", "There is no option --num."),
         ("load m n", "unrecognized arguments: n"),
-        ("load m --keep", "unrecognized arguments: --keep"),
+        ("load m --keep", "There is no option --keep. Did you mean --keep-alive?"),
         ("load m -p num_ctx", "'num_ctx' is not of the form KEY=VALUE"),
+        ("load m --keep_alive 5m", "There is no option --keep_alive. Did you mean --keep-alive?"),
+        ("rm m --froce", "There is no option --froce. Did you mean --force?"),
+        ("pull m --revison=x", "There is no option --revison. Did you mean --revision?"),
         ("register m p --format zip", "invalid choice: 'zip'"),
+        ("register m p --format ggfu", "Did you mean gguf?"),
         ("list x", "unrecognized arguments: x"),
     ],
 )
@@ -81,6 +90,9 @@ def test_errors_show_the_usage(words: str, message: str) -> None:
     [
         ("lod", "There is no command 'lod'. Did you mean 'load'?"),
         ("help lod", "There is no command 'lod'. Did you mean 'load'?"),
+        ("delete m", "There is no command 'delete'. Did you mean 'rm'?"),
+        ("ls", "There is no command 'ls'. Did you mean 'list'?"),
+        ("Pul m", "There is no command 'Pul'. Did you mean 'pull'?"),
         ("xyzzy m", "There is no command 'xyzzy'. %power help lists the commands."),
     ],
 )
@@ -111,16 +123,42 @@ def test_help_lists_every_command_and_option(capsys: pytest.CaptureFixture[str])
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_help_of_each_command(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_of_each_command_has_examples(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(HelpShown):
         show_help(command)
-    assert capsys.readouterr().out.startswith(f"usage: %power {command}")
+    shown = capsys.readouterr().out
+    assert shown.startswith(f"usage: %power {command}")
+    assert f"examples:\n  %power {command}" in shown
+    for line in EXAMPLES[command].splitlines():
+        words = shlex.split(line)
+        assert words[:2] == ["%power", command]
+        parse_line(words[1:])
+
+
+def test_help_of_cells_has_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    parse_line(["help", "%%power"]).run(None, parse_line(["help", "%%power"]))
+    shown = capsys.readouterr().out
+    assert shown.startswith("usage: %%power [MODEL]")
+    lines = [line for line in shown.splitlines() if line.startswith("  %%power ")]
+    assert len(lines) > 3
+    for line in lines:
+        cell_parser().parse_args(shlex.split(line)[1:])
+
+
+def test_other_names_are_those_of_commands() -> None:
+    assert set(OTHER_NAMES.values()) <= {*COMMANDS, "search"}
+    assert not set(OTHER_NAMES) & set(COMMANDS)
+
+
+def test_a_mistyped_option_of_a_cell() -> None:
+    message = "There is no option --temprature. Did you mean --temperature?"
+    with pytest.raises(UsageError, match=message):
+        cell_parser().parse_args(["m", "--temprature", "0.1"])
 
 
 def test_every_command_has_a_function() -> None:
     for command in COMMANDS:
-        needs = {"register": ["m", "p"]}.get(command, [])
-        if command in ("show", "rm", "load", "unload", "pin", "unpin"):
-            needs = ["m"]
-        arguments = line_parser().parse_args([command, *needs])
-        assert callable(arguments.run)
+        words = shlex.split(EXAMPLES[command].splitlines()[0])
+        assert callable(line_parser().parse_args(words[1:]).run)

@@ -1,0 +1,100 @@
+"""Argument parsers for magics, which suggest what a mistyped option or command means."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import re
+from typing import Any, NoReturn
+
+import msgspec
+from IPython.core.error import UsageError
+
+from ..contract.parameters import close_matches
+from .examples import EXAMPLES
+from .live_text import write
+
+_INVALID_CHOICE = re.compile(r"invalid choice: '(?P<given>[^']*)'")
+
+
+class HelpShown(Exception):
+    """Raised after ``--help`` was shown."""
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog)
+        # argparse forgets the indentation of commands, and wraps the line of the longest one.
+        self._action_max_length = len("traceback") + 4
+
+
+class MagicParser(argparse.ArgumentParser):
+    """Parser that raises `UsageError` and `HelpShown` where argparse exits the process."""
+
+    def __init__(self, **options: Any) -> None:
+        examples = EXAMPLES.get(options["prog"].split()[-1], "")
+        super().__init__(
+            allow_abbrev=False,
+            epilog=f"examples:\n{examples}" if examples else None,
+            formatter_class=_Formatter,
+            **options,
+        )
+
+    @property
+    def arguments(self) -> list[argparse.Action]:
+        """All options and positional arguments."""
+        return self._actions
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse the arguments of this command. Unlike argparse, refuse unknown ones here.
+
+        The parser of the command knows its options, and that of all commands does not.
+        """
+        namespace, unknown = super().parse_known_args(args, namespace)
+        for word in unknown:
+            if word.startswith("-"):
+                self.error(self._unknown_option(word))
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return namespace, unknown
+
+    def _unknown_option(self, word: str) -> str:
+        name = word.partition("=")[0]
+        known = [option for action in self._actions for option in action.option_strings]
+        return f"There is no option {name}.{_did_you_mean(name.replace('_', '-'), known)}"
+
+    def error(self, message: str) -> NoReturn:
+        if invalid := _INVALID_CHOICE.search(message):
+            known = [str(c) for action in self._actions for c in action.choices or ()]
+            message += "." + _did_you_mean(invalid["given"], known)
+        raise UsageError(f"{message}\n{self.format_usage()}For help: {self.prog} --help")
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        raise HelpShown
+
+    def print_help(self, file: Any = None) -> None:
+        write(self.format_help())
+
+
+def _did_you_mean(name: str, known: list[str]) -> str:
+    near = close_matches(name, known)
+    return f" Did you mean {near[0]}?" if near else ""
+
+
+def number(text: str) -> float:
+    """Return the number of an option. Infinity and NaN are refused."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a finite number")
+    return number
+
+
+def key_value(text: str) -> tuple[str, Any]:
+    """Parse ``num_ctx=4096`` as ``("num_ctx", 4096)``. A value that is not JSON is a string."""
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form KEY=VALUE")
+    try:
+        return key, msgspec.json.decode(value)
+    except msgspec.DecodeError:
+        return key, value

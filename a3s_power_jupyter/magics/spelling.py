@@ -1,0 +1,40 @@
+"""Name settings in messages as on the line of a magic.
+
+The client writes ``overwrite=True`` (`contract.spelling`), where the magics have ``--overwrite``.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ..contract.parameters import DefaultParameters
+from ..contract.spelling import in_python
+
+#: Options without a value.
+_FLAGS = ("background", "copy", "force", "keep_partial", "overwrite")
+
+#: Options of which the name is no English word, so that it cannot mean anything else.
+_OPTIONS = {
+    name: "--" + name.replace("_", "-")
+    for name in ("api_key_env", "json_schema", "keep_alive", "max_rounds", "tool_choice")
+} | {"base_url": "--upstream-url"}
+
+#: Parameters of models, which are given with ``-p``.
+_PARAMETERS = [name for name in DefaultParameters.__struct_fields__ if "_" in name]
+
+_NAMES = "|".join(sorted({*_OPTIONS, *_PARAMETERS}, key=len, reverse=True))
+# A name in quotes is part of a value, and one after a dash is an option already.
+_NAME = re.compile(rf"(?<![\w'\"`./-])(?<!-p )({_NAMES})(?![\w'\"`])")
+_FLAG = re.compile(rf"\b({'|'.join(_FLAGS)})=True\b")
+_NESTED = re.compile(r"\b(?:default_parameters|upstream)\.(?=[a-z_]+)")
+
+
+def in_options(text: str) -> str:
+    """Return a message of the client or the server with the settings as options of a magic."""
+    text = in_python(text).replace(" in 'default_parameters'", "").replace(" in 'upstream'", "")
+    text = _FLAG.sub(lambda found: "--" + found[1].replace("_", "-"), text)
+    return _NAME.sub(_option, _NESTED.sub("", text))
+
+
+def _option(found: re.Match[str]) -> str:
+    return _OPTIONS.get(found[1]) or f"-p {found[1]}"
