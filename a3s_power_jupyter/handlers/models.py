@@ -43,7 +43,7 @@ class ModelsHandler(SharedRoute, PowerHandler):
 class ModelHandler(SharedRoute, PowerHandler):
     @allowed("read")
     async def get(self, name: str) -> None:
-        """Show a model, with ``?template=true`` including its chat template."""
+        """Show a model, also its chat template or what its deletion frees if asked to."""
         catalog = self.service.catalog
         manifest = await find(catalog, name)
         model = catalog.describe(manifest)
@@ -53,6 +53,9 @@ class ModelHandler(SharedRoute, PowerHandler):
         if self.flag("template"):
             template = await self.service.headers.template(manifest)
             model = msgspec.structs.replace(model, template=template or UNSET)
+        if self.flag("deletion"):
+            deletion = await catalog.preview_deletion(manifest)
+            model = msgspec.structs.replace(model, deletion=deletion)
         self.finish_json(model)
 
     @allowed("write")

@@ -16,11 +16,12 @@ from ..contract.errors import (
     shutting_down,
 )
 from ..contract.parameters import DefaultParameters, check_default_parameters
-from ..contract.types import Manifest, ManifestProblem, Model, RegisterRequest, Removable
+from ..contract.types import Deletion, Manifest, ManifestProblem, Model, RegisterRequest, Removable
 from ..hub.pull_manager import PullManager
 from ..remote import Upstreams
 from ..runtime.scheduler import Scheduler
 from ..runtime.steps import Steps
+from ..store.deletion import preview_deletion
 from ..store.model_store import ModelStore
 from ..store.threads import PATIENCE, StoreThreads
 from ..store.work import Work, WorkStopped
@@ -205,9 +206,7 @@ class Catalog:
             self._changes.publish(Change("model", name))
 
     async def delete(self, name: str, *, force: bool = False) -> int:
-        """Cancel the pull of a model, unload the model and remove it.
-
-        The deletion continues if the caller is cancelled.
+        """Cancel the pull of a model, unload the model and remove it, even if cancelled meanwhile.
 
         Returns
         -------
@@ -222,6 +221,10 @@ class Catalog:
             If the model is in use and `force` is not set, or another server is pulling it.
         """
         return await self._within_patience(self._delete(name, force), f"The deletion of {name!r}")
+
+    async def preview_deletion(self, manifest: Manifest) -> Deletion:
+        """Return what the deletion of a model would free and keep."""
+        return await self._threads.home.run(preview_deletion, self._store, manifest)
 
     async def _delete(self, name: str, force: bool) -> int:
         if not force:
@@ -246,11 +249,8 @@ class Catalog:
     ) -> tuple[list[Removable], list[ManifestProblem]]:
         """Remove what no model needs, or only list it if `dry_run` is set.
 
-        Returns
-        -------
-        removed : list of Removable
-        problems : list of ManifestProblem
-            Manifests that cannot be read. Blobs are kept while there are any.
+        Returns what was removed, and the manifests that cannot be read. Blobs are kept while there
+        are any.
         """
         collect = self._threads.home.run(self._store.collect_garbage, dry_run, seconds=None)
         removed = await self._within_patience(collect, "The garbage collection")

@@ -54,7 +54,7 @@ class ModelStore:
     """
 
     def __init__(self, home: Path, *, keep_prompts: bool = True) -> None:
-        self._home = home
+        self.home = home
         self._keep_prompts = keep_prompts
         self._manifests = ManifestDirectory(home)
         self._lock = FileLock(home / "lock", timeout=LOCK_TIMEOUT, mode=FILE_MODE)
@@ -72,8 +72,8 @@ class ModelStore:
         InsufficientDisk, StoreUnavailable
             If the store cannot be written, or if another process does not release the lock.
         """
-        with writing(self._home):
-            make_directory(self._home)
+        with writing(self.home):
+            make_directory(self.home)
             with self._lock:
                 yield
 
@@ -81,7 +81,7 @@ class ModelStore:
         self, request: RegisterRequest, parameters: DefaultParameters, work: Work | None = None
     ) -> tuple[Manifest, bool]:
         """Register a model; see `Registrar.register`."""
-        registrar = Registrar(self._home, self._manifests, self.blobs, self.locked, self.save)
+        registrar = Registrar(self.home, self._manifests, self.blobs, self.locked, self.save)
         return registrar.register(request, parameters, work or Work())
 
     def copy(
@@ -116,7 +116,7 @@ class ModelStore:
             snapshot = self._manifests.read()
             bad = snapshot.unreadable_for(name)
             if bad is not None:
-                raise unreadable_manifest(self._home, name, bad)
+                raise unreadable_manifest(self.home, name, bad)
             old = snapshot.manifests.get(name)
             manifest = copy_manifest(self.get(source), name, parameters, old)
             if manifest != old:
@@ -132,9 +132,9 @@ class ModelStore:
             If it cannot.
         """
         self.snapshot()
-        with writing(self._home):
+        with writing(self.home):
             for directory in (MANIFESTS, BLOBS, CONVERSIONS, PULLS):
-                check_writable(self._home / directory)
+                check_writable(self.home / directory)
 
     def snapshot(self) -> Snapshot:
         """Return all manifests, with those that cannot be read. Unchanged ones are kept in memory.
@@ -164,7 +164,7 @@ class ModelStore:
         """
         found = find_model(self._manifests.read(), name)
         if isinstance(found, Unreadable):
-            raise unreadable_manifest(self._home, name, found)
+            raise unreadable_manifest(self.home, name, found)
         return found
 
     def delete(self, name: str) -> int:
@@ -225,7 +225,7 @@ class ModelStore:
         """Remove what no model uses now that `old` is gone, and return the bytes freed."""
         freed = remove_unused(blobs_of([old]), self.blobs, self._manifests, self.conversions)
         left = self._manifests.read().manifests.values()
-        return freed + remove_prompts_of(self._home, old, left)
+        return freed + remove_prompts_of(self.home, old, left)
 
     def find_conversion(self, conversion: Conversion) -> Conversion | None:
         """Return the record of a conversion, or None if there is none or its blob is missing."""
@@ -273,11 +273,11 @@ class ModelStore:
         InsufficientDisk, PowerError
             If the store cannot be written.
         """
-        if not self._home.exists():
+        if not self.home.exists():
             return []
         with self.locked():
             garbage = find_garbage(
-                self._home,
+                self.home,
                 self.blobs,
                 self._manifests,
                 self.conversions,

@@ -10,17 +10,23 @@ import { URLExt } from '@jupyterlab/coreutils';
 import { ILauncher } from '@jupyterlab/launcher';
 import { ServerConnection } from '@jupyterlab/services';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
+import { IStateDB } from '@jupyterlab/statedb';
 import { IStatusBar } from '@jupyterlab/statusbar';
+import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import type { CommandRegistry } from '@lumino/commands';
 import { Menu } from '@lumino/widgets';
 
 import { FetchTransport } from './api/fetchTransport.js';
 import { messageOf, modelPath, type Transport } from './api/transport.js';
-import { icon, OPEN_COMMAND, PanelManager } from './lab/panel.js';
-import { watchSettings } from './lab/settings.js';
+import { labIcon, modelsIcon } from './lab/icons.js';
+import { OPEN_COMMAND, PanelManager } from './lab/panel.js';
+import { loadSettings } from './lab/settings.js';
 import { StatusBarItem } from './lab/statusBar.js';
 import { loadedModels, loadingModels, type State } from './state/state.js';
 import { sharedStore, Store } from './state/store.js';
+import type { LabHost } from './views/host.js';
+import { trans, useTranslation } from './views/i18n.js';
+import { useIcons } from './views/icons.js';
 import { describeModel } from './views/summary.js';
 
 const PLUGIN_ID = 'a3s-power-jupyter:plugin';
@@ -30,48 +36,63 @@ const plugin: JupyterFrontEndPlugin<void> = {
   id: PLUGIN_ID,
   description: 'A panel and a status bar item for local language models.',
   autoStart: true,
-  optional: [ICommandPalette, ILauncher, ILayoutRestorer, ISettingRegistry, IStatusBar],
+  optional: [
+    ICommandPalette,
+    ILauncher,
+    ILayoutRestorer,
+    ISettingRegistry,
+    IStateDB,
+    IStatusBar,
+    ITranslator
+  ],
   activate: async (
     app: JupyterFrontEnd,
     palette: ICommandPalette | null,
     launcher: ILauncher | null,
     restorer: ILayoutRestorer | null,
     registry: ISettingRegistry | null,
-    statusBar: IStatusBar | null
+    state: IStateDB | null,
+    statusBar: IStatusBar | null,
+    translator: ITranslator | null
   ) => {
+    useTranslation((translator ?? nullTranslator).load('a3s_power_jupyter'));
+    useIcons(labIcon);
     const server = app.serviceManager.serverSettings;
     const transport = new FetchTransport((path, init) =>
       ServerConnection.makeRequest(URLExt.join(server.baseUrl, path), init, server)
     );
     const store = sharedStore(() => new Store(transport, document));
-    const panel = new PanelManager(app, store, restorer);
+    // Before anything is placed, because the settings say where.
+    const settings = await loadSettings(registry, PLUGIN_ID, changed => {
+      panel.apply(changed);
+      statusItem?.setEnabled(changed.statusBar);
+    });
+    const host: LabHost = {};
+    const panel = new PanelManager(app, store, host, settings, restorer, state);
     addCommands(app.commands, transport, panel);
-    palette?.addItem({ command: OPEN_COMMAND, category: 'Local Models' });
+    palette?.addItem({ command: OPEN_COMMAND, category: 'Power' });
     launcher?.add({ command: OPEN_COMMAND, category: 'Other', rank: 50 });
     const statusItem = statusBar && addStatusItem(app.commands, store, statusBar);
-    await watchSettings(registry, PLUGIN_ID, settings => {
-      panel.apply(settings);
-      statusItem?.setEnabled(settings.statusBar);
-    });
+    statusItem?.setEnabled(settings.statusBar);
   }
 };
 
 function addCommands(commands: CommandRegistry, transport: Transport, panel: PanelManager): void {
   commands.addCommand(OPEN_COMMAND, {
-    label: 'Local Models',
-    caption: 'Load, unload, pull and delete local language models',
-    icon,
-    execute: () => panel.open()
+    label: trans.__('Local Models'),
+    caption: trans.__('Load, unload, pull and delete local language models'),
+    icon: modelsIcon,
+    execute: args => panel.open(args['activate'] !== false)
   });
   commands.addCommand(UNLOAD_COMMAND, {
-    label: args => (args['label'] as string | undefined) ?? 'Unload a local model',
+    label: args => (args['label'] as string | undefined) ?? trans.__('Unload a local model'),
     isEnabled: args => args['loaded'] === true,
     execute: async args => {
       const id = args['id'] as string;
       try {
         await transport.request('POST', modelPath(id, 'unload'), {});
       } catch (error) {
-        Notification.error(`Could not unload ${id}: ${messageOf(error)}`);
+        Notification.error(trans.__('Could not unload %1: %2', id, messageOf(error)));
       }
     }
   });

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -14,7 +13,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from support import servers
 from support.hub_server import HubServer, run_hub
-from support.lab_page import ARGUMENTS, REPO, SHARDS, UPSTREAM_KEY
+from support.lab_page import ARGUMENTS, REPO, SHARDS, UPSTREAM_KEY, config_of, write_settings
 from support.model_files import smollm2
 from support.paths import ROOT
 from support.upstream_answers import KEY
@@ -93,10 +92,6 @@ def lab_server(session_server: servers.Server, hub: HubServer) -> Iterator[serve
         shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def config_of(server: servers.Server) -> Path:
-    return Path(server.environ["JUPYTER_CONFIG_DIR"])
-
-
 def root_of(server: servers.Server) -> Path:
     """Return the folder that the server's file browser shows."""
     return config_of(server).parent / "notebooks"
@@ -131,10 +126,7 @@ def open_lab(browser: Browser, lab_server: servers.Server) -> Iterator[Callable[
     ) -> Lab:
         themes = {"@jupyterlab/apputils-extension/themes": {"theme": f"JupyterLab {theme}"}}
         for plugin, values in (NO_NEWS | themes | (settings or {})).items():
-            folder = config_of(lab_server) / "lab/user-settings"
-            path = folder / f"{plugin}.jupyterlab-settings"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(values))
+            write_settings(lab_server, plugin, values)
         if notebook is not None:
             shutil.copy(notebook, root_of(lab_server))
         page = browser.new_page(viewport={"width": 1280, "height": 900})

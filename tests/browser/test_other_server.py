@@ -93,7 +93,8 @@ def check_table(table: Locator, model: Locator, api: Any) -> None:
     api.post("v1/models/theirs/unload", json={}).raise_for_status()
     expect(model).to_contain_text("unloaded")
     pull_from(table, "not a reference")
-    expect(table.locator(".a3s-find").get_by_role("alert")).to_contain_text("not a reference")
+    alert = table.locator(".a3s-find").get_by_role("alert")
+    expect(alert.filter(has_text="not a reference")).to_be_visible()
     close_find(table)
 
 

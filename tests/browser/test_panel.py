@@ -22,6 +22,7 @@ from support.lab_page import (
     pull_from,
     register,
     row,
+    write_settings,
 )
 
 if TYPE_CHECKING:
@@ -99,7 +100,8 @@ def test_panel(open_panel: Callable[..., Lab], hub: HubServer, images: Path, the
 
         # An error is shown, and the input keeps its text.
         pull_from(panel, "no such reference")
-        expect(panel.locator(".a3s-find").get_by_role("alert")).to_contain_text("no such reference")
+        alert = panel.locator(".a3s-find").get_by_role("alert")
+        expect(alert.filter(has_text="no such reference")).to_be_visible()
         expect(panel.get_by_label("Model to pull")).to_have_value("no such reference")
 
 
@@ -164,18 +166,107 @@ def open_by_palette(page: Page) -> None:
     page.keyboard.press("Enter")
 
 
+def test_rows(open_panel: Callable[..., Lab], tmp_path: Path) -> None:
+    """Long names, deletion, order, filter and widths, also after a reload."""
+    lab = open_panel("Light")
+    page = lab.page
+    first, second = (f"tests/A-long-name-of-a-model-in-the-table-GGUF:Q{n}_K_M" for n in (4, 8))
+    with lab.server.api() as api:
+        register(api, first, second)
+        load(api, "third")
+    open_by_palette(page)
+    panel = page.locator(".a3s-panel")
+    expect(panel.get_by_role("rowheader")).to_have_count(5)
+    assert names(panel) == ["third", "other", "smollm2", first, second]  # in memory first
+    assert panel.get_by_role("columnheader", name="Memory").is_visible()
+
+    # A long name keeps its end, on one line.
+    page.set_viewport_size({"width": 800, "height": 600})
+    cell = row(panel, first).get_by_role("rowheader")
+    expect(cell.locator(".a3s-name-end")).to_have_text(":Q4_K_M")
+    assert cell.locator(".a3s-name-start").evaluate(
+        "start => start.scrollWidth > start.clientWidth"
+    )
+    assert (cell.bounding_box() or {})["height"] < 36
+    expect(cell).to_have_attribute("title", re.compile(re.escape(first) + "\\ncompletion"))
+    assert axe_violations(page, ".a3s-panel") == []
+
+    # A deletion says what stays, and gives the focus to the next row.
+    row(panel, "other").get_by_role("button", name="Details of other").click()
+    row(panel, "other").get_by_role("button", name="Delete other").click()
+    question = panel.get_by_role("group").filter(has_text="Delete other?")
+    expect(question).to_contain_text("Frees nothing on disk.")
+    expect(question).to_contain_text("stays.")
+    expect(question.get_by_role("button", name="Keep other")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(row(panel, "other").get_by_role("button", name="Delete other")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Enter")
+    expect(row(panel, "other")).to_have_count(0)
+    expect(row(panel, "smollm2").get_by_role("button", name="Delete smollm2")).to_be_focused()
+    page.keyboard.press("ArrowUp")
+    expect(row(panel, "third").get_by_role("button", name="Delete third")).to_be_focused()
+
+    # A busy model is only unloaded or deleted if its requests may be stopped.
+    with long_answer(lab.server, "third"):
+        expect(row(panel, "third")).to_contain_text("1 running")
+        row(panel, "third").get_by_role("button", name="Unload third").click()
+        busy = panel.get_by_role("group").filter(has_text="It is answering 1 request")
+        busy.get_by_role("button", name="Keep third").click()
+        expect(row(panel, "third").get_by_role("button", name="Unload third")).to_be_focused()
+        row(panel, "third").get_by_role("button", name="Delete third").click()
+        busy.get_by_role("button", name="Stop and delete: third").click()
+        expect(row(panel, "third")).to_have_count(0, timeout=30 * SECONDS)
+
+    # The order, the filter and the widths.
+    panel.get_by_role("button", name="Name", exact=True).click()
+    assert names(panel) == [second, first, "smollm2"]
+    panel.get_by_label("Filter models").fill("q8_k")
+    expect(panel.get_by_role("status").first).to_have_text("1 of 3 models")
+    page.set_viewport_size({"width": 1280, "height": 900})
+    header = panel.get_by_role("columnheader", name="Name")
+    header.get_by_role("button").press("Shift+ArrowLeft")
+    width = (header.bounding_box() or {})["width"]
+    page.wait_for_timeout(2 * SECONDS)  # JupyterLab saves the layout after a second
+    page.reload()
+    expect(panel.get_by_role("status").first).to_have_text("1 of 3 models", timeout=60 * SECONDS)
+    assert (header.bounding_box() or {})["width"] == pytest.approx(width, abs=1)
+    panel.get_by_label("Filter models").fill("")
+    assert names(panel) == [second, first, "smollm2"]
+    page.screenshot(path=tmp_path / "rows.png")
+
+
+def names(panel: Locator) -> list[str | None]:
+    """Return the names of the models in the order of the rows."""
+    return [cell.get_attribute("aria-label") for cell in panel.get_by_role("rowheader").all()]
+
+
 def test_settings(open_panel: Callable[..., Lab]) -> None:
-    settings = {"area": "right", "statusBar": False, "hiddenColumns": ["parameters", "used"]}
+    settings = {"area": "right", "statusBar": False, "hiddenColumns": ["parameters", "size"]}
     lab = open_panel("Light", settings)
     page = lab.page
     tab = page.locator(".jp-SideBar.jp-mod-right").get_by_role("tab", name="Local Models")
     tab.click(timeout=60 * SECONDS)
     panel = page.locator("#jp-right-stack .a3s-panel")
     expect(row(panel, "smollm2")).to_be_visible()
-    expect(panel.get_by_role("columnheader", name="Memory")).to_be_visible()
-    for title in ("Params", "Activity"):
+    expect(panel.get_by_role("columnheader", name="State")).to_be_visible()
+    for title in ("Params", "Disk"):
         expect(panel.get_by_role("columnheader", name=title)).to_have_count(0)
     with lab.server.api() as api:
         load(api, "smollm2")
     expect(row(panel, "smollm2")).to_contain_text("min left")
     expect(page.get_by_role("button", name="Menu of loaded models")).to_be_hidden()
+
+    # It stays where the settings say, whatever the saved layout.
+    for area, place in [
+        ("right", "#jp-right-stack"),
+        ("left", "#jp-left-stack"),
+        ("main", "#jp-main-dock-panel"),
+        ("main", "#jp-main-dock-panel"),
+    ]:
+        write_settings(lab.server, PLUGIN, settings | {"area": area})
+        page.wait_for_timeout(2 * SECONDS)  # JupyterLab saves the layout after a second
+        page.reload()
+        expect(page.locator(f"{place} .a3s-panel")).to_have_count(1, timeout=60 * SECONDS)
+        expect(page.locator(".a3s-panel")).to_have_count(1)

@@ -1,4 +1,4 @@
-"""``PATCH /v1/models/{name}``: default parameters of a model that is loaded or not."""
+"""Default parameters of a model, loaded or not (PATCH), and what its deletion frees."""
 
 from __future__ import annotations
 
@@ -99,3 +99,11 @@ def test_the_client_changes_defaults_and_reads_the_template(
         assert not client.show("changing", template=True).template
         with pytest.raises(InvalidParameter):
             client.update("changing", seed="x")
+
+
+def test_a_model_says_what_its_deletion_frees(api: httpx2.Client) -> None:
+    model = api.get("v1/models/changing?deletion=true").raise_for_status().json()
+    (path,) = model["deletion"]["kept_paths"]
+    assert path.endswith("m.gguf")
+    assert (model["deletion"]["freed_bytes"], model["deletion"]["shared_with"]) == (0, [])
+    assert "deletion" not in api.get("v1/models/changing").json()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,6 +36,17 @@ ARGUMENTS = [
 ]
 
 _AXE = ROOT / "labextension/node_modules/axe-core/axe.min.js"
+
+
+def config_of(server: Server) -> Path:
+    return Path(server.environ["JUPYTER_CONFIG_DIR"])
+
+
+def write_settings(server: Server, plugin: str, values: dict[str, Any]) -> None:
+    """Write the user settings of a plugin, which pages read when they are loaded."""
+    path = config_of(server) / f"lab/user-settings/{plugin}.jupyterlab-settings"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(values))
 
 
 def write_notebook(path: Path, *sources: str) -> Path:

@@ -37,6 +37,7 @@ from .items import (
 from .memory import DeviceMemory, Estimate, Geometry, Memory, MemoryUse
 from .model_info import (
     Capability,
+    Deletion,
     Format,
     LoadPhase,
     Manifest,
@@ -81,6 +82,7 @@ __all__ = [
     "CompletionRequest",
     "Constraint",
     "ConstraintKind",
+    "Deletion",
     "Delta",
     "DetokenizeRequest",
     "Detokenized",

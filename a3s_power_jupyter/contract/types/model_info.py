@@ -190,6 +190,24 @@ class RegisterRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     upstream: Upstream | None = None
 
 
+class Deletion(msgspec.Struct, frozen=True):
+    """What the deletion of a model would free and keep.
+
+    Attributes
+    ----------
+    freed_bytes : int
+        Size on disk of the files and warm prompts that no other model uses.
+    kept_paths : tuple of str
+        Files that were registered in place.
+    shared_with : tuple of str
+        Other models that use files of this one, which stay for them.
+    """
+
+    freed_bytes: int
+    kept_paths: tuple[str, ...] = ()
+    shared_with: tuple[str, ...] = ()
+
+
 class Model(SparseStruct, frozen=True):
     """A registered model and its current state: the Model object of the REST API.
 
@@ -249,6 +267,8 @@ class Model(SparseStruct, frozen=True):
         Error of the last load or of the worker, as returned by `PowerError.to_wire`.
     template : str
         The chat template, or its first 262,144 characters; set if it was asked for.
+    deletion : Deletion
+        What its deletion would free and keep; set if it was asked for.
     """
 
     id: str
@@ -288,6 +308,7 @@ class Model(SparseStruct, frozen=True):
     notes: tuple[str, ...] | UnsetType = UNSET
     error: dict[str, Any] | UnsetType = UNSET
     template: str | UnsetType = UNSET
+    deletion: Deletion | UnsetType = UNSET
 
 
 class Removable(msgspec.Struct, frozen=True):

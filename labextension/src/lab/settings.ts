@@ -15,18 +15,17 @@ export interface Settings {
 
 export const DEFAULTS: Settings = { area: 'main', statusBar: true, hiddenColumns: [] };
 
-/** Call `apply` with the settings of a plugin, now and after each change. */
-export async function watchSettings(
+/** Load the settings of a plugin, and call `onChange` after each change. */
+export async function loadSettings(
   registry: ISettingRegistry | null,
   pluginId: string,
-  apply: (settings: Settings) => void
-): Promise<void> {
+  onChange: (settings: Settings) => void
+): Promise<Settings> {
   if (registry === null) {
-    apply(DEFAULTS);
-    return;
+    return DEFAULTS;
   }
   const settings = await registry.load(pluginId);
-  const onChange = () => apply(settings.composite as unknown as Settings);
-  settings.changed.connect(onChange);
-  onChange();
+  const read = () => settings.composite as unknown as Settings;
+  settings.changed.connect(() => onChange(read()));
+  return read();
 }

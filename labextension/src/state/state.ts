@@ -52,6 +52,11 @@ export function isInMemory(model: Model): boolean {
   return IN_MEMORY.includes(model.state);
 }
 
+/** Whether a model uses memory or is being loaded. */
+export function isActive(model: Model): boolean {
+  return isInMemory(model) || model.state === 'loading';
+}
+
 /** Return the models that use memory, sorted by id. */
 export function loadedModels(models: Models): Model[] {
   return sorted(models).filter(isInMemory);

@@ -2,15 +2,16 @@
 
 import type { Model } from '../api/types.js';
 import { formatBytes, formatNumber, formatRate, formatTokens } from './format.js';
+import { trans } from './i18n.js';
 
 /** Return the requests of a model: "2 running, 1 waiting"; empty if it has none. */
 export function requestsText({ requests_running, requests_waiting }: Model): string {
   const parts = [];
   if (requests_running) {
-    parts.push(`${requests_running} running`);
+    parts.push(trans.__('%1 running', requests_running));
   }
   if (requests_waiting) {
-    parts.push(`${requests_waiting} waiting`);
+    parts.push(trans.__('%1 waiting', requests_waiting));
   }
   return parts.join(', ');
 }
@@ -23,7 +24,9 @@ export function speedText({ state, tokens_per_second: rate }: Model): string {
 /** Return the part of its cache that a busy model uses: "1.7k of 8.2k". */
 export function cacheText(model: Model): string {
   const { cache_tokens: used = 0, cache_capacity: capacity = 0 } = model;
-  return cacheShare(model) === null ? '' : `${formatTokens(used)} of ${formatTokens(capacity)}`;
+  return cacheShare(model) === null
+    ? ''
+    : trans.__('%1 of %2', formatTokens(used), formatTokens(capacity));
 }
 
 /** Return the part of its cache that a busy model uses, from 0 to 1; null if unknown. */
@@ -39,11 +42,12 @@ export function cacheDetails({ cache_tokens: used, cache_capacity: capacity }: M
   if (used === undefined) {
     return '';
   }
-  const all = capacity ? `${formatNumber(used)} of ${formatNumber(capacity)}` : formatNumber(used);
-  return `${all} tokens in use`;
+  return capacity
+    ? trans.__('%1 of %2 tokens in use', formatNumber(used), formatNumber(capacity))
+    : trans.__('%1 tokens in use', formatNumber(used));
 }
 
 /** Return the memory of conversations that are kept outside the cache. */
 export function warmText({ prompt_cache_bytes: bytes }: Model): string {
-  return bytes ? `${formatBytes(bytes)} for warm conversations` : '';
+  return bytes ? trans.__('%1 for warm conversations', formatBytes(bytes)) : '';
 }

@@ -1,6 +1,6 @@
 /** The models of a server: a toolbar, the memory, the pulls, and the table or the view to add models. */
 
-import type { State } from '../state/state.js';
+import { EMPTY, type State } from '../state/state.js';
 import type { ConnectionStatus, Store } from '../state/store.js';
 import { MemoryBar } from './details/memoryBar.js';
 import { button, h, root, setText } from './dom.js';
@@ -11,6 +11,7 @@ import { trans } from './i18n.js';
 import { PullList } from './pulls/pullList.js';
 import type { ColumnKey } from './table/columns.js';
 import { ModelTable } from './table/modelTable.js';
+import { DEFAULT_PREFERENCES, type TablePreferences } from './table/preferences.js';
 
 export class ModelsView {
   readonly element: HTMLElement;
@@ -28,12 +29,18 @@ export class ModelsView {
   private find: FindView | null = null;
   /** Whether the user asked for the view to add models, which is shown anyway without models. */
   private isAdding = false;
+  private state: State = EMPTY;
+  private connection: ConnectionStatus = 'connecting';
+  private reason = '';
   private isEmpty = false;
+  private shown = 0;
   private readonly unsubscribe: () => void;
 
   constructor(
     private readonly store: Store,
-    labHost: LabHost = {}
+    labHost: LabHost = {},
+    preferences: TablePreferences = DEFAULT_PREFERENCES,
+    onPreferences: (preferences: TablePreferences) => void = () => undefined
   ) {
     this.host = {
       ...labHost,
@@ -45,18 +52,22 @@ export class ModelsView {
     };
     this.memory = new MemoryBar(store);
     this.pulls = new PullList(store, this.host);
-    this.table = new ModelTable(store, this.host);
+    this.table = new ModelTable(store, this.host, {
+      onShown: count => this.showCount(count),
+      onPreferences,
+      onFocusLost: () => this.focus()
+    });
     this.filter.addEventListener('input', () => this.table.setFilter(this.filter.value));
     this.addButton.prepend(icon('add'));
-    const toolbar = h('div', { class: 'a3s-toolbar' }, this.filter, this.addButton);
+    const toolbar = h('div', { class: 'a3s-toolbar' }, this.addButton, this.filter, this.status);
     this.element = root(
       'a3s-models',
       toolbar,
       this.memory.element,
       this.pulls.element,
-      this.status,
       this.table.element
     );
+    this.setPreferences(preferences);
     this.unsubscribe = store.subscribe((state, connection, reason) =>
       this.update(state, connection, reason)
     );
@@ -64,6 +75,12 @@ export class ModelsView {
 
   hideColumns(hidden: readonly ColumnKey[]): void {
     this.table.hideColumns(hidden);
+  }
+
+  /** Apply the preferences that were saved earlier. */
+  setPreferences(preferences: TablePreferences): void {
+    this.filter.value = preferences.filter;
+    this.table.setPreferences(preferences);
   }
 
   dispose(): void {
@@ -74,13 +91,36 @@ export class ModelsView {
     this.memory.dispose();
   }
 
+  /** Put the focus on the filter, or on the view to add models. */
+  focus(): void {
+    if (this.find === null) {
+      this.filter.focus();
+    } else {
+      this.find.focus();
+    }
+  }
+
+  private showCount(shown: number): void {
+    this.shown = shown;
+    this.showStatus();
+  }
+
   private update(state: State, connection: ConnectionStatus, reason: string): void {
-    setText(this.status, statusText(state, connection, reason));
+    this.state = state;
+    this.connection = connection;
+    this.reason = reason;
+    this.showStatus();
     const isEmpty = state.instance !== null && state.models.size === 0;
     if (isEmpty !== this.isEmpty) {
       this.isEmpty = isEmpty;
       this.placeFind();
     }
+  }
+
+  private showStatus(): void {
+    const { models } = this.state;
+    const shown = this.find === null ? this.shown : models.size;
+    setText(this.status, statusText(this.connection, this.reason, shown, models.size));
   }
 
   private toggleFind(): void {
@@ -115,12 +155,20 @@ export class ModelsView {
   }
 }
 
-function statusText({ models }: State, connection: ConnectionStatus, reason: string): string {
+/** Return the state of the connection, or else how many models there are and how many are shown. */
+export function statusText(
+  connection: ConnectionStatus,
+  reason: string,
+  shown: number,
+  all: number
+): string {
   switch (connection) {
     case 'connecting':
       return trans.__('Connecting to the server…');
     case 'connected':
-      return trans._n('%1 model', '%1 models', models.size);
+      return shown < all
+        ? trans._n('%2 of %1 model', '%2 of %1 models', all, shown)
+        : trans._n('%1 model', '%1 models', all);
     case 'lost':
       return trans.__('Connection lost. Reconnecting… The table may be out of date.');
     case 'refused':

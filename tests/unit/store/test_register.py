@@ -217,7 +217,7 @@ def test_a_blob_that_is_removed_after_the_import(
 
     def removed_by_another_process(registrar: Registrar, manifest: Manifest) -> Manifest | None:
         with suppress(ModelNotFound):
-            ModelStore(store._home).delete("a")
+            ModelStore(store.home).delete("a")
         return usable_with(registrar, manifest)
 
     monkeypatch.setattr(Registrar, "_usable_with", removed_by_another_process)

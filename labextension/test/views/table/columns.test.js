@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { arrange, COLUMNS, stateText } from '../../../lib/views/table/columns.js';
+import { arrange, COLUMNS, emptyColumns, stateText } from '../../../lib/views/table/columns.js';
 
 const NOW = 1000;
 const MODELS = [
@@ -18,11 +18,19 @@ const MODELS = [
 const ids = (key, descending = false, filter = '') =>
   arrange(MODELS, { key, descending }, filter).map(model => model.id);
 
-test('names sort case-insensitively, numbers numerically', () => {
+test('names sort case-insensitively, numbers numerically, after models in memory', () => {
   assert.deepEqual(ids('name'), ['a', 'b', 'C']);
-  assert.deepEqual(ids('name', true), ['C', 'b', 'a']);
-  assert.deepEqual(ids('size'), ['C', 'b', 'a']);
+  assert.deepEqual(ids('name', true), ['a', 'C', 'b']);
+  assert.deepEqual(ids('size'), ['a', 'C', 'b']);
+  assert.deepEqual(ids('size', true), ['a', 'b', 'C']);
   assert.deepEqual(ids('state'), ['a', 'C', 'b']);
+});
+
+test('columns without any text are empty', () => {
+  const empty = ['parameters', 'context', 'memory', 'used'];
+  assert.deepEqual(emptyColumns(MODELS), empty);
+  const used = { ...MODELS[0], last_used_at: NOW, memory_bytes: 5 };
+  assert.deepEqual(emptyColumns([...MODELS, used]), ['parameters', 'context']);
 });
 
 test('every word of a filter must match the name, format, state or a capability', () => {
