@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..contract.types import RecommendedModel, RecommendedModels
+from ..contract.types import LocalModels, RecommendedModel, RecommendedModels
 from .connection import Connection
 from .replies import decoded
 
@@ -30,3 +30,16 @@ class SourceMethods:
         query = "" if num_ctx is None else f"?num_ctx={num_ctx}"
         body = self._connection.request("GET", f"hub/recommended{query}")
         return [*decoded(body, RecommendedModels).data]
+
+    def local_models(self) -> LocalModels:
+        """Find models that other programs have downloaded to the server's machine.
+
+        These are the cache of the Hugging Face Hub, and the folders of LM Studio and Ollama.
+        `register` gives one a name here, without copying it.
+
+        Returns
+        -------
+        LocalModels
+            The models, and the folders in which some may be missing.
+        """
+        return decoded(self._connection.request("GET", "local-models", timeout=None), LocalModels)

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from ..contract.errors import InvalidKeepAlive, PowerError
+from ..contract.errors import InvalidKeepAlive, InvalidParameter, PowerError
 from ..contract.parameters import LoadParameters, canonical_isq, check, parse_keep_alive
 from ..contract.types import RegisterRequest
 from .anthropic.errors import SharedRoute
@@ -16,6 +16,8 @@ from .anthropic.models import model_info, model_page
 from .auth import allowed
 from .base import PowerHandler
 from .event_stream import EventStreamHandler
+from .inference import own_names
+from .local_models import file_path
 from .model_names import find
 
 
@@ -36,6 +38,22 @@ class ModelsHandler(SharedRoute, PowerHandler):
     async def post(self) -> None:
         """Register a model."""
         request = await self.decode(lambda: check(self.json_body(), RegisterRequest))
+        contents_path = request.contents_path
+        if contents_path is None:
+            await self._register(request)
+            return
+        if request.path is not None:
+            raise InvalidParameter(
+                "Both path and contents_path are set. Omit one of them.", param="contents_path"
+            )
+        path = file_path(contents_path, self.contents_manager)
+        request = msgspec.structs.replace(request, path=path, contents_path=None)
+        with own_names({"path": "contents_path"}):
+            await self._register(request)
+
+    async def _register(self, request: RegisterRequest) -> None:
+        if not request.name:
+            request = await self.service.local_models.named(request)
         registering = self.service.catalog.register(request)
         self.finish_json(await self.until_disconnect(registering), status=201)
 

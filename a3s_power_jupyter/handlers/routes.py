@@ -13,6 +13,7 @@ from typing import Any
 from .anthropic.handlers import CountTokensHandler, MessagesHandler, UnknownMessagesHandler
 from .base import PowerHandler
 from .hub import HubModelHandler, HubSearchHandler, HubTokenHandler
+from .local_models import LocalModelsHandler
 from .models import (
     EstimateHandler,
     GarbageHandler,
@@ -73,6 +74,7 @@ ROUTES: list[Route] = [
     _route("/v1/health", HealthHandler),
     _route("/v1/events", EventsHandler),
     _route("/v1/hub/recommended", RecommendedHandler),
+    _route("/v1/local-models", LocalModelsHandler),
     _route("/v1/chat/completions", ChatCompletionsHandler),
     _route("/v1/completions", CompletionsHandler),
     _route("/v1/embeddings", EmbeddingsHandler),

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import time
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -27,6 +29,7 @@ from ..runtime.probe import MachineProbe, ask
 from ..runtime.scheduler import Scheduler
 from ..runtime.worker import Worker, WorkerContext
 from ..store.model_store import ModelStore
+from ..store.scan.places import known_places
 from ..store.threads import StoreThreads
 from .catalog import Catalog
 from .changes import Change, Changes
@@ -40,6 +43,7 @@ from .hub_search import HubSearch
 from .inference import Inference
 from .load_plan import LoadPlanner
 from .loading import Loading
+from .local_models import LocalModelFinder
 from .memory_usage import MemoryUsage
 from .observer import Metrics, RuntimeObserver
 from .recommended import Recommended
@@ -74,6 +78,8 @@ class PowerService:
         Searches of the hub, and its token.
     memory : MachineMemory
         What one model may use.
+    local_models : LocalModelFinder
+        Models that other programs have downloaded.
     recommended : Recommended
         Models to begin with.
     """
@@ -129,6 +135,9 @@ class PowerService:
             environment=partial(pull_environment, settings.upstream_key_pattern),
         )
         self.catalog = Catalog(store, threads, scheduler, upstreams, self.pulls, changes, log)
+        self.local_models = LocalModelFinder(
+            self.catalog, threads.scans, lambda: known_places(os.environ, Path.home())
+        )
         self.recommended = Recommended(settings.recommended_models, self.catalog, self.memory)
         self._queries = QueryProcess(
             log, environment=partial(pull_environment, settings.upstream_key_pattern)

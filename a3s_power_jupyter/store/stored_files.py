@@ -39,7 +39,14 @@ def _path_of(file: StoredFile, blobs: BlobStore) -> Path:
                 "model again."
             )
         return path
-    source = source_file(Path(file.path))
+    try:
+        source = source_file(Path(file.path))
+    except FileNotFound as error:
+        raise FileNotFound(
+            f"{error.message} It was registered in place, and was moved or deleted since. Pull or "
+            "register the model again, or delete it here.",
+            param=error.param,
+        ) from None
     if (source.size, source.mtime_ns) != (file.size, file.mtime_ns):
         raise FileChanged(
             f"{file.path} changed after it was registered. To use its new content, register it "

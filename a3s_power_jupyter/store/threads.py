@@ -162,15 +162,19 @@ class StoreThreads:
         For model files of the user, which may be anywhere.
     registrations : Threads
         For registrations, which hash or copy files of the user.
+    scans : Threads
+        For folders of other programs.
     """
 
     def __init__(self, home: Path) -> None:
         self.home = Threads(f"the model store {home}", StoreUnavailable)
         self.files = Threads("the files of the model", PathUnreadable)
         self.registrations = Threads("the files to register", PathUnreadable)
+        self.scans = Threads("the folders of other programs", PathUnreadable)
 
     def close(self) -> None:
         """See `Threads.close`."""
         self.home.close()
         self.files.close()
         self.registrations.close()
+        self.scans.close()

@@ -17,6 +17,8 @@ from a3s_power_jupyter.contract.types import (
     HubPage,
     HubRepository,
     HubToken,
+    LocalModel,
+    LocalModels,
     Model,
     PullRequest,
     PullStatus,
@@ -81,6 +83,8 @@ def test_the_document_has_every_verb_of_every_route(document: dict[str, Any]) ->
         ("DefaultParameters", DefaultParameters),
         ("RegisterRequest", RegisterRequest),
         ("Model", Model),
+        ("LocalModel", LocalModel),
+        ("LocalModels", LocalModels),
         ("RecommendedModel", RecommendedModel),
         ("RecommendedModels", RecommendedModels),
         ("Variant", Variant),
@@ -130,6 +134,7 @@ def test_real_replies_match_the_document(
     with server.api() as api:
         check("Model", api.get(f"v1/models/{smollm2}").json())
         check("RecommendedModels", api.get("v1/hub/recommended").json())
+        check("LocalModels", api.get("v1/local-models").json())
         check("Garbage", api.post("v1/models/gc", json={"dry_run": True}).json())
         check("Health", api.get("v1/health").json())
         check("Error", api.get("v1/models/nope").json())

@@ -34,6 +34,7 @@ from .items import (
     TokenLogprob,
     ToolCallDelta,
 )
+from .local_models import LocalModel, LocalModels, LocalSource, ScanProblem
 from .memory import DeviceMemory, Estimate, Geometry, Memory, MemoryUse
 from .model_info import (
     Capability,
@@ -105,6 +106,9 @@ __all__ = [
     "HubToken",
     "Item",
     "LoadPhase",
+    "LocalModel",
+    "LocalModels",
+    "LocalSource",
     "Manifest",
     "ManifestProblem",
     "Memory",
@@ -127,6 +131,7 @@ __all__ = [
     "RerankRequest",
     "Route",
     "Sampling",
+    "ScanProblem",
     "SearchFormat",
     "SearchSort",
     "Source",

@@ -163,9 +163,11 @@ class RegisterRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes
     ----------
     name : str
-        Name to register the model under.
+        Name to register the model under; empty to have one proposed.
     path : str
         File or directory of the model; absent for a `remote` model.
+    contents_path : str
+        The same as a path of JupyterLab's file browser, instead of `path`, which the handler sets.
     mmproj : str
         Path of the multimodal projector of a GGUF model.
     format : str
@@ -180,7 +182,7 @@ class RegisterRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         For a `remote` model only.
     """
 
-    name: str
+    name: str = ""
     path: PathText | None = None
     mmproj: PathText | None = None
     format: str | None = None
@@ -188,6 +190,7 @@ class RegisterRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     copy: bool = False
     overwrite: bool = False
     upstream: Upstream | None = None
+    contents_path: PathText | None = None
 
 
 class Deletion(msgspec.Struct, frozen=True):

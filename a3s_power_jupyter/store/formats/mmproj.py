@@ -19,6 +19,11 @@ from .gguf import read_header
 _MMPROJ_NAME = re.compile(r"(?<![A-Z0-9])mmproj(?![A-Z0-9]).*\.gguf$", re.IGNORECASE)
 
 
+def is_mmproj(name: str) -> bool:
+    """Return whether a file is a projector, by its name."""
+    return _MMPROJ_NAME.search(name) is not None
+
+
 def with_mmproj(description: Description, path: Path) -> Description:
     """Return `description` with the projector at `path`.
 
@@ -66,7 +71,7 @@ def find_mmproj(model: Path) -> Path:
         If the directory cannot be read.
     """
     with reading(model.parent):
-        found = sorted(path for path in model.parent.iterdir() if _MMPROJ_NAME.search(path.name))
+        found = sorted(path for path in model.parent.iterdir() if is_mmproj(path.name))
     if not found:
         raise FileNotFound(
             f"There is no mmproj file next to {model}, which the model needs for images. Set "

@@ -1,0 +1,1 @@
+"""Find models that other programs have downloaded to this machine."""

@@ -1,0 +1,77 @@
+"""Propose names for models on disk."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Collection
+from pathlib import Path
+
+from ..formats.ggml import FILE_TYPES
+from ..names import MAX_NAME_LENGTH
+
+_OTHER_CHARACTERS = re.compile(r"[^A-Za-z0-9._:/@+-]+")
+_SHARD = re.compile(r"-\d{5}-of-\d{5}$")
+_FOLDER_OF_HUB = re.compile(r"models--(?P<owner>.+?)--(?P<name>.+)")
+_QUANTIZATIONS = {*FILE_TYPES.values(), "MXFP4"}
+
+#: Proposed if nothing is left of a name.
+_FALLBACK = "model"
+
+
+def clean(text: str) -> str:
+    """Return the nearest name that a model may have.
+
+    Accents are removed, and each run of other characters that names cannot have is a hyphen.
+    """
+    letters = "".join(
+        c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c)
+    )
+    parts = (part.strip("-") for part in _OTHER_CHARACTERS.sub("-", letters).split("/"))
+    kept = [part for part in parts if part.strip(".")]
+    return "/".join(kept)[:MAX_NAME_LENGTH].rstrip("/") or _FALLBACK
+
+
+def free(name: str, taken: Collection[str]) -> str:
+    """Return `name`, or else the first of ``name-2``, ``name-3``, ... that is not in `taken`.
+
+    Names that differ in case only are taken, too.
+    """
+    lower = {other.lower() for other in taken}
+    candidate, number = name, 1
+    while candidate.lower() in lower:
+        number += 1
+        tail = f"-{number}"
+        candidate = name[: MAX_NAME_LENGTH - len(tail)].rstrip("/") + tail
+    return candidate
+
+
+def repository_of(folder: str) -> str | None:
+    """Return ``owner/name`` for a folder of the hub's cache, such as ``models--owner--name``."""
+    match = _FOLDER_OF_HUB.fullmatch(folder)
+    return None if match is None else f"{match['owner']}/{match['name']}"
+
+
+def in_repository(repository: str, file: str) -> str:
+    """Return the name of a GGUF file of a repository, as a pull would call it."""
+    stem = stem_of(file)
+    last = re.split(r"[.-]", stem)[-1].upper()
+    if last in _QUANTIZATIONS and "ud-" not in stem.lower():
+        return clean(f"{repository}:{last}")
+    return clean(f"{repository}/{file}")
+
+
+def stem_of(file: str) -> str:
+    """Return the name of a GGUF file without suffix and number of the shard."""
+    stem = file[: -len(".gguf")] if file.lower().endswith(".gguf") else file
+    return _SHARD.sub("", stem)
+
+
+def of_path(path: Path) -> str:
+    """Return a name for the file or directory at a path."""
+    for index, folder in enumerate(path.parts):
+        repository = repository_of(folder)
+        if repository is not None:
+            below = path.parts[index + 3 :]  # after snapshots and the commit
+            return in_repository(repository, "/".join(below)) if below else clean(repository)
+    return clean(stem_of(path.name))
