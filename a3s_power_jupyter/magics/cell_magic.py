@@ -12,7 +12,7 @@ from IPython.core.error import UsageError
 from IPython.display import display
 
 from ..client import Reply
-from . import render
+from ..display import output
 from .cell_answer import CellAnswer
 from .cell_options import parameters_of, tools_of
 from .interrupts import interrupted
@@ -73,7 +73,7 @@ def _question(session: Session, arguments: argparse.Namespace, cell: str) -> str
     question, undefined = fill(cell.strip(), session.shell.user_ns)
     if undefined:
         fields = ", ".join(f"{{{name}}}" for name in undefined)
-        display(render.note(f"Not defined in this notebook and left unchanged: {fields}"))
+        display(output.note(f"Not defined in this notebook and left unchanged: {fields}"))
     return question
 
 

@@ -13,11 +13,11 @@ from msgspec import UNSET
 
 from ..contract.errors import PowerError
 from ..contract.types import Device, EngineStatus
-from ..display import formatting
+from ..display import formatting, output
+from ..display.output import Output
 from . import render
 from .interrupts import interrupted
 from .live_text import live_text, write
-from .render import Output
 from .session import Session
 
 #: Size in bytes from which hashing takes long enough to announce it.
@@ -28,18 +28,18 @@ def status(session: Session, arguments: argparse.Namespace) -> Output:
     """``%power``: show the server, the models in memory and where to find help."""
     client = session.client
     loaded = client.ps()
-    facts = render.facts(
+    facts = output.facts(
         (
             ("Server", session.server_description),
             ("Models", str(len(client.models()))),
             ("Default model", session.model or ""),
         )
     )
-    hint = render.note(
+    hint = output.note(
         "%%power NAME sends the cell to a model. %power pull downloads one, %power search finds "
         "one on the hub, and %power register adds one from a file. %power help lists all commands."
     )
-    return render.stack([facts, render.processes(loaded), hint])
+    return output.stack([facts, render.processes(loaded), hint])
 
 
 def register(session: Session, arguments: argparse.Namespace) -> Output:
@@ -63,7 +63,7 @@ def _announce_hashing(path: Path) -> None:
     size = sum(file.stat().st_size for file in files if file.is_file())
     if size >= LARGE_FILE:
         display(
-            render.note(f"Hashing {path.name} ({formatting.size(size)}). This may take a while.")
+            output.note(f"Hashing {path.name} ({formatting.size(size)}). This may take a while.")
         )
 
 
@@ -97,7 +97,7 @@ def show(session: Session, arguments: argparse.Namespace) -> Output:
     if not arguments.template:
         return details
     text = "The model has no chat template." if model.template is UNSET else model.template
-    return render.stack([details, render.preformatted(text)])
+    return output.stack([details, output.preformatted(text)])
 
 
 def change(session: Session, arguments: argparse.Namespace) -> Output:
@@ -115,7 +115,7 @@ def remove(session: Session, arguments: argparse.Namespace) -> Output:
         session.model = None
     session.conversations.pop(arguments.model, None)
     disk = f"Freed {formatting.size(freed)}." if freed else "Its files were kept."
-    return render.note(f"Deleted {arguments.model}. {disk}")
+    return output.note(f"Deleted {arguments.model}. {disk}")
 
 
 def load(session: Session, arguments: argparse.Namespace) -> Output | None:
@@ -148,17 +148,17 @@ def load(session: Session, arguments: argparse.Namespace) -> Output | None:
 
 def unload(session: Session, arguments: argparse.Namespace) -> Output:
     session.client.unload(arguments.model, force=arguments.force)
-    return render.note(f"Unloaded {arguments.model}.")
+    return output.note(f"Unloaded {arguments.model}.")
 
 
 def pin(session: Session, arguments: argparse.Namespace) -> Output:
     session.client.pin(arguments.model)
-    return render.note(f"Pinned {arguments.model}. It stays in memory once it is loaded.")
+    return output.note(f"Pinned {arguments.model}. It stays in memory once it is loaded.")
 
 
 def unpin(session: Session, arguments: argparse.Namespace) -> Output:
     session.client.unpin(arguments.model)
-    return render.note(f"Unpinned {arguments.model}.")
+    return output.note(f"Unpinned {arguments.model}.")
 
 
 def ps(session: Session, arguments: argparse.Namespace) -> Output:
@@ -168,7 +168,7 @@ def ps(session: Session, arguments: argparse.Namespace) -> Output:
 def use(session: Session, arguments: argparse.Namespace) -> Output:
     if arguments.model:
         session.model = session.client.show(arguments.model).id
-    return render.note(f"%%power uses {session.chat_model(None)}.")
+    return output.note(f"%%power uses {session.chat_model(None)}.")
 
 
 def gc(session: Session, arguments: argparse.Namespace) -> Output:
@@ -176,19 +176,19 @@ def gc(session: Session, arguments: argparse.Namespace) -> Output:
     rows = [
         (item.kind.replace("_", " "), item.name, formatting.size(item.size)) for item in removable
     ]
-    table = render.table(("Kind", "Name", "Size"), rows, empty="There are no unused files.")
+    table = output.table(("Kind", "Name", "Size"), rows, empty="There are no unused files.")
     if not removable:
         return table
     total = formatting.size(sum(item.size for item in removable))
     result = f"Freed {total}." if arguments.delete else f"%power gc --delete frees {total}."
-    return render.stack([table, render.note(result)])
+    return output.stack([table, output.note(result)])
 
 
 def doctor(session: Session, arguments: argparse.Namespace) -> Output:
     """Show the server's setup and how to improve it."""
     health = session.client.health()
     uptime = formatting.duration(health.uptime_seconds)
-    facts = render.facts(
+    facts = output.facts(
         (
             ("Server", session.server_description),
             ("Version", f"{health.version}, up for {uptime}"),
@@ -200,7 +200,7 @@ def doctor(session: Session, arguments: argparse.Namespace) -> Output:
     )
     notes = [*health.hints]
     notes += [f"Cannot read the manifest {p.file}: {p.reason}" for p in health.problems]
-    return render.stack([facts, *map(render.note, notes or ["No problems found."])])
+    return output.stack([facts, *map(output.note, notes or ["No problems found."])])
 
 
 def _device(device: Device) -> str:

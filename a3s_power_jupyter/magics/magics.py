@@ -13,12 +13,12 @@ from IPython.utils.process import arg_split  # type: ignore[attr-defined]
 
 from ..contract.errors import PowerError
 from ..contract.text import printable
+from ..display.output import Output
 from .cell_magic import ask
 from .completion import Completion
 from .interrupts import Interrupts, interrupted
 from .magic_parser import HelpShown
 from .parser import cell_parser, parse_line
-from .render import Output
 from .session import Session
 from .spelling import in_options
 

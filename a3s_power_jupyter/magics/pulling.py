@@ -20,11 +20,10 @@ from ..client import Client
 from ..contract.errors import PowerError, PullStateNotFound
 from ..contract.redaction import Redactor, clean_token
 from ..contract.types import PullStatus
-from ..display import pull_progress
-from . import render
+from ..display import output, pull_progress
+from ..display.output import Output
 from .interrupts import interrupted
 from .live_text import write
-from .render import Output
 from .session import Session
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ def pull(session: Session, arguments: argparse.Namespace) -> Output | None:
     """
     if arguments.token:
         display(
-            render.note(
+            output.note(
                 "The token is now in this notebook and its history. Remove it, and use "
                 "%power login, which stores it outside the notebook."
             )
@@ -79,7 +78,7 @@ def _commands(error: PowerError, options: dict[str, Any]) -> str:
 def _pull_in_background(session: Session, name: str, options: dict[str, Any]) -> Output:
     status = session.client.pull_in_background(name, **options)
     hint = " %power pulls shows its progress." if status.status == "pulling" else ""
-    return render.note(f"{_describe(status)}.{hint}")
+    return output.note(f"{_describe(status)}.{hint}")
 
 
 def _pull_and_show(session: Session, name: str, options: dict[str, Any]) -> None:
@@ -90,7 +89,7 @@ def _pull_and_show(session: Session, name: str, options: dict[str, Any]) -> None
             for event in client.pull(name, **options):
                 if event["status"] == "already_exists":
                     here = f"{event['name']} is already here, so nothing was downloaded."
-                    display(render.note(f"{here} Use --force to verify it."))
+                    display(output.note(f"{here} Use --force to verify it."))
                     return
                 if "pull" in event:
                     status = msgspec.convert(event["pull"], PullStatus)
@@ -102,7 +101,7 @@ def _pull_and_show(session: Session, name: str, options: dict[str, Any]) -> None
                 show(status.ended("failed", error=error.to_wire()))
             raise
     if status is not None and status.status == "paused":
-        display(render.note(f"The pull was paused. {_resume(name)}"))
+        display(output.note(f"The pull was paused. {_resume(name)}"))
 
 
 def _pause(client: Client, name: str, show: Callable[[PullStatus], None]) -> str:
@@ -132,13 +131,13 @@ def pause(session: Session, arguments: argparse.Namespace) -> Output:
     """Pause a pull."""
     status = session.client.pause_pull(arguments.pull)
     hint = f" Use %power pull {status.name} to resume." if status.status == "paused" else ""
-    return render.note(f"{_describe(status)}.{hint}")
+    return output.note(f"{_describe(status)}.{hint}")
 
 
 def cancel(session: Session, arguments: argparse.Namespace) -> Output:
     """Cancel a pull."""
     status = session.client.cancel_pull(arguments.pull, keep_partial=arguments.keep_partial)
-    return render.note(f"{_describe(status)}.")
+    return output.note(f"{_describe(status)}.")
 
 
 def login(session: Session, arguments: argparse.Namespace) -> Output:
@@ -170,7 +169,7 @@ def login(session: Session, arguments: argparse.Namespace) -> Output:
         reason = Redactor(token)(str(error)).partition("\n")[0]
         raise UsageError(f"The hub did not accept the token: {reason}") from None
     path = huggingface_hub.constants.HF_TOKEN_PATH
-    return render.note(f"Login successful. The token is stored in {path} and used for all pulls.")
+    return output.note(f"Login successful. The token is stored in {path} and used for all pulls.")
 
 
 def table(statuses: Sequence[PullStatus]) -> Output:
@@ -179,7 +178,7 @@ def table(statuses: Sequence[PullStatus]) -> Output:
         (status.name, pull_progress.label(status), pull_progress.facts(status), _details(status))
         for status in statuses
     ]
-    return render.table(
+    return output.table(
         ("Name", "Status", "Progress", "Details"),
         rows,
         empty="No pulls yet. Pull a model: %power pull owner/repo:TAG",

@@ -9,7 +9,7 @@ import pytest
 from IPython.lib.pretty import pretty
 
 from a3s_power_jupyter.contract.types import Model
-from a3s_power_jupyter.display import formatting
+from a3s_power_jupyter.display import formatting, output
 from a3s_power_jupyter.magics import render
 
 NOW = 1_000_000.0
@@ -113,7 +113,7 @@ def test_states(changes: dict[str, object], description: str) -> None:
 
 
 def test_a_table_is_aligned_text_and_escaped_html() -> None:
-    shown = render.table(("Name", "Size"), [("a|<b>", "1"), ("long name", "22")], empty="-")
+    shown = output.table(("Name", "Size"), [("a|<b>", "1"), ("long name", "22")], empty="-")
     assert repr(shown) == "Name       Size\na|<b>      1\nlong name  22"
     left = 'style="text-align: left"'
     column = f'<th scope="col" {left}>'
@@ -129,14 +129,14 @@ def test_a_table_is_aligned_text_and_escaped_html() -> None:
 
 
 def test_notes_are_escaped_in_html() -> None:
-    shown = render.note("<b>x</b> [a](b) $y$ `c` &lt;\n# e")
+    shown = output.note("<b>x</b> [a](b) $y$ `c` &lt;\n# e")
     assert repr(shown) == "<b>x</b> [a](b) $y$ `c` &lt;\n# e"
     dollar = "<span>$</span>"  # not math
     assert shown.html == (f"<p>&lt;b&gt;x&lt;/b&gt; [a](b) {dollar}y{dollar} `c` &amp;lt;\n# e</p>")
 
 
 def test_facts_are_escaped_in_html_and_have_no_control_sequences() -> None:
-    shown = render.stack([render.facts([("Error", "\x1b[2J<img src=x>"), ("Empty", "")])])
+    shown = output.stack([output.facts([("Error", "\x1b[2J<img src=x>"), ("Empty", "")])])
     assert repr(shown) == "Error  <img src=x>"
     assert "&lt;img src=x&gt;" in shown.html
     assert "\x1b" not in shown.html
