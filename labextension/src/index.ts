@@ -7,6 +7,8 @@ import {
 } from '@jupyterlab/application';
 import { ICommandPalette, Notification } from '@jupyterlab/apputils';
 import { URLExt } from '@jupyterlab/coreutils';
+import { IDocumentManager } from '@jupyterlab/docmanager';
+import { IFileBrowserFactory } from '@jupyterlab/filebrowser';
 import { ILauncher } from '@jupyterlab/launcher';
 import { ServerConnection } from '@jupyterlab/services';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
@@ -18,6 +20,7 @@ import { Menu } from '@lumino/widgets';
 
 import { FetchTransport } from './api/fetchTransport.js';
 import { messageOf, modelPath, type Transport } from './api/transport.js';
+import { FileBrowserModels } from './lab/fileBrowser.js';
 import { labIcon, modelsIcon } from './lab/icons.js';
 import { OPEN_COMMAND, PanelManager } from './lab/panel.js';
 import { loadSettings } from './lab/settings.js';
@@ -38,6 +41,8 @@ const plugin: JupyterFrontEndPlugin<void> = {
   autoStart: true,
   optional: [
     ICommandPalette,
+    IDocumentManager,
+    IFileBrowserFactory,
     ILauncher,
     ILayoutRestorer,
     ISettingRegistry,
@@ -48,6 +53,8 @@ const plugin: JupyterFrontEndPlugin<void> = {
   activate: async (
     app: JupyterFrontEnd,
     palette: ICommandPalette | null,
+    documents: IDocumentManager | null,
+    browsers: IFileBrowserFactory | null,
     launcher: ILauncher | null,
     restorer: ILayoutRestorer | null,
     registry: ISettingRegistry | null,
@@ -67,7 +74,11 @@ const plugin: JupyterFrontEndPlugin<void> = {
       panel.apply(changed);
       statusItem?.setEnabled(changed.statusBar);
     });
-    const host: LabHost = {};
+    const files = new FileBrowserModels(app, transport, browsers, () => panel.open(true));
+    const host: LabHost = {
+      ...(documents && { chooseFile: () => files.choose(documents) }),
+      ...(browsers && { registerFiles: (paths: readonly string[]) => files.register(paths) })
+    };
     const panel = new PanelManager(app, store, host, settings, restorer, state);
     addCommands(app.commands, transport, panel);
     palette?.addItem({ command: OPEN_COMMAND, category: 'Power' });

@@ -19,6 +19,7 @@ from support.paths import ROOT
 from support.upstream_answers import KEY
 
 IMAGES = ROOT / "docs" / "images"
+RECOMMENDED = ROOT / "tests/support/recommended_models.toml"
 
 #: User settings by plugin that keep JupyterLab from asking whether to fetch news.
 NO_NEWS = {
@@ -74,7 +75,8 @@ def session_server(
     """
     environ = environ_of(hub) | {"A3S_POWER_MAX_MODELS": "1", UPSTREAM_KEY: KEY}
     folder = tmp_path_factory.mktemp("lab")
-    with servers.run_server(folder, environ=environ, lab=True) as server:
+    option = f"--PowerApp.recommended_models={RECOMMENDED}"
+    with servers.run_server(folder, option, environ=environ, lab=True) as server:
         yield server
 
 

@@ -16,6 +16,7 @@ import {
   readPreferences,
   type TablePreferences
 } from '../views/table/preferences.js';
+import { acceptDrops } from './fileBrowser.js';
 import { modelsIcon } from './icons.js';
 import type { Settings } from './settings.js';
 
@@ -43,6 +44,9 @@ class ModelsPanel extends Widget {
     this.title.caption = trans.__('Local Models');
     this.title.icon = modelsIcon;
     this.title.closable = true;
+    if (host.registerFiles !== undefined) {
+      acceptDrops(this.node, paths => void host.registerFiles?.(paths));
+    }
     void this.restore();
   }
 

@@ -12,9 +12,11 @@ export interface PanelHost {
   openChat?(model: string): void;
   /** Let the user choose a file. Resolves with its path in the file browser, or null. */
   chooseFile?(): Promise<string | null>;
+  /** Register models of the file browser. The paths are those that it drags. */
+  registerFiles?(paths: readonly string[]): Promise<void>;
   /** Show a notification that outlives the view. */
   notify?(message: string, kind: 'info' | 'success' | 'warning' | 'error'): void;
 }
 
 /** The members of a host that JupyterLab provides. */
-export type LabHost = Pick<PanelHost, 'openChat' | 'chooseFile' | 'notify'>;
+export type LabHost = Pick<PanelHost, 'openChat' | 'chooseFile' | 'registerFiles' | 'notify'>;

@@ -30,7 +30,7 @@ export class FindView {
       searchFor: (words, format) => this.search.searchFor(words, format)
     };
     const reference = new ReferenceForm(tools);
-    this.token = new TokenField(tools);
+    this.token = new TokenField(tools, () => this.search.reload());
     this.recommended = new RecommendedList(tools);
     this.local = new LocalModels(tools);
     const onActive = (isActive: boolean) => (this.recommended.element.hidden = isActive);

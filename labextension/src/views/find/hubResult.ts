@@ -16,8 +16,10 @@ export class HubResult {
   private repository: RepositoryView | null = null;
   private state: State = EMPTY;
 
+  /** `showFormats` is set if the results have several formats. */
   constructor(
     private readonly model: HubModel,
+    showFormats: boolean,
     private readonly tools: FindTools
   ) {
     const bodyId = uniqueId();
@@ -26,7 +28,7 @@ export class HubResult {
       { type: 'button', class: 'a3s-result', 'aria-expanded': 'false', 'aria-controls': bodyId },
       icon('caretRight'),
       h('span', { class: 'a3s-result-name', dir: 'auto', title: model.id }, model.id),
-      h('span', { class: 'a3s-result-marks' }, ...marksOf(model)),
+      h('span', { class: 'a3s-result-marks' }, ...marksOf(model, showFormats)),
       h('span', { class: 'a3s-result-facts a3s-quiet' }, factsText(model))
     );
     this.toggle.addEventListener('click', () => this.fold(this.repository !== null));
@@ -41,6 +43,11 @@ export class HubResult {
 
   dispose(): void {
     this.repository?.dispose();
+  }
+
+  /** Ask the hub again, because the token has changed. */
+  reload(): void {
+    this.repository?.load();
   }
 
   focus(): void {
@@ -62,7 +69,9 @@ function factsText(model: HubModel): string {
   return hubFacts(model, Date.now() / 1000).join(' · ');
 }
 
-function marksOf({ formats, gated, installed }: HubModel): HTMLElement[] {
+function marksOf(model: HubModel, showFormats: boolean): HTMLElement[] {
+  const { gated, installed } = model;
+  const formats = showFormats ? model.formats : [];
   const marks = formats.map(format => h('span', { class: 'a3s-badge' }, format));
   if (gated !== false) {
     const title =

@@ -65,9 +65,9 @@ export class HubSearch {
       'form',
       { class: 'a3s-row', role: 'search' },
       this.input,
+      h('button', { type: 'submit', class: 'a3s-button' }, icon('search'), trans.__('Search')),
       this.format,
-      this.sort,
-      h('button', { type: 'submit', class: 'a3s-button' }, icon('search'), trans.__('Search'))
+      this.sort
     );
     form.addEventListener('submit', event => {
       event.preventDefault();
@@ -103,6 +103,13 @@ export class HubSearch {
     this.format.value = format;
     this.input.focus();
     this.search(0);
+  }
+
+  /** Ask the hub again for what is unfolded, because the token has changed. */
+  reload(): void {
+    for (const result of this.results) {
+      result.reload();
+    }
   }
 
   update(state: State): void {
@@ -156,7 +163,8 @@ export class HubSearch {
     if (!isMore) {
       this.disposeResults();
     }
-    const added = data.map(model => new HubResult(model, this.tools));
+    const isMixed = this.format.value === 'all';
+    const added = data.map(model => new HubResult(model, isMixed, this.tools));
     this.results.push(...added);
     this.list.append(...added.map(result => result.element));
     this.update(this.state);

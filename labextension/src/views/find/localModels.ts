@@ -57,7 +57,7 @@ export class LocalModels {
 
   private explanation(): string {
     const text = trans.__('Registered models stay where they are; nothing is copied.');
-    return this.tools.host.chooseFile === undefined
+    return this.tools.host.registerFiles === undefined
       ? text
       : `${text} ${trans.__('You can also drop a file here from the file browser.')}`;
   }

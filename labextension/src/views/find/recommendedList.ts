@@ -12,9 +12,13 @@ import { firstVariant } from './texts.js';
 import type { FindTools } from './tools.js';
 import { variantList, VariantRow } from './variantRow.js';
 
+/** Number of models that are shown at first. */
+const FIRST_CARDS = 5;
+
 export class RecommendedList {
   readonly element: HTMLElement;
   private readonly list = h('ul', { class: 'a3s-cards' });
+  private readonly more = h('button', { type: 'button', class: 'a3s-button', hidden: true });
   private readonly status = h('div', { class: 'a3s-quiet', role: 'status' });
   private readonly failure = new FailureView();
   private readonly latest = new Latest();
@@ -28,7 +32,8 @@ export class RecommendedList {
       h('h3', {}, trans.__('Recommended')),
       this.status,
       this.failure.element,
-      this.list
+      this.list,
+      this.more
     );
     this.load();
   }
@@ -67,8 +72,20 @@ export class RecommendedList {
     this.rows = [];
     // The one for a first try comes first.
     const sorted = [...models].sort((a, b) => Number(b.default) - Number(a.default));
-    this.list.replaceChildren(...sorted.map(model => this.createCard(model)));
+    const cards = sorted.map(model => this.createCard(model));
+    this.list.replaceChildren(...cards.slice(0, FIRST_CARDS));
+    this.showMoreButton(cards.slice(FIRST_CARDS));
     this.update(this.state);
+  }
+
+  private showMoreButton(rest: readonly HTMLElement[]): void {
+    this.more.hidden = rest.length === 0;
+    setText(this.more, trans.__('Show %1 more', rest.length));
+    this.more.onclick = () => {
+      this.list.append(...rest);
+      this.more.hidden = true;
+      rest[0]?.querySelector('button')?.focus();
+    };
   }
 
   private createCard(model: RecommendedModel): HTMLLIElement {

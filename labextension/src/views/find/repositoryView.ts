@@ -2,7 +2,7 @@
 
 import type { HubRepository } from '../../api/types.js';
 import { EMPTY, type State } from '../../state/state.js';
-import { h, setText, uniqueId } from '../dom.js';
+import { button, h, setText, uniqueId } from '../dom.js';
 import { trans } from '../i18n.js';
 import { type Failure, failureOf, noWeights } from './failures.js';
 import { FailureView, type NextStep } from './failureView.js';
@@ -63,7 +63,8 @@ export class RepositoryView {
     this.latest.cancel();
   }
 
-  private load(): void {
+  /** Ask the hub for the variants, also if they are shown already. */
+  load(): void {
     const path = `hub/models/${this.id.split('/').map(encodeURIComponent).join('/')}`;
     const query = new URLSearchParams({ num_ctx: this.context.value });
     this.failure.clear();
@@ -85,14 +86,22 @@ export class RepositoryView {
     });
   }
 
-  private show({ variants, note }: HubRepository): void {
+  private show({ variants, note, gated }: HubRepository): void {
     this.tools.hidden = variants.length === 0;
-    setText(this.note, note ?? '');
+    this.showNote(note ?? '', gated !== false);
     this.rows = variants.map(variant => new VariantRow(variant, this.find, variant.recommended));
     this.body.replaceChildren(variantList(this.rows));
     this.update(this.state);
     if (variants.length === 0) {
       this.showFailure(noWeights());
+    }
+  }
+
+  private showNote(note: string, isGated: boolean): void {
+    this.note.replaceChildren(note);
+    if (note !== '' && isGated) {
+      const ask = button(trans.__('Enter a token…'), () => this.find.askForToken());
+      this.note.append(h('div', { class: 'a3s-row' }, ask));
     }
   }
 

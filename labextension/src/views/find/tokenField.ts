@@ -17,7 +17,11 @@ export class TokenField {
   private readonly remove = button(trans.__('Remove'), () => this.send('DELETE'), { hidden: true });
   private readonly latest = new Latest();
 
-  constructor(private readonly tools: FindTools) {
+  /** `onChange` is called when another token is stored, and when it is removed. */
+  constructor(
+    private readonly tools: FindTools,
+    private readonly onChange: () => void
+  ) {
     const id = uniqueId();
     this.input = h('input', {
       id,
@@ -90,6 +94,9 @@ export class TokenField {
         this.show((await transport.request(method, PATH, body, signal)) as TokenState);
         if (method === 'PUT') {
           this.input.value = '';
+        }
+        if (method !== 'GET') {
+          this.onChange();
         }
       } catch (error) {
         if (!signal.aborted) {

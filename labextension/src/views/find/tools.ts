@@ -15,5 +15,5 @@ export interface FindTools {
 /** Context windows to choose from, in tokens. */
 export const CONTEXTS = [2048, 4096, 8192, 16_384, 32_768, 65_536, 131_072] as const;
 
-/** The context window that memory is computed for at first, in tokens. */
-export const DEFAULT_CONTEXT = 4096;
+/** The context window that memory is computed for at first, in tokens: that of a load. */
+export const DEFAULT_CONTEXT = 8192;

@@ -1,0 +1,156 @@
+"""Add models in the Local Models panel: from the hub, and from the file browser."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from support.hub_server import HubServer
+from support.lab_page import SECONDS, axe_violations, row
+from support.model_files import smollm2
+
+if TYPE_CHECKING:
+    from conftest import Lab
+
+pytestmark = pytest.mark.browser
+
+GATED = "tests/Gated-GGUF"
+TOKEN = "hf_" + "t" * 34
+
+
+@pytest.fixture
+def open_panel(open_lab: Callable[..., Lab]) -> Callable[[], Lab]:
+    def open_() -> Lab:
+        lab: Lab = open_lab("Light")
+        click_launcher(lab.page)
+        return lab
+
+    return open_
+
+
+def click_launcher(page: Page) -> None:
+    page.locator(".jp-LauncherCard").filter(has_text="Local Models").click(timeout=60 * SECONDS)
+
+
+def find_view(page: Page) -> Locator:
+    return page.locator(".a3s-panel .a3s-find")
+
+
+def test_search(open_panel: Callable[[], Lab], hub: HubServer) -> None:
+    """Of 10,000 repositories; typing sends one request, and results stay until others are there."""
+    hub.add_many(10_000)
+    lab = open_panel()
+    page = lab.page
+    find = find_view(page)
+    search = find.get_by_role("region", name="Search the hub")
+    box = search.get_by_label("Search the hub for models")
+    results = find.locator(".a3s-result")
+
+    def searches() -> int:
+        return sum(record.path.endswith("/api/models") for record in hub.requests)
+
+    before = searches()
+    box.press_sequentially("model-00", delay=40)
+    expect(results).to_have_count(20, timeout=30 * SECONDS)
+    assert searches() == before + 1
+    find.get_by_role("button", name="More").click()
+    expect(results).to_have_count(40, timeout=30 * SECONDS)
+
+    # A slow page: the results stay, and what is typed meanwhile replaces the request.
+    hub.fail("/api/models", stage="api", times=1, delay=20)
+    box.fill("model-0001")
+    expect(find.get_by_text("Searching…")).to_be_visible()
+    expect(results).to_have_count(40)
+    box.fill("model-0002")
+    expect(results).to_have_count(10, timeout=15 * SECONDS)
+
+    # The hub asks to wait, and does not answer.
+    hub.fail("/api/models", stage="api", times=None, status=429, headers={"Retry-After": "3000"})
+    box.fill("model-0003")
+    failure = search.get_by_role("alert")
+    expect(failure).to_contain_text("The hub asks to wait", timeout=30 * SECONDS)
+    hub.clear_failures()
+    hub.fail("/api/models", stage="api", times=None, hang_up=True)
+    failure.get_by_role("button", name="Try again").click()
+    expect(failure).to_contain_text("The hub cannot be reached", timeout=60 * SECONDS)
+    hub.clear_failures()
+    failure.get_by_role("button", name="Try again").click()
+    expect(results).to_have_count(10, timeout=30 * SECONDS)
+    expect(failure).to_have_count(0)
+
+    # Nothing found.
+    box.fill("no such model")
+    expect(failure).to_contain_text("Nothing found", timeout=30 * SECONDS)
+    assert axe_violations(page, ".a3s-panel") == []
+    failure.get_by_role("button", name="Show what is recommended").click()
+    expect(find.locator(".a3s-card").first).to_be_visible()
+
+
+def test_a_gated_model(open_panel: Callable[[], Lab], hub: HubServer) -> None:
+    """Its files need a token, which the page does not keep."""
+    hub.add(GATED, {"m-Q4_1.gguf": smollm2().read_bytes()}, gated=True, readers=(TOKEN,))
+    lab = open_panel()
+    page = lab.page
+    find = find_view(page)
+    find.get_by_label("Search the hub for models").fill("Gated")
+    result = find.get_by_role("button", name=GATED)
+    expect(result).to_contain_text("Gated", timeout=30 * SECONDS)
+    result.press("Enter")
+    body = find.locator(".a3s-result-body")
+    body.get_by_role("button", name=re.compile("token")).click(timeout=30 * SECONDS)
+    field = find.get_by_label("Token", exact=True)
+    expect(field).to_be_focused()
+    field.fill(TOKEN)
+    field.press("Enter")
+    token = find.locator(".a3s-token")
+    expect(token.get_by_role("status")).to_contain_text("A token is stored", timeout=30 * SECONDS)
+    expect(field).to_have_value("")
+    kept = "[document.documentElement.outerHTML, location.href, JSON.stringify({...localStorage})]"
+    assert TOKEN not in str(page.evaluate(kept))
+    body.get_by_role("button", name=f"Pull {GATED}:Q4_1").click(timeout=30 * SECONDS)
+    expect(row(page.locator(".a3s-panel"), f"{GATED}:Q4_1")).to_be_visible(timeout=60 * SECONDS)
+    page.get_by_role("button", name="Add model").click()
+    find.locator(".a3s-token summary").click()
+    find.get_by_role("button", name="Remove").click()
+    expect(token.get_by_role("status")).to_contain_text("No token", timeout=30 * SECONDS)
+
+
+def test_the_file_browser(open_panel: Callable[[], Lab], lab_root: Path) -> None:
+    """Register models with the context menu, with a drop on the panel, and with the file dialog."""
+    for folder in ("models", "empty"):
+        (lab_root / folder).mkdir()
+    (lab_root / "models/in a folder.gguf").symlink_to(smollm2())
+    (lab_root / "tiny.gguf").symlink_to(smollm2())
+    (lab_root / "notes.txt").write_text("no model")
+    lab = open_panel()
+    page = lab.page
+    panel = page.locator(".a3s-panel")
+    item = page.locator(".jp-DirListing-item")
+    item.filter(has_text="notes.txt").click(button="right", timeout=30 * SECONDS)
+    menu = page.locator(".lm-Menu")
+    expect(menu.get_by_text("Rename")).to_be_visible()
+    expect(menu.get_by_text("Register as local model")).to_be_hidden()
+    page.keyboard.press("Escape")
+
+    item.filter(has_text="tiny.gguf").click(button="right")
+    menu.get_by_text("Register as local model").click()
+    toast = page.locator(".jp-toast-message")
+    expect(toast.filter(has_text="tiny is a local model now")).to_be_visible(timeout=30 * SECONDS)
+    expect(row(panel, "tiny")).to_be_visible()
+
+    item.filter(has_text="empty").drag_to(panel)
+    expect(toast.filter(has_text="Could not register empty")).to_be_visible(timeout=30 * SECONDS)
+
+    page.get_by_role("button", name="Add model").click()
+    find_view(page).get_by_role("button", name="Choose a file…").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_text("models", exact=True).dblclick()
+    dialog.get_by_text("in a folder.gguf").click()
+    dialog.get_by_role("button", name="Select").click()
+    status = find_view(page).locator(".a3s-registration").first.get_by_role("status")
+    expect(status).to_contain_text("Registered as", timeout=30 * SECONDS)
