@@ -84,9 +84,10 @@ def markup(status: PullStatus) -> str:
     bar = f'<progress aria-label="{label_of_bar}"{value} style="width: 20em"></progress> '
     if not value and status.status != "pulling":
         bar = ""  # a bar without a value is animated
-    notes = "".join(f"<br><small>{escape(note)}</small>" for note in _notes(status))
+    notes = "".join(f'<br><small dir="auto">{escape(note)}</small>' for note in _notes(status))
     line = escape(summary(status))
-    return f"<div><strong>{escape(status.name)}</strong><br>{bar}{line}{notes}</div>"
+    name = f'<strong dir="auto">{escape(status.name)}</strong>'
+    return f"<div>{name}<br>{bar}{line}{notes}</div>"
 
 
 def _notes(status: PullStatus) -> Iterator[str]:

@@ -26,7 +26,7 @@ Event = dict[str, Any]
 BATCH_INTERVAL = 0.1
 
 #: The routes that views may request.
-_PATH = re.compile(r"(models|local-models|hub|events|chat/completions)([/?][^\s#]*)?")
+_PATH = re.compile(r"(models|local-models|hub|events|health|chat/completions)([/?][^\s#]*)?")
 
 _log = logging.getLogger("a3s_power_jupyter.widgets")
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec import UNSET
 
 from ..contract.text import printable
 from ..contract.types import Model, PullStatus
 from ..display import activity, answer_parts, formatting, pull_progress
-from ..display.markup import escape
+from ..display.markup import escape, from_markdown
 
 _HEADERS = ("Name", "Format", "Disk", "Parameters", "State", "Memory")
 
 #: Content by MIME type.
 Bundle = dict[str, str]
+
+#: Said of an answer that was cut off, as in `labextension/src/views/saved/chat.ts`.
+INCOMPLETE = "incomplete"
 
 
 def models(registered: Sequence[Model]) -> Bundle:
@@ -32,26 +35,50 @@ def models(registered: Sequence[Model]) -> Bundle:
 def pull(name: str, status: PullStatus | None) -> Bundle:
     """Render a pull; `status` is None if there is no pull of this name."""
     if status is None:
-        return _bundle(f"<p>{escape(name)}: not pulled</p>", f"{name}: not pulled")
+        markup = f"<p><bdi>{escape(name)}</bdi>: not pulled</p>"
+        return _bundle(markup, f"{name}: not pulled")
     return _bundle(pull_progress.markup(status), pull_progress.text(status))
 
 
-def chat(model: str, messages: Iterable[Mapping[str, Any]]) -> Bundle:
-    """Render a conversation. Markdown is shown as plain text, and images are omitted.
+def chat(
+    model: str, messages: Iterable[Mapping[str, Any]], answer: Mapping[str, Any] | None = None
+) -> Bundle:
+    """Render a conversation, and the answer that is not finished, if there is one.
 
-    HTML folds thoughts and calls away. Text leaves thoughts out.
+    Images are omitted. HTML folds thoughts, calls and results away, and text leaves thoughts out.
+    `labextension/src/views/saved/chat.ts` renders the same in the browser.
     """
     title = f"Chat with {model}" if model else "Chat"
-    lines, paragraphs = [title], ""
-    for message in messages:
-        role, content = str(message.get("role", "")), _text_of(message)
-        folded = [*_folded(message)]
-        paragraphs += f"<p><strong>{escape(role)}</strong><br>{escape(content)}</p>"
-        paragraphs += answer_parts.markup(folded)
-        calls = [part.line for part in folded if isinstance(part, answer_parts.Call)]
-        lines += [f"{role}: {content}", *calls]
-    text = "\n".join(lines)
-    return _bundle(f"<p>{escape(title)}</p>{paragraphs}", text)
+    shown = [_message(message) for message in messages]
+    if answer is not None:
+        shown.append(_message({**answer, "role": "assistant"}, incomplete=True))
+    markup = "".join(message.markup for message in shown)
+    text = "\n".join([title, *(message.text for message in shown)])
+    return _bundle(f'<p dir="auto">{escape(title)}</p>{markup}', text)
+
+
+class _Message(NamedTuple):
+    markup: str
+    text: str
+
+
+def _message(message: Mapping[str, Any], *, incomplete: bool = False) -> _Message:
+    role, content, folded = str(message.get("role", "")), _text_of(message), [*_folded(message)]
+    calls = [part.line for part in folded if isinstance(part, answer_parts.Call)]
+    note = f" ({INCOMPLETE})" if incomplete else ""
+    markup = (
+        f'<div dir="auto"><strong>{escape(role)}</strong>{note}</div>'
+        f'<div dir="auto" style="margin: 0 0 1em">{_content(role, content)}</div>'
+        f"{answer_parts.markup(folded)}"
+    )
+    return _Message(markup, "\n".join([f"{role}{note}: {content}", *calls]))
+
+
+def _content(role: str, content: str) -> str:
+    if role == "assistant":
+        return from_markdown(content)
+    text = f'<div style="white-space: pre-wrap">{escape(content)}</div>'
+    return f"<details><summary>Result</summary>{text}</details>" if role == "tool" else text
 
 
 def _bundle(markup: str, text: str) -> Bundle:
@@ -100,4 +127,4 @@ def _row(model: Model) -> tuple[str, ...]:
 
 def _cells(row: Sequence[str]) -> str:
     first, *rest = (escape(cell) for cell in row)
-    return f'<th scope="row">{first}</th>' + "".join(f"<td>{cell}</td>" for cell in rest)
+    return f'<th scope="row" dir="auto">{first}</th>' + "".join(f"<td>{cell}</td>" for cell in rest)

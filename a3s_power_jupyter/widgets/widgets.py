@@ -20,6 +20,9 @@ from .bridge import Bridge, Connection
 from .fallback import Bundle
 
 STATIC = Path(__file__).parent / "static"
+#: MIME type for which the JupyterLab extension shows the widget, or its HTML without a kernel.
+SAVED_VIEW = "application/vnd.a3s-power.widget+json"
+
 #: Seconds to wait for the server while a cell displays a widget.
 TIMEOUT = 30.0
 
@@ -93,7 +96,8 @@ class PowerWidget(anywidget.AnyWidget):
             return self._fallback_or_notice(), {}
         bundle: Any = super()._repr_mimebundle_(**options)  # None without a widget manager
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle or {}, {})
-        return {**data, **self._fallback_or_notice()}, metadata
+        saved = {SAVED_VIEW: {"kind": self.kind}, **self._fallback_or_notice()}
+        return {**data, **saved}, metadata
 
     def _fallback_or_notice(self) -> Bundle:
         """Return a notice if the server does not respond; the view reconnects when it is back."""
@@ -152,18 +156,38 @@ class Chat(PowerWidget):
         Name of the model; an empty string until one is chosen in the widget.
     messages : list of dict
         The conversation in the format of OpenAI's API. It can be read and set.
+    answer : dict or None
+        The answer that is being generated, or that was interrupted: its ``content`` and
+        ``reasoning_content`` so far, and which page generates it. None if there is none. Setting
+        `messages` in the kernel removes it.
     """
 
     _esm = STATIC / "chatWidget.js"
 
     model = traitlets.Unicode().tag(sync=True)
     messages = traitlets.List(traitlets.Dict()).tag(sync=True)
+    answer = traitlets.Dict(default_value=None, allow_none=True).tag(sync=True)
+
+    _is_changed_by_page = False
 
     def __init__(self, connection: Connection, model: str = "") -> None:
         super().__init__(connection, kind="chat", model=model)
 
+    def set_state(self, sync_data: dict[str, Any]) -> None:
+        """Apply a change made in a page."""
+        self._is_changed_by_page = True
+        try:
+            super().set_state(sync_data)
+        finally:
+            self._is_changed_by_page = False
+
     def fallback(self) -> Bundle:
-        return fallback.chat(self.model, self.messages)
+        return fallback.chat(self.model, self.messages, self.answer)
+
+    @traitlets.observe("messages")
+    def _drop_answer(self, _change: object) -> None:
+        if not self._is_changed_by_page:
+            self.set_trait("answer", None)
 
 
 class _Snapshot(msgspec.Struct):

@@ -23,6 +23,7 @@ import { messageOf, modelPath, type Transport } from './api/transport.js';
 import { FileBrowserModels } from './lab/fileBrowser.js';
 import { labIcon, modelsIcon } from './lab/icons.js';
 import { OPEN_COMMAND, PanelManager } from './lab/panel.js';
+import { renderSavedWidgets } from './lab/savedWidgets.js';
 import { loadSettings } from './lab/settings.js';
 import { StatusBarItem } from './lab/statusBar.js';
 import { loadedModels, loadingModels, type State } from './state/state.js';
@@ -69,6 +70,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
       ServerConnection.makeRequest(URLExt.join(server.baseUrl, path), init, server)
     );
     const store = sharedStore(() => new Store(transport, document));
+    renderSavedWidgets(app); // before a notebook is opened
     // Before anything is placed, because the settings say where.
     const settings = await loadSettings(registry, PLUGIN_ID, changed => {
       panel.apply(changed);

@@ -1,2 +1,3 @@
 import './base.css';
+import './saved.css';
 import './views.css';

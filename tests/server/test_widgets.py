@@ -22,6 +22,7 @@ from support.servers import Server
 from support.waiting import wait_until
 
 VIEW = "application/vnd.jupyter.widget-view+json"
+SAVED = "application/vnd.a3s-power.widget+json"
 PULL = "org/repo:Q4_K_M"
 STATUS = {"name": PULL, "status": "paused", "started_at": 1.0, "completed": 25, "total": 100}
 
@@ -65,6 +66,13 @@ def test_messages_can_be_read_and_set(client: Client) -> None:
     chat.set_state({"messages": [*chat.messages, {"role": "assistant", "content": "Hello"}]})
     assert [message["role"] for message in chat.messages] == ["user", "assistant"]
     assert chat.get_state()["messages"] == chat.messages
+    # A page saves an answer while it is generated. Other messages of the kernel remove it.
+    page = {"messages": chat.messages[:1], "answer": {"content": "Hel", "page": "a"}}
+    chat.set_state(page)
+    assert chat.answer == page["answer"]
+    assert chat.fallback()["text/plain"].endswith("user: Hi\nassistant (incomplete): Hel")
+    chat.messages = [{"role": "user", "content": "Bye"}]
+    assert chat.answer is None
     with pytest.raises(TraitError):
         chat.messages = ["Hi"]  # type: ignore[list-item]
     chat.close()
@@ -76,7 +84,8 @@ def test_messages_can_be_read_and_set(client: Client) -> None:
 def test_every_widget_has_a_view_html_and_text(client: Client) -> None:
     for widget in (client.table(), client.pull_widget(PULL), client.chat_widget("a/load")):
         shown = forms(widget)
-        assert set(shown) == {VIEW, "text/html", "text/plain"}
+        assert set(shown) == {VIEW, SAVED, "text/html", "text/plain"}
+        assert shown[SAVED] == {"kind": widget.kind}
         assert shown[VIEW]["model_id"] == widget.model_id
         widget.close()
 
@@ -84,7 +93,7 @@ def test_every_widget_has_a_view_html_and_text(client: Client) -> None:
 def test_the_table(client: Client) -> None:
     table = client.table()
     shown = table.fallback()
-    assert '<th scope="row">org/repo:Q4_K_M</th><td>gguf</td><td>1 B</td>' in shown["text/html"]
+    assert ">org/repo:Q4_K_M</th><td>gguf</td><td>1 B</td>" in shown["text/html"]
     assert shown["text/html"].count("<tr>") == 1 + len(client.models())
     assert ["org/repo:Q4_K_M", "gguf", "1", "B", "unloaded"] in [
         line.split() for line in shown["text/plain"].splitlines()
@@ -152,7 +161,7 @@ def test_a_conversation(client: Client) -> None:
     assert shown["text/html"].count("<details>") == 2
     assert "&lt;img src=x&gt; Hm." in shown["text/html"]
     assert "<img" not in shown["text/html"]
-    assert "<p>Chat with &lt;m&gt;</p>" in shown["text/html"]
+    assert '<p dir="auto">Chat with &lt;m&gt;</p>' in shown["text/html"]
     assert "<script>" not in shown["text/html"]
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in shown["text/html"]
     chat.close()
@@ -210,7 +219,7 @@ def test_the_table_in_a_notebook(kernel: Kernel, server: Server, smollm2: str, c
     (view,) = cell.texts(VIEW)
     assert view["model_id"] == comm  # type: ignore[index]
     (markup,) = cell.texts("text/html")
-    assert f'<th scope="row">{smollm2}</th><td>gguf Q4_1</td><td>98.4 MB</td>' in markup
+    assert f'<th scope="row" dir="auto">{smollm2}</th><td>gguf Q4_1</td><td>98.4 MB</td>' in markup
     (text,) = cell.texts("text/plain")
     assert "98.4 MB" in text
     everything = json.dumps([output["content"] for output in cell.outputs])

@@ -66,7 +66,7 @@ def test_errors_of_the_server_are_forwarded(bridge: Bridge, view: View) -> None:
         "models/../../api/contents",
         "models/%2E%2e/%2e./api",
         "models/./x",
-        "health",
+        "gc",
         "completions",
         "modelsx",
         "hubs",

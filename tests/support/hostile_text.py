@@ -34,3 +34,16 @@ CONTROLS = (
     "an\x1b]0;attacked\x07swer\x1b[2J \x1b]52;c;YXR0YWNrZWQ=\x1b\\without\x1b[c \x9b31m"
     "colors\r\x08\x7f\x1b"
 )
+
+#: Names and messages of other people that could become markup, or reorder the text around them.
+NAMES = (
+    "<img src=x onerror=\"window.attacked = 'name'\">",
+    "</td></table><script>window.attacked = 'cell'</script>",
+    '"><svg onload="window.attacked = \'attribute\'">',
+    "a&lt;b&amp;c",
+    "$\\href{javascript:window.attacked='math'}{x}$",
+    "\u05e9\u05dc\u05d5\u05dd/\u0645\u0631\u062d\u0628\u0627:Q4",
+    "\u202egnp.exe",
+    "\U0001f999/\U0001f469\u200d\U0001f4bb:Q4_K_M",
+    "long" * 300,
+)

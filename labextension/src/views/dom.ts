@@ -18,10 +18,13 @@ export function h<K extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
-/** Create the root element of a view, with Lumino's keyboard shortcuts turned off. */
+/** Create the root element of a view, with JupyterLab's keyboard shortcuts turned off. */
 export function root(className: string, ...children: Node[]): HTMLElement {
   const attributes = { class: `a3s-power ${className}`, 'data-lm-suppress-shortcuts': 'true' };
-  return h('div', attributes, ...children);
+  const element = h('div', attributes, ...children);
+  // JupyterLab listens on the target of a key for `beforeinput` and prevents new lines in cells.
+  element.addEventListener('beforeinput', event => event.stopPropagation(), { capture: true });
+  return element;
 }
 
 export function button(

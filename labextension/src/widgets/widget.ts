@@ -29,13 +29,25 @@ async function storeFor(model: WidgetModel): Promise<Store> {
   return new Store(new CommTransport(model), document);
 }
 
-/** Return an anywidget module that shows the view made by `createView`. */
-export function widget(createView: (model: WidgetModel, store: Store) => View): object {
-  return {
-    async render({ model, el }: { model: WidgetModel; el: HTMLElement }): Promise<() => void> {
-      const view = createView(model, await storeFor(model));
-      el.append(view.element);
-      return () => view.dispose();
-    }
+type CreateView = (model: WidgetModel, store: Store) => View;
+
+/**
+ * Return an anywidget module.
+ *
+ * anywidget calls it once for each widget of a page, and the function it returns makes the views:
+ * a widget that is displayed several times has one store.
+ */
+export function widget(createViews: () => CreateView): () => object {
+  return () => {
+    const createView = createViews();
+    let store: Promise<Store> | null = null;
+    return {
+      async render({ model, el }: { model: WidgetModel; el: HTMLElement }): Promise<() => void> {
+        store ??= storeFor(model);
+        const view = createView(model, await store);
+        el.append(view.element);
+        return () => view.dispose();
+      }
+    };
   };
 }

@@ -43,7 +43,7 @@ def test_names_and_notes_are_escaped() -> None:
     markup = pull_progress.markup(status)
     assert "<b>" not in markup
     assert 'aria-label="Pull of a/&lt;b&gt;&amp;&quot;x&quot;:Q4" value="0.2500" max="1"' in markup
-    assert "<small>&lt;i&gt;</small>" in markup
+    assert '<small dir="auto">&lt;i&gt;</small>' in markup
 
 
 def test_the_text_says_what_a_pull_is_waiting_for() -> None:

@@ -1,259 +1,200 @@
 /** A chat with a model. */
 
-import { messageOf } from '../../api/transport.js';
-import { isInMemory, type Models } from '../../state/state.js';
-import type { Store } from '../../state/store.js';
-import { type Answer, answerLine, readingText } from './answerLine.js';
-import { chatRequest, type Message, type Parameters, streamAnswer } from './chatCompletion.js';
+import { isInMemory, type State } from '../../state/state.js';
+import type { ConnectionStatus, Store } from '../../state/store.js';
 import { button, h, oncePerFrame, root, setText } from '../dom.js';
-import { MessageView } from './messageView.js';
-
-/** The state that the widget saves, so that a reloaded page shows the same chat. */
-export interface Conversation {
-  model: string;
-  messages: readonly Message[];
-}
-
-/** The log follows new text while it is scrolled to within this many pixels of its end. */
-const SCROLL_MARGIN = 40;
-
-/** Milliseconds after which the progress in the prompt is shown. */
-const READING_DELAY = 500;
+import { trans } from '../i18n.js';
+import { answerLine } from './answerLine.js';
+import { ChatLog } from './chatLog.js';
+import { type ChatHost, EmptyChat } from './emptyChat.js';
+import { choices } from './models.js';
+import { ParametersForm } from './parametersForm.js';
+import type { Asking, ChatSession } from './session.js';
 
 export class ChatView {
   readonly element: HTMLElement;
-  private readonly modelSelect = h('select', { 'aria-label': 'Model' });
-  private readonly log = h('div', {
-    class: 'a3s-log',
-    role: 'log',
-    tabindex: '0',
-    'aria-label': 'Conversation'
-  });
+  private readonly modelSelect = h('select', { 'aria-label': trans.__('Model') });
+  private readonly log = new ChatLog();
+  private readonly empty: EmptyChat;
+  private readonly parameters = new ParametersForm();
   private readonly input = h('textarea', {
     rows: '2',
-    'aria-label': 'Message',
-    placeholder: 'Send a message'
+    dir: 'auto',
+    'aria-label': trans.__('Message'),
+    placeholder: trans.__('Send a message')
   });
-  private readonly status = h('div', { class: 'a3s-quiet', role: 'status' });
-  private readonly error = h('div', { class: 'a3s-error', role: 'alert' });
-  private readonly sendButton = h('button', { type: 'submit', class: 'a3s-button' }, 'Send');
-  private readonly stopButton = button('Stop', () => this.answering?.abort());
-  private readonly temperature = h('input', { type: 'number', min: '0', max: '2', step: '0.1' });
-  private readonly maxTokens = h('input', { type: 'number', min: '1', step: '1' });
-  private readonly system = h('input', { type: 'text' });
-  private models: Models = new Map();
-  private messages: readonly Message[] = [];
-  private answering: AbortController | null = null;
-  private readonly unsubscribe: () => void;
+  private readonly modelNote = h('div', { class: 'a3s-error', role: 'status', dir: 'auto' });
+  private readonly status = h('span', { class: 'a3s-quiet', role: 'status' });
+  private readonly error = h('div', { class: 'a3s-error', role: 'alert', dir: 'auto' });
+  private readonly sendButton = h(
+    'button',
+    { type: 'submit', class: 'a3s-button a3s-primary' },
+    trans.__('Send')
+  );
+  private readonly stopButton = this.action(trans.__('Stop'), () => this.session.stop());
+  private readonly clearButton = this.action(trans.__('Clear'), () => this.session.clear());
+  private readonly continueButton = this.action(trans.__('Continue'), () =>
+    this.session.continue(this.asking())
+  );
+  private readonly regenerateButton = this.action(trans.__('Regenerate'), () =>
+    this.session.regenerate(this.asking())
+  );
+  private state: State | null = null;
+  private isGone = false;
+  private lastFailure = '';
+  private readonly draw = oncePerFrame(() => this.update());
+  private readonly unsubscribe: readonly (() => void)[];
 
   constructor(
-    private readonly store: Store,
-    private readonly initial: Conversation,
-    private readonly onChange: (conversation: Conversation) => void
+    store: Store,
+    private readonly session: ChatSession,
+    host: ChatHost = {}
   ) {
-    const clear = button('Clear', () => this.clear());
-    this.modelSelect.addEventListener('change', () => this.notifyChange());
+    this.empty = new EmptyChat(store.transport, host, prompt => {
+      this.ask(prompt);
+      this.input.focus();
+    });
+    this.modelSelect.addEventListener('change', () => {
+      this.session.setModel(this.modelSelect.value);
+    });
     this.element = root(
       'a3s-chat',
-      h('div', { class: 'a3s-row' }, this.modelSelect, clear),
-      this.createParameters(),
-      this.log,
+      h('div', { class: 'a3s-row' }, this.modelSelect, this.clearButton),
+      this.parameters.element,
+      this.modelNote,
+      this.empty.element,
+      this.log.element,
       this.error,
-      this.createForm(),
-      this.status
+      h('div', { class: 'a3s-row' }, this.continueButton, this.regenerateButton, this.status),
+      this.createForm()
     );
-    this.replace(initial.messages);
-    this.setAnswering(null);
-    this.unsubscribe = store.subscribe(({ models }) => this.updateModels(models));
-  }
-
-  /** Show another conversation, and stop the current answer. */
-  replace(messages: readonly Message[]): void {
-    if (messages === this.messages) {
-      return;
-    }
-    this.answering?.abort();
-    this.messages = messages;
-    this.log.replaceChildren();
-    for (const message of messages) {
-      this.append(message);
-    }
+    this.unsubscribe = [
+      session.subscribe(this.draw),
+      store.subscribe((state, connection) => this.updateState(state, connection))
+    ];
+    this.update();
   }
 
   dispose(): void {
-    this.answering?.abort();
-    this.unsubscribe();
+    for (const unsubscribe of this.unsubscribe) {
+      unsubscribe();
+    }
   }
 
-  private createParameters(): HTMLElement {
-    const fields = [
-      ['Temperature', this.temperature],
-      ['Max tokens', this.maxTokens],
-      ['System prompt', this.system]
-    ] as const;
-    const labels = fields.map(([name, field]) => h('label', { class: 'a3s-field' }, name, field));
-    const row = h('div', { class: 'a3s-row' }, ...labels);
-    return h('details', {}, h('summary', {}, 'Parameters'), row);
+  /** Create a button that gives the focus to the input, because it may become disabled. */
+  private action(text: string, run: () => void): HTMLButtonElement {
+    return button(text, () => {
+      run();
+      this.input.focus();
+    });
   }
 
   private createForm(): HTMLFormElement {
     const form = h('form', { class: 'a3s-row' }, this.input, this.sendButton, this.stopButton);
     form.addEventListener('submit', event => {
       event.preventDefault();
-      void this.submit();
+      this.submit();
     });
     this.input.addEventListener('keydown', event => {
-      if (event.key === 'Enter' && !event.shiftKey) {
+      // An input method ends its composition with Enter. Safari reports that by the key code only.
+      const { keyCode } = event as { readonly keyCode: number };
+      const isComposing = event.isComposing || keyCode === 229;
+      if (event.key === 'Enter' && !event.shiftKey && !isComposing) {
         event.preventDefault();
-        void this.submit();
+        this.submit();
       }
     });
     return form;
   }
 
-  /** List the models that can chat, and keep the selected one. */
-  private updateModels(models: Models): void {
-    this.models = models;
-    const names = [...models.values()]
-      .filter(model => model.capabilities?.includes('chat'))
-      .map(model => model.id)
-      .sort();
-    const selected = this.modelSelect.value || this.initial.model;
-    if (selected !== '' && !names.includes(selected)) {
-      names.unshift(selected);
+  private submit(): void {
+    const content = this.input.value.trim();
+    if (content !== '' && this.ask(content)) {
+      this.input.value = '';
     }
-    const listed = [...this.modelSelect.options].map(option => option.value);
-    if (names.join('\n') !== listed.join('\n')) {
-      this.modelSelect.replaceChildren(...names.map(name => h('option', { value: name }, name)));
-      this.modelSelect.value = selected || (names[0] ?? '');
-    }
+    this.input.focus();
   }
 
-  private async submit(): Promise<void> {
-    const content = this.input.value.trim();
-    if (content === '' || this.answering !== null) {
+  private ask(content: string): boolean {
+    if (this.sendButton.disabled) {
+      return false;
+    }
+    if (this.session.conversation.model === '') {
+      this.session.setModel(this.modelSelect.value);
+    }
+    return this.session.send(content, this.asking());
+  }
+
+  private asking(): Asking {
+    const model = this.state?.models.get(this.modelSelect.value);
+    return {
+      parameters: this.parameters.read(),
+      isLocal: model?.format !== 'remote',
+      isInMemory: model !== undefined && isInMemory(model)
+    };
+  }
+
+  private updateState(state: State, connection: ConnectionStatus): void {
+    this.state = state;
+    this.empty.update(state, connection === 'connected');
+    this.updateModels();
+    this.updateButtons();
+  }
+
+  private update(): void {
+    const { session } = this;
+    const { messages } = session.conversation;
+    const isEmpty = messages.length === 0 && session.answer === null;
+    this.empty.element.hidden = !isEmpty;
+    this.log.element.hidden = isEmpty;
+    this.log.update(messages, session.answer, session.phase);
+    this.updateModels();
+    this.updateButtons();
+    this.showOutcome();
+  }
+
+  private showOutcome(): void {
+    const { error, failedQuestion, isStopped, measurements } = this.session;
+    setText(this.error, error);
+    if (error !== this.lastFailure) {
+      this.lastFailure = error;
+      this.input.value ||= failedQuestion; // let the user try again
+    }
+    const line = measurements === null ? '' : answerLine(measurements);
+    setText(this.status, [isStopped && trans.__('stopped'), line].filter(Boolean).join(' · '));
+  }
+
+  private updateButtons(): void {
+    const { phase, canContinue, canRegenerate, conversation } = this.session;
+    const isBusy = phase === 'answering' || phase === 'elsewhere';
+    const canAsk = this.modelSelect.value !== '' && !this.isGone;
+    this.sendButton.disabled = isBusy || !canAsk;
+    this.stopButton.disabled = phase !== 'answering';
+    this.continueButton.disabled = !canContinue || !canAsk;
+    this.regenerateButton.disabled = !canRegenerate || !canAsk;
+    this.clearButton.disabled = conversation.messages.length === 0;
+  }
+
+  /** List the models that can chat, and choose the one of the conversation. */
+  private updateModels(): void {
+    if (this.state === null) {
       return;
     }
-    setText(this.error, '');
-    setText(this.status, '');
-    this.input.value = '';
-    const question: Message = { role: 'user', content };
-    const messages = [...this.messages, question];
-    const questionView = this.append(question);
-    const answerView = this.append({ role: 'assistant', content: '' });
-    const answering = new AbortController();
-    this.setAnswering(answering);
-    const answer = await this.answer(messages, answerView, answering.signal);
-    this.setAnswering(null);
-    if (answer === null) {
-      questionView.element.remove();
-      answerView.element.remove();
-      this.input.value ||= content; // Let the user try again.
-    } else if (answerView.element.isConnected) {
-      this.messages = [...messages, answer];
-      this.notifyChange();
+    const { models, instance } = this.state;
+    const { model } = this.session.conversation;
+    const names = choices(models, model);
+    this.isGone = instance !== null && model !== '' && !models.has(model);
+    const listed = [...this.modelSelect.options].map(option => option.value);
+    if (names.join('\n') !== listed.join('\n')) {
+      this.modelSelect.replaceChildren(
+        ...names.map(name => h('option', { value: name, dir: 'auto' }, name))
+      );
     }
-  }
-
-  /** Show the next answer in `view` while it is generated, and return what was received. */
-  private async answer(
-    messages: readonly Message[],
-    view: MessageView,
-    signal: AbortSignal
-  ): Promise<Message | null> {
-    let answer = '';
-    let thoughts = '';
-    let thinkingSeconds = 0;
-    let isEnded = false;
-    // Rendering always covers the whole answer, so do it at most once per frame.
-    const draw = oncePerFrame(() => {
-      this.followingEnd(() => {
-        view.showThoughts(thoughts, thinkingSeconds, answer === '' && !isEnded);
-        if (answer !== '') {
-          view.showAnswer(answer);
-        }
-      });
-    });
-    const started = performance.now();
-    const listener = {
-      onText: (text: string) => {
-        answer = text;
-        draw();
-      },
-      onThoughts: (text: string, seconds: number) => {
-        thoughts = text;
-        thinkingSeconds = seconds;
-        draw();
-      },
-      onReading: (processed: number, total: number) => {
-        if (performance.now() - started >= READING_DELAY) {
-          view.showNotice(readingText(processed, total));
-        }
-      }
-    };
-    const model = this.models.get(this.modelSelect.value);
-    const parameters = this.readParameters();
-    const local = model?.format !== 'remote';
-    const request = chatRequest(this.modelSelect.value, messages, parameters, local);
-    try {
-      const measured = await streamAnswer(this.store.transport, request, listener, signal);
-      const line = answerLine(model && isInMemory(model) ? measured : withoutTimes(measured));
-      setText(this.status, [signal.aborted && 'stopped', line].filter(Boolean).join(' · '));
-    } catch (error) {
-      setText(this.error, messageOf(error));
+    const chosen = model || this.modelSelect.value || (names[0] ?? '');
+    if (this.modelSelect.value !== chosen) {
+      this.modelSelect.value = chosen;
     }
-    isEnded = true;
-    draw();
-    if (answer === '' && thoughts === '') {
-      return null;
-    }
-    const reasoning = thoughts === '' ? {} : { reasoning_content: thoughts };
-    return { role: 'assistant', content: answer, ...reasoning };
+    const note = trans.__('%1 is not on this server any more. Choose another model.', model);
+    setText(this.modelNote, this.isGone ? note : '');
   }
-
-  private setAnswering(answering: AbortController | null): void {
-    this.answering = answering;
-    this.sendButton.disabled = answering !== null;
-    this.stopButton.disabled = answering === null;
-    this.log.setAttribute('aria-busy', String(answering !== null));
-  }
-
-  private readParameters(): Parameters {
-    const { temperature, maxTokens, system } = this;
-    return {
-      ...(temperature.value !== '' && { temperature: Number(temperature.value) }),
-      ...(maxTokens.value !== '' && { max_tokens: Number(maxTokens.value) }),
-      ...(system.value !== '' && { system: system.value })
-    };
-  }
-
-  private append(message: Message): MessageView {
-    const view = new MessageView(message);
-    this.log.append(view.element);
-    this.log.scrollTop = this.log.scrollHeight;
-    return view;
-  }
-
-  /** Change the log, and scroll to its end if it was there. */
-  private followingEnd(change: () => void): void {
-    const { scrollHeight, scrollTop, clientHeight } = this.log;
-    change();
-    if (scrollHeight - scrollTop - clientHeight < SCROLL_MARGIN) {
-      this.log.scrollTop = this.log.scrollHeight;
-    }
-  }
-
-  private clear(): void {
-    this.replace([]);
-    this.notifyChange();
-  }
-
-  private notifyChange(): void {
-    this.onChange({ model: this.modelSelect.value, messages: this.messages });
-  }
-}
-
-/** Leave out the times since the request, which include the load of the model. */
-function withoutTimes(answer: Answer): Answer {
-  return { ...answer, firstTokenSeconds: null, seconds: null };
 }

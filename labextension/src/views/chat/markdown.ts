@@ -23,6 +23,10 @@ rules['link_open'] = (tokens, index, options, env, self) => {
   return isEmpty ? opening + markdown.utils.escapeHtml(token?.attrGet('href') ?? '') : opening;
 };
 
+// MathJax finds delimiters only within one text node, so this dollar sign is not one.
+rules.text = (tokens, index) =>
+  markdown.utils.escapeHtml(tokens[index]?.content ?? '').replaceAll('$', '<span>$</span>');
+
 /** Return `text` as HTML. Links have http, https or mailto URLs, and images are links. */
 export function toHtml(text: string): string {
   return markdown.render(text);

@@ -7,11 +7,13 @@ import { callsOf, callText, contentOf, oneLine, thoughtsOf, thoughtsTitle } from
 
 export class MessageView {
   readonly element: HTMLElement;
-  private readonly content = h('div', { class: 'a3s-content' });
+  private readonly content = h('div', { class: 'a3s-content', dir: 'auto' });
+  private readonly mark = h('div', { class: 'a3s-note', hidden: true });
   private thoughts: ThoughtsView | null = null;
 
   constructor(message: Message) {
-    this.element = h('div', { class: `a3s-message a3s-${message.role}` }, this.content);
+    const side = message.role === 'user' ? 'a3s-user' : '';
+    this.element = h('div', { class: `a3s-message ${side}` }, this.content, this.mark);
     const content = contentOf(message);
     if (message.role === 'user') {
       this.content.textContent = content;
@@ -44,6 +46,12 @@ export class MessageView {
     this.thoughts.update(thoughts, thoughtsTitle(seconds, isThinking));
   }
 
+  /** Show a text of ours under the message; '' for none. */
+  showMark(text: string): void {
+    setText(this.mark, text);
+    this.mark.hidden = text === '';
+  }
+
   /** Show a text of ours in place of an answer that has not begun. */
   showNotice(text: string): void {
     this.content.replaceChildren(h('span', { class: 'a3s-quiet' }, text));
@@ -52,7 +60,7 @@ export class MessageView {
 
 class ThoughtsView {
   private readonly summary = h('summary', { class: 'a3s-quiet' });
-  private readonly content = h('div', { class: 'a3s-thoughts' });
+  private readonly content = h('div', { class: 'a3s-thoughts', dir: 'auto' });
   readonly element = h('details', { class: 'a3s-folded' }, this.summary, this.content);
   private thoughts = '';
 
@@ -75,6 +83,6 @@ class ThoughtsView {
 }
 
 function folded(line: string, text: string): HTMLElement {
-  const summary = h('summary', {}, h('code', {}, line));
-  return h('details', { class: 'a3s-folded' }, summary, h('pre', {}, text));
+  const summary = h('summary', {}, h('code', { dir: 'auto' }, line));
+  return h('details', { class: 'a3s-folded' }, summary, h('pre', { dir: 'auto' }, text));
 }
