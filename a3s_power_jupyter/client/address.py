@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import httpx2
 import msgspec
 
-from ..contract.loopback import is_loopback
+from ..contract.loopback import is_direct
 from ..contract.redaction import Redactor
 
 
@@ -22,7 +22,7 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
         Base URL with a trailing slash, without ``v1``.
     key : str or None
         Bearer token: the key in the runtime file, or a Jupyter token.
-    pid, hostname, version, certfile, sock, headless : optional
+    pid, hostname, machine, version, certfile, sock, headless : optional
         As in `contract.runtime_info.RuntimeInfo`; unset if the user gave the URL of the server.
     found : str
         Description of how the server was found.
@@ -35,6 +35,7 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     version: str | None = None
     certfile: str | None = None
     sock: str | None = None
+    machine: str | None = None
     headless: bool = False
     found: str = ""
 
@@ -54,7 +55,7 @@ def http_options(server: Server) -> dict[str, Any]:
     verify: ssl.SSLContext | bool = address.scheme == "https"
     if server.certfile:
         verify = _trust_only(server.certfile)
-    is_local = server.pid is not None or is_loopback(address.hostname or "")
+    is_local = server.pid is not None or is_direct(address.hostname or "")
     options: dict[str, Any] = {"verify": verify, "trust_env": not is_local}
     if server.sock:
         options["transport"] = httpx2.HTTPTransport(uds=server.sock, verify=verify)

@@ -11,12 +11,12 @@ import msgspec
 import psutil
 from jupyter_core.paths import jupyter_runtime_dir
 
-from ..contract.errors import InvalidParameter, ServerNotFound
+from ..contract.errors import ConnectionLost, InvalidParameter, PowerError, ServerNotFound
 from ..contract.redaction import Redactor, clean_token
 from ..contract.runtime_info import runtime_file
 from .address import Server
 from .launcher import shared_server
-from .running_servers import find_running_server, read_server
+from .running_servers import check_health, find_running_server, read_server
 
 
 def server_at(url: str, token: str | None, found: str) -> Server:
@@ -75,7 +75,7 @@ def find_server(*, start: bool = True, timeout: float = 5.0) -> Server:
         return server_at(url, os.environ.get("A3S_POWER_TOKEN"), "set by A3S_POWER_URL")
     runtime_dir = Path(jupyter_runtime_dir())
     rejected = ["A3S_POWER_URL is not set"]
-    server = _server_of_this_kernel(runtime_dir, rejected)
+    server = _server_of_this_kernel(runtime_dir, rejected, timeout=timeout)
     if server:
         return msgspec.structs.replace(server, found="the server that started this kernel")
     server = find_running_server(runtime_dir, rejected, timeout=timeout)
@@ -92,14 +92,21 @@ def find_server(*, start: bool = True, timeout: float = 5.0) -> Server:
     )
 
 
-def _server_of_this_kernel(runtime_dir: Path, rejected: list[str]) -> Server | None:
+def _server_of_this_kernel(
+    runtime_dir: Path, rejected: list[str], *, timeout: float
+) -> Server | None:
     for pid in _parent_pids():
         try:
-            return read_server(runtime_file(runtime_dir, pid))
+            server = read_server(runtime_file(runtime_dir, pid))
+            check_health(server, timeout=timeout)
         except FileNotFoundError:
             continue
-        except ServerNotFound as error:
+        except ConnectionLost:  # it is busy
+            return server
+        except PowerError as error:  # such as the file of a former process with this id
             rejected.append(error.message)
+            continue
+        return server
     rejected.append("this process was not started by a server with the extension")
     return None
 

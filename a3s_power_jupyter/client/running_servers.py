@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import stat
 from pathlib import Path
 
@@ -54,7 +53,7 @@ def read_server(path: Path) -> Server:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ServerNotFound(f"{path} was ignored: it is not a runtime file ({error}).") from None
     # Home directories are shared in clusters, and a process id is only valid on its machine.
-    if info.hostname != socket.gethostname():
+    if not info.is_here:
         raise ServerNotFound(f"{path} was ignored: its server runs on {info.hostname}.")
     return Server(**msgspec.structs.asdict(info))
 

@@ -7,7 +7,9 @@ request with its key, and look for the server on its own machine.
 from __future__ import annotations
 
 import ipaddress
+import os
 import socket
+from urllib.request import proxy_bypass
 
 
 def is_loopback(host: str) -> bool:
@@ -26,6 +28,33 @@ def is_loopback(host: str) -> bool:
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
         address = address.ipv4_mapped
     return address.is_loopback or address.is_unspecified
+
+
+def is_direct(host: str) -> bool:
+    """Return whether requests to `host`, the host of a URL, use no proxy of the environment.
+
+    This machine is never requested through a proxy. For others, ``NO_PROXY`` has names, domains,
+    addresses, and networks such as ``10.0.0.0/8``, which httpx does not support.
+    """
+    name = host.lower().rstrip(".")
+    if is_loopback(host) or name == socket.gethostname().lower():
+        return True
+    return bool(proxy_bypass(name)) or _is_in_excluded_network(name)
+
+
+def _is_in_excluded_network(name: str) -> bool:
+    try:
+        address = ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    excluded = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    for text in excluded.replace(" ", ",").split(","):
+        try:
+            if text and address in ipaddress.ip_network(text.strip("[]"), strict=False):
+                return True
+        except ValueError:  # a name
+            continue
+    return False
 
 
 def _is_short_loopback(name: str) -> bool:

@@ -4,7 +4,7 @@ The server writes ``a3s-power-<pid>.json`` to the Jupyter runtime directory, and
 same user read it::
 
     {"pid": 4711, "hostname": "lab", "url": "http://127.0.0.1:8888/user/ada/", "key": "...",
-     "version": "0.1.0", "headless": false, "certfile": "...", "sock": "..."}
+     "version": "0.1.0", "headless": false, "machine": "...", "certfile": "...", "sock": "..."}
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
+
+from .machine import is_this_machine
 
 #: Only the owner may read or write the file, because it contains the key.
 FILE_MODE = 0o600
@@ -27,6 +29,8 @@ class RuntimeInfo(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
 
     Attributes
     ----------
+    machine : str or None
+        The server's `machine.machine_id`; None for an older server.
     url : str
         Address of the server, including its base URL and a trailing slash.
     key : str
@@ -47,6 +51,12 @@ class RuntimeInfo(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
     headless: bool
     certfile: str | None = None
     sock: str | None = None
+    machine: str | None = None
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the server runs on this machine, so that its process id is valid here."""
+        return is_this_machine(self.hostname, self.machine)
 
 
 def runtime_file(runtime_dir: Path, pid: int) -> Path:

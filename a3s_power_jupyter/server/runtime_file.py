@@ -15,6 +15,7 @@ from jupyter_core.paths import jupyter_runtime_dir
 
 from .. import __version__
 from ..contract.errors import PowerError
+from ..contract.machine import machine_id
 from ..contract.regular_file import read_regular
 from ..contract.runtime_info import (
     FILE_MODE,
@@ -33,6 +34,7 @@ def describe_server(serverapp: ServerApp, key: str, *, headless: bool) -> Runtim
     return RuntimeInfo(
         pid=os.getpid(),
         hostname=socket.gethostname(),
+        machine=machine_id(),
         url=loopback_url(serverapp),
         key=key,
         version=__version__,
@@ -74,7 +76,7 @@ def remove_stale_files() -> None:
         # Another server may remove the file first. A file with other content is kept.
         with contextlib.suppress(OSError, PowerError, msgspec.DecodeError, UnicodeDecodeError):
             info = msgspec.json.decode(read_regular(path, MAX_FILE_SIZE), type=RuntimeInfo)
-            if info.hostname == socket.gethostname() and not psutil.pid_exists(info.pid):
+            if info.is_here and not psutil.pid_exists(info.pid):
                 path.unlink(missing_ok=True)
 
 
@@ -92,9 +94,21 @@ def loopback_url(serverapp: ServerApp) -> str:
     scheme = "https" if serverapp.certfile else "http"
     if serverapp.sock:
         return f"{scheme}://localhost{serverapp.base_url}"
-    if serverapp.ip in ("", "0.0.0.0", "localhost"):  # noqa: S104 - compared, not bound
-        host = "127.0.0.1"
-    else:
-        host = "::1" if serverapp.ip == "::" else serverapp.ip
+    host = _address(serverapp.ip)
     netloc = f"[{host}]" if ":" in host else host
     return f"{scheme}://{netloc}:{serverapp.port}{serverapp.base_url}"
+
+
+def _address(ip: str) -> str:
+    """Return the numeric address of a server that listens on `ip`, preferably an IPv4 address.
+
+    A name could mean another address later, and ``localhost`` is only ``::1`` on some machines.
+    tornado looks the addresses up in the same way.
+    """
+    try:
+        found = socket.getaddrinfo(ip or None, 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError:
+        return ip
+    families = sorted(found, key=lambda entry: entry[0] != socket.AF_INET)
+    address = str(families[0][4][0])
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104 - compared

@@ -17,6 +17,7 @@ import pytest
 from a3s_power_jupyter.client import connect
 from a3s_power_jupyter.client.discovery import find_server, server_at
 from a3s_power_jupyter.contract.errors import InvalidParameter, ServerNotFound
+from a3s_power_jupyter.contract.machine import machine_id
 from a3s_power_jupyter.contract.runtime_info import runtime_file
 from support.stub_server import StubServer, free_port, health
 
@@ -92,31 +93,60 @@ def test_the_environment_variable_takes_precedence(
 def test_the_server_that_started_this_process(
     runtime_dir: Path, process: subprocess.Popen[bytes]
 ) -> None:
-    write(runtime_dir, os.getppid(), "http://127.0.0.1:1/base/")
-    with StubServer(health("k")) as other:
+    with StubServer(health("k")) as own, StubServer(health("k")) as other:
+        write(runtime_dir, os.getppid(), own.url)
         write(runtime_dir, process.pid, other.url)
         server = find_server(start=False)
-    assert server.url == "http://127.0.0.1:1/base/"
+    assert server.url == own.url
     assert server.found == "the server that started this kernel"
+
+
+def test_the_file_of_a_former_process_with_the_id_of_an_ancestor_is_skipped(
+    runtime_dir: Path, process: subprocess.Popen[bytes]
+) -> None:
+    write(runtime_dir, os.getppid(), f"http://127.0.0.1:{free_port()}/")
+    with StubServer(health("k")) as running:
+        write(runtime_dir, process.pid, running.url)
+        assert find_server(start=False).url == running.url
+
+
+@pytest.mark.parametrize("proxy", ["http://127.0.0.1:9", "socks5://127.0.0.1:9"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_a_server_on_this_machine_is_requested_without_a_proxy(
+    runtime_dir: Path, monkeypatch: pytest.MonkeyPatch, proxy: str, host: str
+) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, proxy)
+        monkeypatch.setenv(name.lower(), proxy)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    with StubServer(health("k"), host=host) as server:
+        url = server.url + "user/ada/"
+        write(runtime_dir, os.getppid(), url)
+        assert find_server(start=False).url == url
+        with connect(url, "k") as client:
+            assert client.health().status == "ok"
 
 
 def test_jpy_parent_pid_takes_precedence_over_ancestors(
     runtime_dir: Path, process: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write(runtime_dir, os.getppid(), "http://127.0.0.1:1/")
-    write(runtime_dir, process.pid, "http://127.0.0.1:2/")
-    monkeypatch.setenv("JPY_PARENT_PID", str(process.pid))
-    assert find_server(start=False).url == "http://127.0.0.1:2/"
+    with StubServer(health("k")) as of_ancestor, StubServer(health("k")) as of_parent:
+        write(runtime_dir, os.getppid(), of_ancestor.url)
+        write(runtime_dir, process.pid, of_parent.url)
+        monkeypatch.setenv("JPY_PARENT_PID", str(process.pid))
+        assert find_server(start=False).url == of_parent.url
 
 
 def test_a_jpy_parent_pid_that_is_not_running_is_skipped(
     runtime_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write(runtime_dir, os.getppid(), "http://127.0.0.1:1/")
     stopped = _stopped_pid()
-    write(runtime_dir, stopped, "http://127.0.0.1:2/")
     monkeypatch.setenv("JPY_PARENT_PID", str(stopped))
-    assert find_server(start=False).url == "http://127.0.0.1:1/"
+    with StubServer(health("k")) as own, StubServer(health("k")) as other:
+        write(runtime_dir, os.getppid(), own.url)
+        write(runtime_dir, stopped, other.url)
+        assert find_server(start=False).url == own.url
 
 
 def test_the_newest_server_that_responds(runtime_dir: Path) -> None:
@@ -176,8 +206,15 @@ def test_a_server_on_another_machine_is_rejected(runtime_dir: Path) -> None:
     write(runtime_dir, os.getppid(), "http://127.0.0.1:1/", hostname="elsewhere")
     with pytest.raises(ServerNotFound, match="runs on elsewhere"):
         find_server(start=False)
-    write(runtime_dir, os.getppid(), "http://127.0.0.1:1/", hostname=socket.gethostname())
-    assert find_server(start=False).url == "http://127.0.0.1:1/"
+    write(runtime_dir, os.getppid(), "http://127.0.0.1:1/", hostname="elsewhere", machine="x")
+    with pytest.raises(ServerNotFound, match="runs on elsewhere"):
+        find_server(start=False)
+
+
+def test_a_server_is_found_after_a_change_of_the_host_name(runtime_dir: Path) -> None:
+    with StubServer(health("k")) as server:
+        write(runtime_dir, os.getppid(), server.url, hostname="before", machine=machine_id())
+        assert find_server(start=False).url == server.url
 
 
 def test_without_a_server_the_error_lists_what_was_tried(runtime_dir: Path) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from a3s_power_jupyter.contract.machine import machine_id
 from a3s_power_jupyter.server.environment import Environment
 from a3s_power_jupyter.server.extension import PowerApp
 from a3s_power_jupyter.service.settings import UPSTREAM_KEY_PATTERN
@@ -33,6 +34,7 @@ def test_the_runtime_file(server: Server) -> None:
     assert content == {
         "pid": server.pid,
         "hostname": socket.gethostname(),
+        "machine": machine_id(),
         "url": server.url,
         "version": PowerApp.version,
         "headless": False,
@@ -51,7 +53,8 @@ def test_the_runtime_file_is_removed_at_exit(start_server: Start) -> None:
 def test_files_of_killed_servers_are_removed(start_server: Start) -> None:
     killed = start_server(fake=True)
     foreign = killed.runtime_dir / "a3s-power-1.json"
-    foreign.write_text(killed.runtime_file.read_text().replace(socket.gethostname(), "elsewhere"))
+    content = json.loads(killed.runtime_file.read_text())
+    foreign.write_text(json.dumps(content | {"hostname": "elsewhere", "machine": "another"}))
     garbage = killed.runtime_dir / "a3s-power-2.json"
     garbage.write_text("{")
     killed.process.send_signal(signal.SIGKILL)

@@ -66,6 +66,10 @@ class _UnixServer(ThreadingMixIn, UnixStreamServer):
     daemon_threads = True
 
 
+class _Ipv6Server(ThreadingHTTPServer):
+    address_family = socket.AF_INET6
+
+
 class StubServer:
     """Serves at `url` in a thread, for the duration of a ``with`` block."""
 
@@ -73,6 +77,7 @@ class StubServer:
         self,
         answer: Callable[[Request], None],
         *,
+        host: str = "127.0.0.1",
         port: int = 0,
         tls: ssl.SSLContext | None = None,
         sock: Path | None = None,
@@ -83,9 +88,11 @@ class StubServer:
             self._server = _UnixServer(str(sock), handler)
             self.url = "http://localhost/"
         else:
-            self._server = ThreadingHTTPServer(("127.0.0.1", port), handler)
+            kind = _Ipv6Server if ":" in host else ThreadingHTTPServer
+            self._server = kind((host, port), handler)
             self.port = self._server.server_address[1]
-            self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}/"
+            netloc = f"[{host}]" if ":" in host else host
+            self.url = f"{'https' if tls else 'http'}://{netloc}:{self.port}/"
         if tls:
             self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
