@@ -66,8 +66,10 @@ const plugin: JupyterFrontEndPlugin<void> = {
     useTranslation((translator ?? nullTranslator).load('a3s_power_jupyter'));
     useIcons(labIcon);
     const server = app.serviceManager.serverSettings;
-    const transport = new FetchTransport((path, init) =>
-      ServerConnection.makeRequest(URLExt.join(server.baseUrl, path), init, server)
+    const transport = new FetchTransport(
+      (path, init) => ServerConnection.makeRequest(URLExt.join(server.baseUrl, path), init, server),
+      {},
+      new URL(server.baseUrl, document.location.href).href
     );
     const store = sharedStore(() => new Store(transport, document));
     renderSavedWidgets(app); // before a notebook is opened

@@ -103,7 +103,7 @@ def check_table(table: Locator, api: Any) -> None:
     expect(other).to_contain_text("unloaded")
     expect(smollm2).to_contain_text("min left")
     expect(table.get_by_role("status")).to_contain_text("3 models")
-    expect(table).to_contain_text("1 in memory: ")
+    expect(table.locator(".a3s-memory")).to_contain_text("smollm2 ")
     pin = smollm2.get_by_role("button", name="Pin smollm2")
     pin.focus()
     pin.press("Enter")

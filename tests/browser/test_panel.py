@@ -66,7 +66,7 @@ def test_panel(open_panel: Callable[..., Lab], hub: HubServer, images: Path, the
         api.delete("v1/models/third").raise_for_status()
         expect(row(panel, "third")).to_have_count(0)
         expect(panel.get_by_role("status")).to_contain_text("2 models")
-        expect(panel).to_contain_text("1 in memory: ")
+        expect(panel.locator(".a3s-memory")).to_contain_text("smollm2 ")
 
         hub.fail("model-Q4_1.gguf", times=None, rate=200_000)
         pull_from(panel, PULL)

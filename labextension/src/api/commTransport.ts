@@ -25,6 +25,7 @@ interface Message {
 }
 
 export class CommTransport implements Transport {
+  readonly baseUrl = null;
   private requests = 0;
   private readonly prefix = Math.random().toString(36).slice(2);
 

@@ -21,7 +21,8 @@ export interface FollowOptions {
 export class FetchTransport implements Transport {
   constructor(
     private readonly fetch: Fetch,
-    private readonly options: FollowOptions = {}
+    private readonly options: FollowOptions = {},
+    readonly baseUrl: string | null = null
   ) {}
 
   async request(
@@ -145,7 +146,7 @@ export function pageTransport(document: Document): FetchTransport | null {
     return null;
   }
   const base = new URL(baseUrl, document.location.href);
-  return new FetchTransport((path, init) => {
+  const send: Fetch = (path, init) => {
     const headers = new Headers(init.headers);
     const xsrf = /(?:^|;\s*)_xsrf=([^;]*)/.exec(document.cookie)?.[1];
     if (xsrf) {
@@ -155,5 +156,6 @@ export function pageTransport(document: Document): FetchTransport | null {
       headers.set('Authorization', `token ${token}`);
     }
     return fetch(new URL(path, base), { ...init, headers, credentials: 'same-origin' });
-  });
+  };
+  return new FetchTransport(send, {}, base.href);
 }

@@ -4,6 +4,8 @@ import type { PowerEvent } from './types.js';
 
 /** Sends requests to one server. Paths are relative to `v1/`. */
 export interface Transport {
+  /** Address of the notebook server, for code that uses it; null where the page does not know it. */
+  readonly baseUrl: string | null;
   /**
    * Resolve with the JSON of the reply, or reject with a `RequestError`.
    *
@@ -32,6 +34,8 @@ const TEMPORARY = [408, 424, 425, 429];
 export interface ErrorFacts {
   /** Which of the causes of its code an error has: "offline", "rate_limited", "gated", ... */
   readonly reason?: string;
+  /** The field that is wrong: "default_parameters.top_p", for instance. */
+  readonly param?: string;
   /** References of models that can be requested instead. */
   readonly candidates?: readonly string[];
   /** Seconds after which the request may succeed. */
@@ -83,6 +87,7 @@ interface ErrorBody {
   readonly code?: string;
   readonly candidates?: unknown;
   readonly reason?: string;
+  readonly param?: string;
   readonly retry_after?: number;
 }
 
@@ -92,11 +97,12 @@ export function errorInBody(body: unknown, status = 0, retryAfter?: number): Req
   if (!error) {
     return null;
   }
-  const { candidates, reason } = error;
+  const { candidates, reason, param } = error;
   const seconds = error.retry_after ?? retryAfter;
   return new RequestError(String(error.message), error.code, status, {
     ...(Array.isArray(candidates) && { candidates: candidates.map(String) }),
     ...(reason !== undefined && { reason }),
+    ...(param !== undefined && { param }),
     ...(seconds !== undefined && { retryAfter: seconds })
   });
 }

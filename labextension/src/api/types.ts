@@ -2,6 +2,9 @@
 
 export type ModelState = 'unloaded' | 'loading' | 'loaded' | 'busy' | 'unloading' | 'failed';
 
+/** Values of parameters by name. */
+export type Parameters = Readonly<Record<string, unknown>>;
+
 /** Sizes are in bytes, times in Unix seconds. */
 export interface Model {
   readonly id: string;
@@ -9,7 +12,29 @@ export interface Model {
   readonly pinned: boolean;
   readonly format?: string;
   readonly size_bytes?: number;
-  readonly parameters?: { readonly parameter_count?: number; readonly quantization?: string };
+  readonly parameters?: {
+    readonly family?: string;
+    readonly parameter_count?: number;
+    readonly quantization?: string;
+    readonly embedding_length?: number;
+  };
+  /** Defaults of loads and requests that the user has set. */
+  readonly default_parameters?: Parameters;
+  /** Defaults of requests in the model's files. */
+  readonly generation_defaults?: Parameters;
+  readonly source?: {
+    readonly path?: string;
+    readonly reference?: string;
+    readonly revision?: string;
+  };
+  readonly upstream?: { readonly base_url: string; readonly model: string };
+  readonly sha256?: string;
+  readonly engine?: string;
+  readonly gpu_memory_bytes?: number;
+  /** Sizes that the engine reports. */
+  readonly memory?: { readonly weights: number; readonly cache: number; readonly buffers: number };
+  /** The chat template, in the reply to a request for it. */
+  readonly template?: string;
   readonly capabilities?: readonly string[];
   /** Context window the model was trained with, in tokens. */
   readonly context_length?: number;
@@ -155,6 +180,49 @@ export interface LocalModel {
   readonly mmproj?: string;
 }
 
+/** The memory of the machine, or of a GPU, in bytes. */
+export interface DeviceMemory {
+  readonly name: string;
+  readonly kind: 'ram' | 'gpu';
+  /** Product name of a GPU. */
+  readonly description?: string;
+  readonly total: number;
+  readonly free: number;
+  /** What other programs use. */
+  readonly other: number;
+  /** What each model uses. */
+  readonly models: Readonly<Record<string, number>>;
+}
+
+/** The RAM, then the GPUs. */
+export interface Memory {
+  readonly devices: readonly DeviceMemory[];
+  /** What all models together may use of the RAM, if that is limited. */
+  readonly limit?: number;
+}
+
+/** A reply of `POST /v1/models/{name}/estimate`. Sizes are in bytes. */
+export interface Estimate {
+  readonly id: string;
+  readonly num_ctx: number;
+  readonly weights: number;
+  readonly cache: number;
+  readonly buffers: number;
+  readonly other: number;
+  readonly total: number;
+  /** The part of the total on GPUs. */
+  readonly gpu: number;
+  readonly free: number;
+  readonly fits: boolean;
+  /** Idle models that would be unloaded. */
+  readonly evicts: readonly string[];
+  /** Whether a load would wait until models in use become idle. */
+  readonly waits: boolean;
+  readonly largest_num_ctx?: number;
+  /** Layers that would be put on the GPUs; -1 for all. */
+  readonly gpu_layers?: number;
+}
+
 /** An event of `GET /v1/events`. */
 export type PowerEvent =
   | {
@@ -163,7 +231,9 @@ export type PowerEvent =
       readonly instance?: string;
       readonly models: readonly Model[];
       readonly pulls?: readonly Pull[];
+      readonly memory?: Memory;
     }
+  | { readonly type: 'memory'; readonly memory: Memory }
   | { readonly type: 'model'; readonly model: Model }
   | { readonly type: 'model_deleted'; readonly id: string }
   | { readonly type: 'pull'; readonly pull: Pull }

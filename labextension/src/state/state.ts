@@ -1,6 +1,6 @@
 /** The models and pulls of a server, and how each event changes them. */
 
-import type { Model, ModelState, PowerEvent, Pull } from '../api/types.js';
+import type { Memory, Model, ModelState, PowerEvent, Pull } from '../api/types.js';
 
 /** Models by id. */
 export type Models = ReadonlyMap<string, Model>;
@@ -13,9 +13,16 @@ export interface State {
   readonly instance: string | null;
   readonly models: Models;
   readonly pulls: Pulls;
+  /** The memory of the server's machine; null if the server does not tell. */
+  readonly memory: Memory | null;
 }
 
-export const EMPTY: State = { instance: null, models: new Map(), pulls: new Map() };
+export const EMPTY: State = {
+  instance: null,
+  models: new Map(),
+  pulls: new Map(),
+  memory: null
+};
 
 /** Return the state after an event. Unknown event types, from newer servers, are ignored. */
 export function reduce(state: State, event: PowerEvent): State {
@@ -24,8 +31,11 @@ export function reduce(state: State, event: PowerEvent): State {
       return {
         instance: event.instance ?? null,
         models: new Map(event.models.map(model => [model.id, model])),
-        pulls: new Map((event.pulls ?? []).map(pull => [pull.name, pull]))
+        pulls: new Map((event.pulls ?? []).map(pull => [pull.name, pull])),
+        memory: event.memory ?? null
       };
+    case 'memory':
+      return { ...state, memory: event.memory };
     case 'model':
       return { ...state, models: new Map(state.models).set(event.model.id, event.model) };
     case 'model_deleted':

@@ -1,7 +1,7 @@
-/** One-line summaries of models and pulls, for the status bar and the model table. */
+/** One-line summaries of models and pulls, for the status bar. */
 
 import type { Model, Pull } from '../api/types.js';
-import { loadedModels, loadingModels, type Models, type State } from '../state/state.js';
+import { loadedModels, loadingModels, type State } from '../state/state.js';
 import { requestsText, speedText } from './activity.js';
 import { formatBytes, formatDuration, formatPercent } from './format.js';
 import { fraction } from './pulls/pulls.js';
@@ -40,26 +40,6 @@ function loadedText(loaded: readonly Model[]): string {
 
 function totalMemory(models: readonly Model[]): number {
   return models.reduce((sum, model) => sum + (model.memory_bytes ?? 0), 0);
-}
-
-/**
- * Return how many models are in memory: "12 models, 2 in memory: 360 MB".
- *
- * The memory of warm conversations, which is part of it, follows: "34.0 MB of it for warm ...".
- */
-export function memorySummary(models: Models): string {
-  const loaded = loadedModels(models);
-  const bytes = totalMemory(loaded);
-  const count = `${models.size} model${models.size === 1 ? '' : 's'}`;
-  if (loaded.length === 0) {
-    return `${count}, none in memory`;
-  }
-  const warm = loaded.reduce((sum, model) => sum + (model.prompt_cache_bytes ?? 0), 0);
-  return [
-    `${count}, ${loaded.length} in memory`,
-    bytes > 0 ? `: ${formatBytes(bytes)}` : '',
-    warm > 0 ? `, ${formatBytes(warm)} of it for warm conversations` : ''
-  ].join('');
 }
 
 /** Describe a model that is loaded or loading: "smollm2: idle, 120 MB, CPU, unloads in 4 min". */

@@ -28,6 +28,14 @@ test('an event adds or replaces a model or pull', () => {
   assert.equal(models.size + pulls.size, 2);
 });
 
+test('the memory is that of the last event', () => {
+  const memory = free => ({ devices: [{ name: 'RAM', free }] });
+  assert.equal(after({ type: 'snapshot', models: [] }).memory, null);
+  const before = { type: 'snapshot', models: [], memory: memory(5) };
+  assert.equal(after(before).memory.devices[0].free, 5);
+  assert.equal(after(before, { type: 'memory', memory: memory(4) }).memory.devices[0].free, 4);
+});
+
 test('a deletion does not mutate the previous state', () => {
   const before = after(
     { type: 'model', model: model('a', 'loaded') },

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { describeModel, memorySummary, statusBarText } from '../../lib/views/summary.js';
+import { describeModel, statusBarText } from '../../lib/views/summary.js';
 
 const models = (...list) => ({
   models: new Map(list.map(m => [m.id, { pinned: false, ...m }])),
@@ -47,21 +47,4 @@ test('the status bar text shows conversions and running pulls', () => {
   state.pulls.set('p', { name: 'p', status: 'pulling', completed: 1, total: 4 });
   state.pulls.set('q', { name: 'q', status: 'paused', completed: 1, total: 4 });
   assert.equal(statusBarText(state), 'Power: pulling p 25%, converting a 50%');
-});
-
-test('the memory summary counts the models in memory', () => {
-  const { models: two } = models(
-    { id: 'a', state: 'loaded', memory_bytes: 120e6 },
-    { id: 'b', state: 'unloaded' }
-  );
-  assert.equal(memorySummary(two), '2 models, 1 in memory: 120 MB');
-  const warm = { id: 'c', state: 'busy', memory_bytes: 120e6, prompt_cache_bytes: 34e6 };
-  assert.equal(
-    memorySummary(models(warm).models),
-    '1 model, 1 in memory: 120 MB, 34.0 MB of it for warm conversations'
-  );
-  assert.equal(
-    memorySummary(models({ id: 'a', state: 'failed' }).models),
-    '1 model, none in memory'
-  );
 });

@@ -1,0 +1,215 @@
+/** A form with the options of a load, and what the load would take. */
+
+import { messageOf, modelPath, RequestError } from '../../api/transport.js';
+import type { Estimate, Model } from '../../api/types.js';
+import { isInMemory } from '../../state/state.js';
+import type { Store } from '../../state/store.js';
+import { button, h, setText, uniqueId } from '../dom.js';
+import { Latest } from '../find/latest.js';
+import { formatNumber } from '../format.js';
+import { trans } from '../i18n.js';
+import {
+  estimateText,
+  generates,
+  loadBody,
+  type LoadOption,
+  loadOptions,
+  placeholder,
+  verdict
+} from './loadOptions.js';
+import { plannedLoad } from './plannedLoad.js';
+
+/** Milliseconds without a change before the server is asked for an estimate. */
+const DELAY = 300;
+
+type Field = HTMLInputElement | HTMLSelectElement;
+
+export class LoadForm {
+  readonly element: HTMLDetailsElement;
+  private readonly options: readonly LoadOption[];
+  private readonly fields = new Map<string, Field>();
+  private readonly errors = new Map<string, HTMLElement>();
+  private readonly estimate = h('div', { class: 'a3s-estimate', role: 'status' });
+  private readonly sizes = h('div');
+  private readonly verdict = h('strong');
+  private readonly error = h('div', { class: 'a3s-error', role: 'alert' });
+  private readonly largest: HTMLButtonElement;
+  private readonly submit = h('button', { type: 'submit', class: 'a3s-button' });
+  private readonly latest = new Latest();
+  private largestContext = 0;
+
+  constructor(
+    private model: Model,
+    private readonly store: Store,
+    hasGpu: boolean
+  ) {
+    this.options = loadOptions(model, hasGpu);
+    this.largest = button('', () => this.useLargest(), { class: 'a3s-button', hidden: true });
+    this.estimate.append(this.verdict, this.sizes);
+    const form = h(
+      'form',
+      { class: 'a3s-load', 'aria-label': trans.__('Options to load %1', model.id) },
+      h(
+        'div',
+        { class: 'a3s-load-fields' },
+        ...this.options.map(option => this.createField(option))
+      ),
+      this.estimate,
+      h('div', { class: 'a3s-row' }, this.submit, this.largest),
+      this.error
+    );
+    form.addEventListener('input', () => this.schedule(DELAY));
+    form.addEventListener('submit', event => {
+      event.preventDefault();
+      void this.load();
+    });
+    this.element = h(
+      'details',
+      { class: 'a3s-section' },
+      h('summary', {}, trans.__('Load options')),
+      form
+    );
+    this.element.addEventListener('toggle', () => this.onToggle());
+    this.update(model);
+  }
+
+  update(model: Model): void {
+    this.model = model;
+    for (const option of this.options) {
+      this.showAutomatic(option);
+    }
+    this.submit.disabled = model.state === 'loading' || model.state === 'unloading';
+    const again = trans.__('Reload with these options');
+    setText(this.submit, isInMemory(model) ? again : trans.__('Load with these options'));
+  }
+
+  dispose(): void {
+    this.latest.cancel();
+    plannedLoad(this.store).clear(this);
+  }
+
+  private createField(option: LoadOption): HTMLElement {
+    const id = uniqueId();
+    const described = `${id}-hint ${id}-error`;
+    const common = { id, name: option.name, 'aria-describedby': described };
+    const field = option.choices
+      ? h('select', common, h('option', { value: '' }), ...option.choices.map(toOption))
+      : h('input', {
+          ...common,
+          type: option.min === undefined ? 'text' : 'number',
+          min: option.min?.toString(),
+          max: option.max?.toString(),
+          spellcheck: 'false'
+        });
+    const error = h('div', { id: `${id}-error`, class: 'a3s-error' });
+    this.fields.set(option.name, field);
+    this.errors.set(option.name, error);
+    return h(
+      'div',
+      { class: 'a3s-load-field' },
+      h('label', { for: id }, option.title),
+      field,
+      h('div', { id: `${id}-hint`, class: 'a3s-quiet' }, option.hint),
+      error
+    );
+  }
+
+  /** Show what an empty field stands for. */
+  private showAutomatic(option: LoadOption): void {
+    const field = this.fields.get(option.name);
+    const text = placeholder(option, this.model.default_parameters);
+    if (field instanceof HTMLInputElement) {
+      field.placeholder = text;
+    } else if (field?.options[0] !== undefined) {
+      setText(field.options[0], trans.__('default (%1)', text));
+    }
+  }
+
+  private onToggle(): void {
+    if (this.element.open) {
+      this.schedule(0);
+    } else {
+      this.dispose();
+    }
+  }
+
+  private get body(): Record<string, string | number> {
+    return loadBody(Object.fromEntries([...this.fields].map(([name, f]) => [name, f.value])));
+  }
+
+  /** Ask for an estimate in `delay` milliseconds. Changes until then, and later ones, replace it. */
+  private schedule(delay: number): void {
+    this.estimate.setAttribute('aria-busy', 'true');
+    setText(this.verdict, trans.__('Estimating…'));
+    this.latest.schedule(async signal => {
+      const { transport } = this.store;
+      const path = modelPath(this.model.id, 'estimate');
+      try {
+        this.show((await transport.request('POST', path, this.body, signal)) as Estimate);
+      } catch (error) {
+        if (!signal.aborted) {
+          this.fail(error);
+        }
+      }
+    }, delay);
+  }
+
+  private show(estimate: Estimate): void {
+    this.clearErrors();
+    this.estimate.setAttribute('aria-busy', 'false');
+    this.estimate.classList.toggle('a3s-too-large', !estimate.fits);
+    setText(this.verdict, verdict(estimate));
+    setText(this.sizes, estimateText(estimate));
+    this.largestContext = estimate.largest_num_ctx ?? 0;
+    this.largest.hidden = !generates(this.model) || this.largestContext === 0;
+    const count = formatNumber(this.largestContext);
+    setText(this.largest, trans.__('Largest context that fits: %1', count));
+    plannedLoad(this.store).set(this, estimate);
+  }
+
+  /** Show an error at its field if it has one. */
+  private fail(error: unknown): void {
+    this.clearErrors();
+    this.estimate.setAttribute('aria-busy', 'false');
+    this.estimate.classList.remove('a3s-too-large');
+    setText(this.verdict, '');
+    setText(this.sizes, '');
+    plannedLoad(this.store).clear(this);
+    const name = error instanceof RequestError ? (error.facts.param ?? '') : '';
+    this.fields.get(name)?.setAttribute('aria-invalid', 'true');
+    setText(this.errors.get(name) ?? this.error, messageOf(error));
+  }
+
+  private clearErrors(): void {
+    this.fields.forEach(field => field.removeAttribute('aria-invalid'));
+    [this.error, ...this.errors.values()].forEach(element => setText(element, ''));
+  }
+
+  private useLargest(): void {
+    const field = this.fields.get('num_ctx');
+    if (field !== undefined) {
+      field.value = String(this.largestContext);
+      field.focus();
+      this.schedule(0);
+    }
+  }
+
+  private async load(): Promise<void> {
+    this.latest.cancel();
+    this.submit.disabled = true;
+    try {
+      await this.store.transport.request('POST', modelPath(this.model.id, 'load'), this.body);
+      this.clearErrors();
+      this.element.open = false; // which ends the plan: the bar has the model now
+      this.element.querySelector('summary')?.focus();
+    } catch (error) {
+      this.fail(error);
+    } finally {
+      this.update(this.model);
+    }
+  }
+}
+
+function toOption(value: string): HTMLOptionElement {
+  return h('option', { value }, value);
+}
