@@ -9,6 +9,7 @@ from .chat import ChatStream, Piece
 from .client import Client, connect
 from .health import Health
 from .ranking import Match, Ranking
+from .search_methods import HubModels, Repository
 from .tool_loop import Round, ToolReply
 from .tools import ToolResult
 
@@ -16,11 +17,13 @@ __all__ = [
     "ChatStream",
     "Client",
     "Health",
+    "HubModels",
     "Match",
     "Piece",
     "Ranking",
     "Reading",
     "Reply",
+    "Repository",
     "Round",
     "Timings",
     "ToolCall",

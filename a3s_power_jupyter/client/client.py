@@ -15,6 +15,7 @@ from .inference_methods import InferenceMethods
 from .model_methods import ModelMethods
 from .pull_methods import PullMethods
 from .replies import decoded
+from .search_methods import SearchMethods
 from .source_methods import SourceMethods
 from .token_methods import TokenMethods
 
@@ -60,7 +61,9 @@ def connect(url: str | None = None, token: str | None = None, *, start: bool = T
     return Client(Connection(find(), find))
 
 
-class Client(InferenceMethods, TokenMethods, ModelMethods, PullMethods, SourceMethods):
+class Client(
+    InferenceMethods, TokenMethods, ModelMethods, PullMethods, SearchMethods, SourceMethods
+):
     """Thread-safe client of one server, created by `connect`. Can be used in a ``with`` block.
 
     Every method raises the `PowerError` of the server's reply, `ServerNotFound` if the server does

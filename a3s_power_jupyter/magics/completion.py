@@ -77,6 +77,8 @@ class Completion:
             return [o for a in parser.arguments for o in a.option_strings if o.startswith("--")]
         if argument is None:
             return []
+        if argument.dest == "words" or (parser.prog.endswith(" pull") and argument.dest == "name"):
+            return self._session.found
         if argument.dest in ("model", "pull"):
             return self._names_of(argument.dest)
         if argument.dest == "tools":

@@ -17,7 +17,8 @@ EXAMPLES = {
 """,
     "search": """\
   %power search smollm2
-  %power search qwen3 coder
+  %power search qwen3 coder --format gguf --sort likes
+  %power search bartowski/SmolLM2-135M-Instruct-GGUF --num-ctx 8192
 """,
     "pulls": "  %power pulls\n",
     "pause": "  %power pause bartowski/SmolLM2-135M-Instruct-GGUF:Q4_K_M\n",

@@ -89,6 +89,13 @@ def number(text: str) -> float:
     return number
 
 
+def natural(text: str) -> int:
+    """Return the positive number of an option."""
+    if not text.isdecimal() or len(text) > 18 or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 on")
+    return int(text)
+
+
 def key_value(text: str) -> tuple[str, Any]:
     """Parse ``num_ctx=4096`` as ``("num_ctx", 4096)``. A value that is not JSON is a string."""
     key, equals, value = text.partition("=")

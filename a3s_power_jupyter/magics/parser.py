@@ -12,11 +12,11 @@ from typing import Any, get_args
 from IPython.core.error import UsageError
 
 from ..contract.parameters import close_matches
-from ..contract.types import Format
-from . import commands, pulling
+from ..contract.types import Format, SearchFormat, SearchSort
+from . import commands, pulling, searching
 from .examples import OTHER_NAMES
 from .live_text import write
-from .magic_parser import MagicParser, key_value, number
+from .magic_parser import MagicParser, key_value, natural, number
 
 #: Names of the help about cells.
 CELL = ("%%power", "cell")
@@ -123,6 +123,25 @@ def _add_pull_commands(add: Any) -> None:
         help="Hugging Face token; it is saved with the notebook, so prefer %%power login",
     )
     command.set_defaults(run=pulling.pull)
+    command = add("search", help="search the hub for models, or show which of a repository fit")
+    command.add_argument(
+        "words",
+        nargs="*",
+        metavar="WORDS",
+        help="what the names contain, or owner/repo to show its models; default: all",
+    )
+    command.add_argument("--format", choices=get_args(SearchFormat), default="all")
+    command.add_argument("--sort", choices=get_args(SearchSort), default="downloads")
+    command.add_argument(
+        "--limit", type=natural, metavar="N", default=20, help="most results (default: 20)"
+    )
+    command.add_argument(
+        "--num-ctx",
+        type=natural,
+        metavar="N",
+        help="tokens of context for which to compute the memory of a repository's models",
+    )
+    command.set_defaults(run=searching.search)
     command = add("pulls", help="list the pulls and their status")
     command.set_defaults(run=pulling.pulls)
     command = add("pause", help="pause a pull; %%power pull resumes it")

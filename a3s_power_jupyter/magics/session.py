@@ -27,12 +27,15 @@ class Session:
         Default model of ``%%power``, set by ``%power use``.
     conversations : dict of str to list of dict
         For each model, the messages of its last ``%%power`` cell, including the answer.
+    found : list of str
+        What the last ``%power search`` found: names of repositories, or references.
     """
 
     def __init__(self, shell: InteractiveShell) -> None:
         self.shell = shell
         self.model: str | None = None
         self.conversations: dict[str, Conversation] = {}
+        self.found: list[str] = []
         self._client: Client | None = None
 
     @property

@@ -64,6 +64,23 @@ def widget_statuses(messages: Iterable[dict[str, Any]]) -> Iterator[dict[str, An
                 yield status
 
 
+def test_search_shows_tables_and_how_to_go_on(kernel: Kernel) -> None:
+    cell = kernel.run("%power search Model")
+    assert cell.status == "ok", cell.stderr
+    [text], [html] = cell.texts("text/plain"), cell.texts("text/html")
+    assert "tests/Model-GGUF" in text
+    assert "%power search tests/Model-GGUF shows" in text
+    assert "<table>" in html
+    cell = kernel.run("%power search tests/Model-GGUF --num-ctx 2048")
+    [text] = cell.texts("text/plain")
+    assert "Memory with 2048 tokens" in text
+    assert text.endswith(f"Download it: %power pull {NAME}")
+    assert kernel.complete("%power pull tests/") == [f"%power pull {NAME}"]
+    cell = kernel.run("%power search tests/Missing")
+    assert cell.status == "error"
+    assert "no public model 'tests/Missing'" in cell.stderr + "".join(cell.errors)
+
+
 def test_one_widget_shows_the_whole_pull(hub: HubServer, kernel: Kernel) -> None:
     hub.fail("model-Q4_1.gguf", times=None, rate=20_000_000)
     cell = kernel.run(f"%power pull {NAME}")

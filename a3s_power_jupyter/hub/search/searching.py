@@ -7,6 +7,7 @@ cursor of the next page and reads replies of any size.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from urllib.parse import parse_qs
 
 from ...contract.errors import HubError, InvalidParameter
@@ -76,7 +77,9 @@ def next_cursor(query: str, current: str | None) -> str | None:
     Only this is taken from the link: it may lead to another host, which must not be asked. A cursor
     that stays the same would never end.
     """
-    found = parse_qs(query, max_num_fields=100).get("cursor", [""])[0]
+    found = ""
+    with suppress(ValueError):  # too many fields
+        found = parse_qs(query, max_num_fields=100).get("cursor", [""])[0]
     return found if _CURSOR.fullmatch(found) and found != current else None
 
 

@@ -13,6 +13,8 @@ from urllib.parse import quote, urlsplit
 import httpx2
 import pytest
 
+from a3s_power_jupyter.client import connect
+from a3s_power_jupyter.contract.errors import HubUnauthorized
 from support.hub_repository import Card
 from support.hub_server import HubServer, run_hub
 from support.servers import Server, error_code, error_message, run_server, written_by
@@ -224,3 +226,20 @@ def counted(server: Server, labels: str) -> bool:
     """Return whether the server has counted a request with these labels."""
     with server.api() as api:
         return labels in api.get("metrics").text
+
+
+# ---------------------------------------------------------------- in Python
+
+
+def test_the_client_shows_what_it_finds(server: Server) -> None:
+    with connect(server.url, server.token) as client:
+        found = client.search("many/model", limit=150)
+        assert [len(found), found[149].id] == [150, "many/model-00149"]
+        assert "many/model-00000" in found._repr_html_()
+        assert client.search(REPO, format="safetensors") == []
+        repository = client.repository(REPO, num_ctx=2048)
+        assert repository.num_ctx == 2048
+        assert f"{REPO}:Q4_1" in repr(repository)
+        with pytest.raises(HubUnauthorized) as caught:
+            client.repository("ada/missing")
+        assert caught.value.reason == "not_found"

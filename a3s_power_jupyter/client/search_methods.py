@@ -1,0 +1,121 @@
+"""Methods of the client that search the hub."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from urllib.parse import quote, urlencode
+
+from ..contract.types import HubModel, HubPage, HubRepository, SearchFormat, SearchSort
+from ..display import hub_tables
+from .connection import Connection
+from .replies import decoded
+
+#: Most repositories that the server returns at once.
+_PAGE = 100
+
+
+class HubModels(list[HubModel]):
+    """Repositories of the hub. A notebook shows them as a table."""
+
+    def __init__(self, found: Iterable[HubModel] = ()) -> None:
+        super().__init__(found)
+
+    def __repr__(self) -> str:
+        return repr(hub_tables.repositories(self))
+
+    def _repr_html_(self) -> str:
+        return hub_tables.repositories(self).html
+
+
+class Repository(HubRepository, frozen=True, kw_only=True):
+    """A repository of the hub. A notebook shows its models as a table."""
+
+    def __repr__(self) -> str:
+        return repr(hub_tables.repository(self))
+
+    def _repr_html_(self) -> str:
+        return hub_tables.repository(self).html
+
+
+class SearchMethods:
+    """Searches of the hub for `Client`, which provides the connection."""
+
+    _connection: Connection
+
+    def search(
+        self,
+        words: str = "",
+        *,
+        format: SearchFormat = "all",  # noqa: A002 - as in `register`
+        sort: SearchSort = "downloads",
+        limit: int = 20,
+    ) -> HubModels:
+        """Search the hub for repositories with models that can be pulled::
+
+            client.search("qwen3 coder", format="gguf")
+
+        Parameters
+        ----------
+        words : str
+            What the names contain, or the address of a page of the hub; "" for all.
+        format : {"all", "gguf", "safetensors"}
+            Format of the models.
+        sort : {"downloads", "likes", "updated", "trending"}
+            What comes first.
+        limit : int
+            Most repositories to return.
+
+        Returns
+        -------
+        HubModels
+            A list of `HubModel`. `repository` says which models of one fit the machine.
+
+        Raises
+        ------
+        HubError
+            If the hub does not answer: `reason` is ``offline``, ``unreachable``, ``rate_limited``
+            or None.
+        """
+        found = HubModels()
+        cursor: str | None = None
+        while len(found) < limit:
+            parameters = {
+                "query": words,
+                "format": format,
+                "sort": sort,
+                "limit": str(min(limit - len(found), _PAGE)),
+            } | ({} if cursor is None else {"cursor": cursor})
+            reply = self._connection.request("GET", f"hub/search?{urlencode(parameters)}")
+            page = decoded(reply, HubPage)
+            found += page.data
+            cursor = page.next
+            if cursor is None:
+                break
+        return found
+
+    def repository(self, name: str, *, num_ctx: int | None = None) -> Repository:
+        """Show the models of a repository of the hub, and which of them fit the server's machine.
+
+        Parameters
+        ----------
+        name : str
+            ``owner/name``, optionally with ``@revision``, or the address of its page.
+        num_ctx : int, optional
+            Context length that the memory is computed for. Default: that of a load.
+
+        Returns
+        -------
+        Repository
+            Its `variants` have a `reference` each, which `pull` downloads. One is `recommended`,
+            unless none fits.
+
+        Raises
+        ------
+        InvalidReference, HubUnauthorized
+            If there is no such repository, or it is private.
+        HubError
+            As `search`.
+        """
+        query = "" if num_ctx is None else f"?num_ctx={num_ctx}"
+        reply = self._connection.request("GET", f"hub/models/{quote(name, safe='')}{query}")
+        return decoded(reply, Repository)

@@ -1,0 +1,100 @@
+"""What the hub says about repositories, in any form, and the cursors of its pages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec import UNSET
+
+from a3s_power_jupyter.contract.errors import InvalidParameter
+from a3s_power_jupyter.contract.types import HubModel
+from a3s_power_jupyter.hub.search.models import MAX_COUNT, model_of, stored_type
+from a3s_power_jupyter.hub.search.searching import check_cursor, next_cursor
+from support.hostile_http import mutations
+
+RAW: dict[str, Any] = {
+    "_id": "x",
+    "id": "ada/Model-GGUF",
+    "downloads": 12,
+    "likes": 3.0,
+    "gated": "manual",
+    "pipeline_tag": "text-generation",
+    "lastModified": "2026-01-01T00:00:00.000Z",
+    "tags": ["transformers", "gguf", "license:mit", "license:other"],
+    "gguf": {"total": 1000, "architecture": "llama"},
+}
+
+
+def test_a_repository_as_the_hub_describes_it() -> None:
+    assert model_of(RAW) == HubModel(
+        id="ada/Model-GGUF",
+        formats=("gguf",),
+        downloads=12,
+        likes=3,
+        task="text-generation",
+        license="mit",
+        gated="manual",
+        updated_at=1767225600,
+        parameter_count=1000,
+    )
+
+
+def test_the_total_of_safetensors_counts_first() -> None:
+    raw = RAW | {"safetensors": {"parameters": {"BF16": 5, "F32": 1}, "total": 6}}
+    model = model_of(raw)
+    assert model is not None
+    assert (model.formats, model.parameter_count) == (("gguf", "safetensors"), 6)
+    assert stored_type(raw) == "BF16"
+
+
+INVALID = [
+    None, [], "x", 1, {}, {"id": None}, {"id": "a"}, {"id": "a/b/c"}, {"id": "../x"},
+    {"id": "a/" + "b" * 300}, {"id": "a/\u202eb"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("raw", INVALID)
+def test_an_entry_without_a_valid_name_is_left_out(raw: Any) -> None:
+    assert model_of(raw) is None
+
+
+def test_whatever_the_hub_sends_gives_a_valid_model_or_none() -> None:
+    numbers = [10**400, float("nan"), float("inf"), -(2**70), MAX_COUNT + 1]
+    for raw in mutations(RAW, [*numbers, None, True, "x" * 10**5, "\x1b[2J", [], {}, [[]], "a/b"]):
+        model = model_of(raw)
+        if model is not None:
+            encoded = msgspec.json.encode(model)
+            assert msgspec.json.decode(encoded, type=HubModel) == model
+            assert len(encoded) < 1000
+            assert b"\\u001b" not in encoded
+        stored_type(raw)
+
+
+@pytest.mark.parametrize(
+    ("query", "cursor"),
+    [
+        ("limit=20&cursor=eyJhIjoxfQ%3D%3D", "eyJhIjoxfQ=="),
+        ("limit=20", None),
+        ("", None),
+        ("cursor=" + "a" * 5000, None),
+        ("cursor=http%3A%2F%2Fevil", None),
+        ("cursor=same", None),
+        ("&".join("a=1" for _ in range(1000)), None),
+    ],
+)
+def test_only_the_cursor_is_taken_from_a_link(query: str, cursor: str | None) -> None:
+    assert next_cursor(query, "same") == cursor
+
+
+@pytest.mark.parametrize("cursor", ["http://169.254.169.254/", "a b", "", "a\n", "a" * 5000, "?x"])
+def test_a_cursor_that_the_hub_cannot_have_sent_is_refused(cursor: str) -> None:
+    with pytest.raises(InvalidParameter, match="next"):
+        check_cursor(cursor)
+
+
+def test_fields_that_are_missing_are_unset() -> None:
+    model = model_of({"id": "a/b", "gated": True})
+    assert model == HubModel("a/b", (), gated="manual")
+    assert model.license is UNSET
