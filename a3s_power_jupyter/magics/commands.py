@@ -15,7 +15,7 @@ from ..contract.errors import PowerError
 from ..contract.types import Device, EngineStatus
 from ..display import formatting, output
 from ..display.output import Output
-from . import render
+from . import render, suggestions
 from .interrupts import interrupted
 from .live_text import live_text, write
 from .session import Session
@@ -88,7 +88,8 @@ def models(session: Session, arguments: argparse.Namespace) -> Output | None:
 
 
 def list_models(session: Session, arguments: argparse.Namespace) -> Output:
-    return render.models(session.client.models())
+    registered = session.client.models()
+    return render.models(registered) if registered else suggestions.no_models(session.client)
 
 
 def show(session: Session, arguments: argparse.Namespace) -> Output:

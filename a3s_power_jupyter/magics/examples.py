@@ -11,10 +11,12 @@ EXAMPLES = {
   %power register far/llama --upstream-url http://gpu-box:8000/v1 --upstream-model llama
 """,
     "pull": """\
+  %power pull
   %power pull bartowski/SmolLM2-135M-Instruct-GGUF:Q4_K_M
   %power pull Qwen/Qwen3-0.6B --background
   %power pull bartowski/SmolLM2-135M-Instruct-GGUF:Q4_K_M --force
 """,
+    "scan": "  %power scan\n",
     "search": """\
   %power search smollm2
   %power search qwen3 coder --format gguf --sort likes

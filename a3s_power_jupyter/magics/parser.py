@@ -13,7 +13,7 @@ from IPython.core.error import UsageError
 
 from ..contract.parameters import close_matches
 from ..contract.types import Format, SearchFormat, SearchSort
-from . import commands, pulling, searching
+from . import commands, pulling, scanning, searching
 from .examples import OTHER_NAMES
 from .live_text import write
 from .magic_parser import MagicParser, key_value, natural, number
@@ -60,6 +60,8 @@ def line_parser() -> MagicParser:
     )
     command.set_defaults(run=commands.register)
 
+    command = add("scan", help="list models of other programs on this machine, to register them")
+    command.set_defaults(run=scanning.scan)
     _add_pull_commands(add)
 
     command = add("list", help="list the registered models")
@@ -108,7 +110,11 @@ def _add_pull_commands(add: Any) -> None:
         "pull", help="download a model from the Hugging Face Hub; interrupt the cell to pause"
     )
     command.add_argument(
-        "name", metavar="NAME", help="owner/repo:TAG, owner/repo/path/file.gguf or owner/repo"
+        "name",
+        metavar="NAME",
+        nargs="?",
+        help="owner/repo:TAG, owner/repo/path/file.gguf or owner/repo; default: list models to "
+        "begin with",
     )
     command.add_argument("--revision", metavar="REVISION", help="branch, tag or commit")
     command.add_argument(

@@ -22,6 +22,7 @@ from ..contract.redaction import Redactor, clean_token
 from ..contract.types import PullStatus
 from ..display import output, pull_progress
 from ..display.output import Output
+from . import suggestions
 from .interrupts import interrupted
 from .live_text import write
 from .session import Session
@@ -35,7 +36,9 @@ MAX_COMMANDS = 10
 
 
 def pull(session: Session, arguments: argparse.Namespace) -> Output | None:
-    """Pull a model and show its progress. An interrupt pauses the pull.
+    """Pull a model and show its progress, or list models to begin with if no name is given.
+
+    An interrupt pauses the pull.
 
     Raises
     ------
@@ -44,6 +47,8 @@ def pull(session: Session, arguments: argparse.Namespace) -> Output | None:
     UsageError
         If it fails and the error has candidates, which are shown as commands.
     """
+    if arguments.name is None:
+        return suggestions.recommended(session.client)
     if arguments.token:
         display(
             output.note(

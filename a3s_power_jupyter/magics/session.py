@@ -12,6 +12,7 @@ from ..client import Client, connect
 from ..client.connection import Connection
 from ..client.discovery import find_server
 from ..contract.types import Model
+from . import suggestions
 
 Conversation = list[dict[str, Any]]
 
@@ -107,11 +108,10 @@ class Session:
                 f"Several models can chat: {', '.join(chat_models)}. "
                 "Choose one: %%power NAME, or set the default: %power use NAME."
             )
-        raise UsageError(_no_chat_model(models))
+        raise UsageError(f"{_no_chat_model(models)}{suggestions.how_to_get_a_model(self.client)}")
 
 
 def _no_chat_model(models: list[Model]) -> str:
-    add = "Add one: %power pull owner/repo:TAG or %power register NAME PATH"
     if not models:
-        return f"No models yet. {add}"
-    return f"None of the registered models can chat ({', '.join(m.id for m in models)}). {add}"
+        return "No models yet. "
+    return f"None of the registered models can chat ({', '.join(m.id for m in models)}). "
