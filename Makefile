@@ -23,7 +23,7 @@ help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
 
 lab: $(VENV)/.demo ## open the quickstart notebook in JupyterLab
-	jupyter lab $(JUPYTER_ARGS) notebooks/01_quickstart.ipynb
+	jupyter lab $(JUPYTER_ARGS) --ServerApp.root_dir='$(CURDIR)/notebooks' --LabApp.default_url=/lab/tree/01_quickstart.ipynb
 
 test: lint types js chromium ## run all checks and tests, as continuous integration does
 	$(PYTEST_PARALLEL)

@@ -185,6 +185,15 @@ def test_the_site_has_every_client_method(site: Path) -> None:
             assert inspect.getdoc(method), f"Client.{name} has no docstring"
 
 
+def test_make_lab_opens_a_notebook_that_exists() -> None:
+    """Jupyter prints a URL with the path of `default_url`, not with that of a file to open."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    [(folder, notebook)] = re.findall(
+        r"root_dir='\$\(CURDIR\)/(.+)' --LabApp.default_url=/lab/tree/(.+)", makefile
+    )
+    assert (ROOT / folder / notebook).is_file()
+
+
 def test_every_relative_link_resolves() -> None:
     pages = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
     links = [

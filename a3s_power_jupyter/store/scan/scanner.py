@@ -27,6 +27,9 @@ _SHA256 = re.compile(r"(?:sha256-)?([0-9a-f]{64})")
 #: The best projector first, as in pulls.
 _PRECISIONS = ("f16", "bf16", "f32", "q8_0")
 
+#: Projectors of a model that are tried, the best first.
+_MAX_PROJECTORS = 4
+
 #: Problems that are reported of one place.
 _MAX_PROBLEMS = 10
 #: Descriptions that are kept for the next scan.
@@ -181,7 +184,7 @@ def _found(
 ) -> FoundModel:
     """Return a GGUF model with the best of the projectors that can be used."""
     digest = _digest(path) if len(description.files) == 1 else None
-    for projector in sorted(projectors, key=_precision):
+    for projector in sorted(projectors, key=_precision)[:_MAX_PROJECTORS]:
         try:
             with_projector = with_mmproj(description, projector)
         except PowerError:

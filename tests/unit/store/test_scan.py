@@ -98,6 +98,16 @@ def test_models_of_lm_studio_have_their_projector(tmp_path: Path) -> None:
     assert "vision" in found.description.capabilities
 
 
+def test_only_the_best_projectors_are_tried(tmp_path: Path) -> None:
+    folder = tmp_path / "me" / "tiny"
+    write(folder / "tiny-Q4_0.gguf")
+    for number in range(50):
+        write(folder / f"mmproj-{number:02}-f16.gguf", b"damaged")
+    write(folder / "mmproj-q8_0.gguf", gguf(CLIP))
+    [found] = scan("lmstudio", tmp_path).models
+    assert found.mmproj is None
+
+
 def test_a_projector_beside_different_models_belongs_to_none(tmp_path: Path) -> None:
     folder = tmp_path / "me" / "mixed"
     write(folder / "a-Q4_K_M.gguf")
