@@ -3,6 +3,7 @@
 import { button, h } from '../dom.js';
 import { icon } from '../icons.js';
 import type { Failure } from './failures.js';
+import { linked } from './links.js';
 
 export interface NextStep {
   readonly label: string;
@@ -21,7 +22,7 @@ export class FailureView {
     ];
     this.element.replaceChildren(
       h('div', { class: 'a3s-find-title' }, icon('error'), h('strong', {}, failure.title)),
-      h('div', { dir: 'auto' }, failure.message),
+      h('div', { dir: 'auto' }, ...linked(failure.message)),
       ...(buttons.length > 0 ? [h('div', { class: 'a3s-row' }, ...buttons)] : [])
     );
     this.element.hidden = false;

@@ -7,6 +7,7 @@ import { trans } from '../i18n.js';
 import { type Failure, failureOf, noWeights } from './failures.js';
 import { FailureView, type NextStep } from './failureView.js';
 import { Latest } from './latest.js';
+import { linked } from './links.js';
 import { contextText } from './texts.js';
 import { CONTEXTS, DEFAULT_CONTEXT, type FindTools } from './tools.js';
 import { variantList, VariantRow } from './variantRow.js';
@@ -98,7 +99,7 @@ export class RepositoryView {
   }
 
   private showNote(note: string, isGated: boolean): void {
-    this.note.replaceChildren(note);
+    this.note.replaceChildren(...linked(note));
     if (note !== '' && isGated) {
       const ask = button(trans.__('Enter a token…'), () => this.find.askForToken());
       this.note.append(h('div', { class: 'a3s-row' }, ask));

@@ -5,6 +5,7 @@ import type { TokenState } from '../../api/types.js';
 import { button, h, setText, uniqueId } from '../dom.js';
 import { trans } from '../i18n.js';
 import { Latest } from './latest.js';
+import { linked } from './links.js';
 import type { FindTools } from './tools.js';
 
 const PATH = 'hub/token';
@@ -49,9 +50,11 @@ export class TokenField {
       h(
         'div',
         { class: 'a3s-quiet' },
-        trans.__(
-          'Gated models need a token of an account that has accepted their terms. The server ' +
-            'stores it for you, as %power login does; this page does not keep it.'
+        ...linked(
+          trans.__(
+            'Gated models need a token of an account that has accepted their terms. Create one at %1. The server stores it, as %power login does; this page does not keep it.',
+            'https://huggingface.co/settings/tokens'
+          )
         )
       ),
       form,
