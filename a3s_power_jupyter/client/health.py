@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import msgspec
+from msgspec import UNSET
 
 from ..contract.types import Device, EngineStatus, ManifestProblem, Memory
+from ..display import formatting, output
+from ..display.output import Output
+from .results import Displayed
 
 
-class Health(msgspec.Struct, frozen=True):
+class Health(Displayed, msgspec.Struct, frozen=True):
     """State of a server, as returned by ``GET /v1/health``.
 
     Attributes
@@ -44,3 +48,50 @@ class Health(msgspec.Struct, frozen=True):
     hints: list[str] = []
     problems: list[ManifestProblem] = []
     memory: Memory = Memory(())
+
+    def _short(self) -> str:
+        uptime = formatting.duration(self.uptime_seconds)
+        loaded = ", ".join(self.loaded_models) or "none"
+        return f"<Health: {self.status}, version {self.version}, up for {uptime}, loaded: {loaded}>"
+
+    def shown(self, *before: tuple[str, str]) -> Output:
+        """Render all of it, below the facts `before`."""
+        uptime = formatting.duration(self.uptime_seconds)
+        facts = output.facts(
+            (
+                *before,
+                ("Version", f"{self.version}, up for {uptime}"),
+                ("Store", self.home),
+                ("Loaded", ", ".join(self.loaded_models) or "none"),
+                *((f"Device {device.name}", _device(device)) for device in self.devices),
+                *((f"Engine {name}", _engine(engine)) for name, engine in self.engines.items()),
+            )
+        )
+        notes = [*self.hints]
+        notes += [f"Cannot read the manifest {p.file}: {p.reason}" for p in self.problems]
+        return output.stack([facts, *map(output.note, notes or ["No problems found."])])
+
+    def _shown(self) -> Output:
+        return self.shown()
+
+
+def _device(device: Device) -> str:
+    parts = [] if device.name.lower() == device.kind else [device.kind.upper()]
+    if device.description is not UNSET:
+        parts.append(device.description)
+    if device.memory_total is not UNSET:
+        parts.append(f"{formatting.size(device.memory_total)} memory")
+    if device.memory_free is not UNSET:
+        parts.append(f"{formatting.size(device.memory_free)} free")
+    return ", ".join(parts)
+
+
+def _engine(engine: EngineStatus) -> str:
+    if not engine.available:
+        return "not available" + ("" if engine.reason is UNSET else f": {engine.reason}")
+    parts = ["available" if engine.version is UNSET else f"version {engine.version}"]
+    if engine.gpu is not UNSET:
+        parts.append("GPU build" if engine.gpu else "CPU-only build")
+    if engine.formats:
+        parts.append("formats: " + ", ".join(engine.formats))
+    return ", ".join(parts)

@@ -11,9 +11,10 @@ from urllib.parse import quote
 import msgspec
 
 from ..contract.errors import ConnectionLost
-from ..contract.types import Estimate, LoadPhase, Model, Removable
+from ..contract.types import LoadPhase, Removable
 from .connection import DEFAULT_TIMEOUT, Connection
 from .replies import converted, decoded
+from .results import Estimate, LoadedModels, Model, Models, Removables
 
 
 class _Models(msgspec.Struct):
@@ -42,7 +43,7 @@ class ModelMethods:
 
     _connection: Connection
 
-    def models(self, *, timeout: float | None = DEFAULT_TIMEOUT) -> list[Model]:
+    def models(self, *, timeout: float | None = DEFAULT_TIMEOUT) -> Models:
         """List the registered models.
 
         Parameters
@@ -56,7 +57,7 @@ class ModelMethods:
             Sorted by name.
         """
         body = self._connection.request("GET", "models", timeout=timeout)
-        return decoded(body, _Models).data
+        return Models(decoded(body, _Models).data)
 
     def show(self, name: str, *, template: bool = False) -> Model:
         """Return one model.
@@ -73,9 +74,9 @@ class ModelMethods:
         """
         return self._model("GET", _path(name, "?template=true" if template else ""))
 
-    def ps(self) -> list[Model]:
+    def ps(self) -> LoadedModels:
         """List the models that are in memory, being loaded or being unloaded."""
-        return [m for m in self.models() if m.state not in ("unloaded", "failed")]
+        return LoadedModels(m for m in self.models() if m.state not in ("unloaded", "failed"))
 
     def register(
         self,
@@ -268,7 +269,7 @@ class ModelMethods:
         """Allow a pinned model to be unloaded when it is idle."""
         return self._model("POST", _path(name, "/unpin"))
 
-    def gc(self, *, dry_run: bool = True) -> list[Removable]:
+    def gc(self, *, dry_run: bool = True) -> Removables:
         """Find unused files in the store, and remove them unless `dry_run` is True.
 
         Returns
@@ -278,7 +279,7 @@ class ModelMethods:
         """
         body = {"dry_run": dry_run}
         reply = self._connection.request("POST", "models/gc", body=body, timeout=None)
-        return decoded(reply, _Collected).removed
+        return Removables(decoded(reply, _Collected).removed)
 
     def _model(self, method: str, path: str, body: object = None) -> Model:
         reply = self._connection.request(method, path, body=body, timeout=None)

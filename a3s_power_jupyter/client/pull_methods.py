@@ -8,9 +8,9 @@ from urllib.parse import quote
 import msgspec
 
 from ..contract.redaction import clean_token
-from ..contract.types import PullStatus
 from .connection import DEFAULT_TIMEOUT, Connection, EventStream
 from .replies import decoded
+from .results import Pulls, PullStatus
 
 
 class _Pulls(msgspec.Struct):
@@ -78,7 +78,7 @@ class PullMethods:
         body = _body(name, token, force, revision) | {"background": True}
         return self._status("POST", "models/pull", body)
 
-    def pulls(self, *, timeout: float | None = DEFAULT_TIMEOUT) -> list[PullStatus]:
+    def pulls(self, *, timeout: float | None = DEFAULT_TIMEOUT) -> Pulls:
         """Return all known pulls, including those that have ended, sorted by name.
 
         Parameters
@@ -87,7 +87,7 @@ class PullMethods:
             Seconds to wait for the server; None waits forever.
         """
         reply = self._connection.request("GET", "models/pull", timeout=timeout)
-        return decoded(reply, _Pulls).data
+        return Pulls(decoded(reply, _Pulls).data)
 
     def pull_status(self, name: str) -> PullStatus:
         """Return the status of a pull.

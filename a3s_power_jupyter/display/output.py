@@ -73,8 +73,8 @@ def _bar(text: str) -> str:
 def facts(pairs: Iterable[tuple[str, str]]) -> Output:
     """Render names and values as a table of two columns, omitting pairs without a value."""
     shown = [(name, value) for name, value in pairs if value]
-    width = max(len(name) for name, _ in shown)
-    text = "\n".join(f"{name.ljust(width)}  {value}" for name, value in shown)
+    width = max(len(name) for name, _ in shown) + 1
+    text = "\n".join(f"{f'{name}:'.ljust(width)}  {value}" for name, value in shown)
     rows = "".join(
         f"<tr>{_cell('th', name, scope='row')}{_cell('td', value)}</tr>\n" for name, value in shown
     )

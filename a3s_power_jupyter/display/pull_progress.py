@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from msgspec import UNSET
 
 from ..contract.text import printable
 from ..contract.types import PullStatus
-from . import formatting
+from . import formatting, output
 from .markup import escape
+from .output import Output
 
 
 def fraction(status: PullStatus) -> float | None:
@@ -95,3 +96,13 @@ def _notes(status: PullStatus) -> Iterator[str]:
         yield note(status)
     if status.error is not UNSET:
         yield str(status.error.get("message", ""))
+
+
+def table(statuses: Sequence[PullStatus], *, empty: str) -> Output:
+    """Render a table of pulls, or the sentence `empty`."""
+    rows = [(status.name, label(status), facts(status), _details(status)) for status in statuses]
+    return output.table(("Name", "Status", "Progress", "Details"), rows, empty=empty)
+
+
+def _details(status: PullStatus) -> str:
+    return note(status) if status.error is UNSET else str(status.error.get("message", ""))

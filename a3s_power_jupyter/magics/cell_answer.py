@@ -11,9 +11,8 @@ from ..client import ChatStream, Client, Reply, ToolCall, ToolResult
 from ..client.tool_loop import part_of, run
 from ..client.tools import Toolbox
 from ..contract.types import Model, Reading
-from ..display import answer_line
+from ..display import answer_line, model_tables
 from ..display.answer_parts import Call, Part, Text, Thoughts
-from . import render
 from .live_text import LiveText
 from .session import Conversation
 
@@ -133,7 +132,8 @@ def _load(client: Client, name: str, text: LiveText) -> Model:
     if model.state in ("loaded", "busy"):
         return model
     return client.load(
-        name, progress=lambda phase, fraction: text.update(render.loading(name, phase, fraction))
+        name,
+        progress=lambda phase, fraction: text.update(model_tables.loading(name, phase, fraction)),
     )
 
 

@@ -12,10 +12,10 @@ from IPython.display import display
 from msgspec import UNSET
 
 from ..contract.errors import PowerError
-from ..contract.types import Device, EngineStatus
-from ..display import formatting, output
+from ..contract.types import LoadPhase
+from ..display import formatting, model_tables, output
 from ..display.output import Output
-from . import render, suggestions
+from . import suggestions
 from .interrupts import interrupted
 from .live_text import live_text, write
 from .session import Session
@@ -39,7 +39,7 @@ def status(session: Session, arguments: argparse.Namespace) -> Output:
         "%%power NAME sends the cell to a model. %power pull downloads one, %power search finds "
         "one on the hub, and %power register adds one from a file. %power help lists all commands."
     )
-    return output.stack([facts, render.processes(loaded), hint])
+    return output.stack([facts, model_tables.processes(loaded), hint])
 
 
 def register(session: Session, arguments: argparse.Namespace) -> Output:
@@ -55,7 +55,7 @@ def register(session: Session, arguments: argparse.Namespace) -> Output:
         upstream=_upstream(arguments),
         mmproj=arguments.mmproj,
     )
-    return render.details(model)
+    return model_tables.details(model)
 
 
 def _announce_hashing(path: Path) -> None:
@@ -89,12 +89,14 @@ def models(session: Session, arguments: argparse.Namespace) -> Output | None:
 
 def list_models(session: Session, arguments: argparse.Namespace) -> Output:
     registered = session.client.models()
-    return render.models(registered) if registered else suggestions.no_models(session.client)
+    if not registered:
+        return suggestions.no_models(session.client)
+    return model_tables.models(registered)
 
 
 def show(session: Session, arguments: argparse.Namespace) -> Output:
     model = session.client.show(arguments.model, template=arguments.template)
-    details = render.details(model)
+    details = model_tables.details(model)
     if not arguments.template:
         return details
     text = "The model has no chat template." if model.template is UNSET else model.template
@@ -107,7 +109,9 @@ def change(session: Session, arguments: argparse.Namespace) -> Output:
         raise UsageError(
             "Give the parameters to change: %power set NAME -p temperature=0.2 -p num_ctx=null"
         )
-    return render.details(session.client.update(arguments.model, **dict(arguments.parameters)))
+    return model_tables.details(
+        session.client.update(arguments.model, **dict(arguments.parameters))
+    )
 
 
 def remove(session: Session, arguments: argparse.Namespace) -> Output:
@@ -129,21 +133,27 @@ def load(session: Session, arguments: argparse.Namespace) -> Output | None:
         parameters = dict(arguments.parameters)
         if arguments.keep_alive is not None:
             parameters["keep_alive"] = arguments.keep_alive
-        return render.estimate(session.client.estimate(name, **parameters))
+        return model_tables.estimate(session.client.estimate(name, **parameters))
     started = time.monotonic()
     with live_text(session.in_notebook) as text:
+
+        def show(phase: LoadPhase, fraction: float) -> None:
+            text.update(model_tables.loading(name, phase, fraction))
+
         try:
             model = session.client.load(
                 name,
                 keep_alive=arguments.keep_alive,
-                progress=lambda phase, fraction: text.update(render.loading(name, phase, fraction)),
+                progress=lambda phase, fraction: text.update(
+                    model_tables.loading(name, phase, fraction)
+                ),
                 **dict(arguments.parameters),
             )
         except KeyboardInterrupt:
             raise interrupted(
                 f"Interrupted. The load of {name} stops, unless another request waits for it."
             ) from None
-        text.update(render.loaded(model, seconds=time.monotonic() - started))
+        text.update(model_tables.loaded(model, seconds=time.monotonic() - started))
     return None
 
 
@@ -163,7 +173,7 @@ def unpin(session: Session, arguments: argparse.Namespace) -> Output:
 
 
 def ps(session: Session, arguments: argparse.Namespace) -> Output:
-    return render.processes(session.client.ps())
+    return model_tables.processes(session.client.ps())
 
 
 def use(session: Session, arguments: argparse.Namespace) -> Output:
@@ -187,43 +197,7 @@ def gc(session: Session, arguments: argparse.Namespace) -> Output:
 
 def doctor(session: Session, arguments: argparse.Namespace) -> Output:
     """Show the server's setup and how to improve it."""
-    health = session.client.health()
-    uptime = formatting.duration(health.uptime_seconds)
-    facts = output.facts(
-        (
-            ("Server", session.server_description),
-            ("Version", f"{health.version}, up for {uptime}"),
-            ("Store", health.home),
-            ("Loaded", ", ".join(health.loaded_models) or "none"),
-            *((f"Device {device.name}", _device(device)) for device in health.devices),
-            *((f"Engine {name}", _engine(engine)) for name, engine in health.engines.items()),
-        )
-    )
-    notes = [*health.hints]
-    notes += [f"Cannot read the manifest {p.file}: {p.reason}" for p in health.problems]
-    return output.stack([facts, *map(output.note, notes or ["No problems found."])])
-
-
-def _device(device: Device) -> str:
-    parts = [] if device.name.lower() == device.kind else [device.kind.upper()]
-    if device.description is not UNSET:
-        parts.append(device.description)
-    if device.memory_total is not UNSET:
-        parts.append(f"{formatting.size(device.memory_total)} memory")
-    if device.memory_free is not UNSET:
-        parts.append(f"{formatting.size(device.memory_free)} free")
-    return ", ".join(parts)
-
-
-def _engine(engine: EngineStatus) -> str:
-    if not engine.available:
-        return "not available" + ("" if engine.reason is UNSET else f": {engine.reason}")
-    parts = ["available" if engine.version is UNSET else f"version {engine.version}"]
-    if engine.gpu is not UNSET:
-        parts.append("GPU build" if engine.gpu else "CPU-only build")
-    if engine.formats:
-        parts.append("formats: " + ", ".join(engine.formats))
-    return ", ".join(parts)
+    return session.client.health().shown(("Server", session.server_description))
 
 
 def traceback(session: Session, arguments: argparse.Namespace) -> None:

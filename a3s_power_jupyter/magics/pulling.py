@@ -7,14 +7,13 @@ import getpass
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from IPython.core.error import StdinNotImplementedError, UsageError
 from IPython.display import display
-from msgspec import UNSET
 
 from ..client import Client
 from ..contract.errors import PowerError, PullStateNotFound
@@ -129,7 +128,8 @@ def _resume(name: str) -> str:
 
 def pulls(session: Session, arguments: argparse.Namespace) -> Output:
     """List the known pulls."""
-    return table(session.client.pulls())
+    empty = "No pulls yet. Pull a model: %power pull owner/repo:TAG"
+    return pull_progress.table(session.client.pulls(), empty=empty)
 
 
 def pause(session: Session, arguments: argparse.Namespace) -> Output:
@@ -177,28 +177,9 @@ def login(session: Session, arguments: argparse.Namespace) -> Output:
     return output.note(f"Login successful. The token is stored in {path} and used for all pulls.")
 
 
-def table(statuses: Sequence[PullStatus]) -> Output:
-    """Render a table of pulls."""
-    rows = [
-        (status.name, pull_progress.label(status), pull_progress.facts(status), _details(status))
-        for status in statuses
-    ]
-    return output.table(
-        ("Name", "Status", "Progress", "Details"),
-        rows,
-        empty="No pulls yet. Pull a model: %power pull owner/repo:TAG",
-    )
-
-
 def _describe(status: PullStatus) -> str:
     facts = pull_progress.facts(status)
     return f"{status.name} is {pull_progress.label(status)}" + (f" ({facts})" if facts else "")
-
-
-def _details(status: PullStatus) -> str:
-    if status.error is not UNSET:
-        return str(status.error.get("message", ""))
-    return pull_progress.note(status)
 
 
 class NotebookDisplay:

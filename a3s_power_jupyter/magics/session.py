@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from typing import Any
 
 from IPython.core.error import UsageError
@@ -111,7 +112,7 @@ class Session:
         raise UsageError(f"{_no_chat_model(models)}{suggestions.how_to_get_a_model(self.client)}")
 
 
-def _no_chat_model(models: list[Model]) -> str:
+def _no_chat_model(models: Sequence[Model]) -> str:
     if not models:
         return "No models yet. "
     return f"None of the registered models can chat ({', '.join(m.id for m in models)}). "

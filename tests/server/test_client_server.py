@@ -84,7 +84,7 @@ def test_register_show_and_delete(
     assert made.source.path == str(smollm2_path)
     assert made.default_parameters.seed == 3
     assert client.show("relative") == made
-    assert repr(made).startswith("Model(id='relative', created=")
+    assert repr(made) == "<Model relative: gguf Q4_1, 98.4 MB, unloaded>"
     assert "UNSET" not in repr(made)
     assert "relative" in [model.id for model in client.models()]
     with pytest.raises(ModelAlreadyExists):

@@ -29,7 +29,7 @@ def test_register_list_and_show_as_text_and_html(kernel: Kernel) -> None:
     headers = re.findall(r"<th [^>]*>(\w+)</th>", markup)
     assert headers == ["Name", "Format", "Size", "Parameters", "Context", "Capabilities", "State"]
     (details,) = kernel.run("%power show smollm2").texts("text/plain")
-    assert "Defaults      num_ctx=2048" in details
+    assert "Defaults:      num_ctx=2048" in details
 
 
 def test_hashing_a_large_file_is_announced(kernel: Kernel, tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_a_dry_run_shows_what_a_load_would_take(kernel: Kernel) -> None:
     assert cell.status == "ok", cell.stderr
     (text,) = cell.texts("text/plain")
     names = [line.split()[0] for line in text.splitlines()[:6]]
-    assert names == ["Weights", "Cache", "Buffers", "Other", "Total", "Free"]
+    assert names == ["Weights:", "Cache:", "Buffers:", "Other:", "Total:", "Free:"]
     assert "smollm2 with 4096 tokens of context fits." in text
     assert "The largest context that fits has 8192 tokens." in text
     (markup,) = cell.texts("text/html")

@@ -9,8 +9,7 @@ import pytest
 from IPython.lib.pretty import pretty
 
 from a3s_power_jupyter.contract.types import Model
-from a3s_power_jupyter.display import formatting, output
-from a3s_power_jupyter.magics import render
+from a3s_power_jupyter.display import formatting, model_tables, output
 
 NOW = 1_000_000.0
 
@@ -109,7 +108,7 @@ def test_states(changes: dict[str, object], description: str) -> None:
     shown = model(**given)
     if "expires_at" in changes:
         shown = msgspec.structs.replace(shown, expires_at=msgspec.UNSET)
-    assert render.state(shown, now=NOW) == description
+    assert model_tables.state(shown, now=NOW) == description
 
 
 def test_a_table_is_aligned_text_and_escaped_html() -> None:
@@ -137,25 +136,25 @@ def test_notes_are_escaped_in_html() -> None:
 
 def test_facts_are_escaped_in_html_and_have_no_control_sequences() -> None:
     shown = output.stack([output.facts([("Error", "\x1b[2J<img src=x>"), ("Empty", "")])])
-    assert repr(shown) == "Error  <img src=x>"
+    assert repr(shown) == "Error:  <img src=x>"
     assert "&lt;img src=x&gt;" in shown.html
     assert "\x1b" not in shown.html
 
 
 def test_lists_of_models() -> None:
-    assert repr(render.models([])).startswith("No models yet")
-    assert repr(render.processes([])).startswith("No models are loaded")
+    assert repr(model_tables.models([])).startswith("No models yet")
+    assert repr(model_tables.processes([])).startswith("No models are loaded")
     bare = msgspec.json.decode(
         b'{"id":"r","created":1,"format":"remote","size_bytes":0,"size":0,"state":"unloaded",'
         b'"loaded":false,"parameters":{},"default_parameters":{},"capabilities":[],"source":{},'
         b'"pinned":false}',
         type=Model,
     )
-    lines = repr(render.models([model(state="busy"), bare])).splitlines()
+    lines = repr(model_tables.models([model(state="busy"), bare])).splitlines()
     whole = ["smol_lm|2", "gguf Q4_1", "98.1 MB", "135 M", "8192", "chat", "busy"]
     assert re.split(r"\s{2,}", lines[1]) == whole
     assert lines[2].split() == ["r", "remote", "unloaded"]
-    process = repr(render.processes([model(state="busy")])).splitlines()[1]
+    process = repr(model_tables.processes([model(state="busy")])).splitlines()[1]
     assert process.split() == ["smol_lm|2", "busy", "212", "MB", "cpu", "2048"]
 
 
@@ -172,7 +171,7 @@ BUSY = {
 
 def test_ps_shows_what_a_busy_model_does_and_nothing_about_an_idle_one() -> None:
     idle = model(id="idle", expires_at=0, cache_tokens=0, cache_capacity=8192)
-    shown = render.processes([model(**BUSY), idle])
+    shown = model_tables.processes([model(**BUSY), idle])
     rows = [re.split(r"\s{2,}", line) for line in repr(shown).splitlines()]
     assert rows[0] == ["Name", "State", "Speed", "Memory", "Device", "Context"]
     memory = "212 MB (34.0 MB for warm conversations)"
@@ -185,36 +184,39 @@ def test_ps_shows_what_a_busy_model_does_and_nothing_about_an_idle_one() -> None
 
 
 def test_the_details_have_the_exact_numbers() -> None:
-    text = repr(render.details(model(**BUSY)))
+    text = repr(model_tables.details(model(**BUSY)))
     assert "1,712 of 8,192 tokens in use" in text
     assert "212 MB (34.0 MB for warm conversations)" in text
 
 
 def test_details_omit_unknown_values() -> None:
-    text = repr(render.details(model(state="failed", error={"message": "Out of memory."})))
+    text = repr(model_tables.details(model(state="failed", error={"message": "Out of memory."})))
     for line in (
-        "Error         Out of memory.",
-        "Parameters    135 M",
-        "Context       8192 tokens trained, 2048 loaded",
-        "Defaults      num_ctx=2048, temperature=0.2",
-        "File          /models/a_b*.gguf",
+        "Error:         Out of memory.",
+        "Parameters:    135 M",
+        "Context:       8192 tokens trained, 2048 loaded",
+        "Defaults:      num_ctx=2048, temperature=0.2",
+        "File:          /models/a_b*.gguf",
     ):
         assert line in text.splitlines()
     assert "SHA-256" not in text
 
 
 def test_loading() -> None:
-    assert render.loading("a_b", "loading", 0.425) == "Loading a_b: 42%"
-    assert render.loading("a", "converting", 0.5) == "Converting a to GGUF (first load only): 50%"
-    shown = render.loaded(model(pinned=True), seconds=1.26)
+    assert model_tables.loading("a_b", "loading", 0.425) == "Loading a_b: 42%"
+    assert (
+        model_tables.loading("a", "converting", 0.5)
+        == "Converting a to GGUF (first load only): 50%"
+    )
+    shown = model_tables.loaded(model(pinned=True), seconds=1.26)
     assert shown == "Loaded smol_lm|2 in 1.3 s: on cpu, 2048 tokens of context, pinned."
 
 
 def test_notes_of_a_model_are_shown() -> None:
     notes = ("It is not converted to GGUF: no such family. It runs on transformers, slower.",)
-    assert "no such family" in render.loaded(model(notes=notes), seconds=1.0)
-    text = repr(render.details(model(notes=notes, engine="transformers")))
+    assert "no such family" in model_tables.loaded(model(notes=notes), seconds=1.0)
+    text = repr(model_tables.details(model(notes=notes, engine="transformers")))
     assert "transformers" in text.split("Engine")[1].splitlines()[0]
     assert "no such family" in text
     converting = model(state="loading", phase="converting", progress=0.5)
-    assert render.state(converting) == "converting 50%"
+    assert model_tables.state(converting) == "converting 50%"

@@ -1,4 +1,4 @@
-"""Render the results of commands as text for terminals and HTML for notebooks."""
+"""Render models, their loads and estimates as text for terminals and HTML for notebooks."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from msgspec import UNSET
 
 from ..contract.types import Estimate, LoadPhase, Model
-from ..display import activity, formatting
-from ..display.output import Gauge, Output, facts, note, stack, table
+from . import activity, formatting
+from .output import Gauge, Output, facts, note, stack, table
 
 
 def state(model: Model, *, now: float | None = None) -> str:
@@ -74,8 +74,8 @@ def _fits(found: Estimate) -> str:
     return f"{what} fits."
 
 
-def models(registered: Sequence[Model]) -> Output:
-    """Render the table of ``%power list``."""
+def models(registered: Sequence[Model], *, empty: str = "No models yet.") -> Output:
+    """Render a table of all models, or the sentence `empty`."""
     rows = [
         (
             model.id,
@@ -90,11 +90,11 @@ def models(registered: Sequence[Model]) -> Output:
         for model in registered
     ]
     headers = ("Name", "Format", "Size", "Parameters", "Context", "Capabilities", "State")
-    return table(headers, rows, empty="No models yet. Add one: %power pull owner/repo:TAG")
+    return table(headers, rows, empty=empty)
 
 
 def processes(loaded: Sequence[Model]) -> Output:
-    """Render the table of ``%power ps``."""
+    """Render a table of the models in memory."""
     rows = [
         (
             model.id,
@@ -125,7 +125,7 @@ def _context_in_use(model: Model) -> str:
 
 
 def details(model: Model) -> Output:
-    """Render the details of ``%power show``."""
+    """Render all that is known about a model."""
     of_files = model.generation_defaults
     defaults = {
         name: getattr(parameters, name)
