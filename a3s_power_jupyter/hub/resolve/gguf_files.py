@@ -222,6 +222,8 @@ def choices(files: Sequence[RemoteFile]) -> list[GGUF]:
     candidates = models(files)
     if len(candidates) == 1:
         return candidates
+    if len(files) > _MAX_CHOSEN_FROM:
+        return []
     known = [model for model in candidates if model.quantization]
     return _preferred(known) if len({model.family for model in known}) == 1 else []
 

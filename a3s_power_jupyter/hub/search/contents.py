@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
@@ -19,6 +20,7 @@ from ...contract.errors import (
     InvalidModelName,
     InvalidReference,
 )
+from ...contract.types import Geometry
 from ...store.formats import directory_geometry, gguf_geometry
 from ...store.formats.gguf import Header, parse_header
 from ...store.formats.gguf_model import gguf_capabilities
@@ -36,8 +38,19 @@ from .remote_file import RemoteStart
 #: Most models of a repository that are listed, the smallest first.
 MAX_CANDIDATES = 300
 
-#: Most headers that are read: the models of a repository usually differ in quantization only.
+#: Most headers that are read: the models of a repository usually differ in quantization only. After
+#: so many seconds, no further one is begun.
 MAX_SHAPES = 4
+HEADERS_SECONDS = 30.0
+
+#: Most bytes of weights, and the largest of the other numbers that are believed: more would exceed
+#: what a reply can contain once it is multiplied by the context length.
+MAX_WEIGHTS = 1 << 50
+MAX_NUMBER = 1 << 36
+
+#: GGUF files above which models are referred to by their paths, because to compare all names would
+#: take too long.
+MAX_COMPARED = 1000
 
 
 def look(hub: HubApi, request: Look) -> Looked:
@@ -57,8 +70,9 @@ def look(hub: HubApi, request: Look) -> Looked:
     if repository.commit == request.known:
         return Looked(model, repository.commit, None)
     files = hub.files(repository).files
-    contents = _Contents(hub, repository, files, request.repository, raw)
-    found, formats = contents.find()
+    # The name may be a former one.
+    prefix = repository.repo + request.repository.removeprefix(request.repo)
+    found, formats = _Contents(hub, repository, files, prefix, raw).find()
     return Looked(msgspec.structs.replace(model, formats=formats), repository.commit, found)
 
 
@@ -79,6 +93,9 @@ class _Contents:
         self._prefix = prefix
         self._raw = raw
         self._problem: str | None = None
+        self._due = time.monotonic() + HEADERS_SECONDS
+        self._ggufs_only = [file for file in files if file.path.lower().endswith(".gguf")]
+        self._has_few = len(self._ggufs_only) <= MAX_COMPARED
 
     def find(self) -> tuple[Contents, tuple[Any, ...]]:
         """Return the models, and their formats."""
@@ -92,16 +109,16 @@ class _Contents:
     # ------------------------------------------------------------ GGUF
 
     def _ggufs(self, *, is_choice: bool) -> list[Candidate]:
-        models = gguf_files.models(self._files)
-        models.sort(key=lambda model: model.size)
-        models = models[:MAX_CANDIDATES]
-        chosen_from = {m.path for m in gguf_files.choices(self._files)} if is_choice else set()
+        everything = gguf_files.models(self._ggufs_only)
+        models = sorted(everything, key=lambda model: model.size)[:MAX_CANDIDATES]
+        choices = gguf_files.choices(self._ggufs_only) if is_choice else []
+        chosen_from = {model.path for model in choices}
         labels = Counter(model.quantization for model in models)
         shapes = self._shapes(models)
         projectors: dict[str, tuple[RemoteFile | None, int, int]] = {}
         found = []
         for model in models:
-            reference = self._reference(model, models)
+            reference = self._reference(model, everything)
             if reference is None:
                 continue
             if model.family not in projectors:
@@ -133,7 +150,7 @@ class _Contents:
         """Return the shortest reference to a model; None if a name cannot express it."""
         tag = model.quantization
         texts = [f"{self._prefix}/{model.path}"]
-        if tag is not None and [m for m in models if m.has_token(tag)] == [model]:
+        if tag is not None and self._has_few and [m for m in models if m.has_token(tag)] == [model]:
             texts.insert(0, f"{self._prefix}:{tag}")
         for text in texts:
             with suppress(InvalidReference, InvalidModelName):
@@ -149,12 +166,19 @@ class _Contents:
         found = {}
         for family, model in [*smallest.items()][:MAX_SHAPES]:
             header = self._header(model.files[0])
-            if header is not None:
-                found[family] = _shape(header)
+            if header is None:
+                continue
+            if (shape := _believable(_shape(header))) is not None:
+                found[family] = shape
+            else:
+                self._problem = f"The header of {model.path} has impossible numbers."
         return found
 
     def _header(self, file: RemoteFile) -> Header | None:
         """Return the header of a file; None if it cannot be read or used."""
+        if time.monotonic() > self._due:
+            self._problem = "The hub takes too long to send the headers of all models. Try again."
+            return None
         try:
             start = RemoteStart(self._hub, self._repository, file)
             return parse_header(start, f"{self._repository.repo}/{file.path}", file.size)
@@ -166,11 +190,12 @@ class _Contents:
 
     def _projector(self, model: GGUF) -> tuple[RemoteFile | None, int, int]:
         """Return the mmproj of a model, its bytes, and the values of an image."""
-        mmproj = gguf_files.mmproj(model, self._files)
+        mmproj = gguf_files.mmproj(model, self._ggufs_only) if self._has_few else None
         if mmproj is None:
             return None, 0, 0
         header = self._header(mmproj)
-        return mmproj, mmproj.size, 0 if header is None else gguf_geometry.image_values(header)
+        image = 0 if header is None else gguf_geometry.image_values(header)
+        return mmproj, mmproj.size, min(image, MAX_NUMBER)
 
     # ------------------------------------------------------------ safetensors
 
@@ -216,6 +241,18 @@ def _shape(header: Header) -> Shape:
     )
 
 
+def _believable(shape: Shape) -> Shape | None:
+    """Return a shape if its numbers can be those of a model, else None."""
+    geometry = shape.geometry
+    sizes = max(geometry.weights, geometry.embedding)
+    others = (
+        getattr(geometry, name)
+        for name in Geometry.__struct_fields__
+        if name not in ("weights", "embedding")
+    )
+    return shape if sizes <= MAX_WEIGHTS and max(others) <= MAX_NUMBER else None
+
+
 def _directory_shape(config: Any, raw: Any, *, has_modules: bool) -> Shape | UnsetType:
     if not isinstance(config, dict):
         return UNSET
@@ -223,7 +260,7 @@ def _directory_shape(config: Any, raw: Any, *, has_modules: bool) -> Shape | Uns
     format_ = detect_format(config, has_modules=has_modules)
     model = model_of(raw)
     count = UNSET if model is None or config.get("quantization_config") else model.parameter_count
-    return Shape(
+    shape = Shape(
         format_,
         geometry,
         ("embeddings",) if format_ == "huggingface" else ("completion",),
@@ -231,6 +268,7 @@ def _directory_shape(config: Any, raw: Any, *, has_modules: bool) -> Shape | Uns
         parameter_count=count,
         quantization=stored_type(raw) or UNSET,
     )
+    return _believable(shape) or UNSET
 
 
 def _file_label(model: GGUF) -> str:

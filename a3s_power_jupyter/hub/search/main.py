@@ -79,23 +79,23 @@ class _Questions:
             stop.set()
 
     def _run(self, ask: Ask, stop: threading.Event) -> None:
-        reply: Answered | Failed
         try:
-            reply = Answered(ask.id, self._answer(ask.question, stop))
+            self._reply(ask.id, Answered(ask.id, self._answer(ask.question, stop)))
         except Stopped:
             return
         except PowerError as error:
             self._redactor.clean(error)
-            reply = Failed(ask.id, error.to_wire())
-        except Exception as error:
+            self._reply(ask.id, Failed(ask.id, error.to_wire()))
+        except Exception as error:  # also if the answer cannot be encoded
             log.exception("A question to the hub failed")
             reason = self._redactor(f"{type(error).__name__}: {error}")
             failed = HubError(f"The reply of the hub could not be used ({reason[:200]}).")
-            reply = Failed(ask.id, failed.to_wire())
-        self._reply(ask.id, reply)
+            self._reply(ask.id, Failed(ask.id, failed.to_wire()))
+        finally:
+            self._stops.pop(ask.id, None)
 
     def _reply(self, id_: int, reply: Answered | Failed) -> None:
-        if self._stops.pop(id_, None) is not None:
+        if id_ in self._stops:
             self._channel.emit(reply)
 
     def _answer(self, question: Question, stop: threading.Event) -> Answer:

@@ -272,7 +272,9 @@ class _Reader:
     def latent_values(self) -> int:
         """Return the number of values for each token that are taken from the keys of a layer."""
         latent = self.number("attention.key_length_mla") > 0
-        return self.number("attention.value_length") * max(self.kv_heads) if latent else 0
+        return (
+            self.number("attention.value_length") * max(self.kv_heads, default=0) if latent else 0
+        )
 
     def activations(self, *, gated: bool) -> int:
         """Return the most values that one token has at once, from the graphs of llama.cpp.
