@@ -3,8 +3,29 @@
 from __future__ import annotations
 
 from ..contract.types import LocalModels, RecommendedModel, RecommendedModels
+from ..display import source_tables
 from .connection import Connection
 from .replies import decoded
+
+
+class RecommendedList(list[RecommendedModel]):
+    """Models to begin with. A notebook shows them as a table."""
+
+    def __repr__(self) -> str:
+        return repr(source_tables.recommended(self))
+
+    def _repr_html_(self) -> str:
+        return source_tables.recommended(self).html
+
+
+class FoundModels(LocalModels, frozen=True):
+    """Models of other programs. A notebook shows them as a table."""
+
+    def __repr__(self) -> str:
+        return repr(source_tables.local_models(self))
+
+    def _repr_html_(self) -> str:
+        return source_tables.local_models(self).html
 
 
 class SourceMethods:
@@ -12,7 +33,7 @@ class SourceMethods:
 
     _connection: Connection
 
-    def recommended(self, *, num_ctx: int | None = None) -> list[RecommendedModel]:
+    def recommended(self, *, num_ctx: int | None = None) -> RecommendedList:
         """List models to begin with, and which of their quantizations fit the server's machine.
 
         The list is part of the server: the hub is not asked. `pull` downloads a `reference`.
@@ -25,13 +46,13 @@ class SourceMethods:
         Returns
         -------
         list of RecommendedModel
-            One of them is the `default` for a first try.
+            A notebook shows them as a table. One of them is the `default` for a first try.
         """
         query = "" if num_ctx is None else f"?num_ctx={num_ctx}"
         body = self._connection.request("GET", f"hub/recommended{query}")
-        return [*decoded(body, RecommendedModels).data]
+        return RecommendedList(decoded(body, RecommendedModels).data)
 
-    def local_models(self) -> LocalModels:
+    def local_models(self) -> FoundModels:
         """Find models that other programs have downloaded to the server's machine.
 
         These are the cache of the Hugging Face Hub, and the folders of LM Studio and Ollama.
@@ -40,6 +61,6 @@ class SourceMethods:
         Returns
         -------
         LocalModels
-            The models, and the folders in which some may be missing.
+            The models, and the folders in which some may be missing. A notebook shows a table.
         """
-        return decoded(self._connection.request("GET", "local-models", timeout=None), LocalModels)
+        return decoded(self._connection.request("GET", "local-models", timeout=None), FoundModels)

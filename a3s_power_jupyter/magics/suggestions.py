@@ -6,19 +6,12 @@ from collections.abc import Sequence
 
 from ..client import Client
 from ..contract.errors import PowerError
-from ..contract.types import RecommendedModel, Variant
-from ..display import formatting, output
+from ..contract.types import RecommendedModel
+from ..display import output, source_tables
 from ..display.output import Output
 
-#: Models in a short list: the default, and others that fit.
-SHORT = 4
-
-_FITS = {
-    "gpu": "fits on the GPU",
-    "memory": "fits in memory",
-    "too_large": "too large",
-    "unknown": "",
-}
+#: Models of a short list besides the default.
+OTHERS = 3
 
 
 def recommended(client: Client) -> Output:
@@ -26,7 +19,7 @@ def recommended(client: Client) -> Output:
     return output.stack(
         [
             output.note("Models to begin with. The first one is for a first try."),
-            _table(client.recommended()),
+            source_tables.recommended(client.recommended(), commands=True),
             output.note(
                 "Run one of the commands. %power search WORDS finds other models on the hub, and "
                 "%power scan those of other programs on this machine."
@@ -44,7 +37,7 @@ def no_models(client: Client) -> Output:
     return output.stack(
         [
             output.note("No models yet. Run one of these commands to download one:"),
-            _table(short_list(models)),
+            source_tables.recommended(short_list(models), commands=True),
             output.note(
                 "%power pull lists more, %power search WORDS finds others on the hub, and %power "
                 "scan those of other programs on this machine."
@@ -61,10 +54,10 @@ def how_to_get_a_model(client: Client) -> str:
         models = []
     if not models:
         return "Add one: %power pull owner/repo:TAG or %power register NAME PATH"
-    commands = [_command(model) for model in models]
+    commands = [source_tables.pull_command(model) for model in models]
     width = max(map(len, commands))
     lines = [
-        f"  {command.ljust(width)}  {_size(model)}"
+        f"  {command.ljust(width)}  {source_tables.size_and_fit(model)}"
         for command, model in zip(commands, models, strict=True)
     ]
     return "\n".join(
@@ -77,32 +70,14 @@ def how_to_get_a_model(client: Client) -> str:
 
 
 def short_list(models: Sequence[RecommendedModel]) -> list[RecommendedModel]:
-    """Return the default, and the first of the others that chat and fit this machine."""
+    """Return the default, and some of the others that chat and fit, from small to the largest."""
     default = [model for model in models if model.default]
     others = [
         model
         for model in models
         if not model.default
         and "chat" in model.capabilities
-        and _variant(model).fit in ("gpu", "memory")
+        and source_tables.chosen_variant(model).fit in ("gpu", "memory")
     ]
-    return [*default, *others][:SHORT]
-
-
-def _variant(model: RecommendedModel) -> Variant:
-    return next(v for v in model.variants if v.reference == model.reference)
-
-
-def _command(model: RecommendedModel) -> str:
-    return f"%power pull {model.reference}"
-
-
-def _size(model: RecommendedModel) -> str:
-    variant = _variant(model)
-    fits = "is here already" if variant.installed else _FITS[variant.fit]
-    return ", ".join(filter(None, (formatting.size(variant.size_bytes), fits)))
-
-
-def _table(models: Sequence[RecommendedModel]) -> Output:
-    rows = [(_command(model), _size(model), model.good_for, model.license) for model in models]
-    return output.table(("Command", "Size", "Good for", "Licence"), rows, empty="")
+    chosen = {(number * len(others)) // OTHERS - 1 for number in range(1, OTHERS + 1)}
+    return [*default, *(others[index] for index in sorted(chosen) if index >= 0)]

@@ -57,6 +57,7 @@ def test_an_empty_list_shows_a_few_models_that_fit() -> None:
     assert DEFAULT in shown
     assert shown.count("%power pull ") == 5  # with the note that it lists more
     assert "too large" not in shown
+    assert "Qwen2.5-Coder-7B" in shown  # the largest that fits
     assert "embeddings" not in shown.lower()
     small = run(StubClient(0.3e9), "list")
     assert small.count("%power pull ") == 2

@@ -1,0 +1,79 @@
+"""Tables of models to begin with, and of those of other programs on the server's machine."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+
+from msgspec import UNSET
+
+from ..contract.types import LocalModel, LocalModels, RecommendedModel, Variant
+from . import formatting, output
+from .output import Output
+
+_FITS = {
+    "gpu": "fits on the GPU",
+    "memory": "fits in memory",
+    "too_large": "too large",
+    "unknown": "",
+}
+
+
+def recommended(models: Sequence[RecommendedModel], *, commands: bool = False) -> Output:
+    """Render models to begin with, each with its reference or the magic that downloads it."""
+    rows = [
+        (
+            pull_command(model) if commands else model.reference,
+            size_and_fit(model),
+            model.good_for,
+            model.license,
+        )
+        for model in models
+    ]
+    title = "Command" if commands else "Reference"
+    return output.table((title, "Size", "Good for", "Licence"), rows, empty="The list is empty.")
+
+
+def pull_command(model: RecommendedModel) -> str:
+    """Return the magic that downloads a model."""
+    return f"%power pull {model.reference}"
+
+
+def size_and_fit(model: RecommendedModel) -> str:
+    """Describe the recommended variant: ``986 MB, fits in memory``."""
+    variant = chosen_variant(model)
+    fits = "is here already" if variant.installed else _FITS[variant.fit]
+    return ", ".join(filter(None, (formatting.size(variant.size_bytes), fits)))
+
+
+def chosen_variant(model: RecommendedModel) -> Variant:
+    """Return the variant that the model's reference means."""
+    return next(v for v in model.variants if v.reference == model.reference)
+
+
+def local_models(found: LocalModels) -> Output:
+    """Render models of other programs, each with the magic that registers it."""
+    rows = [
+        (_register_command(model), formatting.size(model.size_bytes), model.format, model.source)
+        for model in found.data
+    ]
+    empty = "There are no models of the Hugging Face Hub's cache, LM Studio or Ollama."
+    outputs = [output.table(("Command", "Size", "Format", "From"), rows, empty=empty)]
+    if rows:
+        outputs.append(
+            output.note("Nothing is copied: the files stay where they are. --copy copies them.")
+        )
+    outputs += [
+        output.note(f"Models may be missing from {problem.path}: {problem.reason}")
+        for problem in found.problems
+    ]
+    return output.stack(outputs)
+
+
+def _register_command(model: LocalModel) -> str:
+    if model.installed is not None:
+        return f"registered as {model.installed}"
+    words = [model.name, model.path]
+    if model.mmproj is not UNSET:
+        words += ["--mmproj", model.mmproj]
+    return f"%power register {shlex.join(words)}"
