@@ -5,7 +5,7 @@ import {
   type JupyterFrontEnd,
   type JupyterFrontEndPlugin
 } from '@jupyterlab/application';
-import { ICommandPalette, Notification } from '@jupyterlab/apputils';
+import { ICommandPalette } from '@jupyterlab/apputils';
 import { URLExt } from '@jupyterlab/coreutils';
 import { IDocumentManager } from '@jupyterlab/docmanager';
 import { IFileBrowserFactory } from '@jupyterlab/filebrowser';
@@ -16,25 +16,22 @@ import { IStateDB } from '@jupyterlab/statedb';
 import { IStatusBar } from '@jupyterlab/statusbar';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import type { CommandRegistry } from '@lumino/commands';
-import { Menu } from '@lumino/widgets';
 
 import { FetchTransport } from './api/fetchTransport.js';
-import { messageOf, modelPath, type Transport } from './api/transport.js';
 import { FileBrowserModels } from './lab/fileBrowser.js';
 import { labIcon, modelsIcon } from './lab/icons.js';
+import { notifyOfPulls } from './lab/notifications.js';
 import { OPEN_COMMAND, PanelManager } from './lab/panel.js';
 import { renderSavedWidgets } from './lab/savedWidgets.js';
 import { loadSettings } from './lab/settings.js';
 import { StatusBarItem } from './lab/statusBar.js';
-import { loadedModels, loadingModels, type State } from './state/state.js';
+import { StatusPopup } from './lab/statusPopup.js';
 import { sharedStore, Store } from './state/store.js';
 import type { LabHost } from './views/host.js';
 import { trans, useTranslation } from './views/i18n.js';
 import { useIcons } from './views/icons.js';
-import { describeModel } from './views/summary.js';
 
 const PLUGIN_ID = 'a3s-power-jupyter:plugin';
-const UNLOAD_COMMAND = 'a3s-power:unload';
 
 const plugin: JupyterFrontEndPlugin<void> = {
   id: PLUGIN_ID,
@@ -84,42 +81,27 @@ const plugin: JupyterFrontEndPlugin<void> = {
       ...(browsers && { registerFiles: (paths: readonly string[]) => files.register(paths) })
     };
     const panel = new PanelManager(app, store, host, settings, restorer, state);
-    addCommands(app.commands, transport, panel);
+    addCommands(app.commands, panel);
+    notifyOfPulls(store, panel);
     palette?.addItem({ command: OPEN_COMMAND, category: 'Power' });
     launcher?.add({ command: OPEN_COMMAND, category: 'Other', rank: 50 });
-    const statusItem = statusBar && addStatusItem(app.commands, store, statusBar);
+    const statusItem = statusBar && addStatusItem(panel, store, statusBar);
     statusItem?.setEnabled(settings.statusBar);
   }
 };
 
-function addCommands(commands: CommandRegistry, transport: Transport, panel: PanelManager): void {
+function addCommands(commands: CommandRegistry, panel: PanelManager): void {
   commands.addCommand(OPEN_COMMAND, {
     label: trans.__('Local Models'),
     caption: trans.__('Load, unload, pull and delete local language models'),
     icon: modelsIcon,
     execute: args => panel.open(args['activate'] !== false)
   });
-  commands.addCommand(UNLOAD_COMMAND, {
-    label: args => (args['label'] as string | undefined) ?? trans.__('Unload a local model'),
-    isEnabled: args => args['loaded'] === true,
-    execute: async args => {
-      const id = args['id'] as string;
-      try {
-        await transport.request('POST', modelPath(id, 'unload'), {});
-      } catch (error) {
-        Notification.error(trans.__('Could not unload %1: %2', id, messageOf(error)));
-      }
-    }
-  });
 }
 
-function addStatusItem(
-  commands: CommandRegistry,
-  store: Store,
-  statusBar: IStatusBar
-): StatusBarItem {
-  const menu = new Menu({ commands });
-  const item = new StatusBarItem((state, button) => openMenu(menu, state, button));
+function addStatusItem(panel: PanelManager, store: Store, statusBar: IStatusBar): StatusBarItem {
+  const popup = new StatusPopup(store, () => panel.open(true));
+  const item = new StatusBarItem(() => popup.toggle(item));
   statusBar.registerStatusItem(PLUGIN_ID, {
     item,
     align: 'right',
@@ -129,23 +111,6 @@ function addStatusItem(
   });
   store.subscribe((state, connection) => item.display(state, connection === 'connected'));
   return item;
-}
-
-/** Open a menu that unloads models in memory and lists those being loaded. */
-function openMenu(menu: Menu, { models }: State, button: HTMLButtonElement): void {
-  const now = Date.now() / 1000;
-  menu.clearItems();
-  menu.addItem({ command: OPEN_COMMAND });
-  for (const model of loadedModels(models)) {
-    const label = `Unload ${describeModel(model, now)}`;
-    menu.addItem({ command: UNLOAD_COMMAND, args: { id: model.id, label, loaded: true } });
-  }
-  for (const model of loadingModels(models)) {
-    const label = describeModel(model, now);
-    menu.addItem({ command: UNLOAD_COMMAND, args: { id: model.id, label, loaded: false } });
-  }
-  const { left, top } = button.getBoundingClientRect();
-  menu.open(left, top);
 }
 
 export default plugin;

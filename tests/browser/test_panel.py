@@ -54,7 +54,7 @@ def test_panel(open_panel: Callable[..., Lab], hub: HubServer, images: Path, the
     launcher.click(timeout=60 * SECONDS)
     panel = page.locator(".a3s-panel")
     smollm2, other = row(panel, "smollm2"), row(panel, "other")
-    status = page.get_by_role("button", name="Menu of loaded models")
+    status = page.get_by_role("button", name="Show details")
     expect(smollm2).to_contain_text("unloaded")
     expect(status).to_be_hidden()
     with lab.server.api() as api:
@@ -72,7 +72,7 @@ def test_panel(open_panel: Callable[..., Lab], hub: HubServer, images: Path, the
         pull_from(panel, PULL)
         close_find(panel)
         expect(panel.get_by_role("button", name=f"Pause {PULL}")).to_be_visible()
-        expect(status).to_contain_text(f"pulling {PULL}")
+        expect(status).to_have_accessible_name(re.compile(f"pulling {PULL} "))
         expect(panel.locator(".a3s-pull")).to_contain_text("kB/s", timeout=30 * SECONDS)
         with long_answer(lab.server, "smollm2"):
             expect(smollm2).to_contain_text("tokens/s", timeout=30 * SECONDS)
@@ -81,6 +81,7 @@ def test_panel(open_panel: Callable[..., Lab], hub: HubServer, images: Path, the
 
         # Changes made in the panel.
         panel.get_by_role("button", name=f"Cancel {PULL}").click()
+        panel.get_by_role("button", name=f"Discard {PULL}").click()
         expect(panel.locator(".a3s-pull")).to_have_count(0)
         other.get_by_role("button", name="Load other").click()
         expect(other).to_contain_text("min left", timeout=60 * SECONDS)
@@ -91,12 +92,13 @@ def test_panel(open_panel: Callable[..., Lab], hub: HubServer, images: Path, the
         hub.fail("m-Q4_0-00001-of-00002.gguf", times=None, rate=100_000)
         pull_from(panel, f"{SHARDS}:Q4_0")
         files = panel.locator(".a3s-files")
-        files.get_by_text("2 files").click()
+        panel.get_by_role("button", name=f"Details of the pull of {SHARDS}:Q4_0").click()
         expect(files.get_by_role("listitem").first).to_have_text(
             re.compile(r"m-Q4_0-00001-of-00002.gguf: \S+ [kM]?B of 5.0 MB"), timeout=30 * SECONDS
         )
-        expect(panel.get_by_role("progressbar")).to_have_count(1)
+        expect(panel.locator(".a3s-pull").get_by_role("progressbar")).to_have_count(1)
         panel.get_by_role("button", name=f"Cancel {SHARDS}:Q4_0").click()
+        panel.get_by_role("button", name=f"Discard {SHARDS}:Q4_0").click()
 
         # An error is shown, and the input keeps its text.
         pull_from(panel, "no such reference")
@@ -256,7 +258,7 @@ def test_settings(open_panel: Callable[..., Lab]) -> None:
     with lab.server.api() as api:
         load(api, "smollm2")
     expect(row(panel, "smollm2")).to_contain_text("min left")
-    expect(page.get_by_role("button", name="Menu of loaded models")).to_be_hidden()
+    expect(page.get_by_role("button", name="Show details")).to_be_hidden()
 
     # It stays where the settings say, whatever the saved layout.
     for area, place in [

@@ -35,11 +35,13 @@ class Query:
     def find(self, repositories: Iterable[Repository], token: str | None) -> list[Repository]:
         """Return all repositories that match and that the token may see, in the order asked for."""
         words = self._one("search", "").lower()
+        author = self._one("author", "")
         filters = self._parameters.get("filter", [])
         found = [
             repository
             for repository in repositories
             if words in repository.name.lower()
+            and author in ("", repository.name.partition("/")[0])
             and (not repository.private or token in repository.readers)
             and all(tag in repository.properties()["tags"] for tag in filters)
         ]

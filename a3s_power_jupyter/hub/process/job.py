@@ -26,8 +26,9 @@ from ...store.os_errors import writing
 from ...store.staging import describe_staged
 from ..http.addresses import origin_of
 from ..http.http_client import Client
+from ..http.token import hub_token
 from ..protocol import StartPull
-from ..resolve.hub_api import HubApi, hub_token
+from ..resolve.hub_api import HubApi
 from ..resolve.plan import Plan, make_plan
 from ..resolve.repository import RemoteFile
 from ..transfer.download import Throttle

@@ -1,4 +1,4 @@
-"""Write references to the models of a repository, for errors that offer them."""
+"""List the models of a repository, and references to them, for errors that offer them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Sequence
 from typing import Protocol
 
+from ...contract.text import shortened
 from .reference import Reference
 
 #: Most models that an error lists.
@@ -67,6 +68,20 @@ def reference_to(model: Candidate, reference: Reference, models: Sequence[Candid
 def path_reference_to(model: Candidate, reference: Reference) -> str:
     """Return the reference to a model by its path, in the form that names have."""
     return f"{reference.repository}/{reference.path_in_name(model.path)}"
+
+
+def available(models: Sequence[Candidate]) -> str:
+    """List models by quantization, or by path if a name contains none."""
+    if not models:
+        return "It has no GGUF models."
+    names = list(dict.fromkeys(model.quantization or model.path for model in models))
+    return f"It has: {joined(names)}" + ("" if len(names) > MAX_CANDIDATES else ".")
+
+
+def joined(names: Sequence[str]) -> str:
+    """Return the first names of a list, for an error message."""
+    more = " ..." if len(names) > MAX_CANDIDATES else ""
+    return ", ".join(map(shortened, names[:MAX_CANDIDATES])) + more
 
 
 def _similarity(model: Candidate, text: str) -> float:

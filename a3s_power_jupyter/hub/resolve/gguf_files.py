@@ -12,7 +12,15 @@ from typing import NamedTuple
 
 from ...contract.errors import AmbiguousReference, InsufficientMemory, InvalidReference
 from ...contract.text import shortened
-from .candidates import MAX_CANDIDATES, nearest, path_reference_to, reference_to, references_to
+from .candidates import (
+    MAX_CANDIDATES,
+    available,
+    joined,
+    nearest,
+    path_reference_to,
+    reference_to,
+    references_to,
+)
 from .reference import Reference
 from .repository import RemoteFile
 
@@ -134,7 +142,7 @@ def by_path(reference: Reference, path: str, files: Sequence[RemoteFile]) -> GGU
             candidates=references_to(candidates, reference, path),
         )
     near = nearest(path, [model.path for model in candidates])
-    hint = f"Did you mean {reference.repository}/{near}?" if near else _available(candidates)
+    hint = f"Did you mean {reference.repository}/{near}?" if near else available(candidates)
     raise InvalidReference(
         f"{reference.repo} has no file {shortened(path)}. {hint}",
         param="name",
@@ -156,7 +164,7 @@ def by_tag(reference: Reference, tag: str, files: Sequence[RemoteFile]) -> GGUF:
     matching = [model for model in candidates if model.has_token(tag)]
     if not matching:
         raise InvalidReference(
-            f"No GGUF file of {reference.repo} matches {tag!r}. " + _available(candidates),
+            f"No GGUF file of {reference.repo} matches {tag!r}. " + available(candidates),
             param="name",
             candidates=references_to(candidates, reference, tag),
         )
@@ -284,23 +292,9 @@ def _size_of(file: RemoteFile | None) -> int:
 def _ambiguous(reference: Reference, reason: str, candidates: Sequence[GGUF]) -> AmbiguousReference:
     paths = [f"{reference.repository}/{model.path}" for model in candidates]
     return AmbiguousReference(
-        f"{reason} Pull one by its path: {_join(paths)}",
+        f"{reason} Pull one by its path: {joined(paths)}",
         param="name",
         candidates=[path_reference_to(model, reference) for model in candidates[:MAX_CANDIDATES]],
-    )
-
-
-def _available(candidates: Sequence[GGUF]) -> str:
-    """List the models by quantization, or by path if a name contains none."""
-    if not candidates:
-        return "It has no GGUF models."
-    names = list(dict.fromkeys(model.quantization or model.path for model in candidates))
-    return f"It has: {_join(names)}" + ("" if len(names) > MAX_CANDIDATES else ".")
-
-
-def _join(names: Sequence[str]) -> str:
-    return ", ".join(map(shortened, names[:MAX_CANDIDATES])) + (
-        " ..." if len(names) > MAX_CANDIDATES else ""
     )
 
 

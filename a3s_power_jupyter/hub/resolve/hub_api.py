@@ -8,14 +8,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import contextmanager
 from typing import Any, Literal, TypeVar
 from urllib.parse import parse_qsl, quote, urlsplit
 
 import httpx2
 import msgspec
-from huggingface_hub import constants, get_token
+from huggingface_hub import constants
 from huggingface_hub.errors import (
     EntryNotFoundError,
     GatedRepoError,
@@ -31,11 +30,11 @@ from ...contract.errors import (
     InvalidReference,
     PowerError,
 )
-from ...contract.redaction import Redactor, clean_token
-from ...contract.regular_file import check_regular
+from ...contract.redaction import Redactor
 from ...contract.text import quoted, shortened
 from ..http.hub_requests import HubRequests, Limits, Params, requested_wait
 from ..http.retries import Retry
+from ..http.token import hub_token
 from .repository import SHA256, GitId, Listing, RemoteFile, Repository, Size, is_storable
 
 #: Largest JSON file to read, in bytes. A weights index has one line per tensor: a few MB at most.
@@ -46,20 +45,6 @@ MAX_ENTRIES = 500_000
 LISTING_DEADLINE = 600.0
 
 T = TypeVar("T")
-
-
-def hub_token(token: str | None) -> str | None:
-    """Return `token`, or ``HF_TOKEN``, or the token that ``hf auth login`` stored.
-
-    Raises
-    ------
-    InvalidParameter
-        If it contains characters that a token cannot have.
-    """
-    given = clean_token(token, "The hub token", param="token")
-    with suppress(FileNotFoundError):  # get_token() would wait for a pipe
-        check_regular(Path(constants.HF_TOKEN_PATH), Path(constants.HF_TOKEN_PATH).stat().st_mode)
-    return given or clean_token(get_token(), "The hub token in HF_TOKEN, or stored by a login,")
 
 
 class _LFS(msgspec.Struct):
@@ -83,7 +68,7 @@ class HubApi:
     endpoint : str or None
         URL of the hub; default: ``HF_ENDPOINT``, or huggingface.co.
     token : str or None
-        See `hub_token`. It is only sent to the hub's host.
+        See `hub.http.token`. It is only sent to the hub's host.
     stop, on_retry, limits
         See `HubRequests`.
 
@@ -109,6 +94,7 @@ class HubApi:
         self.endpoint = (endpoint or constants.ENDPOINT).rstrip("/")
         self._token = hub_token(token)
         self._requests = HubRequests(self._token, stop, on_retry, limits)
+        self._stop = stop
 
     def repository(self, repo: str, revision: str) -> Repository:
         """Return the repository, with the commit that `revision` refers to now."""
@@ -127,6 +113,10 @@ class HubApi:
             reply = self._requests.send("GET", f"{self.endpoint}{path}", params=params)
             following = reply.links.get("next", {}).get("url", "")
             return _decode(reply, object), urlsplit(following).query
+
+    def with_limits(self, limits: Limits) -> HubApi:
+        """Return a client of the same hub, with other limits and without reports of retries."""
+        return HubApi(self.endpoint, self._token, stop=self._stop, limits=limits)
 
     def files(self, repository: Repository) -> Listing:
         """Return the files of all folders and pages."""

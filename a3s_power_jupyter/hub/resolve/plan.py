@@ -9,7 +9,13 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Literal
 
-from ...contract.errors import BadRequest, HubError, InvalidModelDirectory, InvalidReference
+from ...contract.errors import (
+    BadRequest,
+    HubError,
+    HubUnauthorized,
+    InvalidModelDirectory,
+    InvalidReference,
+)
 from ...contract.text import quoted
 from . import gguf_files
 from .candidates import references_to
@@ -18,6 +24,7 @@ from .gguf_files import GGUF
 from .hub_api import HubApi
 from .reference import Reference
 from .repository import RemoteFile, Repository, is_storable
+from .similar import similar_repositories
 
 _RENAMED = (
     "The model is called {}, because names have no other characters than A-Z a-z 0-9 . _ - : / @ +"
@@ -132,15 +139,18 @@ def make_plan(reference: Reference, hub: HubApi, *, memory_bytes: int | None = N
 def _repository(reference: Reference, hub: HubApi) -> Repository:
     try:
         return hub.repository(reference.repo, reference.revision)
-    except InvalidReference as error:
-        if error.param != "revision":
+    except (InvalidReference, HubUnauthorized) as error:
+        if error.param == "revision":
+            name = reference.without_revision
+            hint, found = f"Pull {name} to get the default one.", [name]
+        elif error.param == "name":
+            repos = similar_repositories(reference.repo, hub)
+            hint = f"Did you mean {repos[0]}?" if repos else ""
+            found = [reference.name.replace(reference.repo, repo, 1) for repo in repos]
+        else:
             raise
-        name = reference.without_revision
-        raise InvalidReference(
-            f"{error.message} Pull {name} to get the default one.",
-            param="revision",
-            candidates=[name],
-        ) from None
+        message = f"{error.message} {hint}".rstrip()
+        raise type(error)(message, param=error.param, candidates=found) from None
 
 
 def _plan(

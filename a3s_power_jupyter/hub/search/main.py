@@ -15,7 +15,8 @@ from ...contract.redaction import Redactor, redact_logs
 from ...ipc import harness
 from ..http.hub_requests import Limits
 from ..http.retries import Stopped
-from ..resolve.hub_api import HubApi, hub_token
+from ..http.token import hub_token
+from ..resolve.hub_api import HubApi
 from . import token_file
 from .contents import look
 from .protocol import (

@@ -66,6 +66,8 @@ export interface Model {
 export interface Pull {
   readonly name: string;
   readonly status: 'pulling' | 'done' | 'failed' | 'paused' | 'cancelled';
+  readonly started_at?: number;
+  readonly finished_at?: number;
   readonly phase?: 'waiting' | 'resolving' | 'downloading' | 'verifying';
   readonly completed?: number;
   readonly total?: number;
@@ -87,6 +89,10 @@ export interface PulledFile {
 
 export interface ErrorDetail {
   readonly code?: string;
+  /** Category, as in the OpenAI API. */
+  readonly type?: string;
+  /** The field of the request that caused the error. */
+  readonly param?: string;
   readonly message: string;
   /** References of models that can be requested instead. */
   readonly candidates?: readonly string[];

@@ -137,6 +137,10 @@ export class PanelManager {
     }
   }
 
+  get isVisible(): boolean {
+    return this.panel?.isVisible === true;
+  }
+
   /** Apply changed settings: move an open panel, or add it to a sidebar. */
   apply(settings: Settings): void {
     const isMoved = settings.area !== this.settings.area;

@@ -1,9 +1,16 @@
 /** What the views ask of the place that shows them. */
 
+import type { Pull } from '../api/types.js';
+
 /** Optional members exist only in JupyterLab. */
 export interface PanelHost {
-  /** Start a pull. Rejects with a `RequestError` if the server does not accept the reference. */
-  pull(reference: string): Promise<void>;
+  /**
+   * Start a pull. Resolves once it has begun, with `already_exists` if the model is already here.
+   *
+   * Rejects with a `RequestError`, which may have candidates, if the server does not accept the
+   * reference or does not find the model.
+   */
+  pull(reference: string): Promise<Pull>;
   /** Copy a text to the clipboard. */
   copy(text: string): Promise<void>;
   /** Go back from adding models to the table. */

@@ -44,14 +44,12 @@ export class ModelsView {
   ) {
     this.host = {
       ...labHost,
-      pull: async name => {
-        await store.transport.request('POST', 'models/pull', { name, background: true });
-      },
+      pull: name => this.pulls.start(name),
       copy: text => navigator.clipboard.writeText(text),
       close: () => this.showFind(false)
     };
     this.memory = new MemoryBar(store);
-    this.pulls = new PullList(store, this.host);
+    this.pulls = new PullList(store);
     this.table = new ModelTable(store, this.host, {
       onShown: count => this.showCount(count),
       onPreferences,

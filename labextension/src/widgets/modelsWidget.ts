@@ -12,8 +12,7 @@ import { type View, widget, type WidgetModel } from './widget.js';
 
 /** Show the state of a pull from the server, or from the kernel while it cannot be reached. */
 function createPullView(model: WidgetModel, store: Store): View {
-  const name = String(model.get('name'));
-  const view = new PullView(name, store.transport);
+  const view = new PullView(String(model.get('name')), store.transport);
   const element = root('a3s-one-pull', view.element);
   let connected = false;
   let shown: Pull | null | undefined = null; // null until the server or the kernel has told it
@@ -34,13 +33,14 @@ function createPullView(model: WidgetModel, store: Store): View {
   const unsubscribe = store.subscribe(({ models, pulls }, connection) => {
     connected = connection === 'connected';
     if (connected) {
+      const { name } = view; // A candidate may have taken the place of the first one.
       const pulled: Pull | undefined = models.has(name) ? { name, status: 'done' } : undefined;
       show(pulls.get(name) ?? pulled);
     }
   });
   model.on('change:status', showStatus);
   showStatus();
-  offerSavedView(element, () => (shown === null ? null : savedPull(name, shown)));
+  offerSavedView(element, () => (shown === null ? null : savedPull(view.name, shown)));
   return {
     element,
     dispose: () => {

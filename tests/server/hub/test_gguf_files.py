@@ -197,6 +197,22 @@ def test_gguf_files_beside_an_incomplete_safetensors_model(hub: HubServer) -> No
     assert caught.value.candidates == (f"{REPO}:Q4_0",)
 
 
+def test_a_misspelt_repository(hub: HubServer) -> None:
+    add(hub, *ggufs(("Q4_0",)))
+    add(hub, *ggufs(("Q4_0",)), repo="bob/Other-GGUF")
+    hub.add("ada/Model-GGUF2", {"M-Q4_0.gguf": b"x"}, private=True)
+    for wrong in ("ada/Modl-GGUF", "ada/model-guff", "aba/Model-GGUF"):
+        assert candidates(hub, f"{wrong}:Q4_0") == (f"{REPO}:Q4_0",)
+    assert candidates(hub, "ada/Modl-GGUF") == (REPO,)
+    assert candidates(hub, "ada/Entirely-Different:Q4_0") == ()
+
+
+def test_a_misspelt_repository_on_a_hub_that_does_not_list(hub: HubServer) -> None:
+    add(hub, *ggufs(("Q4_0",)))
+    hub.fail("/api/models", stage="api", status=503, times=None)
+    assert candidates(hub, "ada/Modl-GGUF") == ()
+
+
 def test_an_error_lists_forty_candidates(hub: HubServer) -> None:
     add(hub, *(f"m{number}.gguf" for number in range(1200)))
     for reference in (REPO, f"{REPO}:Q4_0", f"{REPO}/x.gguf"):

@@ -18,7 +18,7 @@ from a3s_power_jupyter.contract.errors import (
 )
 from a3s_power_jupyter.contract.regular_file import open_regular, read_regular
 from a3s_power_jupyter.contract.types import PullStatus
-from a3s_power_jupyter.hub.resolve.hub_api import hub_token
+from a3s_power_jupyter.hub.http.token import hub_token
 from a3s_power_jupyter.hub.states import PullState, PullStates
 from a3s_power_jupyter.hub.transfer.partial_state import bytes_on_disk, discard, read_states
 from a3s_power_jupyter.store import ModelStore
