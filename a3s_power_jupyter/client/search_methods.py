@@ -13,6 +13,9 @@ from .replies import decoded
 #: Most repositories that the server returns at once.
 _PAGE = 100
 
+#: Seconds to wait for a repository, of which the server reads several headers.
+_LOOK_TIMEOUT = 120.0
+
 
 class HubModels(list[HubModel]):
     """Repositories of the hub. A notebook shows them as a table."""
@@ -117,5 +120,6 @@ class SearchMethods:
             As `search`.
         """
         query = "" if num_ctx is None else f"?num_ctx={num_ctx}"
-        reply = self._connection.request("GET", f"hub/models/{quote(name, safe='')}{query}")
+        path = f"hub/models/{quote(name, safe='')}{query}"
+        reply = self._connection.request("GET", path, timeout=_LOOK_TIMEOUT)
         return decoded(reply, Repository)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable
@@ -103,6 +104,7 @@ class HubSearch:
         self._queries = queries
         self._catalog = catalog
         self._memory = memory
+        self._token_changes = 0
         self._pages: Recent[Search, Found] = Recent(FRESH, KEPT)
         self._looked: Recent[str, Looked] = Recent(FRESH, KEPT)
         #: By what was looked at and its commit: the content of a commit never changes.
@@ -138,8 +140,10 @@ class HubSearch:
         request = Search(_words(words), formats, sort, limit, cursor)
         found = self._pages.get(request)
         if found is None:
+            changes = self._token_changes
             found = await self._queries.ask(request, Found, seconds=SEARCH_SECONDS)
-            self._pages.put(request, found)
+            if changes == self._token_changes:
+                self._pages.put(request, found)
         here = _repositories(await self._manifests())
         models = (msgspec.structs.replace(m, installed=m.id in here) for m in found.models)
         return HubPage(tuple(models), found.next)
@@ -167,8 +171,9 @@ class HubSearch:
                 f"{reference.name} is one model of a repository. Look into {reference.repository}.",
                 param="name",
             )
-        looked, contents = await self._look(reference)
-        machine = await self._memory.measure()
+        (looked, contents), machine = await asyncio.gather(
+            self._look(reference), self._memory.measure()
+        )
         manifests = await self._manifests()
         variants = variants_of(contents.candidates, machine, manifests, num_ctx)
         here = looked.model.id in _repositories(manifests)
@@ -211,6 +216,7 @@ class HubSearch:
         try:
             return _public(await self._queries.ask(change, Token, seconds=TOKEN_SECONDS))
         finally:  # with another token, the hub may show more or less
+            self._token_changes += 1
             self._pages.clear()
             self._looked.clear()
             self._contents.clear()
@@ -224,6 +230,7 @@ class HubSearch:
             return looked, kept[1]
         known = None if kept is None or kept[1].problem else kept[0]
         question = Look(name, reference.repo, reference.revision, known)
+        changes = self._token_changes
         looked = await self._queries.ask(question, Looked, seconds=LOOK_SECONDS)
         contents = looked.contents
         if contents is None:
@@ -232,8 +239,9 @@ class HubSearch:
             contents = kept[1]
             model = msgspec.structs.replace(looked.model, formats=formats_of(contents.candidates))
             looked = msgspec.structs.replace(looked, model=model)
-        self._looked.put(name, looked)
-        self._contents.put(name, (looked.commit, contents))
+        if changes == self._token_changes:
+            self._looked.put(name, looked)
+            self._contents.put(name, (looked.commit, contents))
         return looked, contents
 
     async def _manifests(self) -> list[Manifest]:

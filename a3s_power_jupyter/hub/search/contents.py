@@ -93,6 +93,7 @@ class _Contents:
         self._prefix = prefix
         self._raw = raw
         self._problem: str | None = None
+        self._images: dict[str, int] = {}
         self._due = time.monotonic() + HEADERS_SECONDS
         self._ggufs_only = [file for file in files if file.path.lower().endswith(".gguf")]
         self._has_few = len(self._ggufs_only) <= MAX_COMPARED
@@ -115,19 +116,19 @@ class _Contents:
         chosen_from = {model.path for model in choices}
         labels = Counter(model.quantization for model in models)
         shapes = self._shapes(models)
-        projectors: dict[str, tuple[RemoteFile | None, int, int]] = {}
         found = []
         for model in models:
             reference = self._reference(model, everything)
             if reference is None:
                 continue
-            if model.family not in projectors:
-                projectors[model.family] = self._projector(model)
-            mmproj, projector, image = projectors[model.family]
+            mmproj = gguf_files.mmproj(model, self._ggufs_only) if self._has_few else None
             shape = shapes.get(model.family, UNSET)
             if shape is not UNSET:
                 geometry = msgspec.structs.replace(
-                    shape.geometry, weights=model.size, projector=projector, image=image
+                    shape.geometry,
+                    weights=model.size,
+                    projector=0 if mmproj is None else mmproj.size,
+                    image=0 if mmproj is None else self._image_values(mmproj),
                 )
                 shape = msgspec.structs.replace(shape, geometry=geometry)
             unique = model.quantization is not None and labels[model.quantization] == 1
@@ -188,14 +189,13 @@ class _Contents:
             self._problem = f"{file.path} is not a valid GGUF file."
         return None
 
-    def _projector(self, model: GGUF) -> tuple[RemoteFile | None, int, int]:
-        """Return the mmproj of a model, its bytes, and the values of an image."""
-        mmproj = gguf_files.mmproj(model, self._ggufs_only) if self._has_few else None
-        if mmproj is None:
-            return None, 0, 0
-        header = self._header(mmproj)
-        image = 0 if header is None else gguf_geometry.image_values(header)
-        return mmproj, mmproj.size, min(image, MAX_NUMBER)
+    def _image_values(self, mmproj: RemoteFile) -> int:
+        """Return how many values an mmproj has for an image; of few, which most models share."""
+        if mmproj.path not in self._images:
+            header = self._header(mmproj) if len(self._images) < MAX_SHAPES else None
+            values = 0 if header is None else gguf_geometry.image_values(header)
+            self._images[mmproj.path] = min(values, MAX_NUMBER)
+        return self._images[mmproj.path]
 
     # ------------------------------------------------------------ safetensors
 
@@ -210,7 +210,7 @@ class _Contents:
             shape = _directory_shape(config, self._raw, has_modules="modules.json" in files)
         except InvalidModelDirectory:
             return None
-        except HubUnauthorized as error:
+        except (HubUnauthorized, HubError) as error:
             self._problem = error.message
             weights = [file for path, file in files.items() if path.endswith(".safetensors")]
             parts, shape = tuple(weights), UNSET
