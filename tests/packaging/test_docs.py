@@ -54,7 +54,7 @@ def test_every_metric_is_documented() -> None:
     collectors = [value for value in vars(metrics).values() if isinstance(value, MetricWrapperBase)]
     names = [family.name for collector in collectors for family in collector.describe()]
     assert len(names) > 10
-    assert [name for name in names if f"`{name}" not in page("configuration")] == []
+    assert [name for name in names if f"`{name}" not in page("monitoring")] == []
 
 
 def test_the_tests_of_security_measures_exist() -> None:
