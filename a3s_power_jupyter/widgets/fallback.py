@@ -127,4 +127,4 @@ def _row(model: Model) -> tuple[str, ...]:
 
 def _cells(row: Sequence[str]) -> str:
     first, *rest = (escape(cell) for cell in row)
-    return f'<th scope="row" dir="auto">{first}</th>' + "".join(f"<td>{cell}</td>" for cell in rest)
+    return f'<th dir="auto" scope="row">{first}</th>' + "".join(f"<td>{cell}</td>" for cell in rest)

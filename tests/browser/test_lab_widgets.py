@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from playwright.sync_api import Locator, Page, Request, expect
+from playwright.sync_api import Locator, Page, Request, Response, expect
 
 from support.hub_server import HubServer
 from support.lab_page import (
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.browser
 
 QUESTION = "What is the capital city of France? Answer in one short English sentence."
+STORY = "Write a very long story about a lighthouse keeper."
 RATE = re.compile(r"[1-9]\S* [kM]B/s")
 TABLE, PULLING, CHAT, SLEEP, MAGIC, MANY = range(6)
 CELLS = [
@@ -225,8 +226,7 @@ def test_widgets_survive_a_page_reload_and_a_kernel_restart(
         chat = run_cell(page, CHAT).locator(".a3s-chat")
         expect(chat).to_be_visible(timeout=30 * SECONDS)
         check_chat(chat)
-        page.keyboard.press("Control+s")
-        expect(page.locator(".jp-mod-dirty")).to_have_count(0)
+        save(page)
 
         # Reload the page; the kernel keeps running.
         page.reload()
@@ -241,3 +241,85 @@ def test_widgets_survive_a_page_reload_and_a_kernel_restart(
         row(table, "smollm2").get_by_role("button", name="Load smollm2").click()
         expect(row(table, "smollm2")).to_contain_text("min left", timeout=60 * SECONDS)
         expect(chat.get_by_role("log")).to_contain_text("Paris")
+
+        # Another kernel does not have the widgets: the notebook shows them as they were saved.
+        for session in api.get("api/sessions").json():
+            api.delete(f"api/sessions/{session['id']}").raise_for_status()
+        page.reload()
+        saved = page.locator(".a3s-saved-widget")
+        expect(saved).to_have_count(2, timeout=60 * SECONDS)
+        expect(saved.get_by_text("As saved. Run the cell to use it.")).to_have_count(2)
+        expect(saved.first.get_by_role("table")).to_contain_text("loaded")
+        expect(saved.last).to_contain_text(QUESTION)
+        expect(saved.last).to_contain_text("Paris")
+        wait_for_kernel(page)
+        expect(page.get_by_text("model not found").locator("visible=true")).to_have_count(0)
+        expect(saved.last).to_contain_text("Paris")
+
+
+def test_a_chat_keeps_its_question_and_answer_when_the_page_is_reloaded(
+    open_widgets: Callable[[str], Lab],
+) -> None:
+    lab = open_widgets("Light")
+    page = lab.page
+    with lab.server.api() as api:
+        register(api, "smollm2")
+        load(api, "smollm2")
+    run_cell(page, TABLE)
+    chat = run_cell(page, CHAT).locator(".a3s-chat")
+    check_keys(page, chat)
+
+    chat.get_by_text("Parameters").click()
+    chat.get_by_label("Max tokens").fill("4000")
+    chat.get_by_label("Message").fill(STORY)
+    chat.get_by_label("Message").press("Enter")
+    log = chat.get_by_role("log")
+    expect(log.locator(".a3s-message")).to_have_count(2, timeout=60 * SECONDS)
+    expect(log.locator(".a3s-message").last).to_have_text(re.compile(r".{40,}", re.DOTALL))
+    save(page)
+    page.wait_for_timeout(1.5 * SECONDS)  # the answer is saved once a second
+    page.reload()
+    expect(log).to_contain_text(STORY, timeout=60 * SECONDS)
+    expect(log.locator(".a3s-message").last).to_contain_text("Incomplete")
+    begun = log.locator(".a3s-content").last.inner_text()
+    assert len(begun) > 10
+    chat.get_by_role("button", name="Continue").click()
+    expect(log).not_to_contain_text("Incomplete")
+    expect(log.locator(".a3s-content").last).to_have_text(
+        re.compile(re.escape(begun) + ".{10,}", re.DOTALL), use_inner_text=True
+    )
+    chat.get_by_role("button", name="Stop").click()
+    expect(chat.get_by_role("status")).to_contain_text("stopped")
+    chat.get_by_role("button", name="Clear").click()
+    expect(chat.get_by_role("button", name="What can you help me with?")).to_be_enabled()
+
+
+def save(page: Page) -> None:
+    """Save the notebook, and wait for the server's reply."""
+    page.locator(".jp-InputPrompt").first.click()  # the widgets have no shortcuts of JupyterLab
+    with page.expect_response(_is_save):
+        page.keyboard.press("Control+s")
+
+
+def _is_save(response: Response) -> bool:
+    return response.request.method == "PUT" and "api/contents/widgets.ipynb" in response.url
+
+
+def check_keys(page: Page, chat: Locator) -> None:
+    """Check that the keys of a message reach the message and not the notebook."""
+    message = chat.get_by_label("Message")
+    cells = page.locator(".jp-Cell")
+    count = cells.count()
+    message.fill("a")
+    for key in ("Shift+Enter", "b", "d", "d", "Escape", "x", "ArrowUp", "ArrowDown"):
+        message.press(key)
+    expect(message).to_have_value("a\nbddx")
+    expect(message).to_be_focused()
+    assert cells.count() == count
+    # Enter that ends the composition of an input method does not send.
+    message.evaluate("""field => field.dispatchEvent(
+        new KeyboardEvent('keydown', {key: 'Enter', isComposing: true, bubbles: true}))""")
+    expect(message).to_have_value("a\nbddx")
+    message.press("Control+z")
+    expect(message).not_to_have_value("a\nbddx")
+    message.fill("")

@@ -17,6 +17,7 @@ from support.kernel_cells import Cell, Cells, bare_kernel
 from support.servers import clean_environ, stop_pid
 
 VIEW = "application/vnd.jupyter.widget-view+json"
+SAVED = "application/vnd.a3s-power.widget+json"
 CONNECT = """
 %load_ext a3s_power_jupyter
 import a3s_power_jupyter as power
@@ -124,7 +125,7 @@ def test_a_display_has_a_view_html_and_text(
     kernels: tuple[Cells, Cells], model: str, code: str, words: list[str]
 ) -> None:
     (bundle,) = shown(kernels[0], code)
-    assert set(bundle) == {VIEW, "text/html", "text/plain"}
+    assert set(bundle) == {VIEW, SAVED, "text/html", "text/plain"}
     for word in words:
         assert word in bundle["text/html"]
         assert word in bundle["text/plain"]
@@ -152,7 +153,7 @@ def test_requests(view: View, model: str) -> None:
     missing = view.reply("POST", "models/nobody/load", body={})
     assert missing["error"]["code"] == "model_not_found"
     assert "nobody" in missing["error"]["message"]
-    refused = view.reply("GET", "health")
+    refused = view.reply("GET", "gc")
     assert refused["error"]["code"] == "invalid_parameter"
     assert view.reply("GET", "models")["data"] == [listed]
 

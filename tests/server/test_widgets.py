@@ -219,7 +219,7 @@ def test_the_table_in_a_notebook(kernel: Kernel, server: Server, smollm2: str, c
     (view,) = cell.texts(VIEW)
     assert view["model_id"] == comm  # type: ignore[index]
     (markup,) = cell.texts("text/html")
-    assert f'<th scope="row" dir="auto">{smollm2}</th><td>gguf Q4_1</td><td>98.4 MB</td>' in markup
+    assert f'<th dir="auto" scope="row">{smollm2}</th><td>gguf Q4_1</td><td>98.4 MB</td>' in markup
     (text,) = cell.texts("text/plain")
     assert "98.4 MB" in text
     everything = json.dumps([output["content"] for output in cell.outputs])

@@ -26,7 +26,7 @@ const RANK = -20;
 /** The part of JupyterLab's `IRenderMimeRegistry` that is used here. */
 interface Registry {
   readonly mimeTypes: readonly string[];
-  addFactory(factory: IRenderMime.IRendererFactory, rank: number): void;
+  addFactory: (factory: IRenderMime.IRendererFactory, rank?: number) => void;
   createRenderer(mimeType: string): IRenderMime.IRenderer;
 }
 
@@ -46,6 +46,7 @@ export function renderSavedWidgets(app: JupyterFrontEnd): void {
         return output;
       };
       rendermime.addFactory({ safe: true, mimeTypes: [SAVED_VIEW], createRenderer }, RANK);
+      onAdded(rendermime, WIDGET_VIEW, () => outputs.forEach(output => output.renewLive()));
       context.saveState.connect((_, state) => {
         if (state === 'started') {
           outputs.forEach(output => output.save());
@@ -53,6 +54,22 @@ export function renderSavedWidgets(app: JupyterFrontEnd): void {
       });
     }
   });
+}
+
+/**
+ * Call `listener` when a renderer for `mimeType` is added.
+ *
+ * The widget manager first has a renderer that waits, and replaces it by one that knows the kernel. It
+ * looks for those that wait only among the outputs themselves.
+ */
+function onAdded(registry: Registry, mimeType: string, listener: () => void): void {
+  const addFactory = registry.addFactory.bind(registry);
+  registry.addFactory = (factory, rank) => {
+    addFactory(factory, rank);
+    if (factory.mimeTypes.includes(mimeType)) {
+      listener();
+    }
+  };
 }
 
 class SavedWidget extends Panel implements IRenderMime.IRenderer {
@@ -77,6 +94,14 @@ class SavedWidget extends Panel implements IRenderMime.IRenderer {
     this.model = model;
     this.renderLive(model);
     await this.saved.renderModel(model);
+  }
+
+  /** Render the widget again, with another renderer of the widget manager. */
+  renewLive(): void {
+    this.liveId = null;
+    if (this.model !== null) {
+      this.renderLive(this.model);
+    }
   }
 
   /** Put what the widget shows into the output, as far as it is known. */

@@ -23,7 +23,7 @@ export class ChatView {
     'aria-label': trans.__('Message'),
     placeholder: trans.__('Send a message')
   });
-  private readonly modelNote = h('div', { class: 'a3s-error', role: 'status', dir: 'auto' });
+  private readonly modelNote = h('div', { class: 'a3s-error', dir: 'auto', 'aria-live': 'polite' });
   private readonly status = h('span', { class: 'a3s-quiet', role: 'status' });
   private readonly error = h('div', { class: 'a3s-error', role: 'alert', dir: 'auto' });
   private readonly sendButton = h(

@@ -49,7 +49,7 @@ function stateOf(model: Model): string {
 
 function cells([first = '', ...rest]: readonly string[]): string {
   const others = rest.map(cell => `<td>${escape(cell)}</td>`).join('');
-  return `<th scope="row" dir="auto">${escape(first)}</th>${others}`;
+  return `<th dir="auto" scope="row">${escape(first)}</th>${others}`;
 }
 
 /** Return rows of cells as lines of text with aligned columns. */
