@@ -18,6 +18,7 @@ import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import type { CommandRegistry } from '@lumino/commands';
 
 import { FetchTransport } from './api/fetchTransport.js';
+import { CHAT_COMMAND, chatIcon, ChatManager } from './lab/chatPanel.js';
 import { FileBrowserModels } from './lab/fileBrowser.js';
 import { labIcon, modelsIcon } from './lab/icons.js';
 import { notifyOfPulls } from './lab/notifications.js';
@@ -75,27 +76,39 @@ const plugin: JupyterFrontEndPlugin<void> = {
       panel.apply(changed);
       statusItem?.setEnabled(changed.statusBar);
     });
-    const files = new FileBrowserModels(app, transport, browsers, () => panel.open(true));
+    const openModels = () => panel.open(true);
+    const files = new FileBrowserModels(app, transport, browsers, openModels);
+    const chats = new ChatManager(app, store, restorer, state, openModels);
     const host: LabHost = {
+      openChat: model => chats.open(model, true),
       ...(documents && { chooseFile: () => files.choose(documents) }),
       ...(browsers && { registerFiles: (paths: readonly string[]) => files.register(paths) })
     };
     const panel = new PanelManager(app, store, host, settings, restorer, state);
-    addCommands(app.commands, panel);
+    addCommands(app.commands, panel, chats);
     notifyOfPulls(store, panel);
-    palette?.addItem({ command: OPEN_COMMAND, category: 'Power' });
-    launcher?.add({ command: OPEN_COMMAND, category: 'Other', rank: 50 });
+    for (const command of [OPEN_COMMAND, CHAT_COMMAND]) {
+      palette?.addItem({ command, category: 'Power' });
+      launcher?.add({ command, category: 'Other', rank: 50 });
+    }
     const statusItem = statusBar && addStatusItem(panel, store, statusBar);
     statusItem?.setEnabled(settings.statusBar);
   }
 };
 
-function addCommands(commands: CommandRegistry, panel: PanelManager): void {
+function addCommands(commands: CommandRegistry, panel: PanelManager, chats: ChatManager): void {
   commands.addCommand(OPEN_COMMAND, {
     label: trans.__('Local Models'),
     caption: trans.__('Load, unload, pull and delete local language models'),
     icon: modelsIcon,
     execute: args => panel.open(args['activate'] !== false)
+  });
+  commands.addCommand(CHAT_COMMAND, {
+    label: trans.__('Chat with a Local Model'),
+    caption: trans.__('Open a chat, without a notebook'),
+    icon: chatIcon,
+    execute: args =>
+      chats.open((args['model'] as string | undefined) ?? '', args['activate'] !== false)
   });
 }
 

@@ -24,7 +24,7 @@ import type { Settings } from './settings.js';
 export const OPEN_COMMAND = 'a3s-power:open-models';
 
 /** Where the state database has the preferences of the table. */
-const PREFERENCES = 'a3s-power:table';
+const PREFERENCES = 'a3s-power-table:preferences';
 
 class ModelsPanel extends Widget {
   private view: ModelsView | null = null;
@@ -66,6 +66,11 @@ class ModelsPanel extends Widget {
 
   protected override onActivateRequest(_message: Message): void {
     this.node.focus();
+  }
+
+  /** Forget a panel that was closed, so that it stays closed after a reload. */
+  protected override onCloseRequest(_message: Message): void {
+    this.dispose();
   }
 
   protected override onBeforeDetach(_message: Message): void {

@@ -54,6 +54,12 @@ export function icon(name: IconName): HTMLElement {
   return element;
 }
 
+/** Return the drawing of an icon as text, for JupyterLab's icons. */
+export function svgOf(name: IconName): string {
+  const path = `<path class="jp-icon3" fill="#616161" d="${PATHS[name]}"/>`;
+  return `<svg xmlns="${SVG}" viewBox="0 0 24 24" width="16" height="16">${path}</svg>`;
+}
+
 function draw(path: string): SVGElement {
   const svg = document.createElementNS(SVG, 'svg');
   svg.setAttribute('viewBox', '0 0 24 24');

@@ -1,0 +1,23 @@
+/** Read a conversation that was saved outside a notebook. */
+
+import type { Message } from './chatCompletion.js';
+import type { Conversation, PartialAnswer } from './conversation.js';
+
+/** Return what is usable of a saved value, which may be of another version; null if nothing is. */
+export function readConversation(value: unknown): Conversation | null {
+  const saved = (value ?? {}) as { model?: unknown; messages?: unknown; answer?: unknown };
+  if (typeof saved.model !== 'string' || !Array.isArray(saved.messages)) {
+    return null;
+  }
+  const messages = saved.messages.filter(isMessage);
+  return { model: saved.model, messages, answer: isAnswer(saved.answer) ? saved.answer : null };
+}
+
+function isMessage(value: unknown): value is Message {
+  return typeof (value as { role?: unknown } | null)?.role === 'string';
+}
+
+function isAnswer(value: unknown): value is PartialAnswer {
+  const answer = value as { content?: unknown; page?: unknown } | null | undefined;
+  return typeof answer?.content === 'string' && typeof answer.page === 'string';
+}

@@ -1,0 +1,22 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { readConversation } from '../../../lib/views/chat/savedConversation.js';
+
+test('a saved conversation is read back', () => {
+  const answer = { content: 'Par', page: 'p', beat: 3 };
+  const saved = { model: 'm', messages: [{ role: 'user', content: 'Hello' }], answer };
+  assert.deepEqual(readConversation(JSON.parse(JSON.stringify(saved))), saved);
+});
+
+test('what is not a conversation is left out', () => {
+  for (const saved of [undefined, null, 7, {}, { model: 'm' }, { model: 1, messages: [] }]) {
+    assert.equal(readConversation(saved), null);
+  }
+  const odd = { model: 'm', messages: [null, 3, { role: 'user', content: 'a' }], answer: {} };
+  assert.deepEqual(readConversation(odd), {
+    model: 'm',
+    messages: [{ role: 'user', content: 'a' }],
+    answer: null
+  });
+});
