@@ -37,7 +37,7 @@ export class DefaultsEditor {
     setText(this.empty, trans.__('None are set. The model’s own hold.'));
     const form = h(
       'form',
-      { 'aria-label': trans.__('Default parameters of %1', model.id) },
+      { novalidate: true, 'aria-label': trans.__('Default parameters of %1', model.id) },
       this.empty,
       this.rows,
       h(

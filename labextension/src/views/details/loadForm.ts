@@ -1,7 +1,7 @@
 /** A form with the options of a load, and what the load would take. */
 
 import { messageOf, modelPath, RequestError } from '../../api/transport.js';
-import type { Estimate, Model } from '../../api/types.js';
+import type { Estimate, Memory, Model } from '../../api/types.js';
 import { isInMemory } from '../../state/state.js';
 import type { Store } from '../../state/store.js';
 import { button, h, setText, uniqueId } from '../dom.js';
@@ -26,7 +26,8 @@ type Field = HTMLInputElement | HTMLSelectElement;
 
 export class LoadForm {
   readonly element: HTMLDetailsElement;
-  private readonly options: readonly LoadOption[];
+  private options: readonly LoadOption[] = [];
+  private readonly grid = h('div', { class: 'a3s-load-fields' });
   private readonly fields = new Map<string, Field>();
   private readonly errors = new Map<string, HTMLElement>();
   private readonly estimate = h('div', { class: 'a3s-estimate', role: 'status' });
@@ -34,26 +35,24 @@ export class LoadForm {
   private readonly verdict = h('strong');
   private readonly error = h('div', { class: 'a3s-error', role: 'alert' });
   private readonly largest: HTMLButtonElement;
-  private readonly submit = h('button', { type: 'submit', class: 'a3s-button' });
+  private readonly submit = h('button', { type: 'submit', class: 'a3s-button a3s-load-button' });
   private readonly latest = new Latest();
+  private readonly unsubscribe: () => void;
   private largestContext = 0;
+  private hasGpu = false;
+  /** The models in memory, by which the estimate says what is free. */
+  private inMemory = '';
 
   constructor(
     private model: Model,
-    private readonly store: Store,
-    hasGpu: boolean
+    private readonly store: Store
   ) {
-    this.options = loadOptions(model, hasGpu);
     this.largest = button('', () => this.useLargest(), { class: 'a3s-button', hidden: true });
     this.estimate.append(this.verdict, this.sizes);
     const form = h(
       'form',
-      { class: 'a3s-load', 'aria-label': trans.__('Options to load %1', model.id) },
-      h(
-        'div',
-        { class: 'a3s-load-fields' },
-        ...this.options.map(option => this.createField(option))
-      ),
+      { novalidate: true, 'aria-label': trans.__('Options to load %1', model.id) },
+      this.grid,
       this.estimate,
       h('div', { class: 'a3s-row' }, this.submit, this.largest),
       this.error
@@ -70,6 +69,7 @@ export class LoadForm {
       form
     );
     this.element.addEventListener('toggle', () => this.onToggle());
+    this.unsubscribe = store.subscribe(({ memory }) => this.onMemory(memory));
     this.update(model);
   }
 
@@ -83,9 +83,36 @@ export class LoadForm {
     setText(this.submit, isInMemory(model) ? again : trans.__('Load with these options'));
   }
 
+  /** Create the fields when the form is first opened. The GPUs of the machine are known by then. */
+  private createFields(): void {
+    if (this.options.length === 0) {
+      this.options = loadOptions(this.model, this.hasGpu);
+      this.grid.append(...this.options.map(option => this.createField(option)));
+      this.update(this.model);
+    }
+  }
+
   dispose(): void {
+    this.unsubscribe();
+    this.endPlan();
+  }
+
+  private endPlan(): void {
     this.latest.cancel();
     plannedLoad(this.store).clear(this);
+  }
+
+  /** Estimate again after other models were loaded or unloaded. */
+  private onMemory(memory: Memory | null): void {
+    const devices = memory?.devices ?? [];
+    const inMemory = devices.map(({ models }) => Object.keys(models).sort().join()).join(';');
+    this.hasGpu = devices.some(({ kind }) => kind === 'gpu');
+    if (inMemory !== this.inMemory) {
+      this.inMemory = inMemory;
+      if (this.element.open) {
+        this.schedule(DELAY);
+      }
+    }
   }
 
   private createField(option: LoadOption): HTMLElement {
@@ -127,9 +154,10 @@ export class LoadForm {
 
   private onToggle(): void {
     if (this.element.open) {
+      this.createFields();
       this.schedule(0);
     } else {
-      this.dispose();
+      this.endPlan();
     }
   }
 

@@ -21,8 +21,6 @@ export class ModelDetails {
   private defaults: DefaultsEditor | null = null;
   private code: CodeView | null = null;
   private template: TemplateView | null = null;
-  private hasGpu = false;
-  private readonly unsubscribe: () => void;
 
   constructor(
     private readonly id: string,
@@ -35,9 +33,6 @@ export class ModelDetails {
       this.facts,
       this.notes
     );
-    this.unsubscribe = store.subscribe(({ memory }) => {
-      this.hasGpu = memory?.devices.some(({ kind }) => kind === 'gpu') ?? false;
-    });
   }
 
   /** Show `model` at `now`, in Unix seconds. */
@@ -60,7 +55,6 @@ export class ModelDetails {
   }
 
   dispose(): void {
-    this.unsubscribe();
     this.load?.dispose();
     this.template?.dispose();
   }
@@ -70,7 +64,7 @@ export class ModelDetails {
     if (this.code !== null) {
       return;
     }
-    this.load = isLocal(model) ? new LoadForm(model, this.store, this.hasGpu) : null;
+    this.load = isLocal(model) ? new LoadForm(model, this.store) : null;
     this.defaults = new DefaultsEditor(model, this.store);
     this.code = new CodeView(model, this.store.transport.baseUrl, this.host);
     const hasTemplate = isLocal(model) && generates(model);
