@@ -22,12 +22,14 @@ export interface Part {
  */
 export function bars({ devices }: Memory, planned: Estimate | null): Part[][] {
   const gpus = devices.filter(({ kind }) => kind === 'gpu');
-  const room = gpus.reduce((sum, gpu) => sum + gpu.free, 0);
+  const roomOn = (gpu: DeviceMemory) =>
+    [...gone(planned)].reduce((sum, name) => sum + (gpu.models[name] ?? 0), gpu.free);
+  const room = gpus.reduce((sum, gpu) => sum + roomOn(gpu), 0);
   return devices.map(device => {
     if (planned === null) {
       return partsOf(device, null, 0);
     }
-    const share = room > 0 ? device.free / room : 1 / gpus.length;
+    const share = room > 0 ? roomOn(device) / room : 1 / gpus.length;
     const bytes =
       device.kind === 'ram'
         ? planned.total - (gpus.length > 0 ? planned.gpu : 0)
@@ -36,10 +38,15 @@ export function bars({ devices }: Memory, planned: Estimate | null): Part[][] {
   });
 }
 
+/** Return the models of which the memory is free once the planned one is loaded. */
+function gone(planned: Estimate | null): Set<string> {
+  return new Set(planned === null ? [] : [planned.id, ...planned.evicts]);
+}
+
 function partsOf(device: DeviceMemory, planned: Estimate | null, bytes: number): Part[] {
-  const gone = new Set(planned === null ? [] : [planned.id, ...planned.evicts]);
+  const leaving = gone(planned);
   const models = Object.entries(device.models)
-    .filter(([name, size]) => !gone.has(name) && size > 0)
+    .filter(([name, size]) => !leaving.has(name) && size > 0)
     .sort(([, a], [, b]) => b - a)
     .map(([name, size]): Part => ({ kind: 'model', name, bytes: size }));
   const used = models.reduce((sum, part) => sum + part.bytes, device.other);

@@ -70,6 +70,13 @@ test('a planned load is divided between RAM and GPUs by what is free', () => {
   assert.deepEqual(short(second)[0], ['new', 5]);
 });
 
+test('on GPUs, the memory of models that are unloaded counts as free', () => {
+  const devices = [ram({}), gpu('CUDA0', 10, { old: 20 }), gpu('CUDA1', 10)];
+  const [, first, second] = bars({ devices }, plan(40, { gpu: 40, evicts: ['old'] }));
+  assert.deepEqual(short(first), [['new', 30]]);
+  assert.deepEqual(short(second), [['new', 10]]);
+});
+
 test('each part has a text', () => {
   const part = (kind, name = '') => partText({ kind, name, bytes: 5e9 });
   assert.equal(part('model', 'a'), 'a 5.0 GB');
