@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from support.hub_server import HubServer
-from support.lab_page import SECONDS, axe_violations, row
+from support.lab_page import PULL, SECONDS, axe_violations, row
 from support.model_files import smollm2
 
 if TYPE_CHECKING:
@@ -39,6 +39,24 @@ def click_launcher(page: Page) -> None:
 
 def find_view(page: Page) -> Locator:
     return page.locator(".a3s-panel .a3s-find")
+
+
+def test_few_clicks_lead_from_nothing_to_an_answer(open_lab: Callable[..., Lab]) -> None:
+    """Four, and no typing: the launcher, Pull, Chat, and a suggested prompt."""
+    lab = open_lab("Light")
+    page = lab.page
+    click_launcher(page)
+    panel = page.locator(".a3s-panel")
+    card = find_view(page).locator(".a3s-card").first
+    expect(card).to_contain_text("Recommended for a first try", timeout=30 * SECONDS)
+    expect(card).to_contain_text(re.compile("Fits (on the GPU|in memory)"))
+    assert axe_violations(page, ".a3s-panel") == []
+    card.get_by_role("button", name=f"Pull {PULL}").click()
+    chat = row(panel, PULL).get_by_role("button", name=f"Chat with {PULL}")
+    chat.click(timeout=60 * SECONDS)
+    page.locator(".a3s-chat-panel .a3s-prompt").first.click(timeout=30 * SECONDS)
+    answer = page.locator(".a3s-chat-panel .a3s-message:not(.a3s-user)")
+    expect(answer).to_contain_text(re.compile(r"\w{2}"), timeout=120 * SECONDS)
 
 
 def test_search(open_panel: Callable[[], Lab], hub: HubServer) -> None:
