@@ -4,6 +4,7 @@ import { h } from '../dom.js';
 import { trans } from '../i18n.js';
 import type { Message } from './chatCompletion.js';
 import { MessageView } from './messageView.js';
+import { thoughtsOf } from './messageText.js';
 import type { Phase, ShownAnswer } from './session.js';
 
 /** The log follows new text while it is scrolled to within this many pixels of its end. */
@@ -18,6 +19,8 @@ export class ChatLog {
   });
   private readonly shown: { readonly message: Message; readonly view: MessageView }[] = [];
   private answer: MessageView | null = null;
+  /** Seconds of thinking of the answer that is shown. */
+  private seconds: number | null = null;
 
   /** Show a conversation. Messages that are shown already stay as they are. */
   update(messages: readonly Message[], answer: ShownAnswer | null, phase: Phase): void {
@@ -33,6 +36,9 @@ export class ChatLog {
     }
     for (const message of messages.slice(same)) {
       const view = new MessageView(message);
+      if (this.seconds !== null && answer === null && message === messages.at(-1)) {
+        view.showThoughts(thoughtsOf(message), this.seconds, false);
+      }
       this.shown.push({ message, view });
       this.element.insertBefore(view.element, this.answer?.element ?? null);
     }
@@ -47,6 +53,7 @@ export class ChatLog {
     if (answer === null) {
       this.answer?.element.remove();
       this.answer = null;
+      this.seconds = null;
       return;
     }
     if (this.answer === null) {
@@ -54,6 +61,7 @@ export class ChatLog {
       this.element.append(this.answer.element);
     }
     const { content, thoughts, seconds, notice } = answer;
+    this.seconds = seconds;
     const isThinking = content === '' && phase === 'answering';
     this.answer.showThoughts(thoughts, seconds, isThinking);
     if (notice !== '') {
