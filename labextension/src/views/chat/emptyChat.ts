@@ -1,12 +1,13 @@
 /** What a chat shows before its first message: prompts to try, or a model to pull. */
 
 import { messageOf, type Transport } from '../../api/transport.js';
-import type { RecommendedModel, Variant } from '../../api/types.js';
+import type { RecommendedModel } from '../../api/types.js';
 import type { State } from '../../state/state.js';
 import { button, h, setText } from '../dom.js';
-import { formatBytes } from '../format.js';
+import { firstVariant, fitMark, sizeText } from '../find/texts.js';
 import { trans } from '../i18n.js';
 import { summary } from '../pulls/pulls.js';
+import { requestPull } from '../pulls/startPull.js';
 import { chatModels } from './models.js';
 
 /** Leads to more models than the one that is proposed; exists only in JupyterLab. */
@@ -109,10 +110,7 @@ class Proposal {
   private async request(): Promise<void> {
     try {
       const reply = await this.transport.request('GET', 'hub/recommended');
-      const models = (reply as { data: readonly RecommendedModel[] }).data.filter(
-        model => model.capabilities.includes('chat') && model.needs === undefined
-      );
-      const model = models.find(({ default: isDefault }) => isDefault) ?? models[0];
+      const model = proposedModel((reply as { data: readonly RecommendedModel[] }).data);
       if (model !== undefined) {
         this.show(model);
       }
@@ -123,10 +121,9 @@ class Proposal {
   }
 
   private show(model: RecommendedModel): void {
-    const variant = model.variants.find(({ recommended }) => recommended) ?? model.variants[0];
-    this.reference = variant?.reference ?? model.reference;
+    this.reference = model.reference;
     setText(this.name, model.title);
-    setText(this.facts, [model.good_for, ...variantFacts(variant), model.license].join(' · '));
+    setText(this.facts, proposalFacts(model).join(' · '));
     setText(this.error, '');
     this.pullButton.title = this.reference;
     this.pullButton.disabled = false;
@@ -136,9 +133,7 @@ class Proposal {
     setText(this.error, '');
     this.pullButton.disabled = true;
     try {
-      const body = { name: this.reference, background: true };
-      const reply = await this.transport.request('POST', 'models/pull', body);
-      this.pulled = (reply as { name?: string }).name ?? this.reference;
+      this.pulled = (await requestPull(this.transport, this.reference)).name;
     } catch (error) {
       this.pullButton.disabled = false;
       setText(this.error, messageOf(error));
@@ -146,15 +141,17 @@ class Proposal {
   }
 }
 
-function variantFacts(variant: Variant | undefined): string[] {
-  if (variant === undefined) {
-    return [];
-  }
-  const fits = {
-    gpu: [trans.__('fits on the GPU')],
-    memory: [trans.__('fits in memory')],
-    too_large: [trans.__('too large for this machine')],
-    unknown: []
-  };
-  return [formatBytes(variant.size_bytes), ...fits[variant.fit]];
+/** Return the model to propose: the one for a first try, or another one that fits. */
+export function proposedModel(models: readonly RecommendedModel[]): RecommendedModel | undefined {
+  const chats = models.filter(({ capabilities }) => capabilities.includes('chat'));
+  const fitting = chats.filter(({ variants }) => firstVariant(variants)?.fit !== 'too_large');
+  return fitting.find(model => model.default) ?? fitting[0] ?? chats[0];
+}
+
+/** Return what is said about a proposed model: what it is good for, its size, whether it fits, ... */
+export function proposalFacts(model: RecommendedModel): string[] {
+  const { good_for, license, reference, variants } = model;
+  const variant = variants.find(each => each.reference === reference);
+  const facts = variant ? [sizeText(variant), fitMark(variant.fit).text] : [];
+  return [good_for, ...facts, license];
 }
