@@ -15,7 +15,8 @@ from a3s_power_jupyter.contract.types import (
     ScanProblem,
 )
 from a3s_power_jupyter.service.fits import Machine
-from a3s_power_jupyter.service.recommended import built_in_list, recommended
+from a3s_power_jupyter.service.recommended import recommended
+from a3s_power_jupyter.service.recommended_list import built_in_list
 
 MACHINE = Machine(6 * 10**9)
 LIST = RecommendedModels(

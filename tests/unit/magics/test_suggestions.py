@@ -12,7 +12,8 @@ from a3s_power_jupyter.contract.types import LocalModel, LocalModels, ModelDetai
 from a3s_power_jupyter.magics.parser import parse_line
 from a3s_power_jupyter.magics.session import Session
 from a3s_power_jupyter.service.fits import Machine
-from a3s_power_jupyter.service.recommended import built_in_list, recommended
+from a3s_power_jupyter.service.recommended import recommended
+from a3s_power_jupyter.service.recommended_list import built_in_list
 
 DEFAULT = "%power pull bartowski/Qwen2.5-1.5B-Instruct-GGUF:Q4_K_M"
 

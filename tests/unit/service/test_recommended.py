@@ -14,7 +14,8 @@ from a3s_power_jupyter.handlers.metrics import RuntimeMetrics
 from a3s_power_jupyter.hub.resolve.gguf_files import GGUF
 from a3s_power_jupyter.hub.resolve.reference import parse
 from a3s_power_jupyter.service.fits import Machine
-from a3s_power_jupyter.service.recommended import Entry, built_in_list, read_list, recommended
+from a3s_power_jupyter.service.recommended import recommended
+from a3s_power_jupyter.service.recommended_list import Entry, built_in_list, read_list
 from a3s_power_jupyter.service.service import PowerService
 from a3s_power_jupyter.service.settings import Settings
 from a3s_power_jupyter.store.formats.geometry import gguf_geometry_of
