@@ -58,7 +58,7 @@ def test_details(open_lab: Callable[..., Lab]) -> None:
         expect(top_p).to_be_focused()
         top_p.fill("0.5")
         save.click()
-        expect(details).to_contain_text("They hold from the next request on.")
+        expect(details).to_contain_text("They apply from the next request on.")
         model = api.get("v1/models/smollm2").json()
         assert (model["default_parameters"], model["loaded"]) == ({"top_p": 0.5}, True)
 

@@ -91,7 +91,7 @@ def test_search(open_panel: Callable[[], Lab], hub: HubServer) -> None:
     hub.fail("/api/models", stage="api", times=None, status=429, headers={"Retry-After": "3000"})
     box.fill("model-0003")
     failure = search.get_by_role("alert")
-    expect(failure).to_contain_text("The hub asks to wait", timeout=30 * SECONDS)
+    expect(failure).to_contain_text("Too many requests to the hub", timeout=30 * SECONDS)
     hub.clear_failures()
     hub.fail("/api/models", stage="api", times=None, hang_up=True)
     failure.get_by_role("button", name="Try again").click()
@@ -105,7 +105,7 @@ def test_search(open_panel: Callable[[], Lab], hub: HubServer) -> None:
     box.fill("no such model")
     expect(failure).to_contain_text("Nothing found", timeout=30 * SECONDS)
     assert axe_violations(page, ".a3s-panel") == []
-    failure.get_by_role("button", name="Show what is recommended").click()
+    failure.get_by_role("button", name="Show recommended models").click()
     expect(find.locator(".a3s-card").first).to_be_visible()
 
 
@@ -158,7 +158,7 @@ def test_the_file_browser(open_panel: Callable[[], Lab], lab_root: Path) -> None
     item.filter(has_text="tiny.gguf").click(button="right")
     menu.get_by_text("Register as local model").click()
     toast = page.locator(".jp-toast-message")
-    expect(toast.filter(has_text="tiny is a local model now")).to_be_visible(timeout=30 * SECONDS)
+    expect(toast.filter(has_text="Registered tiny.")).to_be_visible(timeout=30 * SECONDS)
     expect(row(panel, "tiny")).to_be_visible()
 
     item.filter(has_text="empty").drag_to(panel)

@@ -39,7 +39,7 @@ export class FileBrowserModels {
     }
     app.commands.addCommand(REGISTER_COMMAND, {
       label: trans.__('Register as local model'),
-      caption: trans.__('Add the model to the local models where it is, without copying it'),
+      caption: trans.__('Register the model where it is, without copying it'),
       icon: modelsIcon,
       isVisible: () => this.selected().length > 0,
       execute: () => this.register(this.selected())
@@ -74,7 +74,7 @@ export class FileBrowserModels {
   private async registerOne(path: string): Promise<void> {
     const { contents } = this.app.serviceManager;
     if (!LOCAL_DRIVES.includes(contents.driveName(path))) {
-      tellFailure(trans.__('%1 is not on the disk of the server. Download it there first.', path));
+      tellFailure(trans.__('%1 is not on the server’s disk. Download it there first.', path));
       return;
     }
     const hide = showLater(trans.__('Registering %1…', path));
@@ -90,7 +90,7 @@ export class FileBrowserModels {
   }
 
   private tellSuccess(model: Model): void {
-    const message = trans.__('%1 is a local model now. Its files stay where they are.', model.id);
+    const message = trans.__('Registered %1. Its files stay where they are.', model.id);
     const show = { label: trans.__('Show local models'), callback: () => this.showModels() };
     Notification.success(message, { autoClose: AUTO_CLOSE, actions: [show] });
   }

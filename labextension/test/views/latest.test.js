@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { Latest } from '../../../lib/views/find/latest.js';
-import { searchPath } from '../../../lib/views/find/searchPath.js';
+import { Latest } from '../../lib/views/latest.js';
+import { searchPath } from '../../lib/views/find/searchPath.js';
 
 test('of several scheduled tasks only the last runs, after the delay', t => {
   t.mock.timers.enable({ apis: ['setTimeout'] });

@@ -5,7 +5,7 @@ import { generates, isLocal } from './loadOptions.js';
 
 type Kind = 'integer' | 'number' | 'boolean' | 'text' | 'long' | 'json';
 
-/** How a parameter is edited. `load` parameters hold from the next load on. */
+/** How a parameter is edited. `load` parameters apply from the next load on. */
 export interface ParameterKind {
   readonly kind: Kind;
   readonly load?: boolean;

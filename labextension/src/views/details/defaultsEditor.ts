@@ -34,7 +34,7 @@ export class DefaultsEditor {
   ) {
     this.saveButton.append(trans.__('Save defaults'));
     this.resetButton = button(trans.__('Undo'), () => this.fill());
-    setText(this.empty, trans.__('None are set. The model’s own hold.'));
+    setText(this.empty, trans.__('None are set. The model’s own defaults apply.'));
     const form = h(
       'form',
       { novalidate: true, 'aria-label': trans.__('Default parameters of %1', model.id) },
@@ -169,8 +169,8 @@ export class DefaultsEditor {
       setText(
         this.status,
         waits
-          ? trans.__('Saved. Load parameters hold from the next load on.')
-          : trans.__('Saved. They hold from the next request on.')
+          ? trans.__('Saved. Load parameters apply from the next load on.')
+          : trans.__('Saved. They apply from the next request on.')
       );
     } catch (error) {
       const param = error instanceof RequestError ? (error.facts.param ?? '') : '';

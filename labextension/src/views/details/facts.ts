@@ -74,7 +74,7 @@ export function partsText(sizes: { weights: number; cache: number; buffers: numb
 
 function expiryText(model: Model, now: number): string {
   if (model.pinned) {
-    return trans.__('never, it is pinned');
+    return trans.__('never (pinned)');
   }
   return model.expires_at === undefined
     ? ''

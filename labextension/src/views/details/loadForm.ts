@@ -5,9 +5,9 @@ import type { Estimate, Memory, Model } from '../../api/types.js';
 import { isInMemory } from '../../state/state.js';
 import type { Store } from '../../state/store.js';
 import { button, h, setText, uniqueId } from '../dom.js';
-import { Latest } from '../find/latest.js';
 import { formatNumber } from '../format.js';
 import { trans } from '../i18n.js';
+import { Latest } from '../latest.js';
 import {
   estimateText,
   generates,

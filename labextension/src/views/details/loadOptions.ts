@@ -41,8 +41,8 @@ export function loadOptions(model: Model, hasGpu: boolean): LoadOption[] {
     },
     generates(model) && {
       name: 'num_parallel',
-      title: trans.__('Requests at once'),
-      hint: trans.__('They share the context on llama.cpp'),
+      title: trans.__('Parallel requests'),
+      hint: trans.__('With llama.cpp, they share the context'),
       automatic: trans.__('automatic'),
       min: 1,
       max: 64

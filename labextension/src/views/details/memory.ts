@@ -73,7 +73,7 @@ export function partText({ kind, name, bytes }: Part): string {
     case 'planned':
       return trans.__('%1 would take %2', name, size);
     case 'over':
-      return trans.__('%1 too little', size);
+      return trans.__('%1 short', size);
     case 'free':
       return trans.__('free %1', size);
   }

@@ -84,11 +84,11 @@ function titleOf(kind: FailureKind): string {
     case 'offline':
       return trans.__('The hub cannot be reached');
     case 'rate_limited':
-      return trans.__('The hub asks to wait');
+      return trans.__('Too many requests to the hub');
     case 'gated':
       return trans.__('The hub restricts access to this model');
     case 'bad_token':
-      return trans.__('The hub does not accept the token');
+      return trans.__('The hub rejected the token');
     case 'missing':
       return trans.__('Not found');
     case 'hub':

@@ -35,7 +35,7 @@ export class FindView {
     this.local = new LocalModels(tools);
     const onActive = (isActive: boolean) => (this.recommended.element.hidden = isActive);
     this.search = new HubSearch(tools, onActive, name => reference.pull(name));
-    this.back = button(trans.__('Back to the models'), () => host.close());
+    this.back = button(trans.__('Back to models'), () => host.close());
     this.back.prepend(icon('back'));
     this.element = h(
       'div',

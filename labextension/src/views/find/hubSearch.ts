@@ -6,10 +6,10 @@ import { button, h, setText } from '../dom.js';
 import { formatDuration } from '../format.js';
 import { icon } from '../icons.js';
 import { trans } from '../i18n.js';
+import { Latest } from '../latest.js';
 import { failureOf, needsToken } from './failures.js';
 import { FailureView, type NextStep } from './failureView.js';
 import { HubResult } from './hubResult.js';
-import { Latest } from './latest.js';
 import { searchPath } from './searchPath.js';
 import { referenceIn } from './texts.js';
 import type { FindTools } from './tools.js';
@@ -187,7 +187,7 @@ export class HubSearch {
       const run = () => this.searchFor(query, 'all');
       steps.push({ label: trans.__('Search all formats'), run });
     }
-    steps.push({ label: trans.__('Show what is recommended'), run: () => this.reset() });
+    steps.push({ label: trans.__('Show recommended models'), run: () => this.reset() });
     const title = trans.__('Nothing found');
     const message = trans.__('No model matches “%1”. Try fewer or other words.', query);
     const failure = { kind: 'missing', title, message, candidates: [] } as const;

@@ -5,9 +5,9 @@ import { EMPTY, type State } from '../../state/state.js';
 import { h, setText } from '../dom.js';
 import { formatCount } from '../format.js';
 import { trans } from '../i18n.js';
+import { Latest } from '../latest.js';
 import { failureOf } from './failures.js';
 import { FailureView } from './failureView.js';
-import { Latest } from './latest.js';
 import { firstVariant } from './texts.js';
 import type { FindTools } from './tools.js';
 import { variantList, VariantRow } from './variantRow.js';
@@ -51,7 +51,7 @@ export class RecommendedList {
 
   private load(): void {
     this.failure.clear();
-    setText(this.status, trans.__('Looking at what fits this machine…'));
+    setText(this.status, trans.__('Checking what fits this machine…'));
     this.latest.schedule(async signal => {
       try {
         const path = 'hub/recommended';

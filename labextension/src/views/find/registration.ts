@@ -128,7 +128,7 @@ export class Registration {
       h(
         'label',
         { for: id },
-        trans.__('Another model is called %1, and it stays as it is. Name for this one:', taken)
+        trans.__('There is another model named %1. Name for this one:', taken)
       ),
       input,
       h('button', { type: 'submit', class: 'a3s-button' }, trans.__('Register')),

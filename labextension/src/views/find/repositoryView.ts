@@ -4,9 +4,9 @@ import type { HubRepository } from '../../api/types.js';
 import { EMPTY, type State } from '../../state/state.js';
 import { button, h, setText, uniqueId } from '../dom.js';
 import { trans } from '../i18n.js';
+import { Latest } from '../latest.js';
 import { type Failure, failureOf, noWeights } from './failures.js';
 import { FailureView, type NextStep } from './failureView.js';
-import { Latest } from './latest.js';
 import { linked } from './links.js';
 import { contextText } from './texts.js';
 import { CONTEXTS, DEFAULT_CONTEXT, type FindTools } from './tools.js';
@@ -108,7 +108,7 @@ export class RepositoryView {
 
   private showFailure(failure: Failure): void {
     const conversions = {
-      label: trans.__('Look for GGUF files of it'),
+      label: trans.__('Search for GGUF versions'),
       run: () => this.find.searchFor(this.id.split('/').pop() ?? this.id, 'gguf')
     };
     const token = { label: trans.__('Enter a token…'), run: () => this.find.askForToken() };

@@ -4,7 +4,7 @@ import { messageOf } from '../../api/transport.js';
 import type { TokenState } from '../../api/types.js';
 import { button, h, setText, uniqueId } from '../dom.js';
 import { trans } from '../i18n.js';
-import { Latest } from './latest.js';
+import { Latest } from '../latest.js';
 import { linked } from './links.js';
 import type { FindTools } from './tools.js';
 
@@ -46,7 +46,7 @@ export class TokenField {
     this.element = h(
       'details',
       { class: 'a3s-find-section a3s-token' },
-      h('summary', {}, trans.__('Token of the hub')),
+      h('summary', {}, trans.__('Hub token')),
       h(
         'div',
         { class: 'a3s-quiet' },
@@ -125,7 +125,7 @@ export function tokenText({ present, source, user }: TokenState): string {
   }
   const text =
     source === 'environment'
-      ? trans.__('A token comes from the environment of the server (HF_TOKEN), which goes first.')
+      ? trans.__('The token in the server’s environment (HF_TOKEN) is used.')
       : trans.__('A token is stored.');
   return user ? `${text} ${trans.__('It belongs to %1.', user)}` : text;
 }

@@ -82,7 +82,7 @@ test('each part has a text', () => {
   assert.equal(part('model', 'a'), 'a 5.0 GB');
   assert.equal(part('other'), 'other programs 5.0 GB');
   assert.equal(part('planned', 'a'), 'a would take 5.0 GB');
-  assert.equal(part('over', 'a'), '5.0 GB too little');
+  assert.equal(part('over', 'a'), '5.0 GB short');
   assert.equal(part('free'), 'free 5.0 GB');
   assert.equal(deviceTitle({ name: 'CUDA0', description: 'A card' }), 'CUDA0 (A card)');
 });
