@@ -15,6 +15,7 @@ from ..store.files import user_path
 from ..store.scan import proposals
 from ..store.scan.budget import Budget
 from ..store.scan.places import Place
+from ..store.scan.proposals import FreeNames
 from ..store.scan.scanner import FoundModel, Scan, Scanner
 from ..store.threads import Threads
 from .catalog import Catalog
@@ -94,9 +95,9 @@ class LocalModelFinder:
             )
         path = user_path(request.path)
         listing = await self._catalog.usable_listing()
-        names = {manifest.name for manifest in listing.manifests}
+        names = (manifest.name for manifest in listing.manifests)
         here = (m.name for m in listing.manifests if m.source.path == str(path))
-        name = next(here, None) or proposals.free(proposals.of_path(path), names)
+        name = next(here, None) or FreeNames(names).take(proposals.of_path(path))
         return msgspec.structs.replace(request, name=name)
 
 
@@ -117,13 +118,12 @@ def _listed(
 ) -> list[LocalModel]:
     """Return what was found, each with a name of its own."""
     by_content = _names_by_content(registered)
-    taken = {manifest.name for manifest in registered}
+    names = FreeNames(manifest.name for manifest in registered)
     models = []
     for place, model in sorted(found, key=lambda item: (item[0].source, item[1].name)):
         keys = [str(model.path), *([model.sha256] if model.sha256 else [])]
         installed = next((by_content[key] for key in keys if key in by_content), None)
-        name = installed or proposals.free(model.name, taken)
-        taken.add(name)
+        name = installed or names.take(model.name)
         description = model.description
         models.append(
             LocalModel(

@@ -39,7 +39,8 @@ def variants_of(
         Context length in tokens; None for the default of a load.
     """
     parameters = LoadParameters() if num_ctx is None else LoadParameters(num_ctx=num_ctx)
-    found = [_variant(candidate, machine, manifests, parameters) for candidate in candidates]
+    here = _Here(manifests)
+    found = [_variant(candidate, machine, here, parameters) for candidate in candidates]
     chosen = _recommended(candidates, found, machine)
     if chosen is not None:
         found[chosen] = msgspec.structs.replace(found[chosen], recommended=True)
@@ -52,10 +53,7 @@ def formats_of(candidates: Iterable[Candidate]) -> tuple[HubFormat, ...]:
 
 
 def _variant(
-    candidate: Candidate,
-    machine: Machine,
-    manifests: Sequence[Manifest],
-    parameters: LoadParameters,
+    candidate: Candidate, machine: Machine, here: _Here, parameters: LoadParameters
 ) -> Variant:
     variant = Variant(
         reference=candidate.reference,
@@ -63,7 +61,7 @@ def _variant(
         format=candidate.format,
         size_bytes=candidate.size_bytes,
         file_count=candidate.file_count,
-        installed=_installed(candidate, manifests),
+        installed=here.name_of(candidate),
     )
     shape = candidate.shape
     if shape is UNSET:
@@ -105,14 +103,26 @@ def _memory(candidate: Candidate, shape: Shape, parameters: LoadParameters) -> i
     return estimate(manifest, shape.geometry, parameters).total
 
 
-def _installed(candidate: Candidate, manifests: Sequence[Manifest]) -> str | None:
-    """Return the name of the model with the same weights, or else with the reference's name."""
-    wanted = set(candidate.sha256)
-    for manifest in manifests:
-        if wanted and wanted <= {file.sha256 for file in manifest.files}:
-            return manifest.name
-    names = (m.name for m in manifests if m.name.casefold() == candidate.reference.casefold())
-    return next(names, None)
+class _Here:
+    """Finds the models that are here, by the digests of their files and by name."""
+
+    def __init__(self, manifests: Iterable[Manifest]) -> None:
+        self._digests: dict[str, set[str]] = {}
+        self._with: dict[str, list[str]] = {}
+        self._names: dict[str, str] = {}
+        for manifest in manifests:
+            self._digests[manifest.name] = {file.sha256 for file in manifest.files}
+            self._names.setdefault(manifest.name.casefold(), manifest.name)
+            for digest in self._digests[manifest.name]:
+                self._with.setdefault(digest, []).append(manifest.name)
+
+    def name_of(self, candidate: Candidate) -> str | None:
+        """Return the name of the model with the same weights, or else with the reference's name."""
+        wanted = set(candidate.sha256)
+        for name in self._with.get(candidate.sha256[0], ()) if wanted else ():
+            if wanted <= self._digests[name]:
+                return name
+        return self._names.get(candidate.reference.casefold())
 
 
 def _recommended(

@@ -70,13 +70,14 @@ class Limits:
 
 
 class Request(NamedTuple):
-    """A request; its reply may have `limit` bytes."""
+    """A request; its reply may have `limit` bytes. `left` is set once nobody waits for it."""
 
     method: Literal["GET", "HEAD"]
     url: str
     params: Params | None
     headers: dict[str, str]
     limit: int
+    left: threading.Event
 
 
 class HubRequests:
@@ -137,9 +138,16 @@ class HubRequests:
         Stopped
             If the pull is paused.
         """
+        request = Request(method, url, params, headers or {}, limit, threading.Event())
+        try:
+            return self._repeat(request, follow_redirects)
+        finally:
+            request.left.set()
+
+    def _repeat(self, request: Request, follow_redirects: bool) -> httpx2.Response:
+        """Send a request until it is successful, or must not be repeated; see `send`."""
         started = time.monotonic()
         attempts = self._limits.attempts
-        request = Request(method, url, params, headers or {}, limit)
         for attempt in range(1, attempts + 1):
             seconds = 2.0 ** (attempt - 1)
             is_last = attempt == attempts
@@ -174,7 +182,8 @@ class HubRequests:
         """Call a function that blocks, for at most `Limits.deadline` seconds.
 
         It runs in a thread of its own, which is left behind if it takes longer: timeouts of the
-        HTTP client begin again with each byte, and the lookup of a host has none.
+        HTTP client begin again with each byte, and the lookup of a host has none. The thread ends
+        with the next part of a body.
         """
         result: Future[T] = Future()
 
@@ -221,35 +230,36 @@ class HubRequests:
             timeout=self._limits.timeout,
             follow_redirects=False,
         ) as streamed:
-            return self._read(streamed, request.limit)
+            return _read(streamed, request)
 
-    def _read(self, streamed: httpx2.Response, limit: int) -> httpx2.Response:
-        """Read the body of a success. The hub describes errors in headers."""
-        body = bytearray()
-        if streamed.is_success and streamed.request.method != "HEAD":
-            if streamed.headers.get("Content-Encoding", "identity").lower() != "identity":
+
+def _read(streamed: httpx2.Response, request: Request) -> httpx2.Response:
+    """Read the body of a success. The hub describes errors in headers."""
+    body = bytearray()
+    if streamed.is_success and streamed.request.method != "HEAD":
+        if streamed.headers.get("Content-Encoding", "identity").lower() != "identity":
+            raise HubError(
+                "The hub, or a proxy, compresses replies although the request excludes it, so "
+                "that their size is unknown. Check HF_ENDPOINT and the proxy settings."
+            )
+        for chunk in streamed.iter_raw():
+            body += chunk
+            if len(body) > request.limit:
                 raise HubError(
-                    "The hub, or a proxy, compresses replies although the request excludes it, so "
-                    "that their size is unknown. Check HF_ENDPOINT and the proxy settings."
+                    f"A reply of the hub is larger than {request.limit:,} bytes. Check "
+                    "HF_ENDPOINT and the proxy settings."
                 )
-            for chunk in streamed.iter_raw():
-                body += chunk
-                if len(body) > limit:
-                    raise HubError(
-                        f"A reply of the hub is larger than {limit:,} bytes. Check HF_ENDPOINT and "
-                        "the proxy settings."
-                    )
-                if self._stop.is_set():  # nobody waits for this thread any more
-                    raise Stopped
-        # As bytes, because they need not be ASCII.
-        headers = [
-            (name, value)
-            for name, value in streamed.headers.raw
-            if name.lower() not in _TRANSFER_HEADERS
-        ]
-        return httpx2.Response(
-            streamed.status_code, headers=headers, content=bytes(body), request=streamed.request
-        )
+            if request.left.is_set():
+                raise Stopped
+    # As bytes, because they need not be ASCII.
+    headers = [
+        (name, value)
+        for name, value in streamed.headers.raw
+        if name.lower() not in _TRANSFER_HEADERS
+    ]
+    return httpx2.Response(
+        streamed.status_code, headers=headers, content=bytes(body), request=streamed.request
+    )
 
 
 @cache

@@ -85,15 +85,26 @@ class GGUF:
     @property
     def family(self) -> str:
         """The name without quantization, in lower case; the same for all sizes of a model."""
-        return re.sub(
-            r"[._-]+", "-", _QUANTIZATION.sub("", self.stem[-MAX_MATCHED:]).lower()
-        ).strip("-")
+        return _without_quantization(self.stem)
+
+    @property
+    def group(self) -> tuple[str, str]:
+        """The folder without quantization, and the family: files of one model have the same.
+
+        Folders may separate quantizations (``Q8_0/m-Q8_0.gguf``), but also models (``7B/m.gguf``).
+        """
+        return _without_quantization(posixpath.dirname(self.path)), self.family
 
     def has_token(self, tag: str) -> bool:
         """Return whether `tag` is one or more whole tokens of the name, ignoring case."""
         before = "[A-Z0-9]" if _QUANTIZATION.fullmatch(tag) else "[A-Z0-9_]"
         pattern = rf"(?<!{before}){re.escape(tag)}(?![A-Z0-9_])"
         return re.search(pattern, self.stem[-MAX_MATCHED:], re.IGNORECASE) is not None
+
+
+def _without_quantization(text: str) -> str:
+    rest = _QUANTIZATION.sub("", text[-MAX_MATCHED:]).lower()
+    return re.sub(r"[._-]+", "-", rest).strip("-")
 
 
 def models(files: Iterable[RemoteFile]) -> list[GGUF]:
@@ -196,7 +207,7 @@ def best(
         reason = f"{reference.repo} has {len(files):,} GGUF files."
         raise _ambiguous(reference, reason, candidates[: MAX_CANDIDATES + 1])
     known = [model for model in candidates if model.quantization]
-    if len({model.family for model in known}) != 1:
+    if len({model.group for model in known}) != 1:
         raise _ambiguous(reference, f"{reference.repo} has several models.", known or candidates)
     pool = _preferred(known)
     sizes = {model.path: model.size + _size_of(mmproj(model, files)) for model in pool}
@@ -233,7 +244,7 @@ def choices(files: Sequence[RemoteFile]) -> list[GGUF]:
     if len(files) > _MAX_CHOSEN_FROM:
         return []
     known = [model for model in candidates if model.quantization]
-    return _preferred(known) if len({model.family for model in known}) == 1 else []
+    return _preferred(known) if len({model.group for model in known}) == 1 else []
 
 
 def _preferred(known: Sequence[GGUF]) -> list[GGUF]:

@@ -122,7 +122,7 @@ class _Contents:
             if reference is None:
                 continue
             mmproj = gguf_files.mmproj(model, self._ggufs_only) if self._has_few else None
-            shape = shapes.get(model.family, UNSET)
+            shape = shapes.get(model.group, UNSET)
             if shape is not UNSET:
                 geometry = msgspec.structs.replace(
                     shape.geometry,
@@ -159,18 +159,18 @@ class _Contents:
                 return text
         return None
 
-    def _shapes(self, models: Sequence[GGUF]) -> dict[str, Shape]:
-        """Return the shapes by family, each read from the smallest of its models."""
-        smallest: dict[str, GGUF] = {}
+    def _shapes(self, models: Sequence[GGUF]) -> dict[tuple[str, str], Shape]:
+        """Return the shapes by `GGUF.group`, each read from the smallest of its models."""
+        smallest: dict[tuple[str, str], GGUF] = {}
         for model in models:
-            smallest.setdefault(model.family, model)
+            smallest.setdefault(model.group, model)
         found = {}
-        for family, model in [*smallest.items()][:MAX_SHAPES]:
+        for group, model in [*smallest.items()][:MAX_SHAPES]:
             header = self._header(model.files[0])
             if header is None:
                 continue
             if (shape := _believable(_shape(header))) is not None:
-                found[family] = shape
+                found[group] = shape
             else:
                 self._problem = f"The header of {model.path} has impossible numbers."
         return found

@@ -28,6 +28,9 @@ MAX_TAGS = 1000
 #: Largest count of anything.
 MAX_COUNT = 1 << 53
 
+#: Names of types, such as ``BF16`` and ``F8_E4M3``.
+_TYPE = re.compile(r"[A-Z0-9_]{1,20}")
+
 _FORMATS: tuple[HubFormat, ...] = ("gguf", "safetensors")
 _LICENSE = "license:"
 
@@ -62,7 +65,8 @@ def stored_type(raw: Any) -> str | None:
     fields = raw.get("safetensors") if isinstance(raw, dict) else None
     counts = fields.get("parameters") if isinstance(fields, dict) else None
     known = {name: _count(n) or 0 for name, n in counts.items()} if isinstance(counts, dict) else {}
-    return max(known, key=lambda name: known[name], default=None)
+    name = max(known, key=lambda name: known[name], default=None)
+    return name if name is not None and _TYPE.fullmatch(name) else None
 
 
 def _count(value: Any) -> int | None:

@@ -18,14 +18,9 @@ from ...contract.text import printable, shortened
 from ...contract.types import TokenSource
 from ...store.files import write_atomically
 from ...store.os_errors import reading, writing
+from ..http.token import MAX_FILE, VARIABLES
 from ..resolve.hub_api import HubApi
 from .protocol import Token
-
-#: Variables that huggingface_hub reads, in its order. They take precedence over the file.
-VARIABLES = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
-
-#: Bytes of the largest file that is read; a token has 40.
-MAX_FILE = 1 << 16
 
 #: Tokens of organizations begin so; the hub has withdrawn them.
 _ORGANIZATION = "api_org"

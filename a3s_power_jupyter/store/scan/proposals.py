@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Iterable
 from pathlib import Path
 
 from ..formats.ggml import FILE_TYPES
@@ -29,21 +29,40 @@ def clean(text: str) -> str:
     )
     parts = (part.strip("-") for part in _OTHER_CHARACTERS.sub("-", letters).split("/"))
     kept = [part for part in parts if part.strip(".")]
-    return "/".join(kept)[:MAX_NAME_LENGTH].rstrip("/") or _FALLBACK
+    return _cut("/".join(kept), MAX_NAME_LENGTH) or _FALLBACK
 
 
-def free(name: str, taken: Collection[str]) -> str:
-    """Return `name`, or else the first of ``name-2``, ``name-3``, ... that is not in `taken`.
+def _cut(name: str, length: int) -> str:
+    """Return the beginning of a name that is a name, too."""
+    if len(name) <= length:
+        return name
+    *folders, last = name[:length].split("/")
+    return "/".join([*folders, last] if last.strip(".") else folders)
 
-    Names that differ in case only are taken, too.
+
+class FreeNames:
+    """Proposes names that are not taken. Names that differ in case only are taken, too.
+
+    Parameters
+    ----------
+    taken : iterable of str
+        Names of models.
     """
-    lower = {other.lower() for other in taken}
-    candidate, number = name, 1
-    while candidate.lower() in lower:
-        number += 1
-        tail = f"-{number}"
-        candidate = name[: MAX_NAME_LENGTH - len(tail)].rstrip("/") + tail
-    return candidate
+
+    def __init__(self, taken: Iterable[str]) -> None:
+        self._taken = {name.lower() for name in taken}
+        self._numbers: dict[str, int] = {}
+
+    def take(self, name: str) -> str:
+        """Take and return `name`, or else the first of ``name-2``, ``name-3``, ... that is free."""
+        candidate, number = name, self._numbers.get(name, 1)
+        while candidate.lower() in self._taken:
+            number += 1
+            tail = f"-{number}"
+            candidate = _cut(name, MAX_NAME_LENGTH - len(tail)) + tail
+        self._numbers[name] = number
+        self._taken.add(candidate.lower())
+        return candidate
 
 
 def repository_of(folder: str) -> str | None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec import UNSET
 
+from a3s_power_jupyter.contract.errors import AmbiguousReference
 from a3s_power_jupyter.hub.resolve.hub_api import HubApi
 from a3s_power_jupyter.hub.resolve.plan import make_plan
 from a3s_power_jupyter.hub.resolve.reference import parse
 from a3s_power_jupyter.hub.search.contents import look
 from a3s_power_jupyter.hub.search.protocol import Contents, Look
 from support.hub_server import HubServer
-from support.model_files import gguf, safetensors
+from support.model_files import LLAMA, gguf, safetensors
 
 REPO = "ada/Model-GGUF"
 MODEL = gguf()
@@ -60,6 +62,25 @@ def test_the_choices_are_those_of_a_pull_without_a_tag(hub: HubServer) -> None:
     assert choices(REPOSITORIES["quantizations"]) == [f"{REPO}:Q4_K_M", f"{REPO}:Q8_0"]
     assert choices(REPOSITORIES["families"]) == []
     assert choices(REPOSITORIES["both"]) == [REPO]
+
+
+def test_folders_may_separate_models_or_quantizations(hub: HubServer) -> None:
+    """Each model has the context of its own header, and no other model is chosen instead."""
+    small = gguf()
+    large = gguf(LLAMA | {"llama.embedding_length": 4096}, fill=b"\1")
+    hub.add(REPO, {"1B/m-Q4_0.gguf": small, "70B/m-Q4_0.gguf": large, "70B/m-Q8_0.gguf": large})
+    found = contents(hub).candidates
+    widths = {c.reference: c.shape.geometry.width for c in found if c.shape is not UNSET}
+    assert widths == {
+        f"{REPO}/1B/m-Q4_0.gguf": 64,
+        f"{REPO}/70B/m-Q4_0.gguf": 4096,
+        f"{REPO}:Q8_0": 4096,
+    }
+    assert not any(c.is_choice for c in found)
+    with pytest.raises(AmbiguousReference, match="several models"):
+        make_plan(parse(REPO), HubApi(hub.url))
+    hub.add(REPO, {"Q4_0/m-Q4_0.gguf": small, "m-Q8_0.gguf": small + b"\0"})
+    assert all(c.is_choice for c in contents(hub).candidates)
 
 
 def test_a_renamed_repository_has_its_new_name(hub: HubServer) -> None:

@@ -20,6 +20,7 @@ from a3s_power_jupyter.hub.http.retries import Retry, Stopped
 from a3s_power_jupyter.hub.resolve import hub_api
 from a3s_power_jupyter.hub.resolve.hub_api import HubApi
 from a3s_power_jupyter.hub.resolve.repository import Repository
+from support.waiting import wait_until
 
 MIB = 1 << 20
 TOKEN = "hf_token"
@@ -177,6 +178,19 @@ def test_a_reply_that_takes_too_long(
     monkeypatch.setattr(hub_requests, "DEADLINE", 0.3)
     with pytest.raises(HubError, match=r"more than 0\.3 seconds"):
         get(hostile, path)
+
+
+def test_the_thread_of_a_reply_that_takes_too_long_ends(
+    hostile: Hostile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def threads() -> set[threading.Thread]:
+        return {t for t in threading.enumerate() if t.name == "power-hub-request"}
+
+    monkeypatch.setattr(hub_requests, "DEADLINE", 0.3)
+    before = threads()
+    with pytest.raises(HubError):
+        get(hostile, "drip")
+    wait_until(lambda: threads() <= before)
 
 
 def test_repetitions_are_reported(hostile: Hostile) -> None:

@@ -49,6 +49,11 @@ def test_the_total_of_safetensors_counts_first() -> None:
     assert stored_type(raw) == "BF16"
 
 
+@pytest.mark.parametrize("name", ["\u202eEVIL", "<b>", "B" * 1000, "BF16\n", ""])
+def test_only_names_of_types_are_shown_as_the_type(name: str) -> None:
+    assert stored_type(RAW | {"safetensors": {"parameters": {name: 5, "F32": 1}}}) is None
+
+
 INVALID = [
     None, [], "x", 1, {}, {"id": None}, {"id": "a"}, {"id": "a/b/c"}, {"id": "../x"},
     {"id": "a/" + "b" * 300}, {"id": "a/\u202eb"},

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from a3s_power_jupyter.store.names import check_name
 from a3s_power_jupyter.store.scan import proposals, scanner
 from a3s_power_jupyter.store.scan.budget import Budget
 from a3s_power_jupyter.store.scan.places import Place, known_places
+from a3s_power_jupyter.store.scan.proposals import FreeNames
 from a3s_power_jupyter.store.scan.scanner import Scan, Scanner
 from support.model_files import LLAMA, gguf, model_directory
 
@@ -281,7 +283,16 @@ def test_a_name_is_proposed_from_the_path(path: str, name: str) -> None:
 
 
 def test_a_free_name_is_proposed() -> None:
-    assert proposals.free("a", []) == "a"
-    assert proposals.free("a", ["A", "a-2"]) == "a-3"
+    assert FreeNames([]).take("a") == "a"
+    names = FreeNames(["A", "a-2"])
+    assert [names.take("a") for _ in range(2)] == ["a-3", "a-4"]
     long = "x" * 255
-    assert proposals.free(long, [long]) == "x" * 253 + "-2"
+    assert FreeNames([long]).take(long) == "x" * 253 + "-2"
+
+
+@pytest.mark.parametrize("length", range(248, 257))
+def test_a_name_that_is_cut_is_a_name(length: int) -> None:
+    for end in ("/.b/c", "/..b/.c", "/...d"):
+        name = proposals.clean("x" * length + end)
+        check_name(name)
+        check_name(FreeNames([name]).take(name))

@@ -11,6 +11,7 @@ import pytest
 
 from a3s_power_jupyter.contract.errors import (
     FileChanged,
+    InvalidParameter,
     NotAFile,
     PathUnreadable,
     PowerError,
@@ -199,3 +200,18 @@ def test_the_token_of_a_hub_login(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     os.mkfifo(path)
     with pytest.raises(NotAFile, match="token is a pipe"):
         hub_token(None)
+
+
+def test_a_login_that_is_not_a_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "token"
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(path))
+    path.write_bytes(b"\xff\xfe\0")
+    with pytest.raises(InvalidParameter, match=r"token does not contain a token.*%power login"):
+        hub_token(None)
+    path.write_bytes(b"x" * 100_000)
+    with pytest.raises(PathUnreadable, match="larger than"):
+        hub_token(None)
+    assert hub_token("hf_given") == "hf_given"
+    monkeypatch.setenv("HF_TOKEN", "hf_environment")
+    assert hub_token(None) == "hf_environment"
