@@ -86,7 +86,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
     };
     const panel = new PanelManager(app, store, host, settings, restorer, state);
     addCommands(app.commands, panel, chats);
-    notifyOfPulls(store, panel);
+    notifyOfPulls(store, panel, model => chats.open(model, true));
     for (const command of [OPEN_COMMAND, CHAT_COMMAND]) {
       palette?.addItem({ command, category: 'Power' });
       launcher?.add({ command, category: 'Other', rank: 50 });

@@ -201,6 +201,7 @@ class HubApi:
             raise self._convert(error, repo, revision) from None
         except httpx2.HTTPError as error:
             reason = shortened(Redactor(self._token)(str(error))) or type(error).__name__
+            reason = reason.rstrip(".")  # some are sentences
             raise HubError(
                 f"The hub at {self._host} cannot be reached: {reason}. Check the network, "
                 "HF_ENDPOINT and the proxy settings.",

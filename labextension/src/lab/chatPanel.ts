@@ -112,7 +112,7 @@ class ChatPanel extends Widget {
 
   private showTitle(): void {
     const model = this.session.conversation.model || trans.__('Chat');
-    this.title.label = model;
+    this.title.label = model.split('/').pop() ?? model; // owners would fill a narrow tab
     this.title.caption = trans.__('Chat with %1', model);
   }
 }

@@ -25,15 +25,18 @@ interface Panel {
  * While the panel shows an error, with what can be done about it, the notification of the failure
  * goes to the notification center at once.
  */
-export function notifyOfPulls(store: Store, panel: Panel): void {
+export function notifyOfPulls(store: Store, panel: Panel, openChat: (model: string) => void): void {
   const ended = new EndedPulls();
   const open = { label: trans.__('Open Local Models'), callback: () => panel.open(true) };
   store.subscribe(state => {
     for (const pull of ended.update(state)) {
       if (pull.status === 'done') {
-        const callback = () => void load(store.transport, pull.name);
-        const actions = [{ label: trans.__('Load'), callback }, open];
-        Notification.success(doneText(pull), { autoClose: AUTO_CLOSE, actions });
+        const { name } = pull;
+        const canChat = state.models.get(name)?.capabilities?.includes('chat');
+        const next = canChat
+          ? { label: trans.__('Chat'), callback: () => openChat(name) }
+          : { label: trans.__('Load'), callback: () => void load(store.transport, name) };
+        Notification.success(doneText(pull), { autoClose: AUTO_CLOSE, actions: [next, open] });
       } else if (!isRefused(pull)) {
         const autoClose = panel.isVisible ? 0 : AUTO_CLOSE;
         Notification.error(failedText(pull), { autoClose, actions: [open] });

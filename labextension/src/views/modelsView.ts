@@ -20,8 +20,9 @@ export class ModelsView {
     placeholder: trans.__('Filter'),
     'aria-label': trans.__('Filter models')
   });
-  private readonly addButton = button(trans.__('Add model'), () => this.toggleFind());
+  private readonly addButton = button(trans.__('Add model'), () => this.openFind());
   private readonly status = h('div', { class: 'a3s-note', role: 'status' });
+  private readonly toolbar = h('div', { class: 'a3s-toolbar' });
   private readonly memory: MemoryBar;
   private readonly pulls: PullList;
   private readonly table: ModelTable;
@@ -57,10 +58,10 @@ export class ModelsView {
     });
     this.filter.addEventListener('input', () => this.table.setFilter(this.filter.value));
     this.addButton.prepend(icon('add'));
-    const toolbar = h('div', { class: 'a3s-toolbar' }, this.addButton, this.filter, this.status);
+    this.toolbar.append(this.addButton, this.filter, this.status);
     this.element = root(
       'a3s-models',
-      toolbar,
+      this.toolbar,
       this.memory.element,
       this.pulls.element,
       this.table.element
@@ -116,13 +117,15 @@ export class ModelsView {
   }
 
   private showStatus(): void {
-    const { models } = this.state;
-    const shown = this.find === null ? this.shown : models.size;
-    setText(this.status, statusText(this.connection, this.reason, shown, models.size));
+    // The counts are those of the table.
+    const isQuiet = this.find !== null && this.connection === 'connected';
+    const text = statusText(this.connection, this.reason, this.shown, this.state.models.size);
+    setText(this.status, isQuiet ? '' : text);
+    this.toolbar.hidden = isQuiet;
   }
 
-  private toggleFind(): void {
-    this.showFind(!this.isAdding);
+  private openFind(): void {
+    this.showFind(true);
     this.find?.focus();
   }
 
@@ -138,9 +141,8 @@ export class ModelsView {
   /** Show the view to add models in place of the table, or the table. */
   private placeFind(): void {
     const shown = this.isAdding || this.isEmpty;
-    this.addButton.setAttribute('aria-expanded', String(shown));
-    this.addButton.disabled = this.isEmpty;
-    this.filter.disabled = shown;
+    this.addButton.hidden = shown;
+    this.filter.hidden = shown;
     this.table.element.hidden = shown;
     if (shown && this.find === null) {
       this.find = new FindView(this.store, this.host);
@@ -150,6 +152,7 @@ export class ModelsView {
       this.find.element.remove();
       this.find = null;
     }
+    this.showStatus();
   }
 }
 

@@ -1,5 +1,6 @@
 /** A chat with a model. */
 
+import type { ModelState } from '../../api/types.js';
 import { isInMemory, type State } from '../../state/state.js';
 import type { ConnectionStatus, Store } from '../../state/store.js';
 import { button, h, oncePerFrame, root, setText } from '../dom.js';
@@ -8,6 +9,7 @@ import { answerLine } from './answerLine.js';
 import { ChatLog } from './chatLog.js';
 import { type ChatHost, EmptyChat } from './emptyChat.js';
 import { choices } from './models.js';
+import { withNotice } from './notice.js';
 import { ParametersForm } from './parametersForm.js';
 import type { Asking, ChatSession } from './session.js';
 
@@ -134,8 +136,16 @@ export class ChatView {
     };
   }
 
+  private modelState(): ModelState | null {
+    return this.state?.models.get(this.modelSelect.value)?.state ?? null;
+  }
+
   private updateState(state: State, connection: ConnectionStatus): void {
+    const before = this.modelState();
     this.state = state;
+    if (this.modelState() !== before && this.session.phase === 'answering') {
+      this.draw();
+    }
     this.empty.update(state, connection === 'connected');
     this.updateModels();
     this.updateButtons();
@@ -147,7 +157,10 @@ export class ChatView {
     const isEmpty = messages.length === 0 && session.answer === null;
     this.empty.element.hidden = !isEmpty;
     this.log.element.hidden = isEmpty;
-    this.log.update(messages, session.answer, session.phase);
+    const { answer, phase } = session;
+    const isAwaited = answer !== null && phase === 'answering';
+    const shown = isAwaited ? withNotice(answer, this.modelState()) : answer;
+    this.log.update(messages, shown, phase);
     this.updateModels();
     this.updateButtons();
     this.showOutcome();

@@ -6,7 +6,7 @@ import type { Message } from './chatCompletion.js';
 export interface PartialAnswer {
   readonly content: string;
   readonly reasoning_content?: string;
-  /** Random id of the page that generates it. Another page that takes over sets its own. */
+  /** Random id of the page that generates it, '' for none. A page that takes over sets its own. */
   readonly page: string;
   /** Changes about once a second while the answer is generated. */
   readonly beat: number;

@@ -3,14 +3,19 @@
 import type { Message } from './chatCompletion.js';
 import type { Conversation, PartialAnswer } from './conversation.js';
 
-/** Return what is usable of a saved value, which may be of another version; null if nothing is. */
+/**
+ * Return what is usable of a saved value, which may be of another version; null if nothing is.
+ *
+ * The page that was generating its answer is gone, so the answer belongs to none.
+ */
 export function readConversation(value: unknown): Conversation | null {
   const saved = (value ?? {}) as { model?: unknown; messages?: unknown; answer?: unknown };
   if (typeof saved.model !== 'string' || !Array.isArray(saved.messages)) {
     return null;
   }
   const messages = saved.messages.filter(isMessage);
-  return { model: saved.model, messages, answer: isAnswer(saved.answer) ? saved.answer : null };
+  const answer = isAnswer(saved.answer) ? { ...saved.answer, page: '' } : null;
+  return { model: saved.model, messages, answer };
 }
 
 function isMessage(value: unknown): value is Message {

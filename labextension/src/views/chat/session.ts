@@ -331,7 +331,7 @@ export class ChatSession {
     this.failure = '';
     this.current = isSame ? { ...conversation, messages: this.current.messages } : conversation;
     clearTimeout(this.silence);
-    this.isElsewhere = answer !== null && answer.page !== this.page;
+    this.isElsewhere = answer !== null && answer.page !== '' && answer.page !== this.page;
     if (this.isElsewhere) {
       this.silence = setTimeout(() => {
         this.isElsewhere = false;

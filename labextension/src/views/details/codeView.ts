@@ -12,6 +12,7 @@ export class CodeView {
   readonly element: HTMLDetailsElement;
   private readonly choices = h('div', { class: 'a3s-tabs', role: 'group' });
   private readonly code = h('code');
+  private readonly note = h('div', { class: 'a3s-quiet' });
   private readonly status = h('span', { class: 'a3s-note', role: 'status' });
   private found: readonly Snippet[];
   private chosen = 0;
@@ -37,6 +38,7 @@ export class CodeView {
       h('summary', {}, trans.__('Use it in code')),
       this.choices,
       pre,
+      this.note,
       h('div', { class: 'a3s-row' }, copy, this.status)
     );
     this.choose(0);
@@ -47,17 +49,24 @@ export class CodeView {
     const found = snippets(model, this.baseUrl);
     if (found.length === this.found.length) {
       this.found = found;
-      setText(this.code, this.found[this.chosen]?.code ?? '');
+      this.showCode();
     }
   }
 
   private choose(index: number): void {
     this.chosen = index;
-    setText(this.code, this.found[index]?.code ?? '');
+    this.showCode();
     setText(this.status, '');
     [...this.choices.children].forEach((child, i) =>
       child.setAttribute('aria-pressed', String(i === index))
     );
+  }
+
+  private showCode(): void {
+    const { code = '', note = '' } = this.found[this.chosen] ?? {};
+    setText(this.code, code);
+    setText(this.note, note);
+    this.note.hidden = note === '';
   }
 
   private async copy(): Promise<void> {

@@ -6,11 +6,13 @@ import { trans } from '../i18n.js';
 export interface Snippet {
   readonly title: string;
   readonly code: string;
+  /** What has to be done first. */
+  readonly note?: string;
 }
 
 type Task = 'chat' | 'complete' | 'embed' | 'rerank';
 
-/** The environment variable with the server's token. The token itself is never in the code. */
+/** The environment variable with the server's token for curl. The token itself is never in the code. */
 const TOKEN = 'JUPYTER_TOKEN';
 
 const DOCUMENTS = '["Bread is baked.", "Fish swim."]';
@@ -18,20 +20,29 @@ const DOCUMENTS = '["Bread is baked.", "Fish swim."]';
 /**
  * Return code for the client, the magic, `openai` and curl, as far as they can use the model.
  *
- * @param baseUrl - Address of the notebook server. Without it, only code that runs in a kernel, and
- *   finds the server itself, is returned.
+ * The code for notebooks finds the server and its token itself.
+ *
+ * @param baseUrl - Address of the notebook server. Without it, there is no code for curl.
  */
 export function snippets(model: Model, baseUrl: string | null): Snippet[] {
   const task = taskOf(model.capabilities ?? []);
   const found: Snippet[] = [{ title: trans.__('Client'), code: clientCode(model.id, task) }];
   if (task === 'chat') {
-    found.push({ title: trans.__('Magic'), code: `%%power ${model.id}\nWrite a haiku about tea.` });
+    found.push({
+      title: trans.__('Magic'),
+      code: `%%power ${model.id}\nWrite a haiku about tea.`,
+      note: trans.__('Once in each notebook, before this: %1', '%load_ext a3s_power_jupyter')
+    });
   }
   if (task !== 'rerank') {
-    found.push({ title: 'openai', code: openaiCode(model.id, task, baseUrl) });
+    found.push({ title: 'openai', code: openaiCode(model.id, task) });
   }
   if (baseUrl !== null) {
-    found.push({ title: 'curl', code: curlCode(model.id, task, baseUrl) });
+    found.push({
+      title: 'curl',
+      code: curlCode(model.id, task, baseUrl),
+      note: trans.__('Set %1 to the token, which “%2” prints.', TOKEN, 'jupyter server list')
+    });
   }
   return found;
 }
@@ -57,7 +68,7 @@ function clientCode(id: string, task: Task): string {
   return `import a3s_power_jupyter as power\n\nclient = power.connect()\n${calls[task]}`;
 }
 
-function openaiCode(id: string, task: Exclude<Task, 'rerank'>, baseUrl: string | null): string {
+function openaiCode(id: string, task: Exclude<Task, 'rerank'>): string {
   const name = quoted(id);
   const calls = {
     chat:
@@ -71,11 +82,7 @@ function openaiCode(id: string, task: Exclude<Task, 'rerank'>, baseUrl: string |
       `reply = client.embeddings.create(\n    model=${name}, input=["A text.", "Another text."]\n)\n` +
       'vectors = [item.embedding for item in reply.data]'
   };
-  const client =
-    baseUrl === null
-      ? 'import a3s_power_jupyter as power\n\nclient = power.connect().openai()'
-      : 'import os\n\nfrom openai import OpenAI\n\nclient = OpenAI(\n' +
-        `    base_url=${quoted(`${root(baseUrl)}/v1`)}, api_key=os.environ["${TOKEN}"]\n)`;
+  const client = 'import a3s_power_jupyter as power\n\nclient = power.connect().openai()';
   return `${client}\n${calls[task]}`;
 }
 

@@ -92,7 +92,7 @@ export class RecommendedList {
     const first = firstVariant(model.variants);
     const others = model.variants.filter(variant => variant !== first);
     const create = (variant: Variant) => {
-      const row = new VariantRow(variant, this.tools, model.default && variant === first);
+      const row = new VariantRow(variant, this.tools, model.default && variant === first, false);
       this.rows.push(row);
       return row;
     };

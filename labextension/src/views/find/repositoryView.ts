@@ -90,7 +90,10 @@ export class RepositoryView {
   private show({ variants, note, gated }: HubRepository): void {
     this.tools.hidden = variants.length === 0;
     this.showNote(note ?? '', gated !== false);
-    this.rows = variants.map(variant => new VariantRow(variant, this.find, variant.recommended));
+    this.rows = variants.map(variant => {
+      const { recommended } = variant;
+      return new VariantRow(variant, this.find, recommended, recommended && variants.length > 1);
+    });
     this.body.replaceChildren(variantList(this.rows));
     this.update(this.state);
     if (variants.length === 0) {

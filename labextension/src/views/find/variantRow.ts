@@ -19,11 +19,15 @@ export class VariantRow {
   private current: VariantAction | null = null;
   private isSending = false;
 
-  /** `isMain` is set for the variant that most people want, of those that are shown. */
+  /**
+   * `isMain` is set for the variant that most people want, of those that are shown. `isMarked` is
+   * set to say so in words, which is for a choice of several.
+   */
   constructor(
     private readonly variant: Variant,
     private readonly tools: FindTools,
-    isMain: boolean
+    isMain: boolean,
+    private readonly isMarked: boolean
   ) {
     this.action = button('', () => this.run());
     this.action.classList.toggle('a3s-primary', isMain);
@@ -60,10 +64,10 @@ export class VariantRow {
   }
 
   private createMarks(): HTMLElement {
-    const { fit, recommended } = this.variant;
+    const { fit } = this.variant;
     const { text, icon: name } = fitMark(fit);
     const marks = [h('span', { class: `a3s-find-mark a3s-fit-${fit}` }, icon(name), text)];
-    if (recommended) {
+    if (this.isMarked) {
       marks.unshift(h('span', { class: 'a3s-badge' }, trans.__('Recommended')));
     }
     return h('div', { class: 'a3s-variant-marks' }, ...marks, this.installed);

@@ -237,7 +237,6 @@ function createName(id: string): HTMLElement {
   text.append(h('span', { class: 'a3s-name-start' }, start));
   if (end !== '') {
     text.append(h('span', { class: 'a3s-name-end' }, end));
-    text.style.setProperty('--a3s-end', `${end.length}ch`);
   }
   return text;
 }

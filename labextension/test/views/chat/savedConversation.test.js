@@ -6,7 +6,8 @@ import { readConversation } from '../../../lib/views/chat/savedConversation.js';
 test('a saved conversation is read back', () => {
   const answer = { content: 'Par', page: 'p', beat: 3 };
   const saved = { model: 'm', messages: [{ role: 'user', content: 'Hello' }], answer };
-  assert.deepEqual(readConversation(JSON.parse(JSON.stringify(saved))), saved);
+  const read = readConversation(JSON.parse(JSON.stringify(saved)));
+  assert.deepEqual(read, { ...saved, answer: { ...answer, page: '' } });
 });
 
 test('what is not a conversation is left out', () => {
