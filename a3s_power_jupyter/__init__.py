@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from . import errors
     from .client import Client, Reply, connect
     from .contract.errors import PowerError
 
 __version__ = "0.1.0"
-__all__ = ["Client", "PowerError", "Reply", "__version__", "connect"]
+__all__ = ["Client", "PowerError", "Reply", "__version__", "connect", "errors"]
 
 
 def __getattr__(name: str) -> Any:
@@ -31,6 +32,10 @@ def __getattr__(name: str) -> Any:
         from .contract.errors import PowerError
 
         return PowerError
+    if name == "errors":
+        import importlib
+
+        return importlib.import_module(".errors", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -175,7 +175,7 @@ class Reply(str):
         message = _Message() if choice.message is UNSET else choice.message
         text = choice.text if choice.message is UNSET else message.content
         if text is UNSET:
-            raise invalid("it has neither a message nor a text - at `$.choices[0]`")
+            raise invalid("choices[0] has neither a message nor a text")
         return cls(
             text or "",
             model,

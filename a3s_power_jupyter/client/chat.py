@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from ..contract.errors import ConnectionLost
+from ..contract.errors import ConnectionLost, InvalidParameter
 from ..contract.types import Reading, Timings
 from .answers import Reply, Usage, reasoning_of
 from .calls import CollectedCalls, WireCall
@@ -228,8 +228,26 @@ def chat_request(
 
 
 def conversation(messages: Messages, system: str | None) -> list[dict[str, Any]]:
-    """Return the messages of a conversation, after the system message if there is one."""
+    """Return the messages of a conversation, after the system message if there is one.
+
+    Raises
+    ------
+    InvalidParameter
+        If they are not messages.
+    """
     if isinstance(messages, str):
         messages = [{"role": "user", "content": messages}]
+    if isinstance(messages, Mapping) or not isinstance(messages, Iterable):
+        raise _not_messages("messages", "a text or a list of messages", messages)
+    messages = list(messages)
+    for i, message in enumerate(messages):
+        if not isinstance(message, Mapping):
+            raise _not_messages(f"messages[{i}]", "a dict with a 'role' and a 'content'", message)
     before = [] if system is None else [{"role": "system", "content": system}]
     return [*before, *map(dict, messages)]
+
+
+def _not_messages(param: str, allowed: str, value: object) -> InvalidParameter:
+    return InvalidParameter(
+        f"{param} must be {allowed}, not of type {type(value).__name__}.", param=param
+    )

@@ -34,10 +34,16 @@ class EventStream:
 
     Closing it closes the connection, which cancels the request in the server. If another thread
     closes it, the thread that waits for events raises `ConnectionLost`.
+
+    Parameters
+    ----------
+    if_interrupted : str
+        What an interrupt says about the request, if it goes on in the server.
     """
 
-    def __init__(self, response: httpx2.Response) -> None:
+    def __init__(self, response: httpx2.Response, if_interrupted: str = "") -> None:
         self._response = response
+        self._if_interrupted = if_interrupted
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         """Yield the events up to ``[DONE]`` or the end of the reply.
@@ -68,7 +74,7 @@ class EventStream:
                 "It may have been stopped; try again."
             ) from None
         except KeyboardInterrupt as interrupt:
-            quieten(interrupt)
+            _note(quieten(interrupt), self._if_interrupted)
             raise
         finally:
             self.close()
@@ -133,15 +139,26 @@ class Connection:
         return self._send(method, path, body=body, timeout=timeout).content
 
     def stream(
-        self, method: str, path: str, *, body: object = None, timeout: float | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        body: object = None,
+        timeout: float | None = None,
+        if_interrupted: str = "",
     ) -> EventStream:
         """Send a request and return the events of the reply.
 
-        Parameters and errors are those of `request`. If the server refuses the request, the error
-        is raised here and not by the iteration.
+        Parameters and errors are those of `request` and `EventStream`. If the server refuses the
+        request, the error is raised here and not by the iteration.
         """
         __tracebackhide__ = True
-        return EventStream(self._send(method, path, body=body, timeout=timeout, stream=True))
+        try:
+            response = self._send(method, path, body=body, timeout=timeout, stream=True)
+        except KeyboardInterrupt as interrupt:
+            _note(interrupt, if_interrupted)
+            raise
+        return EventStream(response, if_interrupted)
 
     def close(self) -> None:
         for http in (self._http, *self._old):
@@ -245,6 +262,11 @@ class Connection:
             self.server = server
             self._http = self._open()
         return True
+
+
+def _note(interrupt: KeyboardInterrupt, text: str) -> None:
+    if text:
+        interrupt.add_note(text)
 
 
 def _checked(response: httpx2.Response, url: str) -> httpx2.Response:

@@ -54,7 +54,7 @@ def vectors(reply: Embeddings, count: int) -> list[Vector]:
             f"it has {len(reply.data)} vectors for {count} texts, and their first indices are "
             f"{indices}"
         )
-    return [_vector(rows[i].embedding, f"$.data[{i}].embedding") for i in range(count)]
+    return [_vector(rows[i].embedding, f"data[{i}].embedding") for i in range(count)]
 
 
 def stacked(rows: list[Vector]) -> Vector:
@@ -75,13 +75,13 @@ def _vector(value: str | list[float], path: str) -> Vector:
         try:
             data = base64.b64decode(value, validate=True)
         except (binascii.Error, ValueError):
-            raise invalid(f"the text is not base64 - at `{path}`") from None
+            raise invalid(f"{path} is not base64") from None
         if len(data) % 4:
-            raise invalid(f"{len(data)} bytes are not a vector of float32 - at `{path}`")
+            raise invalid(f"{path} has {len(data)} bytes, which are not a vector of float32")
         vector = numpy.frombuffer(data, "<f4").astype(numpy.float32, copy=False)
     else:
         with numpy.errstate(over="ignore"):
             vector = numpy.array(value, numpy.float32)
     if not numpy.isfinite(vector).all():
-        raise invalid(f"the vector has numbers that are not finite - at `{path}`")
+        raise invalid(f"{path} has numbers that are not finite")
     return vector

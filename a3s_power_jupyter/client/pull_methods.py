@@ -37,8 +37,8 @@ class PullMethods:
 
         A paused or interrupted pull is resumed. The last event has the status ``success``,
         ``already_exists``, ``paused`` or ``cancelled``. The member ``pull`` of an event is the
-        `PullStatus` as a dict. The pull continues if the iteration stops; use `pause_pull` or
-        `cancel_pull` to stop it.
+        `PullStatus` as a dict. The pull continues if the iteration stops or is interrupted; use
+        `pause_pull` or `cancel_pull` to stop it.
 
         Parameters
         ----------
@@ -64,7 +64,13 @@ class PullMethods:
             If the request is invalid, or during the iteration if the pull fails.
         """
         body = _body(name, token, force, revision)
-        return self._connection.stream("POST", "models/pull", body=body)
+        return self._connection.stream(
+            "POST",
+            "models/pull",
+            body=body,
+            if_interrupted=f"The pull goes on in the server. Stop it with "
+            f"client.pause_pull({name!r}) or client.cancel_pull({name!r}).",
+        )
 
     def pull_in_background(
         self,

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from ..contract.errors import UpstreamError
+from ..contract.field_errors import explain
 from ..contract.types import Reading, Timings
 
 T = TypeVar("T")
@@ -36,7 +37,7 @@ class _Timings(msgspec.Struct):
     cache_n: Count = 0
 
 
-def invalid(reason: object) -> UpstreamError:
+def invalid(reason: str) -> UpstreamError:
     return UpstreamError(
         f"The reply cannot be used: {reason}. If the model is remote, check what its upstream "
         "sends; otherwise, check that the server and this client have the same version."
@@ -53,16 +54,28 @@ def decoded(body: bytes, type_: type[T]) -> T:
     """
     try:
         return msgspec.json.decode(body, type=type_)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise invalid(error) from None
+    except msgspec.ValidationError:
+        return converted(_json(body), type_)  # which says what is wrong
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise invalid("it is not valid JSON") from None
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise invalid("it is not valid JSON") from None
 
 
 def converted(value: Any, type_: type[T]) -> T:
     """Convert decoded JSON. Raises as `decoded` does."""
     try:
         return msgspec.convert(value, type_)
-    except (msgspec.ValidationError, RecursionError) as error:
-        raise invalid(error) from None
+    except msgspec.ValidationError as error:
+        reason = explain(value, type_, error).message.rstrip(".")
+        raise invalid(reason) from None
+    except RecursionError:
+        raise invalid("it is nested too deeply") from None
 
 
 def timings_of(wire: Any) -> Timings | None:

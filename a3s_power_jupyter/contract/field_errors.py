@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from typing import Any, NamedTuple
 
 import msgspec
@@ -68,7 +68,7 @@ def explain(value: Any, type_: Any, error: msgspec.ValidationError, *, at: str =
         return FieldError(f"{path!r} is missing.", path)
     if of_key:
         return FieldError(f"The keys of {named(place.path)} must be strings.", param)
-    return FieldError(f"{named(place.path)} {_must(place, detail)}", param)
+    return FieldError(f"{named(place.path)} {_must(place)}", param)
 
 
 def named(path: str) -> str:
@@ -94,6 +94,24 @@ def kind_of(value: Any) -> str:
         case list() | tuple():
             return "a list" if value else "an empty list"
     return "an object"
+
+
+def described(value: Any) -> str:
+    """Return a JSON value in words: a number itself, the kind of others, and their length."""
+    match value:
+        case bool():
+            return kind_of(value)
+        case int() | float():
+            return _shown(value)
+        case str() if value:
+            return f"a string of {_count(value, 'character')}"
+        case list() | tuple() if value:
+            return f"a list of {_count(value, 'element')}"
+    return kind_of(value)
+
+
+def _count(value: Sized, unit: str) -> str:
+    return f"{len(value):,} {unit}" + ("" if len(value) == 1 else "s")
 
 
 def _step(place: Place, field: str, index: str) -> Place:
@@ -141,7 +159,7 @@ def _fits(value: Any, type_: inspect.Type) -> bool:
     return True
 
 
-def _must(place: Place, detail: str) -> str:
+def _must(place: Place) -> str:
     """Return the predicate of the error: ``must be between 0 and 2, not 9.``"""
     types = list(_members(place.type))
     value = place.value
@@ -152,9 +170,9 @@ def _must(place: Place, detail: str) -> str:
     if len(same_kind) == 1 and (limits := _range(same_kind[0], value)):
         return f"must be {limits}, not {_shown(value)}."
     allowed = _either([text for type_ in types if (text := _allowed(type_))])
-    if not allowed:
-        return f"is not valid: {detail}."
     got = _got(place, types)
+    if not allowed:
+        return f"cannot be {got}."
     return f"must be {allowed}, not {got}.{_did_you_mean(value, types)}"
 
 

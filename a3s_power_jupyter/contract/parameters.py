@@ -361,7 +361,7 @@ def _seconds(text: str) -> float | None:
 
 def _invalid_keep_alive(value: object, param: str) -> InvalidKeepAlive:
     return InvalidKeepAlive(
-        f"{quoted(value)} is not a duration. Use a value such as '5m', '1h30m', 300 "
+        f"{param} must be a duration, not {quoted(value)}. Use a value such as '5m', '1h30m', 300 "
         "(seconds), 0 (unload when the request ends) or -1 (never unload).",
         param=param,
     )

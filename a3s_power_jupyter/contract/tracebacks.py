@@ -55,6 +55,8 @@ def without_internals(traceback: TracebackType | None) -> TracebackType | None:
 class Quiet:
     """The traceback of an interrupt in one line, as the attribute ``_render_traceback_`` of it.
 
+    The notes of the interrupt follow.
+
     Parameters
     ----------
     text : str
@@ -69,7 +71,7 @@ class Quiet:
         error = sys.exc_info()[1]
         if error is None:
             return _last_traceback()
-        return [self._text or f"Interrupted{_place(error)}."]
+        return [self._text or f"Interrupted{_place(error)}", *getattr(error, "__notes__", ())]
 
 
 def quieten(interrupt: KeyboardInterrupt, text: str = "") -> KeyboardInterrupt:
@@ -81,9 +83,9 @@ def quieten(interrupt: KeyboardInterrupt, text: str = "") -> KeyboardInterrupt:
 def _place(error: BaseException) -> str:
     *_, last = [None, *_entries(without_internals(error.__traceback__))]
     if last is None:
-        return ""
+        return "."
     code = linecache.getline(last.tb_frame.f_code.co_filename, last.tb_lineno).strip()
-    return f" at line {last.tb_lineno}" + (f": {code}" if code else "")
+    return f" at line {last.tb_lineno}" + (f": {code}" if code else ".")
 
 
 def _last_traceback() -> list[str]:

@@ -17,6 +17,7 @@ from ..contract.text import quoted
 from . import metrics
 from .auth import allowed
 from .error_replies import ErrorHandler
+from .fields import wrong_value
 from .json_body import LARGE_BODY, decode_body
 from .json_reply import encode_pieces
 
@@ -154,7 +155,7 @@ class PowerHandler(ErrorHandler):
         """
         value = self.get_query_argument(name, "false").lower()
         if value not in ("true", "false", "1", "0"):
-            raise InvalidParameter(f"{name}={quoted(value)} must be true or false.", param=name)
+            raise wrong_value(name, "true or false", value, is_choice=True)
         return value in ("true", "1")
 
     def number(self, name: str, least: int, most: int) -> int | None:

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from ..contract.errors import InvalidParameter, UnsupportedRequestFields
-from ..contract.field_errors import kind_of
+from ..contract.field_errors import described, named
 from ..contract.lenient import struct_fields
 from ..contract.parameters import NO_LIMIT as NO_LIMIT
 from ..contract.parameters import check, parse_keep_alive
@@ -121,12 +121,20 @@ def _same(value: Any, other: Any) -> bool:
     return type(value) is type(other) and bool(value == other)
 
 
+def wrong_value(at: str, allowed: str, value: Any, *, is_choice: bool = False) -> InvalidParameter:
+    """Return the error about a value that is not `allowed`, at the path `at` of a request.
+
+    It says what the value is, but quotes only the text of a choice. Another may be a prompt.
+    """
+    got = quoted(value) if is_choice and isinstance(value, str) else described(value)
+    return InvalidParameter(f"{named(at)} must be {allowed}, not {got}.", param=at)
+
+
 def optional_string(value: dict[str, Any], field: str, at: str) -> str | None:
     """Return a field that is a string or null, or raise `InvalidParameter`."""
     found = value.get(field)
     if found is not None and not isinstance(found, str):
-        where = path(at, field)
-        raise InvalidParameter(f"{where} must be a string, not {kind_of(found)}.", param=where)
+        raise wrong_value(path(at, field), "a string", found)
     return found
 
 

@@ -28,7 +28,7 @@ from ..contract.types import (
 from . import metrics
 from .auth import allowed
 from .event_stream import StreamHandler
-from .fields import Refused, missing_field
+from .fields import Refused, missing_field, wrong_value
 from .ignored import HEADER, describe, header_value, ignored_fields
 from .model_names import find
 
@@ -102,7 +102,7 @@ class InferenceHandler(StreamHandler):
         if name is None:
             raise missing_field("model", body)
         if not isinstance(name, str) or not name:
-            raise InvalidParameter("'model' must be the name of a model.", param="model")
+            raise wrong_value("model", "the name of a model", name)
         return name
 
     async def find_manifest(self, name: str) -> Manifest:

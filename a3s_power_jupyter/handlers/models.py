@@ -9,6 +9,7 @@ import msgspec
 from msgspec import UNSET
 
 from ..contract.errors import InvalidKeepAlive, InvalidParameter, PowerError
+from ..contract.field_errors import described
 from ..contract.parameters import LoadParameters, canonical_isq, check, parse_keep_alive
 from ..contract.types import RegisterRequest
 from .anthropic.errors import SharedRoute
@@ -169,7 +170,8 @@ def _keep_alive(value: Any) -> float | None:
         return None
     if not isinstance(value, (str, int, float)):
         raise InvalidKeepAlive(
-            "keep_alive must be a duration: '5m', 300 or -1.", param="keep_alive"
+            f"keep_alive must be a duration, such as '5m', 300 or -1, not {described(value)}.",
+            param="keep_alive",
         )
     return parse_keep_alive(value)
 

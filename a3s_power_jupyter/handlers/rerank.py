@@ -13,7 +13,7 @@ from ..contract.errors import InvalidParameter, PowerError, cannot_rerank
 from ..contract.parameters import MAX_INPUTS, PositiveInt
 from ..contract.types import Manifest, Ranked, RerankRequest
 from . import metrics
-from .fields import NO_LIMIT, Refused, read_fields, read_keep_alive
+from .fields import NO_LIMIT, Refused, read_fields, read_keep_alive, required_string, wrong_value
 from .forwarding import ForwardingHandler
 from .texts import read_truncate
 
@@ -115,10 +115,11 @@ def _read_documents(values: list[Any]) -> list[str]:
 
 
 def _read_document(value: Any, at: str) -> str:
-    text = value.get("text") if isinstance(value, dict) else value
-    if not isinstance(text, str):
-        raise InvalidParameter(f"{at} must be a text, or an object with a text.", param=at)
-    return text
+    if isinstance(value, dict):
+        return required_string(value, "text", at)
+    if not isinstance(value, str):
+        raise wrong_value(at, "a text, or an object with a text", value)
+    return value
 
 
 def rerank_reply(call: RerankCall, ranked: Ranked) -> dict[str, Any]:

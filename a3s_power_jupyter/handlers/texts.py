@@ -8,6 +8,7 @@ from ..contract.errors import InvalidParameter
 from ..contract.parameters import MAX_INPUTS
 from ..contract.text import quoted
 from ..contract.types import Truncate
+from .fields import wrong_value
 
 
 def read_texts(value: Any, param: str) -> list[str | list[int]]:
@@ -28,11 +29,8 @@ def read_texts(value: Any, param: str) -> list[str | list[int]]:
         )
     if isinstance(value, list) and value and all(_is_text(item) for item in value):
         return [_text(item) for item in value]
-    raise InvalidParameter(
-        f"{param!r} must be a string, a list of strings, a list of token ids, or a list of lists "
-        "of token ids, and must not be empty.",
-        param=param,
-    )
+    allowed = "a string, a list of strings, a list of token ids, or a list of lists of token ids"
+    raise wrong_value(param, f"{allowed}, which are not empty", value)
 
 
 def _is_text(value: Any) -> bool:
@@ -63,7 +61,7 @@ def read_truncate(value: bool | str, param: str = "truncate") -> Truncate:
     found = words.get(value.lower() if isinstance(value, str) else value)
     if found is None:
         raise InvalidParameter(
-            f"{param}={quoted(value)} must be true, false, 'end', 'start' or 'none'.",
+            f"{param} must be true, false, 'end', 'start' or 'none', not {quoted(value)}.",
             param=param,
         )
     return found

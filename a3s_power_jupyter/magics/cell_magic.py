@@ -38,12 +38,10 @@ def ask(session: Session, arguments: argparse.Namespace, cell: str) -> None:
         If the request fails.
     KeyboardInterrupt
         After an interrupt, when the variable is set.
-    KeyboardInterrupt
-        After an interrupt.
     """
     if not arguments.to.isidentifier() or keyword.iskeyword(arguments.to):
         raise UsageError(f"--to {arguments.to!r} is not a valid variable name.")
-    variables = session.shell.user_ns
+    variables = session.variables
     parameters = parameters_of(arguments, variables)
     tools = tools_of(arguments, variables)
     question = _question(session, arguments, cell)
@@ -98,7 +96,7 @@ def fill(text: str, variables: Mapping[str, Any]) -> tuple[str, list[str]]:
 
     def value(field: re.Match[str]) -> str:
         if field["name"] in variables:
-            return str(_look_up(field, variables))
+            return _look_up(field, variables)
         if not field["steps"] and field["name"] not in undefined:
             undefined.append(field["name"])
         return field[0]
@@ -106,17 +104,18 @@ def fill(text: str, variables: Mapping[str, Any]) -> tuple[str, list[str]]:
     return _FIELD.sub(value, text), undefined
 
 
-def _look_up(field: re.Match[str], variables: Mapping[str, Any]) -> Any:
+def _look_up(field: re.Match[str], variables: Mapping[str, Any]) -> str:
+    """Return the text of a value. Its attributes and ``__str__`` may be the user's own code."""
     value = variables[field["name"]]
-    for step in _STEP.findall(field["steps"]):
-        try:
+    try:
+        for step in _STEP.findall(field["steps"]):
             value = getattr(value, step[1:]) if step[0] == "." else value[_key(step[1:-1])]
-        except (AttributeError, LookupError, TypeError) as error:
-            raise UsageError(
-                f"{field[0]}: {type(error).__name__}: {error}. "
-                "Correct it, or use --raw to leave all {braces} unchanged."
-            ) from None
-    return value
+        return str(value)
+    except Exception as error:
+        raise UsageError(
+            f"{field[0]}: {type(error).__name__}: {error}. "
+            "Correct it, or use --raw to leave all {braces} unchanged."
+        ) from None
 
 
 def _key(text: str) -> int | str:

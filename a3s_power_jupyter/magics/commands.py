@@ -12,7 +12,6 @@ from IPython.display import display
 from msgspec import UNSET
 
 from ..contract.errors import PowerError
-from ..contract.types import LoadPhase
 from ..display import formatting, model_tables, output
 from ..display.output import Output
 from . import suggestions
@@ -136,10 +135,6 @@ def load(session: Session, arguments: argparse.Namespace) -> Output | None:
         return model_tables.estimate(session.client.estimate(name, **parameters))
     started = time.monotonic()
     with live_text(session.in_notebook) as text:
-
-        def show(phase: LoadPhase, fraction: float) -> None:
-            text.update(model_tables.loading(name, phase, fraction))
-
         try:
             model = session.client.load(
                 name,

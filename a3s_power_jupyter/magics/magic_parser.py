@@ -11,9 +11,11 @@ import msgspec
 from IPython.core.error import UsageError
 
 from ..contract.parameters import close_matches
+from ..contract.text import quoted
 from .examples import EXAMPLES
 from .live_text import write
 
+_ARGUMENT = re.compile(r"argument (?P<name>\S+): ")
 _INVALID_CHOICE = re.compile(r"invalid choice: '(?P<given>[^']*)'")
 
 
@@ -67,6 +69,7 @@ class MagicParser(argparse.ArgumentParser):
         if invalid := _INVALID_CHOICE.search(message):
             known = [str(c) for action in self._actions for c in action.choices or ()]
             message += "." + _did_you_mean(invalid["given"], known)
+        message = _ARGUMENT.sub(_subject, message, count=1)
         raise UsageError(f"{message}\n{self.format_usage()}For help: {self.prog} --help")
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
@@ -76,6 +79,13 @@ class MagicParser(argparse.ArgumentParser):
         write(self.format_help())
 
 
+def _subject(found: re.Match[str]) -> str:
+    """Return the option that an error of argparse is about, as the subject of the sentence."""
+    name = found["name"].split("/")[-1]
+    rest = found.string[found.end() :]
+    return f"{name} " if rest.startswith(("must ", "expected ")) else f"{name}: "
+
+
 def _did_you_mean(name: str, known: list[str]) -> str:
     near = close_matches(name, known)
     return f" Did you mean {near[0]}?" if near else ""
@@ -83,16 +93,26 @@ def _did_you_mean(name: str, known: list[str]) -> str:
 
 def number(text: str) -> float:
     """Return the number of an option. Infinity and NaN are refused."""
-    number = float(text)
+    try:
+        number = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a number, not {quoted(text)}.") from None
     if not math.isfinite(number):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a finite number")
+        raise argparse.ArgumentTypeError(f"must be a finite number, not {quoted(text)}.")
     return number
+
+
+def integer(text: str) -> int:
+    """Return the integer of an option."""
+    if not re.fullmatch(r"[+-]?[0-9]{1,18}", text):
+        raise argparse.ArgumentTypeError(f"must be an integer, not {quoted(text)}.")
+    return int(text)
 
 
 def natural(text: str) -> int:
     """Return the positive number of an option."""
     if not text.isdecimal() or len(text) > 18 or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 on")
+        raise argparse.ArgumentTypeError(f"must be an integer of at least 1, not {quoted(text)}.")
     return int(text)
 
 
@@ -100,7 +120,9 @@ def key_value(text: str) -> tuple[str, Any]:
     """Parse ``num_ctx=4096`` as ``("num_ctx", 4096)``. A value that is not JSON is a string."""
     key, equals, value = text.partition("=")
     if not equals or not key:
-        raise argparse.ArgumentTypeError(f"{text!r} is not of the form KEY=VALUE")
+        raise argparse.ArgumentTypeError(
+            f"must have the form KEY=VALUE, such as num_ctx=4096, not {quoted(text)}."
+        )
     try:
         return key, msgspec.json.decode(value)
     except msgspec.DecodeError:

@@ -6,6 +6,7 @@ Help and tab completion are generated from them.
 from __future__ import annotations
 
 import argparse
+import difflib
 from collections.abc import Collection
 from typing import Any, get_args
 
@@ -16,10 +17,13 @@ from ..contract.types import Format, SearchFormat, SearchSort
 from . import commands, pulling, scanning, searching
 from .examples import OTHER_NAMES
 from .live_text import write
-from .magic_parser import MagicParser, key_value, natural, number
+from .magic_parser import MagicParser, integer, key_value, natural, number
 
 #: Names of the help about cells.
 CELL = ("%%power", "cell")
+
+#: How similar a word is to the command that it misspells. ``smol`` and ``models`` are less (0.6).
+SIMILARITY = 0.65
 
 
 def line_parser() -> MagicParser:
@@ -175,6 +179,8 @@ def parse_line(words: list[str]) -> argparse.Namespace:
         return argparse.Namespace(run=lambda *_: show_help(words[1]))
     parser = line_parser()
     (commands,) = (a.choices for a in parser.arguments if isinstance(a.choices, dict))
+    if words[:1] and words[0].startswith("-") and words[0] not in ("-h", "--help"):
+        raise UsageError(f"Write the command before its options: %power COMMAND {words[0]}")
     for name in words[:2] if words[:1] == ["help"] else words[:1]:
         if not name.startswith("-") and name not in commands:
             raise UsageError(f"There is no command {name!r}. {_hint(name, commands)}")
@@ -183,8 +189,17 @@ def parse_line(words: list[str]) -> argparse.Namespace:
 
 def _hint(name: str, commands: Collection[str]) -> str:
     meant = OTHER_NAMES.get(name.lower())
-    near = [meant] if meant in commands else close_matches(name.lower(), commands)
-    return f"Did you mean {near[0]!r}?" if near else "%power help lists the commands."
+    near = close_matches(name.lower(), commands)
+    if meant is None and near and _is_typo(name.lower(), near[0]):
+        meant = near[0]
+    if meant is not None:
+        return f"Did you mean {meant!r}?"
+    return "%power help lists the commands. %%power NAME sends a cell to a model."
+
+
+def _is_typo(name: str, command: str) -> bool:
+    """Whether a word is a command with a mistake, and not the name of a model like ``smol``."""
+    return difflib.SequenceMatcher(None, name, command).ratio() >= SIMILARITY
 
 
 def cell_parser() -> MagicParser:
@@ -203,7 +218,7 @@ def cell_parser() -> MagicParser:
         metavar="T",
         help="sampling temperature; 0 always picks the most likely token",
     )
-    add("--max-tokens", type=int, metavar="N", help="maximum number of tokens in the answer")
+    add("--max-tokens", type=integer, metavar="N", help="maximum number of tokens in the answer")
     add(
         "--top-p",
         type=number,
@@ -212,7 +227,7 @@ def cell_parser() -> MagicParser:
     )
     add(
         "--seed",
-        type=int,
+        type=integer,
         metavar="N",
         help="random seed, -1 for a random one; the same seed gives the same answer while no "
         "other request uses the model",
@@ -243,7 +258,7 @@ def cell_parser() -> MagicParser:
     )
     add(
         "--max-rounds",
-        type=int,
+        type=integer,
         metavar="N",
         default=10,
         help="how many times the model may call functions before it answers (default: 10)",

@@ -179,7 +179,8 @@ def login(session: Session, arguments: argparse.Namespace) -> Output:
 
 def _describe(status: PullStatus) -> str:
     facts = pull_progress.facts(status)
-    return f"{status.name} is {pull_progress.label(status)}" + (f" ({facts})" if facts else "")
+    verb = "has" if status.status == "failed" else "is"
+    return f"{status.name} {verb} {pull_progress.label(status)}" + (f" ({facts})" if facts else "")
 
 
 class NotebookDisplay:

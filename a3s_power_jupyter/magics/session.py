@@ -75,13 +75,23 @@ class Session:
             return [model.id for model in client.models(timeout=timeout)]
 
     @property
+    def variables(self) -> dict[str, Any]:
+        """The variables of the notebook, without those of IPython, such as ``open`` and ``In``."""
+        hidden = self.shell.user_ns_hidden
+        missing = object()
+        return {
+            name: value
+            for name, value in self.shell.user_ns.items()
+            if hidden.get(name, missing) is not value
+        }
+
+    @property
     def functions(self) -> list[str]:
         """The names of the functions in the notebook, for completion."""
-        hidden = self.shell.user_ns_hidden
         return [
             name
-            for name, value in self.shell.user_ns.items()
-            if inspect.isfunction(value) and not name.startswith("_") and name not in hidden
+            for name, value in self.variables.items()
+            if inspect.isfunction(value) and not name.startswith("_")
         ]
 
     @property

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from ..contract.errors import UpstreamError
-from ..contract.text import shortened
+from ..contract.field_errors import explain
 from ..contract.types import (
     Delta,
     Finished,
@@ -106,7 +106,7 @@ def checked(value: Any, type_: type[T]) -> T:
     except msgspec.ValidationError as error:
         raise UpstreamError(
             f"The upstream's reply is not that of an OpenAI-compatible API: "
-            f"{shortened(str(error))}."
+            f"{explain(value, type_, error).message}"
         ) from None
 
 

@@ -209,7 +209,7 @@ def test_an_option_out_of_range_is_an_error_before_the_model_is_loaded(
         ("--max-tokens 0", "--max-tokens must be at least 1, not 0."),
         ("--temperature 3", "--temperature must be between 0 and 2, not 3."),
         ("--stop ''", "--stop[0] must not be empty."),
-        ("--keep-alive soon", "'soon' is not a duration."),
+        ("--keep-alive soon", "--keep-alive must be a duration, not 'soon'."),
     ):
         cell = kernel.run(f"%%power smollm2 {option}\nHello")
         assert cell.stderr.startswith(f"UsageError: {reason}"), cell.stderr

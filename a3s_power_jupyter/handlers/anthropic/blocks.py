@@ -8,7 +8,7 @@ from ...contract.errors import InvalidParameter, UnsupportedRequestFields
 from ...contract.text import quoted
 from ..chat.contents import IMAGE_PART, MAX_PARTS, Part, text_part
 from ..chat.images import check_count, read_image
-from ..fields import optional_string, required_string
+from ..fields import optional_string, required_string, wrong_value
 
 #: A block with its path in the request.
 Located: TypeAlias = "tuple[dict[str, Any], str]"
@@ -104,12 +104,12 @@ def blocks_of(content: Any, at: str) -> list[Located]:
     if isinstance(content, str):
         return [({"type": "text", "text": content}, at)]
     if not isinstance(content, list):
-        raise InvalidParameter(f"{at} must be a string or a list of blocks.", param=at)
+        raise wrong_value(at, "a string or a list of blocks", content)
     if len(content) > MAX_PARTS:
         raise InvalidParameter(f"{at} has more than {MAX_PARTS:,} blocks.", param=at)
     for i, block in enumerate(content):
         if not isinstance(block, dict):
-            raise InvalidParameter(f"{at}[{i}] must be an object.", param=f"{at}[{i}]")
+            raise wrong_value(f"{at}[{i}]", "an object", block)
     return [(block, f"{at}[{i}]") for i, block in enumerate(content)]
 
 
@@ -134,7 +134,7 @@ def _source(block: dict[str, Any], at: str) -> tuple[dict[str, Any], str, str]:
     """Return the ``source`` of a block, its type and its path."""
     source, where = block.get("source"), f"{at}.source"
     if not isinstance(source, dict):
-        raise InvalidParameter(f"{where} must be an object.", param=where)
+        raise wrong_value(where, "an object", source)
     return source, required_string(source, "type", where), where
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from itertools import groupby
 from typing import Any
 
-from ...contract.errors import InvalidParameter
 from ..chat.contents import Part, content_of, read_role, refuse_fields, text_part
 from ..chat.functions import check_name
 from ..chat.history import CallHistory, arguments_text
-from ..fields import optional_string, required_string
+from ..fields import optional_string, required_string, wrong_value
 from .blocks import PARTS, BlockReader, Located, blocks_of, type_of, unsupported_block
 
 #: ``system`` is for instructions that a client adds later.
@@ -149,7 +148,7 @@ class _MessageReader:
         name = check_name(block.get("name"), f"{at}.name")
         given = block.get("input")
         if given is not None and not isinstance(given, dict):
-            raise InvalidParameter(f"{at}.input must be an object.", param=f"{at}.input")
+            raise wrong_value(f"{at}.input", "an object", given)
         arguments = arguments_text(given, f"{at}.input")
         return self._history.call(name, arguments, optional_string(block, "id", at))
 
@@ -165,7 +164,7 @@ def _without_billing(block: dict[str, Any], at: str) -> dict[str, Any]:
 def _is_error(block: dict[str, Any], at: str) -> bool:
     value = block.get("is_error")
     if value is not None and not isinstance(value, bool):
-        raise InvalidParameter(f"{at}.is_error must be true or false.", param=f"{at}.is_error")
+        raise wrong_value(f"{at}.is_error", "true or false", value)
     return bool(value)
 
 

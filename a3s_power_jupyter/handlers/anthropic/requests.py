@@ -17,7 +17,7 @@ from ..chat.history import with_results
 from ..chat.prompt_end import prompt_end
 from ..chat.schemas import schema_constraint
 from ..chat.thinking import template_variables
-from ..fields import read_fields, read_keep_alive, read_stop
+from ..fields import read_fields, read_keep_alive, read_stop, wrong_value
 from .fields import MEANINGS, REFUSED, MessageFields
 from .messages import read_messages
 from .tools import read_tools
@@ -99,10 +99,8 @@ def _constraint(fields: MessageFields) -> Constraint | UnsetType:
         )
     for name, value in found.items():
         if value.get("type") != "json_schema":
-            raise InvalidParameter(
-                f"{name!r} must be {{'type': 'json_schema', 'schema': {{...}}}}.",
-                param=f"{name}.type",
-            )
+            kind = value.get("type")
+            raise wrong_value(f"{name}.type", "'json_schema'", kind, is_choice=True)
         return schema_constraint(value.get("schema"), f"{name}.schema")
     return UNSET
 

@@ -8,6 +8,7 @@ from ...contract.errors import InvalidParameter, UnsupportedRequestFields
 from ...contract.text import quoted
 from ..chat.chat_request import Tools
 from ..chat.functions import chosen, distinct, function, listed, parallel_calls
+from ..fields import wrong_value
 from .fields import Choice, MessageFields
 
 #: Anthropic's types of a choice as modes of `ToolChoice`.
@@ -45,7 +46,7 @@ def read_tools(fields: MessageFields) -> Tools:
 
 def _function(tool: Any, at: str) -> dict[str, Any]:
     if not isinstance(tool, dict):
-        raise InvalidParameter(f"{at} must be an object.", param=at)
+        raise wrong_value(at, "an object", tool)
     nested = "function" in tool and "name" not in tool
     kind = tool.get("type") or ("function" if nested else "custom")
     if kind != "custom":

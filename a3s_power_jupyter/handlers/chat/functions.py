@@ -10,6 +10,7 @@ from msgspec import UNSET, UnsetType
 from ...contract.errors import InvalidParameter, UnsupportedRequestFields
 from ...contract.text import quoted, shortened
 from ...contract.types import ToolChoice
+from ..fields import wrong_value
 from .numbers import check_numbers
 
 #: Most functions in one request. OpenAI allows 128.
@@ -30,7 +31,7 @@ def listed(value: Any, param: str) -> list[Any]:
     if value is None:
         return []
     if not isinstance(value, list) or len(value) > MAX_TOOLS:
-        raise InvalidParameter(f"{param!r} must be a list of at most {MAX_TOOLS:,}.", param=param)
+        raise wrong_value(param, f"a list of at most {MAX_TOOLS:,}", value)
     return value
 
 
@@ -54,7 +55,7 @@ def function(
         If one of them is malformed.
     """
     if description is not None and not isinstance(description, str):
-        raise InvalidParameter(f"{at}.description must be a string.", param=f"{at}.description")
+        raise wrong_value(f"{at}.description", "a string", description)
     definition: dict[str, Any] = {
         "name": check_name(name, f"{at}.name"),
         "description": description or "",
@@ -62,7 +63,7 @@ def function(
     }
     if strict is not None:
         if not isinstance(strict, bool):
-            raise InvalidParameter(f"{at}.strict must be true or false.", param=f"{at}.strict")
+            raise wrong_value(f"{at}.strict", "true or false", strict)
         definition["strict"] = strict
     return {"type": "function", "function": definition}
 
@@ -94,7 +95,7 @@ def _parameters(schema: Any, at: str) -> dict[str, Any]:
     if schema is None or schema == {}:
         return {"type": "object", "properties": {}, "additionalProperties": False}
     if not isinstance(schema, dict):
-        raise InvalidParameter(f"{at} must be a JSON schema of an object.", param=at)
+        raise wrong_value(at, "a JSON schema of an object", schema)
     kinds = schema.get("type") or "object"
     if "object" not in (kinds if isinstance(kinds, list) else [kinds]):
         raise InvalidParameter(
@@ -106,9 +107,8 @@ def _parameters(schema: Any, at: str) -> dict[str, Any]:
     known = {keyword: value for keyword, value in schema.items() if value is not None}
     properties = known.get("properties", {})
     if not isinstance(properties, dict):
-        raise InvalidParameter(
-            f"{at}.properties must be an object with a schema for each argument.",
-            param=f"{at}.properties",
+        raise wrong_value(
+            f"{at}.properties", "an object with a schema for each argument", properties
         )
     return {**known, "type": "object", "properties": properties}
 

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from ...contract.errors import InvalidParameter
+from ..fields import wrong_value
 from .contents import Part, content_of, text_part
 
 
@@ -115,7 +116,7 @@ def arguments_text(value: Any, at: str) -> str:
     if value is None:
         return "{}"
     if not isinstance(value, dict):
-        raise InvalidParameter(f"{at} must be a string with JSON.", param=at)
+        raise wrong_value(at, "a string with JSON", value)
     try:
         return msgspec.json.encode(value).decode()
     except (OverflowError, RecursionError):

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from ...contract.errors import InvalidParameter
+from ..fields import wrong_value
 
 #: Most images in one request, and bytes of each.
 MAX_IMAGES = 32
@@ -47,7 +48,7 @@ def read_image(value: Any, at: str) -> bytes:
         file.
     """
     if not isinstance(value, str):
-        raise InvalidParameter(f"{at} must be an image in base64.", param=at)
+        raise wrong_value(at, "an image in base64", value)
     image = _decode(_encoded(value, at), at)
     if not _is_supported(image):
         raise InvalidParameter(f"{at} is neither a JPEG, a PNG nor a WebP file.", param=at)

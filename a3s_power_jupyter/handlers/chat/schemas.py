@@ -8,6 +8,7 @@ import msgspec
 
 from ...contract.errors import InvalidParameter
 from ...contract.types import Constraint
+from ..fields import wrong_value
 from .numbers import check_numbers
 
 
@@ -19,7 +20,7 @@ def schema_constraint(value: Any, field: str, expected: str | None = None) -> Co
     field : str
         Path of the schema in the request.
     expected : str or None
-        The message of the error about a value that is no schema.
+        What must be there, for the error about a value that is no schema.
 
     Raises
     ------
@@ -32,8 +33,7 @@ def schema_constraint(value: Any, field: str, expected: str | None = None) -> Co
         except (ValueError, RecursionError):
             raise InvalidParameter(f"{field!r} is not a JSON schema.", param=field) from None
     if not isinstance(value, dict | bool):
-        message = expected or f"{field!r} must be a JSON schema: an object or a boolean."
-        raise InvalidParameter(message, param=field)
+        raise wrong_value(field, expected or "a JSON schema: an object or a boolean", value)
     check_numbers(value, field)
     return Constraint("json_schema", value, field)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from ...contract.errors import InvalidParameter
 from ...contract.types import ToolChoice
+from ..fields import wrong_value
 from .functions import chosen
 
 #: Words for the modes of a choice: OpenAI's, and ``any`` of other APIs.
@@ -33,11 +33,14 @@ def read_choice(
         If `value` is malformed, or names a function that is not defined.
     """
     names: str | list[str] | None = None
+    given = value
     kind = value.get("type") if isinstance(value, dict) else None
     if kind == "allowed_tools":
         nested = value.get("allowed_tools")
         allowed = nested if isinstance(nested, dict) else value
-        names = _allowed(allowed.get("tools"), param)
+        names = _allowed(allowed.get("tools"))
+        if names is None:
+            raise wrong_value(param, _CHOICES, given, is_choice=True)
         value = allowed.get("mode", "auto")
     elif isinstance(kind, str) and kind in _MODES:
         value = kind
@@ -49,18 +52,12 @@ def read_choice(
         name = _name_in(value)
         if isinstance(name, str):
             return chosen(functions, "required", name, param)
-    raise _malformed(param)
+    raise wrong_value(param, _CHOICES, given, is_choice=True)
 
 
-def _allowed(tools: Any, param: str) -> list[str]:
+def _allowed(tools: Any) -> list[str] | None:
     names = [_name_in(tool) for tool in tools] if isinstance(tools, list) else []
-    if not names or not all(isinstance(name, str) for name in names):
-        raise _malformed(param)
-    return names
-
-
-def _malformed(param: str) -> InvalidParameter:
-    return InvalidParameter(f"{param!r} must be {_CHOICES}.", param=param)
+    return names if names and all(isinstance(name, str) for name in names) else None
 
 
 def _name_in(value: Any) -> Any:

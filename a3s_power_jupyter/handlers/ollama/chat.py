@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...contract.errors import InvalidParameter
 from ...contract.types import ChatRequest
 from ..chat.chat_request import Tools, chat_request
 from ..chat.functions import distinct, function, listed, parallel_calls, unsupported_tool
 from ..chat.history import with_results
 from ..chat.prompt_end import prompt_end
 from ..chat.tool_choice import read_choice
-from ..fields import read_fields
+from ..fields import read_fields, wrong_value
 from .calls import Call, make_call, template_kwargs
 from .content import check_content
 from .fields import REFUSED, ChatFields
@@ -58,11 +57,8 @@ def _tool(tool: Any, at: str) -> dict[str, Any]:
     if kind is not None and kind != "function":
         raise unsupported_tool(kind, at)
     if not isinstance(definition, dict):
-        raise InvalidParameter(
-            f"{at} must have the form {{'type': 'function', 'function': {{'name': ..., "
-            "'parameters': {...}}}.",
-            param=at,
-        )
+        allowed = "{'type': 'function', 'function': {'name': ..., 'parameters': {...}}}"
+        raise wrong_value(at, allowed, tool)
     get = definition.get
     return function(
         get("name"), get("description"), get("parameters"), get("strict"), f"{at}.function"

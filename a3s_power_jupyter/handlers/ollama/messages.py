@@ -8,7 +8,7 @@ from ...contract.errors import InvalidParameter
 from ..chat.contents import IMAGE_PART, Content, content_of, read_role, text_part
 from ..chat.history import CallHistory, arguments_text
 from ..chat.images import check_count, read_image
-from ..fields import optional_string, required_string
+from ..fields import optional_string, required_string, wrong_value
 
 _ROLES = ("system", "user", "assistant", "tool")
 
@@ -46,7 +46,7 @@ def read_images(values: Any, at: str) -> list[bytes]:
     if values is None:
         return []
     if not isinstance(values, list):
-        raise InvalidParameter(f"{at} must be a list of images in base64.", param=at)
+        raise wrong_value(at, "a list of images in base64", values)
     return [read_image(value, f"{at}[{i}]") for i, value in enumerate(values)]
 
 
@@ -63,9 +63,8 @@ def _count_images(message: dict[str, Any]) -> int:
 def _text(message: dict[str, Any], at: str) -> str:
     content = message.get("content")
     if content is not None and not isinstance(content, str):
-        raise InvalidParameter(
-            f"{at}.content must be a string. Images belong in {at}.images.", param=f"{at}.content"
-        )
+        allowed = f"a string, with images in {at}.images"
+        raise wrong_value(f"{at}.content", allowed, content)
     return content or ""
 
 
@@ -83,7 +82,7 @@ def _more(message: dict[str, Any], role: str, history: CallHistory, at: str) -> 
         return {}
     more: dict[str, Any] = {}
     if not isinstance(calls, list):
-        raise InvalidParameter(f"{at}.tool_calls must be a list.", param=f"{at}.tool_calls")
+        raise wrong_value(f"{at}.tool_calls", "a list", calls)
     if calls:
         more["tool_calls"] = [
             _call(call, history, f"{at}.tool_calls[{i}]") for i, call in enumerate(calls)
@@ -96,10 +95,7 @@ def _more(message: dict[str, Any], role: str, history: CallHistory, at: str) -> 
 def _call(call: Any, history: CallHistory, at: str) -> dict[str, Any]:
     function = call.get("function") if isinstance(call, dict) else None
     if not isinstance(function, dict):
-        raise InvalidParameter(
-            f"{at} must have the form {{'function': {{'name': ..., 'arguments': {{...}}}}}}.",
-            param=at,
-        )
+        raise wrong_value(at, "{'function': {'name': ..., 'arguments': {...}}}", call)
     at_function = f"{at}.function"
     name = required_string(function, "name", at_function)
     arguments = arguments_text(function.get("arguments"), f"{at_function}.arguments")

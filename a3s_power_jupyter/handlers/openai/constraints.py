@@ -16,6 +16,7 @@ from ...contract.errors import InvalidParameter
 from ...contract.text import quoted, shortened
 from ...contract.types import Constraint
 from ..chat.schemas import any_object, schema_constraint
+from ..fields import wrong_value
 from .constraint_fields import ConstraintFields
 
 Reader = Callable[[Any, str], Iterator[Constraint]]
@@ -27,8 +28,8 @@ MAX_TEXT = 2**18
 MAX_CHOICES = 2**12
 
 _RESPONSE_FORMAT = (
-    "'response_format' must be {'type': 'text'}, {'type': 'json_object'} or "
-    "{'type': 'json_schema', 'json_schema': {'name': ..., 'schema': {...}}}."
+    "{'type': 'text'}, {'type': 'json_object'} or "
+    "{'type': 'json_schema', 'json_schema': {'name': ..., 'schema': {...}}}"
 )
 
 #: A rule in the syntax of Lark and in that of GBNF, at the beginning of a line.
@@ -83,13 +84,13 @@ def _of_format(given: Any, field: str) -> Iterator[Constraint]:
             nested = nested["schema"]
         yield _schema(nested, field)
     else:
-        raise InvalidParameter(_RESPONSE_FORMAT, param=field)
+        raise wrong_value(field, _RESPONSE_FORMAT, given, is_choice=True)
 
 
 def _of_structured_outputs(given: Any, field: str) -> Iterator[Constraint]:
     """Yield the constraints of vLLM's object; its options have no effect here."""
     if not isinstance(given, dict):
-        raise InvalidParameter(f"{field!r} must be an object.", param=field)
+        raise wrong_value(field, "an object", given)
     for name in given:
         if not name.startswith(_OUTPUT_OPTIONS) and name not in {*_OUTPUTS, "structural_tag"}:
             raise InvalidParameter(
@@ -189,9 +190,7 @@ def _grammar(value: Any, field: str) -> Constraint:
 
 def _text(value: Any, field: str) -> str:
     if not isinstance(value, str) or not 0 < len(value) <= MAX_TEXT:
-        raise InvalidParameter(
-            f"{field!r} must be a text of 1 to {MAX_TEXT:,} characters.", param=field
-        )
+        raise wrong_value(field, f"a text of 1 to {MAX_TEXT:,} characters", value)
     return value
 
 
@@ -202,9 +201,6 @@ def _choice(value: Any, field: str) -> Constraint:
         or not all(isinstance(answer, str) for answer in value)
         or sum(map(len, value)) > MAX_TEXT
     ):
-        raise InvalidParameter(
-            f"{field!r} must be a list of 1 to {MAX_CHOICES:,} texts, of {MAX_TEXT:,} characters "
-            "in total.",
-            param=field,
-        )
+        allowed = f"a list of 1 to {MAX_CHOICES:,} texts, of {MAX_TEXT:,} characters in total"
+        raise wrong_value(field, allowed, value)
     return Constraint("choice", value, field)

@@ -10,7 +10,7 @@ from ...contract.text import quoted
 from ..chat.contents import IMAGE_PART, MAX_PARTS, Content, Part, content_of, read_role, text_part
 from ..chat.history import CallHistory
 from ..chat.images import check_count, read_image, read_image_url
-from ..fields import optional_string
+from ..fields import optional_string, wrong_value
 from .tool_calls import read_calls, read_result
 
 #: The roles of requests, and what engines call them.
@@ -97,7 +97,7 @@ def _encoded_images(message: dict[str, Any], at: str) -> list[tuple[Any, str]]:
     if images is None:
         return []
     if not isinstance(images, list):
-        raise InvalidParameter(f"{at}.images must be a list.", param=f"{at}.images")
+        raise wrong_value(f"{at}.images", "a list", images)
     return [(data, f"{at}.images[{j}]") for j, data in enumerate(images)]
 
 
@@ -134,7 +134,7 @@ def _parts(content: Any, at: str) -> tuple[list[Part], list[bytes]]:
     if isinstance(content, str):
         return [text_part(content)], []
     if not isinstance(content, list):
-        raise InvalidParameter(f"{at} must be a string, a list of parts, or null.", param=at)
+        raise wrong_value(at, "a string, a list of parts, or null", content)
     if len(content) > MAX_PARTS:
         raise InvalidParameter(f"{at} has more than {MAX_PARTS:,} parts.", param=at)
     parts = []
@@ -157,5 +157,5 @@ def _text_of(part: Any, kind: Any, at: str) -> str:
         )
     text = part.get(_TEXT_PARTS[kind])
     if not isinstance(text, str):
-        raise InvalidParameter(f"{at} must have a string {_TEXT_PARTS[kind]!r}.", param=at)
+        raise wrong_value(f"{at}.{_TEXT_PARTS[kind]}", "a string", text)
     return text

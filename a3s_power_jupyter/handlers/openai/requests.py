@@ -21,7 +21,7 @@ from ...contract.types import (
 from ..chat.chat_request import chat_request
 from ..chat.history import with_results
 from ..chat.prompt_end import prompt_end
-from ..fields import read_keep_alive, read_logit_bias, read_stop
+from ..fields import read_keep_alive, read_logit_bias, read_stop, wrong_value
 from ..texts import read_texts, read_truncate
 from .constraints import read_constraint
 from .fields import (
@@ -128,9 +128,7 @@ def read_completion(body: dict[str, Any]) -> GenerationCall:
             "'best_of' is not supported. Request several choices with 'n'.", param="best_of"
         )
     if fields.logprobs is True:
-        raise InvalidParameter(
-            "'logprobs' must be the number of alternatives for each token.", param="logprobs"
-        )
+        raise wrong_value("logprobs", "the number of alternatives for each token", True)
     logprobs = UNSET if fields.logprobs is False else fields.logprobs
     sampling = msgspec.structs.replace(_sampling(fields), logprobs=logprobs)
     if fields.echo and fields.suffix:

@@ -12,6 +12,7 @@ from msgspec import UNSET
 from ...contract.errors import InvalidParameter
 from ...contract.text import quoted
 from ..chat.thinking import template_variables
+from ..fields import wrong_value
 from .fields import ChatFields
 
 #: Words of ``thinking.type``, and what they mean.
@@ -38,7 +39,7 @@ def _effort(fields: ChatFields) -> str | None:
         return fields.think
     effort = fields.reasoning.get("effort") if isinstance(fields.reasoning, dict) else None
     if effort is not None and not isinstance(effort, str):
-        raise InvalidParameter("'reasoning.effort' must be a string.", param="reasoning.effort")
+        raise wrong_value("reasoning.effort", "a string", effort)
     return effort
 
 

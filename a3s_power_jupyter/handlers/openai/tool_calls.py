@@ -7,7 +7,7 @@ from typing import Any
 from ...contract.errors import InvalidParameter, UnsupportedRequestFields
 from ...contract.text import quoted
 from ..chat.history import CallHistory, arguments_text
-from ..fields import optional_string
+from ..fields import optional_string, wrong_value
 
 
 def read_calls(history: CallHistory, message: dict[str, Any], at: str) -> list[dict[str, Any]]:
@@ -26,7 +26,7 @@ def read_calls(history: CallHistory, message: dict[str, Any], at: str) -> list[d
     if calls is None:
         return []
     if not isinstance(calls, list):
-        raise InvalidParameter(f"{at}.tool_calls must be a list.", param=f"{at}.tool_calls")
+        raise wrong_value(f"{at}.tool_calls", "a list", calls)
     return [_tool_call(history, call, f"{at}.tool_calls[{i}]") for i, call in enumerate(calls)]
 
 
@@ -44,7 +44,7 @@ def read_result(history: CallHistory, message: dict[str, Any], at: str) -> dict[
 
 def _tool_call(history: CallHistory, call: Any, at: str) -> dict[str, Any]:
     if not isinstance(call, dict):
-        raise InvalidParameter(f"{at} must be an object.", param=at)
+        raise wrong_value(at, "an object", call)
     kind = call.get("type") or "function"
     if kind != "function":
         raise UnsupportedRequestFields(
@@ -58,7 +58,7 @@ def _tool_call(history: CallHistory, call: Any, at: str) -> dict[str, Any]:
 
 def _call(history: CallHistory, function: Any, id_: str | None, at: str) -> dict[str, Any]:
     if not isinstance(function, dict):
-        raise InvalidParameter(f"{at} must be an object.", param=at)
+        raise wrong_value(at, "an object", function)
     name = optional_string(function, "name", at)
     if not name:
         raise InvalidParameter(f"{at}.name is missing.", param=f"{at}.name")

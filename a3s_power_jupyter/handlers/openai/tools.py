@@ -12,6 +12,7 @@ from ...contract.errors import InvalidParameter
 from ..chat.chat_request import Tools
 from ..chat.functions import distinct, function, listed, parallel_calls, unsupported_tool
 from ..chat.tool_choice import read_choice
+from ..fields import wrong_value
 from .fields import ChatFields
 
 
@@ -69,7 +70,7 @@ def _legacy_functions(functions: Any) -> list[dict[str, Any]]:
 def _function(tool: Any, at: str) -> dict[str, Any]:
     """Read a tool. As in OpenAI's API of responses, it may be without the object ``function``."""
     if not isinstance(tool, dict):
-        raise InvalidParameter(f"{at} must be an object.", param=at)
+        raise wrong_value(at, "an object", tool)
     kind = tool.get("type") or "function"
     if kind != "function":
         raise unsupported_tool(kind, at)
@@ -80,7 +81,7 @@ def _function(tool: Any, at: str) -> dict[str, Any]:
 
 def _definition(value: Any, at: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise InvalidParameter(f"{at} must be an object with a 'name'.", param=at)
+        raise wrong_value(at, "an object with a 'name'", value)
     return function(
         value.get("name"),
         value.get("description"),

@@ -17,7 +17,7 @@ from ...contract.text import quoted
 from ..chat.contents import MAX_MESSAGES, MAX_PARTS, read_role, refuse_fields
 from ..chat.functions import check_name
 from ..chat.history import arguments_text
-from ..fields import optional_string, required_string
+from ..fields import optional_string, required_string, wrong_value
 from .reasoning import readable, unsealed
 
 #: Most items of an input.
@@ -80,7 +80,7 @@ def read_items(value: Any, lookup: Lookup, at: str = "input") -> list[Item]:
     if isinstance(value, str):
         return [Item(_message({"role": "user", "content": value}, at), at)]
     if not isinstance(value, list):
-        raise InvalidParameter(f"{at!r} must be a string or a list of items.", param=at)
+        raise wrong_value(at, "a string or a list of items", value)
     if len(value) > MAX_ITEMS:
         raise InvalidParameter(f"{at!r} has more than {MAX_ITEMS:,} items.", param=at)
     paths = (f"{at}[{i}]" for i in range(len(value)))
@@ -125,7 +125,7 @@ def new_id(prefix: str) -> str:
 
 def _item(item: Any, lookup: Lookup, at: str) -> Json:
     if not isinstance(item, dict):
-        raise InvalidParameter(f"{at} must be an object.", param=at)
+        raise wrong_value(at, "an object", item)
     kind = item.get("type")
     if kind is None:
         kind = "message" if "role" in item or "id" not in item else "item_reference"
@@ -152,7 +152,7 @@ def _parts(content: Any, role: str, at: str) -> Iterator[Json]:
     if isinstance(content, str):
         content = [{"type": "text", "text": content}]
     if not isinstance(content, list):
-        raise InvalidParameter(f"{at} must be a string or a list of parts.", param=at)
+        raise wrong_value(at, "a string or a list of parts", content)
     if len(content) > MAX_PARTS:
         raise InvalidParameter(f"{at} has more than {MAX_PARTS:,} parts.", param=at)
     for i, part in enumerate(content):
@@ -161,7 +161,7 @@ def _parts(content: Any, role: str, at: str) -> Iterator[Json]:
 
 def _part(part: Any, role: str, at: str) -> Json:
     if not isinstance(part, dict):
-        raise InvalidParameter(f"{at} must be an object with a 'type'.", param=at)
+        raise wrong_value(at, "an object with a 'type'", part)
     kind = part.get("type")
     if isinstance(kind, str) and kind in _FILES:
         raise UnsupportedRequestFields(
@@ -241,13 +241,11 @@ def _texts(item: Json, field: str, kind: str, at: str) -> Iterator[Json]:
     if parts is None:
         return
     if not isinstance(parts, list) or len(parts) > MAX_PARTS:
-        raise InvalidParameter(
-            f"{at}.{field} must be a list of at most {MAX_PARTS:,} parts.", param=f"{at}.{field}"
-        )
+        raise wrong_value(f"{at}.{field}", f"a list of at most {MAX_PARTS:,} parts", parts)
     for i, part in enumerate(parts):
         where = f"{at}.{field}[{i}]"
         if not isinstance(part, dict):
-            raise InvalidParameter(f"{where} must be an object.", param=where)
+            raise wrong_value(where, "an object", part)
         yield {"type": kind, "text": required_string(part, "text", where)}
 
 

@@ -9,15 +9,15 @@ from msgspec import UNSET, UnsetType
 from ...contract.errors import InvalidParameter
 from ...contract.types import Constraint
 from ..chat.schemas import any_object, schema_constraint
-from ..fields import optional_string
+from ..fields import optional_string, wrong_value
 from ..openai.constraints import read_constraint
 from .fields import ResponseFields
 
 FIELD = "text.format"
 
 _FORMATS = (
-    f"{FIELD!r} must be {{'type': 'text'}}, {{'type': 'json_object'}} or "
-    "{'type': 'json_schema', 'name': ..., 'schema': {...}}."
+    "{'type': 'text'}, {'type': 'json_object'} or "
+    "{'type': 'json_schema', 'name': ..., 'schema': {...}}"
 )
 
 
@@ -50,7 +50,7 @@ def _format(value: Any) -> tuple[Constraint | UnsetType, dict[str, Any]]:
     if kind == "json_object":
         return any_object(FIELD), {"type": "json_object"}
     if kind == "json_schema":
-        constraint = schema_constraint(value.get("schema"), f"{FIELD}.schema", _FORMATS)
+        constraint = schema_constraint(value.get("schema"), f"{FIELD}.schema")
         strict = value.get("strict")
         shown = {
             "type": "json_schema",
@@ -60,4 +60,4 @@ def _format(value: Any) -> tuple[Constraint | UnsetType, dict[str, Any]]:
             "strict": strict if isinstance(strict, bool) else None,
         }
         return constraint, shown
-    raise InvalidParameter(_FORMATS, param=FIELD)
+    raise wrong_value(FIELD, _FORMATS, value, is_choice=True)

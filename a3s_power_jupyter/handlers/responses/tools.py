@@ -19,7 +19,7 @@ from ..chat.functions import (
     parallel_calls,
     unsupported_tool,
 )
-from ..fields import optional_string
+from ..fields import optional_string, wrong_value
 from .fields import ResponseFields
 
 Json = dict[str, Any]
@@ -31,8 +31,8 @@ _MODES: dict[str, Literal["auto", "none", "required"]] = {
 }
 
 _CHOICES = (
-    "'tool_choice' must be 'auto', 'none', 'required', {'type': 'function', 'name': ...}, or "
-    "{'type': 'allowed_tools', 'mode': 'auto', 'tools': [{'type': 'function', 'name': ...}]}."
+    "'auto', 'none', 'required', {'type': 'function', 'name': ...}, or "
+    "{'type': 'allowed_tools', 'mode': 'auto', 'tools': [{'type': 'function', 'name': ...}]}"
 )
 
 
@@ -94,7 +94,7 @@ def joined(namespace: str | None, name: str) -> str:
 def _tool(tool: Any, at: str) -> Iterator[tuple[Json, tuple[str, str] | None]]:
     """Yield the function of a tool, or those of a namespace, each with its namespace and name."""
     if not isinstance(tool, dict):
-        raise InvalidParameter(f"{at} must be an object.", param=at)
+        raise wrong_value(at, "an object", tool)
     kind = tool.get("type")
     if kind == "function":
         yield _function(tool, at), None
@@ -110,7 +110,7 @@ def _namespace(tool: Json, at: str) -> Iterator[tuple[Json, tuple[str, str]]]:
     for i, member in enumerate(listed(tool.get("tools"), f"{at}.tools")):
         where = f"{at}.tools[{i}]"
         if not isinstance(member, dict):
-            raise InvalidParameter(f"{where} must be an object.", param=where)
+            raise wrong_value(where, "an object", member)
         if member.get("type") != "function":
             raise unsupported_tool(member.get("type"), where)
         name = check_name(member.get("name"), f"{where}.name")
@@ -176,7 +176,7 @@ def _choice(
         mode = value.get("mode", "auto")
         tools = value.get("tools")
         if mode not in ("auto", "required") or not isinstance(tools, list) or not tools:
-            raise InvalidParameter(_CHOICES, param="tool_choice")
+            raise wrong_value("tool_choice", _CHOICES, value, is_choice=True)
         names = [_name(tool) for tool in tools]
         shown = [{"type": "function", "name": name} for name in names]
         return mode, names, {"type": "allowed_tools", "mode": mode, "tools": shown}
@@ -185,12 +185,12 @@ def _choice(
             f"'tool_choice' is a tool of the type {quoted(kind)}, which local models do not have.",
             param="tool_choice",
         )
-    raise InvalidParameter(_CHOICES, param="tool_choice")
+    raise wrong_value("tool_choice", _CHOICES, value, is_choice=True)
 
 
 def _name(value: Any) -> str:
     if not isinstance(value, dict):
-        raise InvalidParameter(_CHOICES, param="tool_choice")
+        raise wrong_value("tool_choice", _CHOICES, value, is_choice=True)
     kind = value.get("type")
     if kind != "function" and isinstance(kind, str):
         raise UnsupportedRequestFields(
@@ -199,5 +199,5 @@ def _name(value: Any) -> str:
         )
     name = value.get("name")
     if not isinstance(name, str):
-        raise InvalidParameter(_CHOICES, param="tool_choice")
+        raise wrong_value("tool_choice", _CHOICES, value, is_choice=True)
     return joined(optional_string(value, "namespace", "tool_choice"), name)

@@ -14,7 +14,7 @@ import pytest
 from a3s_power_jupyter.client import Client
 from a3s_power_jupyter.client.address import Server
 from a3s_power_jupyter.client.connection import Connection
-from a3s_power_jupyter.contract.errors import PowerError, UpstreamError
+from a3s_power_jupyter.contract.errors import InvalidParameter, PowerError, UpstreamError
 
 
 def client_of(body: str) -> Client:
@@ -62,8 +62,31 @@ REPLIES = [
 @pytest.mark.parametrize("body", REPLIES)
 def test_an_answer_that_cannot_be_used_is_an_upstream_error(body: str) -> None:
     for ask in (Client.chat, Client.complete):
-        with pytest.raises(UpstreamError, match=r"The reply cannot be used: .*upstream"):
+        with pytest.raises(UpstreamError, match=r"The reply cannot be used: .*upstream") as info:
             ask(client_of(body), "m", "Hello")
+        assert_plain(info.value.message)
+
+
+def assert_plain(message: str) -> None:
+    """Check that an error does not speak of Python types and msgspec's paths."""
+    assert "Expected" not in message
+    assert "`" not in message
+
+
+def test_an_error_says_which_field_is_wrong() -> None:
+    wrong = json.dumps({"choices": [{"message": {"content": 7}}]})
+    with pytest.raises(
+        UpstreamError, match=r"choices\[0\].message.content must be a string, not 7"
+    ):
+        client_of(wrong).chat("m", "Hello")
+    with pytest.raises(UpstreamError, match="it is not valid JSON"):
+        client_of("{").chat("m", "Hello")
+
+
+@pytest.mark.parametrize("messages", [7, None, {"role": "user"}, ["a"], [["role", "user"]]])
+def test_what_is_no_conversation_is_refused_here(messages: Any) -> None:
+    with pytest.raises(InvalidParameter, match=r"^messages(\[0\])? must be .*, not of type"):
+        client_of("{}").chat("m", messages)
 
 
 EVENTS = [

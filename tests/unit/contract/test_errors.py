@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+import a3s_power_jupyter
 from a3s_power_jupyter import errors
 from a3s_power_jupyter.contract.errors import BY_CODE, ModelNotFound, PowerError, from_wire
 
@@ -32,3 +33,7 @@ def test_an_unknown_code_is_the_base_class() -> None:
         "type": "invalid_request_error",
         "code": "model_not_found",
     }
+
+
+def test_the_errors_are_an_attribute_of_the_package() -> None:
+    assert a3s_power_jupyter.__getattr__("errors") is errors

@@ -65,4 +65,10 @@ def test_an_interrupt_of_the_client_names_the_line() -> None:
     except KeyboardInterrupt as error:
         (line,) = error._render_traceback_()  # type: ignore[attr-defined]
     assert line.startswith("Interrupted at line ")
-    assert line.endswith(": call()  # a long call.")
+    assert line.endswith(": call()  # a long call")
+    interrupt.add_note("The call goes on.")
+    try:
+        raise interrupt
+    except KeyboardInterrupt as error:
+        lines = error._render_traceback_()  # type: ignore[attr-defined]
+    assert lines[1:] == ["The call goes on."]

@@ -49,7 +49,7 @@ def test_what_is_left_out_of_documents(fields: dict[str, Any], expected: tuple[A
         ({"documents": "a"}, "documents"),
         ({"documents": ["a"] * 2049}, "documents"),
         ({"documents": ["a", 1]}, "documents[1]"),
-        ({"documents": [{"title": "a"}]}, "documents[0]"),
+        ({"documents": [{"title": "a"}]}, "documents[0].text"),
         ({"documents": ["a", None]}, "documents[1]"),
         ({"top_n": 0}, "top_n"),
         ({"top_n": -2}, "top_n"),

@@ -100,3 +100,17 @@ def test_progress_is_shown_only_for_prompts_that_take_long(
     for processed in (512, 1024, 2000):
         progress.show(Reading(processed, 2000, cached=0, time_ms=1.0))
     assert capsys.readouterr().out == "Reading the prompt: 1,024 of 2,000 tokens"
+
+
+def test_a_value_that_cannot_be_written_is_a_usage_error() -> None:
+    class Broken:
+        def __str__(self) -> str:
+            raise ValueError("no text")
+
+        @property
+        def data(self) -> str:
+            raise OSError("no file")
+
+    for text, message in (("{o}", "ValueError: no text"), ("{o.data}", "OSError: no file")):
+        with pytest.raises(UsageError, match=message):
+            fill(text, {"o": Broken()})

@@ -16,6 +16,8 @@ from a3s_power_jupyter.magics.parser import (
     show_help,
 )
 
+ELSE = "%power help lists the commands. %%power NAME sends a cell to a model."
+
 COMMANDS = tuple(
     name
     for argument in line_parser().arguments
@@ -69,8 +71,14 @@ def test_parameter_values_are_json_or_strings() -> None:
         ("load m --num 3", "There is no option --num."),
         ("load m n", "unrecognized arguments: n"),
         ("load m --keep", "There is no option --keep. Did you mean --keep-alive?"),
-        ("load m -p num_ctx", "'num_ctx' is not of the form KEY=VALUE"),
+        (
+            "load m -p num_ctx",
+            "--param must have the form KEY=VALUE, such as num_ctx=4096, not 'num_ctx'.",
+        ),
         ("load m --keep_alive 5m", "There is no option --keep_alive. Did you mean --keep-alive?"),
+        ("search m --limit 0", "--limit must be an integer of at least 1, not '0'."),
+        ("search m --sort like", "--sort: invalid choice: 'like'"),
+        ("load m --keep-alive", "--keep-alive expected one argument"),
         ("rm m --froce", "There is no option --froce. Did you mean --force?"),
         ("pull m --revison=x", "There is no option --revison. Did you mean --revision?"),
         ("register m p --format zip", "invalid choice: 'zip'"),
@@ -93,7 +101,9 @@ def test_errors_show_the_usage(words: str, message: str) -> None:
         ("delete m", "There is no command 'delete'. Did you mean 'rm'?"),
         ("ls", "There is no command 'ls'. Did you mean 'list'?"),
         ("Pul m", "There is no command 'Pul'. Did you mean 'pull'?"),
-        ("xyzzy m", "There is no command 'xyzzy'. %power help lists the commands."),
+        ("xyzzy m", f"There is no command 'xyzzy'. {ELSE}"),
+        ("smol", f"There is no command 'smol'. {ELSE}"),
+        ("-p a=1 load m", "Write the command before its options: %power COMMAND -p"),
     ],
 )
 def test_unknown_commands(words: str, message: str) -> None:
