@@ -143,7 +143,7 @@ class ModelMethods:
     def update(self, name: str, **parameters: Any) -> Model:
         """Change default parameters of a model; None removes one.
 
-        Defaults of requests, such as ``temperature``, hold from the next request on. If a load
+        Defaults of requests, such as ``temperature``, apply from the next request on. If a load
         parameter changes, a loaded model is unloaded once it is idle, and loaded with it by the
         next request.
 

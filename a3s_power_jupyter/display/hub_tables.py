@@ -34,7 +34,7 @@ def repositories(found: Sequence[HubModel]) -> Output:
         )
         for model in found
     ]
-    headers = ("Name", "Format", "Parameters", "Downloads", "Likes", "Licence", "")
+    headers = ("Name", "Format", "Parameters", "Downloads", "Likes", "License", "")
     empty = "No repository with such models was found. Try fewer or other words: names are searched"
     return output.table(headers, rows, empty=f"{empty}, not descriptions.")
 
@@ -55,7 +55,7 @@ def repository(found: HubRepository) -> Output:
         (
             ("Repository", found.id),
             ("Parameters", _parameters(found)),
-            ("Licence", "" if found.license is UNSET else found.license),
+            ("License", "" if found.license is UNSET else found.license),
             ("Access", "" if found.gated is False else "gated: the author grants it"),
             ("Downloads", f"{found.downloads:,}"),
             ("Likes", f"{found.likes:,}"),

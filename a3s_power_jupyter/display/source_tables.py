@@ -31,7 +31,7 @@ def recommended(models: Sequence[RecommendedModel], *, commands: bool = False) -
         for model in models
     ]
     title = "Command" if commands else "Reference"
-    return output.table((title, "Size", "Good for", "Licence"), rows, empty="The list is empty.")
+    return output.table((title, "Size", "Good for", "License"), rows, empty="The list is empty.")
 
 
 def pull_command(model: RecommendedModel) -> str:
@@ -42,7 +42,7 @@ def pull_command(model: RecommendedModel) -> str:
 def size_and_fit(model: RecommendedModel) -> str:
     """Describe the recommended variant: ``986 MB, fits in memory``."""
     variant = chosen_variant(model)
-    fits = "is here already" if variant.installed else _FITS[variant.fit]
+    fits = "already here" if variant.installed else _FITS[variant.fit]
     return ", ".join(filter(None, (formatting.size(variant.size_bytes), fits)))
 
 

@@ -45,7 +45,7 @@ def _how_to_pull(found: Repository) -> str:
         return "Search for another repository: %power search WORDS"
     here = next((v.installed for v in found.variants if v.recommended and v.installed), None)
     if here is not None:
-        return f"The recommended one is here already: %%power {here} sends a cell to it."
+        return f"The recommended one is already here: %%power {here} sends a cell to it."
     recommended = [variant for variant in found.variants if variant.recommended]
     if recommended:
         return f"Download it: %power pull {recommended[0].reference}"

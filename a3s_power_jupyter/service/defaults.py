@@ -43,7 +43,7 @@ class Defaults:
     async def change(self, name: str, changes: dict[str, Any]) -> Model:
         """Change default parameters of a model, and return it.
 
-        Defaults of requests hold from the next request on. If load parameters change, a model in
+        Defaults of requests apply from the next request on. If load parameters change, a model in
         memory is unloaded once it is idle, so that the next request loads it with them.
 
         Parameters

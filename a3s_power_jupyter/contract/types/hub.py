@@ -97,7 +97,7 @@ class HubModel(SparseStruct, frozen=True):
     task : str
         What it is for, such as ``text-generation``.
     license : str
-        Identifier of the licence, such as ``apache-2.0``.
+        Identifier of the license, such as ``apache-2.0``.
     gated : bool or str
         See `Gated`.
     updated_at : int

@@ -23,7 +23,7 @@ class RecommendedModel(SparseStruct, frozen=True):
     good_for : str
         What to use it for, as a phrase.
     license : str
-        Identifier of the licence, such as ``apache-2.0``.
+        Identifier of the license, such as ``apache-2.0``.
     default : bool
         Whether it is the one for a first try. Exactly one of the list is.
     capabilities : tuple of Capability

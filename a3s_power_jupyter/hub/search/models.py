@@ -20,7 +20,7 @@ EXPAND = [
     "downloads", "gated", "gguf", "lastModified", "likes", "pipeline_tag", "safetensors", "tags",
 ]  # fmt: skip
 
-#: Characters of the longest name of a repository, and of a task or a licence.
+#: Characters of the longest name of a repository, and of a task or a license.
 MAX_ID = 200
 MAX_TEXT = 100
 #: Tags that are read of a repository.

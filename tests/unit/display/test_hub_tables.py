@@ -25,7 +25,7 @@ MODEL = HubModel(
 def test_the_results_of_a_search() -> None:
     shown = hub_tables.repositories([MODEL, HubModel("b/<img src=x>", ("gguf",))])
     first, row, other = repr(shown).splitlines()
-    assert first.split() == ["Name", "Format", "Parameters", "Downloads", "Likes", "Licence"]
+    assert first.split() == ["Name", "Format", "Parameters", "Downloads", "Likes", "License"]
     assert " ".join(row.split()) == (
         "ada/model-GGUF gguf, safetensors 135 M 1,234,567 89 apache-2.0 gated, pulled"
     )

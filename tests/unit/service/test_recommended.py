@@ -73,7 +73,7 @@ def test_the_header_has_about_as_many_weights_as_stated(entry: Entry) -> None:
     )
 
 
-def test_the_list_has_a_small_default_with_a_permissive_licence() -> None:
+def test_the_list_has_a_small_default_with_a_permissive_license() -> None:
     [default] = [entry for entry in LIST if entry.default]
     assert default is LIST[0]
     assert default.license in ("apache-2.0", "mit")
