@@ -39,7 +39,7 @@ from .remote_file import RemoteStart
 MAX_CANDIDATES = 300
 
 #: Most headers that are read: the models of a repository usually differ in quantization only. After
-#: so many seconds, no further one is begun.
+#: so many seconds, no further part of one is asked for.
 MAX_SHAPES = 4
 HEADERS_SECONDS = 30.0
 
@@ -177,11 +177,8 @@ class _Contents:
 
     def _header(self, file: RemoteFile) -> Header | None:
         """Return the header of a file; None if it cannot be read or used."""
-        if time.monotonic() > self._due:
-            self._problem = "The hub takes too long to send the headers of all models. Try again."
-            return None
         try:
-            start = RemoteStart(self._hub, self._repository, file)
+            start = RemoteStart(self._hub, self._repository, file, due=self._due)
             return parse_header(start, f"{self._repository.repo}/{file.path}", file.size)
         except (HubUnauthorized, HubError) as error:  # the listing of a gated repository is public
             self._problem = error.message

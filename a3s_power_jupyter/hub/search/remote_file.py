@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from ...contract.errors import HubError
 from ..resolve.hub_api import HubApi
 from ..resolve.repository import RemoteFile, Repository
@@ -17,16 +19,24 @@ MAX_START = 32 << 20
 class RemoteStart:
     """The first bytes of a file, fetched as they are read.
 
+    Parameters
+    ----------
+    due : float
+        Monotonic seconds after which nothing more is fetched.
+
     Raises
     ------
     HubError, HubUnauthorized
-        By `read`, if they cannot be fetched, or are more than `MAX_START`.
+        By `read`, if they cannot be fetched in time, or are more than `MAX_START`.
     """
 
-    def __init__(self, hub: HubApi, repository: Repository, file: RemoteFile) -> None:
+    def __init__(
+        self, hub: HubApi, repository: Repository, file: RemoteFile, *, due: float
+    ) -> None:
         self._hub = hub
         self._repository = repository
         self._file = file
+        self._due = due
         self._fetched = bytearray()
         self._at = 0
         self._next = FIRST
@@ -45,11 +55,18 @@ class RemoteStart:
 
     def _fetch(self, end: int) -> None:
         start = len(self._fetched)
+        if time.monotonic() > self._due:
+            raise HubError(
+                "The hub takes too long to send the headers of all models. Try again.",
+                reason="unreachable",
+            )
         if end > MAX_START:
             raise HubError(f"The header of {self._file.path} has more than {MAX_START >> 20} MiB.")
         length = min(max(self._next, end - start), MAX_START - start, self._file.size - start)
         self._next = min(2 * self._next, LARGEST)
         part = self._hub.range(self._repository, self._file, start, length)
-        if not part:
-            raise HubError(f"The hub sends nothing of {self._file.path} after byte {start}.")
+        if len(part) != length:
+            raise HubError(
+                f"The hub sends {len(part):,} instead of {length:,} bytes of {self._file.path}."
+            )
         self._fetched += part

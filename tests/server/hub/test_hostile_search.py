@@ -115,6 +115,12 @@ def test_links_to_other_hosts_are_not_followed(hostile: HostileSearch) -> None:
     assert found.next == "abc"
 
 
+def test_a_hub_that_sends_a_byte_at_a_time_is_not_asked_for_each(hostile: HostileSearch) -> None:
+    hostile.replies["bytes"] = reply(b"G", "206 Partial Content")
+    looked: Any = ask(hostile, LOOK)
+    assert looked.contents.problem.startswith(f"The hub sends 1 instead of {len(CONTENT)} bytes")
+
+
 @pytest.mark.parametrize("value", [2**31 - 1, 10**6])
 def test_impossible_headers_have_no_memory(hostile: HostileSearch, value: int) -> None:
     """Numbers that overflow in products are refused, and all others can be sent."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import msgspec
 import pytest
 from msgspec import UNSET
 
-from a3s_power_jupyter.contract.errors import InvalidParameter
+from a3s_power_jupyter.contract.errors import HubError, InvalidParameter
 from a3s_power_jupyter.contract.types import HubModel
+from a3s_power_jupyter.hub.resolve.repository import RemoteFile, Repository
 from a3s_power_jupyter.hub.search.models import MAX_COUNT, model_of, stored_type
+from a3s_power_jupyter.hub.search.remote_file import FIRST, RemoteStart
 from a3s_power_jupyter.hub.search.searching import check_cursor, next_cursor
 from support.hostile_http import mutations
 
@@ -52,6 +55,21 @@ def test_the_total_of_safetensors_counts_first() -> None:
 @pytest.mark.parametrize("name", ["\u202eEVIL", "<b>", "B" * 1000, "BF16\n", ""])
 def test_only_names_of_types_are_shown_as_the_type(name: str) -> None:
     assert stored_type(RAW | {"safetensors": {"parameters": {name: 5, "F32": 1}}}) is None
+
+
+def test_no_part_of_a_header_is_asked_for_after_its_time() -> None:
+    class Hub:
+        def range(self, _repository: object, _file: object, _start: int, length: int) -> bytes:
+            return bytes(length)
+
+    file = RemoteFile("m.gguf", 1 << 30, "https://hub/m.gguf", "e")
+    start = RemoteStart(Hub(), Repository("a/b", "0" * 40), file, due=math.inf)  # type: ignore[arg-type]
+    assert start.read(10) == bytes(10)
+    start._due = 0.0
+    start.seek(FIRST)
+    with pytest.raises(HubError, match="too long") as caught:
+        start.read(10)
+    assert caught.value.reason == "unreachable"
 
 
 INVALID = [
