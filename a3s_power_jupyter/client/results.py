@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, TypeVar
+from typing import Any, ClassVar, Self, SupportsIndex, TypeVar, overload
 
 from msgspec import UNSET
 
@@ -40,16 +40,39 @@ class Displayed:
 
 
 class Table(list[T]):
-    """A list that is displayed as a table, also by `print`."""
+    """A list that is displayed as a table, also by `print`; so are its slices and copies.
+
+    With elements of another type, it is displayed as other lists are.
+    """
+
+    #: The type of the elements.
+    row: ClassVar[type]
 
     def _shown(self) -> Output:
         raise NotImplementedError
 
     def __repr__(self) -> str:
-        return repr(self._shown())
+        return repr(self._shown()) if self._is_table else super().__repr__()
 
-    def _repr_html_(self) -> str:
-        return self._shown().html
+    def _repr_html_(self) -> str | None:
+        return self._shown().html if self._is_table else None
+
+    @property
+    def _is_table(self) -> bool:
+        return all(isinstance(element, self.row) for element in self)
+
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> T: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Self: ...
+
+    def __getitem__(self, index: SupportsIndex | slice) -> T | Self:
+        found = super().__getitem__(index)
+        return type(self)(found) if isinstance(index, slice) else found  # type: ignore[arg-type,return-value]
+
+    def copy(self) -> Self:
+        return type(self)(self)
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text(repr(self))
@@ -71,12 +94,16 @@ class Model(Displayed, types.Model, frozen=True):
 class Models(Table[Model]):
     """All models."""
 
+    row = types.Model
+
     def _shown(self) -> Output:
         return model_tables.models(self, empty="No models yet. Add one with pull or register.")
 
 
 class LoadedModels(Table[Model]):
     """The models in memory."""
+
+    row = types.Model
 
     def _shown(self) -> Output:
         return model_tables.processes(self)
@@ -99,6 +126,8 @@ class PullStatus(Displayed, types.PullStatus, frozen=True):
 class Pulls(Table[PullStatus]):
     """All pulls."""
 
+    row = types.PullStatus
+
     def _shown(self) -> Output:
         return pull_progress.table(self, empty="No pulls yet. Start one with pull.")
 
@@ -116,6 +145,8 @@ class Estimate(Displayed, types.Estimate, frozen=True):
 
 class Removables(Table[Removable]):
     """Files that no model uses."""
+
+    row = Removable
 
     def _shown(self) -> Output:
         rows = [(i.kind.replace("_", " "), i.name, formatting.size(i.size)) for i in self]

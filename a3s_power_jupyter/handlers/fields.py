@@ -27,6 +27,9 @@ _NONE: Refused = {}
 #: How similar a field is to one that it misspells. ``images`` and ``messages`` are less so (0.71).
 SIMILARITY = 0.75
 
+#: Longest text that is quoted as a mistyped choice.
+LONGEST_CHOICE = 60
+
 #: Most fields of a request to compare with the name of a missing one.
 MAX_COMPARED = 100
 
@@ -126,7 +129,8 @@ def wrong_value(at: str, allowed: str, value: Any, *, is_choice: bool = False) -
 
     It says what the value is, but quotes only the text of a choice. Another may be a prompt.
     """
-    got = quoted(value) if is_choice and isinstance(value, str) else described(value)
+    is_short = isinstance(value, str) and 0 < len(value) <= LONGEST_CHOICE
+    got = quoted(value) if is_choice and is_short else described(value)
     return InvalidParameter(f"{named(at)} must be {allowed}, not {got}.", param=at)
 
 

@@ -9,10 +9,10 @@ from msgspec import Meta
 
 from ..contract.errors import InvalidParameter
 from ..contract.parameters import check
-from ..contract.text import quoted
 from ..contract.types import SearchFormat, SearchSort
 from .auth import allowed
 from .base import PowerHandler
+from .fields import wrong_value
 
 #: Results of a page, and characters of the longest search.
 DEFAULT_LIMIT = 20
@@ -45,10 +45,8 @@ class HubSearchHandler(PowerHandler):
     def _choice(self, name: str, choices: Any, default: str) -> Any:
         value = self.get_query_argument(name, "") or default
         if value not in get_args(choices):
-            allowed_values = ", ".join(get_args(choices))
-            raise InvalidParameter(
-                f"{name}={quoted(value)} must be one of: {allowed_values}.", param=name
-            )
+            choice = f"one of {', '.join(map(repr, get_args(choices)))}"
+            raise wrong_value(name, choice, value, is_choice=True)
         return value
 
 

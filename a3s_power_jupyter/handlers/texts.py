@@ -29,8 +29,7 @@ def read_texts(value: Any, param: str) -> list[str | list[int]]:
         )
     if isinstance(value, list) and value and all(_is_text(item) for item in value):
         return [_text(item) for item in value]
-    allowed = "a string, a list of strings, a list of token ids, or a list of lists of token ids"
-    raise wrong_value(param, f"{allowed}, which are not empty", value)
+    raise wrong_value(param, "a string or a list of token ids, or a list of these", value)
 
 
 def _is_text(value: Any) -> bool:

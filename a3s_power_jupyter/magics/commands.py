@@ -44,14 +44,16 @@ def status(session: Session, arguments: argparse.Namespace) -> Output:
 def register(session: Session, arguments: argparse.Namespace) -> Output:
     if arguments.path:
         _announce_hashing(Path(arguments.path).expanduser())
+    upstream = _upstream(arguments)
+    is_remote = upstream is not None and not arguments.path
     model = session.client.register(
         arguments.name,
         arguments.path,
-        format=arguments.format,
+        format=arguments.format or ("remote" if is_remote else None),
         default_parameters=dict(arguments.parameters) or None,
         copy=arguments.copy,
         overwrite=arguments.overwrite,
-        upstream=_upstream(arguments),
+        upstream=upstream,
         mmproj=arguments.mmproj,
     )
     return model_tables.details(model)

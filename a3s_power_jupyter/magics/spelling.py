@@ -26,14 +26,15 @@ _NAMES = "|".join(sorted({*_OPTIONS, *_PARAMETERS}, key=len, reverse=True))
 # A name in quotes is part of a value, and one after a dash is an option already.
 _NAME = re.compile(rf"(?<![\w'\"`./-])(?<!-p )({_NAMES})(?![\w'\"`])")
 _FLAG = re.compile(rf"\b({'|'.join(_FLAGS)})=True\b")
-_NESTED = re.compile(r"\b(?:default_parameters|upstream)\.(?=[a-z_]+)")
+_NESTED = re.compile(r"\bupstream\.(?=[a-z_]+)")
+_DEFAULT = re.compile(r"\bdefault_parameters\.(?=[a-z_]+)")
 
 
 def in_options(text: str) -> str:
     """Return a message of the client or the server with the settings as options of a magic."""
     text = in_python(text).replace(" in 'default_parameters'", "").replace(" in 'upstream'", "")
     text = _FLAG.sub(lambda found: "--" + found[1].replace("_", "-"), text)
-    return _NAME.sub(_option, _NESTED.sub("", text))
+    return _NAME.sub(_option, _NESTED.sub("", _DEFAULT.sub("-p ", text)))
 
 
 def _option(found: re.Match[str]) -> str:

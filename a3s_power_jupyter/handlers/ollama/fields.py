@@ -11,12 +11,11 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from ...contract.errors import InvalidParameter
 from ...contract.parameters import NaturalInt
 from ...contract.types import Constraint, Sampling
 from ..chat.contents import MAX_MESSAGES
 from ..chat.schemas import any_object, schema_constraint
-from ..fields import Refused
+from ..fields import Refused, wrong_value
 from ..sampler_fields import Alternatives
 from .options import Options
 
@@ -80,9 +79,8 @@ class GenerationFields(msgspec.Struct, frozen=True, kw_only=True):
         if self.format == "json":
             return any_object("format")
         if not isinstance(self.format, dict):
-            raise InvalidParameter(
-                "'format' must be 'json' or a JSON schema, which is an object.", param="format"
-            )
+            allowed = "'json' or an object with a JSON schema"
+            raise wrong_value("format", allowed, self.format, is_choice=True)
         return schema_constraint(self.format, "format")
 
 

@@ -102,3 +102,16 @@ def test_lists_stay_lists() -> None:
 def test_empty_lists_are_a_sentence(kind: Any) -> None:
     assert repr(kind()).endswith(".")
     assert kind()._repr_html_().startswith("<p>")
+
+
+def test_slices_and_copies_are_tables_and_lists_with_other_elements_are_not() -> None:
+    models = Models([model, model])
+    for part in (models[:1], models[::-1], models.copy()):
+        assert isinstance(part, Models)
+        assert "<table" in (part._repr_html_() or "")
+    assert models[0] is model
+    mixed = Models([model])
+    mixed.append("a note")  # type: ignore[arg-type]
+    assert mixed._repr_html_() is None
+    assert repr(mixed) == f"[{model!r}, 'a note']"
+    assert pretty(mixed) == repr(mixed)

@@ -20,6 +20,8 @@ from a3s_power_jupyter.magics.spelling import in_options
         ("Load it with num_batch=512.", "with num_batch=512.", "with -p num_batch=512."),
         ("default_parameters.num_ctx must be between 16 and 32, not 8.",
          "default_parameters.num_ctx must be", "-p num_ctx must be between 16 and 32, not 8."),
+        ("default_parameters.keep_alive must be a duration", "default_parameters.keep_alive",
+         "-p keep_alive must be a duration"),
         ("Unknown parameter 'num_ctz' in 'default_parameters'. Did you mean 'num_ctx'?",
          "in 'default_parameters'.", "Unknown parameter 'num_ctz'. Did you mean 'num_ctx'?"),
         ("Raise max_rounds, or", "Raise max_rounds, or", "Raise --max-rounds, or"),
