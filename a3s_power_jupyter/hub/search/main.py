@@ -41,7 +41,8 @@ log = logging.getLogger("a3s_power_jupyter.search")
 #: People wait for the answers. A hub that asks for a longer wait is reported at once.
 LIMITS = Limits(attempts=2, timeout=10.0, deadline=20.0, wait=2.0)
 
-#: Threads that may wait for a hub that sends nothing, although nobody waits for them any more.
+#: Threads that may wait for a hub that sends nothing, although nobody waits for them any more. With
+#: more, the hub is not searched, but the token can be changed.
 MAX_THREADS = 100
 
 
@@ -68,9 +69,11 @@ class _Questions:
 
     def start(self, ask: Ask) -> None:
         stop = self._stops[ask.id] = threading.Event()
-        if threading.active_count() > MAX_THREADS:
+        asks_hub = isinstance(ask.question, Search | Look)
+        if asks_hub and threading.active_count() > MAX_THREADS:
             error = ServerBusy("The hub has left too many questions unanswered. Try again later.")
             self._reply(ask.id, Failed(ask.id, error.to_wire()))
+            del self._stops[ask.id]
             return
         threading.Thread(target=self._run, args=(ask, stop), daemon=True).start()
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import queue
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -10,9 +12,12 @@ import pytest
 from msgspec import UNSET
 
 from a3s_power_jupyter.contract.errors import HubError, InvalidParameter
+from a3s_power_jupyter.contract.redaction import Redactor
 from a3s_power_jupyter.contract.types import HubModel
 from a3s_power_jupyter.hub.resolve.repository import RemoteFile, Repository
+from a3s_power_jupyter.hub.search import main
 from a3s_power_jupyter.hub.search.models import MAX_COUNT, model_of, stored_type
+from a3s_power_jupyter.hub.search.protocol import Answered, Ask, FindToken, Search, Token
 from a3s_power_jupyter.hub.search.remote_file import FIRST, RemoteStart
 from a3s_power_jupyter.hub.search.searching import check_cursor, next_cursor
 from support.hostile_http import mutations
@@ -70,6 +75,21 @@ def test_no_part_of_a_header_is_asked_for_after_its_time() -> None:
     with pytest.raises(HubError, match="too long") as caught:
         start.read(10)
     assert caught.value.reason == "unreachable"
+
+
+def test_a_hub_that_hangs_does_not_keep_the_token_from_being_shown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_environment")
+    monkeypatch.setattr(main, "MAX_THREADS", 0)
+    replies: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    channel = SimpleNamespace(emit=replies.put)
+    questions = main._Questions(channel, Redactor())  # type: ignore[arg-type]
+    questions.start(Ask(1, Search("", "all", "downloads", 20)))
+    assert replies.get(timeout=30).error["code"] == "server_busy"
+    assert not questions._stops
+    questions.start(Ask(2, FindToken()))
+    assert replies.get(timeout=30) == Answered(2, Token("environment"))
 
 
 INVALID = [
