@@ -46,13 +46,18 @@ class EventFeed:
                 "pulls": await self._known_pulls(),
                 "memory": memory,
             }
-            watching = asyncio.gather(self._watch_upstreams(), self._watch_memory(memory, changes))
+            # Not `gather`: asyncio logs an error if one is cancelled that nobody awaits.
+            watchers = [
+                asyncio.create_task(self._watch_upstreams()),
+                asyncio.create_task(self._watch_memory(memory, changes)),
+            ]
             try:
                 async for changed in changes:
                     async for event in self._events(changed):
                         yield event
             finally:
-                watching.cancel()
+                for watcher in watchers:
+                    watcher.cancel()
 
     async def _watch_upstreams(self) -> None:
         """Check the upstreams of remote models while there is a subscriber."""

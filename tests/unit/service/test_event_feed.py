@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -79,3 +83,22 @@ async def test_the_memory_is_in_the_snapshot_and_followed(
     assert event["type"] == "memory"
     assert event["memory"].devices[0].free == 8 << 30
     await events.aclose()
+
+
+async def test_the_end_of_a_stream_logs_no_error(service: PowerService) -> None:
+    errors: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context))
+    events = service.events.stream()
+    await anext(events)
+    following = asyncio.create_task(anext(events))
+    await asyncio.sleep(0)
+    following.cancel()
+    with suppress(asyncio.CancelledError):
+        await following
+    await events.aclose()
+    for _ in range(5):
+        await asyncio.sleep(0)  # the watchers end
+    del events, following
+    gc.collect()
+    await asyncio.sleep(0)
+    assert errors == []
