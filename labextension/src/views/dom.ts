@@ -27,13 +27,23 @@ export function root(className: string, ...children: Node[]): HTMLElement {
   return element;
 }
 
+/**
+ * Create a button.
+ *
+ * A double click is one click: the first may have turned the button into its opposite, or have put
+ * another button in its place.
+ */
 export function button(
   text: string,
   onClick: () => void,
   attributes: Attributes = {}
 ): HTMLButtonElement {
   const element = h('button', { type: 'button', class: 'a3s-button', ...attributes }, text);
-  element.addEventListener('click', onClick);
+  element.addEventListener('click', ({ detail }) => {
+    if (detail <= 1) {
+      onClick(); // the keyboard has 0
+    }
+  });
   return element;
 }
 
@@ -44,16 +54,32 @@ export function setText(element: Element, text: string): void {
   }
 }
 
-/** Return a function that schedules `draw` for the next frame, at most once per frame. */
+/** A slow drawing is repeated after this many times the time it takes. */
+const REST = 3;
+
+/**
+ * Return a function that schedules `draw` for the next frame, at most once per frame.
+ *
+ * A drawing that takes long is repeated less often, so that most of the time is left to the page.
+ */
 export function oncePerFrame(draw: () => void): () => void {
   let scheduled = false;
+  let earliest = 0;
+  const run = () => {
+    const start = performance.now();
+    scheduled = false;
+    draw();
+    earliest = start + (REST + 1) * (performance.now() - start);
+  };
   return () => {
     if (!scheduled) {
       scheduled = true;
-      requestAnimationFrame(() => {
-        scheduled = false;
-        draw();
-      });
+      const wait = earliest - performance.now();
+      if (wait > 0) {
+        setTimeout(() => requestAnimationFrame(run), wait);
+      } else {
+        requestAnimationFrame(run);
+      }
     }
   };
 }

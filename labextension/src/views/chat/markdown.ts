@@ -27,6 +27,22 @@ rules['link_open'] = (tokens, index, options, env, self) => {
 rules.text = (tokens, index) =>
   markdown.utils.escapeHtml(tokens[index]?.content ?? '').replaceAll('$', '<span>$</span>');
 
+/** Return each block of `text` as HTML: a heading, a paragraph, a list with its items. */
+export function toBlocks(text: string): string[] {
+  const env = {};
+  const tokens = markdown.parse(text, env);
+  const blocks: string[] = [];
+  let start = 0;
+  tokens.forEach(({ level, nesting }, i) => {
+    if (level === 0 && nesting <= 0) {
+      const block = tokens.slice(start, i + 1);
+      blocks.push(markdown.renderer.render(block, markdown.options, env));
+      start = i + 1;
+    }
+  });
+  return blocks;
+}
+
 /** Return `text` as HTML. Links have http, https or mailto URLs, and images are links. */
 export function toHtml(text: string): string {
   return markdown.render(text);

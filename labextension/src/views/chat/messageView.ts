@@ -2,12 +2,13 @@
 
 import type { Message } from './chatCompletion.js';
 import { h, setText } from '../dom.js';
-import { toHtml } from './markdown.js';
+import { MarkdownView } from './markdownView.js';
 import { callsOf, callText, contentOf, oneLine, thoughtsOf, thoughtsTitle } from './messageText.js';
 
 export class MessageView {
   readonly element: HTMLElement;
   private readonly content = h('div', { class: 'a3s-content', dir: 'auto' });
+  private readonly markdown = new MarkdownView(this.content);
   private readonly mark = h('div', { class: 'a3s-note', hidden: true });
   private thoughts: ThoughtsView | null = null;
 
@@ -30,7 +31,7 @@ export class MessageView {
 
   /** Show the text of an answer, which is Markdown. */
   showAnswer(markdown: string): void {
-    this.content.innerHTML = toHtml(markdown);
+    this.markdown.show(markdown);
   }
 
   /** Show what the model thinks, closed until the user opens it. */
@@ -40,7 +41,7 @@ export class MessageView {
     }
     if (this.thoughts === null) {
       this.thoughts = new ThoughtsView();
-      this.content.replaceChildren();
+      this.markdown.clear();
       this.element.prepend(this.thoughts.element);
     }
     this.thoughts.update(thoughts, thoughtsTitle(seconds, isThinking));
@@ -54,7 +55,8 @@ export class MessageView {
 
   /** Show a text of ours in place of an answer that has not begun. */
   showNotice(text: string): void {
-    this.content.replaceChildren(h('span', { class: 'a3s-quiet' }, text));
+    this.markdown.clear();
+    this.content.append(h('span', { class: 'a3s-quiet' }, text));
   }
 }
 
@@ -62,6 +64,7 @@ class ThoughtsView {
   private readonly summary = h('summary', { class: 'a3s-quiet' });
   private readonly content = h('div', { class: 'a3s-thoughts', dir: 'auto' });
   readonly element = h('details', { class: 'a3s-folded' }, this.summary, this.content);
+  private readonly markdown = new MarkdownView(this.content);
   private thoughts = '';
 
   constructor() {
@@ -77,7 +80,7 @@ class ThoughtsView {
   /** Render the thoughts only where they can be seen, because they are long. */
   private draw(): void {
     if (this.element.open) {
-      this.content.innerHTML = toHtml(this.thoughts);
+      this.markdown.show(this.thoughts);
     }
   }
 }

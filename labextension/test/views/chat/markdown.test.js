@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { toHtml } from '../../../lib/views/chat/markdown.js';
+import { toBlocks, toHtml } from '../../../lib/views/chat/markdown.js';
 
 test('untrusted Markdown produces no raw HTML, images or unsafe links', () => {
   assert.doesNotMatch(
@@ -46,4 +46,15 @@ test('lists, code and emphasis are rendered', () => {
     toHtml('- a\n- **b**\n\n```\nx < 1\n```'),
     /<li>[\s\S]*<strong>b<\/strong>[\s\S]*x &lt; 1/
   );
+});
+
+test('the blocks are the whole, and a longer text has the same blocks before its last', () => {
+  const text =
+    '# Title\n\nA *paragraph*\nof two lines.\n\n- one\n- two\n\n  more\n\n> quote\n\n---\n\n' +
+    '```python\nx = 1\n\ny = 2\n```\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n[link][r] <b>\n\n[r]: https://x.org\n';
+  const blocks = toBlocks(text);
+  assert.equal(blocks.length, 8);
+  assert.equal(blocks.join(''), toHtml(text));
+  assert.deepEqual(toBlocks(`${text}\nAnd more`).slice(0, 8), blocks);
+  assert.deepEqual(toBlocks(''), []);
 });
