@@ -119,7 +119,8 @@ def check_chat(chat: Locator, model: Locator) -> None:
 
     chat.get_by_label("Message").fill("Write a very long story about a lighthouse keeper.")
     chat.get_by_role("button", name="Send").click()
-    expect(log.locator(".a3s-assistant").nth(1)).to_contain_text("lighthouse", timeout=60 * SECONDS)
+    answer = log.locator(".a3s-message").nth(3)
+    expect(answer).to_contain_text("lighthouse", timeout=60 * SECONDS)
     expect(model).to_contain_text("1 running")
     chat.get_by_role("button", name="Stop").click()
     expect(status).to_contain_text("stopped")

@@ -12,7 +12,7 @@ import { register } from '../views/find/registration.js';
 import { trans } from '../views/i18n.js';
 import { modelsIcon } from './icons.js';
 
-export const REGISTER_COMMAND = 'a3s-power:register';
+const REGISTER_COMMAND = 'a3s-power:register';
 
 /** The type of the paths that the file browser drags. */
 const CONTENTS_MIME = 'application/x-jupyter-icontents';

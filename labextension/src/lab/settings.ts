@@ -13,7 +13,7 @@ export interface Settings {
   readonly hiddenColumns: readonly ColumnKey[];
 }
 
-export const DEFAULTS: Settings = { area: 'main', statusBar: true, hiddenColumns: [] };
+const DEFAULTS: Settings = { area: 'main', statusBar: true, hiddenColumns: [] };
 
 /** Load the settings of a plugin, and call `onChange` after each change. */
 export async function loadSettings(

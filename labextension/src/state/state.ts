@@ -77,13 +77,6 @@ export function loadingModels(models: Models): Model[] {
   return sorted(models).filter(model => model.state === 'loading');
 }
 
-/** Return the pulls that are running, paused or failed, sorted by name. */
-export function openPulls(pulls: Pulls): Pull[] {
-  return [...pulls.values()]
-    .filter(pull => ['pulling', 'paused', 'failed'].includes(pull.status))
-    .sort((a, b) => a.name.localeCompare(b.name));
-}
-
 function sorted(models: Models): Model[] {
   return [...models.values()].sort((a, b) => a.id.localeCompare(b.id));
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { EMPTY, loadedModels, loadingModels, openPulls, reduce } from '../../lib/state/state.js';
+import { EMPTY, loadedModels, loadingModels, reduce } from '../../lib/state/state.js';
 
 const model = (id, state) => ({ id, state, pinned: false });
 const after = (...events) => events.reduce(reduce, EMPTY);
@@ -69,14 +69,5 @@ test('loaded and loading models are sorted by id', () => {
   assert.deepEqual(
     loadingModels(models).map(m => m.state),
     ['loading']
-  );
-});
-
-test('open pulls are running, paused or failed', () => {
-  const states = ['pulling', 'done', 'failed', 'paused', 'cancelled'];
-  const pulls = new Map(states.map((status, i) => [`${9 - i}`, { name: `${9 - i}`, status }]));
-  assert.deepEqual(
-    openPulls(pulls).map(pull => pull.status),
-    ['paused', 'failed', 'pulling']
   );
 });

@@ -20,7 +20,7 @@ const loadInteger: ParameterKind = { kind: 'integer', load: true };
 const loadBoolean: ParameterKind = { kind: 'boolean', load: true, choices: BOOLEAN };
 
 /** All parameters, in the order in which they are offered. */
-export const PARAMETERS: Readonly<Record<string, ParameterKind>> = {
+const PARAMETERS: Readonly<Record<string, ParameterKind>> = {
   temperature: number,
   top_p: number,
   top_k: integer,

@@ -1,6 +1,6 @@
 /** The header of the table, whose buttons sort it and whose borders resize the columns. */
 
-import { button, h } from '../dom.js';
+import { h } from '../dom.js';
 import { trans } from '../i18n.js';
 import { type Column, COLUMNS, type ColumnKey, type Sorting } from './columns.js';
 import { clampWidth } from './preferences.js';
@@ -32,11 +32,14 @@ export class Headers {
   }
 
   private createCell({ key, title, numeric }: Column): HTMLTableCellElement {
-    const sort = button(title(), () => this.onSort(key), {
+    const sortAttributes = {
+      type: 'button',
       class: 'a3s-sort',
       title: trans.__('Sort by %1. Shift and an arrow key change the width.', title()),
       'aria-keyshortcuts': 'Shift+ArrowLeft Shift+ArrowRight'
-    });
+    };
+    const sort = h('button', sortAttributes, title());
+    sort.addEventListener('click', () => this.onSort(key)); // twice for the other direction
     const handle = h('span', { class: 'a3s-resize', 'aria-hidden': 'true' });
     const attributes = {
       scope: 'col',

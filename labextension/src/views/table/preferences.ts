@@ -15,8 +15,8 @@ export const DEFAULT_PREFERENCES: TablePreferences = {
   widths: {}
 };
 
-export const MIN_WIDTH = 40;
-export const MAX_WIDTH = 1200;
+const MIN_WIDTH = 40;
+const MAX_WIDTH = 1200;
 
 /** Return `width` within the limits, in whole pixels. */
 export function clampWidth(width: number): number {
