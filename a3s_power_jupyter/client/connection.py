@@ -271,6 +271,7 @@ def _note(interrupt: KeyboardInterrupt, text: str) -> None:
 
 def _checked(response: httpx2.Response, url: str) -> httpx2.Response:
     """Return a reply, or raise its error, where a traceback has no lines about other errors."""
+    __tracebackhide__ = True
     if not response.is_success:
         raise _error_of(response, url)
     _warn_of_ignored(response)

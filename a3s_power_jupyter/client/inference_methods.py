@@ -290,4 +290,5 @@ class InferenceMethods:
         return ranking.ranking(found, top_n)
 
     def _post(self, path: str, body: dict[str, Any]) -> bytes:
+        __tracebackhide__ = True  # also where another error is raised from this one
         return self._connection.request("POST", path, body=body, timeout=None)

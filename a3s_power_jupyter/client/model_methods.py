@@ -282,6 +282,7 @@ class ModelMethods:
         return Removables(decoded(reply, _Collected).removed)
 
     def _model(self, method: str, path: str, body: object = None) -> Model:
+        __tracebackhide__ = True  # also where another error is raised from this one
         reply = self._connection.request(method, path, body=body, timeout=None)
         return decoded(reply, Model)
 

@@ -131,6 +131,7 @@ class PullMethods:
         return self._status("DELETE", _path(name) + query)
 
     def _status(self, method: str, path: str, body: object = None) -> PullStatus:
+        __tracebackhide__ = True  # also where another error is raised from this one
         reply = self._connection.request(method, path, body=body)
         return decoded(reply, PullStatus)
 

@@ -132,4 +132,5 @@ class TokenMethods:
         return self._send("tokenize", body)
 
     def _send(self, path: str, body: dict[str, Any]) -> bytes:
+        __tracebackhide__ = True  # also where another error is raised from this one
         return self._connection.request("POST", path, body=body, timeout=None)

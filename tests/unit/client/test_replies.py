@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -222,3 +223,18 @@ def test_other_replies_that_cannot_be_used_are_an_upstream_error(
 def test_load_events_that_cannot_be_used_are_an_upstream_error(event: str) -> None:
     with pytest.raises(UpstreamError, match="The reply cannot be used"):
         client_of(f"data: {event}\n\n").load("a", progress=lambda _phase, _value: None)
+
+
+def test_ipython_hides_most_frames_of_an_error_that_another_one_is_raised_from() -> None:
+    client = client_of("")
+    client._connection._http = httpx2.Client(
+        base_url="http://test.invalid/v1/",
+        transport=httpx2.MockTransport(
+            lambda _request: httpx2.Response(404, json={"error": {"code": "model_not_found"}})
+        ),
+    )
+    with pytest.raises(PowerError) as raised:
+        client.chat("m", "Hello")
+    frames = [frame for frame, _line in traceback.walk_tb(raised.value.__traceback__)]
+    shown = [f.f_code.co_name for f in frames if "__tracebackhide__" not in f.f_locals]
+    assert shown[1:] == ["chat"]  # after the test

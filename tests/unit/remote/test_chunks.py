@@ -217,3 +217,12 @@ def test_the_size_of_an_answer_is_limited(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(chunks, "MAX_CHARACTERS", 10)
     with pytest.raises(UpstreamError, match="longer"):
         read(*(chunk({"content": "x" * 6}) for _ in range(2)))
+
+
+def test_an_error_says_what_is_wrong_in_a_chunk() -> None:
+    with pytest.raises(
+        UpstreamError, match=r"API: choices\[0\].delta.content must be a string, not"
+    ):
+        ChunkReader().read({"choices": [{"delta": {"content": 7}}]})
+    with pytest.raises(UpstreamError, match=r"API: choices must be a list, not a string\.$"):
+        ChunkReader().read({"choices": "x"})
