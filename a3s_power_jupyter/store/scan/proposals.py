@@ -28,7 +28,8 @@ def clean(text: str) -> str:
         c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c)
     )
     parts = (part.strip("-") for part in _OTHER_CHARACTERS.sub("-", letters).split("/"))
-    kept = [part for part in parts if part.strip(".")]
+    named = (_FALLBACK + part if part.lower() == ".gguf" else part for part in parts)
+    kept = [part for part in named if part.strip(".")]
     return _cut("/".join(kept), MAX_NAME_LENGTH) or _FALLBACK
 
 

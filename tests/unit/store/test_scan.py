@@ -290,6 +290,11 @@ def test_a_free_name_is_proposed() -> None:
     assert FreeNames([long]).take(long) == "x" * 253 + "-2"
 
 
+def test_a_file_without_letters_of_names_is_called_model() -> None:
+    assert proposals.in_repository("o/m", "漢.gguf") == "o/m/model.gguf"
+    assert proposals.of_path(Path("/漢.gguf")) == "model"
+
+
 @pytest.mark.parametrize("length", range(248, 257))
 def test_a_name_that_is_cut_is_a_name(length: int) -> None:
     for end in ("/.b/c", "/..b/.c", "/...d"):
