@@ -39,8 +39,6 @@ S = TypeVar("S")
 #: Seconds that a thread waits for another one that writes the state to a disk that hangs.
 SAVE_TIMEOUT = 20.0
 
-_UNREADABLE = (OSError, NotAFile, PathUnreadable, msgspec.DecodeError, UnicodeDecodeError)
-
 
 class PullState(msgspec.Struct, frozen=True, tag_field="kind", tag="pull"):
     """What is needed to resume a pull after a restart, without the token.

@@ -10,9 +10,6 @@ from ...contract.text import shortened
 #: Parts of what llguidance says when one of its limits is reached.
 _LIMITS = ("too big", "too complex", "TooComplex", "limit", "fuel", "too large", "too many")
 
-#: What is wrong with a pattern, below a copy of the pattern.
-_IN_PATTERN = re.compile(r"regex parse error:.*^\s*error: ([^\n]+)", re.DOTALL | re.MULTILINE)
-
 
 class CannotConstrain(Exception):
     """A part of a constraint cannot be kept.

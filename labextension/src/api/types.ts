@@ -186,6 +186,13 @@ export interface LocalModel {
   readonly mmproj?: string;
 }
 
+/** Models in the folders of other programs. */
+export interface LocalModels {
+  readonly data: readonly LocalModel[];
+  /** Folders in which models may be missing from the list. */
+  readonly problems: readonly { readonly path: string; readonly reason: string }[];
+}
+
 /** The memory of the machine, or of a GPU, in bytes. */
 export interface DeviceMemory {
   readonly name: string;

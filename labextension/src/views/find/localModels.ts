@@ -1,6 +1,6 @@
 /** Models on this machine, which can be registered without copying them. */
 
-import type { LocalModel } from '../../api/types.js';
+import type { LocalModels as FoundModels } from '../../api/types.js';
 import { EMPTY, type State } from '../../state/state.js';
 import { button, h, setText } from '../dom.js';
 import { icon } from '../icons.js';
@@ -18,6 +18,7 @@ export class LocalModels {
   private readonly status = h('div', { class: 'a3s-quiet', role: 'status' });
   private readonly failure = new FailureView();
   private readonly list = h('ul', { class: 'a3s-results' });
+  private readonly problems = h('div', { class: 'a3s-note' });
   private readonly chosen = h('div');
   private readonly latest = new Latest();
   private rows: readonly LocalModelRow[] = [];
@@ -33,7 +34,8 @@ export class LocalModels {
       this.chosen,
       this.status,
       this.failure.element,
-      this.list
+      this.list,
+      this.problems
     );
     if (tools.host.chooseFile !== undefined) {
       const choose = button(trans.__('Choose a file…'), () => void this.choose());
@@ -69,7 +71,7 @@ export class LocalModels {
       try {
         const { transport } = this.tools;
         const reply = await transport.request('GET', 'local-models', undefined, signal);
-        this.show((reply as { data: readonly LocalModel[] }).data);
+        this.show(reply as FoundModels);
       } catch (error) {
         if (!signal.aborted) {
           setText(this.status, '');
@@ -80,11 +82,14 @@ export class LocalModels {
     });
   }
 
-  private show(models: readonly LocalModel[]): void {
+  private show({ data: models, problems }: FoundModels): void {
     // Those that are not registered come first.
     const sorted = [...models].sort((a, b) => Number(!!a.installed) - Number(!!b.installed));
     this.rows = sorted.map(model => new LocalModelRow(model, this.tools));
     this.list.replaceChildren(...this.rows.map(row => row.element));
+    const text = ({ path, reason }: (typeof problems)[number]) =>
+      trans.__('Models may be missing from %1: %2', path, reason);
+    this.problems.replaceChildren(...problems.map(each => h('div', { dir: 'auto' }, text(each))));
     this.update(this.state);
     setText(
       this.status,
