@@ -95,6 +95,7 @@ def interrupt_at(kernel: Kernel, cell: str, count: int, *, times: int = 1) -> Ce
 def test_an_interrupt_keeps_the_text_and_ends_run_all(
     kernel: Kernel, kernel_server: Server
 ) -> None:
+    kernel.run("%power load smollm2")  # whose progress is an output, too
     cell = kernel.start(f"%%power smollm2 --max-tokens 2000 --seed 1 --to story\n{LONG}")
     queued = [kernel.start("ran = True"), kernel.start("%power list")]
     result = interrupt_at(kernel, cell, 3, times=2)  # the second one changes nothing
