@@ -14,6 +14,8 @@ from ..display.markup import escape, from_markdown
 
 _HEADERS = ("Name", "Format", "Disk", "Parameters", "State", "Memory")
 
+_EMPTY = "No models yet. %power pull lists models to begin with."
+
 #: Content by MIME type.
 Bundle = dict[str, str]
 
@@ -24,7 +26,7 @@ INCOMPLETE = "incomplete"
 def models(registered: Sequence[Model]) -> Bundle:
     """Render a table of models."""
     if not registered:
-        return _bundle("<p>No models yet.</p>", "No models yet.")
+        return _bundle(f"<p>{_EMPTY}</p>", _EMPTY)
     rows = [_row(model) for model in registered]
     head = "".join(f'<th scope="col">{title}</th>' for title in _HEADERS)
     body = "".join(f"<tr>{_cells(row)}</tr>" for row in rows)

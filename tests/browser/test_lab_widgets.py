@@ -324,4 +324,6 @@ def check_keys(page: Page, chat: Locator) -> None:
     expect(message).to_have_value("a\nbddx")
     message.press("Control+z")
     expect(message).not_to_have_value("a\nbddx")
+    with page.expect_response(_is_save):  # a shortcut of the whole page
+        message.press("Control+s")
     message.fill("")

@@ -132,7 +132,7 @@ def test_a_table_shown_again_uses_the_restarted_server() -> None:
             client = Client(Connection(Address(url=old.url), lambda: Address(url=new.url)))
             table = client.table()
             assert table.instance == "one"
-        assert forms(table)["text/plain"] == "No models yet."
+        assert "No models yet." in forms(table)["text/plain"]
         assert table.instance == "two"
         table.close()
         client.close()

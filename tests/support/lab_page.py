@@ -126,7 +126,7 @@ def pull_from(panel: Locator, reference: str) -> None:
 
 def close_find(panel: Locator) -> None:
     """Show the table again in place of the view to add models."""
-    panel.get_by_role("button", name="Back to the models").click()
+    panel.get_by_role("button", name="Back to models").click()
     expect(panel.get_by_role("table")).to_be_visible()
 
 

@@ -18,13 +18,24 @@ export function h<K extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
-/** Create the root element of a view, with JupyterLab's keyboard shortcuts turned off. */
+/** Create the root element of a view, in which JupyterLab's shortcuts for cells are turned off. */
 export function root(className: string, ...children: Node[]): HTMLElement {
   const attributes = { class: `a3s-power ${className}`, 'data-lm-suppress-shortcuts': 'true' };
   const element = h('div', attributes, ...children);
   // JupyterLab listens on the target of a key for `beforeinput` and prevents new lines in cells.
   element.addEventListener('beforeinput', event => event.stopPropagation(), { capture: true });
+  element.addEventListener('keydown', forwardShortcut);
   return element;
+}
+
+/** Let JupyterLab handle a shortcut of the whole page, such as the one that saves the notebook. */
+function forwardShortcut(event: KeyboardEvent): void {
+  if (event.ctrlKey || event.metaKey) {
+    const isUnhandled = document.body.dispatchEvent(new KeyboardEvent('keydown', event));
+    if (!isUnhandled) {
+      event.preventDefault();
+    }
+  }
 }
 
 /**

@@ -9,7 +9,7 @@ export class MessageView {
   readonly element: HTMLElement;
   private readonly content = h('div', { class: 'a3s-content', dir: 'auto' });
   private readonly markdown = new MarkdownView(this.content);
-  private readonly mark = h('div', { class: 'a3s-note', hidden: true });
+  private readonly mark = h('div', { class: 'a3s-quiet', hidden: true });
   private thoughts: ThoughtsView | null = null;
 
   constructor(message: Message) {

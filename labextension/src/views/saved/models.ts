@@ -6,13 +6,14 @@ import { formatBytes, formatCount } from '../format.js';
 import { escape, savedView } from './markup.js';
 import type { SavedView } from './savedView.js';
 
+const EMPTY = 'No models yet. %power pull lists models to begin with.';
 const HEADERS = ['Name', 'Format', 'Disk', 'Parameters', 'State', 'Memory'];
 
 /** Return the HTML and text of a table of models. */
 export function savedModels(models: Iterable<Model>): SavedView {
   const rows = [...models].sort((a, b) => compare(a.id, b.id)).map(rowOf);
   if (rows.length === 0) {
-    return savedView('<p>No models yet.</p>', 'No models yet.');
+    return savedView(`<p>${EMPTY}</p>`, EMPTY);
   }
   const head = HEADERS.map(title => `<th scope="col">${title}</th>`).join('');
   const body = rows.map(row => `<tr>${cells(row)}</tr>`).join('');
