@@ -75,8 +75,11 @@ def session_server(
     """
     environ = environ_of(hub) | {"A3S_POWER_MAX_MODELS": "1", UPSTREAM_KEY: KEY}
     folder = tmp_path_factory.mktemp("lab")
-    option = f"--PowerApp.recommended_models={RECOMMENDED}"
-    with servers.run_server(folder, option, environ=environ, lab=True) as server:
+    options = [
+        f"--PowerApp.recommended_models={RECOMMENDED}",
+        "--LabApp.expose_app_in_browser=True",  # for `lab_page.each_theme`
+    ]
+    with servers.run_server(folder, *options, environ=environ, lab=True) as server:
         yield server
 
 

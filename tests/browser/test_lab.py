@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from support.lab_page import SECONDS, wait_for_kernel
+from support.lab_page import SECONDS, each_theme, wait_for_kernel
 from support.paths import NOTEBOOKS
 
 pytestmark = pytest.mark.browser
@@ -30,9 +30,8 @@ def cell(page: Page, text: str) -> Locator:
     return page.locator(".jp-CodeCell").filter(has=page.locator(".jp-InputArea", has_text=text))
 
 
-@pytest.mark.parametrize("theme", ["Light", "Dark"])
-def test_quickstart(open_lab: Callable[..., Any], images: Path, theme: str) -> None:
-    page = open_lab(theme, NOTEBOOKS / "01_quickstart.ipynb").page
+def test_quickstart(open_lab: Callable[..., Any], images: Path) -> None:
+    page = open_lab("Light", NOTEBOOKS / "01_quickstart.ipynb").page
     wait_for_kernel(page)  # cells that are run before that are not executed
     status = page.get_by_role("button", name="Show details")
     expect(status).to_be_hidden()
@@ -60,7 +59,8 @@ def test_quickstart(open_lab: Callable[..., Any], images: Path, theme: str) -> N
     expect(unload).to_be_visible()
     # Scroll past the path of the model file, which differs between machines.
     page.get_by_role("heading", name="Ask").evaluate("heading => heading.scrollIntoView()")
-    page.screenshot(path=images / f"quickstart-{theme.lower()}.png")
+    for theme in each_theme(page):
+        page.screenshot(path=images / f"quickstart-{theme}.png")
 
     unload.click()
     expect(status).to_be_hidden()

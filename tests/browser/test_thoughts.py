@@ -12,6 +12,7 @@ from playwright.sync_api import Locator, expect
 from support.lab_page import (
     SECONDS,
     axe_violations,
+    each_theme,
     register_remote,
     run_cell,
     wait_for_kernel,
@@ -40,9 +41,8 @@ def agent(lab_server: Server) -> Iterator[str]:
         yield "agent"
 
 
-@pytest.mark.parametrize("theme", ["Light", "Dark"])
 def test_thoughts_and_calls_are_folded(
-    open_lab: Callable[..., Any], agent: str, images: Path, tmp_path: Path, theme: str
+    open_lab: Callable[..., Any], agent: str, images: Path, tmp_path: Path
 ) -> None:
     notebook = write_notebook(
         tmp_path / "tools.ipynb",
@@ -51,7 +51,7 @@ def test_thoughts_and_calls_are_folded(
         "answer",
         f"import a3s_power_jupyter as power\npower.connect().chat_widget({agent!r})",
     )
-    page = open_lab(theme, notebook).page
+    page = open_lab("Light", notebook).page
     wait_for_kernel(page)
     page.keyboard.press("Control+b")  # hides the file browser
     for number in range(4):
@@ -67,9 +67,10 @@ def test_thoughts_and_calls_are_folded(
     for output in outputs:
         check_cell(output)
     check_thoughts(log, ".a3s-thoughts")
-    assert axe_violations(page, ".a3s-chat") == []
-    chat.screenshot(path=images / f"thoughts-{theme.lower()}.png")
-    page.locator(".jp-CodeCell").nth(TOOLS).screenshot(path=images / f"tools-{theme.lower()}.png")
+    for theme in each_theme(page):
+        assert axe_violations(page, ".a3s-chat") == []
+        chat.screenshot(path=images / f"thoughts-{theme}.png")
+        page.locator(".jp-CodeCell").nth(TOOLS).screenshot(path=images / f"tools-{theme}.png")
 
     page.locator(".jp-InputPrompt").first.click()  # the chat has no shortcuts of JupyterLab
     page.keyboard.press("Control+s")
@@ -80,7 +81,7 @@ def test_thoughts_and_calls_are_folded(
         check_cell(output)
     expect(log).to_contain_text("at 11 degrees", timeout=60 * SECONDS)
     check_thoughts(log, ".a3s-thoughts")
-    page.screenshot(path=tmp_path / f"reopened-{theme.lower()}.png")
+    page.screenshot(path=tmp_path / "reopened.png")
 
 
 def check_cell(output: Locator) -> None:

@@ -15,6 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from a3s_power_jupyter.service import PowerService
+from a3s_power_jupyter.store import manifest
+
+#: Seconds to wait for the disk, in place of `manifest.READ_TIMEOUT`.
+READ_TIMEOUT = 3.0
 
 _FUNCTIONS = (
     "link", "listdir", "lstat", "mkdir", "open", "readlink", "remove", "rename", "replace",
@@ -52,6 +56,7 @@ def _install(disk: str) -> None:
 class HungDiskService(PowerService):
     def __init__(self, *args: Any) -> None:
         _install(os.environ["HUNG_DISK"])
+        manifest.READ_TIMEOUT = READ_TIMEOUT
         super().__init__(*args)
 
 

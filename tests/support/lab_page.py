@@ -92,6 +92,17 @@ def long_answer(server: Server, model: str) -> Iterator[None]:
         yield
 
 
+def each_theme(page: Page) -> Iterator[str]:
+    """Show JupyterLab in the dark and then in the light theme, and yield "dark" and "light"."""
+    for theme in ("Dark", "Light"):
+        change = "theme => jupyterapp.commands.execute('apputils:change-theme', {theme})"
+        page.evaluate(change, f"JupyterLab {theme}")
+        body = page.locator("body")
+        expect(body).to_have_attribute("data-jp-theme-name", f"JupyterLab {theme}")
+        expect(page.locator("#jupyterlab-splash")).to_have_count(0, timeout=30 * SECONDS)
+        yield theme.lower()
+
+
 def wait_for_kernel(page: Page) -> None:
     """Wait until the page has the kernel's info.
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from a3s_power_jupyter.contract.errors import ModelNotFound, ServerBusy, StoreUnavailable
-from a3s_power_jupyter.store import threads
+from a3s_power_jupyter.store import manifest, threads
 from a3s_power_jupyter.store.threads import Threads
 from support.waiting import wait_until
 
@@ -29,6 +29,10 @@ def new_threads() -> Threads:
 async def ended(running: Threads) -> None:
     while running._running:  # noqa: ASYNC110 - the threads are not awaited
         await asyncio.sleep(0.01)
+
+
+def test_a_reader_that_waits_for_another_one_says_why_before_its_caller_gives_up() -> None:
+    assert manifest.READ_TIMEOUT < threads.PATIENCE
 
 
 async def test_results_and_errors() -> None:
