@@ -139,7 +139,7 @@ def check_pull(pull: Locator, api: Any) -> None:
     cancel = pull.get_by_role("button", name="Cancel")
     cancel.click()
     expect(pull).to_contain_text(re.compile(r"Discard \d"))
-    pull.get_by_role("button", name="Keep", exact=False).last.press("Escape")
+    pull.get_by_role("button", name="Go back").last.press("Escape")
     expect(cancel).to_be_focused()
     cancel.click()
     pull.get_by_role("button", name="Discard").click()

@@ -20,8 +20,16 @@ export class FailureView {
       ...candidates.map(reference => button(reference, () => pull?.(reference), { dir: 'auto' })),
       ...steps.map(({ label, run }) => button(label, run))
     ];
+    const isFault = failure.kind !== 'empty';
+    this.element.classList.toggle('a3s-find-empty', !isFault);
+    this.element.setAttribute('role', isFault ? 'alert' : 'status');
     this.element.replaceChildren(
-      h('div', { class: 'a3s-find-title' }, icon('error'), h('strong', {}, failure.title)),
+      h(
+        'div',
+        { class: 'a3s-find-title' },
+        icon(isFault ? 'error' : 'search'),
+        h('strong', {}, failure.title)
+      ),
       h('div', { dir: 'auto' }, ...linked(failure.message)),
       ...(buttons.length > 0 ? [h('div', { class: 'a3s-row' }, ...buttons)] : [])
     );

@@ -3,9 +3,9 @@
 import { messageOf, RequestError } from '../../api/transport.js';
 import { trans } from '../i18n.js';
 
-/** Kinds of failures that differ in what one can do. */
+/** Kinds of failures that differ in what one can do; `empty` is a search without results. */
 export type FailureKind =
-  'offline' | 'rate_limited' | 'gated' | 'bad_token' | 'missing' | 'hub' | 'other';
+  'offline' | 'rate_limited' | 'gated' | 'bad_token' | 'missing' | 'empty' | 'hub' | 'other';
 
 export interface Failure {
   readonly kind: FailureKind;
@@ -90,6 +90,7 @@ function titleOf(kind: FailureKind): string {
     case 'bad_token':
       return trans.__('The hub rejected the token');
     case 'missing':
+    case 'empty':
       return trans.__('Not found');
     case 'hub':
       return trans.__('The hub failed');

@@ -190,7 +190,7 @@ export class HubSearch {
     steps.push({ label: trans.__('Show recommended models'), run: () => this.reset() });
     const title = trans.__('Nothing found');
     const message = trans.__('No model matches “%1”. Try fewer or other words.', query);
-    const failure = { kind: 'missing', title, message, candidates: [] } as const;
+    const failure = { kind: 'empty', title, message, candidates: [] } as const;
     this.failure.show({ ...failure, retryAfter: undefined }, steps);
   }
 

@@ -120,6 +120,7 @@ export class RepositoryView {
       gated: [token, retry, conversions],
       bad_token: [token, retry],
       rate_limited: [retry, token],
+      empty: [conversions],
       missing: [conversions],
       hub: [retry],
       offline: [retry],

@@ -41,6 +41,7 @@ export class ProgressColumns {
     } else {
       this.bar.value = progress;
     }
+    this.element.classList.toggle('a3s-stopped', pull?.status !== 'pulling');
     const arrives = pull?.status === 'pulling' && (pull.bytes_per_second ?? 0) > 0;
     setText(this.percent, pull === undefined ? '' : percentText(pull));
     setText(this.size, pull === undefined ? '' : sizeText(pull));

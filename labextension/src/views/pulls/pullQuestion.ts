@@ -8,15 +8,15 @@ export type Answer = 'discard' | 'keep files' | 'go on';
 
 export class PullQuestion {
   readonly element: HTMLElement;
-  private readonly keepButton: HTMLButtonElement;
+  private readonly backButton: HTMLButtonElement;
 
   /** `bytes` are on disk. `answer` is called once, with 'go on' for the Escape key, too. */
   constructor(name: string, bytes: number, answer: (answer: Answer) => void) {
     // The text stays as it is while bytes arrive, so that the buttons do not move.
     const text = trans.__('Discard %1?', formatBytes(bytes));
-    this.keepButton = button(trans.__('Keep'), () => answer('go on'), {
+    this.backButton = button(trans.__('Go back'), () => answer('go on'), {
       title: trans.__('Do not cancel'),
-      'aria-label': trans.__('Keep %1', name)
+      'aria-label': trans.__('Go back to the pull of %1', name)
     });
     const discard = button(trans.__('Discard'), () => answer('discard'), {
       class: 'a3s-button a3s-danger',
@@ -33,7 +33,7 @@ export class PullQuestion {
       h('span', {}, text),
       discard,
       keepFiles,
-      this.keepButton
+      this.backButton
     );
     this.element.addEventListener('keydown', event => {
       if (event.key === 'Escape') {
@@ -44,6 +44,6 @@ export class PullQuestion {
   }
 
   focus(): void {
-    this.keepButton.focus();
+    this.backButton.focus();
   }
 }
