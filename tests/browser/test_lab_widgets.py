@@ -17,6 +17,7 @@ from support.lab_page import (
     SECONDS,
     axe_violations,
     close_find,
+    each_theme,
     load,
     pull_from,
     register,
@@ -34,6 +35,7 @@ pytestmark = pytest.mark.browser
 QUESTION = "What is the capital city of France? Answer in one short English sentence."
 STORY = "Write a very long story about a lighthouse keeper."
 RATE = re.compile(r"[1-9]\S* [kM]B/s")
+WIDGETS = (".a3s-models", ".a3s-one-pull", ".a3s-chat")
 TABLE, PULLING, CHAT, SLEEP, MAGIC, MANY = range(6)
 CELLS = [
     "import a3s_power_jupyter as power\nclient = power.connect()\nclient.table()",
@@ -46,12 +48,12 @@ CELLS = [
 
 
 @pytest.fixture
-def open_widgets(open_lab: Callable[..., Lab], tmp_path: Path) -> Callable[[str], Lab]:
+def open_widgets(open_lab: Callable[..., Lab], tmp_path: Path) -> Callable[[], Lab]:
     """Open JupyterLab on a notebook with the widgets."""
 
-    def open_(theme: str) -> Lab:
+    def open_() -> Lab:
         notebook = write_notebook(tmp_path / "widgets.ipynb", *CELLS)
-        lab = open_lab(theme, notebook)
+        lab = open_lab("Light", notebook)
         wait_for_kernel(lab.page)
         lab.page.keyboard.press("Control+b")  # hides the file browser
         return lab
@@ -59,11 +61,10 @@ def open_widgets(open_lab: Callable[..., Lab], tmp_path: Path) -> Callable[[str]
     return open_
 
 
-@pytest.mark.parametrize("theme", ["Light", "Dark"])
 def test_widgets(
-    open_widgets: Callable[[str], Lab], hub: HubServer, images: Path, tmp_path: Path, theme: str
+    open_widgets: Callable[[], Lab], hub: HubServer, images: Path, tmp_path: Path
 ) -> None:
-    lab = open_widgets(theme)
+    lab = open_widgets()
     page = lab.page
     with lab.server.api() as api:
         register(api, "smollm2", "other", "third")
@@ -84,11 +85,12 @@ def test_widgets(
             "data-status", "busy"
         )
         check_chat(chat)
-        chat.screenshot(path=images / f"chat-{theme.lower()}.png")
-        table.scroll_into_view_if_needed()
-        page.screenshot(path=images / f"widgets-{theme.lower()}.png")
-        for selector in (".a3s-models", ".a3s-one-pull", ".a3s-chat"):
-            assert axe_violations(page, selector) == []
+        for theme in each_theme(page):
+            chat.screenshot(path=images / f"chat-{theme}.png")
+            table.scroll_into_view_if_needed()
+            page.screenshot(path=images / f"widgets-{theme}.png")
+            for selector in WIDGETS:
+                assert axe_violations(page, selector) == []
         check_pull(pull, api)
         check_delete(table, api)
         check_narrow(page, tmp_path / "narrow.png")
@@ -178,16 +180,18 @@ def check_narrow(page: Page, image: Path) -> None:
     smollm2 = row(table, "smollm2")
     for action in ("Unload", "Pin", "Delete"):
         expect(smollm2.get_by_role("button", name=f"{action} smollm2")).to_be_in_viewport(ratio=1)
-    for selector in (".a3s-models", ".a3s-one-pull", ".a3s-chat"):
+    for selector in WIDGETS:
         overflow = "e => e.scrollWidth - e.parentElement.clientWidth"
         assert page.locator(selector).first.evaluate(overflow) <= 0
-        assert axe_violations(page, selector) == []
+    for _theme in each_theme(page):
+        for selector in WIDGETS:
+            assert axe_violations(page, selector) == []
     page.screenshot(path=image)
 
 
-def test_many_widgets_share_one_stream(open_widgets: Callable[[str], Lab]) -> None:
+def test_many_widgets_share_one_stream(open_widgets: Callable[[], Lab]) -> None:
     """A stream per widget would use up the browser's six connections to the server."""
-    page = open_widgets("Light").page
+    page = open_widgets().page
     streams: list[Request] = []
     page.on("request", lambda request: streams.append(request) if _is_stream(request) else None)
     run_cell(page, MANY)
@@ -202,9 +206,9 @@ def _is_stream(request: Request) -> bool:
 
 
 def test_the_pull_of_a_cell_can_be_paused_in_its_widget(
-    open_widgets: Callable[[str], Lab], hub: HubServer
+    open_widgets: Callable[[], Lab], hub: HubServer
 ) -> None:
-    page = open_widgets("Light").page
+    page = open_widgets().page
     hub.fail("model-Q4_1.gguf", times=None, rate=2_000_000)
     pull = run_cell(page, MAGIC).locator(".a3s-one-pull")
     expect(pull).to_contain_text(RATE, timeout=30 * SECONDS)
@@ -217,9 +221,9 @@ def test_the_pull_of_a_cell_can_be_paused_in_its_widget(
 
 
 def test_widgets_survive_a_page_reload_and_a_kernel_restart(
-    open_widgets: Callable[[str], Lab],
+    open_widgets: Callable[[], Lab],
 ) -> None:
-    lab = open_widgets("Light")
+    lab = open_widgets()
     page = lab.page
     with lab.server.api() as api:
         register(api, "smollm2")
@@ -260,9 +264,9 @@ def test_widgets_survive_a_page_reload_and_a_kernel_restart(
 
 
 def test_a_chat_keeps_its_question_and_answer_when_the_page_is_reloaded(
-    open_widgets: Callable[[str], Lab],
+    open_widgets: Callable[[], Lab],
 ) -> None:
-    lab = open_widgets("Light")
+    lab = open_widgets()
     page = lab.page
     with lab.server.api() as api:
         register(api, "smollm2")

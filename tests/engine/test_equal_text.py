@@ -47,7 +47,7 @@ FORMS = [
 ]
 TEXTS = [form.format(subject) for subject in SUBJECTS for form in FORMS]
 #: Tokens of an answer, and of one that outgrows a full cache.
-TOKENS, MANY_TOKENS = 16, 32
+TOKENS, MANY_TOKENS = 10, 20
 #: Logit bias against the end tokens of SmolLM2 and of the tiny models, so that all answers have the
 #: same length.
 NO_END = {0: -100.0, 2: -100.0, 4: -100.0, 257: -100.0}

@@ -74,7 +74,7 @@ def test_streaming_returns_the_same_text(client: OpenAI, smollm2: str) -> None:
 def chat_with_progress(client: OpenAI, model: str, **fields: Any) -> list[Any]:
     chunks = client.chat.completions.create(
         model=model,
-        messages=[{"role": "user", "content": "Count: " + " ".join(map(str, range(600)))}],
+        messages=[{"role": "user", "content": "Count: " + " ".join(map(str, range(250)))}],
         temperature=0,
         max_tokens=4,
         stream=True,

@@ -124,7 +124,7 @@ def test_a_load_whose_worker_is_stopped_fails(server: Server, api: httpx2.Client
 def test_a_request_is_not_ended_while_the_whole_server_is_stopped(
     server: Server, api: httpx2.Client
 ) -> None:
-    with api.stream("POST", "v1/completions", json=LONG | {"max_tokens": 400}) as reply:
+    with api.stream("POST", "v1/completions", json=LONG | {"max_tokens": 100}) as reply:
         events = events_of(reply)
         next(events)
         processes = [psutil.Process(server.pid), *workers(server)]

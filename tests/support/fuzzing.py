@@ -15,7 +15,7 @@ import pytest
 from .servers import Server, error_code, error_message
 
 #: Seconds of attack for each test of this folder. `make fuzz` sets more.
-SECONDS = float(os.environ.get("FUZZ_SECONDS", "10"))
+SECONDS = float(os.environ.get("FUZZ_SECONDS", "6"))
 
 #: Repeats a run, together with the version of the code.
 SEED = int(os.environ.get("FUZZ_SEED", time.time_ns() % 10**9))

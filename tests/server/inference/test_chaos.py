@@ -25,7 +25,7 @@ from support import servers
 from support.answers import bytes_of, is_same
 from support.servers import Server
 
-SECONDS = float(os.environ.get("CHAOS_SECONDS", "20"))
+SECONDS = float(os.environ.get("CHAOS_SECONDS", "12"))
 CLIENTS = 16
 NUM_CTX = 512
 MAX_TOKENS = 32
