@@ -65,7 +65,7 @@ def test_pulls_in_the_panel(open_lab: Callable[..., Lab], hub: HubServer) -> Non
     # Cancel asks, because there are bytes on disk.
     expect(pull.get_by_role("group", name=re.compile(r"Discard \d.* [kM]B\?"))).to_be_visible()
     assert axe_violations(page, ".a3s-pulls") == []
-    pull.get_by_role("button", name=f"Keep {PULL}", exact=True).press("Escape")
+    pull.get_by_role("button", name=f"Go back to the pull of {PULL}").press("Escape")
     expect(cancel).to_be_focused()
     expect(pull).to_contain_text("paused")
     cancel.click()

@@ -94,7 +94,7 @@ def test_one_widget_shows_the_whole_pull(hub: HubServer, kernel: Kernel) -> None
     assert statuses[-1]["status"] == "done"
     # The output in a saved notebook.
     last, line = cell.texts("text/html")[-1], cell.texts("text/plain")[-1]
-    assert f"<strong>{NAME}</strong>" in last
+    assert f'<strong dir="auto">{NAME}</strong>' in last
     assert '<progress aria-label="Pull of ' in last
     assert line == f"{NAME}: done, 98.4 MB"
     again = kernel.run(f"%power pull {NAME}")
