@@ -21,7 +21,7 @@ from .sequence import Sequence
 UNSPLIT_CELLS = 256
 
 #: Seconds that a step may take to read prompts while other requests generate.
-READ_SECONDS = 0.2
+READ_SECONDS = 0.1
 
 # Results of llama_decode (llama.h).
 _SUCCESS, _NO_ROOM = 0, 1
