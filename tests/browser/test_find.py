@@ -11,7 +11,14 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from support.hub_server import HubServer
-from support.lab_page import PULL, SECONDS, axe_violations, row
+from support.lab_page import (
+    PULL,
+    SECONDS,
+    axe_violations,
+    open_by_palette,
+    press_tab_to,
+    row,
+)
 from support.model_files import smollm2
 
 if TYPE_CHECKING:
@@ -57,6 +64,39 @@ def test_few_clicks_lead_from_nothing_to_an_answer(open_lab: Callable[..., Lab])
     page.locator(".a3s-chat-panel .a3s-prompt").first.click(timeout=30 * SECONDS)
     answer = page.locator(".a3s-chat-panel .a3s-message:not(.a3s-user)")
     expect(answer).to_contain_text(re.compile(r"\w{2}"), timeout=120 * SECONDS)
+
+
+def test_the_keyboard_is_enough(open_panel: Callable[[], Lab]) -> None:
+    """To pull, load, chat, and delete."""
+    page = open_panel().page
+    panel = page.locator(".a3s-panel")
+    expect(find_view(page).locator(".a3s-card").first).to_be_visible(timeout=30 * SECONDS)
+    press_tab_to(page, f"Pull {PULL}")
+    page.keyboard.press("Enter")
+    model = row(panel, PULL)
+    expect(model).to_contain_text("unloaded", timeout=60 * SECONDS)
+    expect(panel.get_by_role("button", name="Add model")).to_be_focused()
+    press_tab_to(page, f"Load {PULL}")
+    page.keyboard.press("Enter")
+    expect(model).to_contain_text("min left", timeout=60 * SECONDS)
+    page.keyboard.press("Shift+Tab")
+    expect(model.get_by_role("button", name=f"Chat with {PULL}")).to_be_focused()
+    page.keyboard.press("Enter")
+    chat = page.locator(".a3s-chat-panel")
+    expect(chat.get_by_label("Message", exact=True)).to_be_focused()
+    page.keyboard.type("Say hello.")
+    page.keyboard.press("Enter")
+    answer = chat.locator(".a3s-message:not(.a3s-user)")
+    expect(answer).to_contain_text(re.compile(r"\w{2}"), timeout=120 * SECONDS)
+    expect(chat.get_by_role("button", name="Regenerate")).to_be_enabled(timeout=120 * SECONDS)
+    open_by_palette(page)
+    press_tab_to(page, f"Delete {PULL}")
+    page.keyboard.press("Enter")
+    expect(panel.get_by_role("button", name=f"Keep {PULL}")).to_be_focused()
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Enter")
+    expect(model).to_have_count(0)
+    expect(find_view(page).locator(":focus")).to_have_count(1)
 
 
 def test_search(open_panel: Callable[[], Lab], hub: HubServer) -> None:

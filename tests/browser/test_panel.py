@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, expect
 
 from support.hub_server import HubServer
 from support.lab_page import (
@@ -20,6 +20,7 @@ from support.lab_page import (
     each_theme,
     load,
     long_answer,
+    open_by_palette,
     pull_from,
     register,
     row,
@@ -161,13 +162,6 @@ def test_the_panel_survives_a_reload_and_a_lost_connection(
         page.unroute("**/v1/events")
         expect(row(panel, "smollm2")).to_contain_text("min left", timeout=30 * SECONDS)
         expect(panel.get_by_role("status")).to_contain_text("3 models")
-
-
-def open_by_palette(page: Page) -> None:
-    expect(page.locator(".jp-LauncherCard").first).to_be_visible(timeout=60 * SECONDS)
-    page.keyboard.press("Control+Shift+c")
-    page.keyboard.type("Local Models")
-    page.keyboard.press("Enter")
 
 
 def test_rows(open_panel: Callable[..., Lab], tmp_path: Path) -> None:

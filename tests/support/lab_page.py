@@ -49,6 +49,26 @@ def write_settings(server: Server, plugin: str, values: dict[str, Any]) -> None:
     path.write_text(json.dumps(values))
 
 
+def open_by_palette(page: Page) -> None:
+    """Open the panel with the keyboard."""
+    opened = page.locator(".jp-LauncherCard, .a3s-chat-panel").locator("visible=true").first
+    expect(opened).to_be_visible(timeout=60 * SECONDS)
+    page.keyboard.press("Control+Shift+c")
+    page.keyboard.type("Local Models")
+    page.keyboard.press("Enter")
+
+
+def press_tab_to(page: Page, name: str) -> None:
+    """Move the focus with the Tab key to the button with a name, which must be visible there."""
+    for _ in range(100):
+        page.keyboard.press("Tab")
+        focused = page.locator(":focus")
+        if focused.count() and name in (focused.get_attribute("aria-label"), focused.inner_text()):
+            expect(focused).to_be_in_viewport()
+            return
+    raise AssertionError(f"Tab does not reach {name!r}")
+
+
 def write_notebook(path: Path, *sources: str) -> Path:
     """Write a notebook of code cells."""
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}

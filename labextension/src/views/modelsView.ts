@@ -130,27 +130,32 @@ export class ModelsView {
   }
 
   private showFind(shown: boolean): void {
-    const hadFocus = this.find?.element.contains(document.activeElement);
     this.isAdding = shown;
     this.placeFind();
-    if (hadFocus && this.find === null) {
-      this.addButton.focus();
-    }
   }
 
   /** Show the view to add models in place of the table, or the table. */
   private placeFind(): void {
     const shown = this.isAdding || this.isEmpty;
+    const replaced = shown ? [this.toolbar, this.table.element] : [this.find?.element];
+    const hadFocus = replaced.some(element => element?.contains(document.activeElement));
     this.addButton.hidden = shown;
     this.filter.hidden = shown;
     this.table.element.hidden = shown;
     if (shown && this.find === null) {
       this.find = new FindView(this.store, this.host);
       this.element.append(this.find.element);
+      if (hadFocus) {
+        this.find.focus();
+      }
     } else if (!shown && this.find !== null) {
       this.find.dispose();
       this.find.element.remove();
       this.find = null;
+      this.showStatus(); // shows the toolbar
+      if (hadFocus) {
+        this.addButton.focus();
+      }
     }
     this.showStatus();
   }
