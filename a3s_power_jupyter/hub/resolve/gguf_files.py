@@ -33,7 +33,7 @@ WEIGHTS_SHARE = 0.8
 MAX_MATCHED = 1024
 
 #: Most GGUF files to choose the best of, because that takes time quadratic in their number.
-_MAX_CHOSEN_FROM = 1000
+MAX_CHOSEN_FROM = 1000
 
 _SHARD = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<total>\d{5})", re.IGNORECASE)
 #: A quantization in llama.cpp's notation, with the "UD-" of mixed ones: a whole token that an
@@ -203,7 +203,7 @@ def best(
     candidates = models(files)
     if len(candidates) == 1:
         return candidates[0], None
-    if len(files) > _MAX_CHOSEN_FROM:
+    if len(files) > MAX_CHOSEN_FROM:
         reason = f"{reference.repo} has {len(files):,} GGUF files."
         raise _ambiguous(reference, reason, candidates[: MAX_CANDIDATES + 1])
     known = [model for model in candidates if model.quantization]
@@ -241,7 +241,7 @@ def choices(files: Sequence[RemoteFile]) -> list[GGUF]:
     candidates = models(files)
     if len(candidates) == 1:
         return candidates
-    if len(files) > _MAX_CHOSEN_FROM:
+    if len(files) > MAX_CHOSEN_FROM:
         return []
     known = [model for model in candidates if model.quantization]
     return _preferred(known) if len({model.group for model in known}) == 1 else []

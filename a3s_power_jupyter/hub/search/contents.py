@@ -48,10 +48,6 @@ HEADERS_SECONDS = 30.0
 MAX_WEIGHTS = 1 << 50
 MAX_NUMBER = 1 << 36
 
-#: GGUF files above which models are referred to by their paths, because to compare all names would
-#: take too long.
-MAX_COMPARED = 1000
-
 
 def look(hub: HubApi, request: Look) -> Looked:
     """Return a repository and its models.
@@ -96,7 +92,8 @@ class _Contents:
         self._images: dict[str, int] = {}
         self._due = time.monotonic() + HEADERS_SECONDS
         self._ggufs_only = [file for file in files if file.path.lower().endswith(".gguf")]
-        self._has_few = len(self._ggufs_only) <= MAX_COMPARED
+        # Models among more files are referred to by their paths, as a pull chooses none of them.
+        self._has_few = len(self._ggufs_only) <= gguf_files.MAX_CHOSEN_FROM
 
     def find(self) -> tuple[Contents, tuple[Any, ...]]:
         """Return the models, and their formats."""

@@ -99,3 +99,8 @@ function countOf(count: number, noun: string): string {
 export function readingText(processed: number, total: number): string {
   return `Reading the prompt: ${formatNumber(processed)} of ${formatNumber(total)} tokens`;
 }
+
+/** Leave out the times since the request. */
+export function withoutTimes(answer: Answer): Answer {
+  return { ...answer, firstTokenSeconds: null, seconds: null };
+}

@@ -35,3 +35,13 @@ export interface ConversationStore {
   set(conversation: Conversation): void;
   onChange(listener: () => void): () => void;
 }
+
+/** Return the message that an answer becomes when it is complete. */
+export function asMessage({ content, reasoning_content }: PartialAnswer): Message {
+  return { role: 'assistant', content, ...(reasoning_content && { reasoning_content }) };
+}
+
+/** Return whether an answer has begun. */
+export function hasText(answer: PartialAnswer | null): answer is PartialAnswer {
+  return answer !== null && (answer.content !== '' || Boolean(answer.reasoning_content));
+}

@@ -1,9 +1,15 @@
 /** A chat in progress: the conversation, and the answer that this page generates. */
 
 import { messageOf, type Transport } from '../../api/transport.js';
-import { type Answer, readingText } from './answerLine.js';
+import { type Answer, readingText, withoutTimes } from './answerLine.js';
 import { chatRequest, type Message, type Parameters, streamAnswer } from './chatCompletion.js';
-import type { Conversation, ConversationStore, PartialAnswer } from './conversation.js';
+import {
+  asMessage,
+  type Conversation,
+  type ConversationStore,
+  hasText,
+  type PartialAnswer
+} from './conversation.js';
 import { contentOf, thoughtsOf } from './messageText.js';
 
 /** Milliseconds between two saves of an answer that is generated. */
@@ -383,19 +389,6 @@ export class ChatSession {
       listener();
     }
   }
-}
-
-/** Leave out the times since the request. */
-function withoutTimes(answer: Answer): Answer {
-  return { ...answer, firstTokenSeconds: null, seconds: null };
-}
-
-function asMessage({ content, reasoning_content }: PartialAnswer): Message {
-  return { role: 'assistant', content, ...(reasoning_content && { reasoning_content }) };
-}
-
-function hasText(answer: PartialAnswer | null): answer is PartialAnswer {
-  return answer !== null && (answer.content !== '' || Boolean(answer.reasoning_content));
 }
 
 function isEqual(a: unknown, b: unknown): boolean {
