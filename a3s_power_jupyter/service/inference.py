@@ -75,8 +75,9 @@ class Inference:
 
         Yield the parts of all texts as they come, each with the index of its text, and `Finished`
         last for each. The texts are generated concurrently as slots become free, however slowly
-        they are read. If one fails, the others are stopped. Closing the generator stops all and
-        returns once their slots are free.
+        they are read; texts with a seed one after another, because a text beside others may differ.
+        If one fails, the others are stopped. Closing the generator stops all and returns once their
+        slots are free.
 
         Parameters
         ----------
@@ -105,10 +106,11 @@ class Inference:
         requests: Sequence[ChatRequest | CompletionRequest],
         keep_alive: float | None,
     ) -> AsyncGenerator[tuple[int, GenerationItem], None]:
-        defaults = manifest.request_defaults
+        requests = [with_defaults(request, manifest.request_defaults) for request in requests]
+        seeded = any(request.sampling.seed is not UNSET for request in requests)
         async with self._leased(manifest, keep_alive) as lease:
-            texts = (_text(lease, request, defaults) for request in requests)
-            limit = min(lease.slots, len(requests))
+            texts = (_text(lease, request) for request in requests)
+            limit = 1 if seeded else min(lease.slots, len(requests))
             async with aclosing(merge(texts, limit)) as items:
                 async for item in items:
                     yield item
@@ -254,12 +256,9 @@ class Inference:
 
 
 async def _text(
-    lease: Lease, request: ChatRequest | CompletionRequest, defaults: DefaultParameters
+    lease: Lease, request: ChatRequest | CompletionRequest
 ) -> AsyncGenerator[GenerationItem, None]:
-    async with (
-        lease.slot() as worker,
-        _submitted(worker, with_defaults(request, defaults)) as items,
-    ):
+    async with lease.slot() as worker, _submitted(worker, request) as items:
         async for item in items:
             if isinstance(item, GenerationItem):
                 yield item

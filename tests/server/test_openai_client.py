@@ -163,14 +163,15 @@ def test_a_seed_of_minus_one_is_random(client: OpenAI, smollm2: str) -> None:
     assert ask(2) != ask(2)
 
 
-def test_seed_and_choices(client: OpenAI, smollm2: str) -> None:
+@pytest.mark.parametrize("seed", [3, 16, 54])
+def test_seed_and_choices(client: OpenAI, smollm2: str, seed: int) -> None:
     def ask(n: int) -> list[str]:
         reply = client.chat.completions.create(
             model=smollm2,
             messages=[{"role": "user", "content": "Invent a word."}],
             temperature=1.5,
             max_tokens=8,
-            seed=3,
+            seed=seed,
             n=n,
         )
         return [str(choice.message.content) for choice in reply.choices]
@@ -178,6 +179,7 @@ def test_seed_and_choices(client: OpenAI, smollm2: str) -> None:
     two = ask(2)
     assert two[0] != two[1]
     assert ask(1) == two[:1]
+    assert ask(2) == two
 
 
 def test_stop_and_logprobs(client: OpenAI, smollm2: str) -> None:
