@@ -155,7 +155,11 @@ class Chat(PowerWidget):
     model : str
         Name of the model; an empty string until one is chosen in the widget.
     messages : list of dict
-        The conversation in the format of OpenAI's API. It can be read and set.
+        The conversation in the format of OpenAI's API. It can be read and set. The chat adds fields
+        of its own: ``attachments`` to questions, and ``measurements`` to answers.
+    parameters : dict
+        Parameters of the next requests: ``system`` (the system prompt), ``temperature``,
+        ``max_tokens``, ``top_p`` and ``seed``. Those that are missing have the model's defaults.
     answer : dict or None
         The answer that is being generated, or that was interrupted: its ``content`` and
         ``reasoning_content`` so far, and which page generates it. None if there is none. Setting
@@ -166,6 +170,7 @@ class Chat(PowerWidget):
 
     model = traitlets.Unicode().tag(sync=True)
     messages = traitlets.List(traitlets.Dict()).tag(sync=True)
+    parameters = traitlets.Dict().tag(sync=True)
     answer = traitlets.Dict(default_value=None, allow_none=True).tag(sync=True)
 
     _is_changed_by_page = False

@@ -14,6 +14,7 @@ import {
   type ConversationStore,
   EMPTY_CONVERSATION
 } from '../views/chat/conversation.js';
+import { PAGE_HOST } from '../views/chat/host.js';
 import { readConversation } from '../views/chat/savedConversation.js';
 import { ChatSession } from '../views/chat/session.js';
 import { trans } from '../views/i18n.js';
@@ -92,7 +93,10 @@ class ChatPanel extends Widget {
   }
 
   protected override onAfterAttach(_message: Message): void {
-    this.view = new ChatView(this.store, this.session, { openModels: this.openModels });
+    this.view = new ChatView(this.store, this.session, {
+      ...PAGE_HOST,
+      openModels: this.openModels
+    });
     this.node.append(this.view.element);
   }
 

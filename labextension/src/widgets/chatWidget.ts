@@ -3,7 +3,8 @@
 import type { Store } from '../state/store.js';
 import { ChatView } from '../views/chat/chatView.js';
 import type { Conversation, ConversationStore, PartialAnswer } from '../views/chat/conversation.js';
-import type { Message } from '../views/chat/chatCompletion.js';
+import { type Message, parametersFrom } from '../views/chat/chatCompletion.js';
+import { PAGE_HOST } from '../views/chat/host.js';
 import { ChatSession } from '../views/chat/session.js';
 import { savedChat } from '../views/saved/chat.js';
 import { announceChange, offerSavedView } from '../views/saved/savedView.js';
@@ -16,13 +17,15 @@ class TraitStore implements ConversationStore {
   get(): Conversation {
     return {
       model: String(this.model.get('model')),
+      parameters: parametersFrom(this.model.get('parameters')),
       messages: this.model.get('messages') as readonly Message[],
       answer: this.model.get('answer') as PartialAnswer | null
     };
   }
 
-  set({ model, messages, answer }: Conversation): void {
+  set({ model, parameters, messages, answer }: Conversation): void {
     this.model.set('model', model);
+    this.model.set('parameters', parameters);
     this.model.set('messages', messages);
     this.model.set('answer', answer);
     this.model.save_changes();
@@ -44,7 +47,7 @@ function chatViews(): (model: WidgetModel, store: Store) => View {
 }
 
 function createView(session: ChatSession, store: Store): View {
-  const view = new ChatView(store, session);
+  const view = new ChatView(store, session, PAGE_HOST);
   let { messages } = session.conversation;
   const unsubscribe = session.subscribe(() => {
     const isNew = messages !== session.conversation.messages;

@@ -40,6 +40,20 @@ export function timingsFrom(value: unknown): Timings | null {
   return timings && areCounts(prompt_n, predicted_n, predicted_ms, cache_n) ? timings : null;
 }
 
+/** Return `value` as the measurements that a message keeps; null if it has none. */
+export function measurementsOf(value: unknown): Answer | null {
+  if (typeof value !== 'object' || value === null) {
+    return null;
+  }
+  const { usage, timings, firstTokenSeconds, seconds } = value as Record<string, unknown>;
+  return {
+    usage: usageFrom(usage),
+    timings: timingsFrom(timings),
+    firstTokenSeconds: areCounts(firstTokenSeconds) ? (firstTokenSeconds as number) : null,
+    seconds: areCounts(seconds) ? (seconds as number) : null
+  };
+}
+
 /** Whether all values are numbers that are not negative. */
 export function areCounts(...values: unknown[]): boolean {
   return values.every(value => typeof value === 'number' && value >= 0);

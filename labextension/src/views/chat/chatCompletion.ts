@@ -9,6 +9,7 @@ import {
   type Usage,
   usageFrom
 } from './answerLine.js';
+import type { ToolCall } from './toolRunner.js';
 
 /**
  * A message in the format of OpenAI's API. Code in the notebook can set the messages of a chat, so
@@ -19,12 +20,45 @@ export interface Message {
   readonly content?: unknown;
   readonly reasoning_content?: unknown;
   readonly tool_calls?: unknown;
+  /** Of a result: the id of its call. */
+  readonly tool_call_id?: unknown;
+  /** What is attached to a question; see `question.ts`. Not sent. */
+  readonly attachments?: unknown;
+  /** The tokens and times of an answer, an `Answer`. Not sent. */
+  readonly measurements?: unknown;
 }
 
+/** Parameters of a conversation. Those that are missing have the defaults of the model. */
 export interface Parameters {
   readonly temperature?: number;
   readonly max_tokens?: number;
+  readonly top_p?: number;
+  readonly seed?: number;
   readonly system?: string;
+  /** Names of the tools that the model may call. */
+  readonly tools?: readonly string[];
+}
+
+const NUMBERS = ['temperature', 'max_tokens', 'top_p', 'seed'] as const;
+
+/** Return what is usable of parameters that were saved, or set in the notebook. */
+export function parametersFrom(value: unknown): Parameters {
+  const { system, tools, ...rest } = (value ?? {}) as Record<string, unknown>;
+  const names = Array.isArray(tools) ? tools.filter(name => typeof name === 'string') : [];
+  return {
+    ...Object.fromEntries(
+      NUMBERS.flatMap(name => (Number.isFinite(rest[name]) ? [[name, rest[name]]] : []))
+    ),
+    ...(typeof system === 'string' && system !== '' && { system }),
+    ...(names.length > 0 && { tools: names })
+  };
+}
+
+/** A part of a call. The first one of an index has its id and name. */
+interface CallDelta {
+  readonly index?: number;
+  readonly id?: string;
+  readonly function?: { readonly name?: string; readonly arguments?: string } | null;
 }
 
 interface Chunk {
@@ -34,6 +68,7 @@ interface Chunk {
       readonly reasoning_content?: unknown;
       /** The name that some upstreams use for `reasoning_content`. */
       readonly reasoning?: unknown;
+      readonly tool_calls?: readonly CallDelta[] | null;
     };
   }[];
   readonly usage?: unknown;
@@ -50,6 +85,8 @@ export interface Listener {
   onThoughts?(thoughts: string, seconds: number): void;
   /** Called with the number of prompt tokens that are read, and of all. */
   onReading?(processed: number, total: number): void;
+  /** Called with the calls so far, each with the arguments that have come. */
+  onCalls?(calls: readonly ToolCall[]): void;
 }
 
 /**
@@ -61,18 +98,26 @@ export interface Listener {
 export function chatRequest(
   model: string,
   messages: readonly Message[],
-  { system, ...parameters }: Parameters,
-  local: boolean
+  { system, tools: _names, ...parameters }: Parameters,
+  local: boolean,
+  tools: readonly object[] = []
 ): object {
   const systemMessages = system ? [{ role: 'system', content: system }] : [];
   return {
     model,
-    messages: [...systemMessages, ...messages],
+    messages: [...systemMessages, ...messages.map(asSent)],
     ...parameters,
+    ...(tools.length > 0 && { tools }),
     stream: true,
     stream_options: { include_usage: true },
     ...(local && { return_progress: true, timings_per_token: true })
   };
+}
+
+/** Return a message without the fields that only the chat knows. */
+function asSent(message: Message): Message {
+  const { attachments: _attachments, measurements: _measurements, ...sent } = message;
+  return sent;
 }
 
 /**
@@ -95,6 +140,7 @@ export async function streamAnswer(
   let firstTokenSeconds: number | null = null;
   let usage: Usage | null = null;
   let timings: Timings | null = null;
+  const calls = new Calls();
   try {
     for await (const event of transport.stream('chat/completions', request, signal)) {
       const chunk = event as Chunk;
@@ -116,6 +162,11 @@ export async function streamAnswer(
         text += delta.content;
         listener.onText(text);
       }
+      if (delta?.tool_calls?.length) {
+        firstTokenSeconds ??= secondsSinceStart();
+        calls.add(delta.tool_calls);
+        listener.onCalls?.(calls.all);
+      }
       usage = usageFrom(chunk.usage) ?? usage;
       timings = timingsFrom(chunk.timings) ?? timings;
     }
@@ -125,6 +176,26 @@ export async function streamAnswer(
     }
   }
   return { usage, timings, firstTokenSeconds, seconds: secondsSinceStart() };
+}
+
+/** Puts the calls of an answer together from their parts. */
+class Calls {
+  private readonly byIndex = new Map<number, ToolCall>();
+
+  get all(): ToolCall[] {
+    return [...this.byIndex.values()];
+  }
+
+  add(deltas: readonly CallDelta[]): void {
+    for (const { index = 0, id, function: part } of deltas) {
+      const call = this.byIndex.get(index) ?? { id: '', name: '', arguments: '' };
+      this.byIndex.set(index, {
+        id: call.id || (id ?? ''),
+        name: call.name || (part?.name ?? ''),
+        arguments: call.arguments + (part?.arguments ?? '')
+      });
+    }
+  }
 }
 
 function thoughtOf(value: unknown): string {

@@ -2,10 +2,11 @@
 
 import { h } from '../dom.js';
 import { trans } from '../i18n.js';
+import type { ShownAnswer } from './answering.js';
 import type { Message } from './chatCompletion.js';
 import { MessageView } from './messageView.js';
 import { thoughtsOf } from './messageText.js';
-import type { Phase, ShownAnswer } from './session.js';
+import type { Phase } from './session.js';
 
 /** The log follows new text while it is scrolled to within this many pixels of its end. */
 const SCROLL_MARGIN = 40;

@@ -5,20 +5,26 @@ import { isInMemory, type State } from '../../state/state.js';
 import type { ConnectionStatus, Store } from '../../state/store.js';
 import { button, h, oncePerFrame, root, setText } from '../dom.js';
 import { trans } from '../i18n.js';
-import { answerLine } from './answerLine.js';
+import type { Asking } from './answering.js';
+import { answerLine, measurementsOf } from './answerLine.js';
+import type { Attachment } from './attachment.js';
 import { ChatLog } from './chatLog.js';
-import { type ChatHost, EmptyChat } from './emptyChat.js';
+import { EmptyChat } from './emptyChat.js';
+import type { ChatHost } from './host.js';
 import { choices } from './models.js';
 import { withNotice } from './notice.js';
 import { ParametersForm } from './parametersForm.js';
-import type { Asking, ChatSession } from './session.js';
+import { attachmentsOf, questionOf } from './question.js';
+import type { ChatSession } from './session.js';
 
 export class ChatView {
   readonly element: HTMLElement;
   private readonly modelSelect = h('select', { 'aria-label': trans.__('Model') });
   private readonly log = new ChatLog();
   private readonly empty: EmptyChat;
-  private readonly parameters = new ParametersForm();
+  private readonly parameters = new ParametersForm(parameters =>
+    this.session.setParameters(parameters)
+  );
   private readonly input = h('textarea', {
     rows: '2',
     dir: 'auto',
@@ -44,13 +50,14 @@ export class ChatView {
   private state: State | null = null;
   private isGone = false;
   private lastFailure = '';
+  private attachments: readonly Attachment[] = [];
   private readonly draw = oncePerFrame(() => this.update());
   private readonly unsubscribe: readonly (() => void)[];
 
   constructor(
     store: Store,
     private readonly session: ChatSession,
-    host: ChatHost = {}
+    host: ChatHost
   ) {
     this.empty = new EmptyChat(store.transport, host, prompt => {
       this.ask(prompt);
@@ -113,6 +120,7 @@ export class ChatView {
     const content = this.input.value.trim();
     if (content !== '' && this.ask(content)) {
       this.input.value = '';
+      this.attachments = [];
     }
     this.input.focus();
   }
@@ -124,13 +132,12 @@ export class ChatView {
     if (this.session.conversation.model === '') {
       this.session.setModel(this.modelSelect.value);
     }
-    return this.session.send(content, this.asking());
+    return this.session.send(content, this.attachments, this.asking());
   }
 
   private asking(): Asking {
     const model = this.state?.models.get(this.modelSelect.value);
     return {
-      parameters: this.parameters.read(),
       isLocal: model?.format !== 'remote',
       isInMemory: model !== undefined && isInMemory(model)
     };
@@ -161,25 +168,29 @@ export class ChatView {
     const isAwaited = answer !== null && phase === 'answering';
     const shown = isAwaited ? withNotice(answer, this.modelState()) : answer;
     this.log.update(messages, shown, phase);
+    this.parameters.show(session.conversation.parameters);
     this.updateModels();
     this.updateButtons();
     this.showOutcome();
   }
 
   private showOutcome(): void {
-    const { error, failedQuestion, isStopped, measurements } = this.session;
+    const { error, failedQuestion, isStopped, conversation } = this.session;
     setText(this.error, error);
     if (error !== this.lastFailure) {
       this.lastFailure = error;
-      this.input.value ||= failedQuestion; // let the user try again
+      if (failedQuestion !== null && this.input.value === '') {
+        this.input.value = questionOf(failedQuestion); // let the user try again
+        this.attachments = attachmentsOf(failedQuestion);
+      }
     }
+    const measurements = measurementsOf(conversation.messages.at(-1)?.measurements);
     const line = measurements === null ? '' : answerLine(measurements);
     setText(this.status, [isStopped && trans.__('stopped'), line].filter(Boolean).join(' · '));
   }
 
   private updateButtons(): void {
-    const { phase, canContinue, canRegenerate, conversation } = this.session;
-    const isBusy = phase === 'answering' || phase === 'elsewhere';
+    const { phase, isBusy, canContinue, canRegenerate, conversation } = this.session;
     const canAsk = this.modelSelect.value !== '' && !this.isGone;
     this.sendButton.disabled = isBusy || !canAsk;
     this.stopButton.disabled = phase !== 'answering';

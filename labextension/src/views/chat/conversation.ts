@@ -1,6 +1,6 @@
 /** The state of a chat, and where it is kept. */
 
-import type { Message } from './chatCompletion.js';
+import type { Message, Parameters } from './chatCompletion.js';
 
 /** An answer that is being generated, or that was interrupted. */
 export interface PartialAnswer {
@@ -15,13 +15,20 @@ export interface PartialAnswer {
 export interface Conversation {
   /** Name of the model; '' until one is chosen. */
   readonly model: string;
+  /** Parameters of its requests, with the system prompt. */
+  readonly parameters: Parameters;
   /** Messages in the format of OpenAI's API. */
   readonly messages: readonly Message[];
   /** The answer to the last message, as far as it came; null if there is none. */
   readonly answer: PartialAnswer | null;
 }
 
-export const EMPTY_CONVERSATION: Conversation = { model: '', messages: [], answer: null };
+export const EMPTY_CONVERSATION: Conversation = {
+  model: '',
+  parameters: {},
+  messages: [],
+  answer: null
+};
 
 /**
  * Keeps a conversation: the traits of a widget, or the state of a tab in JupyterLab.

@@ -8,12 +8,8 @@ import { firstVariant, fitMark, sizeText } from '../find/texts.js';
 import { trans } from '../i18n.js';
 import { summary } from '../pulls/pulls.js';
 import { requestPull } from '../pulls/startPull.js';
+import type { ChatHost } from './host.js';
 import { chatModels } from './models.js';
-
-/** Leads to more models than the one that is proposed; exists only in JupyterLab. */
-export interface ChatHost {
-  readonly openModels?: () => void;
-}
 
 export class EmptyChat {
   readonly element: HTMLElement;

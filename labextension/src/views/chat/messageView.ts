@@ -2,6 +2,7 @@
 
 import type { Message } from './chatCompletion.js';
 import { h, setText } from '../dom.js';
+import { questionOf } from './question.js';
 import { MarkdownView } from './markdownView.js';
 import { callsOf, callText, contentOf, oneLine, thoughtsOf, thoughtsTitle } from './messageText.js';
 
@@ -17,7 +18,7 @@ export class MessageView {
     this.element = h('div', { class: `a3s-message ${side}` }, this.content, this.mark);
     const content = contentOf(message);
     if (message.role === 'user') {
-      this.content.textContent = content;
+      this.content.textContent = questionOf(message);
     } else if (message.role === 'tool') {
       this.content.append(folded(oneLine(content), content));
     } else {

@@ -2,7 +2,7 @@
 
 import type { ModelState } from '../../api/types.js';
 import { trans } from '../i18n.js';
-import type { ShownAnswer } from './session.js';
+import type { ShownAnswer } from './answering.js';
 
 /** Add why an answer that is generated has no text yet. `state` is that of its model, null if unknown. */
 export function withNotice(answer: ShownAnswer, state: ModelState | null): ShownAnswer {

@@ -1,6 +1,6 @@
 /** Read a conversation that was saved outside a notebook. */
 
-import type { Message } from './chatCompletion.js';
+import { type Message, parametersFrom } from './chatCompletion.js';
 import type { Conversation, PartialAnswer } from './conversation.js';
 
 /**
@@ -9,13 +9,16 @@ import type { Conversation, PartialAnswer } from './conversation.js';
  * The page that was generating its answer is gone, so the answer belongs to none.
  */
 export function readConversation(value: unknown): Conversation | null {
-  const saved = (value ?? {}) as { model?: unknown; messages?: unknown; answer?: unknown };
-  if (typeof saved.model !== 'string' || !Array.isArray(saved.messages)) {
+  const { model, parameters, messages, answer } = (value ?? {}) as Record<string, unknown>;
+  if (typeof model !== 'string' || !Array.isArray(messages)) {
     return null;
   }
-  const messages = saved.messages.filter(isMessage);
-  const answer = isAnswer(saved.answer) ? { ...saved.answer, page: '' } : null;
-  return { model: saved.model, messages, answer };
+  return {
+    model,
+    parameters: parametersFrom(parameters),
+    messages: messages.filter(isMessage),
+    answer: isAnswer(answer) ? { ...answer, page: '' } : null
+  };
 }
 
 function isMessage(value: unknown): value is Message {

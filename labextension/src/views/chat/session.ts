@@ -1,8 +1,9 @@
 /** A chat in progress: the conversation, and the answer that this page generates. */
 
-import { messageOf, type Transport } from '../../api/transport.js';
-import { type Answer, readingText, withoutTimes } from './answerLine.js';
-import { chatRequest, type Message, type Parameters, streamAnswer } from './chatCompletion.js';
+import type { Transport } from '../../api/transport.js';
+import { Answering, type Asking, NO_ANSWER, type ShownAnswer } from './answering.js';
+import type { Attachment } from './attachment.js';
+import type { Message, Parameters } from './chatCompletion.js';
 import {
   asMessage,
   type Conversation,
@@ -10,7 +11,10 @@ import {
   hasText,
   type PartialAnswer
 } from './conversation.js';
-import { contentOf, thoughtsOf } from './messageText.js';
+import { callsOf, contentOf, thoughtsOf } from './messageText.js';
+import { asQuestion, withText } from './question.js';
+import type { ToolRunner } from './toolRunner.js';
+import { upToQuestion, withoutMessage } from './turns.js';
 
 /** Milliseconds between two saves of an answer that is generated. */
 const SAVE_INTERVAL = 1_000;
@@ -21,33 +25,11 @@ const SILENCE = 5_000;
 /** Milliseconds for which an answer goes on without a view, because JupyterLab may make a new one. */
 const LINGER = 2_000;
 
-/** Milliseconds after which the progress in the prompt is shown. */
-const READING_DELAY = 500;
-
 /**
  * `answering` means that this page generates an answer and `elsewhere` that another page does.
  * `interrupted` means that the last message has no answer, or one that ended too early.
  */
 export type Phase = 'idle' | 'answering' | 'elsewhere' | 'interrupted';
-
-/** The answer that is shown after the messages. */
-export interface ShownAnswer {
-  readonly content: string;
-  readonly thoughts: string;
-  /** Seconds of thinking; null if they are not known. */
-  readonly seconds: number | null;
-  /** Text of ours in place of an answer that has not begun. */
-  readonly notice: string;
-}
-
-/** How an answer is asked for. */
-export interface Asking {
-  readonly parameters: Parameters;
-  /** Whether this server or another machine generates the answer. */
-  readonly isLocal: boolean;
-  /** Whether the model is in memory. Otherwise the times include its load. */
-  readonly isInMemory: boolean;
-}
 
 export interface Timing {
   readonly saveInterval: number;
@@ -55,30 +37,30 @@ export interface Timing {
   readonly linger: number;
 }
 
+const TIMING: Timing = { saveInterval: SAVE_INTERVAL, silence: SILENCE, linger: LINGER };
+
 export class ChatSession {
   private readonly page = Math.random().toString(36).slice(2);
   private readonly listeners = new Set<() => void>();
   private current: Conversation;
-  private answering: AbortController | null = null;
-  private shown: ShownAnswer | null = null;
+  private answering: Answering | null = null;
   private isElsewhere = false;
   private isCut = false;
   private isSaving = false;
   private beat = 0;
+  private saving: ReturnType<typeof setInterval> | undefined;
   private silence: ReturnType<typeof setTimeout> | undefined;
   private lingering: ReturnType<typeof setTimeout> | undefined;
   private failure = '';
-  private measured: Answer | null = null;
+  /** The conversation before messages were deleted. */
+  private deleted: Conversation | null = null;
   private readonly stopWatching: () => void;
 
   constructor(
     private readonly transport: Transport,
     private readonly store: ConversationStore,
-    private readonly timing: Timing = {
-      saveInterval: SAVE_INTERVAL,
-      silence: SILENCE,
-      linger: LINGER
-    }
+    private readonly tools: ToolRunner | null = null,
+    private readonly timing: Timing = TIMING
   ) {
     this.current = store.get();
     this.stopWatching = store.onChange(() => {
@@ -99,35 +81,34 @@ export class ChatSession {
     if (this.isElsewhere) {
       return 'elsewhere';
     }
-    const last = this.current.messages.at(-1);
-    return this.current.answer !== null || last?.role === 'user' ? 'interrupted' : 'idle';
+    const { answer } = this.current;
+    return answer !== null || this.isLast('user', 'tool') ? 'interrupted' : 'idle';
+  }
+
+  /** Whether another answer cannot begin. */
+  get isBusy(): boolean {
+    const { phase } = this;
+    return phase === 'answering' || phase === 'elsewhere';
   }
 
   /** The answer after the messages, which is complete or not; null if there is none. */
   get answer(): ShownAnswer | null {
     const { answer } = this.current;
     if (this.answering !== null) {
-      return this.shown;
+      return this.answering.shown;
     }
-    return (
-      answer && {
-        content: contentOf(asMessage(answer)),
-        thoughts: thoughtsOf(asMessage(answer)),
-        seconds: null,
-        notice: ''
-      }
-    );
+    if (answer === null) {
+      return null;
+    }
+    const message = asMessage(answer);
+    return { ...NO_ANSWER, content: contentOf(message), thoughts: thoughtsOf(message) };
   }
 
   /** The last question, if it failed. The next one replaces it. */
-  get failedQuestion(): string {
-    const last = this.current.messages.at(-1);
-    return this.hasFailedQuestion && last ? contentOf(last) : '';
-  }
-
-  private get hasFailedQuestion(): boolean {
+  get failedQuestion(): Message | null {
     const { messages, answer } = this.current;
-    return this.failure !== '' && answer === null && messages.at(-1)?.role === 'user';
+    const hasFailed = this.failure !== '' && answer === null && this.isLast('user');
+    return hasFailed ? (messages.at(-1) ?? null) : null;
   }
 
   /** Whether the user stopped the last answer. */
@@ -140,27 +121,30 @@ export class ChatSession {
     return this.failure;
   }
 
-  /** Measurements of the last answer of this page. */
-  get measurements(): Answer | null {
-    return this.measured;
-  }
-
-  /** Whether the last answer ended before the model had finished it. */
+  /** Whether the last answer ended before the model had finished it, or lacks after a result. */
   get canContinue(): boolean {
     const { answer, messages } = this.current;
-    const { phase } = this;
-    if (phase === 'answering' || phase === 'elsewhere') {
+    const last = messages.at(-1);
+    if (this.isBusy) {
       return false;
     }
-    if (answer !== null) {
-      return contentOf(asMessage(answer)) !== '';
+    if (answer !== null && answer.content !== '') {
+      return true;
     }
-    return this.isCut && messages.at(-1)?.role === 'assistant';
+    if (this.isLast('tool')) {
+      return true;
+    }
+    const isCutAnswer = answer === null && this.isCut && last?.role === 'assistant';
+    return isCutAnswer && callsOf(last).length === 0;
   }
 
   get canRegenerate(): boolean {
-    const { phase } = this;
-    return phase === 'interrupted' || (phase === 'idle' && this.current.messages.length > 0);
+    return !this.isBusy && (this.phase === 'interrupted' || this.current.messages.length > 0);
+  }
+
+  /** Whether the last thing that happened is that messages were deleted. */
+  get canUndo(): boolean {
+    return this.deleted !== null && !this.isBusy;
   }
 
   /** Call `listener` after each change. Without listeners, the answer is stopped after a while. */
@@ -187,18 +171,55 @@ export class ChatSession {
     this.save({ ...this.current, model });
   }
 
+  /** Set the parameters of the next requests. */
+  setParameters(parameters: Parameters): void {
+    this.save({ ...this.current, parameters });
+  }
+
   /** Ask a question. Returns false if it was not asked, because an answer is generated. */
-  send(content: string, asking: Asking): boolean {
-    if (this.phase === 'answering' || this.phase === 'elsewhere') {
+  send(text: string, attachments: readonly Attachment[], asking: Asking): boolean {
+    if (this.isBusy) {
       return false;
     }
-    const { answer } = this.current;
-    const messages = this.hasFailedQuestion
-      ? this.current.messages.slice(0, -1)
-      : this.current.messages;
+    const { answer, messages: all } = this.current;
+    const messages = this.failedQuestion === null ? all : all.slice(0, -1);
     const before = hasText(answer) ? [...messages, asMessage(answer)] : messages;
-    void this.generate([...before, { role: 'user', content }], null, asking);
+    this.generate([...before, asQuestion(text, attachments)], null, asking);
     return true;
+  }
+
+  /** Ask a question in other words, in place of it and of what follows. Returns as `send`. */
+  edit(index: number, text: string, asking: Asking): boolean {
+    const { messages } = this.current;
+    const question = messages[index];
+    if (this.isBusy || question?.role !== 'user') {
+      return false;
+    }
+    this.generate([...messages.slice(0, index), withText(question, text)], null, asking);
+    return true;
+  }
+
+  /** Delete a message with what cannot be without it. */
+  delete(index: number): void {
+    if (!this.isBusy) {
+      const { messages } = this.current;
+      this.remove(withoutMessage(messages, index));
+    }
+  }
+
+  /** Delete all messages. */
+  clear(): void {
+    this.yield();
+    this.remove([]);
+  }
+
+  /** Bring back the messages that were deleted last. */
+  undo(): void {
+    if (this.deleted !== null && this.canUndo) {
+      const { messages, answer } = this.deleted;
+      this.deleted = null;
+      this.save({ ...this.current, messages, answer });
+    }
   }
 
   /** Go on with the last answer. */
@@ -207,95 +228,67 @@ export class ChatSession {
       return;
     }
     const { messages, answer } = this.current;
-    const begun = answer === null ? messages.at(-1) : asMessage(answer);
-    void this.generate(answer === null ? messages.slice(0, -1) : messages, begun ?? null, asking);
+    if (answer !== null || this.isLast('tool')) {
+      this.generate(messages, answer && asMessage(answer), asking);
+    } else {
+      this.generate(messages.slice(0, -1), messages.at(-1) ?? null, asking);
+    }
   }
 
   /** Replace the last answer, or give the one that is missing. */
   regenerate(asking: Asking): void {
-    if (!this.canRegenerate) {
-      return;
+    if (this.canRegenerate) {
+      this.generate(upToQuestion(this.current.messages), null, asking);
     }
-    const { messages } = this.current;
-    const end = messages.map(message => message.role).lastIndexOf('user') + 1;
-    void this.generate(end === 0 ? messages : messages.slice(0, end), null, asking);
   }
 
   /** Stop the answer and keep what has come. */
   stop(): void {
-    this.answering?.abort();
+    this.answering?.stop();
   }
 
-  clear(): void {
-    this.yield();
-    this.failure = '';
-    this.measured = null;
-    this.save({ ...this.current, messages: [], answer: null });
+  private isLast(...roles: readonly string[]): boolean {
+    return roles.includes(this.current.messages.at(-1)?.role ?? '');
   }
 
   /** Generate the answer to `messages`, which begins with the text of `begun`. */
-  private async generate(
-    messages: readonly Message[],
-    begun: Message | null,
-    { parameters, isLocal, isInMemory }: Asking
-  ): Promise<void> {
-    const answering = new AbortController();
-    const { signal } = answering;
-    this.answering = answering;
-    this.failure = '';
-    this.measured = null;
-    this.isCut = false;
-    const content = begun === null ? '' : contentOf(begun);
-    const thoughts = begun === null ? '' : thoughtsOf(begun);
-    this.show({ content, thoughts, seconds: null, notice: '' });
-    // The question is saved before it is sent.
-    this.save({ ...this.current, messages, answer: this.partial() });
-    const saving = setInterval(() => {
-      this.save({ ...this.current, answer: this.partial() });
-    }, this.timing.saveInterval);
-    const started = performance.now();
-    const listener = {
-      onText: (text: string) => this.show({ content: content + text, notice: '' }, signal),
-      onThoughts: (text: string, seconds: number) =>
-        this.show({ thoughts: thoughts + text, seconds, notice: '' }, signal),
-      onReading: (processed: number, total: number) => {
-        if (performance.now() - started >= READING_DELAY && !hasText(this.partial())) {
-          this.show({ notice: readingText(processed, total) }, signal);
-        }
+  private generate(messages: readonly Message[], begun: Message | null, asking: Asking): void {
+    const ifCurrent = (run: () => void) => () => {
+      if (this.answering === answering) {
+        run(); // otherwise another answer is generated by now
       }
     };
-    const prompt = begun === null ? messages : [...messages, begun];
-    const request = chatRequest(this.current.model, prompt, parameters, isLocal);
-    let failure = '';
-    try {
-      const measured = await streamAnswer(this.transport, request, listener, signal);
-      if (this.answering === answering) {
-        this.measured = isInMemory ? measured : withoutTimes(measured);
-      }
-    } catch (error) {
-      failure = messageOf(error);
-    } finally {
-      clearInterval(saving);
-    }
-    if (this.answering === answering) {
-      this.end(failure, signal.aborted);
-    }
+    const save = () =>
+      this.save({ ...this.current, messages: answering.messages, answer: this.partial() });
+    const { transport, tools } = this;
+    const { model, parameters } = this.current;
+    const onShown = ifCurrent(() => this.notify());
+    const onMessages = ifCurrent(save);
+    const options = { transport, tools, model, parameters, asking, onShown, onMessages };
+    const answering = new Answering(options, messages, begun);
+    this.answering = answering;
+    this.failure = '';
+    this.isCut = false;
+    this.deleted = null;
+    save(); // the question, before it is sent
+    this.saving = setInterval(ifCurrent(save), this.timing.saveInterval);
+    void answering.run().then(failure => ifCurrent(() => this.end(answering, failure))());
   }
 
   /** Save the answer as it is when it ends. One that failed is kept to be continued. */
-  private end(failure: string, isStopped: boolean): void {
+  private end(answering: Answering, failure: string): void {
     const answer = this.partial();
-    this.answering = null;
-    this.shown = null;
+    const { messages, isStopped } = answering;
+    this.yield();
     this.failure = failure;
     this.isCut = isStopped;
-    const { messages } = this.current;
     if (!hasText(answer)) {
-      this.save({ ...this.current, answer: null });
+      this.save({ ...this.current, messages, answer: null });
     } else if (failure !== '') {
-      this.save({ ...this.current, answer });
+      this.save({ ...this.current, messages, answer });
     } else {
-      this.save({ ...this.current, messages: [...messages, asMessage(answer)], answer: null });
+      const all = [...messages, answering.message()];
+      this.save({ ...this.current, messages: all, answer: null });
     }
   }
 
@@ -311,30 +304,42 @@ export class ChatSession {
   /** End the answer without saving it. */
   private yield(): void {
     const { answering } = this;
+    clearInterval(this.saving);
     this.answering = null;
-    this.shown = null;
-    answering?.abort();
+    answering?.stop();
+  }
+
+  private remove(messages: readonly Message[]): void {
+    const before = this.current;
+    this.failure = '';
+    this.isCut = false;
+    this.save({ ...before, messages, answer: null });
+    this.deleted = before;
+    this.notify();
   }
 
   /** Take over a conversation that another page or code in the notebook has set. */
   private receive(conversation: Conversation): void {
-    const { messages, answer, model } = conversation;
+    const { messages, answer, model, parameters } = conversation;
     const isSame = isEqual(messages, this.current.messages);
     if (isSame && isEqual(answer, this.current.answer)) {
-      if (model !== this.current.model) {
-        this.current = { ...this.current, model };
+      const { current } = this;
+      if (model !== current.model || !isEqual(parameters, current.parameters)) {
+        this.current = { ...current, model, parameters };
         this.notify();
       }
       return;
     }
     if (this.answering !== null) {
-      if (isSame && answer?.page === this.page) {
+      const known = this.current.messages.slice(0, messages.length);
+      if (answer?.page === this.page && isEqual(messages, known)) {
         return; // an earlier save of this page
       }
       this.yield(); // two pages must not write the same answer
     }
     this.isCut = false;
     this.failure = '';
+    this.deleted = null;
     this.current = isSame ? { ...conversation, messages: this.current.messages } : conversation;
     clearTimeout(this.silence);
     this.isElsewhere = answer !== null && answer.page !== '' && answer.page !== this.page;
@@ -348,7 +353,7 @@ export class ChatSession {
   }
 
   private partial(): PartialAnswer {
-    const { content = '', thoughts = '' } = this.shown ?? {};
+    const { content, thoughts } = this.answering?.shown ?? NO_ANSWER;
     this.beat += 1;
     return {
       content,
@@ -356,21 +361,6 @@ export class ChatSession {
       page: this.page,
       beat: this.beat
     };
-  }
-
-  private show(change: Partial<ShownAnswer>, signal?: AbortSignal): void {
-    if (signal?.aborted && this.answering?.signal !== signal) {
-      return; // another answer is shown by now
-    }
-    this.shown = {
-      content: '',
-      thoughts: '',
-      seconds: null,
-      notice: '',
-      ...this.shown,
-      ...change
-    };
-    this.notify();
   }
 
   private save(conversation: Conversation): void {

@@ -1,0 +1,36 @@
+/** How a chat runs the functions that a model calls. */
+
+import type { Message } from './chatCompletion.js';
+
+/** A call of an answer. */
+export interface ToolCall {
+  /** Id of the call, which its result repeats. */
+  readonly id: string;
+  readonly name: string;
+  /** Arguments as JSON, which the model may have written wrongly. */
+  readonly arguments: string;
+}
+
+export type CallState = 'asking' | 'running' | 'done' | 'failed' | 'refused';
+
+export interface ToolRunner {
+  /** Return the definitions of the tools with `names` for the request, in OpenAI's format. */
+  definitions(names: readonly string[]): readonly object[];
+  /**
+   * Run the calls of an answer, and call `onResult` with a message of the role `tool` after each.
+   *
+   * Returns whether the model gets the results and goes on. When `signal` is aborted, resolves at
+   * once; the session then adds what is missing, because each call needs a result.
+   */
+  run(
+    calls: readonly ToolCall[],
+    onResult: (result: Message) => void,
+    signal: AbortSignal
+  ): Promise<boolean>;
+  /** Return what a call is doing; null if it is not one of this page. */
+  stateOf(id: string): CallState | null;
+  /** Return what asks the user whether a call may run; null if nothing is asked. */
+  questionOf(id: string): HTMLElement | null;
+  /** Call `listener` when the state of a call or what is asked has changed. */
+  onChange(listener: () => void): () => void;
+}
