@@ -32,7 +32,14 @@ from ..store.garbage import PULLS
 from ..store.locks import ProcessLock, is_locked
 from ..store.model_store import ModelStore
 from ..store.os_errors import reading_store, writing
-from .transfer.partial_state import MAX_SIZE, PartialState, bytes_on_disk, discard
+from ..store.schema import SCHEMA, newer_schema
+from .transfer.partial_state import (
+    MAX_SIZE,
+    PartialState,
+    bytes_on_disk,
+    check_schema,
+    discard,
+)
 
 S = TypeVar("S")
 
@@ -51,11 +58,14 @@ class PullState(msgspec.Struct, frozen=True, tag_field="kind", tag="pull"):
         Revision of the request.
     commit : str or None
         The commit that the downloaded bytes belong to, once known.
+    schema : int
+        Version of the file format.
     """
 
     status: PullStatus
     revision: str | None = None
     commit: str | None = None
+    schema: int = SCHEMA
 
 
 class _AnyState(msgspec.Struct, frozen=True):
@@ -74,10 +84,19 @@ class PullStates:
         self._log = log
 
     def read(self, name: str) -> PullState | None:
-        """Return the state of the pull of a model; None if there is none."""
+        """Return the state of the pull of a model; None if there is none.
+
+        Raises
+        ------
+        ManifestUnreadable
+            If a newer version wrote the state, which a pull would replace.
+        """
         path = self._path(name)
         with reading_store(self._home):
-            return self._read(path) if path in self._paths() else None
+            if path not in self._paths():
+                return None
+            check_schema(path)
+            return self._read(path)
 
     def read_all(self) -> list[PullState]:
         """Return all states, sorted by name."""
@@ -133,6 +152,10 @@ class PullStates:
         """Return the content of `path` if it is of this kind."""
         try:
             text = read_regular(path, MAX_SIZE)
+            newer = newer_schema(text)
+            if newer:
+                self._log.warning("Power: %s cannot be read: %s.", path, newer)
+                return None
             is_pull = msgspec.json.decode(text, type=_AnyState).kind == "pull"
             return msgspec.json.decode(text, type=kind) if is_pull == (kind is PullState) else None
         except FileNotFoundError:

@@ -88,6 +88,9 @@ class PowerApp(ExtensionApp):
             "Log at debug level, including successful requests.",
         )
     }
+    subcommands = {
+        "fsck": ("a3s_power_jupyter.server.fsck.FsckApp", "Check the model store, and repair it.")
+    }
     examples = "\n".join(
         (
             "jupyter power                               # http://localhost:11434/v1",

@@ -53,6 +53,11 @@ class Conversion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     refused: str | None = None
 
     @property
+    def is_newer(self) -> bool:
+        """Whether a newer version of this package wrote the record."""
+        return self.version > CONVERTER_VERSION
+
+    @property
     def key(self) -> str:
         parts = msgspec.json.encode([self.source, self.kind, self.version])
         return hashlib.sha256(parts).hexdigest()
@@ -78,8 +83,8 @@ class ConversionDirectory:
 
     def get(self, key: str) -> Conversion | None:
         """Return a record, or None if it does not exist or cannot be read."""
-        with suppress(OSError, PowerError, msgspec.DecodeError, UnicodeDecodeError):
-            return msgspec.json.decode(read_regular(self.path(key), _MAX_SIZE), type=Conversion)
+        with suppress(OSError, PowerError):
+            return decode(read_regular(self.path(key), _MAX_SIZE))
         return None
 
     def write(self, conversion: Conversion) -> None:
@@ -89,7 +94,10 @@ class ConversionDirectory:
     def partition(
         self, manifests: Iterable[Manifest]
     ) -> tuple[dict[Path, Conversion], dict[Path, Conversion | None]]:
-        """Return the records that models use, and the records that are unused or unreadable."""
+        """Return the records that models use, and the records that are unused or unreadable.
+
+        Records of newer versions count as used.
+        """
         sources = {source_of(manifest) for manifest in manifests}
         used: dict[Path, Conversion] = {}
         unused: dict[Path, Conversion | None] = {}
@@ -97,12 +105,29 @@ class ConversionDirectory:
             if file_size(path) is None:  # a directory or a pipe, which is not ours
                 continue
             record = self.get(path.stem)
-            if (
-                record is not None
-                and record.source in sources
-                and record.version == CONVERTER_VERSION
+            if record is not None and (
+                record.is_newer
+                or (record.source in sources and record.version == CONVERTER_VERSION)
             ):
                 used[path] = record
             else:
                 unused[path] = record
         return used, unused
+
+
+class _Newer(msgspec.Struct):
+    """The fields of a record of a newer version that are needed to leave it alone."""
+
+    version: int
+    sha256: str = ""
+
+
+def decode(text: bytes) -> Conversion | None:
+    """Return the record in a JSON file, or None if it is damaged."""
+    with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return msgspec.json.decode(text, type=Conversion)
+    with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        newer = msgspec.json.decode(text, type=_Newer)
+        if newer.version > CONVERTER_VERSION:
+            return Conversion((), "", newer.version, newer.sha256)
+    return None

@@ -43,8 +43,12 @@ def _hint(name: str, names: Collection[str]) -> str:
 
 def unreadable_manifest(home: Path, name: str, bad: Unreadable) -> ManifestUnreadable:
     """Return the error for a model with a manifest that cannot be read."""
+    path = home / MANIFESTS / bad.file
+    if bad.is_newer:
+        return ManifestUnreadable(
+            f"The manifest of {name!r} ({path}) cannot be read: {bad.reason}."
+        )
     return ManifestUnreadable(
-        f"The manifest of {name!r} cannot be read: {bad.reason}. Repair "
-        f"{home / MANIFESTS / bad.file}, or register the model again with "
-        '"overwrite": true.'
+        f"The manifest of {name!r} cannot be read: {bad.reason}. Repair {path}, or register the "
+        'model again with "overwrite": true.'
     )

@@ -18,10 +18,13 @@ from ..contract.errors import NotAFile, PathUnreadable, PowerError, StoreUnavail
 from ..contract.parameters import LoadParameters
 from ..contract.regular_file import read_regular
 from ..contract.types import Manifest, StoredFile
+from .a3s_power import A3SManifest, CannotRead, decode_a3s, read_a3s
+from .blobs import BLOBS
 from .directories import directory_entries, sync_directory
 from .files import write_atomically
 from .names import SUFFIX, check_name, manifest_filename, possible_filenames
 from .os_errors import reading_store
+from .schema import newer_schema
 
 #: Directory of the manifests, relative to the home of the store.
 MANIFESTS = Path("models/manifests")
@@ -34,11 +37,23 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class Unreadable(NamedTuple):
-    """A manifest that cannot be read; `name` is the name of the model, if known."""
+    """A manifest that cannot be read.
+
+    Attributes
+    ----------
+    name : str or None
+        Name of the model, if known.
+    is_newer : bool
+        Whether a newer version of this package wrote it. It is never replaced.
+    other : A3SManifest or None
+        The manifest of A3S Power that it is, of a model that cannot be used as it is.
+    """
 
     file: str
     reason: str
     name: str | None
+    is_newer: bool = False
+    other: A3SManifest | None = None
 
 
 @dataclass(frozen=True)
@@ -107,7 +122,8 @@ class ManifestDirectory:
                     file: self._read[file] if self._stamps.get(file) == stamp else self._load(file)
                     for file, stamp in stamps.items()
                 }
-                self._stamps = stamps
+                # A model of A3S Power may become usable without a change of its manifest.
+                self._stamps = {f: s for f, s in stamps.items() if _is_final(self._read[f])}
                 self._snapshot = _snapshot(self._read)
             return self._snapshot
 
@@ -161,7 +177,22 @@ class ManifestDirectory:
         try:
             return decode(text)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            return Unreadable(file, str(error), _name_in(text))
+            reason = str(error)
+        newer = newer_schema(text)
+        if newer:
+            return Unreadable(file, newer, _name_in(text), is_newer=True)
+        other = decode_a3s(text)
+        if other is None:
+            return Unreadable(file, reason, _name_in(text))
+        try:
+            return read_a3s(other, self._home / BLOBS)
+        except CannotRead as error:
+            reason = f"it was written by A3S Power, and {error}"
+            return Unreadable(file, reason, other.name, other=other)
+
+
+def _is_final(read: Manifest | Unreadable) -> bool:
+    return isinstance(read, Manifest) or read.other is None
 
 
 def _stamp(entry: os.DirEntry[str]) -> _Stamp | None:

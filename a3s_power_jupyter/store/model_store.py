@@ -208,12 +208,18 @@ class ModelStore:
             If the name is not valid.
         FileNotFound
             If a blob of the manifest does not exist.
+        ManifestUnreadable
+            If a newer version wrote the manifest of this name.
         InsufficientDisk, PowerError
             If the store cannot be written.
         """
         check_name(manifest.name)
         with self.locked():
-            old = self._manifests.read().manifests.get(manifest.name)
+            snapshot = self._manifests.read()
+            bad = snapshot.unreadable_for(manifest.name)
+            if bad is not None and bad.is_newer:
+                raise unreadable_manifest(self.home, manifest.name, bad)
+            old = snapshot.manifests.get(manifest.name)
             for sha256 in sorted(blobs_of([manifest])):
                 if file_size(self.blobs.path(sha256)) is None:
                     raise FileNotFound(f"The store has no blob {sha256}. Pull the model again.")
@@ -276,13 +282,7 @@ class ModelStore:
         if not self.home.exists():
             return []
         with self.locked():
-            garbage = find_garbage(
-                self.home,
-                self.blobs,
-                self._manifests,
-                self.conversions,
-                keep_prompts=self._keep_prompts,
-            )
+            garbage = self.find_garbage()
             if not dry_run:
                 for removable, path in garbage:
                     if removable.kind == "prompts":
@@ -290,6 +290,16 @@ class ModelStore:
                     else:
                         path.unlink(missing_ok=True)
             return [removable for removable, _ in garbage]
+
+    def find_garbage(self) -> builtins.list[tuple[Removable, Path]]:
+        """Return what `collect_garbage` would remove. The caller must hold the store's lock."""
+        return find_garbage(
+            self.home,
+            self.blobs,
+            self._manifests,
+            self.conversions,
+            keep_prompts=self._keep_prompts,
+        )
 
 
 def problems_of(snapshot: Snapshot) -> list[ManifestProblem]:

@@ -111,7 +111,7 @@ class Fetching:
         return Client(hub, self.token, stall=self.policy.stall, head=self.policy.head)
 
     def partial(self, file: RemoteFile) -> Path:
-        return PartialPaths(self.home, file.url).bytes
+        return PartialPaths.of(self.home, file.url).bytes
 
     def check(self, file: RemoteFile, content: bytes) -> None:
         """Fetch a file and check its content, hash and progress."""

@@ -197,7 +197,7 @@ class Job:
         return manifest
 
     def _path(self, file: RemoteFile, sha256: str) -> Path:
-        partial = PartialPaths(self._home, file.url).bytes
+        partial = PartialPaths.of(self._home, file.url).bytes
         return partial if partial.exists() else self._store.blobs.path(sha256)
 
     def _describe(

@@ -232,7 +232,7 @@ def _pulled(home: Path, file: RemoteFile) -> Iterator[Path]:
     for state in read_states(home):
         same = isinstance(state.verified, str) and state.verified == file.sha256
         if same and state.url != file.url:
-            yield PartialPaths(home, state.url).bytes
+            yield PartialPaths.of(home, state.url).bytes
 
 
 def _has_size(path: Path, size: int) -> bool:

@@ -31,6 +31,7 @@ from .partial_state import (
     PartialPaths,
     PartialState,
     boot_id,
+    check_schema,
     present_ranges,
     read_state,
     write_state,
@@ -93,7 +94,7 @@ class Partial:
     """
 
     def __init__(self, home: Path, file: RemoteFile, name: str) -> None:
-        self.paths = PartialPaths(home, file.url)
+        self.paths = PartialPaths.of(home, file.url)
         self._state = self._load_state(file, name)
         self._open()
         if self.is_linked and not self.parts.complete:
@@ -161,6 +162,7 @@ class Partial:
 
     def _load_state(self, file: RemoteFile, name: str) -> PartialState:
         """Return the state on disk, or a new one if there is none or the content differs."""
+        check_schema(self.paths.state)
         old = read_state(self.paths.state)
         content = (file.url, file.size, file.etag)
         if old is not None and (old.url, old.size, old.etag) == content:

@@ -23,12 +23,13 @@ import msgspec
 import psutil
 from msgspec import UNSET, UnsetType
 
-from ...contract.errors import PowerError
+from ...contract.errors import ManifestUnreadable, PowerError
 from ...contract.regular_file import read_regular
 from ...store.blobs import BLOBS, PARTIAL_PREFIX
 from ...store.files import write_atomically
 from ...store.garbage import PULLS
 from ...store.locks import ProcessLock
+from ...store.schema import SCHEMA, newer_schema
 from .parts import Range, merged
 
 #: Start and end of a range in the ranges file.
@@ -56,6 +57,8 @@ class PartialState(msgspec.Struct, frozen=True, tag_field="kind", tag="file"):
         SHA-256 of the complete file, set once it matched the hash that the hub states.
     mtime_ns : int, optional
         Modification time of the bytes at their verification.
+    schema : int
+        Version of the file format.
     """
 
     url: str
@@ -68,16 +71,30 @@ class PartialState(msgspec.Struct, frozen=True, tag_field="kind", tag="file"):
     ranges: tuple[Range, ...] = ()
     verified: str | UnsetType = UNSET
     mtime_ns: int | UnsetType = UNSET
+    schema: int = SCHEMA
 
 
 class PartialPaths:
-    """Paths of the files of one download."""
+    """Paths of the files of one download.
 
-    def __init__(self, home: Path, url: str) -> None:
-        self.key = hashlib.sha256(url.encode()).hexdigest()
-        self.bytes = home / BLOBS / f"{PARTIAL_PREFIX}{self.key}"
-        self.state = home / PULLS / f"{self.key}.json"
-        self.ranges = home / PULLS / f"{self.key}.ranges"
+    Parameters
+    ----------
+    home : Path
+        Home of the store.
+    key : str
+        Hex SHA-256 of the URL.
+    """
+
+    def __init__(self, home: Path, key: str) -> None:
+        self.key = key
+        self.bytes = home / BLOBS / f"{PARTIAL_PREFIX}{key}"
+        self.state = home / PULLS / f"{key}.json"
+        self.ranges = home / PULLS / f"{key}.ranges"
+
+    @classmethod
+    def of(cls, home: Path, url: str) -> PartialPaths:
+        """Return the paths for the file at `url`."""
+        return cls(home, hashlib.sha256(url.encode()).hexdigest())
 
     def remove(self) -> None:
         """Remove all files; the JSON last, because it is written first."""
@@ -90,20 +107,37 @@ def content_lock(home: Path, url: str, sha256: str | UnsetType) -> ProcessLock:
 
     Files of different URLs share a lock if the hub states the same SHA-256 for them.
     """
-    key = PartialPaths(home, url).key if sha256 is UNSET else sha256
+    key = PartialPaths.of(home, url).key if sha256 is UNSET else sha256
     return ProcessLock(home / PULLS / f"{key}.lock")
 
 
 def read_state(path: Path) -> PartialState | None:
     """Return the state in a JSON file.
 
-    None if the file is missing, of another kind, unreadable or damaged; then the download starts
-    over.
+    None if the file is missing, of another kind or of a newer version, unreadable or damaged. A
+    download then starts over, after `check_schema`.
     """
     try:
-        return msgspec.json.decode(read_regular(path, MAX_SIZE), type=PartialState)
+        text = read_regular(path, MAX_SIZE)
+        return None if newer_schema(text) else msgspec.json.decode(text, type=PartialState)
     except (OSError, PowerError, msgspec.DecodeError, UnicodeDecodeError):
         return None
+
+
+def check_schema(path: Path) -> None:
+    """Check that the state in a JSON file may be replaced.
+
+    Raises
+    ------
+    ManifestUnreadable
+        If a newer version wrote it.
+    """
+    try:
+        newer = newer_schema(read_regular(path, MAX_SIZE))
+    except (OSError, PowerError):
+        return  # missing, or damaged: there is nothing to keep
+    if newer:
+        raise ManifestUnreadable(f"The state of a pull, {path}, cannot be read: {newer}.")
 
 
 def read_states(home: Path) -> list[PartialState]:
@@ -128,7 +162,7 @@ def present_ranges(paths: PartialPaths, state: PartialState) -> list[Range]:
 
 def bytes_on_disk(home: Path, url: str) -> int:
     """Return how many bytes of the file at `url` are on disk."""
-    paths = PartialPaths(home, url)
+    paths = PartialPaths.of(home, url)
     state = read_state(paths.state)
     return 0 if state is None else _count(present_ranges(paths, state))
 
@@ -151,7 +185,7 @@ def _discard(home: Path, listed: PartialState, name: str) -> int:
     if not lock.acquire():
         return 0
     try:
-        paths = PartialPaths(home, listed.url)
+        paths = PartialPaths.of(home, listed.url)
         state = read_state(paths.state)
         if state is None:
             return 0

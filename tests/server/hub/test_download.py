@@ -106,7 +106,7 @@ def test_a_power_failure_only_loses_unsynced_bytes(fetching: Fetching, hub: HubS
     file = publish(hub, CONTENT)
     hub.fail(PATH, rate=4 * MIB, times=None)
     fetch_until(fetching, file, 3 * MIB)
-    paths = PartialPaths(fetching.home, file.url)
+    paths = PartialPaths.of(fetching.home, file.url)
     state = read_state(paths.state)
     assert state is not None
     synced = sum(end - start for start, end in state.ranges)
@@ -124,7 +124,7 @@ def test_a_damaged_state_starts_over(fetching: Fetching, hub: HubServer, damage:
     file = publish(hub, CONTENT)
     hub.fail(PATH, rate=4 * MIB, times=None)
     fetch_until(fetching, file, MIB)
-    PartialPaths(fetching.home, file.url).state.write_text(damage)
+    PartialPaths.of(fetching.home, file.url).state.write_text(damage)
     hub.clear_failures()
     hub.requests.clear()
     fetching.check(file, CONTENT)

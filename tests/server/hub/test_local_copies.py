@@ -146,7 +146,7 @@ def test_simultaneous_pulls_download_a_file_once(fetching: Fetching, hub: HubSer
     assert results == [file.sha256] * 3
     assert hub.served(PATH) == SIZE
     assert seen > 0  # a waiting pull shows the progress of the other one
-    state = read_state(PartialPaths(fetching.home, file.url).state)
+    state = read_state(PartialPaths.of(fetching.home, file.url).state)
     assert state is not None
     assert set(state.names) == {"model-0", "model-1", "model-2"}
 

@@ -8,7 +8,7 @@ import sys
 import msgspec
 import pytest
 
-from a3s_power_jupyter.contract.errors import ModelBusy, StoreUnavailable
+from a3s_power_jupyter.contract.errors import ManifestUnreadable, ModelBusy, StoreUnavailable
 from a3s_power_jupyter.contract.types import PullStatus
 from a3s_power_jupyter.hub.pull_manager import PullManager
 from a3s_power_jupyter.hub.states import PullState, PullStates
@@ -81,3 +81,19 @@ async def test_a_home_that_cannot_be_written(pull_home: PullHome, pulls: PullMan
     states.unlink()
     assert statuses(await events(pulls, "fake/model"))[-1] == "success"
     assert (await pulls.status("fake/model")).status == "done"
+
+
+async def test_a_state_of_a_newer_version_is_not_replaced(
+    pull_home: PullHome, pulls: PullManager
+) -> None:
+    running = PullStatus("fake/slow", "paused", 1.0, 5, 10)
+    states = PullStates(pull_home.path, LOG)
+    states.write(PullState(running, None, COMMIT, schema=2))
+    [path] = (pull_home.path / "pulls").glob("*.json")
+    before = path.read_bytes()
+    with pytest.raises(ManifestUnreadable, match="newer version"):
+        states.read("fake/slow")
+    assert states.read_all() == []
+    with pytest.raises(ManifestUnreadable, match="newer version"):
+        await events(pulls, "fake/slow")
+    assert path.read_bytes() == before

@@ -1,0 +1,1 @@
+"""Check the model store and repair it: ``jupyter power fsck``."""

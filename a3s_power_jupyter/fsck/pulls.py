@@ -1,0 +1,145 @@
+"""Check the states of pulls, their incomplete files and their locks."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from ..contract.errors import PowerError
+from ..contract.regular_file import read_regular
+from ..hub.states import PullState
+from ..hub.transfer.partial_state import MAX_SIZE, PartialPaths, PartialState, present_ranges
+from ..store.files import TEMPORARY_PREFIX, file_size
+from ..store.garbage import PULLS
+from ..store.locks import is_locked
+from ..store.model_store import ModelStore
+from ..store.schema import newer_schema
+from .finding import Finding, leftover
+
+if sys.platform != "win32":
+    import fcntl
+
+
+def check_pulls(store: ModelStore) -> Iterator[Finding]:
+    """Find states that cannot be read or have no bytes, and what pulls left behind."""
+    folder = store.home / PULLS
+    if not folder.is_dir():
+        return
+    for path in sorted(folder.iterdir()):
+        if path.suffix == ".json":
+            yield from _check_state(store, path)
+        elif path.suffix == ".lock":
+            yield _check_lock(path)
+        elif path.suffix in (".ranges", ".tmp") and not path.with_suffix(".json").exists():
+            reason = "The ranges of a download without a state are not needed."
+            yield leftover(path, reason, partial(_remove_ranges, path), file_size(path) or 0)
+        elif path.suffix != ".ranges" and not path.name.startswith(TEMPORARY_PREFIX):
+            yield Finding("note", path, "This file does not belong to the store. It is left alone.")
+
+
+def _check_state(store: ModelStore, path: Path) -> Iterator[Finding]:
+    try:
+        text = read_regular(path, MAX_SIZE)
+    except FileNotFoundError:
+        return  # the pull has ended meanwhile
+    except (OSError, PowerError) as error:
+        yield Finding("problem", path, f"The state of a pull cannot be read: {error}.")
+        return
+    newer = newer_schema(text)
+    if newer:
+        advice = "Upgrade the package. The file is left alone."
+        yield Finding("problem", path, f"The state of a pull cannot be read: {newer}.", advice)
+        return
+    try:
+        state = msgspec.json.decode(text, type=PullState | PartialState)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        yield Finding(
+            "problem",
+            path,
+            f"The state of a pull is damaged: {error}. What it downloaded cannot be used.",
+            action="remove it with the bytes of its download",
+            repair=partial(_remove_damaged, store.home, path, text),
+            size=_partial_size(store.home, path.stem),
+        )
+        return
+    if isinstance(state, PullState):
+        yield from _check_pull(path, state)
+    else:
+        yield from _check_partial(store.home, path, state)
+
+
+def _check_pull(path: Path, state: PullState) -> Iterator[Finding]:
+    name = state.status.name
+    if path.stem != hashlib.sha256(name.encode()).hexdigest():
+        reason = f"The file has not the name that the state of the pull of {name!r} has."
+        yield leftover(path, reason, partial(path.unlink, missing_ok=True))
+    elif state.status.status == "pulling" and not _is_held(path.with_suffix(".lock")):
+        reason = f"The server that pulled {name} was ended. The pull is paused."
+        yield Finding("note", path, reason, f"Pull {name} again to resume, or cancel the pull.")
+
+
+def _check_partial(home: Path, path: Path, state: PartialState) -> Iterator[Finding]:
+    paths = PartialPaths.of(home, state.url)
+    names = " and ".join(state.names)
+    if path != paths.state:
+        reason = f"The file has not the name that the state of {state.url} has."
+        yield leftover(path, reason, partial(path.unlink, missing_ok=True))
+        return
+    present = sum(end - start for start, end in present_ranges(paths, state))
+    if not present and state.ranges:
+        yield Finding(
+            "problem",
+            path,
+            f"The bytes of a download for {names} are gone. The pull starts over.",
+            action="remove the state",
+            repair=partial(_remove_empty, paths, state),
+        )
+    else:
+        reason = f"{present:,} of {state.size:,} bytes of a file for {names} are on disk."
+        yield Finding("note", paths.bytes, reason, "A pull goes on from there.")
+
+
+def _check_lock(path: Path) -> Finding:
+    if _is_held(path):
+        return Finding("note", path, "A server is pulling.")
+    reason = "The process that held the lock was ended. The lock is free."
+    # Taking the lock and releasing it removes the file.
+    return leftover(path, reason, partial(is_locked, path))
+
+
+def _is_held(path: Path) -> bool:
+    """Return whether a process holds a lock, without changing anything."""
+    if sys.platform == "win32":
+        return is_locked(path)
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def _remove_ranges(path: Path) -> None:
+    if not path.with_suffix(".json").exists():
+        path.unlink(missing_ok=True)
+
+
+def _remove_damaged(home: Path, path: Path, text: bytes) -> None:
+    if read_regular(path, MAX_SIZE) == text:
+        PartialPaths(home, path.stem).remove()
+
+
+def _remove_empty(paths: PartialPaths, state: PartialState) -> None:
+    if not present_ranges(paths, state):
+        paths.remove()
+
+
+def _partial_size(home: Path, key: str) -> int:
+    return file_size(PartialPaths(home, key).bytes) or 0
