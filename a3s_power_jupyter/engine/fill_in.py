@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..contract.errors import UnsupportedRequestFields
+from ..contract.fill_in import FILL_IN_NAMES
 
-#: Names of the special tokens before the first text, the second text and the answer, as llama.cpp
-#: knows them (llama-vocab.cpp): Qwen, StarCoder and Granite, DeepSeek, Code Llama, GLM, Falcon.
-NAMES = (
-    ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"),
-    ("<fim_prefix>", "<fim_suffix>", "<fim_middle>"),
-    ("<fim-prefix>", "<fim-suffix>", "<fim-middle>"),
-    ("<\uff5cfim\u2581begin\uff5c>", "<\uff5cfim\u2581hole\uff5c>", "<\uff5cfim\u2581end\uff5c>"),
-    ("\u2581<PRE>", "\u2581<SUF>", "\u2581<MID>"),
-    ("<PRE>", "<SUF>", "<MID>"),
-    ("<|code_prefix|>", "<|code_suffix|>", "<|code_middle|>"),
-    ("<|prefix|>", "<|suffix|>", "<|middle|>"),
-)
+#: A character that no tokenizer joins with the next one (`encode_infilling` of Code Llama).
+_MARK = "\u263a"
 
 
 @dataclass(frozen=True)
@@ -27,7 +18,7 @@ class FillInTokens:
 
     prefix: int
     suffix: int
-    middle: int
+    middle: int | None
 
     def prompt(
         self, first: Sequence[int], before: Sequence[int], after: Sequence[int]
@@ -39,7 +30,24 @@ class FillInTokens:
         first : sequence of int
             Tokens at the beginning of each prompt.
         """
+        if self.middle is None:
+            return [*first, self.suffix, *after, self.prefix, *before]
         return [*first, self.prefix, *before, self.suffix, *after, self.middle]
+
+
+def find_fill_in(known: Mapping[str, int]) -> FillInTokens | None:
+    """Return the tokens of the first family that a vocabulary has.
+
+    Parameters
+    ----------
+    known : mapping
+        Ids of tokens by their names.
+    """
+    for names in FILL_IN_NAMES:
+        if names.are_in(known):
+            middle = None if names.middle is None else known[names.middle]
+            return FillInTokens(known[names.prefix], known[names.suffix], middle)
+    return None
 
 
 def require_fill_in(tokens: FillInTokens | None) -> FillInTokens:
@@ -51,3 +59,13 @@ def require_fill_in(tokens: FillInTokens | None) -> FillInTokens:
             param="suffix",
         )
     return tokens
+
+
+def without_space(tokenize: Callable[[str], list[int]], text: str) -> list[int]:
+    """Tokenize a text that follows another one, without the space that is put before a first one.
+
+    Code Llama and Codestral are trained so with the text after the answer.
+    """
+    mark = tokenize(_MARK)
+    tokens = tokenize(_MARK + text)
+    return tokens[len(mark) :] if tokens[: len(mark)] == mark else tokenize(text)

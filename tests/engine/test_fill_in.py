@@ -12,16 +12,21 @@ from a3s_power_jupyter.contract.errors import (
     InvalidParameter,
     UnsupportedRequestFields,
 )
+from a3s_power_jupyter.contract.fill_in import FILL_IN_NAMES, FillInNames
 from a3s_power_jupyter.contract.parameters import LoadParameters
 from a3s_power_jupyter.contract.types import CompletionRequest, Sampling
-from a3s_power_jupyter.engine.fill_in import NAMES
+from a3s_power_jupyter.convert.converter import convert
 from a3s_power_jupyter.engine.llamacpp import LlamaCppEngine
 from a3s_power_jupyter.engine.protocol import Load
 from a3s_power_jupyter.engine.transformers import TransformersEngine
 from a3s_power_jupyter.handlers.openai.requests import read_completion
 from support import tiny_gguf
 from support.engine_runs import finished, load_directory, run
-from support.tiny_models import byte_level, make
+from support.tiny_models import byte_level, make, spm_bpe
+
+#: Tokens before the first text, the second text and the answer.
+NAMES = [names for names in FILL_IN_NAMES if names.middle is not None]
+CODESTRAL = FillInNames("[PREFIX]", "[SUFFIX]", None)
 
 
 def llama_cpp(path: Path, names: tuple[str, ...], **options: Any) -> LlamaCppEngine:
@@ -42,7 +47,7 @@ def prompt_of(engine: Any, request: CompletionRequest) -> list[int]:
 
 
 @pytest.mark.parametrize("names", NAMES)
-def test_the_prompt_has_both_texts_on_llama_cpp(tmp_path: Path, names: tuple[str, ...]) -> None:
+def test_the_prompt_has_both_texts_on_llama_cpp(tmp_path: Path, names: FillInNames) -> None:
     engine = llama_cpp(tmp_path / "m.gguf", names)
     x, y = (engine._vocab.tokenize(text, add_special=False) for text in "xy")
     expected = [258, *x, 259, *y, 260]
@@ -62,8 +67,33 @@ def test_special_tokens_in_the_texts_are_only_text_on_llama_cpp(tmp_path: Path) 
     assert [token for token in prompt if token >= 257] == [258, 259, 260]
 
 
+def test_codestral_reads_the_second_text_first(tmp_path: Path) -> None:
+    engine = llama_cpp(tmp_path / "m.gguf", ("[PREFIX]", "[SUFFIX]"))
+    x, y = (engine._vocab.tokenize(text, add_special=False) for text in "xy")
+    assert prompt_of(engine, CompletionRequest("x", suffix="y")) == [259, *y, 258, *x]
+    other = transformers_engine(tmp_path / "m", ("[PREFIX]", "[SUFFIX]"))
+    x, y = (other._model.plain_tokens(text) for text in "xy")
+    first, second = other._model.tokenizer.convert_tokens_to_ids(["[PREFIX]", "[SUFFIX]"])
+    assert prompt_of(other, CompletionRequest("x", suffix="y")) == [second, *y, first, *x]
+
+
+def test_the_text_after_the_answer_gets_no_space_in_front(tmp_path: Path) -> None:
+    # As Code Llama and Codestral are trained: "<PRE> before <SUF>after <MID>".
+    tokenizer = spm_bpe(prefix=True)
+    tokenizer.add_special_tokens(["\u2581<PRE>", "\u2581<SUF>", "\u2581<MID>"])
+    directory = make(tmp_path / "m", "LlamaConfig", tokenizer)
+    convert(directory, tmp_path / "m.gguf", lambda _value: None)
+    load = Load("gguf", (str(tmp_path / "m.gguf"),), LoadParameters())
+    llama = LlamaCppEngine.load(load, lambda _value: None)
+    other = load_directory(TransformersEngine, directory, isq="none", num_thread=1)
+    request = CompletionRequest("b", suffix="a b")
+    assert prompt_of(llama, request) == prompt_of(other, request)
+    text = "".join(map(tokenizer.id_to_token, prompt_of(llama, request)))
+    assert text.endswith("\u2581<PRE>\u2581b\u2581<SUF>a\u2581b\u2581<MID>")
+
+
 @pytest.mark.parametrize("names", NAMES)
-def test_the_prompt_has_both_texts_on_transformers(tmp_path: Path, names: tuple[str, ...]) -> None:
+def test_the_prompt_has_both_texts_on_transformers(tmp_path: Path, names: FillInNames) -> None:
     engine = transformers_engine(tmp_path / "m", names)
     model = engine._model
     x, y = (model.plain_tokens(text) for text in "xy")

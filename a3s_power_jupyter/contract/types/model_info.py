@@ -14,7 +14,9 @@ PathText = Annotated[str, Meta(max_length=4096)]
 Format = Literal["gguf", "safetensors", "vision", "huggingface", "remote"]
 State = Literal["unloaded", "loading", "loaded", "busy", "unloading", "failed"]
 LoadPhase = Literal["converting", "loading"]
-Capability = Literal["completion", "chat", "embeddings", "rerank", "vision", "tools", "reasoning"]
+Capability = Literal[
+    "completion", "chat", "embeddings", "rerank", "fill_in", "vision", "tools", "reasoning"
+]
 
 
 def generates(capabilities: tuple[Capability, ...]) -> bool:

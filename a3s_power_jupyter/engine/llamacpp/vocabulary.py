@@ -11,9 +11,10 @@ import llama_cpp as lc
 from msgspec import UNSET
 
 from ...contract.errors import ModelLoadFailed
+from ...contract.fill_in import FILL_IN_TOKENS
 from ...contract.types import Sampling
 from ..checks import TextLimit, check_pieces, check_token_ids
-from ..fill_in import FillInTokens, require_fill_in
+from ..fill_in import FillInTokens, find_fill_in, require_fill_in, without_space
 
 #: Types of vocabularies in which each byte of a text is part of a token.
 _COMPLETE = (
@@ -108,15 +109,28 @@ class Vocabulary:
         UnsupportedRequestFields
             If the model has no tokens for fill-in-the-middle.
         """
+        tokens = require_fill_in(self._fill_in_tokens)
+
+        def plain(text: str) -> list[int]:
+            return self.tokenize(text, add_special=False, parse_special=False)
+
+        if isinstance(before, str):
+            before = plain(before)
+        adds_space = lc.llama_vocab_type(self.pointer) == lc.LLAMA_VOCAB_TYPE_SPM
+        last = without_space(plain, after) if adds_space else plain(after)
+        adds_bos = lc.llama_vocab_get_add_bos(self.pointer)
+        return tokens.prompt([lc.llama_vocab_bos(self.pointer)] if adds_bos else [], before, last)
+
+    @cached_property
+    def _fill_in_tokens(self) -> FillInTokens | None:
+        """The tokens that llama.cpp has found, or else those of families that it does not know."""
         pointer = self.pointer
         found = [lc.llama_vocab_fim_pre(pointer), lc.llama_vocab_fim_suf(pointer)]
         found.append(lc.llama_vocab_fim_mid(pointer))
-        tokens = require_fill_in(FillInTokens(*found) if min(found) >= 0 else None)
-        if isinstance(before, str):
-            before = self.tokenize(before, add_special=False, parse_special=False)
-        last = self.tokenize(after, add_special=False, parse_special=False)
-        adds_bos = lc.llama_vocab_get_add_bos(pointer)
-        return tokens.prompt([lc.llama_vocab_bos(pointer)] if adds_bos else [], before, last)
+        if min(found) >= 0:
+            return FillInTokens(*found)
+        ids = {name: self.tokenize(name, add_special=False) for name in FILL_IN_TOKENS}
+        return find_fill_in({name: tokens[0] for name, tokens in ids.items() if len(tokens) == 1})
 
     def tokenize(self, text: str, *, add_special: bool, parse_special: bool = True) -> list[int]:
         """Return the token ids of a text. Special tokens in the text are recognized."""

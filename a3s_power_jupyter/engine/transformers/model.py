@@ -27,7 +27,7 @@ from ...store.staging import linked_directory
 from ..base import ProgressCallback, first_line
 from ..checks import TextLimit, check_pieces, check_token_ids
 from ..effects import Runner, notes_on_effects
-from ..fill_in import NAMES, FillInTokens, require_fill_in
+from ..fill_in import FillInTokens, find_fill_in, require_fill_in, without_space
 from ..heartbeat import HEARTBEAT
 from ..protocol import Load
 from ..template import TemplateSources
@@ -275,7 +275,11 @@ class LoadedModel:
             if isinstance(text, str):
                 self.check_length(text)
         before = self._checked_tokens(before) if isinstance(before, str) else before
-        return tokens.prompt(self.first_tokens, before, self._checked_tokens(after))
+        first = self.tokenizer.convert_ids_to_tokens(self.plain_tokens("a")[:1])
+        adds_space = bool(first) and first[0].startswith("\u2581")
+        last = without_space(self.plain_tokens, after) if adds_space else self.plain_tokens(after)
+        self.check_text(last)
+        return tokens.prompt(self.first_tokens, before, last)
 
     def check_length(self, text: str) -> None:
         """Raise `ContextLengthExceeded` if the context cannot hold a text."""
@@ -290,11 +294,8 @@ class LoadedModel:
 
     @cached_property
     def _fill_in_tokens(self) -> FillInTokens | None:
-        known = self.tokenizer.get_vocab()
-        for names in NAMES:
-            if all(known.get(name, self.vocab_size) < self.vocab_size for name in names):
-                return FillInTokens(*(known[name] for name in names))
-        return None
+        vocabulary = self.tokenizer.get_vocab()
+        return find_fill_in({name: t for name, t in vocabulary.items() if t < self.vocab_size})
 
     @cached_property
     def first_tokens(self) -> list[int]:

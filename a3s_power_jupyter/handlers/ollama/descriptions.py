@@ -23,6 +23,7 @@ NEVER = 253_402_300_799
 _CAPABILITIES = {
     "completion": "completion",
     "embeddings": "embedding",
+    "fill_in": "insert",
     "vision": "vision",
     "tools": "tools",
     "reasoning": "thinking",

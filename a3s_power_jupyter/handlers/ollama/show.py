@@ -20,8 +20,6 @@ from .descriptions import capabilities, details, timestamp, upstream_of
 SHORT = 5
 
 _TEMPLATE = "tokenizer.chat_template"
-#: The special tokens for text between two others, as llama.cpp writes them, and as it used to.
-_FILL_IN = ("fim_pre", "fim_suf", "fim_mid"), ("prefix", "suffix", "middle")
 
 #: Parameters that are a field of the reply.
 _FIELDS = ("system", "chat_template")
@@ -55,19 +53,9 @@ def show(
         "details": details(manifest),
         **upstream_of(manifest),
         "model_info": model_info(manifest, model, header, verbose=verbose),
-        "capabilities": [*capabilities(model), *(["insert"] if fills_in(header) else [])],
+        "capabilities": capabilities(model),
         "modified_at": timestamp(manifest.created),
     }
-
-
-def fills_in(header: Mapping[str, Any]) -> bool:
-    """Return whether a header names the special tokens for text between two others.
-
-    llama.cpp also knows those of some models by their texts.
-    """
-    return any(
-        {f"tokenizer.ggml.{part}_token_id" for part in parts} <= {*header} for parts in _FILL_IN
-    )
 
 
 def model_info(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Set
 from typing import Protocol
 
 from ...contract.errors import InvalidGGUF
@@ -94,18 +95,36 @@ class Cursor:
             raise self.invalid(f"{what} of {length} bytes is longer than {limit}")
         return self.read(length).decode("utf-8", errors="replace")
 
-    def skip_strings(self, number: int) -> None:
-        """Skip strings without decoding them, because vocabularies have more than 100,000."""
+    def skip_strings(self, number: int, wanted: Set[bytes] = frozenset()) -> set[bytes]:
+        """Skip strings without decoding them, because vocabularies have more than 100,000.
+
+        Returns
+        -------
+        set of bytes
+            The strings among `wanted` that are there.
+        """
         buffer, at, unpack = self._buffer, self._at, _U64.unpack_from
+        lengths = {len(text) for text in wanted}
+        found = set()
         for _ in range(number):
             if at + 8 > len(buffer):
                 self._at = at
                 self._need(8)
                 buffer, at = self._buffer, self._at
-            at += 8 + unpack(buffer, at)[0]
+            length = unpack(buffer, at)[0]
+            if length in lengths:
+                if at + 8 + length > len(buffer):
+                    self._at = at
+                    self._need(8 + length)
+                    buffer, at = self._buffer, self._at
+                text = buffer[at + 8 : at + 8 + length]
+                if text in wanted:
+                    found.add(text)
+            at += 8 + length
         self._at = at
         if self.left < 0:
             raise self.invalid("a string extends beyond the end of the file")
+        return found
 
     def _need(self, length: int) -> None:
         """Make sure that the next `length` bytes are in the buffer."""

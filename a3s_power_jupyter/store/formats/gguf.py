@@ -9,10 +9,12 @@ not memory-mapped, because access to a mapped file that was truncated kills the 
 from __future__ import annotations
 
 import struct
+from collections.abc import Set
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from ...contract.errors import InvalidGGUF
+from ...contract.fill_in import FILL_IN_TOKENS
 from ..files import SourceFile, opened
 from .cursor import Cursor, Readable
 from .ggml import TENSOR_TYPES
@@ -44,6 +46,8 @@ _SCALARS = {
     }.items()
 }  # fmt: skip
 
+_FILL_IN_TOKENS = frozenset(name.encode() for name in FILL_IN_TOKENS)
+
 
 class Omitted(NamedTuple):
     """A value that was skipped: a string of `length` bytes, or an array of `length` elements."""
@@ -64,11 +68,18 @@ class Tensor(NamedTuple):
 
 @dataclass(frozen=True)
 class Header:
-    """The metadata and the tensor table of a GGUF file."""
+    """The metadata and the tensor table of a GGUF file.
+
+    Attributes
+    ----------
+    fill_in_tokens : set of str
+        Those of `FILL_IN_TOKENS` that are in the vocabulary.
+    """
 
     version: int
     metadata: dict[str, Value]
     tensors: tuple[Tensor, ...]
+    fill_in_tokens: Set[str] = frozenset()
 
     def text(self, key: str) -> str:
         """Return the string at `key`, or "" if there is none."""
@@ -106,6 +117,7 @@ class _HeaderReader:
     def __init__(self, cursor: Cursor) -> None:
         self._cursor = cursor
         self._strings = 0
+        self._found: set[bytes] = set()
 
     def read(self) -> Header:
         version = self._version()
@@ -119,7 +131,8 @@ class _HeaderReader:
             if key in metadata:
                 raise self._cursor.invalid(f"the key {key[:80]!r} occurs twice")
             metadata[key] = self._value(self._cursor.u32())
-        return Header(version, metadata, self._tensors(tensors, self._alignment(metadata)))
+        table = self._tensors(tensors, self._alignment(metadata))
+        return Header(version, metadata, table, {text.decode() for text in self._found})
 
     def _version(self) -> int:
         if self._cursor.left < 24 or self._cursor.read(4) != MAGIC:
@@ -167,10 +180,11 @@ class _HeaderReader:
         return [value for (value,) in form.iter_unpack(self._cursor.read(length * form.size))]
 
     def _skip_strings(self, number: int) -> None:
+        """Skip an array of strings, but remember the tokens for fill-in-the-middle."""
         self._strings += number
         if self._strings > MAX_STRINGS or number * 8 > self._cursor.left:
             raise self._cursor.invalid(f"an array of {number} strings is too long")
-        self._cursor.skip_strings(number)
+        self._found |= self._cursor.skip_strings(number, _FILL_IN_TOKENS)
 
     def _alignment(self, metadata: dict[str, Value]) -> int:
         alignment = metadata.get("general.alignment", _DEFAULT_ALIGNMENT)

@@ -14,6 +14,7 @@ from pathlib import Path
 from msgspec import UNSET, UnsetType
 
 from ...contract.errors import FileNotFound, InvalidGGUF, InvalidParameter, UnsupportedModelFormat
+from ...contract.fill_in import fills_in
 from ...contract.types import Capability, ModelDetails
 from ..files import source_file
 from .chat_templates import capabilities_of
@@ -39,6 +40,9 @@ _NOT_MODELS = {
     "adapter": "is a LoRA adapter, not a model. Merge it into its base model and register that.",
     "imatrix": "is an importance matrix for quantization, not a model. Choose another file.",
 }
+
+#: Keys of the tokens for fill-in-the-middle, as llama.cpp writes them, and as it used to.
+_FILL_IN_KEYS = ("fim_pre", "fim_suf", "fim_mid"), ("prefix", "suffix", "middle")
 
 
 def describe_gguf(path: Path) -> Description:
@@ -176,7 +180,17 @@ def gguf_capabilities(header: Header, tensors: Sequence[Tensor]) -> tuple[Capabi
     if pooled or encoder or _of_architecture(header, "attention.causal") is False:
         return ("embeddings",)
     by_format: set[Capability] = {"completion", "embeddings"}
+    if header_fills_in(header):
+        by_format.add("fill_in")
     return in_order(by_format | capabilities_of(header_templates(header)))
+
+
+def header_fills_in(header: Header) -> bool:
+    """Return whether a header has the tokens for fill-in-the-middle, by their texts or ids."""
+    return fills_in(header.fill_in_tokens) or any(
+        {f"tokenizer.ggml.{part}_token_id" for part in parts} <= {*header.metadata}
+        for parts in _FILL_IN_KEYS
+    )
 
 
 def header_templates(header: Header) -> list[str]:

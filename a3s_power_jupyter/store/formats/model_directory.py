@@ -15,6 +15,7 @@ from typing import Any, Literal
 from msgspec import UNSET
 
 from ...contract.errors import InvalidModelDirectory
+from ...contract.fill_in import fills_in
 from ...contract.types import Capability, ModelDetails
 from ..files import SourceFile, check_directory, source_file
 from ..os_errors import reading
@@ -26,6 +27,7 @@ from .generation import GenerationSettings, read_generation_config
 from .json_file import read_object
 from .lfs import refuse_pointer
 from .positions import position_count
+from .special_tokens import special_tokens
 from .weights import SINGLE, Weights, find_weights
 
 DirectoryFormat = Literal["safetensors", "vision", "huggingface"]
@@ -226,4 +228,6 @@ def _capabilities(path: Path, format_: DirectoryFormat) -> tuple[Capability, ...
     by_format: set[Capability] = {"completion"}
     if format_ == "vision":
         by_format |= {"chat", "vision"}
+    if fills_in(special_tokens(path)):
+        by_format.add("fill_in")
     return in_order(by_format | capabilities_of(read_templates(template_files(path))))

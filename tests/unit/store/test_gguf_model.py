@@ -14,6 +14,7 @@ from a3s_power_jupyter.contract.errors import (
     InvalidParameter,
     UnsupportedModelFormat,
 )
+from a3s_power_jupyter.contract.fill_in import FILL_IN_NAMES, FillInNames
 from a3s_power_jupyter.contract.types import ModelDetails
 from a3s_power_jupyter.store.formats.description import Description
 from a3s_power_jupyter.store.formats.gguf_model import describe_gguf
@@ -45,6 +46,26 @@ def test_the_real_model() -> None:
 def test_without_a_template_there_is_no_chat(tmp_path: Path) -> None:
     description = describe(tmp_path, tokenizer__chat_template=None)
     assert description.capabilities == ("completion", "embeddings")
+
+
+@pytest.mark.parametrize("names", FILL_IN_NAMES)
+def test_the_vocabulary_says_whether_a_model_fills_in(tmp_path: Path, names: FillInNames) -> None:
+    known = [name for name in names if name is not None]
+    for tokens, can in ((known, True), (known[1:], False), ([f"{known[0]}x", *known[1:]], False)):
+        description = describe(tmp_path, tokenizer__ggml__tokens=["a", *tokens, "b" * 3_000_000])
+        assert ("fill_in" in description.capabilities) is can
+
+
+@pytest.mark.parametrize(
+    "parts", [("fim_pre", "fim_suf", "fim_mid"), ("prefix", "suffix", "middle")]
+)
+def test_the_header_may_name_the_tokens_by_their_ids(
+    tmp_path: Path, parts: tuple[str, ...]
+) -> None:
+    ids = {f"tokenizer__ggml__{part}_token_id": 7 for part in parts}
+    assert "fill_in" in describe(tmp_path, **ids).capabilities
+    ids.popitem()
+    assert "fill_in" not in describe(tmp_path, **ids).capabilities
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,21 @@ def test_a_chat_model(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_the_tokenizer_says_whether_a_model_fills_in(tmp_path: Path) -> None:
+    path = model_directory(tmp_path / "m")
+    tokens = [{"content": f"<|fim_{part}|>"} for part in ("prefix", "suffix", "middle")]
+    for file, key, value in (
+        ("tokenizer.json", "added_tokens", tokens),
+        ("tokenizer_config.json", "added_tokens_decoder", dict(enumerate(tokens))),
+    ):
+        before = (path / file).read_text()
+        (path / file).write_text(json.dumps({key: value}))
+        assert "fill_in" in describe_directory(path, None).capabilities
+        (path / file).write_text(json.dumps({key: ["", None, 5]}))
+        assert "fill_in" not in describe_directory(path, None).capabilities
+        (path / file).write_text(before)
+
+
 def test_a_vision_model(tmp_path: Path) -> None:
     path = model_directory(tmp_path / "m", VISION_CONFIG)
     with pytest.raises(InvalidModelDirectory, match="image processor"):
