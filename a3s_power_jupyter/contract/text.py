@@ -21,6 +21,15 @@ _CONTROLS = re.compile(
     r"|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
 )
 
+# Characters that are not seen, or that change the order of the others: those of the categories
+# "other" and "separator" except spaces and ends of lines, and what Unicode says to draw as nothing.
+_UNSEEN = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\xa0\xad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f"
+    r"\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ud800-\udfff\ue000-\uf8ff"
+    r"\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    r"\U000e0000-\U000e0fff\U000f0000-\U0010ffff]"
+)
+
 #: Characters that start a control sequence.
 _INTRODUCERS = "\x1b\x90\x98\x9b\x9d\x9e\x9f"
 
@@ -28,6 +37,19 @@ _INTRODUCERS = "\x1b\x90\x98\x9b\x9d\x9e\x9f"
 def printable(text: str) -> str:
     """Remove control sequences, and all control characters except tabs and newlines."""
     return _CONTROLS.sub("", text)
+
+
+def visible(text: str) -> str:
+    """Return `text` with characters that are not seen written as ``\\u202e``.
+
+    Control characters, marks that reorder a text and spaces of other widths are among them, so that
+    what a person reads is what the text does. Tabs and ends of lines stay.
+    """
+    return _UNSEEN.sub(lambda match: _escaped(ord(match[0])), text.replace("\r\n", "\n"))
+
+
+def _escaped(code: int) -> str:
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
 
 
 def complete_length(text: str) -> int:

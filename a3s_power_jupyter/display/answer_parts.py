@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ..contract.text import printable
+from ..contract.text import printable, visible
 from . import formatting
 from .markup import escape, from_markdown
 
@@ -147,7 +147,32 @@ class Call:
         return f" -> {'error: ' if self.failed else ''}{_one_line(self.result, MAX_RESULT)}"
 
 
-Part = Notice | Text | Thoughts | Call
+@dataclass(frozen=True)
+class Question:
+    """What a call would do, shown while the user decides whether it may.
+
+    Attributes
+    ----------
+    what : str
+        One line about the call.
+    text : str
+        Code or arguments as they are, '' if the line says all.
+    """
+
+    what: str
+    text: str = ""
+
+    @property
+    def html(self) -> str:
+        block = f"<pre {_PRE}>{escape(visible(self.text))}</pre>\n" if self.text else ""
+        return f"<p><strong>{escape(visible(self.what))}</strong></p>\n{block}"
+
+    @property
+    def plain(self) -> str:
+        return "\n".join(filter(None, (visible(self.what), visible(self.text))))
+
+
+Part = Notice | Text | Thoughts | Call | Question
 
 
 def markup(parts: Iterable[Part]) -> str:

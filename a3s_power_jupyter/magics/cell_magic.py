@@ -17,6 +17,8 @@ from .cell_answer import CellAnswer
 from .cell_options import parameters_of, tools_of
 from .interrupts import interrupted
 from .live_text import live_text
+from .notebook_tools import notebook_tools
+from .permission import Permission
 from .session import Conversation, Session
 
 _NAME = r"[^\W\d]\w*"
@@ -43,11 +45,13 @@ def ask(session: Session, arguments: argparse.Namespace, cell: str) -> None:
         raise UsageError(f"--to {arguments.to!r} is not a valid variable name.")
     variables = session.variables
     parameters = parameters_of(arguments, variables)
-    tools = tools_of(arguments, variables)
+    text = live_text(session.in_notebook)
+    permission = Permission(text, arguments.allow)
+    tools = tools_of(arguments, variables, lambda: notebook_tools(session, permission))
     question = _question(session, arguments, cell)
     model = session.chat_model(arguments.model)
     messages = [*_history(session, arguments, model), {"role": "user", "content": question}]
-    with live_text(session.in_notebook) as text:
+    with text:
         answer = CellAnswer(session.client, model, text, parameters)
         reply, messages = answer.run(messages, tools, arguments.max_rounds)
     session.shell.push({arguments.to: reply})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any
 
 import msgspec
@@ -20,6 +20,9 @@ from ..contract.parameters import (
     close_matches,
     parse_keep_alive,
 )
+
+#: The name in ``--tools`` of the functions that read and change the notebook.
+NOTEBOOK = "notebook"
 
 
 def parameters_of(arguments: argparse.Namespace, variables: Mapping[str, Any]) -> dict[str, Any]:
@@ -54,20 +57,38 @@ def parameters_of(arguments: argparse.Namespace, variables: Mapping[str, Any]) -
 
 
 def tools_of(
-    arguments: argparse.Namespace, variables: Mapping[str, Any]
+    arguments: argparse.Namespace,
+    variables: Mapping[str, Any],
+    notebook: Callable[[], Iterable[Callable[..., Any]]],
 ) -> list[Callable[..., Any]]:
     """Return the functions of ``--tools``.
+
+    Parameters
+    ----------
+    notebook : callable
+        Returns the functions that the name ``notebook`` means.
 
     Raises
     ------
     UsageError
-        If a name is not that of a function, or ``--tool-choice`` has nothing to choose from.
+        If a name is not that of a function, or ``--tool-choice`` or ``--allow`` has nothing to
+        refer to.
     InvalidParameter
         If ``--tool-choice`` is not one of the functions.
     """
     names = [name.strip() for names in arguments.tools for name in names.split(",")]
-    tools = []
+    tools: list[Callable[..., Any]] = []
+    if arguments.allow is not None and NOTEBOOK not in names:
+        raise UsageError(f"--allow {arguments.allow} needs --tools {NOTEBOOK}.")
     for name in dict.fromkeys(filter(None, names)):
+        if name == NOTEBOOK:
+            if callable(variables.get(name)):
+                raise UsageError(
+                    f"--tools {NOTEBOOK} means the tools of the notebook. Give your function "
+                    f"{NOTEBOOK}() another name."
+                )
+            tools += notebook()
+            continue
         tool = _variable("--tools", name, variables)
         if not callable(tool):
             raise UsageError(f"--tools: {name} is {_kind(tool)}, not a function.")

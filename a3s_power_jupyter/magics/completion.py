@@ -15,6 +15,7 @@ from IPython.core.completer import (
 )
 
 from ..contract.errors import PowerError
+from .cell_options import NOTEBOOK
 from .magic_parser import MagicParser
 from .parser import cell_parser, line_parser
 from .session import Session
@@ -83,7 +84,7 @@ class Completion:
             return self._names_of(argument.dest)
         if argument.dest == "tools":
             chosen, comma, _ = word.rpartition(",")
-            return [chosen + comma + name for name in self._session.functions]
+            return [chosen + comma + name for name in (NOTEBOOK, *self._session.functions)]
         return list(argument.choices or ())
 
     def _names_of(self, kind: str) -> list[str]:

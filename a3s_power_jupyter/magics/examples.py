@@ -82,6 +82,9 @@ EXAMPLES = {
 
   %%power qwen3 --tools weather,clock --json-schema Forecast
   Do I need an umbrella in Paris tomorrow?
+
+  %%power qwen3 --tools notebook --allow read
+  Which of my variables take most memory?
 """,
 }
 

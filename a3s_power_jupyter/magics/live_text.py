@@ -14,7 +14,7 @@ from IPython.display import display
 
 from ..contract.text import complete_length, printable
 from ..display import answer_line, answer_parts
-from ..display.answer_parts import Notice, Part
+from ..display.answer_parts import Notice, Part, Question
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,10 @@ class LiveText(ABC):
     @abstractmethod
     def show(self, content: Content) -> None:
         """Replace what is shown."""
+
+    @abstractmethod
+    def ask(self, question: Question, prompt: str) -> str:
+        """Show a question below the text, and return what the user types."""
 
     @abstractmethod
     def finish(self) -> None:
@@ -84,6 +88,16 @@ class NotebookText(LiveText):
     def show(self, content: Content) -> None:
         self._content = content
         if time.monotonic() >= self._next_update:
+            self._display()
+
+    def ask(self, question: Question, prompt: str) -> str:
+        content = self._content
+        self._content = Content((*content.parts, question), content.line)
+        self._display()
+        try:
+            return input(prompt)
+        finally:
+            self._content = content
             self._display()
 
     def finish(self) -> None:
@@ -125,6 +139,11 @@ class TerminalText(LiveText):
         length = complete_length(added)
         write(printable(added[:length]))
         self._text, self._pending, self._line = text, added[length:], content.line
+
+    def ask(self, question: Question, prompt: str) -> str:
+        write(f"{printable(self._pending)}\n{printable(question.plain)}\n")
+        self._pending = ""
+        return input(prompt)
 
     def finish(self) -> None:
         if self._text:

@@ -249,7 +249,13 @@ def cell_parser() -> MagicParser:
         metavar="NAMES",
         action="append",
         default=[],
-        help="functions of the notebook that the model may call: name1,name2",
+        help="functions of the notebook that the model may call: name1,name2; `notebook` for tools "
+        "that read the notebook, its variables and files, and run code, each call after a question",
+    )
+    add(
+        "--allow",
+        choices=("read", "all"),
+        help="make calls of --tools notebook without a question: those that only read, or all",
     )
     add(
         "--tool-choice",

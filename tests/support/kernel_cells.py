@@ -19,9 +19,10 @@ TIMEOUT = 120.0  # seconds to wait for a message
 
 @dataclass
 class Cell:
-    """Status of a cell and the messages of its outputs in order."""
+    """Status of a cell, the messages of its outputs in order, and what its reply asks for."""
 
     status: str = ""
+    payload: list[dict[str, Any]] = field(default_factory=list)
     outputs: list[dict[str, Any]] = field(default_factory=list)
 
     def texts(self, mime: str) -> list[str]:
@@ -72,10 +73,23 @@ class Cells:
             elif message["msg_type"] != "execute_input":
                 yield message
 
+    def asked(self) -> str:
+        """Wait for a question of a running cell, and return its prompt."""
+        message = self._client.get_stdin_msg(timeout=TIMEOUT)
+        prompt: str = message["content"]["prompt"]
+        return prompt
+
+    def answer(self, text: str) -> str:
+        """Answer the next question of a running cell, and return its prompt."""
+        prompt = self.asked()
+        self._client.input(text)
+        return prompt
+
     def finish(self, cell: str) -> Cell:
         """Wait for a started cell, and return its status and outputs."""
         result = Cell(outputs=list(self.outputs(cell)))
-        result.status = self.reply(cell)["content"]["status"]
+        reply = self.reply(cell)["content"]
+        result.status, result.payload = reply["status"], reply.get("payload", [])
         return result
 
     def reply(self, cell: str) -> dict[str, Any]:

@@ -1,13 +1,17 @@
-"""Test the removal of control sequences."""
+"""Test the removal of control sequences, and text in which all characters are seen."""
 
 from __future__ import annotations
+
+import json
+import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from a3s_power_jupyter.contract.errors import ModelNotFound, from_wire
-from a3s_power_jupyter.contract.text import MAX_QUOTED, printable, quoted, shortened
+from a3s_power_jupyter.contract.text import MAX_QUOTED, printable, quoted, shortened, visible
+from support.paths import SUPPORT
 
 
 @pytest.mark.parametrize(
@@ -98,3 +102,26 @@ def test_errors_shorten_the_path_of_a_field() -> None:
     assert len(error.param) == MAX_QUOTED
     assert error.param.startswith("ab")
     assert shortened("short") == "short"
+
+
+VISIBLE = json.loads((SUPPORT / "visible_text_cases.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(("text", "shown"), VISIBLE.items())
+def test_characters_that_are_not_seen_are_written_out(text: str, shown: str) -> None:
+    assert visible(text) == shown
+
+
+#: Characters of the category "format" that are drawn: signs around numbers, and joiners of
+#: hieroglyphs.
+DRAWN = {
+    *"\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd",
+    *map(chr, range(0x13430, 0x13440)),
+}
+
+
+def test_no_character_without_a_shape_of_its_own_stays() -> None:
+    shown = visible(" ".join(map(chr, range(0x110000))))
+    unseen = ("Cc", "Cf", "Co", "Cs", "Zl", "Zp", "Zs")
+    left = {c for c in shown if unicodedata.category(c) in unseen}
+    assert left - DRAWN == set("\t\n ")

@@ -28,6 +28,10 @@ def clock() -> str:
 VARIABLES = {"Person": Person, "weather": weather, "clock": clock, "schema": {}, "_": weather}
 
 
+def notebook() -> list[Any]:
+    return [clock]
+
+
 def parsed(options: str) -> Any:
     return cell_parser().parse_args(options.split())
 
@@ -38,11 +42,13 @@ def parsed(options: str) -> Any:
         ("", []),
         ("--tools weather", [weather]),
         ("--tools clock,weather", [clock, weather]),
+        ("--tools notebook,weather", [clock, weather]),
+        ("--tools notebook --allow read", [clock]),
         ("--tools weather --tools clock,,weather,", [weather, clock]),
     ],
 )
 def test_tools_are_functions_of_the_notebook(options: str, tools: list[Any]) -> None:
-    assert tools_of(parsed(options), VARIABLES) == tools
+    assert tools_of(parsed(options), VARIABLES, notebook) == tools
 
 
 @pytest.mark.parametrize(
@@ -54,14 +60,15 @@ def test_tools_are_functions_of_the_notebook(options: str, tools: list[Any]) -> 
         ("--tools weather()", "'weather()' is not defined. Did you mean 'weather'?"),
         ("--tools __import__('os')", "is not defined"),
         ("--tool-choice required", "--tool-choice needs --tools"),
+        ("--tools weather --allow all", "--allow all needs --tools notebook."),
         ("--json-schema schem", "--json-schema: 'schem' is not defined. Did you mean 'schema'?"),
         ("--json-schema weather", "needs a dict or a class, .* weather is of type function"),
     ],
 )
 def test_names_that_are_wrong_are_usage_errors(options: str, message: str) -> None:
-    read = tools_of if options.startswith("--tool") else parameters_of
+    read: Any = tools_of if options.startswith("--tool") else parameters_of
     with pytest.raises(UsageError) as raised:
-        read(parsed(options), VARIABLES)
+        read(parsed(options), VARIABLES, *([notebook] if read is tools_of else []))
     start, _, end = message.partition(" .* ")
     assert start in str(raised.value)
     assert end in str(raised.value)
@@ -89,6 +96,13 @@ def test_a_value_out_of_range_is_an_error() -> None:
 
 
 def test_a_choice_that_is_not_a_tool_is_an_error() -> None:
-    assert tools_of(parsed("--tools clock --tool-choice clock"), VARIABLES) == [clock]
+    assert tools_of(parsed("--tools clock --tool-choice clock"), VARIABLES, notebook) == [clock]
     with pytest.raises(InvalidParameter, match=r"one of the tools.*: clock"):
-        tools_of(parsed("--tools clock --tool-choice weather"), VARIABLES)
+        tools_of(parsed("--tools clock --tool-choice weather"), VARIABLES, notebook)
+
+
+def test_a_function_with_the_name_of_the_notebooks_tools_is_a_usage_error() -> None:
+    for variables in ({"notebook": clock}, {"notebook": Person}):
+        with pytest.raises(UsageError, match="another name"):
+            tools_of(parsed("--tools notebook"), variables, notebook)
+    assert tools_of(parsed("--tools notebook"), {"notebook": 1}, notebook) == [clock]

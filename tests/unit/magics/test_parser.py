@@ -30,7 +30,8 @@ def test_all_options_of_a_cell() -> None:
     words = (
         "m --system S --temperature 0.5 --max-tokens 9 --top-p 0.9 --seed -3 --stop a --stop b "
         "--json-schema schema --keep-alive -1 --to result --raw --continue "
-        "--tools a,b --tools c --tool-choice a --max-rounds 3 --no-think --effort low"
+        "--tools a,b --tools c --tool-choice a --max-rounds 3 --no-think --effort low "
+        "--allow read"
     )
     assert vars(cell_parser().parse_args(words.split())) == {
         "model": "m",
@@ -50,6 +51,7 @@ def test_all_options_of_a_cell() -> None:
         "max_rounds": 3,
         "think": False,
         "effort": "low",
+        "allow": "read",
     }
 
 
