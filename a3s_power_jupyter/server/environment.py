@@ -19,6 +19,10 @@ def _path(text: str) -> str:
     return str(path)
 
 
+def _paths(text: str) -> tuple[str, ...]:
+    return tuple(_path(part) for part in text.split(os.pathsep) if part)
+
+
 def _integer(minimum: int, maximum: int = 2**31 - 1) -> Callable[[str], int]:
     def read(text: str) -> int:
         with suppress(ValueError):
@@ -40,6 +44,7 @@ def _host(text: str) -> str:
 
 _READERS: dict[str, Callable[[str], Any]] = {
     "A3S_POWER_HOME": _path,
+    "A3S_POWER_SHARED_HOMES": _paths,
     "A3S_POWER_MAX_MODELS": _integer(0),
     "A3S_POWER_KEEP_ALIVE": _keep_alive,
     "A3S_POWER_GPU_LAYERS": _integer(-1),

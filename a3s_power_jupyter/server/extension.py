@@ -105,6 +105,11 @@ class PowerApp(ExtensionApp):
         "~/.a3s/power",
         help="Directory of the model store. Default: A3S_POWER_HOME, else ~/.a3s/power.",
     ).tag(config=True)
+    shared_homes = List(
+        Unicode(),
+        help="Directories of model stores whose models are listed and used, and never changed, "
+        "such as one for all users. Default: A3S_POWER_SHARED_HOMES, separated as in PATH.",
+    ).tag(config=True)
     max_loaded_models = Integer(
         DEFAULT_MAX_LOADED_MODELS,
         min=0,
@@ -228,6 +233,10 @@ class PowerApp(ExtensionApp):
     def _default_home(self) -> str:
         return str(self.environment.get("A3S_POWER_HOME", Path.home() / ".a3s" / "power"))
 
+    @default("shared_homes")
+    def _default_shared_homes(self) -> list[str]:
+        return list(self.environment.get("A3S_POWER_SHARED_HOMES", ()))
+
     @default("max_loaded_models")
     def _default_max_loaded_models(self) -> int:
         return int(self.environment.get("A3S_POWER_MAX_MODELS", DEFAULT_MAX_LOADED_MODELS))
@@ -288,6 +297,7 @@ class PowerApp(ExtensionApp):
     def _service_settings(self) -> Settings:
         return Settings(
             home=Path(self.home).expanduser().absolute(),  # workers have another directory
+            shared_homes=tuple(Path(home).expanduser().absolute() for home in self.shared_homes),
             max_loaded_models=self.max_loaded_models,
             keep_alive=parse_keep_alive(self.keep_alive),
             gpu_layers=self.gpu_layers,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from ..contract.errors import (
@@ -22,6 +23,7 @@ from ..remote import Upstreams
 from ..runtime.scheduler import Scheduler
 from ..runtime.steps import Steps
 from ..store.deletion import preview_deletion
+from ..store.lookup import refuse_shared
 from ..store.model_store import ModelStore
 from ..store.threads import PATIENCE, StoreThreads
 from ..store.work import Work, WorkStopped
@@ -219,6 +221,8 @@ class Catalog:
             If there is neither a model nor a pull of this name.
         ModelBusy
             If the model is in use and `force` is not set, or another server is pulling it.
+        Forbidden
+            If the model is in a shared home.
         """
         return await self._within_patience(self._delete(name, force), f"The deletion of {name!r}")
 
@@ -229,6 +233,9 @@ class Catalog:
     async def _delete(self, name: str, force: bool) -> int:
         if not force:
             self._scheduler.refuse_if_busy(name)
+        with suppress(StoreUnavailable, ServerBusy):  # it can be unloaded all the same
+            snapshot = await self._threads.home.run(self._store.snapshot, seconds=QUICK)
+            refuse_shared(snapshot, name)
         in_memory = self._scheduler.runner(name) is not None
         if in_memory:  # first, because this succeeds even if the store cannot be used
             await self._scheduler.unload(name, force=force, reason="deleted")

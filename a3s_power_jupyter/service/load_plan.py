@@ -145,7 +145,7 @@ class LoadPlanner:
         if manifest.format == "safetensors" and parameters.isq in GGML_KINDS:
             found = self._store.find_conversion(conversion_of(manifest, str(parameters.isq)))
             if found is not None and found.refused is None:
-                return (str(self._store.blobs.path(found.sha256)),)
+                return (str(self._store.converted_path(found)),)
         return None
 
     def _geometry(self, manifest: Manifest, parameters: LoadParameters) -> Geometry:
@@ -199,7 +199,7 @@ class LoadPlanner:
                 manifest, isq, progress, memory_limit=headroom
             )
             if conversion.refused is None:
-                blob = str(self._store.blobs.path(conversion.sha256))
+                blob = str(self._store.converted_path(conversion))
                 load = msgspec.structs.replace(load, format="gguf", paths=(blob,))
                 return _with_weights(load, conversion.sha256)
             notes = (*load.notes, _not_converted(conversion))

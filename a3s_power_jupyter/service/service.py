@@ -93,7 +93,11 @@ class PowerService:
         workers = WorkerContext(settings.step_timeout, clock, environment, log)
         self._machine = MachineProbe(log, environment, clock)
         changes = Changes()
-        store = ModelStore(settings.home, keep_prompts=settings.keeps_prompts)
+        store = ModelStore(
+            settings.home,
+            keep_prompts=settings.keeps_prompts,
+            shared_homes=settings.shared_homes,
+        )
         self._threads = threads = StoreThreads(settings.home)
         conversions = ConversionManager(
             settings.home, store, threads, settings.load_timeout, log, environment

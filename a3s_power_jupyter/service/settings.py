@@ -26,6 +26,8 @@ class Settings:
     ----------
     home : Path
         Directory of the models.
+    shared_homes : tuple of Path
+        Directories of other users' models, which are used and never written.
     max_loaded_models : int
         Models in memory at once; 0 for no limit.
     keep_alive : float
@@ -78,6 +80,7 @@ class Settings:
     max_pulls: int = 2
     remote_timeout: float = 300.0
     recommended_models: Path | None = None
+    shared_homes: tuple[Path, ...] = ()
     upstream_key_pattern: str = UPSTREAM_KEY_PATTERN
 
     @property

@@ -7,6 +7,7 @@ from msgspec import UNSET
 from ..contract.types import Deletion, Manifest
 from .files import file_size
 from .garbage import blobs_of
+from .lookup import refuse_shared
 from .model_store import ModelStore
 from .prompts import prompt_folder, size_of_prompts
 
@@ -16,10 +17,13 @@ def preview_deletion(store: ModelStore, manifest: Manifest) -> Deletion:
 
     Raises
     ------
+    Forbidden
+        If the model is in a shared home.
     PowerError
         If the store cannot be read.
     """
     snapshot = store.snapshot()
+    refuse_shared(snapshot, manifest.name)
     others = [other for name, other in snapshot.manifests.items() if name != manifest.name]
     own = blobs_of([manifest])
     sharing = [other.name for other in others if blobs_of([other]) & own]

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Collection
 from pathlib import Path
 
-from ..contract.errors import ManifestUnreadable, ModelNotFound
+from ..contract.errors import Forbidden, ManifestUnreadable, ModelNotFound
 from ..contract.text import quoted
 from ..contract.types import Manifest
 from .manifest import MANIFESTS, Snapshot, Unreadable
@@ -52,3 +52,13 @@ def unreadable_manifest(home: Path, name: str, bad: Unreadable) -> ManifestUnrea
         f"The manifest of {name!r} cannot be read: {bad.reason}. Repair {path}, or register the "
         'model again with "overwrite": true.'
     )
+
+
+def refuse_shared(snapshot: Snapshot, name: str) -> None:
+    """Raise `Forbidden` if a model is in a shared home, where it cannot be deleted."""
+    if name in snapshot.shared:
+        home = snapshot.manifests[name].source.shared_home
+        raise Forbidden(
+            f"The model {quoted(name)} is in the shared home {home}, which this server does not "
+            "change. Ask its administrator to delete the model."
+        )

@@ -17,7 +17,7 @@ from msgspec import UNSET
 from ..contract.errors import NotAFile, PathUnreadable, PowerError, StoreUnavailable
 from ..contract.parameters import LoadParameters
 from ..contract.regular_file import read_regular
-from ..contract.types import Manifest, StoredFile
+from ..contract.types import Manifest, ManifestProblem, StoredFile
 from .a3s_power import A3SManifest, CannotRead, decode_a3s, read_a3s
 from .blobs import BLOBS
 from .directories import directory_entries, sync_directory
@@ -68,11 +68,17 @@ class Snapshot:
         File names by the name of the model.
     unreadable : tuple of Unreadable
         Manifests that cannot be read, sorted by file.
+    shared : frozenset of str
+        Names of the models that are in a shared home.
+    shared_problems : tuple of ManifestProblem
+        Why models of shared homes may be missing.
     """
 
     manifests: Mapping[str, Manifest] = field(default_factory=dict)
     filenames: Mapping[str, str] = field(default_factory=dict)
     unreadable: tuple[Unreadable, ...] = ()
+    shared: frozenset[str] = frozenset()
+    shared_problems: tuple[ManifestProblem, ...] = ()
 
     def unreadable_for(self, name: str) -> Unreadable | None:
         """Return the unreadable manifest that belongs to a model, by its content or file name."""

@@ -15,8 +15,9 @@ All methods are synchronous and thread-safe, and see changes by other processes 
 from __future__ import annotations
 
 import builtins
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from filelock import FileLock
@@ -30,12 +31,13 @@ from .copies import copy_manifest
 from .directories import check_writable, make_directory
 from .files import FILE_MODE, file_size
 from .garbage import PULLS, blobs_of, find_garbage, remove_unused
-from .lookup import find_model, unreadable_manifest
+from .lookup import find_model, refuse_shared, unreadable_manifest
 from .manifest import MANIFESTS, ManifestDirectory, Snapshot, Unreadable
 from .names import check_name
 from .os_errors import writing
 from .prompts import remove_prompts, remove_prompts_of
 from .registrar import Registrar
+from .shared import SharedHomes
 from .stored_files import paths_of
 from .work import Work
 
@@ -51,10 +53,15 @@ class ModelStore:
     home : Path
     keep_prompts : bool
         Whether garbage collection keeps the warm prompts of models.
+    shared_homes : sequence of Path
+        Homes of other users. Their models are listed and used, and nothing in them is changed.
     """
 
-    def __init__(self, home: Path, *, keep_prompts: bool = True) -> None:
+    def __init__(
+        self, home: Path, *, keep_prompts: bool = True, shared_homes: Sequence[Path] = ()
+    ) -> None:
         self.home = home
+        self._shared = SharedHomes(shared_homes)
         self._keep_prompts = keep_prompts
         self._manifests = ManifestDirectory(home)
         self._lock = FileLock(home / "lock", timeout=LOCK_TIMEOUT, mode=FILE_MODE)
@@ -139,12 +146,28 @@ class ModelStore:
     def snapshot(self) -> Snapshot:
         """Return all manifests, with those that cannot be read. Unchanged ones are kept in memory.
 
+        A model of this home hides one of the same name in a shared home.
+
         Raises
         ------
         StoreUnavailable
             If the directory of the manifests cannot be read.
         """
-        return self._manifests.read()
+        own = self._manifests.read()
+        shared = self._shared.read()
+        others = {
+            name: manifest
+            for name, manifest in shared.manifests.items()
+            if name not in own.manifests and own.unreadable_for(name) is None
+        }
+        if not others and not shared.problems:
+            return own
+        return replace(
+            own,
+            manifests=dict(sorted({**own.manifests, **others}.items())),
+            shared=frozenset(others),
+            shared_problems=shared.problems,
+        )
 
     def list(self) -> builtins.list[Manifest]:
         """Return all models, sorted by name; raises as `snapshot` does."""
@@ -162,7 +185,8 @@ class ModelStore:
         InvalidModelName, ModelNotFound, ManifestUnreadable
             If the name is not valid, no model has it, or its manifest cannot be read.
         """
-        found = find_model(self._manifests.read(), name)
+        own = self._manifests.read()
+        found = find_model(own if name in own.manifests else self.snapshot(), name)
         if isinstance(found, Unreadable):
             raise unreadable_manifest(self.home, name, found)
         return found
@@ -182,12 +206,15 @@ class ModelStore:
         ------
         InvalidModelName, ModelNotFound
             If the name is not valid, or no model has it.
+        Forbidden
+            If the model is in a shared home.
         InsufficientDisk, PowerError
             If the store cannot be written.
         """
-        find_model(
-            self._manifests.read(), name
-        )  # before taking the lock, so that a wrong name does not create the home
+        # Before taking the lock, so that a wrong name does not create the home.
+        snapshot = self.snapshot()
+        find_model(snapshot, name)
+        refuse_shared(snapshot, name)
         with self.locked():
             found = find_model(self._manifests.read(), name)
             if isinstance(found, Unreadable):
@@ -236,9 +263,18 @@ class ModelStore:
     def find_conversion(self, conversion: Conversion) -> Conversion | None:
         """Return the record of a conversion, or None if there is none or its blob is missing."""
         found = self.conversions.get(conversion.key)
-        if found is None or found.refused is not None:
+        if found is not None and found.refused is not None:
             return found
-        return found if file_size(self.blobs.path(found.sha256)) == found.size else None
+        if found is not None and file_size(self.blobs.path(found.sha256)) == found.size:
+            return found
+        shared = self._shared.converted(conversion)
+        return None if shared is None else shared[0]
+
+    def converted_path(self, conversion: Conversion) -> Path:
+        """Return the path of the result of a conversion that `find_conversion` has found."""
+        own = self.blobs.path(conversion.sha256)
+        shared = None if file_size(own) is not None else self._shared.converted(conversion)
+        return own if shared is None else shared[1]
 
     def save_conversion(self, conversion: Conversion, result: Path | None) -> None:
         """Write the record of a conversion, and turn its `result`, if any, into a blob.
@@ -304,4 +340,5 @@ class ModelStore:
 
 def problems_of(snapshot: Snapshot) -> list[ManifestProblem]:
     """Return the manifests that cannot be read, sorted by file."""
-    return [ManifestProblem(bad.file, bad.reason) for bad in snapshot.unreadable]
+    own = [ManifestProblem(bad.file, bad.reason) for bad in snapshot.unreadable]
+    return [*own, *snapshot.shared_problems]

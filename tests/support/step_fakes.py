@@ -29,6 +29,7 @@ from a3s_power_jupyter.contract.types import (
 from a3s_power_jupyter.engine.base import ProgressCallback
 from a3s_power_jupyter.engine.protocol import Ended, Load, Loaded
 from a3s_power_jupyter.runtime.stream import Stream
+from a3s_power_jupyter.store.manifest import Snapshot
 from a3s_power_jupyter.store.threads import Threads
 from a3s_power_jupyter.store.work import Work
 from support.fakes import FakeWorker
@@ -162,6 +163,9 @@ class FakeStore:
         if name not in self.names:
             raise ModelNotFound(f"There is no model {name!r}.")
         return Manifest(name, "gguf", created=1)
+
+    def snapshot(self) -> Snapshot:
+        return Snapshot({name: self.get(name) for name in sorted(self.names)})
 
     def delete(self, name: str) -> int:
         self.names.discard(name)

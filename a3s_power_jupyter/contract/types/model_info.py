@@ -54,11 +54,14 @@ class Source(SparseStruct, frozen=True):
         Hub reference, as requested.
     revision : str
         Commit that was pulled.
+    shared_home : str
+        Shared home that the model is in, or was in when its parameters were changed.
     """
 
     path: str | UnsetType = UNSET
     reference: str | UnsetType = UNSET
     revision: str | UnsetType = UNSET
+    shared_home: str | UnsetType = UNSET
 
 
 class Upstream(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -26,6 +26,7 @@ export interface Model {
     readonly path?: string;
     readonly reference?: string;
     readonly revision?: string;
+    readonly shared_home?: string;
   };
   readonly upstream?: { readonly base_url: string; readonly model: string };
   readonly sha256?: string;

@@ -29,6 +29,7 @@ export function facts(model: Model, now: number): Fact[] {
     [trans.__('File'), source.path],
     [trans.__('Reference'), source.reference],
     [trans.__('Revision'), source.revision],
+    [trans.__('Shared home'), source.shared_home],
     [
       trans.__('Upstream'),
       model.upstream && `${model.upstream.model} · ${model.upstream.base_url}`
