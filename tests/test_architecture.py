@@ -20,6 +20,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 ARROWS: dict[str, set[str]] = {
     "__init__": {"client", "contract", "errors", "magics", "server"},
     "errors": {"contract"},
+    "assistant": {"contract"},
     "contract": set(),
     "compat": {"contract"},
     "display": {"contract"},
@@ -27,7 +28,17 @@ ARROWS: dict[str, set[str]] = {
     "server": {"contract", "fsck", "handlers", "service", "store"},
     "fsck": {"contract", "hub", "store"},
     "handlers": {"compat", "contract", "service"},
-    "service": {"contract", "convert", "engine", "hub", "ipc", "remote", "runtime", "store"},
+    "service": {
+        "assistant",
+        "contract",
+        "convert",
+        "engine",
+        "hub",
+        "ipc",
+        "remote",
+        "runtime",
+        "store",
+    },
     "remote": {"contract"},
     "store": {"contract"},
     "runtime": {"contract", "engine", "ipc"},
@@ -35,7 +46,7 @@ ARROWS: dict[str, set[str]] = {
     "convert": {"contract", "engine", "ipc", "store"},
     "engine": {"compat", "contract", "ipc", "store"},
     "client": {"contract", "display", "widgets"},
-    "magics": {"client", "contract", "display", "widgets"},
+    "magics": {"assistant", "client", "contract", "display", "widgets"},
     "widgets": {"contract", "display"},
 }
 

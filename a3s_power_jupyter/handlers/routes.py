@@ -38,6 +38,7 @@ from .ollama.refused import BlobHandler, PushHandler, SignoutHandler
 from .ollama.root import RootHandler
 from .ollama.version import VersionHandler
 from .openai.handlers import ChatCompletionsHandler, CompletionsHandler, EmbeddingsHandler
+from .prompts import PromptsHandler
 from .pulls import PausePullHandler, PullHandler, PullsHandler, PullStatusHandler
 from .recommended import RecommendedHandler
 from .rerank import RerankHandler
@@ -75,6 +76,7 @@ ROUTES: list[Route] = [
     _route("/v1/events", EventsHandler),
     _route("/v1/hub/recommended", RecommendedHandler),
     _route("/v1/local-models", LocalModelsHandler),
+    _route("/v1/assistant/prompts", PromptsHandler),
     _route("/v1/chat/completions", ChatCompletionsHandler),
     _route("/v1/completions", CompletionsHandler),
     _route("/v1/embeddings", EmbeddingsHandler),

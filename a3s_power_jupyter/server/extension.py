@@ -187,6 +187,11 @@ class PowerApp(ExtensionApp):
         "",
         help="File with the models to recommend, in TOML. Default: the list of the package.",
     ).tag(config=True)
+    prompts = Unicode(
+        "",
+        help="File with prompts of the assistant, in TOML. Those that it lacks are the package's. "
+        "Default: the prompts of the package.",
+    ).tag(config=True)
     upstream_key_pattern = Unicode(
         UPSTREAM_KEY_PATTERN,
         help="Regular expression that matches the whole name of an environment variable that may "
@@ -312,6 +317,7 @@ class PowerApp(ExtensionApp):
             max_pulls=self.max_pulls,
             remote_timeout=self.remote_timeout,
             recommended_models=_file(self.recommended_models),
+            prompts=_file(self.prompts),
             upstream_key_pattern=self.upstream_key_pattern,
         )
 

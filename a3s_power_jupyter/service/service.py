@@ -14,6 +14,7 @@ import msgspec
 from msgspec import UNSET
 
 from .. import __version__
+from ..assistant.prompts import AssistantPrompts
 from ..contract.errors import PowerError
 from ..contract.types import Device, ManifestProblem
 from ..convert.conversion_manager import ConversionManager
@@ -143,6 +144,7 @@ class PowerService:
             self.catalog, threads.scans, lambda: known_places(os.environ, Path.home())
         )
         self.recommended = Recommended(settings.recommended_models, self.catalog, self.memory)
+        self.prompts = AssistantPrompts(settings.prompts)
         self._queries = QueryProcess(
             log, environment=partial(pull_environment, settings.upstream_key_pattern)
         )
@@ -168,8 +170,8 @@ class PowerService:
         """Check the store, and start to load the models of the setting `preload`."""
         self.catalog.start()
         self.loading.preload(self._settings.preload)
-        if self.recommended.problem is not None:
-            self._log.error("Power: %s", self.recommended.problem)
+        for problem in self._file_problems:
+            self._log.error("Power: %s", problem)
 
     async def stop(self) -> None:
         """Pause all pulls and stop all workers and registrations; return once they have exited."""
@@ -188,6 +190,11 @@ class PowerService:
         """Inference requests, loads and pulls in progress."""
         return self.inference.active + self.loading.active + self.pulls.active
 
+    @property
+    def _file_problems(self) -> list[str]:
+        """Why files of the settings are not used."""
+        return [p for p in (self.recommended.problem, self.prompts.problem) if p is not None]
+
     async def health(self) -> dict[str, Any]:
         """Return the reply of ``GET /v1/health``.
 
@@ -197,8 +204,7 @@ class PowerService:
         engines = probe.engines
         await self._memory.find_gpus()
         hints = [engine.hint for engine in engines.values() if engine.hint is not UNSET]
-        if self.recommended.problem is not None:
-            hints.append(self.recommended.problem)
+        hints += self._file_problems
         problems: list[ManifestProblem] = []
         try:
             problems = await self.catalog.problems()

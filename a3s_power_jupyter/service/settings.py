@@ -60,6 +60,8 @@ class Settings:
         Seconds the upstream of a remote model may stay silent during a reply.
     recommended_models : Path or None
         File with the models to recommend; None for the list of the package.
+    prompts : Path or None
+        File with prompts of the assistant; None for those of the package.
     upstream_key_pattern : str
         Regular expression that matches the whole name of an environment variable that may be sent
         to an upstream as its key.
@@ -81,6 +83,7 @@ class Settings:
     remote_timeout: float = 300.0
     recommended_models: Path | None = None
     shared_homes: tuple[Path, ...] = ()
+    prompts: Path | None = None
     upstream_key_pattern: str = UPSTREAM_KEY_PATTERN
 
     @property

@@ -130,6 +130,7 @@ def test_settings_from_variables_and_traits(start_server: Start) -> None:
         "prompt_cache": "None",
         "prompt_cache_disk": "2147483648",
         "preload": "()",
+        "prompts": "None",
         "max_pulls": "2",
         "recommended_models": "None",
         "remote_timeout": "300.0",

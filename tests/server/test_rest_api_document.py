@@ -20,6 +20,8 @@ from a3s_power_jupyter.contract.types import (
     LocalModel,
     LocalModels,
     Model,
+    Prompt,
+    Prompts,
     PullRequest,
     PullStatus,
     QuantizedOnLoad,
@@ -88,6 +90,8 @@ def test_the_document_has_every_verb_of_every_route(document: dict[str, Any]) ->
         ("RecommendedModel", RecommendedModel),
         ("RecommendedModels", RecommendedModels),
         ("Variant", Variant),
+        ("Prompt", Prompt),
+        ("Prompts", Prompts),
         ("PullRequest", PullRequest),
         ("PullStatus", PullStatus),
         ("HubModel", HubModel),
@@ -134,6 +138,7 @@ def test_real_replies_match_the_document(
     with server.api() as api:
         check("Model", api.get(f"v1/models/{smollm2}").json())
         check("RecommendedModels", api.get("v1/hub/recommended").json())
+        check("Prompts", api.get("v1/assistant/prompts").json())
         check("LocalModels", api.get("v1/local-models").json())
         check("Garbage", api.post("v1/models/gc", json={"dry_run": True}).json())
         check("Health", api.get("v1/health").json())

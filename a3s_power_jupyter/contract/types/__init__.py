@@ -53,6 +53,7 @@ from .model_info import (
     Upstream,
     generates,
 )
+from .prompts import Prompt, Prompts
 from .pull_status import PulledFile, PullRequest, PullStatus
 from .recommended import RecommendedModel, RecommendedModels
 from .requests import (
@@ -115,6 +116,8 @@ __all__ = [
     "MemoryUse",
     "Model",
     "ModelDetails",
+    "Prompt",
+    "Prompts",
     "PullRequest",
     "PullStatus",
     "PulledFile",
