@@ -5,12 +5,10 @@ import { type Answer, readingText, withoutTimes } from './answerLine.js';
 import { chatRequest, type Message, type Parameters, streamAnswer } from './chatCompletion.js';
 import { contentOf, thoughtsOf } from './messageText.js';
 import type { ToolCall, ToolRunner } from './toolRunner.js';
+import { callingAnswers, pendingCalls, STOPPED, withOwnIds, withResults } from './turns.js';
 
 /** Milliseconds after which the progress in the prompt is shown. */
 const READING_DELAY = 500;
-
-/** The result of a call that was not run to its end. */
-const STOPPED = 'The user stopped the answer before this call had a result.';
 
 /** The answer that is shown after the messages. */
 export interface ShownAnswer {
@@ -58,7 +56,10 @@ export class Answering {
   measured: Answer | null = null;
   private readonly controller = new AbortController();
 
-  /** `begun` is an answer that is continued, which follows `messages`. */
+  /**
+   * `begun` is an answer that is continued, which follows `messages`. Calls at the end of `messages`
+   * that have no result yet are run first.
+   */
   constructor(
     private readonly options: AnsweringOptions,
     public messages: readonly Message[],
@@ -78,9 +79,14 @@ export class Answering {
   /** Generate the answer. Returns why it failed; '' if it did not. */
   async run(): Promise<string> {
     try {
-      while (await this.request()) {
-        this.begun = null;
-        this.reset();
+      const pending = this.options.tools === null ? [] : pendingCalls(this.messages);
+      let goesOn = pending.length === 0 || (await this.runCalls(pending));
+      while (goesOn) {
+        goesOn = await this.request();
+        this.begun = goesOn ? null : this.begun;
+        if (goesOn) {
+          this.reset();
+        }
       }
       return '';
     } catch (error) {
@@ -110,32 +116,44 @@ export class Answering {
     const request = chatRequest(model, prompt, parameters, asking.isLocal, definitions);
     const measured = await streamAnswer(transport, request, listener, signal);
     this.measured = asking.isInMemory ? measured : withoutTimes(measured);
-    return this.shown.calls.length > 0 && !signal.aborted && (await this.runCalls());
-  }
-
-  /** Add the answer with its calls, and their results. Returns whether the model gets them. */
-  private async runCalls(): Promise<boolean> {
-    const { tools } = this.options;
-    const calls = this.shown.calls.map((call, index) => ({
-      ...call,
-      id: call.id || `call_${this.messages.length}_${index}`
-    }));
+    if (this.shown.calls.length === 0 || signal.aborted) {
+      return false;
+    }
+    const calls = withOwnIds(this.shown.calls, this.messages);
     this.add(this.message(calls));
     this.reset();
+    return await this.runCalls(calls);
+  }
+
+  /** Run the calls of the last answer, and add their results. Returns whether the model gets them. */
+  private async runCalls(calls: readonly ToolCall[]): Promise<boolean> {
+    const { tools, parameters } = this.options;
     if (tools === null) {
       return false;
     }
-    const missing = new Set(calls.map(({ id }) => id));
-    const onResult = (result: Message) => {
-      missing.delete(String(result.tool_call_id));
-      this.add(result);
-    };
     const { signal } = this.controller;
-    const goesOn = await tools.run(calls, onResult, signal);
-    for (const id of missing) {
-      this.add({ role: 'tool', tool_call_id: id, content: STOPPED });
-    }
+    const turn = {
+      names: parameters.tools ?? [],
+      round: callingAnswers(this.messages) - 1,
+      onResult: (result: Message) => this.addResult(result)
+    };
+    const goesOn = await tools.run(calls, turn, signal);
+    this.messages = withResults(this.messages, STOPPED);
+    this.options.onMessages();
     return goesOn && !signal.aborted;
+  }
+
+  /** Add the result of a call, in place of an earlier one of the same call. */
+  private addResult(result: Message): void {
+    const isEarlier = ({ role, tool_call_id: id }: Message) =>
+      role === 'tool' && id === result.tool_call_id;
+    const index = this.messages.findIndex(isEarlier);
+    if (index === -1) {
+      this.add(result);
+    } else {
+      this.messages = this.messages.map((message, i) => (i === index ? result : message));
+      this.options.onMessages();
+    }
   }
 
   /** Return what has come as a message. */

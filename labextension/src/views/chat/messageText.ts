@@ -8,6 +8,8 @@ const MAX_LINE = 100;
 
 /** A call of a function, with its arguments as JSON. */
 export interface Call {
+  /** Id that its result repeats; '' if it has none. */
+  readonly id: string;
   readonly name: string;
   readonly arguments: string;
 }
@@ -28,13 +30,13 @@ export function thoughtsOf({ reasoning_content: thoughts }: Message): string {
 
 /** Return the calls of a message, without those of another form. */
 export function callsOf({ tool_calls: calls }: Message): Call[] {
-  return (Array.isArray(calls) ? calls : [])
-    .map(call => (call as { function?: { name?: unknown; arguments?: unknown } } | null)?.function)
-    .flatMap(called =>
-      typeof called?.name === 'string' && typeof called.arguments === 'string'
-        ? [{ name: called.name, arguments: called.arguments }]
-        : []
-    );
+  return (Array.isArray(calls) ? calls : []).flatMap((value: unknown) => {
+    const { id, function: called } = (value ?? {}) as { id?: unknown; function?: unknown };
+    const { name, arguments: input } = (called ?? {}) as { name?: unknown; arguments?: unknown };
+    return typeof name === 'string' && typeof input === 'string'
+      ? [{ id: typeof id === 'string' ? id : '', name, arguments: input }]
+      : [];
+  });
 }
 
 /** Return a call in one line: `weather({"city": "Paris"})`. */

@@ -14,7 +14,7 @@ import {
 import { callsOf, contentOf, thoughtsOf } from './messageText.js';
 import { asQuestion, withText } from './question.js';
 import type { ToolRunner } from './toolRunner.js';
-import { upToQuestion, withoutMessage } from './turns.js';
+import { pendingCalls, STOPPED, upToQuestion, withoutMessage, withResults } from './turns.js';
 
 /** Milliseconds between two saves of an answer that is generated. */
 const SAVE_INTERVAL = 1_000;
@@ -176,13 +176,27 @@ export class ChatSession {
     this.save({ ...this.current, parameters });
   }
 
+  /** Whether the last answer has calls that nobody has decided about, because the page was closed. */
+  get canResume(): boolean {
+    const { messages, parameters } = this.current;
+    const hasTools = this.tools !== null && Boolean(parameters.tools?.length);
+    return hasTools && !this.isBusy && pendingCalls(messages).length > 0;
+  }
+
+  /** Ask again about calls that nobody has decided about, and go on. */
+  resume(asking: Asking): void {
+    if (this.canResume) {
+      this.generate(this.current.messages, null, asking);
+    }
+  }
+
   /** Ask a question. Returns false if it was not asked, because an answer is generated. */
   send(text: string, attachments: readonly Attachment[], asking: Asking): boolean {
     if (this.isBusy) {
       return false;
     }
     const { answer, messages: all } = this.current;
-    const messages = this.failedQuestion === null ? all : all.slice(0, -1);
+    const messages = this.failedQuestion === null ? withResults(all, STOPPED) : all.slice(0, -1);
     const before = hasText(answer) ? [...messages, asMessage(answer)] : messages;
     this.generate([...before, asQuestion(text, attachments)], null, asking);
     return true;

@@ -1,6 +1,11 @@
 /** The turns of a conversation: a question, with the answers, calls and results that follow it. */
 
 import type { Message } from './chatCompletion.js';
+import { callsOf } from './messageText.js';
+import type { ToolCall } from './toolRunner.js';
+
+/** The result of a call that did not begin. */
+export const STOPPED = 'The user stopped the answer before this call was made.';
 
 /** Return the index of the question of the turn of a message; -1 if there is none. */
 export function questionIndex(messages: readonly Message[], index: number): number {
@@ -39,4 +44,44 @@ export function withoutMessage(messages: readonly Message[], index: number): rea
   }
   const start = leavesQuestion(messages, index) ? question + 1 : question;
   return [...messages.slice(0, start), ...messages.slice(end)];
+}
+
+/** Return the calls at the end of a conversation that have no result yet. */
+export function pendingCalls(messages: readonly Message[]): ToolCall[] {
+  const index = messages.map(({ role }) => role).lastIndexOf('assistant');
+  const answer = messages.slice(index + 1).some(({ role }) => role !== 'tool')
+    ? undefined
+    : messages[index];
+  if (answer === undefined) {
+    return [];
+  }
+  const known = new Set(messages.slice(index + 1).map(({ tool_call_id: id }) => id));
+  return callsOf(answer).filter(({ id }) => !known.has(id));
+}
+
+/** Return a conversation in which each call at its end has a result, those that lack one `content`. */
+export function withResults(messages: readonly Message[], content: string): readonly Message[] {
+  const missing = pendingCalls(messages);
+  const results = missing.map(({ id }) => ({ role: 'tool', tool_call_id: id, content }));
+  return missing.length === 0 ? messages : [...messages, ...results];
+}
+
+/** Return how many answers since the last question have calls. */
+export function callingAnswers(messages: readonly Message[]): number {
+  const question = questionIndex(messages, messages.length - 1);
+  return messages.slice(question + 1).filter(message => callsOf(message).length > 0).length;
+}
+
+/** Return calls with ids that no other call of the conversation has. Some models repeat theirs. */
+export function withOwnIds(calls: readonly ToolCall[], messages: readonly Message[]): ToolCall[] {
+  const used = new Set(messages.flatMap(message => callsOf(message).map(({ id }) => id)));
+  return calls.map((call, index) => {
+    const id = call.id === '' || used.has(call.id) ? ownId(messages.length, index) : call.id;
+    used.add(id);
+    return { ...call, id };
+  });
+}
+
+function ownId(message: number, call: number): string {
+  return `call_${message}_${call}_${Math.random().toString(36).slice(2, 8)}`;
 }

@@ -24,7 +24,7 @@ test('thoughts and calls of another form are left out', () => {
   assert.equal(thoughtsOf({ role: 'assistant', reasoning_content: ['Hm.'] }), '');
   const call = { id: '1', function: { name: 'f', arguments: '{"a":1}' } };
   assert.deepEqual(callsOf({ role: 'assistant', tool_calls: [call, null, 7, {}] }), [
-    { name: 'f', arguments: '{"a":1}' }
+    { id: '1', name: 'f', arguments: '{"a":1}' }
   ]);
   assert.deepEqual(callsOf({ role: 'assistant', tool_calls: 'f' }), []);
 });

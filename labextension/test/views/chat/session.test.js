@@ -387,7 +387,7 @@ test('results are sent to the model, and a stopped call has one', async () => {
   const [kernel, server] = [new Kernel(), new Server()];
   const tools = {
     definitions: names => names.map(name => ({ type: 'function', function: { name } })),
-    run: async (calls, onResult, signal) => {
+    run: async (calls, { onResult }, signal) => {
       onResult({ role: 'tool', tool_call_id: calls[0].id, content: 'done' });
       if (calls.length > 1) {
         await new Promise(resolve => signal.addEventListener('abort', resolve));
