@@ -20,14 +20,14 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 ARROWS: dict[str, set[str]] = {
     "__init__": {"client", "contract", "errors", "magics", "server"},
     "errors": {"contract"},
-    "assistant": {"contract"},
     "contract": set(),
+    "assistant": {"contract", "store"},
     "compat": {"contract"},
     "display": {"contract"},
     "ipc": {"contract"},
     "server": {"contract", "fsck", "handlers", "service", "store"},
     "fsck": {"contract", "hub", "store"},
-    "handlers": {"compat", "contract", "service"},
+    "handlers": {"assistant", "compat", "contract", "service"},
     "service": {
         "assistant",
         "contract",

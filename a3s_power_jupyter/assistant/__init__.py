@@ -1,1 +1,1 @@
-"""The assistant: its prompts."""
+"""What the assistant keeps: chats, presets and prompts."""

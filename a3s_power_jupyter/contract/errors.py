@@ -260,6 +260,27 @@ class ResponseNotFound(BadRequest):
     code = "response_not_found"
 
 
+class ChatNotFound(BadRequest):
+    """There is no chat with this identifier."""
+
+    status = 404
+    code = "chat_not_found"
+
+
+class ChatChanged(BadRequest):
+    """A chat has another revision than the change is based on, or its identifier is in use."""
+
+    status = 409
+    code = "chat_changed"
+
+
+class PresetNotFound(BadRequest):
+    """There is no preset of this name."""
+
+    status = 404
+    code = "preset_not_found"
+
+
 class PullStateNotFound(BadRequest):
     """No model was pulled under this name."""
 
@@ -320,6 +341,12 @@ class ManifestUnreadable(PowerError):
     """The JSON file that describes the model cannot be read. It is left unchanged."""
 
     code = "manifest_unreadable"
+
+
+class ChatUnreadable(PowerError):
+    """The file of a chat or of the presets cannot be read. It is left unchanged."""
+
+    code = "chat_unreadable"
 
 
 class StoreUnavailable(PowerError):

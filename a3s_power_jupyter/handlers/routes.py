@@ -11,6 +11,13 @@ from __future__ import annotations
 from typing import Any
 
 from .anthropic.handlers import CountTokensHandler, MessagesHandler, UnknownMessagesHandler
+from .assistant import (
+    ChatExportHandler,
+    ChatHandler,
+    ChatsHandler,
+    PresetHandler,
+    PresetsHandler,
+)
 from .base import PowerHandler
 from .hub import HubModelHandler, HubSearchHandler, HubTokenHandler
 from .local_models import LocalModelsHandler
@@ -57,10 +64,13 @@ Route = tuple[str, type[PowerHandler], dict[str, Any]]
 
 _NAME = "(?P<name>.+)"
 _RESPONSE_ID = "(?P<response_id>[^/]+)"
+_CHAT_ID = "(?P<chat_id>[^/]+)"
 
 
 def _route(template: str, handler: type[PowerHandler], pattern: str | None = None) -> Route:
-    pattern = pattern or template.replace("{name}", _NAME).replace("{response_id}", _RESPONSE_ID)
+    pattern = pattern or template.replace("{name}", _NAME).replace(
+        "{response_id}", _RESPONSE_ID
+    ).replace("{chat_id}", _CHAT_ID)
     return pattern, handler, {"template": template}
 
 
@@ -110,6 +120,11 @@ ROUTES: list[Route] = [
     _route("/v1/hub/search", HubSearchHandler),
     _route("/v1/hub/token", HubTokenHandler),
     _route("/v1/hub/models/{name}", HubModelHandler),
+    _route("/v1/assistant/chats", ChatsHandler),
+    _route("/v1/assistant/chats/{chat_id}", ChatHandler),
+    _route("/v1/assistant/chats/{chat_id}/export", ChatExportHandler),
+    _route("/v1/assistant/presets", PresetsHandler),
+    _route("/v1/assistant/presets/{name}", PresetHandler),
     _route("/v1", UnknownRouteHandler, "/v1(?:/.*)?"),
     _route("/api/chat", ollama.ChatHandler),
     _route("/api/generate", ollama.GenerateHandler),

@@ -40,5 +40,5 @@ def _no_route(path: str) -> str:
     return (
         f"There is no route {quoted(path)}. The routes are /v1/models..., /v1/chat/completions, "
         "/v1/completions, /v1/responses..., /v1/messages, /v1/embeddings, /v1/rerank, "
-        "/v1/tokenize, /v1/hub/..., /v1/events and /v1/health."
+        "/v1/tokenize, /v1/hub/..., /v1/assistant/..., /v1/events and /v1/health."
     )

@@ -14,6 +14,7 @@ from logging import Logger
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from jupyter_core.paths import jupyter_data_dir
 from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.utils import url_path_join
 from traitlets import (
@@ -192,6 +193,10 @@ class PowerApp(ExtensionApp):
         help="File with prompts of the assistant, in TOML. Those that it lacks are the package's. "
         "Default: the prompts of the package.",
     ).tag(config=True)
+    assistant_dir = Unicode(
+        help="Folder of the chats and presets of the assistant. Default: a3s-power in Jupyter's "
+        "data folder.",
+    ).tag(config=True)
     upstream_key_pattern = Unicode(
         UPSTREAM_KEY_PATTERN,
         help="Regular expression that matches the whole name of an environment variable that may "
@@ -241,6 +246,10 @@ class PowerApp(ExtensionApp):
     @default("shared_homes")
     def _default_shared_homes(self) -> list[str]:
         return list(self.environment.get("A3S_POWER_SHARED_HOMES", ()))
+
+    @default("assistant_dir")
+    def _default_assistant_dir(self) -> str:
+        return str(Path(jupyter_data_dir()) / "a3s-power")
 
     @default("max_loaded_models")
     def _default_max_loaded_models(self) -> int:
@@ -318,6 +327,7 @@ class PowerApp(ExtensionApp):
             remote_timeout=self.remote_timeout,
             recommended_models=_file(self.recommended_models),
             prompts=_file(self.prompts),
+            assistant_dir=_file(self.assistant_dir),
             upstream_key_pattern=self.upstream_key_pattern,
         )
 

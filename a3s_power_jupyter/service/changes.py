@@ -9,15 +9,16 @@ from typing import Literal, NamedTuple
 
 
 class Change(NamedTuple):
-    kind: Literal["model", "pull", "memory"]
-    name: str  # "" for memory
+    kind: Literal["model", "pull", "memory", "chat", "presets"]
+    name: str  # "" for memory and presets
 
 
 class Changes:
     """Fans out changes to all subscribers.
 
     A change carries a name only, and a slow subscriber gets each name once, however often it
-    changed in the meantime. What is queued is therefore bounded by the number of models and pulls.
+    changed in the meantime. What is queued is therefore bounded by the number of models, pulls and
+    chats.
     """
 
     def __init__(self) -> None:

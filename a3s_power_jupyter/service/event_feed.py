@@ -1,4 +1,4 @@
-"""The events of ``GET /v1/events``: a snapshot, then every change of models, pulls and memory."""
+"""The events of ``GET /v1/events``: a snapshot, then what has changed."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from ..contract.errors import PullStateNotFound, StoreUnavailable
 from ..contract.types import Memory, PullStatus
 from ..hub.pull_manager import PullManager
 from ..remote.health import FRESH
+from .assistant import Assistant
 from .catalog import Catalog
 from .changes import Change, Changes, Subscription
 from .memory_usage import MemoryUsage, differs
@@ -25,9 +26,15 @@ class EventFeed:
     """Turns the names of what changed into events with the current state."""
 
     def __init__(
-        self, catalog: Catalog, pulls: PullManager, memory: MemoryUsage, changes: Changes
+        self,
+        catalog: Catalog,
+        pulls: PullManager,
+        assistant: Assistant,
+        memory: MemoryUsage,
+        changes: Changes,
     ) -> None:
         self._catalog = catalog
+        self._assistant = assistant
         self._memory = memory
         self._pulls = pulls
         self._changes = changes
@@ -50,6 +57,7 @@ class EventFeed:
             watchers = [
                 asyncio.create_task(self._watch_upstreams()),
                 asyncio.create_task(self._watch_memory(memory, changes)),
+                asyncio.create_task(self._assistant.watch()),
             ]
             try:
                 async for changed in changes:
@@ -92,6 +100,10 @@ class EventFeed:
         for change in changed:
             if change.kind == "memory":
                 yield {"type": "memory", "memory": self._memory.now()}
+            elif change.kind == "presets":
+                yield {"type": "presets"}
+            elif change.kind == "chat":
+                yield self._chat_event(change.name)
             elif change.kind == "pull":
                 with suppress(StoreUnavailable):
                     yield await self._pull_event(change.name)
@@ -99,6 +111,14 @@ class EventFeed:
                 yield {"type": "model", "model": self._catalog.describe(manifest)}
             elif listing.error is None:
                 yield {"type": "model_deleted", "id": change.name}
+
+    def _chat_event(self, chat_id: str) -> dict[str, Any]:
+        chat = self._assistant.summary(chat_id)
+        return (
+            {"type": "chat_deleted", "id": chat_id}
+            if chat is None
+            else {"type": "chat", "chat": chat}
+        )
 
     async def _pull_event(self, name: str) -> dict[str, Any]:
         try:

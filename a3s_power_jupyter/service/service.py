@@ -32,6 +32,7 @@ from ..runtime.worker import Worker, WorkerContext
 from ..store.model_store import ModelStore
 from ..store.scan.places import known_places
 from ..store.threads import StoreThreads
+from .assistant import Assistant
 from .catalog import Catalog
 from .changes import Change, Changes
 from .copies import Copies
@@ -59,6 +60,8 @@ class PowerService:
 
     Attributes
     ----------
+    assistant : Assistant
+        Chats and presets.
     catalog : Catalog
         The models on disk.
     loading : Loading
@@ -140,6 +143,7 @@ class PowerService:
             environment=partial(pull_environment, settings.upstream_key_pattern),
         )
         self.catalog = Catalog(store, threads, scheduler, upstreams, self.pulls, changes, log)
+        self.assistant = Assistant(settings.assistant_dir or settings.home / "assistant", changes)
         self.local_models = LocalModelFinder(
             self.catalog, threads.scans, lambda: known_places(os.environ, Path.home())
         )
@@ -164,7 +168,7 @@ class PowerService:
             memory.refresh,
         )
         self.inference = Inference(planner, scheduler, upstreams)
-        self.events = EventFeed(self.catalog, self.pulls, memory, changes)
+        self.events = EventFeed(self.catalog, self.pulls, self.assistant, memory, changes)
 
     async def start(self) -> None:
         """Check the store, and start to load the models of the setting `preload`."""
@@ -177,6 +181,7 @@ class PowerService:
         """Pause all pulls and stop all workers and registrations; return once they have exited."""
         self.loading.stop()
         self._threads.close()
+        self.assistant.close()
         await asyncio.gather(
             self.catalog.stop(),
             self.pulls.stop(),

@@ -62,6 +62,8 @@ class Settings:
         File with the models to recommend; None for the list of the package.
     prompts : Path or None
         File with prompts of the assistant; None for those of the package.
+    assistant_dir : Path or None
+        Folder of the chats and presets; None for ``assistant`` in `home`.
     upstream_key_pattern : str
         Regular expression that matches the whole name of an environment variable that may be sent
         to an upstream as its key.
@@ -84,6 +86,7 @@ class Settings:
     recommended_models: Path | None = None
     shared_homes: tuple[Path, ...] = ()
     prompts: Path | None = None
+    assistant_dir: Path | None = None
     upstream_key_pattern: str = UPSTREAM_KEY_PATTERN
 
     @property

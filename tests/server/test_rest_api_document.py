@@ -12,6 +12,8 @@ from openapi_spec_validator import validate
 import a3s_power_jupyter
 from a3s_power_jupyter.contract.parameters import DefaultParameters, LoadParameters
 from a3s_power_jupyter.contract.types import (
+    Chat,
+    ChatSummary,
     Estimate,
     HubModel,
     HubPage,
@@ -20,6 +22,7 @@ from a3s_power_jupyter.contract.types import (
     LocalModel,
     LocalModels,
     Model,
+    Preset,
     Prompt,
     Prompts,
     PullRequest,
@@ -30,7 +33,7 @@ from a3s_power_jupyter.contract.types import (
     RegisterRequest,
     Variant,
 )
-from a3s_power_jupyter.handlers import tokens
+from a3s_power_jupyter.handlers import assistant, tokens
 from a3s_power_jupyter.handlers.anthropic.fields import MessageFields
 from a3s_power_jupyter.handlers.hub import TokenFields
 from a3s_power_jupyter.handlers.ollama import fields as ollama_fields
@@ -92,6 +95,13 @@ def test_the_document_has_every_verb_of_every_route(document: dict[str, Any]) ->
         ("Variant", Variant),
         ("Prompt", Prompt),
         ("Prompts", Prompts),
+        ("Chat", Chat),
+        ("ChatSummary", ChatSummary),
+        ("NewChat", assistant.NewChat),
+        ("ChatContent", assistant.ChatContent),
+        ("ChatChange", assistant.ChatChange),
+        ("Preset", Preset),
+        ("PresetContent", assistant.PresetContent),
         ("PullRequest", PullRequest),
         ("PullStatus", PullStatus),
         ("HubModel", HubModel),

@@ -6,6 +6,7 @@ JSON. Sizes are in bytes, times in Unix seconds, and text lengths in tokens.
 
 from __future__ import annotations
 
+from .chats import Chat, ChatProblem, ChatSummary, Preset
 from .device_info import Device, EngineStatus
 from .hub import (
     Fit,
@@ -80,7 +81,10 @@ from .tokens import (
 
 __all__ = [
     "Capability",
+    "Chat",
+    "ChatProblem",
     "ChatRequest",
+    "ChatSummary",
     "CompletionRequest",
     "Constraint",
     "ConstraintKind",
@@ -116,6 +120,7 @@ __all__ = [
     "MemoryUse",
     "Model",
     "ModelDetails",
+    "Preset",
     "Prompt",
     "Prompts",
     "PullRequest",

@@ -1,0 +1,181 @@
+"""Chats as Markdown and as notebooks.
+
+What models write is untrusted, and JupyterLab shows images of other servers in Markdown. So text
+outside of code blocks has no images and no HTML: a zero-width space after ``!`` and ``<`` keeps
+them from being recognized, and the text reads as before.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from ..contract.types import Chat
+from .chat_text import attachments_of, text_of, thoughts_of
+
+_ROLES = {"user": "You", "system": "System prompt", "tool": "Result of a tool"}
+
+#: The first line of a code block. One that is indented may be in a list, which ends elsewhere.
+_FENCE = re.compile(r"(`{3,}|~{3,})([^`\n]*)")
+_ACTIVE = re.compile(r"!(?=\[)|<(?=[A-Za-z/!?])")
+
+#: Languages whose blocks become code cells.
+_PYTHON = {"python", "py", "python3", "ipython"}
+
+
+class Block(NamedTuple):
+    """A code block with its language, or text with the language None."""
+
+    text: str
+    language: str | None
+
+
+def markdown_of(chat: Chat) -> str:
+    """Return a chat as Markdown."""
+    sections = [f"# {_heading(chat)}", *_cells_text(chat)]
+    return "\n\n".join(sections) + "\n"
+
+
+def notebook_of(chat: Chat) -> dict[str, Any]:
+    """Return a chat as a notebook in nbformat 4.5, with the Python code of answers in cells."""
+    cells = [_markdown_cell(f"# {_heading(chat)}")]
+    for message in _messages(chat):
+        cells.append(_markdown_cell(_intro(message, chat)))
+        blocks = [*_blocks(text_of(message))]
+        parts = _joined(blocks) if message.get("role") == "assistant" else [_text(blocks)]
+        cells += [_cell(block) for block in parts if block.text.strip()]
+    for index, cell in enumerate(cells):
+        cell["id"] = f"cell-{index}"
+    return {
+        "nbformat": 4,
+        "nbformat_minor": 5,
+        "metadata": {
+            "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
+            "language_info": {"name": "python"},
+        },
+        "cells": cells,
+    }
+
+
+def harmless(text: str) -> str:
+    """Return Markdown without images and HTML outside of its code blocks."""
+    return _source([*_blocks(text)])
+
+
+def _inert(text: str) -> str:
+    """Return text without images and HTML, also in what may be a code block."""
+    return _ACTIVE.sub(lambda match: match[0] + "\u200b", text)
+
+
+def _in_line(text: str) -> str:
+    return _inert(" ".join(text.split()))
+
+
+def _source(blocks: list[Block]) -> str:
+    texts = (_inert(block.text) if block.language is None else _fenced(block) for block in blocks)
+    return "\n".join(texts)
+
+
+def _heading(chat: Chat) -> str:
+    return _in_line(chat.title) or "Chat"
+
+
+def _messages(chat: Chat) -> list[dict[str, Any]]:
+    system = chat.parameters.get("system")
+    before = [{"role": "system", "content": system}] if isinstance(system, str) and system else []
+    after = [] if chat.answer is None else [{**chat.answer, "role": "assistant"}]
+    return [*before, *chat.messages, *after]
+
+
+def _cells_text(chat: Chat) -> Iterator[str]:
+    for message in _messages(chat):
+        yield _intro(message, chat)
+        if text := text_of(message).strip():
+            yield harmless(text)
+
+
+def _intro(message: dict[str, Any], chat: Chat) -> str:
+    """Return the heading of a message, with its thoughts, attachments and calls."""
+    role = message.get("role")
+    name = chat.model or "Assistant" if role == "assistant" else _ROLES.get(str(role), "Message")
+    parts = [f"## {_in_line(name)}"]
+    if thoughts := thoughts_of(message).strip():
+        # A code block in a quotation ends with it, so none of its lines counts as code.
+        parts.append("\n".join(f"> {line}" for line in _inert(thoughts).splitlines()))
+    for title, text in attachments_of(message):
+        parts.append(harmless(text.strip()) if text else f"*{_in_line(title)}*")
+    parts += [_call(call) for call in _list(message.get("tool_calls"))]
+    return "\n\n".join(parts)
+
+
+def _call(call: object) -> str:
+    function = call.get("function") if isinstance(call, dict) else None
+    function = function if isinstance(function, dict) else {}
+    return _fenced(Block(f"{function.get('name', '')}({function.get('arguments', '')})", ""))
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _blocks(text: str) -> Iterator[Block]:
+    """Divide Markdown into text and code blocks, the last of which may be open."""
+    lines: list[str] = []
+    fence, language = "", ""
+    for line in text.splitlines():
+        opening = _FENCE.fullmatch(line)
+        if fence:
+            if re.fullmatch(rf" {{0,3}}{fence[0]}{{{len(fence)},}}[ \t]*", line):
+                yield Block("\n".join(lines), language)
+                lines, fence = [], ""
+            else:
+                lines.append(line)
+        elif opening:
+            if lines:
+                yield Block("\n".join(lines), None)
+            lines, fence = [], opening[1]
+            language = (opening[2].split() or [""])[0]
+        else:
+            lines.append(line)
+    if lines or fence:
+        yield Block("\n".join(lines), language if fence else None)
+
+
+def _fenced(block: Block) -> str:
+    runs = [len(run) for run in re.findall(r"`{3,}", block.text)]
+    fence = "`" * max([3, *(length + 1 for length in runs)])
+    return f"{fence}{block.language}\n{block.text}\n{fence}"
+
+
+def _joined(blocks: list[Block]) -> Iterator[Block]:
+    """Join the blocks that are no Python code to texts."""
+    texts: list[Block] = []
+    for block in blocks:
+        if (block.language or "").lower() in _PYTHON:
+            yield _text(texts)
+            yield block
+            texts = []
+        else:
+            texts.append(block)
+    yield _text(texts)
+
+
+def _text(blocks: list[Block]) -> Block:
+    return Block(_source(blocks), None)
+
+
+def _cell(block: Block) -> dict[str, Any]:
+    if block.language is None:
+        return _markdown_cell(block.text.strip("\n"))
+    return {
+        "cell_type": "code",
+        "metadata": {},
+        "source": block.text,
+        "outputs": [],
+        "execution_count": None,
+    }
+
+
+def _markdown_cell(source: str) -> dict[str, Any]:
+    return {"cell_type": "markdown", "metadata": {}, "source": source}
