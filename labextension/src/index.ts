@@ -1,5 +1,6 @@
 /** The JupyterLab extension. */
 
+import { inlinePlugin } from './lab/inline/plugin.js';
 import { modelsPlugin } from './lab/modelsPlugin.js';
 
-export default [modelsPlugin];
+export default [modelsPlugin, inlinePlugin];
