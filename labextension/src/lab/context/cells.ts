@@ -4,7 +4,7 @@ import type { ICell, IOutput } from '@jupyterlab/nbformat';
 
 import type { Attachment } from '../../views/chat/attachment.js';
 import { trans } from '../../views/i18n.js';
-import { cutLines, estimateTokens, joinCuts, share } from './cutting.js';
+import { cutLines, estimateTokens, joinCuts, share, sum } from './cutting.js';
 import { joined, outputParts, type OutputParts } from './outputs.js';
 import { readableTraceback } from './traceback.js';
 
@@ -22,6 +22,9 @@ export interface Parts {
   readonly source: boolean;
   readonly outputs: boolean;
 }
+
+export const WHOLE: Parts = { source: true, outputs: true };
+export const OUTPUTS: Parts = { source: false, outputs: true };
 
 /** Return the name of a cell: "Cell 3", with the number of its execution as in "Cell 3 [12]". */
 export function cellTitle({ cell, number }: PlacedCell): string {
@@ -98,4 +101,14 @@ function imageAttachments(title: string, images: readonly string[]): Attachment[
     image,
     cut: ''
   }));
+}
+
+/** Return cells with their outputs, as attachments of at most about `tokens` tokens in all. */
+export function cellsAttachments(cells: readonly PlacedCell[], tokens: number): Attachment[] {
+  const whole = cells.map(cell => cellAttachments(cell, Infinity, WHOLE));
+  const shares = share(
+    tokens,
+    whole.map(parts => sum(parts.map(({ text }) => estimateTokens(text))))
+  );
+  return cells.flatMap((cell, index) => cellAttachments(cell, shares[index] ?? 0, WHOLE));
 }

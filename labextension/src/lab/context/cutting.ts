@@ -26,6 +26,18 @@ const LETTERS_PER_TOKEN = 4;
 /** Longer texts are cut to this many characters a token before anything else is done with them. */
 const MAX_CHARACTERS_PER_TOKEN = 12;
 
+/** Fewer tokens are not worth an attachment. */
+const MIN_TOKENS = 24;
+
+/** Throw the reason to show if there is no room for an attachment. */
+export function checkRoom(tokens: number): void {
+  if (tokens < MIN_TOKENS) {
+    throw new Error(
+      trans.__('Nothing more fits into the context of the model. Remove something first.')
+    );
+  }
+}
+
 /** Estimate the number of tokens of a text. Most tokenizers need fewer. */
 export function estimateTokens(text: string): number {
   let tokens = 0;
@@ -121,6 +133,32 @@ export function share(tokens: number, sizes: readonly number[]): number[] {
     left -= shares[part];
   });
   return shares;
+}
+
+/** A part of a text, and the index of the form that it gets. */
+export type Step = readonly [part: number, form: number];
+
+/**
+ * Choose a form of each part, so that all lines together take at most `tokens`.
+ *
+ * `costs` has the tokens of each form of each part, with a line break; the form after the last one is
+ * to leave the part out. The forms are the first ones, and change by `steps` until they fit.
+ */
+export function chooseForms(
+  costs: readonly (readonly number[])[],
+  steps: readonly Step[],
+  tokens: number
+): number[] {
+  const chosen = costs.map(() => 0);
+  let total = sum(costs.map(([whole = 0]) => whole)) - 1; // no break after the last line
+  for (const [part, form] of steps) {
+    if (total <= tokens) {
+      break;
+    }
+    total += (costs[part]?.[form] ?? 0) - (costs[part]?.[chosen[part] ?? 0] ?? 0);
+    chosen[part] = form;
+  }
+  return chosen;
 }
 
 /** Join sentences about what was left out. */

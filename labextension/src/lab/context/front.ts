@@ -5,8 +5,10 @@ import type { ISessionContext } from '@jupyterlab/apputils';
 import type { Cell, CodeCell, ICodeCellModel } from '@jupyterlab/cells';
 import type { CodeEditor } from '@jupyterlab/codeeditor';
 import type { ConsolePanel, IConsoleTracker } from '@jupyterlab/console';
+import type { IDocumentManager } from '@jupyterlab/docmanager';
 import type { IDocumentWidget } from '@jupyterlab/docregistry';
 import type { FileEditor, IEditorTracker } from '@jupyterlab/fileeditor';
+import type { IFileBrowserFactory } from '@jupyterlab/filebrowser';
 import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import type { ISignal } from '@lumino/signaling';
 import type { Widget } from '@lumino/widgets';
@@ -19,6 +21,8 @@ export interface Trackers {
   readonly notebooks: INotebookTracker | null;
   readonly editors: IEditorTracker | null;
   readonly consoles: IConsoleTracker | null;
+  readonly browsers: IFileBrowserFactory | null;
+  readonly documents: IDocumentManager | null;
 }
 
 export type Front =

@@ -5,10 +5,11 @@ import type { Cell, ICodeCellModel } from '@jupyterlab/cells';
 import type { Attachment } from '../../views/chat/attachment.js';
 import type { ContextSource } from '../../views/chat/context.js';
 import { trans } from '../../views/i18n.js';
-import { cellAttachments, type Parts } from './cells.js';
-import { cutLines, estimateTokens, share } from './cutting.js';
+import { cellAttachments, cellsAttachments, OUTPUTS, WHOLE, type Parts } from './cells.js';
+import { cutLines } from './cutting.js';
 import {
   activeCell,
+  allCells,
   editorOf,
   type Front,
   languageOf,
@@ -16,14 +17,11 @@ import {
   nameOf,
   placedCell,
   selectedCells,
-  selectionOf
+  selectionOf,
+  sessionOf
 } from './front.js';
-
-const WHOLE: Parts = { source: true, outputs: true };
-const OUTPUTS: Parts = { source: false, outputs: true };
-
-/** Fewer tokens are not worth an attachment. */
-const MIN_TOKENS = 24;
+import { notebookText } from './notebookText.js';
+import { variableSources } from './variableSources.js';
 
 /** Return the entries of what is in front, those that exist now. */
 export function frontSources(front: Front): ContextSource[] {
@@ -31,17 +29,10 @@ export function frontSources(front: Front): ContextSource[] {
     ...selectionSource(front),
     ...activeCellSources(front),
     ...selectedCellsSource(front),
-    ...fileSource(front)
+    ...allCellsSource(front),
+    ...fileSource(front),
+    ...kernelSources(front)
   ];
-}
-
-/** Reject if there is no room for an attachment. */
-export function checkRoom(tokens: number): void {
-  if (tokens < MIN_TOKENS) {
-    throw new Error(
-      trans.__('Nothing more fits into the context of the model. Remove something first.')
-    );
-  }
 }
 
 function source(
@@ -55,10 +46,7 @@ function source(
     kind,
     label,
     isEnabled: () => true,
-    collect: async tokens => {
-      checkRoom(tokens);
-      return Promise.resolve(collect(tokens));
-    }
+    collect: tokens => Promise.resolve(collect(tokens))
   };
 }
 
@@ -119,11 +107,35 @@ function selectedCellsSource(front: Front): ContextSource[] {
   return [
     source('cells', 'cell', label, tokens => {
       const placed = cells.map(cell => placedCell(front, cell));
-      const whole = placed.map(cell => tokensOf(cellAttachments(cell, Infinity, WHOLE)));
-      const shares = share(tokens, whole);
-      return placed.flatMap((cell, index) => cellAttachments(cell, shares[index] ?? 0, WHOLE));
+      return cellsAttachments(placed, tokens);
     })
   ];
+}
+
+function allCellsSource(front: Front): ContextSource[] {
+  const cells = allCells(front);
+  if (cells.length < 2) {
+    return [];
+  }
+  const label = trans.__('All cells (%1)', cells.length);
+  return [
+    source('notebook', 'cell', label, tokens => {
+      const placed = cells.map(cell => placedCell(front, cell));
+      const active = cells.findIndex(cell => cell === activeCell(front));
+      const title = trans.__('Cells of %1', nameOf(front));
+      return [
+        { kind: 'cell', title, language: 'markdown', ...notebookText(placed, active, tokens) }
+      ];
+    })
+  ];
+}
+
+function kernelSources(front: Front): ContextSource[] {
+  const session = sessionOf(front);
+  if (!session?.session?.kernel) {
+    return [];
+  }
+  return variableSources(session, () => activeCell(front)?.model.sharedModel.getSource() ?? '');
 }
 
 function fileSource(front: Front): ContextSource[] {
@@ -138,8 +150,4 @@ function fileSource(front: Front): ContextSource[] {
       return [{ kind: 'file', title: nameOf(front), language: languageOfType(mimeType), ...piece }];
     })
   ];
-}
-
-function tokensOf(attachments: readonly Attachment[]): number {
-  return attachments.reduce((total, { text }) => total + estimateTokens(text), 0);
 }

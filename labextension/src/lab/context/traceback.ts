@@ -33,7 +33,7 @@ export function readableTraceback(error: IError, tokens: number): Piece {
       ? (frame.text.split('\n', 1)[0] ?? '')
       : frame.text
   );
-  const room = tokens - estimateTokens(message) - 1;
+  const room = tokens - estimateTokens(message);
   const { text, cut } = withinFrames(short, room);
   const ended = cutLines(
     message,
