@@ -1,6 +1,7 @@
 /** The JupyterLab extension. */
 
 import { inlinePlugin } from './lab/inline/plugin.js';
+import { contextPlugin } from './lab/contextPlugin.js';
 import { modelsPlugin } from './lab/modelsPlugin.js';
 
-export default [modelsPlugin, inlinePlugin];
+export default [contextPlugin, modelsPlugin, inlinePlugin];

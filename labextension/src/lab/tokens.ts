@@ -4,6 +4,7 @@ import { Token } from '@lumino/coreutils';
 
 import type { Store } from '../state/store.js';
 import type { Attachment } from '../views/chat/attachment.js';
+import type { NotebookContext } from './context/index.js';
 
 /** The server, as all plugins of a page share it. */
 export interface IPower {
@@ -38,4 +39,15 @@ export interface IAssistant {
 export const IAssistant = new Token<IAssistant>(
   'a3s-power-jupyter:IAssistant',
   'The chat with a local model in the sidebar.'
+);
+
+/** What a chat gets of the notebooks, files and consoles of the page. */
+export interface INotebookContext {
+  /** Load the code of the context on first use. Returns members of a `ChatHost`. */
+  load(): Promise<NotebookContext>;
+}
+
+export const INotebookContext = new Token<INotebookContext>(
+  'a3s-power-jupyter:INotebookContext',
+  'What can be attached to questions, and where code of answers goes.'
 );

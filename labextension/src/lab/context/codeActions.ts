@@ -176,7 +176,9 @@ function placeOf(front: Front): Place | Reason {
   if (editor.getOption('readOnly') === true) {
     return trans.__('%1 is read-only', nameOf(front));
   }
-  return { name: nameOf(front), editor: () => Promise.resolve(editor) };
+  const name =
+    front.kind === 'console' ? trans.__('the prompt of %1', nameOf(front)) : nameOf(front);
+  return { name, editor: () => Promise.resolve(editor) };
 }
 
 function placeName(front: Extract<Front, { kind: 'notebook' }>): string {

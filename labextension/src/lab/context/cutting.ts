@@ -20,8 +20,9 @@ export type Keep = 'start' | 'ends';
 /** Tokens of a line that says how many lines were left out. */
 export const MARKER_TOKENS = 12;
 
-/** Letters of a word that are one token, in the vocabularies of small models. */
-const LETTERS_PER_TOKEN = 4;
+/** Longest word that is usually one token, and letters of a token in longer ones. */
+const COMMON_WORD = 6;
+const LETTERS_PER_TOKEN = 3;
 
 /** Longer texts are cut to this many characters a token before anything else is done with them. */
 const MAX_CHARACTERS_PER_TOKEN = 12;
@@ -38,13 +39,33 @@ export function checkRoom(tokens: number): void {
   }
 }
 
-/** Estimate the number of tokens of a text. Most tokenizers need fewer. */
+/** Words and the other parts of a text that are one token or more. */
+const PARTS = /[A-Z]?[a-z]+|[A-Z]+|[^\S\n]{2,}| (?=\d)|[\n\x21-\x7e]|[^\x00-\x7f]/g;
+
+/** Estimate the number of tokens of a text, in the vocabulary of a small model. */
 export function estimateTokens(text: string): number {
   let tokens = 0;
-  for (const [part] of text.matchAll(/[A-Za-z]+|[^\S\n]{2,}|\n|[\x21-\x7e]|[^\x00-\x7f]/g)) {
-    tokens += /^[A-Za-z]/.test(part) ? Math.ceil(part.length / LETTERS_PER_TOKEN) : 1;
+  for (const [part] of text.matchAll(PARTS)) {
+    if (part === '\n') {
+      tokens = Math.ceil(tokens) + 1; // so that lines can be added up
+    } else {
+      tokens += part > '\x7f' ? tokensOfCharacter(part) : tokensOfWord(part.length);
+    }
   }
-  return tokens;
+  return Math.ceil(tokens);
+}
+
+/** Long words are rarely in a vocabulary. */
+function tokensOfWord(length: number): number {
+  return length <= COMMON_WORD ? 1 : length / LETTERS_PER_TOKEN;
+}
+
+/** Characters after the first of Unicode's alphabets are often divided into their bytes. */
+function tokensOfCharacter(character: string): number {
+  if (character < '\u0800') {
+    return 1;
+  }
+  return /[\ud800-\udfff]/.test(character) ? 2 : 1.5;
 }
 
 /** Return a text of at most about `tokens` tokens: its first lines, or its first and last ones. */

@@ -85,10 +85,9 @@ function activeCellSources(front: Front): ContextSource[] {
       : trans.__('Active cell');
   const last = hasError ? trans.__('Last cell and its error') : trans.__('Last cell');
   const label = front.kind === 'console' ? last : whole;
+  const only = hasError ? trans.__('Error only') : trans.__('Output only');
   const entries = [source('cell', hasError ? 'error' : 'cell', label, collect(WHOLE))];
-  return hasOutputs
-    ? [...entries, source('output', 'output', trans.__('Output only'), collect(OUTPUTS))]
-    : entries;
+  return hasOutputs ? [...entries, source('output', 'output', only, collect(OUTPUTS))] : entries;
 }
 
 /** Return what is left of a cell that has run, without reading its outputs. */

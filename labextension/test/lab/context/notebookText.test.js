@@ -81,7 +81,7 @@ test('cells before and after are whole, and the nearest ones', () => {
     ['a = 1', 'b = 2'],
     ['d = 4', 'e = 5', 'f = 6']
   ]);
-  assert.deepEqual(sources(neighbours(cells, 3, 12)), [['a = 1', 'b = 2'], ['d = 4']]);
-  assert.deepEqual(sources(neighbours(cells, 0, 9)), [[], ['b = 2', 'c = 3']]);
+  assert.deepEqual(sources(neighbours(cells, 3, 15)), [['a = 1', 'b = 2'], ['d = 4']]);
+  assert.deepEqual(sources(neighbours(cells, 0, 10)), [[], ['b = 2', 'c = 3']]);
   assert.deepEqual(sources(neighbours(cells, 3, 2)), [[], []]);
 });
