@@ -50,7 +50,7 @@ fuzz: $(VENV)/.test ## attack a server with generated requests, models, template
 chaos: $(VENV)/.test ## let 16 clients share a small cache for 3 minutes, and compare all answers
 	CHAOS_SECONDS=180 pytest tests/server/inference/test_chaos.py
 
-clients: $(VENV)/.test $(patsubst %,build/clients/%/.installed,newest openai2 node) ## test other people's clients, in their own environments
+clients: $(VENV)/.test $(patsubst %,build/clients/%/.installed,newest openai2 node jupyter) ## test other people's clients, in their own environments
 	pytest -n $(WORKERS) tests/clients
 
 gpu: $(VENV)/.test ## test the engines and a server on an NVIDIA GPU, with CUDA builds of torch and llama-cpp-python
@@ -117,6 +117,13 @@ build/clients/node/.installed: tests/clients/package.json tests/clients/package-
 	mkdir -p $(@D)
 	cp $^ $(@D)
 	cd $(@D) && npm ci
+	@touch $@
+
+# The assistants in JupyterLab run in one server with this package, which .test has built.
+build/clients/jupyter/.installed: tests/clients/jupyter.txt pyproject.toml | $(VENV)/.test
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/$(BIN_NAME)/pip install --progress-bar off --no-deps --no-compile --requirement $<
+	$(@D)/$(BIN_NAME)/pip install --progress-bar off --no-deps --editable .
 	@touch $@
 
 build/clients/%/.installed: tests/clients/%.txt

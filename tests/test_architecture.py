@@ -46,6 +46,7 @@ ARROWS: dict[str, set[str]] = {
     "convert": {"contract", "engine", "ipc", "store"},
     "engine": {"compat", "contract", "ipc", "store"},
     "client": {"contract", "display", "widgets"},
+    "jupyter_ai": {"client", "contract"},
     "magics": {"assistant", "client", "contract", "display", "widgets"},
     "widgets": {"contract", "display"},
 }
@@ -54,9 +55,11 @@ ARROWS: dict[str, set[str]] = {
 LIBRARIES = {
     "IPython": {"__init__", "contract", "magics", "widgets"},  # contract: for tracebacks
     "anywidget": {"widgets"},
-    "httpx2": {"client", "hub", "remote"},
+    "httpx2": {"client", "hub", "jupyter_ai", "remote"},
     "huggingface_hub": {"hub", "magics"},
+    "jupyter_ai_persona_manager": {"jupyter_ai"},
     "jupyter_server": {"compat", "handlers", "server"},
+    "jupyterlab_chat": {"jupyter_ai"},
     "gguf": {"convert"},
     "llama_cpp": {"compat", "convert", "engine"},
     "llguidance": {"engine"},

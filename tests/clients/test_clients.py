@@ -97,19 +97,68 @@ def clients_server(
 def test_a_client_works(
     program: str, clients_server: Server, smollm2_directory: Path, tmp_path: Path
 ) -> None:
-    folder = ENVIRONMENTS / PROGRAMS[program]
+    folder = environment(PROGRAMS[program])
+    run_program(
+        [*_interpreter(folder), str(_program(program, folder))],
+        clients_server,
+        tmp_path,
+        {"POWER_TOKENIZER": str(smollm2_directory)},
+    )
+
+
+@pytest.fixture(scope="module")
+def jupyter_server(
+    tmp_path_factory: pytest.TempPathFactory, smollm2_path: Path
+) -> Iterator[Server]:
+    """JupyterLab with Jupyter AI, Notebook Intelligence and this package in one environment."""
+    [python] = _interpreter(environment("jupyter"))
+    folder = tmp_path_factory.mktemp("jupyter")
+    environ = {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}  # litellm would download it
+    sizes = {"chat": 4096, "caller": 4096, "wide": 8192}
+    with (
+        servers.run_server(folder, lab=True, python=python, environ=environ) as server,
+        server.api() as api,
+    ):
+        for name, num_ctx in sizes.items():
+            parameters = {"num_ctx": num_ctx}
+            model = {"name": name, "path": str(smollm2_path), "default_parameters": parameters}
+            assert api.post("v1/models", json=model).is_success
+        yield server
+
+
+@pytest.mark.timeout(TIMEOUT + 60)
+@pytest.mark.parametrize("program", ["jupyter_ai_chats.py", "notebook_intelligence_chats.py"])
+def test_an_assistant_in_jupyterlab_works(
+    program: str, jupyter_server: Server, tmp_path: Path
+) -> None:
+    command = [*_interpreter(environment("jupyter")), str(HERE / "programs" / program)]
+    notebooks = jupyter_server.log.parent / "notebooks"
+    environ = {"POWER_NOTEBOOKS": str(notebooks), "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+    # The magics find running servers by their runtime files.
+    environ["JUPYTER_RUNTIME_DIR"] = str(jupyter_server.runtime_dir)
+    run_program(command, jupyter_server, tmp_path, environ)
+
+
+def environment(name: str) -> Path:
+    """Return the folder of an environment that ``make clients`` has installed."""
+    folder = ENVIRONMENTS / name
     if not (folder / ".installed").exists():
         pytest.skip("'make clients' installs the clients")
-    environ = servers.clean_environ(tmp_path, tmp_path / "power", tmp_path / "runtime") | {
-        "POWER_URL": clients_server.url,
-        "POWER_TOKEN": clients_server.token,
-        "POWER_TOKENIZER": str(smollm2_directory),
+    return folder
+
+
+def run_program(command: list[str], server: Server, folder: Path, more: dict[str, str]) -> None:
+    """Run the checks of a program, and fail with all their problems."""
+    environ = servers.clean_environ(folder, folder / "power", folder / "runtime") | {
+        "POWER_URL": server.url,
+        "POWER_TOKEN": server.token,
+        **more,
     }
     environ.pop("PYTHONPATH", None)
     done = subprocess.run(
-        [*_interpreter(folder), str(_program(program, folder))],
+        command,
         env=environ,
-        cwd=tmp_path,
+        cwd=folder,
         capture_output=True,
         text=True,
         timeout=TIMEOUT,

@@ -85,6 +85,7 @@ def run_server(
     environ: Mapping[str, str] | None = None,
     fake: bool | str = False,
     lab: bool = False,
+    python: str = sys.executable,
 ) -> Iterator[Server]:
     """Run ``jupyter server``, or ``jupyter power`` if `headless`, until the block ends.
 
@@ -100,6 +101,8 @@ def run_server(
         real models.
     lab : bool
         Whether to start JupyterLab and Notebook too.
+    python : str
+        The interpreter, which may be of another environment that has this package.
     """
     home = home or folder / "power"
     runtime_dir = runtime_dir or folder / "runtime"
@@ -123,7 +126,7 @@ def run_server(
     env["PYTHONPATH"] = os.pathsep.join(filter(None, path))
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", module, *options, *argv],
+            [python, "-m", module, *options, *argv],
             cwd=folder / "notebooks",
             env=env,
             stdin=subprocess.DEVNULL,

