@@ -1,0 +1,18 @@
+/** The tools of JupyterLab's notebooks for models. */
+
+import type { INotebookTracker } from '@jupyterlab/notebook';
+import type { Contents } from '@jupyterlab/services';
+
+import type { ChatTool } from '../../views/chat/tools.js';
+import { changingTools } from './changingTools.js';
+import { fileTools } from './fileTools.js';
+import { readingTools } from './readingTools.js';
+
+/** Return the tools. A call that names no notebook is about the one in front when it is made. */
+export function notebookTools(
+  tracker: INotebookTracker | null,
+  contents: Contents.IManager
+): readonly ChatTool[] {
+  const ofNotebooks = tracker === null ? [] : [...readingTools(tracker), ...changingTools(tracker)];
+  return [...ofNotebooks, ...fileTools(contents)];
+}

@@ -1,0 +1,27 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { readablePath } from '../../../lib/lab/tools/paths.js';
+
+test('paths are below the root, in one form', () => {
+  for (const path of ['a/b.txt', '/a/b.txt', './a//b.txt', 'a/./b.txt/']) {
+    assert.equal(readablePath(path), 'a/b.txt');
+  }
+  assert.equal(readablePath(''), '');
+});
+
+test('paths that lead elsewhere, and hidden ones, are refused', () => {
+  for (const path of [
+    '..',
+    'a/../../b',
+    '/../etc',
+    'a\\..\\b',
+    'a\0b',
+    's3:bucket',
+    'RTC:a',
+    '.env',
+    'a/.git/config'
+  ]) {
+    assert.throws(() => readablePath(path), Error, path);
+  }
+});
