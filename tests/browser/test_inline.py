@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Request, expect
 
 from support import tiny_fim
 from support.lab_page import SECONDS, write_notebook
@@ -42,8 +42,13 @@ def test_code_is_completed_while_it_is_typed(
     with lab_server.api() as api:
         register(api, tmp_path, "fim")
         page = open_lab("Light", notebook).page
-        requests: list[str] = []
-        page.on("request", lambda sent: "completions" in sent.url and requests.append(sent.url))
+        requests: list[Request] = []
+
+        def on_request(sent: Request) -> None:
+            if "completions" in sent.url:
+                requests.append(sent)
+
+        page.on("request", on_request)
         cell = page.locator(".jp-Notebook .jp-Cell").nth(1).locator(".cm-content")
         cell.click(timeout=60 * SECONDS)
         page.keyboard.type("b = ")
