@@ -60,9 +60,11 @@ function addCommands(commands: CommandRegistry, inline: InlineCompletion): void 
     execute: choose
   });
   commands.addCommand(TOGGLE, {
-    label: trans.__('Inline Completion'),
+    label: () =>
+      inline.isOn
+        ? trans.__('Turn Off Inline Completion by a Local Model')
+        : trans.__('Turn On Inline Completion by a Local Model'),
     caption: trans.__('Turn the completion of code by a local model on or off'),
-    isToggled: () => inline.isOn,
     execute: () => (inline.settings.model === '' ? choose() : inline.toggle())
   });
   commands.addCommand(LOAD, {

@@ -14,7 +14,7 @@ export interface InlineStatus {
 }
 
 export interface StatusText {
-  /** A word beside the name; '' if there is nothing to say. */
+  /** A word beside the name. */
   readonly word: string;
   readonly sentence: string;
   readonly isProblem: boolean;
@@ -40,7 +40,7 @@ export function statusOf(status: InlineStatus, model: Model | undefined): Status
   if (activity === 'generating') {
     return text(trans.__('writing'), trans.__('%1 completes the code.', name));
   }
-  return text('', trans.__('Inline completion is on. Its model is %1.', name));
+  return text(trans.__('on'), trans.__('Inline completion is on. Its model is %1.', name));
 }
 
 function text(word: string, sentence: string): StatusText {

@@ -10,6 +10,7 @@ import type { StatusText } from './status.js';
 export class InlineStatusItem extends Widget {
   private readonly name = h('span', { class: 'a3s-PowerStatus-name', dir: 'ltr' });
   private readonly word = h('span', { class: 'a3s-PowerStatus-value a3s-InlineStatus-word' });
+  private readonly usual = icon('edit');
   private readonly problem = icon('error');
   private readonly button: HTMLButtonElement;
   private readonly activeChanged = new Signal<this, void>(this);
@@ -21,7 +22,6 @@ export class InlineStatusItem extends Widget {
     this.addClass('a3s-PowerStatus');
     this.addClass('a3s-InlineStatus');
     this.addClass('jp-mod-highlighted');
-    const symbol = icon('edit');
     this.problem.hidden = true;
     this.button = h(
       'button',
@@ -30,10 +30,9 @@ export class InlineStatusItem extends Widget {
         class: 'jp-StatusBar-TextItem a3s-PowerStatus-button',
         'aria-haspopup': 'menu'
       },
-      symbol,
+      h('span', {}, this.usual, this.problem),
       this.name,
-      this.word,
-      this.problem
+      this.word
     );
     this.button.addEventListener('click', () => onClick(this.button.getBoundingClientRect()));
     this.node.append(this.button);
@@ -45,6 +44,7 @@ export class InlineStatusItem extends Widget {
     this.active = name !== '';
     setText(this.name, name);
     setText(this.word, word);
+    this.usual.hidden = isProblem;
     this.problem.hidden = !isProblem;
     this.button.setAttribute('aria-label', sentence);
     this.button.title = sentence;

@@ -8,7 +8,7 @@ const ON = { name: 'm', enabled: true, activity: 'idle', problem: '' };
 
 test('the status bar says whether it is on, and what the model does', () => {
   const word = (changes, model) => statusOf({ ...ON, ...changes }, model).word;
-  assert.equal(word({}), '');
+  assert.equal(word({}), 'on');
   assert.equal(word({ enabled: false, problem: 'x' }), 'off');
   assert.equal(word({ activity: 'waiting' }), 'reading');
   assert.equal(word({ activity: 'generating' }), 'writing');
