@@ -144,6 +144,9 @@ function newCellTarget(front: Front): Target | Reason {
       const cell = content.activeCell;
       if (cell !== null) {
         await drawn(front.panel, cell);
+        if (cell.editor !== null) {
+          moveTo(cell.editor, code.length);
+        }
       }
     }
   };
@@ -209,10 +212,25 @@ async function drawn(panel: NotebookPanel, cell: Cell): Promise<void> {
   await cell.ready;
 }
 
+/** The part of the shared models of cells and files that their interface lacks. */
+interface SharedUndo {
+  readonly undoManager?: { stopCapturing(): void } | null;
+}
+
 /** Change the text of an editor in one step, which can be undone, and select the end of it. */
 function apply(editor: CodeEditor.IEditor, { start, end, text }: Edit): void {
-  editor.model.sharedModel.updateSource(start, end, text);
-  const position = editor.getPositionAt(start + text.length);
+  const { sharedModel } = editor.model;
+  const { undoManager } = sharedModel as SharedUndo;
+  undoManager?.stopCapturing(); // edits of the last moment would be undone with this one
+  sharedModel.updateSource(start, end, text);
+  undoManager?.stopCapturing();
+  moveTo(editor, start + text.length);
+}
+
+/** Put the cursor at an offset, or at the end of a text that is shorter. */
+function moveTo(editor: CodeEditor.IEditor, offset: number): void {
+  const { length } = editor.model.sharedModel.getSource();
+  const position = editor.getPositionAt(Math.min(offset, length));
   if (position) {
     editor.setCursorPosition(position);
   }
