@@ -85,7 +85,7 @@ def session_server(
 
 @pytest.fixture
 def lab_server(session_server: servers.Server, hub: HubServer) -> Iterator[servers.Server]:
-    """`session_server` without any kernels, notebooks, models, pulls, settings or workspaces."""
+    """`session_server` without kernels, notebooks, models, pulls, chats, settings or workspaces."""
     hub.clear_failures()
     yield session_server
     with session_server.api() as api:
@@ -93,6 +93,8 @@ def lab_server(session_server: servers.Server, hub: HubServer) -> Iterator[serve
             api.delete(f"api/sessions/{session['id']}").raise_for_status()
     servers.remove_models(session_server)
     shutil.rmtree(config_of(session_server) / "lab", ignore_errors=True)
+    data = Path(session_server.environ["JUPYTER_DATA_DIR"])
+    shutil.rmtree(data / "a3s-power", ignore_errors=True)
     for path in root_of(session_server).iterdir():
         shutil.rmtree(path) if path.is_dir() else path.unlink()
 

@@ -46,6 +46,12 @@ export class FetchTransport implements Transport {
     return response.json();
   }
 
+  sendLast(method: string, path: string, body: object): void {
+    const headers = { 'Content-Type': 'application/json' };
+    const init = { method, headers, body: JSON.stringify(body), keepalive: true };
+    this.fetch(`v1/${path}`, init).catch(() => undefined); // too large, or the server is gone
+  }
+
   async *stream(path: string, body: object, signal: AbortSignal): AsyncGenerator<unknown, void> {
     const headers = { 'Content-Type': 'application/json', Accept: 'text/event-stream' };
     const init = { method: 'POST', headers, body: JSON.stringify(body), signal };

@@ -12,6 +12,8 @@ export interface Transport {
    * Rejects with another error, of `signal.reason`, once `signal` is aborted.
    */
   request(method: string, path: string, body?: object, signal?: AbortSignal): Promise<unknown>;
+  /** Send a request that the end of the page does not stop. The reply is not known. */
+  sendLast?(method: string, path: string, body: object): void;
   /** Yield the events of the reply to a POST. */
   stream(path: string, body: object, signal: AbortSignal): AsyncGenerator<unknown, void>;
   /**

@@ -237,6 +237,22 @@ export interface Estimate {
   readonly gpu_layers?: number;
 }
 
+/** A chat of the assistant, without its messages. */
+export interface ChatSummary {
+  readonly id: string;
+  /** The first question until the chat is renamed; '' without one. */
+  readonly title: string;
+  readonly model: string;
+  /** Unix seconds. */
+  readonly created_at: number;
+  readonly updated_at: number;
+  /** Grows with each change. */
+  readonly revision: number;
+  readonly message_count: number;
+  /** Text around a word that was searched for. */
+  readonly excerpt?: string;
+}
+
 /** An event of `GET /v1/events`. */
 export type PowerEvent =
   | {
@@ -251,4 +267,7 @@ export type PowerEvent =
   | { readonly type: 'model'; readonly model: Model }
   | { readonly type: 'model_deleted'; readonly id: string }
   | { readonly type: 'pull'; readonly pull: Pull }
-  | { readonly type: 'pull_deleted'; readonly name: string };
+  | { readonly type: 'pull_deleted'; readonly name: string }
+  | { readonly type: 'chat'; readonly chat: ChatSummary }
+  | { readonly type: 'chat_deleted'; readonly id: string }
+  | { readonly type: 'presets' };

@@ -18,7 +18,7 @@ import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import type { CommandRegistry } from '@lumino/commands';
 
 import { FetchTransport } from '../api/fetchTransport.js';
-import { CHAT_COMMAND, chatIcon, ChatManager } from './chatPanel.js';
+import { CHAT_COMMAND } from './assistant/commands.js';
 import { FileBrowserModels } from './fileBrowser.js';
 import { labIcon, modelsIcon } from './icons.js';
 import { notifyOfPulls } from './notifications.js';
@@ -80,38 +80,29 @@ export const modelsPlugin: JupyterFrontEndPlugin<IPower> = {
     });
     const openModels = () => panel.open(true);
     const files = new FileBrowserModels(app, transport, browsers, openModels);
-    const chats = new ChatManager(app, store, restorer, state, openModels);
+    const openChat = (model: string) => void app.commands.execute(CHAT_COMMAND, { model });
     const host: LabHost = {
-      openChat: model => chats.open(model, true),
+      openChat,
       ...(documents && { chooseFile: () => files.choose(documents) }),
       ...(browsers && { registerFiles: (paths: readonly string[]) => files.register(paths) })
     };
     const panel = new PanelManager(app, store, host, settings, restorer, state);
-    addCommands(app.commands, panel, chats);
-    notifyOfPulls(store, panel, model => chats.open(model, true));
-    for (const command of [OPEN_COMMAND, CHAT_COMMAND]) {
-      palette?.addItem({ command, category: 'Power' });
-      launcher?.add({ command, category: 'Other', rank: 50 });
-    }
+    addCommand(app.commands, panel);
+    notifyOfPulls(store, panel, openChat);
+    palette?.addItem({ command: OPEN_COMMAND, category: 'Power' });
+    launcher?.add({ command: OPEN_COMMAND, category: 'Other', rank: 50 });
     const statusItem = statusBar && addStatusItem(panel, store, statusBar);
     statusItem?.setEnabled(settings.statusBar);
     return { store, openModels };
   }
 };
 
-function addCommands(commands: CommandRegistry, panel: PanelManager, chats: ChatManager): void {
+function addCommand(commands: CommandRegistry, panel: PanelManager): void {
   commands.addCommand(OPEN_COMMAND, {
     label: trans.__('Local Models'),
     caption: trans.__('Load, unload, pull and delete local language models'),
     icon: modelsIcon,
     execute: args => panel.open(args['activate'] !== false)
-  });
-  commands.addCommand(CHAT_COMMAND, {
-    label: trans.__('Chat with a Local Model'),
-    caption: trans.__('Open a chat, without a notebook'),
-    icon: chatIcon,
-    execute: args =>
-      chats.open((args['model'] as string | undefined) ?? '', args['activate'] !== false)
   });
 }
 

@@ -1,6 +1,7 @@
 /** Keep the state of a server up to date, with one event stream for all views of a page. */
 
 import { messageOf, type Transport } from '../api/transport.js';
+import type { PowerEvent } from '../api/types.js';
 import { EMPTY, reduce, type State } from './state.js';
 
 /**
@@ -16,6 +17,7 @@ export type Listener = (state: State, connection: ConnectionStatus, reason: stri
 const LINGER = 2_000;
 
 export class Store {
+  private readonly eventListeners = new Set<(event: PowerEvent) => void>();
   private readonly listeners = new Set<Listener>();
   private state: State = EMPTY;
   private connection: ConnectionStatus = 'connecting';
@@ -46,6 +48,12 @@ export class Store {
         this.lingering = setTimeout(() => this.close(), this.linger);
       }
     };
+  }
+
+  /** Call `listener` with each event, while somebody is subscribed to the state. */
+  onEvent(listener: (event: PowerEvent) => void): () => void {
+    this.eventListeners.add(listener);
+    return () => this.eventListeners.delete(listener);
   }
 
   /** Resolve with the id of the server process, or null if the server cannot be reached. */
@@ -85,7 +93,10 @@ export class Store {
       };
       this.transport
         .follow(
-          event => this.publish(reduce(this.state, event), 'connected'),
+          event => {
+            this.publish(reduce(this.state, event), 'connected');
+            this.eventListeners.forEach(listener => listener(event));
+          },
           () => fail('lost'),
           signal
         )

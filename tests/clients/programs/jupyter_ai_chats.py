@@ -22,7 +22,7 @@ JUPYTERNAUT = "jupyter-ai-personas::jupyter_ai_jupyternaut::JupyternautPersona"
 NOTEBOOKS = Path(os.environ["POWER_NOTEBOOKS"])
 
 #: Seconds for an answer on a busy machine.
-PATIENCE = 400
+PATIENCE = 120
 
 
 class Chat:

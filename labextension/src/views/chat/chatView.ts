@@ -90,6 +90,16 @@ export class ChatView {
     }
   }
 
+  /** Begin a question with a text and attachments, and send it if `send` is set. */
+  suggest(text: string, attachments: readonly Attachment[], send: boolean): void {
+    this.input.value = text || this.input.value;
+    this.attachments = attachments;
+    if (send) {
+      this.submit();
+    }
+    this.input.focus();
+  }
+
   /** Create a button that gives the focus to the input, because it may become disabled. */
   private action(text: string, run: () => void): HTMLButtonElement {
     return button(text, () => {

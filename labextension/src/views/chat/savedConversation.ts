@@ -3,11 +3,7 @@
 import { type Message, parametersFrom } from './chatCompletion.js';
 import type { Conversation, PartialAnswer } from './conversation.js';
 
-/**
- * Return what is usable of a saved value, which may be of another version; null if nothing is.
- *
- * The page that was generating its answer is gone, so the answer belongs to none.
- */
+/** Return what is usable of a saved value, which may be of another version; null if nothing is. */
 export function readConversation(value: unknown): Conversation | null {
   const { model, parameters, messages, answer } = (value ?? {}) as Record<string, unknown>;
   if (typeof model !== 'string' || !Array.isArray(messages)) {
@@ -17,7 +13,7 @@ export function readConversation(value: unknown): Conversation | null {
     model,
     parameters: parametersFrom(parameters),
     messages: messages.filter(isMessage),
-    answer: isAnswer(answer) ? { ...answer, page: '' } : null
+    answer: isAnswer(answer) ? answer : null
   };
 }
 
@@ -26,6 +22,7 @@ function isMessage(value: unknown): value is Message {
 }
 
 function isAnswer(value: unknown): value is PartialAnswer {
-  const answer = value as { content?: unknown; page?: unknown } | null | undefined;
-  return typeof answer?.content === 'string' && typeof answer.page === 'string';
+  const answer = value as Partial<Record<keyof PartialAnswer, unknown>> | null | undefined;
+  const { content, page, beat } = answer ?? {};
+  return typeof content === 'string' && typeof page === 'string' && typeof beat === 'number';
 }

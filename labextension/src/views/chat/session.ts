@@ -40,7 +40,6 @@ export interface Timing {
 const TIMING: Timing = { saveInterval: SAVE_INTERVAL, silence: SILENCE, linger: LINGER };
 
 export class ChatSession {
-  private readonly page = Math.random().toString(36).slice(2);
   private readonly listeners = new Set<() => void>();
   private current: Conversation;
   private answering: Answering | null = null;
@@ -60,7 +59,9 @@ export class ChatSession {
     private readonly transport: Transport,
     private readonly store: ConversationStore,
     private readonly tools: ToolRunner | null = null,
-    private readonly timing: Timing = TIMING
+    private readonly timing: Timing = TIMING,
+    /** Id of the page. One that was loaded again may keep its id, and go on with its answers. */
+    private readonly page = Math.random().toString(36).slice(2)
   ) {
     this.current = store.get();
     this.stopWatching = store.onChange(() => {
@@ -253,6 +254,18 @@ export class ChatSession {
   regenerate(asking: Asking): void {
     if (this.canRegenerate) {
       this.generate(upToQuestion(this.current.messages), null, asking);
+    }
+  }
+
+  /** Whether this page was generating the answer when it was left. */
+  get isOwnAnswer(): boolean {
+    return this.phase === 'interrupted' && this.current.answer?.page === this.page;
+  }
+
+  /** Save the answer as it is now, because the page is about to end. */
+  saveNow(): void {
+    if (this.answering !== null) {
+      this.save({ ...this.current, answer: this.partial() });
     }
   }
 
