@@ -1,9 +1,10 @@
 """Keep what a model wrote from loading images and HTML where Jupyter AI shows it as Markdown.
 
 JupyterLab's Markdown loads remote images, which tells their server what was asked. A word joiner,
-which is not seen, is put between the characters that begin an image or a tag. Code blocks stay as
-they are: only those at the beginning of a line, which no list or quote can end. Where parsers of
-Markdown may differ about the end of a code block, the rest is treated as text.
+which is not seen, is put between the characters that begin an image, a tag, or a command of a
+formula that does more than draw. Code blocks stay as they are: only those at the beginning of a
+line, which no list or quote can end. Where parsers of Markdown may differ about the end of a code
+block, the rest is treated as text.
 """
 
 from __future__ import annotations
@@ -12,8 +13,18 @@ import re
 
 _JOINER = "\u2060"
 
-_BEGINS = re.compile(r"(?<=!)(?=\[)|(?<=<)(?=[A-Za-z/!?])")
-_JOINED = re.compile(rf"(?<=!){_JOINER}(?=\[)|(?<=<){_JOINER}(?=[A-Za-z/!?])")
+#: Commands of formulas that set styles, link, load packages or define others.
+_COMMANDS = (
+    r"(?:style|class|cssId|href|require|includegraphics|csname|let|[egx]?def|"
+    r"(?:re)?new(?:command|environment)|DeclareMathOperator|mmlToken|bbox)\b"
+)
+_PLACES = [
+    (r"(?<=!)", r"(?=\[)"),
+    (r"(?<=<)", r"(?=[A-Za-z/!?])"),
+    (r"(?<=\\)", f"(?={_COMMANDS})"),
+]
+_BEGINS = re.compile("|".join(before + after for before, after in _PLACES))
+_JOINED = re.compile("|".join(before + _JOINER + after for before, after in _PLACES))
 _FENCE = re.compile(r"(`{3,})([^`]*)|(~{3,})(.*)")
 #: JupyterLab draws these, and a drawing may have images.
 _DRAWN = re.compile(r"\s*mermaid", re.IGNORECASE)

@@ -17,7 +17,14 @@ def test_images_and_tags_are_separated() -> None:
     assert harmless("</p><!-- x -->") == f"<{JOINER}/p><{JOINER}!-- x -->"
 
 
-@pytest.mark.parametrize("text", ["plain", "[link](http://a)", "a[0] != b", "x < y"])
+def test_formulas_only_draw() -> None:
+    assert harmless(r"$\style{x}{y} \frac12$") == rf"$\{JOINER}style{{x}}{{y}} \frac12$"
+    assert harmless(r"\gdef\a{b}") == rf"\{JOINER}gdef\a{{b}}"
+
+
+@pytest.mark.parametrize(
+    "text", ["plain", r"$\alpha \letters$", "[link](http://a)", "a[0] != b", "x < y"]
+)
 def test_other_text_stays_as_it_is(text: str) -> None:
     assert harmless(text) == text
 
@@ -50,6 +57,6 @@ def test_drawings_are_shown_as_text() -> None:
     assert harmless("```mermaid\ngraph\n```") == "```text\ngraph\n```"
 
 
-@pytest.mark.parametrize("text", [IMAGE, "<b>x</b>", f"```\n{IMAGE}\n```\n<br>"])
+@pytest.mark.parametrize("text", [IMAGE, "<b>x</b>", r"\href{x}", f"```\n{IMAGE}\n```\n<br>"])
 def test_a_model_gets_what_it_wrote(text: str) -> None:
     assert as_written(harmless(text)) == text
