@@ -17,7 +17,7 @@ PYTEST_PARALLEL := pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 JUPYTER_ARGS := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .NOTPARALLEL:
-.PHONY: help lab test unit engine server browser packaging fuzz chaos clients gpu py js lint types venv chromium docs bench soak dist clean
+.PHONY: help lab test unit engine server browser packaging fuzz chaos clients hub gpu py js lint types venv chromium docs bench soak dist clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -52,6 +52,9 @@ chaos: $(VENV)/.test ## let 16 clients share a small cache for 3 minutes, and co
 
 clients: $(VENV)/.test $(patsubst %,build/clients/%/.installed,newest openai2 node jupyter) ## test other people's clients, in their own environments
 	pytest -n $(WORKERS) tests/clients
+
+hub: $(VENV)/.test build/hub/.installed ## test the servers of users behind a real JupyterHub and its proxy, in 5 minutes
+	pytest tests/hub
 
 gpu: $(VENV)/.test ## test the engines and a server on an NVIDIA GPU, with CUDA builds of torch and llama-cpp-python
 	pytest tests/gpu
@@ -129,6 +132,15 @@ build/clients/jupyter/.installed: tests/clients/jupyter.txt pyproject.toml | $(V
 build/clients/%/.installed: tests/clients/%.txt
 	$(PYTHON) -m venv --clear $(@D)
 	$(@D)/$(BIN_NAME)/pip install --progress-bar off --no-deps --no-compile --requirement $<
+	@touch $@
+
+# JupyterHub and its proxy. The servers of users also see the packages of the tests.
+build/hub/.installed: tests/hub/requirements.txt tests/hub/package.json tests/hub/package-lock.json | $(VENV)/.test
+	$(PYTHON) -m venv --clear $(@D)
+	cp tests/hub/package.json tests/hub/package-lock.json $(@D)
+	cd $(@D) && npm ci
+	$(@D)/$(BIN_NAME)/pip install --progress-bar off --no-deps --no-compile --requirement tests/hub/requirements.txt
+	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' >"$$($(@D)/$(BIN_NAME)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/tests.pth"
 	@touch $@
 
 labextension/node_modules/.package-lock.json: labextension/package.json labextension/package-lock.json

@@ -78,6 +78,8 @@ class AuthHandler(APIHandler):
 
     auth_resource = "a3s_power"
 
+    _lacks_xsrf_token = False
+
     @property
     def context(self) -> Context:
         return cast(Context, self.settings[SETTING])
@@ -111,6 +113,8 @@ class AuthHandler(APIHandler):
 
     def _unauthorized(self) -> Unauthorized:
         """Return the error about a request without valid credentials."""
+        if self._lacks_xsrf_token:
+            return _xsrf_error()
         sent = self._authorizations() or self.get_query_argument("token", "")
         reason = "The token is wrong." if sent else "The token is missing."
         where = ""
@@ -205,12 +209,13 @@ class AuthHandler(APIHandler):
         try:
             super().check_xsrf_cookie()
         except web.HTTPError as error:
+            if not is_identified(self):
+                # JupyterHub's provider checks this before it accepts a cookie.
+                self._lacks_xsrf_token = True
+                raise
             if self.current_user is None:
                 raise self._unauthorized() from None
-            raise Forbidden(
-                "XSRF token missing or invalid. Send the value of the _xsrf cookie as X-XSRFToken, "
-                "or the server's token as 'Authorization: Bearer TOKEN'."
-            ) from error
+            raise _xsrf_error() from error
 
     @allow_unauthenticated
     def options(self, *args: Any, **kwargs: Any) -> None:
@@ -227,6 +232,13 @@ class AuthHandler(APIHandler):
         self.set_header("Vary", "Origin, Access-Control-Request-Headers")
         self.set_status(204)
         self.finish()
+
+
+def _xsrf_error() -> Forbidden:
+    return Forbidden(
+        "XSRF token missing or invalid. Send the value of the _xsrf cookie as X-XSRFToken, or the "
+        "server's token as 'Authorization: Bearer TOKEN'."
+    )
 
 
 def _token(authorization: str) -> str:

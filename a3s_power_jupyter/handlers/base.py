@@ -77,6 +77,7 @@ class PowerHandler(ErrorHandler):
             self.refuse(error)
         else:
             self.context.touch()
+            self.update_api_activity()  # also at the start, because an answer may take minutes
 
     def _check_url(self) -> None:
         try:

@@ -359,6 +359,17 @@ class RememberingProvider(IdentityProvider):
         return handler._remembered
 
 
+class CheckingProvider(IdentityProvider):
+    """Accepts a cookie only after the check of the XSRF token, like JupyterHub's provider."""
+
+    async def get_user(self, handler):
+        try:
+            handler.check_xsrf_cookie()
+        except web.HTTPError:
+            return None
+        return User("ada")
+
+
 class OneAction(Authorizer):
     """Allows an action if the home directory has a file named after it."""
 
@@ -409,6 +420,23 @@ def test_errors_of_an_identity_provider(
         expired = ask(client, "GET", "v1/models", Authorization="Bearer old")
         assert (expired.status_code, code(expired)) == (401, "unauthorized")
         assert expired.headers["WWW-Authenticate"] == "Bearer"
+
+
+def test_an_identity_provider_that_checks_the_xsrf_token(
+    start_server: Callable[..., Server], tmp_path: Path
+) -> None:
+    server = start_server(
+        "--ServerApp.identity_provider_class=hub_of_the_tests.CheckingProvider",
+        fake=True,
+        environ=write_hub(tmp_path),
+    )
+    with server.client() as client:
+        refused = client.post("v1/models/gc/pin")
+        assert (refused.status_code, code(refused)) == (403, "forbidden")
+        assert "X-XSRFToken" in refused.json()["error"]["message"]
+        client.cookies.set("_xsrf", "of-the-page")
+        accepted = client.post("v1/models/gc/pin", headers={"X-XSRFToken": "of-the-page"})
+        assert is_allowed(accepted)
 
 
 def test_an_identity_provider_sees_one_token_after_the_other(

@@ -111,7 +111,7 @@ def run_server(
     env = clean_environ(folder, home, runtime_dir) | {"JUPYTER_TOKEN": token} | (environ or {})
     path = [(environ or {}).get("PYTHONPATH"), os.environ.get("PYTHONPATH")]
     if lab:
-        _link_lab_extension(folder / "data")
+        link_lab_extension(folder / "data")
         env["JUPYTER_PREFER_ENV_PATH"] = "0"  # the environment may have an older one
     elif not headless:
         _disable(LAB_EXTENSIONS, folder / "config")
@@ -168,7 +168,7 @@ def _disable(extensions: tuple[str, ...], config: Path) -> None:
     (config / "jupyter_server_config.json").write_text(json.dumps(settings))
 
 
-def _link_lab_extension(data: Path) -> None:
+def link_lab_extension(data: Path) -> None:
     """Let JupyterLab load the extension that was built in this checkout."""
     built = Path(a3s_power_jupyter.__file__).with_name("labextension")
     link = data / "labextensions" / "a3s-power-jupyter"

@@ -1,0 +1,72 @@
+"""The example of the documentation, with local users, free ports and short times for the tests."""
+
+import os
+import sys
+from pathlib import Path
+
+EXAMPLE = os.environ["EXAMPLE_CONFIG"]
+FOLDER = Path(os.environ["HUB_FOLDER"])
+
+#: Where the packages, kernels and extensions of the tests are.
+FROM_TESTS = ("PYTHONPATH", "JUPYTER_PATH", "JUPYTER_CONFIG_PATH")
+
+c = get_config()  # noqa: F821 - JupyterHub defines it
+load_subconfig(EXAMPLE)  # noqa: F821
+
+c.JupyterHub.bind_url = os.environ["HUB_URL"]
+c.JupyterHub.hub_port = int(os.environ["HUB_PORT"])
+c.JupyterHub.db_url = "sqlite://"
+c.JupyterHub.cookie_secret_file = str(FOLDER / "cookie_secret")
+c.JupyterHub.cleanup_servers = True
+c.ConfigurableHTTPProxy.command = [os.environ["PROXY_COMMAND"]]
+c.ConfigurableHTTPProxy.api_url = os.environ["PROXY_API_URL"]
+c.ConfigurableHTTPProxy.pid_file = str(FOLDER / "proxy.pid")
+
+c.JupyterHub.authenticator_class = "dummy"
+c.DummyAuthenticator.password = "of-the-tests"
+c.Authenticator.allowed_users = {"ada", "bob"}
+
+c.Spawner.cmd = [sys.executable, "-m", "jupyterhub.singleuser"]
+c.Spawner.args = ["--allow-root", "--HubAuth.cache_max_age=5"]
+c.Spawner.http_timeout = 120
+c.Spawner.start_timeout = 120
+c.SimpleLocalProcessSpawner.home_dir_template = str(FOLDER / "home" / "{username}")
+
+
+def prepare(spawner):
+    """Give each user folders of their own, as users of a system have."""
+    home = FOLDER / "home" / spawner.user.name
+    for name in ("config", "data", "runtime"):
+        (home / name).mkdir(parents=True, exist_ok=True)
+    spawner.environment = {
+        **spawner.environment,
+        "HOME": str(home),
+        "A3S_POWER_HOME": str(home / "power"),
+        "A3S_POWER_SHARED_HOMES": os.environ["SHARED_HOME"],
+        "JUPYTER_CONFIG_DIR": str(home / "config"),
+        "JUPYTER_DATA_DIR": str(home / "data"),
+        "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
+        "JUPYTERHUB_ACTIVITY_INTERVAL": "2",
+        "HF_ENDPOINT": os.environ["HF_ENDPOINT"],
+        "HF_HUB_DISABLE_XET": "1",
+        **{name: os.environ[name] for name in FROM_TESTS},
+    }
+
+
+c.Spawner.pre_spawn_hook = prepare
+
+c.JupyterHub.services = [
+    *(service for service in c.JupyterHub.services if service["name"] != "idle-culler"),
+    {
+        "name": "idle-culler",
+        "command": [
+            sys.executable,
+            "-m",
+            "jupyterhub_idle_culler",
+            f"--timeout={os.environ['CULL_TIMEOUT']}",
+            "--cull-every=3",
+        ],
+    },
+    {"name": "stranger", "api_token": os.environ["STRANGER_TOKEN"]},
+    {"name": "admin", "api_token": os.environ["ADMIN_TOKEN"], "admin": True},
+]
