@@ -7,7 +7,9 @@ import type { NotebookPanel } from '@jupyterlab/notebook';
 import type { Attachment } from '../../views/chat/attachment.js';
 import type { CodeAction } from '../../views/chat/codeAction.js';
 import type { ContextSource, ContextSources } from '../../views/chat/context.js';
+import type { ChatTool } from '../../views/chat/tools.js';
 import { trans } from '../../views/i18n.js';
+import { notebookTools } from '../tools/index.js';
 import { cellAttachments, WHOLE } from './cells.js';
 import { checkRoom } from './cutting.js';
 import { codeActions } from './codeActions.js';
@@ -24,14 +26,17 @@ export { type CellSource, type Neighbours, neighbours } from './notebookText.js'
 export interface NotebookContext {
   readonly context: ContextSources;
   readonly codeActions: readonly CodeAction[];
+  readonly tools: () => readonly ChatTool[];
 }
 
 /** Return what a chat gets of JupyterLab's notebooks, files and consoles. Call it once. */
 export function notebookContext(app: JupyterFrontEnd, trackers: Trackers): NotebookContext {
   const tracker = new FrontTracker(app.shell, trackers);
+  const tools = notebookTools(trackers.notebooks, app.serviceManager.contents);
   return {
     context: notebookSources(app, trackers, tracker),
-    codeActions: codeActions(app, tracker)
+    codeActions: codeActions(app, tracker),
+    tools: () => tools
   };
 }
 
