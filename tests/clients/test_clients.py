@@ -27,7 +27,7 @@ HERE = TESTS / "clients"
 ENVIRONMENTS = TESTS.parent / "build" / "clients"
 
 #: Seconds for all checks of a client, on a machine that is busy with other tests.
-TIMEOUT = 600
+TIMEOUT = 900
 
 #: Program -> its environment.
 PROGRAMS = {

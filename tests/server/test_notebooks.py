@@ -272,3 +272,12 @@ def test_tools(server: Server) -> None:
     shown, _ = cells["cell-ask"].texts("text/plain")[-1].split("\n\n", 1)
     assert shown == 'population(city="Tokyo") -> Tokyo has 14,264,798 inhabitants.'
     assert "14,264,798" in text_of(cells["cell-results"])
+
+
+def test_assistant(server: Server) -> None:
+    cells = run_notebook("10_assistant.ipynb", server)
+    assert "temperatures" in text_of(cells["variables-result"])
+    assert "Rome" in text_of(cells["own-result"])
+    assert "The warmest city" in text_of(cells["chats-code"])
+    assert "Rome, says the function." in text_of(cells["chats-export"])
+    assert text_of(cells["chats-delete"]).strip() == "[]"

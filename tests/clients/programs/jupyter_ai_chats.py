@@ -22,7 +22,7 @@ JUPYTERNAUT = "jupyter-ai-personas::jupyter_ai_jupyternaut::JupyternautPersona"
 NOTEBOOKS = Path(os.environ["POWER_NOTEBOOKS"])
 
 #: Seconds for an answer on a busy machine.
-PATIENCE = 120
+PATIENCE = 400
 
 
 class Chat:
