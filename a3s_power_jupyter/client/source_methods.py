@@ -1,8 +1,8 @@
-"""Methods of the client about models that are not registered yet."""
+"""Methods of the client about models that are not registered yet, and the prompts."""
 
 from __future__ import annotations
 
-from ..contract.types import LocalModels, RecommendedModel, RecommendedModels
+from ..contract.types import LocalModels, Prompts, RecommendedModel, RecommendedModels
 from ..display import source_tables
 from .connection import Connection
 from .replies import decoded
@@ -29,7 +29,7 @@ class FoundModels(LocalModels, frozen=True):
 
 
 class SourceMethods:
-    """Where to get models, for `Client`, which provides the connection."""
+    """Where to get models, and what to ask them, for `Client`, which provides the connection."""
 
     _connection: Connection
 
@@ -51,6 +51,10 @@ class SourceMethods:
         query = "" if num_ctx is None else f"?num_ctx={num_ctx}"
         body = self._connection.request("GET", f"hub/recommended{query}")
         return RecommendedList(decoded(body, RecommendedModels).data)
+
+    def prompts(self) -> Prompts:
+        """Return the prompts of the assistant, which an administrator may have replaced."""
+        return decoded(self._connection.request("GET", "assistant/prompts"), Prompts)
 
     def local_models(self) -> FoundModels:
         """Find models that other programs have downloaded to the server's machine.

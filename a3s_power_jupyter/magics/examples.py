@@ -59,6 +59,16 @@ EXAMPLES = {
   %power use smollm2
   %power use
 """,
+    "explain": """\
+  %power explain
+  %power explain "What is a KeyError?" --model smollm2
+  %power explain --cell 3
+""",
+    "fix": """\
+  %power fix
+  %power fix Keep the loop --model smollm2
+  %power fix --cell 3
+""",
     "doctor": "  %power doctor\n",
     "gc": """\
   %power gc

@@ -30,6 +30,7 @@ class PowerMagics(Magics):
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
         self.session = Session(shell)
+        self.session.failures.listen()
         self.interrupts = Interrupts(shell)
 
     @line_cell_magic
@@ -49,7 +50,7 @@ class PowerMagics(Magics):
 
 def load(shell: InteractiveShell) -> None:
     """Register the magics and their completion with `shell`."""
-    _close_interrupts(shell)
+    _close_previous(shell)
     magics = PowerMagics(shell)
     shell.register_magics(magics)
     _unload_completion(shell)  # of a previous load
@@ -59,16 +60,17 @@ def load(shell: InteractiveShell) -> None:
 def unload(shell: InteractiveShell) -> None:
     """Remove the magics and their completion from `shell`."""
     _unload_completion(shell)
-    _close_interrupts(shell)
+    _close_previous(shell)
     for kind in ("line", "cell"):
         shell.magics_manager.magics[kind].pop("power", None)
 
 
-def _close_interrupts(shell: InteractiveShell) -> None:
-    """Close the interrupts of a previous load."""
+def _close_previous(shell: InteractiveShell) -> None:
+    """Close what a previous load listens with."""
     magics = shell.magics_manager.registry.get(PowerMagics.__name__)
     if magics is not None:
         magics.interrupts.close()
+        magics.session.failures.close()
         del shell.magics_manager.registry[PowerMagics.__name__]
 
 

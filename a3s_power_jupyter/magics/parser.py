@@ -14,7 +14,7 @@ from IPython.core.error import UsageError
 
 from ..contract.parameters import close_matches
 from ..contract.types import Format, SearchFormat, SearchSort
-from . import commands, pulling, scanning, searching
+from . import assisting, commands, pulling, scanning, searching
 from .examples import OTHER_NAMES
 from .live_text import write
 from .magic_parser import MagicParser, integer, key_value, natural, number
@@ -99,6 +99,22 @@ def line_parser() -> MagicParser:
     command = add("use", help="set or show the default model of %%%%power")
     command.add_argument("model", metavar="NAME", nargs="?")
     command.set_defaults(run=commands.use)
+    for name, run, summary in (
+        ("explain", assisting.explain, "explain the last error, or a cell"),
+        ("fix", assisting.fix, "propose the corrected code of the cell with the last error"),
+    ):
+        command = add(name, help=summary)
+        command.add_argument(
+            "question",
+            nargs="*",
+            metavar="QUESTION",
+            help="what else to say; in quotes if it ends with a question mark",
+        )
+        command.add_argument("--model", metavar="NAME", help="default: see %%power use")
+        command.add_argument(
+            "--cell", type=natural, metavar="N", help="number of a cell: 3 for In[3]"
+        )
+        command.set_defaults(run=run)
     command = add("doctor", help="show the server's setup and how to improve it")
     command.set_defaults(run=commands.doctor)
     command = add("gc", help="list files that no model uses")

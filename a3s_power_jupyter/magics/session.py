@@ -14,6 +14,7 @@ from ..client.connection import Connection
 from ..client.discovery import find_server
 from ..contract.types import Model
 from . import suggestions
+from .failures import Failures
 
 Conversation = list[dict[str, Any]]
 
@@ -29,6 +30,8 @@ class Session:
         Default model of ``%%power``, set by ``%power use``.
     conversations : dict of str to list of dict
         For each model, the messages of its last ``%%power`` cell, including the answer.
+    failures : Failures
+        The cells that have raised.
     found : list of str
         What the last ``%power search`` found: names of repositories, or references.
     """
@@ -37,6 +40,7 @@ class Session:
         self.shell = shell
         self.model: str | None = None
         self.conversations: dict[str, Conversation] = {}
+        self.failures = Failures(shell)
         self.found: list[str] = []
         self._client: Client | None = None
 

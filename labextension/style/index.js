@@ -1,3 +1,4 @@
 import './base.css';
 import './saved.css';
 import './views.css';
+import './code.css';

@@ -158,6 +158,12 @@ async def _waits(handler: Chat, body: dict[str, Any]) -> None:
     await handler.send("data: [DONE]\n\n")
 
 
+async def _says(handler: Chat, body: dict[str, Any]) -> None:
+    """Answer with the text that the test has set."""
+    upstream = handler.upstream
+    await _send_answer(handler, body, "Hm.", upstream.says, [], upstream.finish_reason)
+
+
 async def _endless(handler: Chat, body: dict[str, Any]) -> None:
     try:
         while not handler.upstream.gone.is_set():
@@ -287,6 +293,7 @@ ANSWERS = {
     "hostile": _hostile,
     "controls": _controls,
     "waits": _waits,
+    "says": _says,
     "endless": _endless,
     "drips": _drips,
     "breaks": _breaks,

@@ -29,6 +29,10 @@ class Upstream:
         Set by the test to make the model ``waits`` send its second event.
     gone : threading.Event
         Set when a client disconnects during a stream.
+    says : str
+        The answer of the model ``says``.
+    finish_reason : str
+        How that answer ends.
     """
 
     def __init__(self) -> None:
@@ -36,6 +40,8 @@ class Upstream:
         self.keys: list[str | None] = []
         self.first_seen = threading.Event()
         self.gone = threading.Event()
+        self.says = ""
+        self.finish_reason = "stop"
         self.url = ""
 
 

@@ -21,7 +21,7 @@ import {
   searchIcon
 } from '@jupyterlab/ui-components';
 
-import type { IconName } from '../views/icons.js';
+import { type IconName, svgOf } from '../views/icons.js';
 
 /** The icon of the panel, in tabs, menus and the launcher. */
 export const modelsIcon = new LabIcon({
@@ -30,6 +30,8 @@ export const modelsIcon = new LabIcon({
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" width="16" height="16">' +
     '<path class="jp-icon3" fill="#616161" d="M13 2 4 14h6l-1 8 9-12h-6z"/></svg>'
 });
+
+export const chatIcon = new LabIcon({ name: 'a3s-power:chat', svgstr: svgOf('chat') });
 
 const ICONS: Partial<Record<IconName, LabIcon>> = {
   add: addIcon,

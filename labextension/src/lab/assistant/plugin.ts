@@ -8,10 +8,9 @@ import {
 import { ICommandPalette, WidgetTracker } from '@jupyterlab/apputils';
 import { IDefaultFileBrowser } from '@jupyterlab/filebrowser';
 import { ILauncher } from '@jupyterlab/launcher';
-import { LabIcon } from '@jupyterlab/ui-components';
 
 import { trans } from '../../views/i18n.js';
-import { svgOf } from '../../views/icons.js';
+import { chatIcon } from '../icons.js';
 import { leavePageState, type PageStorage, takePageState } from '../../views/chats/pageState.js';
 import { IAssistant, INotebookContext, IPower, type Question } from '../tokens.js';
 import { CHAT_COMMAND, CHAT_TAB_COMMAND } from './commands.js';
@@ -20,8 +19,6 @@ import { LazyWidget } from './lazyWidget.js';
 import type { AssistantServices } from './services.js';
 import type { Sidebar } from './sidebar.js';
 import type { ChatTab } from './tab.js';
-
-const chatIcon = new LabIcon({ name: 'a3s-power:chat', svgstr: svgOf('chat') });
 
 /** The method of Notebook 7's shell that expands the right sidebar to show a widget. */
 interface Sidebars {

@@ -1,0 +1,93 @@
+"""Find the code in the answer of a model, as ``labextension/src/lab/code/answerCode.ts`` does."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+#: Names of Python in fences; '' is a fence without a language.
+_PYTHON = ("", "python", "py", "python3", "ipython", "ipython3", "pycon")
+
+_THOUGHTS = re.compile(r"\A\s*<(think|thinking)>.*?(?:</\1>|\Z)", re.DOTALL)
+_FENCE = re.compile(r"( {0,3})(`{3,}|~{3,})(.*)")
+_LANGUAGE = re.compile(r"[{.]*([\w+#-]*)", re.ASCII)
+
+#: How a line of code may begin.
+_CODE_LINE = re.compile(
+    r"""[ \t]|$|[#@%!)\]}]
+    |(?:import|from|def|class|for|while|if|elif|else|try|except|finally|with|return|raise|assert
+       |async|await|pass|print)\b
+    |[\w.\[\]'",\ *]+\s*(?:[-+*/%&|^:]?=(?!=))
+    |[\w.]+\(""",
+    re.VERBOSE | re.ASCII,
+)
+
+
+class FoundCode(NamedTuple):
+    """The code of an answer.
+
+    Attributes
+    ----------
+    code : str or None
+        None if there is none that can be used.
+    note : str
+        What the user should know about it; empty for nothing.
+    """
+
+    code: str | None
+    note: str
+
+
+class _Block(NamedTuple):
+    language: str
+    code: str
+
+
+def find_code(answer: str, language: str = "python") -> FoundCode:
+    """Return the code of an answer: of several blocks in the language, the longest.
+
+    An answer without a fence is code only if all its lines look so.
+    """
+    text = _THOUGHTS.sub("", answer)
+    blocks = _blocks_of(text)
+    if not blocks:
+        return FoundCode(_trimmed(text) if _looks_like_code(text) else None, "")
+    names = _PYTHON if language == "python" else ("", language)
+    usable = [block.code for block in blocks if block.language in names and block.code]
+    if not usable:
+        others = ", ".join(dict.fromkeys(block.language for block in blocks if block.language))
+        note = f"The answer has no code in {language}, but in {others}." if others else ""
+        return FoundCode(None, note)
+    several = f"The answer has {len(blocks)} blocks of code. This is the longest."
+    return FoundCode(max(usable, key=len), several if len(blocks) > 1 else "")
+
+
+def _blocks_of(text: str) -> list[_Block]:
+    """Return the fenced blocks of a Markdown text. One that has not ended is a block, too."""
+    blocks: list[_Block] = []
+    lines: list[str] = []
+    fence = language = ""
+    for line in text.splitlines():
+        found = _FENCE.fullmatch(line)
+        info = found[3].strip() if found else ""
+        if not fence:
+            if found and not (found[2][0] == "`" and "`" in info):
+                match = _LANGUAGE.match(info)
+                fence, language, lines = found[2], match[1].lower() if match else "", []
+        elif found and found[2].startswith(fence) and not info:
+            blocks.append(_Block(language, _trimmed("\n".join(lines))))
+            fence = ""
+        else:
+            lines.append(line)
+    return [*blocks, _Block(language, _trimmed("\n".join(lines)))] if fence else blocks
+
+
+def _looks_like_code(text: str) -> bool:
+    lines = _trimmed(text).split("\n")
+    is_code = all(_CODE_LINE.match(n) and not re.fullmatch(r"[A-Z].*\.", n) for n in lines)
+    return bool(text.strip()) and is_code
+
+
+def _trimmed(text: str) -> str:
+    """Remove the empty lines at both ends."""
+    return re.sub(r"\A(?:[ \t]*\r?\n)+", "", text).rstrip()

@@ -1,0 +1,129 @@
+"""``%power explain`` and ``%power fix``: ask a model about the last error, or about a cell."""
+
+from __future__ import annotations
+
+import argparse
+import re
+
+from IPython.core.error import UsageError
+from IPython.display import display
+
+from ..assistant.answer_code import find_code
+from ..assistant.prompts import messages
+from ..client import Reply
+from ..contract.types import Prompt
+from ..display import output
+from .cell_answer import CellAnswer
+from .failures import Failure
+from .interrupts import interrupted
+from .live_text import live_text
+from .session import Session
+
+#: Characters of the cells before one that a model gets.
+CONTEXT = 3000
+
+_MAGIC = re.compile(r"\A\s*%%\w.*(?:\n|\Z)")
+_SHELLS = ("bash", "sh")
+
+
+def explain(session: Session, arguments: argparse.Namespace) -> None:
+    """Explain the last error, or a cell of the history, with its error if it has raised."""
+    failure, source = _subject(session, arguments)
+    prompts = session.client.prompts()
+    prompt = prompts.explain if failure is None else prompts.explain_error
+    _ask(session, arguments, prompt, source, failure)
+
+
+def fix(session: Session, arguments: argparse.Namespace) -> None:
+    """Propose the corrected code of the cell with the last error as the next input."""
+    failure, source = _subject(session, arguments)
+    if failure is None:
+        raise UsageError(
+            f"Cell {arguments.cell} has raised no error. "
+            f"%power explain --cell {arguments.cell} explains it."
+        )
+    reply = _ask(session, arguments, session.client.prompts().fix_error, source, failure)
+    magic, _, language = _parts(source)
+    found = find_code(reply.text, language)
+    if found.code is None:
+        display(output.note(f"{found.note} There is no new cell, because the answer has no code."))
+        return
+    code = found.code
+    if magic and code.split("\n", 1)[0].strip() != magic.strip():
+        code = magic + code
+    if code.strip() == source.strip():
+        display(output.note("The model proposes no change."))
+        return
+    session.shell.set_next_input(code, replace=False)
+    notes = [found.note]
+    if reply.finish_reason == "length":
+        notes.append("It may not be complete, because the answer was cut off.")
+    place = "a new cell" if session.in_notebook else "your next input"
+    notes.insert(0, f"The proposed code is in {place}. It has not been run.")
+    display(output.note(" ".join(filter(None, notes))))
+
+
+def _subject(session: Session, arguments: argparse.Namespace) -> tuple[Failure | None, str]:
+    """Return what to ask about: the error, if there is one, and the source of its cell."""
+    if arguments.cell is None:
+        failure = session.failures.last
+        if failure is None:
+            raise UsageError(
+                "There was no error yet. Name a cell by its number: %power explain --cell N"
+            )
+        return failure, failure.source
+    sources = session.shell.history_manager.input_hist_raw  # type: ignore[union-attr]
+    if not 0 < arguments.cell < len(sources) or not sources[arguments.cell].strip():
+        raise UsageError(f"There is no cell {arguments.cell} in the history of this session.")
+    return session.failures.of(arguments.cell), sources[arguments.cell]
+
+
+def _ask(
+    session: Session,
+    arguments: argparse.Namespace,
+    prompt: Prompt,
+    source: str,
+    failure: Failure | None,
+) -> Reply:
+    """Stream the answer. ``%%power --continue`` then goes on with the conversation."""
+    _, code, language = _parts(source)
+    values = {
+        "code": code,
+        "language": language,
+        "error": "" if failure is None else failure.error,
+        "question": " ".join(arguments.question),
+        "before": _before(session, 0 if failure is None else failure.number),
+    }
+    model = session.chat_model(arguments.model)
+    text = live_text(session.in_notebook)
+    with text:
+        answer = CellAnswer(session.client, model, text, {})
+        reply, conversation = answer.run(messages(prompt, values), [], 1)
+    if reply:
+        session.conversations[model] = conversation
+    if reply.finish_reason == "interrupted":
+        raise interrupted()
+    return reply
+
+
+def _parts(source: str) -> tuple[str, str, str]:
+    """Return the line of a cell magic, the code below it, and the language of the code."""
+    found = _MAGIC.match(source)
+    magic = found[0] if found else ""
+    name = magic.strip().removeprefix("%%").partition(" ")[0]
+    return magic, source[len(magic) :], "bash" if name in _SHELLS else "python"
+
+
+def _before(session: Session, number: int) -> str:
+    """Return what was run before a cell, as much as fits; the nearest cells first."""
+    sources = session.shell.history_manager.input_hist_raw  # type: ignore[union-attr]
+    kept: list[str] = []
+    left = CONTEXT
+    for index in range(number - 1, 0, -1):
+        source = sources[index] if index < len(sources) else ""
+        left -= len(source)
+        if left < 0:
+            break
+        if source.strip() and not source.lstrip().startswith(("%power", "%%power")):
+            kept.insert(0, source)
+    return "\n\n".join(kept)
