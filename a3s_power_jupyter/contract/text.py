@@ -30,13 +30,20 @@ _UNSEEN = re.compile(
     r"\U000e0000-\U000e0fff\U000f0000-\U0010ffff]"
 )
 
+# Those that change the order of a text up to where they end: code and names with them do not read
+# as what they are. Marks that only give the direction of their place stay.
+_REORDERING = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
+
 #: Characters that start a control sequence.
 _INTRODUCERS = "\x1b\x90\x98\x9b\x9d\x9e\x9f"
 
 
 def printable(text: str) -> str:
-    """Remove control sequences, and all control characters except tabs and newlines."""
-    return _CONTROLS.sub("", text)
+    """Remove control sequences, and all control characters except tabs and newlines.
+
+    Characters that reorder the text after them are written as ``\\u202e``.
+    """
+    return _REORDERING.sub(_written, _CONTROLS.sub("", text))
 
 
 def visible(text: str) -> str:
@@ -45,10 +52,11 @@ def visible(text: str) -> str:
     Control characters, marks that reorder a text and spaces of other widths are among them, so that
     what a person reads is what the text does. Tabs and ends of lines stay.
     """
-    return _UNSEEN.sub(lambda match: _escaped(ord(match[0])), text.replace("\r\n", "\n"))
+    return _UNSEEN.sub(_written, text.replace("\r\n", "\n"))
 
 
-def _escaped(code: int) -> str:
+def _written(match: re.Match[str]) -> str:
+    code = ord(match[0])
     return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
 
 

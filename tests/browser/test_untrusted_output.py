@@ -8,17 +8,20 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Request, expect
 
 from support.lab_page import (
     SECONDS,
+    axe_violations,
     register_remote,
     run_cell,
     wait_for_kernel,
     write_notebook,
 )
+from support.paths import SUPPORT
 from support.servers import Server
 from support.upstream_server import run_upstream
 
@@ -26,6 +29,14 @@ pytestmark = pytest.mark.browser
 
 #: The host of the remote resources in the answer.
 HOST = "leak.example"
+#: Displays all attacks as an answer does.
+ATTACKS = f"""\
+import json, pathlib
+from IPython.display import HTML, display
+from a3s_power_jupyter.display.markup import from_markdown
+attacks = json.loads(pathlib.Path({str(SUPPORT / "hostile_markdown.json")!r}).read_text())
+display(HTML("".join(map(from_markdown, [*attacks, "$the$ **end**"]))))
+"""
 MODEL = "hostile"
 #: A model that also attacks with its thoughts, and with calls of functions.
 AGENT = "hostile_agent"
@@ -66,7 +77,8 @@ class Watch:
             output.locator("a[href^='javascript'], a[href^='data'], a[href^='/']")
         ).to_have_count(0)
         assert self._page.evaluate("window.attacked") is None
-        assert not [url for url in self._requests if HOST in url]
+        hosts = {urlsplit(url).hostname or "" for url in self._requests}
+        assert not [host for host in hosts if host.endswith(".example")]
 
 
 @pytest.fixture
@@ -90,16 +102,22 @@ def test_a_hostile_answer_runs_nothing(
         "%load_ext a3s_power_jupyter",
         f"%%power {hostile_model}\nHello",
         "answer",
+        ATTACKS,
     )
     lab = open_lab("Light", notebook)
     page, watch = lab.page, Watch(lab.page)
     wait_for_kernel(page)
-    for number in range(3):
+    for number in range(4):
         run_cell(page, number)
-    outputs = [page.locator(".jp-CodeCell").nth(n).locator(ANSWER) for n in (1, 2)]
+    cells = page.locator(".jp-CodeCell")
+    outputs = [cells.nth(n).locator(ANSWER) for n in (1, 2)]
     for output in outputs:
         watch.assert_harmless(output)
-        expect(output.locator("mjx-container").first).to_be_visible()
+        expect(output.locator("mjx-container")).to_have_count(1)
+    attacks = cells.nth(3).locator(ANSWER)
+    expect(attacks.locator("mjx-container")).not_to_have_count(0, timeout=60 * SECONDS)
+    expect(attacks.locator("mjx-container [href], mjx-container [style*=url]")).to_have_count(0)
+    watch.assert_nothing_ran(attacks)
 
     page.keyboard.press("Control+s")
     saved = lab_root / "hostile.ipynb"
@@ -111,6 +129,7 @@ def test_a_hostile_answer_runs_nothing(
     wait_for_kernel(page)
     for output in outputs:
         watch.assert_harmless(output)
+    watch.assert_nothing_ran(attacks)
 
     command = [sys.executable, "-m", "nbconvert", "--to", "html", str(saved)]
     subprocess.run(command, check=True, env={**os.environ, **lab.server.environ})
@@ -119,9 +138,10 @@ def test_a_hostile_answer_runs_nothing(
     exported.route("https://**", lambda route: route.abort())  # MathJax is on another host
     exported.goto((lab_root / "hostile.html").as_uri())
     shown = exported.locator(f".jp-OutputArea {ANSWER}")
-    expect(shown).to_have_count(2)
-    for output in shown.all():
+    expect(shown).to_have_count(3)
+    for output in shown.all()[:2]:
         watch.assert_harmless(output)
+    watch.assert_nothing_ran(shown.last)
     exported.close()
 
 
@@ -160,6 +180,22 @@ def test_hostile_thoughts_and_calls_run_nothing(
             watch.assert_nothing_ran(output)
 
     check()
+    link = chat.get_by_role("link", name="seen").last
+    link.focus()
+    page.keyboard.press("Enter")
+    target = page.get_by_role("dialog", name="Link")
+    expect(target).to_contain_text(f"https://{HOST}/image.png?secret")
+    expect(target.get_by_role("link", name="Open")).to_be_focused()
+    assert not axe_violations(page, ".a3s-target")
+    page.keyboard.press("Escape")
+    expect(target).to_have_count(0)
+    expect(link).to_be_focused()
+    link.click()
+    expect(target.locator("strong")).to_have_text(HOST)
+    page.locator(".jp-InputPrompt").first.click()
+    expect(target).to_have_count(0)
+    assert len(page.context.pages) == 1, "no link was opened"
+
     page.locator(".jp-InputPrompt").first.click()  # the chat has no shortcuts of JupyterLab
     page.keyboard.press("Control+s")
     expect(page.locator(".jp-mod-dirty")).to_have_count(0)

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
+from support.paths import SUPPORT
+
+#: Markdown that attacks the page, one attack in each. The tests of the browser's renderer have the
+#: same list.
+ATTACKS: list[str] = json.loads((SUPPORT / "hostile_markdown.json").read_text(encoding="utf-8"))
+
 #: An answer with raw HTML, scripts and remote resources.
 HOSTILE = """\
 **bold** <script>window.attacked = 'script'</script>
@@ -24,7 +32,7 @@ HOSTILE = """\
 <img src=x> &amp;
 ```
 
-$x_1 < \\href{javascript:window.attacked='math'}{y}$ the end
+$x_1 < \\href{javascript:window.attacked='math'}{y}$ $E = mc^2$ the end
 
 [image]: https://leak.example/reference.png
 """

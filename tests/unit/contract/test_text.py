@@ -104,6 +104,11 @@ def test_errors_shorten_the_path_of_a_field() -> None:
     assert shortened("short") == "short"
 
 
+def test_characters_that_reorder_a_text_are_written_out() -> None:
+    assert printable("a\u202eb\u2066") == "a\\u202eb\\u2066"
+    assert printable("\u200f\u05d0\u200d") == "\u200f\u05d0\u200d"
+
+
 VISIBLE = json.loads((SUPPORT / "visible_text_cases.json").read_text(encoding="utf-8"))
 
 

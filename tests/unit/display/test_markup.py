@@ -10,114 +10,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from a3s_power_jupyter.display import markup
+from a3s_power_jupyter.display import markup, tex
+from support.hostile_text import ATTACKS
 
 #: Every tag and attribute that the renderer may produce.
 TAGS = {
     "a", "blockquote", "br", "code", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "li", "ol",
     "p", "pre", "s", "span", "strong", "table", "tbody", "td", "th", "thead", "tr", "ul",
 }  # fmt: skip
-ATTRIBUTES = {"class", "href", "rel", "start", "style", "target", "title"}
+ATTRIBUTES = {"class", "href", "rel", "start", "style", "target"}
 
-ATTACKS = [
-    "<script>alert(1)</script>",
-    "<ScRiPt >alert(1)</sCrIpT>",
-    "<scr",
-    "a <script src=https://e.example/x.js",
-    "<img src=x onerror=alert(1)>",
-    "<img src=x onerror=alert(1)//",
-    "<IMG SRC=`javascript:alert(1)`>",
-    "<svg onload=alert(1)>",
-    "<svg/onload=alert(1)>",
-    "<iframe srcdoc='<script>alert(1)</script>'></iframe>",
-    "<iframe src=//e.example>",
-    "<object data='data:text/html,x'></object><embed src=x>",
-    "<math><mi xlink:href='javascript:alert(1)'>x</mi></math>",
-    "<style>@import url(https://e.example/x.css)</style>",
-    "<link rel=stylesheet href=https://e.example/x.css>",
-    "<base href=https://e.example/>",
-    "<meta http-equiv=refresh content='0;url=https://e.example'>",
-    "<form action=https://e.example><button>x</button></form>",
-    "<div style='background:url(https://e.example/x)'>a</div>",
-    "<button data-commandlinker-command='notebook:run-all'>x</button>",
-    "<details open ontoggle=alert(1)>",
-    "<!-- <script>alert(1)</script> -->",
-    "<!--><img src=x onerror=alert(1)>-->",
-    "<![CDATA[<script>alert(1)</script>]]>",
-    "<?php <script>alert(1)</script> ?>",
-    "<!DOCTYPE html><script>alert(1)</script>",
-    "</code></pre><script>alert(1)</script>",
-    "</p></div></body><script>alert(1)</script>",
-    "- a\n\n  <script>alert(1)</script>",
-    "> > <img src=x onerror=alert(1)>",
-    "# <img src=x onerror=alert(1)>",
-    "| a | b |\n|---|---|\n| <img src=x onerror=alert(1)> | <script>x</script> |",
-    "*a <script>alert(1)</script> b*",
-    "`a` <script>alert(1)</script> `b`",
-    "``a` <script>alert(1)</script>",
-    "```\n</code></pre><script>alert(1)</script>\n```\n<script>alert(1)</script>",
-    '```x"><img src=x onerror=alert(1)>\na\n```',
-    "~~~ onload=alert(1) <script>\na\n~~~",
-    "    <script>alert(1)</script>",
-    "$<script>alert(1)</script>$",
-    "$$\n<img src=x onerror=alert(1)>\n$$",
-    "a $$</p><script>alert(1)</script>$$ b",
-    "\\begin{align}<script>alert(1)</script>\\end{align}",
-    "$a$ <b>$</b> \\$<script>",
-    "![a](https://e.example/x.png)",
-    "![](https://e.example/x.png)",
-    "![a](//e.example/x.png)",
-    "![a](data:image/svg+xml;base64,PHN2Zy8+)",
-    "![a][r]\n\n[r]: https://e.example/x.png",
-    "![r]\n\n[r]: <https://e.example/x.png> 'title'",
-    "[![a](https://e.example/i.png)](https://e.example/l)",
-    "![![a](https://e.example/i)](https://e.example/j)",
-    '![a](https://e.example/"onerror="alert(1))',
-    '[a](https://e.example "\\" onmouseover=\\"alert(1)")',
-    "[a](https://e.example 'x\" onmouseover=\"alert(1)')",
-    '[a](https://e.example/$ "$" onmouseover=alert(1) $)',
-    "[a][r]\n\n[r]: https://e.example/ '\"><script>alert(1)</script>'",
-    "[a](javascript:alert(1))",
-    "[a](JaVaScRiPt:alert(1))",
-    "[a]( javascript:alert(1))",
-    "[a](\x01javascript:alert(1))",
-    "[a](java\tscript:alert(1))",
-    "[a](java\nscript:alert(1))",
-    "[a](<java\tscript:alert(1)>)",
-    "[a](java&#9;script:alert(1))",
-    "[a](java&Tab;script:alert(1))",
-    "[a](java&NewLine;script:alert(1))",
-    "[a](&#106;avascript:alert(1))",
-    "[a](&#x6A;avascript&colon;alert(1))",
-    "[a](javascript&colon;alert(1))",
-    "[a](j\\avascript:alert(1))",
-    "[a](%6Aavascript:alert(1))",
-    "[a](javascript://%0aalert(1))",
-    "[a](vbscript:x)",
-    "[a](VBSCRIPT:x)",
-    "[a](data:text/html;base64,PHNjcmlwdD4=)",
-    "[a](data:image/png;base64,iVBORw0KGgo=)",
-    "[a](file:///etc/passwd)",
-    "[a](blob:https://e.example/x)",
-    "[a](command:workbench.action.quit)",
-    "[a](/logout)",
-    "[a](//e.example/x)",
-    "[a](http:alert)",
-    "[a][r]\n\n[r]: javascript:alert(1)",
-    "[r]\n\n[r]: data:text/html,x",
-    "<javascript:alert(1)>",
-    "<JAVASCRIPT:alert(1)>",
-    "<data:text/html,x>",
-    "<https://e.example/?<script>>",
-    "<https://e.example/\"onmouseover='alert(1)'>",
-    "<a@e.example>",
-    "&lt;script&gt;alert(1)&lt;/script&gt;",
-    "&#60;img src=x onerror=alert(1)&#62;",
-    "\\<script\\>alert(1)\\</script\\>",
-    "a\x00<script\x00>alert(1)</script>",
-    "\x1b[31m<script>\x1b]8;;javascript:alert(1)\x07a\x1b]8;;\x07",
-    "1. a\n   ```\n   b\n\n   ![c](https://e.example/c.png)\n   ```",
-]
+#: The start of what MathJax may do besides drawing within the place of a formula.
+COMMANDS = re.compile(
+    r"\\(?:href|class|style|cssId|unicode|require|def|let|newcommand|newenvironment|mmlToken|bbox"
+    r"|setOptions|Declare|rule|kern|raise|hspace|begin\{(?:alignat|array\}\{@)|\\\*?\[ ?-)"
+    r"|(?:\{[^{}]*){31}|(?:\\!){21}"
+)
 
 
 class _Tags(HTMLParser):
@@ -128,6 +36,8 @@ class _Tags(HTMLParser):
         self.tags: list[str] = []
         self.links: list[str] = []
         self.text = ""
+        self._open: list[str] = []
+        self._linked = ""
         self.feed(document)
         self.close()
 
@@ -139,13 +49,27 @@ class _Tags(HTMLParser):
             if name == "style":
                 assert value in ("text-align:left", "text-align:right", "text-align:center")
             if name == "class":
-                assert (value or "").startswith("language-")
+                assert re.fullmatch(r"(?a)language-[\w+#.-]+", value or "")
             if name == "href":
                 self.links.append(value or "")
-                assert re.match(r"(?i)https?://|mailto:", value or "")
+                assert re.match(r"(?i)https?://[^/@\\]+(?:[/?#]|$)|mailto:", value or "")
+                assert (value or "").isascii()
+        if tag not in ("br", "hr"):
+            self._open.append(tag)
+        if tag == "a":
+            self._linked = ""
 
     def handle_data(self, data: str) -> None:
         self.text += data
+        self._linked += data
+        # MathJax looks for formulas in each text node outside of code.
+        if not {"code", "pre"}.intersection(self._open) and re.search(r"[$\\].", data):
+            assert not COMMANDS.search(data)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+        if tag == "a":
+            assert self._linked == self.links[-1], "a link shows its target, and nothing else"
 
     def handle_comment(self, data: str) -> None:
         pytest.fail(f"comment: {data}")
@@ -176,16 +100,24 @@ def test_combined_attacks_are_safe(pieces: list[str]) -> None:
 @pytest.mark.parametrize(
     ("text", "links", "shown"),
     [
-        ("![a](https://e.example/x)", ["https://e.example/x"], "!a"),
+        ("![a](https://e.example/x)", ["https://e.example/x"], "!a (https://e.example/x)"),
         ("![](https://e.example/x)", ["https://e.example/x"], "!https://e.example/x"),
-        ("![a][r]\n\n[r]: https://e.example/x", ["https://e.example/x"], "!a"),
-        ("[a](mailto:b@e.example)", ["mailto:b@e.example"], "a"),
+        ("![a][r]\n\n[r]: https://e.example", ["https://e.example"], "!a (https://e.example)"),
+        ("[a](mailto:b@e.example)", ["mailto:b@e.example"], "a (mailto:b@e.example)"),
         ("<HTTPS://e.example>", ["HTTPS://e.example"], "HTTPS://e.example"),
+        ("[https://a.example](https://b.example)", ["https://b.example"],
+         "https://a.example (https://b.example)"),
+        ("[*https://a.example*](https://a.example)", ["https://a.example"],
+         "https://a.example (https://a.example)"),
+        ("[a](https://\u0430.example/\u202eb)", ["https://xn--80a.example/%5Cu202eb"],
+         "a (https://xn--80a.example/%5Cu202eb)"),
+        ("[a](https://b@e.example)", [], "[a](https://b@e.example)"),
+        ("[a](https:\\\\e.example)", [], "[a](https:\\e.example)"),
         ("[a](javascript:b)", [], "[a](javascript:b)"),
         ("[a](&#106;avascript:b)", [], "[a](javascript:b)"),
         ("<script>a</script>", [], "<script>a</script>"),
     ],
-)
+)  # fmt: skip
 def test_links_and_images(text: str, links: list[str], shown: str) -> None:
     seen = _Tags(markup.from_markdown(text))
     assert (seen.links, seen.text.strip()) == (links, shown)
@@ -193,7 +125,8 @@ def test_links_and_images(text: str, links: list[str], shown: str) -> None:
 
 def test_links_open_a_new_tab() -> None:
     assert markup.from_markdown("[a](https://e.example)") == (
-        '<p><a href="https://e.example" target="_blank" rel="noopener noreferrer">a</a></p>\n'
+        '<p>a (<a href="https://e.example" target="_blank" rel="noopener noreferrer">'
+        "https://e.example</a>)</p>\n"
     )
 
 
@@ -223,15 +156,20 @@ def test_entities_are_exact() -> None:
 
 
 DOLLAR = "<span>$</span>"  # MathJax does not see it
+BACKSLASH = "<span>\\</span>"
 
 
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
-        ("$a_1 < b_2$", "<p>$a_1 &lt; b_2$</p>\n"),
-        ("a $$x*y*z$$ b", "<p>a $$x*y*z$$ b</p>\n"),
-        ("$$\na\n+ b\n- c\n$$", "<p>$$\na\n+ b\n- c\n$$</p>\n"),
-        ("\\begin{align}\n&= b\n\\end{align}", "<p>\\begin{align}\n&amp;= b\n\\end{align}</p>\n"),
+        ("$a_1 < b_2$", "<p><span>$a_1 &lt; b_2$</span></p>\n"),
+        ("a $$x*y*z$$ b", "<p>a <span>$$x*y*z$$</span> b</p>\n"),
+        ("$$\na\n+ b\n- c\n$$", "<p><span>$$\na\n+ b\n- c\n$$</span></p>\n"),
+        ("\\begin{align}\n&= b\n\\end{align}",
+         "<p><span>\\begin{align}\n&amp;= b\n\\end{align}</span></p>\n"),
+        ("$\\def\\a{\\a}\\a$", "<p><code>$\\def\\a{\\a}\\a$</code></p>\n"),
+        ("$$\n\\href{a}{b}\n$$", "<p><code>$$\n\\href{a}{b}\n$$</code></p>\n"),
+        ("C:\\\\(a", f"<p>C:{BACKSLASH}(a</p>\n"),
         ("`$a$`", "<p><code>$a$</code></p>\n"),
         ("It costs $5 or $6.", f"<p>It costs {DOLLAR}5 or {DOLLAR}6.</p>\n"),
         ("\\$a\\$", f"<p>{DOLLAR}a{DOLLAR}</p>\n"),
@@ -239,6 +177,28 @@ DOLLAR = "<span>$</span>"  # MathJax does not see it
 )  # fmt: skip
 def test_math_is_left_to_the_front_end(text: str, shown: str) -> None:
     assert markup.from_markdown(text) == shown
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        "$E = mc^2$", "$$\\int_0^\\infty e^{-x^2}\\,dx = \\frac{\\sqrt{\\pi}}{2}$$",
+        "\\begin{pmatrix} a & b \\\\[4pt] c & d \\end{pmatrix}", "\\text{for } x \\in \\mathbb{R}",
+        "f(x) = \\begin{cases} 1 & x > 0 \\\\ 0 & \\text{else} \\end{cases}",
+        "\\begin{array}{l|cr} a & b & c \\\\ \\hline 1 & 2 & 3 \\end{array}",
+        "\\left\\{ \\sum_{i=1}^n \\hat{y}_i \\right\\}",
+        "\\boxed{x \\neq \\operatorname*{argmax}_\\theta}",
+        "\\begin{align*} a &= b\\\\ &= c \\tag{1} \\end{align*}", "\\vec a \\cdot \\vec b \\; 5\\%",
+    ],
+)  # fmt: skip
+def test_usual_formulas_are_typeset(formula: str) -> None:
+    assert tex.is_drawing(formula)
+
+
+def test_no_more_formulas_than_a_page_can_typeset() -> None:
+    shown = markup.from_markdown("$a$ " * (markup.MAX_FORMULAS + 2))
+    assert shown.count("<span>$a$</span>") == markup.MAX_FORMULAS
+    assert shown.count("<code>$a$</code>") == 2
 
 
 def test_tables_and_emphasis() -> None:

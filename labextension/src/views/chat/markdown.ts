@@ -1,6 +1,9 @@
 /** Render Markdown from a model. It is untrusted, so raw HTML is escaped. */
 
 import MarkdownIt from 'markdown-it';
+import type { Token } from 'markdown-it';
+
+import { printable } from '../saved/markup.js';
 
 const markdown = new MarkdownIt({ html: false, linkify: false, breaks: true });
 
@@ -8,29 +11,74 @@ const markdown = new MarkdownIt({ html: false, linkify: false, breaks: true });
 markdown.disable('image');
 
 // The same links as in `a3s_power_jupyter/display/markup.py`. A relative link would be a request to
-// the user's own server.
-markdown.validateLink = url => /^(https?:\/\/|mailto:)/i.test(url);
+// the user's own server, and a name before the host makes it look like another one.
+const LINK =
+  /^(?:https?:\/\/(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]+)?(?:[/?#].*)?|mailto:[^/\\]+)$/i;
+markdown.validateLink = url => LINK.test(url);
+
+/** What rendering depends on: links of a saved notebook show their URL, others when clicked. */
+interface Environment {
+  readonly isSaved?: boolean;
+}
 
 const { rules } = markdown.renderer;
-const renderLink = rules['link_open'];
-rules['link_open'] = (tokens, index, options, env, self) => {
-  const token = tokens[index];
-  token?.attrSet('target', '_blank');
-  token?.attrSet('rel', 'noopener noreferrer');
-  const opening =
-    renderLink?.(tokens, index, options, env, self) ?? self.renderToken(tokens, index, options);
-  const isEmpty = tokens[index + 1]?.type === 'link_close';
-  return isEmpty ? opening + markdown.utils.escapeHtml(token?.attrGet('href') ?? '') : opening;
+const { escapeHtml } = markdown.utils;
+
+rules['link_open'] = (tokens, index, _, env: Environment) => {
+  const url = escapeHtml(tokens[index]?.attrGet('href') ?? '');
+  if (env.isSaved) {
+    return '';
+  }
+  // Without `href`, so that no click opens it at once. See links.ts.
+  const opening = `<a class="a3s-link" role="link" tabindex="0" data-url="${url}">`;
+  return tokens[index + 1]?.type === 'link_close' ? opening + url : opening;
 };
 
-// MathJax finds delimiters only within one text node, so this dollar sign is not one.
-rules.text = (tokens, index) =>
-  markdown.utils.escapeHtml(tokens[index]?.content ?? '').replaceAll('$', '<span>$</span>');
+rules['link_close'] = (tokens, index, _, env: Environment) => {
+  if (!env.isSaved) {
+    return '</a>';
+  }
+  let opening = index - 1;
+  while (tokens[opening]?.type !== 'link_open') {
+    opening -= 1;
+  }
+  const url = tokens[opening]?.attrGet('href') ?? '';
+  const target =
+    `<a href="${escapeHtml(url)}" target="_blank" rel="noopener noreferrer">` +
+    `${escapeText(url)}</a>`;
+  return opening === index - 1 || isUrlOfLink(tokens, index - 1) ? target : ` (${target})`;
+};
+
+rules.text = (tokens, index, _, env: Environment) =>
+  env.isSaved && isUrlOfLink(tokens, index) ? '' : escapeText(tokens[index]?.content ?? '');
+
+/** Return whether a text is all of a link's text, and is the URL of the link. */
+function isUrlOfLink(tokens: readonly Token[], index: number): boolean {
+  const [opening, text, closing] = tokens.slice(Math.max(index - 1, 0), index + 2);
+  return (
+    opening?.type === 'link_open' &&
+    text?.type === 'text' &&
+    closing?.type === 'link_close' &&
+    text.content === opening.attrGet('href')
+  );
+}
+
+rules.fence = (tokens, index) => {
+  const { info, content } = tokens[index] ?? { info: '', content: '' };
+  const language = /^[\w+#.-]{1,40}/.exec(info.trim())?.[0];
+  const name = language === undefined ? '' : ` class="language-${language}"`;
+  return `<pre><code${name}>${escapeHtml(content)}</code></pre>\n`;
+};
+
+// MathJax finds $, \( and \begin only within one text node, so these are no delimiters.
+function escapeText(text: string): string {
+  return escapeHtml(text).replace(/[$\\]/g, '<span>$&</span>');
+}
 
 /** Return each block of `text` as HTML: a heading, a paragraph, a list with its items. */
 export function toBlocks(text: string): string[] {
   const env = {};
-  const tokens = markdown.parse(text, env);
+  const tokens = markdown.parse(printable(text), env);
   const blocks: string[] = [];
   let start = 0;
   tokens.forEach(({ level, nesting }, i) => {
@@ -43,7 +91,7 @@ export function toBlocks(text: string): string[] {
   return blocks;
 }
 
-/** Return `text` as HTML. Links have http, https or mailto URLs, and images are links. */
+/** Return `text` as HTML for saved notebooks, in which URLs follow the text of links and images. */
 export function toHtml(text: string): string {
-  return markdown.render(text);
+  return markdown.render(printable(text), { isSaved: true } satisfies Environment);
 }

@@ -1,5 +1,7 @@
 /** Markdown that grows: only the blocks that have changed are rendered again. */
 
+import { PAGE_HOST } from './host.js';
+import { showTargets } from './links.js';
 import { toBlocks } from './markdown.js';
 
 interface Block {
@@ -10,7 +12,9 @@ interface Block {
 export class MarkdownView {
   private readonly blocks: Block[] = [];
 
-  constructor(private readonly element: HTMLElement) {}
+  constructor(private readonly element: HTMLElement) {
+    showTargets(element, text => PAGE_HOST.copy(text));
+  }
 
   /** Show `text`. Blocks that are as before keep their elements, and a selection in them. */
   show(text: string): void {

@@ -4,7 +4,7 @@ import type { Message } from '../chat/chatCompletion.js';
 import { toHtml } from '../chat/markdown.js';
 import { type Call, callsOf, callText, contentOf, thoughtsOf } from '../chat/messageText.js';
 import type { PartialAnswer } from '../chat/conversation.js';
-import { escape, printable, savedView, withoutBlankLines } from './markup.js';
+import { escape, savedView, withoutBlankLines } from './markup.js';
 import type { SavedView } from './savedView.js';
 
 const QUIET = 'style="opacity: 0.7"';
@@ -50,7 +50,7 @@ function contentMarkup(role: string, content: string): string {
 }
 
 function markdown(text: string): string {
-  return withoutBlankLines(toHtml(printable(text)));
+  return withoutBlankLines(toHtml(text));
 }
 
 function folded(title: string, markup: string): string {

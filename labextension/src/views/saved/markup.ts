@@ -20,13 +20,14 @@ const ENTITIES: Readonly<Record<string, string>> = {
   '>': '&gt;',
   '"': '&quot;',
   "'": '&#x27;',
-  // MathJax finds delimiters only within one text node, so this dollar sign is not one.
-  $: '<span>$</span>'
+  // MathJax finds $, \( and \begin only within one text node, so these are no delimiters.
+  $: '<span>$</span>',
+  '\\': '<span>\\</span>'
 };
 
 /** Return HTML that shows `text` exactly, without control characters. */
 export function escape(text: string): string {
-  return withoutBlankLines(printable(text).replace(/[&<>"'$]/g, char => ENTITIES[char] ?? char));
+  return withoutBlankLines(printable(text).replace(/[&<>"'$\\]/g, char => ENTITIES[char] ?? char));
 }
 
 /** Return `text` for the value of an attribute. */
@@ -39,9 +40,14 @@ export function withoutBlankLines(markup: string): string {
   return markup.replace(/\n(?=[ \t]*\n)/g, '&#10;');
 }
 
-/** Remove control sequences, and all control characters except tabs and newlines. */
+/**
+ * Remove control sequences, and all control characters except tabs and newlines. Characters that
+ * reorder the text after them are written as \u202e.
+ */
 export function printable(text: string): string {
-  return text.replace(CONTROLS, '');
+  return text
+    .replace(CONTROLS, '')
+    .replace(/[\u202a-\u202e\u2066-\u2069]/g, char => `\\u${char.charCodeAt(0).toString(16)}`);
 }
 
 /** Return an output with `markup` as it is, and with `text` without control characters. */

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
 import { toBlocks, toHtml } from '../../../lib/views/chat/markdown.js';
@@ -29,9 +30,53 @@ for (const url of [
   });
 }
 
-test('an image is a link with its text or URL', () => {
-  assert.match(toHtml('![x](https://a.example/b)'), /^<p>!<a href="[^"]*" [^>]*>x<\/a><\/p>/);
-  assert.match(toHtml('![](https://a.example/b)'), />https:\/\/a.example\/b<\/a>/);
+// As in tests/unit/display/test_markup.py.
+const path = new URL('../../../../tests/support/hostile_markdown.json', import.meta.url);
+const ATTACKS = JSON.parse(readFileSync(path, 'utf8'));
+
+/** Every element and attribute that the renderer may produce. */
+const TAG =
+  /<\/?(?:a|blockquote|br|code|em|h[1-6]|hr|li|ol|p|pre|s|span|strong|table|tbody|td|th|thead|tr|ul)(?: (?:class="language-[\w+#.-]+"|class="a3s-link"|data-url="[^"<>]*"|href="[^"<>]*"|rel="noopener noreferrer"|role="link"|start="\d+"|style="text-align:(?:left|right|center)"|tabindex="0"|target="_blank"))*>/g;
+const URL_OF_LINK = / (?:href|data-url)="([^"]*)"/g;
+
+function assertHarmless(html) {
+  const rest = html.replaceAll(TAG, '\n');
+  assert.doesNotMatch(rest, /[<>]/);
+  const outside = html.replaceAll(/<code[^>]*>[^<]*<\/code>/g, '').replaceAll(TAG, '\n');
+  assert.doesNotMatch(outside, /[$\\](?!\n)/); // not math
+  assert.doesNotMatch(rest, /[\u202a-\u202e\u2066-\u2069]/);
+  for (const [, url] of html.matchAll(URL_OF_LINK)) {
+    assert.match(url, /^(?:https?:\/\/[^/@\\]+(?:[/?#]|$)|mailto:)/i);
+  }
+}
+
+for (const attack of ATTACKS) {
+  test(`harmless: ${JSON.stringify(attack)}`, () => {
+    for (const text of [attack, `a ${attack} b`, `- ${attack}`, `**${attack}**`]) {
+      for (let end = text.length; end >= 0; end -= text === attack ? 1 : end + 1) {
+        assertHarmless(toHtml(text.slice(0, end)));
+        assertHarmless(toBlocks(text.slice(0, end)).join(''));
+      }
+    }
+  });
+}
+
+test('saved links show their target, and only that is the link', () => {
+  const link = url => `<a href="${url}" target="_blank" rel="noopener noreferrer">${url}</a>`;
+  const url = 'https://a.example/b';
+  assert.equal(toHtml(`![x](${url})`), `<p>!x (${link(url)})</p>\n`);
+  assert.equal(toHtml(`![](${url}) <${url}>`), `<p>!${link(url)} ${link(url)}</p>\n`);
+  assert.equal(toHtml(`[https://c.example](${url})`), `<p>https://c.example (${link(url)})</p>\n`);
+});
+
+test('links in a chat have no address that a click could open', () => {
+  assert.deepEqual(toBlocks('[x](https://а.example/ "title")'), [
+    '<p><a class="a3s-link" role="link" tabindex="0" data-url="https://xn--80a.example/">x</a></p>\n'
+  ]);
+});
+
+test('characters that reorder code are written out', () => {
+  assert.deepEqual(toBlocks('`a\u202eb`'), ['<p><code>a\\u202eb</code></p>\n']);
 });
 
 test('links open in a new tab without a referrer', () => {
@@ -54,7 +99,6 @@ test('the blocks are the whole, and a longer text has the same blocks before its
     '```python\nx = 1\n\ny = 2\n```\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n[link][r] <b>\n\n[r]: https://x.org\n';
   const blocks = toBlocks(text);
   assert.equal(blocks.length, 8);
-  assert.equal(blocks.join(''), toHtml(text));
   assert.deepEqual(toBlocks(`${text}\nAnd more`).slice(0, 8), blocks);
   assert.deepEqual(toBlocks(''), []);
 });
