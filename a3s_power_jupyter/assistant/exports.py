@@ -1,8 +1,9 @@
 """Chats as Markdown and as notebooks.
 
 What models write is untrusted, and JupyterLab shows images of other servers in Markdown. So text
-outside of code blocks has no images and no HTML: a zero-width space after ``!`` and ``<`` keeps
-them from being recognized, and the text reads as before.
+outside of code blocks has no images, no HTML, no links to anything but pages and addresses, and no
+commands of MathJax that change the page. A zero-width space keeps them from being recognized, and
+the text reads as before.
 """
 
 from __future__ import annotations
@@ -18,7 +19,15 @@ _ROLES = {"user": "You", "system": "System prompt", "tool": "Result of a tool"}
 
 #: The first line of a code block. One that is indented may be in a list, which ends elsewhere.
 _FENCE = re.compile(r"(`{3,}|~{3,})([^`\n]*)")
-_ACTIVE = re.compile(r"!(?=\[)|<(?=[A-Za-z/!?])")
+
+#: What a zero-width space after it turns off: images, HTML, links by their URL and by its
+#: definition, and commands of MathJax that link, style, load, or define macros for the whole page.
+_ACTIVE = re.compile(
+    r"!(?=\[)|<(?=[A-Za-z/!?])|\](?=(?:\(|:)\s*<?(?!\s|<|https?://|mailto:)(?:[/\\.]|[^\s)]*[:&\\]))"
+    r"|\\(?=(?:href|style|class|cssId|unicode|require|def|let|bbox|mmlToken|setOptions)(?![A-Za-z])"
+    r"|(?:re)?new[a-z]|Newext|Declare|mathtoolsset)",
+    re.IGNORECASE,
+)
 
 #: Languages whose blocks become code cells.
 _PYTHON = {"python", "py", "python3", "ipython"}

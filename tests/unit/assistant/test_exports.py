@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import nbformat
@@ -10,6 +11,7 @@ from markdown_it import MarkdownIt
 
 from a3s_power_jupyter.assistant.exports import harmless, markdown_of, notebook_of
 from a3s_power_jupyter.contract.types import Chat
+from support.hostile_text import ATTACKS
 
 
 def chat(*messages: dict[str, Any], **fields: Any) -> Chat:
@@ -102,3 +104,23 @@ def test_no_image_and_no_html_comes_out(text: str) -> None:
         html = MarkdownIt("commonmark", {"html": True}).render(source)
         assert "<img" not in html
         assert "<div" not in html
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_no_attack_comes_out(attack: str) -> None:
+    for text in (attack, f"a {attack} b", f"- {attack}"):
+        tokens = MarkdownIt("commonmark", {"html": True}).enable("table").parse(harmless(text))
+        tokens += [child for token in tokens for child in token.children or ()]
+        assert not {"html_inline", "html_block", "image"} & {token.type for token in tokens}
+        for link in (str(token.attrs["href"]) for token in tokens if token.type == "link_open"):
+            assert re.match(r"https?://|mailto:|%e2%80%8b|[^:/.]*$", link.lower())
+        plain = "\n".join(token.content for token in tokens if token.type == "text")
+        assert not re.search(r"\\(href|require|def|let|newcommand|style|class|setOptions)\b", plain)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[a](https://b.example) `x[1](2)`", "`\\n \\d+` [a]: b", "$\\frac{1}{2}$ \\left \\letter"],
+)
+def test_usual_text_stays(text: str) -> None:
+    assert harmless(text) == text
