@@ -11,6 +11,7 @@ import { EditorView } from '@codemirror/view';
 import { messageOf } from '../../api/transport.js';
 import { button, h, oncePerFrame, root, setText } from '../../views/dom.js';
 import { trans } from '../../views/i18n.js';
+import { PAGE_HOST } from '../../views/chat/host.js';
 import { MarkdownView } from '../../views/chat/markdownView.js';
 import { findCode } from './answerCode.js';
 import type { ModelAnswer, OnText } from './ask.js';
@@ -55,7 +56,17 @@ export class Proposal extends Widget {
     dir: 'auto',
     hidden: true
   });
-  private readonly prose = new MarkdownView(this.proseElement);
+  private readonly prose = new MarkdownView(this.proseElement, {
+    copy: text => PAGE_HOST.copy(text),
+    codeActions: [],
+    report: error => {
+      this.note.textContent = error;
+      this.note.hidden = false;
+    },
+    announce: text => {
+      this.status.textContent = text;
+    }
+  });
   private readonly stopButton: HTMLButtonElement;
   private readonly acceptButton: HTMLButtonElement;
   private readonly rejectButton: HTMLButtonElement;

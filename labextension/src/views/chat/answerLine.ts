@@ -64,24 +64,36 @@ export function areCounts(...values: unknown[]): boolean {
  *
  * What is not known is omitted. Without token counts, the line is empty.
  */
-export function answerLine({ usage, timings, firstTokenSeconds, seconds }: Answer): string {
-  const counts = usage ?? (timings && usageOf(timings));
+export function answerLine(answer: Answer): string {
+  const counts = countsOf(answer);
   if (counts === null) {
     return '';
   }
-  const rate = timings && tokensPerSecond(timings);
+  const { firstTokenSeconds } = answer;
+  const first =
+    firstTokenSeconds === null ? [] : [`${formatSeconds(firstTokenSeconds)} to first token`];
+  return [speedLine(answer), ...first, promptText(counts)].join(' · ');
+}
+
+/** Return the tokens and the speed of an answer: "96 tokens · 45 tokens/s". */
+export function speedLine(answer: Answer): string {
+  const counts = countsOf(answer);
+  if (counts === null) {
+    return '';
+  }
+  const { timings, seconds } = answer;
   const tokens = countOf(counts.completion_tokens, 'token');
-  const parts = [tokens];
+  const rate = timings && tokensPerSecond(timings);
   if (rate !== null) {
-    parts.push(formatRate(rate));
-  } else if (timings === null && seconds !== null) {
-    parts[0] = `${tokens} in ${formatSeconds(seconds)}`;
+    return `${tokens} · ${formatRate(rate)}`;
   }
-  if (firstTokenSeconds !== null) {
-    parts.push(`${formatSeconds(firstTokenSeconds)} to first token`);
-  }
-  parts.push(promptText(counts));
-  return parts.join(' · ');
+  const isTimed = timings === null && seconds !== null;
+  return isTimed ? `${tokens} in ${formatSeconds(seconds)}` : tokens;
+}
+
+/** Return the tokens of an answer and its prompt; null if they are not known. */
+export function countsOf({ usage, timings }: Answer): Usage | null {
+  return usage ?? (timings && usageOf(timings));
 }
 
 function usageOf({ prompt_n, predicted_n, cache_n }: Timings): Usage {

@@ -1,6 +1,6 @@
 /** The answer that this page generates: one or more requests, with calls of tools between them. */
 
-import { messageOf, type Transport } from '../../api/transport.js';
+import type { Transport } from '../../api/transport.js';
 import { type Answer, readingText, withoutTimes } from './answerLine.js';
 import { chatRequest, type Message, type Parameters, streamAnswer } from './chatCompletion.js';
 import { contentOf, thoughtsOf } from './messageText.js';
@@ -76,8 +76,8 @@ export class Answering {
     this.controller.abort();
   }
 
-  /** Generate the answer. Returns why it failed; '' if it did not. */
-  async run(): Promise<string> {
+  /** Generate the answer. Returns the error; null if there was none. */
+  async run(): Promise<unknown> {
     try {
       const pending = this.options.tools === null ? [] : pendingCalls(this.messages);
       let goesOn = pending.length === 0 || (await this.runCalls(pending));
@@ -88,9 +88,9 @@ export class Answering {
           this.reset();
         }
       }
-      return '';
+      return null;
     } catch (error) {
-      return messageOf(error);
+      return error;
     }
   }
 

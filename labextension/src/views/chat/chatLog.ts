@@ -2,14 +2,30 @@
 
 import { h } from '../dom.js';
 import { trans } from '../i18n.js';
-import type { ShownAnswer } from './answering.js';
+import { NO_ANSWER, type ShownAnswer } from './answering.js';
 import type { Message } from './chatCompletion.js';
-import { MessageView } from './messageView.js';
-import { thoughtsOf } from './messageText.js';
-import type { Phase } from './session.js';
+import type { Tools } from './codeBlock.js';
+import { callsOf, contentOf } from './messageText.js';
+import { type Abilities, type MessageActions, MessageView } from './messageView.js';
+import type { ToolRunner } from './toolRunner.js';
 
 /** The log follows new text while it is scrolled to within this many pixels of its end. */
 const SCROLL_MARGIN = 40;
+
+/** What the log shows. */
+export interface Shown {
+  readonly messages: readonly Message[];
+  readonly answer: ShownAnswer | null;
+  /** Text of ours under the answer; '' for none. */
+  readonly mark: string;
+  readonly isAnswering: boolean;
+  readonly abilities: Abilities;
+}
+
+interface ShownMessage {
+  readonly message: Message;
+  readonly view: MessageView;
+}
 
 export class ChatLog {
   readonly element = h('div', {
@@ -18,69 +34,132 @@ export class ChatLog {
     tabindex: '0',
     'aria-label': trans.__('Conversation')
   });
-  private readonly shown: { readonly message: Message; readonly view: MessageView }[] = [];
+  private shown: ShownMessage[] = [];
   private answer: MessageView | null = null;
-  /** Seconds of thinking of the answer that is shown. */
-  private seconds: number | null = null;
+  /** Text of the answer that is shown. */
+  private answerText = '';
+  private follows = true;
+  private readonly resizes = new ResizeObserver(() => this.follow());
+
+  constructor(
+    private readonly tools: Tools,
+    private readonly actions: MessageActions,
+    private readonly runner: ToolRunner | null
+  ) {
+    this.element.addEventListener('scroll', () => {
+      const { scrollHeight, scrollTop, clientHeight } = this.element;
+      this.follows = scrollHeight - scrollTop - clientHeight < SCROLL_MARGIN;
+    });
+    this.resizes.observe(this.element);
+  }
+
+  dispose(): void {
+    this.resizes.disconnect();
+  }
 
   /** Show a conversation. Messages that are shown already stay as they are. */
-  update(messages: readonly Message[], answer: ShownAnswer | null, phase: Phase): void {
-    const { scrollHeight, scrollTop, clientHeight } = this.element;
-    const follows = scrollHeight - scrollTop - clientHeight < SCROLL_MARGIN;
+  update({ messages, answer, mark, isAnswering, abilities }: Shown): void {
     const count = this.shown.length;
+    const results = resultsOf(messages);
+    const listed = messages.filter(message => !isResult(message, results));
+    this.showMessages(listed, answer === null);
+    this.showAnswer(answer, isAnswering, mark);
+    this.shown.forEach(({ view }, index) => {
+      view.update(this.answer === null && index === this.shown.length - 1, abilities);
+      view.showOwnCalls(results.byId, this.runner);
+    });
+    this.answer?.update(true, { ...abilities, canEdit: false });
+    this.element.setAttribute('aria-busy', String(isAnswering));
+    this.follows ||= listed.length > count;
+    this.follow();
+  }
+
+  /** Scroll to the end, unless the user has scrolled away from it. */
+  private follow(): void {
+    if (this.follows) {
+      this.element.scrollTop = this.element.scrollHeight;
+    }
+  }
+
+  /** Edit the last question. Returns false if there is none. */
+  editLast(): boolean {
+    const last = this.shown.filter(({ message }) => message.role === 'user').at(-1);
+    last?.view.edit();
+    return last !== undefined;
+  }
+
+  private showMessages(messages: readonly Message[], isComplete: boolean): void {
     let same = 0;
-    while (same < count && this.shown[same]?.message === messages[same]) {
+    while (same < this.shown.length && this.shown[same]?.message === messages[same]) {
       same += 1;
     }
     for (const { view } of this.shown.splice(same)) {
       view.element.remove();
     }
     for (const message of messages.slice(same)) {
-      const view = new MessageView(message);
-      if (this.seconds !== null && answer === null && message === messages.at(-1)) {
-        view.showThoughts(thoughtsOf(message), this.seconds, false);
-      }
-      this.shown.push({ message, view });
-      this.element.insertBefore(view.element, this.answer?.element ?? null);
-    }
-    this.showAnswer(answer, phase);
-    this.element.setAttribute('aria-busy', String(phase === 'answering'));
-    if (follows || messages.length > count) {
-      this.element.scrollTop = this.element.scrollHeight;
+      this.shown.push({ message, view: this.viewOf(message, isComplete) });
     }
   }
 
-  private showAnswer(answer: ShownAnswer | null, phase: Phase): void {
+  /** Return a new view, or that of the answer which has become the message. */
+  private viewOf(message: Message, isComplete: boolean): MessageView {
+    const { answer } = this;
+    // The last words may have come since the answer was shown.
+    const isAnswer = message.role === 'assistant' && contentOf(message).startsWith(this.answerText);
+    if (answer !== null && isAnswer && (isComplete || callsOf(message).length > 0)) {
+      answer.show(message);
+      this.answer = null;
+      return answer;
+    }
+    const view = new MessageView(message, this.tools, this.actions);
+    this.element.insertBefore(view.element, answer?.element ?? null);
+    return view;
+  }
+
+  private showAnswer(answer: ShownAnswer | null, isAnswering: boolean, mark: string): void {
     if (answer === null) {
       this.answer?.element.remove();
       this.answer = null;
-      this.seconds = null;
       return;
     }
     if (this.answer === null) {
-      this.answer = new MessageView({ role: 'assistant', content: '' });
+      const message = { role: 'assistant', content: '' };
+      this.answer = new MessageView(message, this.tools, this.actions);
       this.element.append(this.answer.element);
     }
-    const { content, thoughts, seconds, notice } = answer;
-    this.seconds = seconds;
-    const isThinking = content === '' && phase === 'answering';
-    this.answer.showThoughts(thoughts, seconds, isThinking);
+    const { content, thoughts, seconds, notice, calls } = { ...NO_ANSWER, ...answer };
+    this.answerText = content;
+    this.answer.showThoughts(thoughts, seconds, content === '' && isAnswering);
     if (notice !== '') {
       this.answer.showNotice(notice);
-    } else if (content !== '') {
+    } else {
       this.answer.showAnswer(content);
     }
-    this.answer.showMark(markOf(phase));
+    this.answer.showCalls(calls, new Map(), this.runner);
+    this.answer.showMark(mark);
+    this.answer.showFooter(!isAnswering);
   }
 }
 
-function markOf(phase: Phase): string {
-  switch (phase) {
-    case 'interrupted':
-      return trans.__('Incomplete: the answer was interrupted.');
-    case 'elsewhere':
-      return trans.__('Being answered on another page.');
-    default:
-      return '';
+interface Results {
+  /** Ids of all calls. */
+  readonly calls: ReadonlySet<string>;
+  /** The results, by the id of their call. */
+  readonly byId: ReadonlyMap<string, Message>;
+}
+
+function resultsOf(messages: readonly Message[]): Results {
+  const byId = new Map<string, Message>();
+  for (const message of messages) {
+    if (message.role === 'tool' && typeof message.tool_call_id === 'string') {
+      byId.set(message.tool_call_id, message);
+    }
   }
+  const calls = new Set(messages.flatMap(message => callsOf(message).map(({ id }) => id)));
+  return { calls, byId };
+}
+
+/** Whether a message is shown as the result of a call. */
+function isResult({ role, tool_call_id: id }: Message, { calls }: Results): boolean {
+  return role === 'tool' && typeof id === 'string' && id !== '' && calls.has(id);
 }

@@ -1,212 +1,287 @@
 /** A chat with a model. */
 
-import type { ModelState } from '../../api/types.js';
 import { isInMemory, type State } from '../../state/state.js';
 import type { ConnectionStatus, Store } from '../../state/store.js';
 import { button, h, oncePerFrame, root, setText } from '../dom.js';
 import { trans } from '../i18n.js';
 import type { Asking } from './answering.js';
-import { answerLine, measurementsOf } from './answerLine.js';
 import type { Attachment } from './attachment.js';
+import { AttachmentCounts } from './attachmentCounts.js';
 import { ChatLog } from './chatLog.js';
+import type { Tools } from './codeBlock.js';
+import { Composer } from './composer.js';
+import { ContextMeter } from './contextMeter.js';
+import { isCountable } from './contextUse.js';
+import type { Draft } from './draft.js';
 import { EmptyChat } from './emptyChat.js';
+import { FullContext } from './fullContext.js';
 import type { ChatHost } from './host.js';
-import { choices } from './models.js';
+import { MessageDeeds } from './messageDeeds.js';
+import { ModelPicker } from './modelPicker.js';
+import { imageRefusal } from './models.js';
 import { withNotice } from './notice.js';
+import { Outcome } from './outcome.js';
 import { ParametersForm } from './parametersForm.js';
-import { attachmentsOf, questionOf } from './question.js';
+import { PresetPicker } from './presetPicker.js';
+import { asQuestion } from './question.js';
 import type { ChatSession } from './session.js';
+
+/** Tokens that an attachment may have where the context is not known. */
+const DEFAULT_ROOM = 2_000;
+
+/** Share of the free context that is left to the question and its answer. */
+const RESERVE = 0.3;
 
 export class ChatView {
   readonly element: HTMLElement;
-  private readonly modelSelect = h('select', { 'aria-label': trans.__('Model') });
-  private readonly log = new ChatLog();
+  private readonly picker = new ModelPicker(name => this.session.setModel(name));
+  private readonly log: ChatLog;
   private readonly empty: EmptyChat;
-  private readonly parameters = new ParametersForm(parameters =>
-    this.session.setParameters(parameters)
-  );
-  private readonly input = h('textarea', {
-    rows: '2',
-    dir: 'auto',
-    'aria-label': trans.__('Message'),
-    placeholder: trans.__('Send a message')
-  });
+  private readonly parameters: ParametersForm;
+  private readonly presets: PresetPicker | null;
+  private readonly composer: Composer;
+  private readonly meter: ContextMeter;
+  private readonly fullContext: FullContext;
+  private readonly counts: AttachmentCounts;
   private readonly modelNote = h('div', { class: 'a3s-error', dir: 'auto', 'aria-live': 'polite' });
-  private readonly status = h('span', { class: 'a3s-quiet', role: 'status' });
-  private readonly error = h('div', { class: 'a3s-error', role: 'alert', dir: 'auto' });
-  private readonly sendButton = h(
-    'button',
-    { type: 'submit', class: 'a3s-button a3s-primary' },
-    trans.__('Send')
-  );
-  private readonly stopButton = this.action(trans.__('Stop'), () => this.session.stop());
-  private readonly clearButton = this.action(trans.__('Clear'), () => this.session.clear());
-  private readonly continueButton = this.action(trans.__('Continue'), () =>
-    this.session.continue(this.asking())
-  );
-  private readonly regenerateButton = this.action(trans.__('Regenerate'), () =>
-    this.session.regenerate(this.asking())
-  );
+  private readonly said = h('div', { class: 'a3s-hidden', 'aria-live': 'polite' });
+  private readonly outcome: Outcome;
+  private readonly clearButton = button(trans.__('Clear'), () => {
+    this.session.clear();
+    this.composer.focus();
+  });
   private state: State | null = null;
   private isGone = false;
-  private lastFailure = '';
-  private attachments: readonly Attachment[] = [];
   private readonly draw = oncePerFrame(() => this.update());
-  private readonly unsubscribe: readonly (() => void)[];
+  private readonly cleanups: readonly (() => void)[];
 
   constructor(
     store: Store,
     private readonly session: ChatSession,
     host: ChatHost
   ) {
-    this.empty = new EmptyChat(store.transport, host, prompt => {
-      this.ask(prompt);
-      this.input.focus();
-    });
-    this.modelSelect.addEventListener('change', () => {
-      this.session.setModel(this.modelSelect.value);
-    });
-    this.element = root(
-      'a3s-chat',
-      h('div', { class: 'a3s-row' }, this.modelSelect, this.clearButton),
-      this.parameters.element,
-      this.modelNote,
-      this.empty.element,
-      this.log.element,
-      this.error,
-      h('div', { class: 'a3s-row' }, this.continueButton, this.regenerateButton, this.status),
-      this.createForm()
+    const { transport } = store;
+    const report = (error: string) => this.report(error);
+    this.meter = new ContextMeter(transport);
+    this.counts = new AttachmentCounts(transport);
+    this.composer = new Composer(
+      {
+        context: host.context,
+        send: draft => this.ask(draft),
+        stop: () => session.stop(),
+        editLast: () => this.log.editLast(),
+        onChange: draft => this.showDraft(draft),
+        imageRefusal: () => this.imageRefusal(),
+        room: () => this.room(),
+        report
+      },
+      this.meter.element
     );
-    this.unsubscribe = [
+    this.parameters = new ParametersForm(parameters => session.setParameters(parameters));
+    this.presets =
+      host.presets === undefined
+        ? null
+        : new PresetPicker(
+            host.presets,
+            () => session.conversation.parameters,
+            parameters => session.setParameters(parameters),
+            report
+          );
+    if (this.presets !== null) {
+      this.parameters.element.append(this.presets.element);
+    }
+    this.fullContext = new FullContext(
+      transport,
+      () => (host.newChat ?? (() => session.clear()))(),
+      report
+    );
+    const tools: Tools = {
+      copy: text => host.copy(text),
+      codeActions: host.codeActions ?? [],
+      report,
+      announce: text => setText(this.said, text)
+    };
+    const deeds = new MessageDeeds(
+      session,
+      () => this.asking(),
+      () => this.composer.focus()
+    );
+    this.log = new ChatLog(tools, deeds, session.tools);
+    this.empty = new EmptyChat(transport, host, prompt => {
+      this.ask({ text: prompt, attachments: [] });
+      this.composer.focus();
+    });
+    this.outcome = new Outcome(session, () => this.asking(), this.composer);
+    this.element = this.createElement();
+    this.cleanups = [
       session.subscribe(this.draw),
-      store.subscribe((state, connection) => this.updateState(state, connection))
+      store.subscribe((state, connection) => this.updateState(state, connection)),
+      session.tools?.onChange(this.draw) ?? (() => undefined),
+      this.composer.acceptDrops(this.element),
+      () => this.log.dispose(),
+      () => this.meter.dispose(),
+      () => this.presets?.dispose()
     ];
+    this.composer.setDraft(session.draft);
     this.update();
   }
 
   dispose(): void {
-    for (const unsubscribe of this.unsubscribe) {
-      unsubscribe();
+    for (const cleanup of this.cleanups) {
+      cleanup();
     }
   }
 
-  /** Begin a question with a text and attachments, and send it if `send` is set. */
+  /** Put a question into the box, or send it at once. Text that is '' leaves what is there. */
   suggest(text: string, attachments: readonly Attachment[], send: boolean): void {
-    this.input.value = text || this.input.value;
-    this.attachments = attachments;
-    if (send) {
-      this.submit();
+    const draft = { text: text || this.composer.draft.text, attachments };
+    if (!send || !this.ask(draft)) {
+      this.composer.setDraft(draft);
     }
-    this.input.focus();
+    this.composer.focus();
   }
 
-  /** Create a button that gives the focus to the input, because it may become disabled. */
-  private action(text: string, run: () => void): HTMLButtonElement {
-    return button(text, () => {
-      run();
-      this.input.focus();
-    });
+  private createElement(): HTMLElement {
+    return root(
+      'a3s-chat',
+      h('div', { class: 'a3s-row a3s-chat-head' }, this.picker.element, this.clearButton),
+      this.parameters.element,
+      this.modelNote,
+      this.empty.element,
+      this.log.element,
+      this.outcome.error,
+      this.meter.warning,
+      this.fullContext.element,
+      this.outcome.element,
+      this.composer.element,
+      this.said
+    );
   }
 
-  private createForm(): HTMLFormElement {
-    const form = h('form', { class: 'a3s-row' }, this.input, this.sendButton, this.stopButton);
-    form.addEventListener('submit', event => {
-      event.preventDefault();
-      this.submit();
-    });
-    this.input.addEventListener('keydown', event => {
-      // An input method ends its composition with Enter. Safari reports that by the key code only.
-      const { keyCode } = event as { readonly keyCode: number };
-      const isComposing = event.isComposing || keyCode === 229;
-      if (event.key === 'Enter' && !event.shiftKey && !isComposing) {
-        event.preventDefault();
-        this.submit();
-      }
-    });
-    return form;
-  }
-
-  private submit(): void {
-    const content = this.input.value.trim();
-    if (content !== '' && this.ask(content)) {
-      this.input.value = '';
-      this.attachments = [];
+  private ask({ text, attachments }: Draft): boolean {
+    if (!this.canAsk() || this.session.isBusy) {
+      return false;
     }
-    this.input.focus();
-  }
-
-  private ask(content: string): boolean {
-    if (this.sendButton.disabled) {
+    const hasImages = attachments.some(({ image }) => image !== undefined);
+    const refusal = hasImages ? this.imageRefusal() : '';
+    this.report(refusal);
+    if (refusal !== '') {
       return false;
     }
     if (this.session.conversation.model === '') {
-      this.session.setModel(this.modelSelect.value);
+      this.session.setModel(this.picker.value);
     }
-    return this.session.send(content, this.attachments, this.asking());
+    return this.session.send(text, attachments, this.asking());
   }
 
   private asking(): Asking {
-    const model = this.state?.models.get(this.modelSelect.value);
+    const model = this.picker.current;
     return {
       isLocal: model?.format !== 'remote',
       isInMemory: model !== undefined && isInMemory(model)
     };
   }
 
-  private modelState(): ModelState | null {
-    return this.state?.models.get(this.modelSelect.value)?.state ?? null;
+  private canAsk(): boolean {
+    return this.picker.value !== '' && !this.isGone;
+  }
+
+  private imageRefusal(): string {
+    return this.state === null ? '' : imageRefusal(this.state.models, this.picker.value);
+  }
+
+  /** Return how many tokens an attachment may have so that there is room for an answer. */
+  private room(): number {
+    const { tokens, limit } = this.meter.current;
+    return limit === null
+      ? DEFAULT_ROOM
+      : Math.max(0, Math.floor((limit - tokens) * (1 - RESERVE)));
+  }
+
+  private report(error: string): void {
+    this.outcome.report(error);
   }
 
   private updateState(state: State, connection: ConnectionStatus): void {
-    const before = this.modelState();
+    const before = this.picker.current?.state;
     this.state = state;
-    if (this.modelState() !== before && this.session.phase === 'answering') {
-      this.draw();
-    }
     this.empty.update(state, connection === 'connected');
     this.updateModels();
-    this.updateButtons();
+    this.updateAbilities();
+    this.updateMeter();
+    if (this.picker.current?.state !== before) {
+      this.draw();
+    }
+  }
+
+  private showDraft(draft: Draft): void {
+    this.session.draft = draft;
+    this.updateMeter();
   }
 
   private update(): void {
-    const { session } = this;
-    const { messages } = session.conversation;
-    const isEmpty = messages.length === 0 && session.answer === null;
+    const { answer, phase, conversation, canRegenerate, isBusy } = this.session;
+    const { messages } = conversation;
+    const isEmpty = messages.length === 0 && answer === null;
+    const isAnswering = phase === 'answering';
     this.empty.element.hidden = !isEmpty;
     this.log.element.hidden = isEmpty;
-    const { answer, phase } = session;
-    const isAwaited = answer !== null && phase === 'answering';
-    const shown = isAwaited ? withNotice(answer, this.modelState()) : answer;
-    this.log.update(messages, shown, phase);
-    this.parameters.show(session.conversation.parameters);
     this.updateModels();
-    this.updateButtons();
-    this.showOutcome();
-  }
-
-  private showOutcome(): void {
-    const { error, failedQuestion, isStopped, conversation } = this.session;
-    setText(this.error, error);
-    if (error !== this.lastFailure) {
-      this.lastFailure = error;
-      if (failedQuestion !== null && this.input.value === '') {
-        this.input.value = questionOf(failedQuestion); // let the user try again
-        this.attachments = attachmentsOf(failedQuestion);
+    const state = this.picker.current?.state ?? null;
+    this.log.update({
+      messages,
+      answer: answer !== null && isAnswering ? withNotice(answer, state) : answer,
+      mark: this.mark(),
+      isAnswering,
+      abilities: {
+        canEdit: !isBusy && this.canAsk(),
+        canRegenerate: canRegenerate && this.canAsk()
       }
-    }
-    const measurements = measurementsOf(conversation.messages.at(-1)?.measurements);
-    const line = measurements === null ? '' : answerLine(measurements);
-    setText(this.status, [isStopped && trans.__('stopped'), line].filter(Boolean).join(' · '));
+    });
+    this.parameters.show(conversation.parameters);
+    this.updateAbilities();
+    this.outcome.update(this.canAsk());
+    this.updateMeter();
   }
 
-  private updateButtons(): void {
-    const { phase, isBusy, canContinue, canRegenerate, conversation } = this.session;
-    const canAsk = this.modelSelect.value !== '' && !this.isGone;
-    this.sendButton.disabled = isBusy || !canAsk;
-    this.stopButton.disabled = phase !== 'answering';
-    this.continueButton.disabled = !canContinue || !canAsk;
-    this.regenerateButton.disabled = !canRegenerate || !canAsk;
+  private mark(): string {
+    switch (this.session.phase) {
+      case 'interrupted':
+        return trans.__('Incomplete: the answer was interrupted.');
+      case 'elsewhere':
+        return trans.__('Being answered on another page.');
+      default:
+        return '';
+    }
+  }
+
+  private updateAbilities(): void {
+    const { phase, isBusy, conversation } = this.session;
+    this.composer.setAbilities(!isBusy && this.canAsk(), phase === 'answering');
     this.clearButton.disabled = conversation.messages.length === 0;
+  }
+
+  /** Show the tokens of the conversation with the draft, and of its attachments. */
+  private updateMeter(): void {
+    const { session } = this;
+    if (session.phase === 'answering') {
+      return; // what is being written is not counted yet
+    }
+    const { text, attachments } = this.composer.draft;
+    const model = this.picker.current;
+    const isDraft = text.trim() !== '' || attachments.length > 0;
+    // A question that failed is in the box again, and would count twice.
+    const { failedQuestion, conversation } = session;
+    const messages =
+      failedQuestion === null ? conversation.messages : conversation.messages.slice(0, -1);
+    const draft = isDraft ? asQuestion(text, attachments) : null;
+    this.meter.update({ ...conversation, messages }, draft, model);
+    const counted = model !== undefined && isCountable(model) ? model.id : null;
+    void this.counts.count(attachments, counted, (attachment, tokens, isCounted) =>
+      this.composer.chips.showTokens(attachment, tokens, isCounted)
+    );
+    const isFull = session.errorCode === 'context_length_exceeded' || this.meter.isFull;
+    this.fullContext.update(isFull, model, this.meter.current.tokens);
   }
 
   /** List the models that can chat, and choose the one of the conversation. */
@@ -216,18 +291,8 @@ export class ChatView {
     }
     const { models, instance } = this.state;
     const { model } = this.session.conversation;
-    const names = choices(models, model);
+    this.picker.update(this.state, model);
     this.isGone = instance !== null && model !== '' && !models.has(model);
-    const listed = [...this.modelSelect.options].map(option => option.value);
-    if (names.join('\n') !== listed.join('\n')) {
-      this.modelSelect.replaceChildren(
-        ...names.map(name => h('option', { value: name, dir: 'auto' }, name))
-      );
-    }
-    const chosen = model || this.modelSelect.value || (names[0] ?? '');
-    if (this.modelSelect.value !== chosen) {
-      this.modelSelect.value = chosen;
-    }
     const note = trans.__('%1 is not on this server any more. Choose another model.', model);
     setText(this.modelNote, this.isGone ? note : '');
   }

@@ -63,10 +63,12 @@ function isUrlOfLink(tokens: readonly Token[], index: number): boolean {
   );
 }
 
+const LANGUAGE = /^[\w+#.-]{1,40}/;
+
 rules.fence = (tokens, index) => {
   const { info, content } = tokens[index] ?? { info: '', content: '' };
-  const language = /^[\w+#.-]{1,40}/.exec(info.trim())?.[0];
-  const name = language === undefined ? '' : ` class="language-${language}"`;
+  const language = languageOf(info);
+  const name = language === '' ? '' : ` class="language-${language}"`;
   return `<pre><code${name}>${escapeHtml(content)}</code></pre>\n`;
 };
 
@@ -75,20 +77,40 @@ function escapeText(text: string): string {
   return escapeHtml(text).replace(/[$\\]/g, '<span>$&</span>');
 }
 
-/** Return each block of `text` as HTML: a heading, a paragraph, a list with its items. */
-export function toBlocks(text: string): string[] {
-  const env = {};
+/** A block at the top level: a heading, a paragraph, a list with its items, or code. */
+export interface Block {
+  /** Its HTML; '' for code. */
+  readonly html: string;
+  /** The code of a block that is nothing else; null for other blocks. */
+  readonly code: { readonly text: string; readonly language: string } | null;
+  /** The line that it begins with. */
+  readonly line: number;
+}
+
+/** Return the blocks of `text`. `env` keeps the definitions of links that came before. */
+export function toBlocks(text: string, env: object = {}): Block[] {
   const tokens = markdown.parse(printable(text), env);
-  const blocks: string[] = [];
+  const blocks: Block[] = [];
   let start = 0;
-  tokens.forEach(({ level, nesting }, i) => {
+  tokens.forEach(({ level, nesting, type, content, info }, i) => {
     if (level === 0 && nesting <= 0) {
-      const block = tokens.slice(start, i + 1);
-      blocks.push(markdown.renderer.render(block, markdown.options, env));
+      const isCode = type === 'fence' || type === 'code_block';
+      blocks.push({
+        html: isCode
+          ? ''
+          : markdown.renderer.render(tokens.slice(start, i + 1), markdown.options, env),
+        code: isCode ? { text: content, language: languageOf(info) } : null,
+        line: tokens[start]?.map?.[0] ?? 0
+      });
       start = i + 1;
     }
   });
   return blocks;
+}
+
+/** Return the language in the first line of a block of code: "python" of "python title=a.py". */
+function languageOf(info: string): string {
+  return LANGUAGE.exec(info.trim())?.[0] ?? '';
 }
 
 /** Return `text` as HTML for saved notebooks, in which URLs follow the text of links and images. */

@@ -39,6 +39,21 @@ export function callsOf({ tool_calls: calls }: Message): Call[] {
   });
 }
 
+/** A number of as many digits may not be the same after JavaScript has read it. */
+const LONG_NUMBER = /\d{16}/;
+
+/** Return JSON with line breaks; any other text as it is. */
+export function readable(text: string): string {
+  if (LONG_NUMBER.test(text)) {
+    return text;
+  }
+  try {
+    return JSON.stringify(JSON.parse(text), null, 2);
+  } catch {
+    return text;
+  }
+}
+
 /** Return a call in one line: `weather({"city": "Paris"})`. */
 export function callText(call: Call): string {
   return `${oneLine(call.name)}(${call.arguments === '{}' ? '' : oneLine(call.arguments)})`;

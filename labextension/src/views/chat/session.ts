@@ -1,6 +1,6 @@
 /** A chat in progress: the conversation, and the answer that this page generates. */
 
-import type { Transport } from '../../api/transport.js';
+import { messageOf, RequestError, type Transport } from '../../api/transport.js';
 import { Answering, type Asking, NO_ANSWER, type ShownAnswer } from './answering.js';
 import type { Attachment } from './attachment.js';
 import type { Message, Parameters } from './chatCompletion.js';
@@ -12,18 +12,11 @@ import {
   type PartialAnswer
 } from './conversation.js';
 import { callsOf, contentOf, thoughtsOf } from './messageText.js';
+import { NO_DRAFT } from './draft.js';
 import { asQuestion, withText } from './question.js';
+import { DEFAULT_TIMING, type Timing } from './timing.js';
 import type { ToolRunner } from './toolRunner.js';
 import { pendingCalls, STOPPED, upToQuestion, withoutMessage, withResults } from './turns.js';
-
-/** Milliseconds between two saves of an answer that is generated. */
-const SAVE_INTERVAL = 1_000;
-
-/** Milliseconds without a save after which another page does not generate any more. */
-const SILENCE = 5_000;
-
-/** Milliseconds for which an answer goes on without a view, because JupyterLab may make a new one. */
-const LINGER = 2_000;
 
 /**
  * `answering` means that this page generates an answer and `elsewhere` that another page does.
@@ -31,15 +24,9 @@ const LINGER = 2_000;
  */
 export type Phase = 'idle' | 'answering' | 'elsewhere' | 'interrupted';
 
-export interface Timing {
-  readonly saveInterval: number;
-  readonly silence: number;
-  readonly linger: number;
-}
-
-const TIMING: Timing = { saveInterval: SAVE_INTERVAL, silence: SILENCE, linger: LINGER };
-
 export class ChatSession {
+  /** The question in the box, which a view that is made again shows. */
+  draft = NO_DRAFT;
   private readonly listeners = new Set<() => void>();
   private current: Conversation;
   private answering: Answering | null = null;
@@ -50,7 +37,7 @@ export class ChatSession {
   private saving: ReturnType<typeof setInterval> | undefined;
   private silence: ReturnType<typeof setTimeout> | undefined;
   private lingering: ReturnType<typeof setTimeout> | undefined;
-  private failure = '';
+  private failure: unknown = null;
   /** The conversation before messages were deleted. */
   private deleted: Conversation | null = null;
   private readonly stopWatching: () => void;
@@ -58,8 +45,8 @@ export class ChatSession {
   constructor(
     private readonly transport: Transport,
     private readonly store: ConversationStore,
-    private readonly tools: ToolRunner | null = null,
-    private readonly timing: Timing = TIMING,
+    readonly tools: ToolRunner | null = null,
+    private readonly timing: Timing = DEFAULT_TIMING,
     /** Id of the page. One that was loaded again may keep its id, and go on with its answers. */
     private readonly page = Math.random().toString(36).slice(2)
   ) {
@@ -108,7 +95,7 @@ export class ChatSession {
   /** The last question, if it failed. The next one replaces it. */
   get failedQuestion(): Message | null {
     const { messages, answer } = this.current;
-    const hasFailed = this.failure !== '' && answer === null && this.isLast('user');
+    const hasFailed = this.failure !== null && answer === null && this.isLast('user');
     return hasFailed ? (messages.at(-1) ?? null) : null;
   }
 
@@ -119,7 +106,12 @@ export class ChatSession {
 
   /** Why the last answer failed; '' if it did not. */
   get error(): string {
-    return this.failure;
+    return this.failure === null ? '' : messageOf(this.failure);
+  }
+
+  /** The code of the error of the last answer; '' if there is none. */
+  get errorCode(): string {
+    return this.failure instanceof RequestError ? this.failure.code : '';
   }
 
   /** Whether the last answer ended before the model had finished it, or lacks after a result. */
@@ -294,7 +286,7 @@ export class ChatSession {
     const options = { transport, tools, model, parameters, asking, onShown, onMessages };
     const answering = new Answering(options, messages, begun);
     this.answering = answering;
-    this.failure = '';
+    this.failure = null;
     this.isCut = false;
     this.deleted = null;
     save(); // the question, before it is sent
@@ -303,7 +295,7 @@ export class ChatSession {
   }
 
   /** Save the answer as it is when it ends. One that failed is kept to be continued. */
-  private end(answering: Answering, failure: string): void {
+  private end(answering: Answering, failure: unknown): void {
     const answer = this.partial();
     const { messages, isStopped } = answering;
     this.yield();
@@ -311,7 +303,7 @@ export class ChatSession {
     this.isCut = isStopped;
     if (!hasText(answer)) {
       this.save({ ...this.current, messages, answer: null });
-    } else if (failure !== '') {
+    } else if (failure !== null) {
       this.save({ ...this.current, messages, answer });
     } else {
       const all = [...messages, answering.message()];
@@ -338,7 +330,7 @@ export class ChatSession {
 
   private remove(messages: readonly Message[]): void {
     const before = this.current;
-    this.failure = '';
+    this.failure = null;
     this.isCut = false;
     this.save({ ...before, messages, answer: null });
     this.deleted = before;
@@ -365,7 +357,7 @@ export class ChatSession {
       this.yield(); // two pages must not write the same answer
     }
     this.isCut = false;
-    this.failure = '';
+    this.failure = null;
     this.deleted = null;
     this.current = isSame ? { ...conversation, messages: this.current.messages } : conversation;
     clearTimeout(this.silence);

@@ -99,6 +99,9 @@ test('the blocks are the whole, and a longer text has the same blocks before its
     '```python\nx = 1\n\ny = 2\n```\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n[link][r] <b>\n\n[r]: https://x.org\n';
   const blocks = toBlocks(text);
   assert.equal(blocks.length, 8);
+  const { code, line } = blocks[5];
+  assert.deepEqual(code, { text: 'x = 1\n\ny = 2\n', language: 'python' });
+  assert.ok(text.split('\n').slice(line).join('\n').startsWith('```python'));
   assert.deepEqual(toBlocks(`${text}\nAnd more`).slice(0, 8), blocks);
   assert.deepEqual(toBlocks(''), []);
 });

@@ -1,0 +1,59 @@
+/** A call of a function in an answer: its input and its result, folded, and what it is doing. */
+
+import { h, setText } from '../dom.js';
+import { trans } from '../i18n.js';
+import { type Call, callText, readable } from './messageText.js';
+import type { CallState } from './toolRunner.js';
+import { visible } from './visibleText.js';
+
+export class CallView {
+  private readonly line = h('code', { dir: 'auto' });
+  private readonly state = h('span', { class: 'a3s-quiet a3s-call-state' });
+  private readonly input = h('pre', { dir: 'auto', tabindex: '0' });
+  private readonly resultTitle = h('div', { class: 'a3s-quiet' }, trans.__('Result'));
+  private readonly result = h('pre', { dir: 'auto', tabindex: '0' });
+  private readonly question = h('div', { class: 'a3s-call-question' });
+  readonly element = h(
+    'div',
+    { class: 'a3s-call' },
+    h(
+      'details',
+      { class: 'a3s-folded' },
+      h('summary', {}, this.line, ' ', this.state),
+      h('div', { class: 'a3s-quiet' }, trans.__('Input')),
+      this.input,
+      this.resultTitle,
+      this.result
+    ),
+    this.question
+  );
+
+  /** `result` is null before there is one, and `question` asks the user something about the call. */
+  update(
+    call: Call,
+    result: string | null,
+    state: CallState | null,
+    question: HTMLElement | null
+  ): void {
+    setText(this.line, visible(callText(call)));
+    setText(this.input, visible(readable(call.arguments)));
+    setText(this.result, result === null ? '' : readable(result));
+    this.result.hidden = this.resultTitle.hidden = result === null;
+    setText(this.state, state === null ? '' : stateText(state));
+    this.state.dataset['state'] = state ?? '';
+    if (this.question.firstChild !== question) {
+      this.question.replaceChildren(...(question === null ? [] : [question]));
+    }
+  }
+}
+
+function stateText(state: CallState): string {
+  const texts: Readonly<Record<CallState, string>> = {
+    asking: trans.__('waits for you'),
+    running: trans.__('running…'),
+    done: trans.__('done'),
+    failed: trans.__('failed'),
+    refused: trans.__('not allowed')
+  };
+  return texts[state];
+}
