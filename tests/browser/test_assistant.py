@@ -61,6 +61,8 @@ def test_chats_are_listed_searched_renamed_exported_and_deleted(
     lab = open_lab("Light")
     page = lab.page
     panel = open_assistant(page)
+    margins = "chat => chat.closest('.a3s-chat-panel').clientWidth - chat.clientWidth"
+    assert panel.locator(".a3s-chat").evaluate(margins) < 40  # it is as wide as the sidebar
     choose(panel, "echo")
     expect(ask(panel, "Which cheese is blue?")).to_contain_text("One", timeout=30 * SECONDS)
     panel.get_by_role("button", name="New chat").click()
