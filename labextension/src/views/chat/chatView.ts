@@ -7,6 +7,7 @@ import { trans } from '../i18n.js';
 import type { Asking } from './answering.js';
 import type { Attachment } from './attachment.js';
 import { AttachmentCounts } from './attachmentCounts.js';
+import type { Parameters } from './chatCompletion.js';
 import { ChatLog } from './chatLog.js';
 import type { Tools } from './codeBlock.js';
 import { Composer } from './composer.js';
@@ -25,6 +26,7 @@ import { ParametersForm } from './parametersForm.js';
 import { PresetPicker } from './presetPicker.js';
 import { asQuestion } from './question.js';
 import type { ChatSession } from './session.js';
+import { toolsRefusal, ToolsToggle } from './toolsToggle.js';
 
 /** Tokens that an attachment may have where the context is not known. */
 const DEFAULT_ROOM = 2_000;
@@ -46,6 +48,7 @@ export class ChatView {
   private readonly modelNote = h('div', { class: 'a3s-error', dir: 'auto', 'aria-live': 'polite' });
   private readonly said = h('div', { class: 'a3s-hidden', 'aria-live': 'polite' });
   private readonly outcome: Outcome;
+  private readonly toolsToggle = new ToolsToggle(isOn => this.turnTools(isOn));
   private readonly clearButton = button(trans.__('Clear'), () => {
     this.session.clear();
     this.composer.focus();
@@ -58,7 +61,7 @@ export class ChatView {
   constructor(
     store: Store,
     private readonly session: ChatSession,
-    host: ChatHost
+    private readonly host: ChatHost
   ) {
     const { transport } = store;
     const report = (error: string) => this.report(error);
@@ -75,6 +78,7 @@ export class ChatView {
         room: () => this.room(),
         report
       },
+      ...(host.tools === undefined ? [] : [this.toolsToggle.element]),
       this.meter.element
     );
     this.parameters = new ParametersForm(parameters => session.setParameters(parameters));
@@ -83,8 +87,8 @@ export class ChatView {
         ? null
         : new PresetPicker(
             host.presets,
-            () => session.conversation.parameters,
-            parameters => session.setParameters(parameters),
+            () => withTools(session.conversation.parameters, []),
+            parameters => this.usePreset(parameters),
             report
           );
     if (this.presets !== null) {
@@ -240,6 +244,9 @@ export class ChatView {
     });
     this.parameters.show(conversation.parameters);
     this.updateAbilities();
+    if (this.session.canResume && this.canAsk()) {
+      this.session.resume(this.asking()); // asks about calls that waited when the page was closed
+    }
     this.outcome.update(this.canAsk());
     this.updateMeter();
   }
@@ -255,8 +262,22 @@ export class ChatView {
     }
   }
 
+  /** Use the parameters of a preset, but not its tools: they are turned on for a conversation. */
+  private usePreset(parameters: Parameters): void {
+    const { tools = [] } = this.session.conversation.parameters;
+    this.session.setParameters(withTools(parameters, tools));
+  }
+
+  /** Let the model call tools in this conversation, or not. */
+  private turnTools(isOn: boolean): void {
+    const names = (this.host.tools?.() ?? []).map(({ name }) => name);
+    this.session.setParameters(withTools(this.session.conversation.parameters, isOn ? names : []));
+  }
+
   private updateAbilities(): void {
     const { phase, isBusy, conversation } = this.session;
+    const hasTools = Boolean(conversation.parameters.tools?.length);
+    this.toolsToggle.update(hasTools, toolsRefusal(this.picker.current));
     this.composer.setAbilities(!isBusy && this.canAsk(), phase === 'answering');
     this.clearButton.disabled = conversation.messages.length === 0;
   }
@@ -296,4 +317,9 @@ export class ChatView {
     const note = trans.__('%1 is not on this server any more. Choose another model.', model);
     setText(this.modelNote, this.isGone ? note : '');
   }
+}
+
+/** Return parameters with other tools. */
+function withTools({ tools: _others, ...rest }: Parameters, tools: readonly string[]): Parameters {
+  return tools.length === 0 ? rest : { ...rest, tools };
 }

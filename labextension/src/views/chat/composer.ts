@@ -69,7 +69,7 @@ export class Composer {
 
   constructor(
     private readonly host: ComposerHost,
-    meter: HTMLElement
+    ...bar: readonly HTMLElement[]
   ) {
     this.element = h(
       'form',
@@ -80,7 +80,7 @@ export class Composer {
         'div',
         { class: 'a3s-composer-bar' },
         this.menu.element,
-        meter,
+        ...bar,
         this.stopButton,
         this.sendButton
       ),
