@@ -236,7 +236,7 @@ export class ChatSession {
     }
     const { messages, answer } = this.current;
     if (answer !== null || this.isLast('tool')) {
-      this.generate(messages, answer && asMessage(answer), asking);
+      this.generate(messages, hasText(answer) ? asMessage(answer) : null, asking);
     } else {
       this.generate(messages.slice(0, -1), messages.at(-1) ?? null, asking);
     }

@@ -23,12 +23,14 @@ export class ToolsToggle {
   }
 }
 
-/** Return why a model cannot call tools; '' if it can. */
-export function toolsRefusal(model: Pick<Model, 'id' | 'capabilities'> | undefined): string {
+/** Return why a model cannot call tools; '' if it can, or if only its own server knows. */
+export function toolsRefusal(
+  model: Pick<Model, 'id' | 'format' | 'capabilities'> | undefined
+): string {
   if (model === undefined) {
     return trans.__('Choose a model first.');
   }
-  return model.capabilities?.includes('tools')
+  return model.format === 'remote' || model.capabilities?.includes('tools')
     ? ''
     : trans.__('%1 was not made to call tools: its chat template has none.', model.id);
 }

@@ -48,7 +48,9 @@ export function resumeAnswers(
     isTried = true;
     asked = instance;
     const asking = { isLocal: state.format !== 'remote', isInMemory: isInMemory(state) };
-    if (session.canContinue) {
+    if (session.canResume) {
+      session.resume(asking); // calls that waited are asked about again
+    } else if (session.canContinue) {
       session.continue(asking);
     } else {
       session.regenerate(asking);

@@ -7,5 +7,6 @@ test('only models that can call tools have them, and others say why not', () => 
   assert.equal(toolsRefusal({ id: 'm', capabilities: ['chat', 'tools'] }), '');
   assert.match(toolsRefusal({ id: 'm', capabilities: ['chat'] }), /^m was not made to call tools/);
   assert.match(toolsRefusal({ id: 'm' }), /^m was not/);
+  assert.equal(toolsRefusal({ id: 'm', format: 'remote', capabilities: ['chat'] }), '');
   assert.match(toolsRefusal(undefined), /Choose a model/);
 });
