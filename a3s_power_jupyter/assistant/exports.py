@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from ..contract.fences import IndentedBlock, indented_block
 from ..contract.types import Chat
 from .chat_text import attachments_of, text_of, thoughts_of
 
@@ -19,6 +20,9 @@ _ROLES = {"user": "You", "system": "System prompt", "tool": "Result of a tool"}
 
 #: The first line of a code block. One that is indented may be in a list, which ends elsewhere.
 _FENCE = re.compile(r"(`{3,}|~{3,})([^`\n]*)")
+
+#: Where a zero-width space turns a fence off that is not at the beginning of its line.
+_INDENTED_FENCE = re.compile(r"(?<![`~])(?=```|~~~)")
 
 #: What a zero-width space after it turns off: images, HTML, links by their URL and by its
 #: definition, and commands of MathJax that link, style, load, or define macros for the whole page.
@@ -129,11 +133,21 @@ def _list(value: object) -> list[Any]:
 
 
 def _blocks(text: str) -> Iterator[Block]:
-    """Divide Markdown into text and code blocks, the last of which may be open."""
+    """Divide Markdown into text and code blocks, the last of which may be open.
+
+    Blocks that are indented or in lists stay in the text. If the end of one is not clear, its
+    fences are turned off, because the next block might end it instead of being one.
+    """
     lines: list[str] = []
     fence, language = "", ""
-    for line in text.splitlines():
+    indented = IndentedBlock(-1, True)
+    all_lines = text.splitlines()
+    for index, line in enumerate(all_lines):
         opening = _FENCE.fullmatch(line)
+        if not fence and index > indented.end:
+            indented = indented_block(all_lines, index) or indented
+        if index <= indented.end and not indented.is_clear:
+            line = _INDENTED_FENCE.sub("\u200b", line)
         if fence:
             if re.fullmatch(rf" {{0,3}}{fence[0]}{{{len(fence)},}}[ \t]*", line):
                 yield Block("\n".join(lines), language)

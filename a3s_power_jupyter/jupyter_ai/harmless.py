@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import re
 
+from ..contract.fences import IndentedBlock, indented_block
+
 _JOINER = "\u2060"
 
 #: Commands of formulas that set styles, link, load packages or define others.
@@ -35,8 +37,13 @@ def harmless(markdown: str) -> str:
     lines = []
     fence = ""
     is_unclear = False
-    for line in re.split(r"(?<=[\n\r])", markdown):
-        content = line.rstrip("\r\n")
+    all_lines = re.split(r"(?<=[\n\r])", markdown)
+    contents = [line.rstrip("\r\n") for line in all_lines]
+    indented = IndentedBlock(-1, True)
+    for index, (line, content) in enumerate(zip(all_lines, contents, strict=True)):
+        if not fence and not is_unclear and index > indented.end:
+            indented = indented_block(contents, index) or indented
+            is_unclear = not indented.is_clear
         if is_unclear or (not fence and not _FENCE.fullmatch(content)):
             line = _BEGINS.sub(_JOINER, line)
         elif fence:

@@ -92,6 +92,10 @@ UNSAFE = "![x](http://evil/a.png)<img src=http://evil/b.png>"
         f"[a]: http://x '\n```\n{UNSAFE}'",
         f"```\n```\x0b\n{UNSAFE}\n```\n",
         f"```\n```\x1c\n{UNSAFE}\n```\n",
+        f"   ```\n```\n{UNSAFE}\n```\n",
+        f"a\n ~~~py\n~~~\n{UNSAFE}\n~~~\n",
+        f"- ```\nb\n  ```\n```\n{UNSAFE}\n```\n",
+        f"-\t```\n  ```\n```\na\n{UNSAFE}\n```\n",
     ],
 )
 def test_no_image_and_no_html_comes_out(text: str) -> None:
@@ -120,7 +124,18 @@ def test_no_attack_comes_out(attack: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["[a](https://b.example) `x[1](2)`", "`\\n \\d+` [a]: b", "$\\frac{1}{2}$ \\left \\letter"],
+    [
+        "- a\n  ```py\n  x = 1\n\n  y\n  ```\n- b",
+        "1. ```\n   a\n   ```",
+        "[a](https://b.example) `x[1](2)`",
+        "`\\n \\d+` [a]: b",
+        "$\\frac{1}{2}$ \\left \\letter",
+    ],
 )
 def test_usual_text_stays(text: str) -> None:
     assert harmless(text) == text
+
+
+def test_text_with_many_fences_takes_linear_time() -> None:
+    text = "  ```x\n" * 100_000  # hours if each one looked for its end in all lines
+    assert "\u200b```x" in harmless(text)

@@ -30,6 +30,8 @@ def test_other_text_stays_as_it_is(text: str) -> None:
 
 
 def test_code_blocks_stay_as_they_are() -> None:
+    in_list = "- a\n  ```\n  x\n  ```\n"
+    assert harmless(f"{in_list}```\n{IMAGE}\n```\n") == f"{in_list}```\n{IMAGE}\n```\n"
     code = f"```html\n<img src=x>\n{IMAGE}\n```\n"
     assert harmless(code + IMAGE) == code + SAFE
     tildes = f"~~~~\n```\n{IMAGE}\n~~~~\n"
@@ -47,6 +49,9 @@ def test_code_blocks_stay_as_they_are() -> None:
         "```\ncode\n    ```\n",
         "```\na\n```b\n",
         "<div>\n```\n```\n",
+        "   ```\n```\n",
+        " ~~~py\n~~~\n",
+        "- ```\nb\n  ```\n```\n",
     ],
 )
 def test_what_may_not_be_a_code_block_is_text(before: str) -> None:
