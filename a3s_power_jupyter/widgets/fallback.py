@@ -11,6 +11,7 @@ from ..contract.text import printable
 from ..contract.types import Model, PullStatus
 from ..display import activity, answer_parts, formatting, pull_progress
 from ..display.markup import escape, from_markdown
+from . import attached
 
 _HEADERS = ("Name", "Format", "Disk", "Parameters", "State", "Memory")
 
@@ -47,13 +48,15 @@ def chat(
 ) -> Bundle:
     """Render a conversation, and the answer that is not finished, if there is one.
 
-    Images are omitted. HTML folds thoughts, calls and results away, and text leaves thoughts out.
+    HTML folds thoughts, attachments, calls and results away, and has the images that are data, as
+    far as there is room. Text leaves thoughts out, and has the titles of attachments.
     `labextension/src/views/saved/chat.ts` renders the same in the browser.
     """
     title = f"Chat with {model}" if model else "Chat"
-    shown = [_message(message) for message in messages]
+    room = attached.Room()
+    shown = [_message(message, room) for message in messages]
     if answer is not None:
-        shown.append(_message({**answer, "role": "assistant"}, incomplete=True))
+        shown.append(_message({**answer, "role": "assistant"}, room, incomplete=True))
     markup = "".join(message.markup for message in shown)
     text = "\n".join([title, *(message.text for message in shown)])
     return _bundle(f'<p dir="auto">{escape(title)}</p>{markup}', text)
@@ -64,16 +67,21 @@ class _Message(NamedTuple):
     text: str
 
 
-def _message(message: Mapping[str, Any], *, incomplete: bool = False) -> _Message:
-    role, content, folded = str(message.get("role", "")), _text_of(message), [*_folded(message)]
+def _message(
+    message: Mapping[str, Any], room: attached.Room, *, incomplete: bool = False
+) -> _Message:
+    role, content = str(message.get("role", "")), attached.question_of(message)
+    attachments, folded = attached.attachments_of(message), [*_folded(message)]
     calls = [part.line for part in folded if isinstance(part, answer_parts.Call)]
     note = f" ({INCOMPLETE})" if incomplete else ""
     markup = (
         f'<div dir="auto"><strong>{escape(role)}</strong>{note}</div>'
+        f"{''.join(attached.markup(part, room) for part in attachments)}"
         f'<div dir="auto" style="margin: 0 0 1em">{_content(role, content)}</div>'
         f"{answer_parts.markup(folded)}"
     )
-    return _Message(markup, "\n".join([f"{role}{note}: {content}", *calls]))
+    lines = [f"{role}{note}: {content}", attached.line(attachments), *calls]
+    return _Message(markup, "\n".join(filter(None, lines)))
 
 
 def _content(role: str, content: str) -> str:
@@ -92,15 +100,6 @@ NO_RESPONSE = _bundle(
     "<p>The server did not respond when this was displayed.</p>",
     "The server did not respond when this was displayed.",
 )
-
-
-def _text_of(message: Mapping[str, Any]) -> str:
-    """Return the text of a message. In OpenAI's API, content is a string, parts or None."""
-    content = message.get("content")
-    if isinstance(content, list):
-        parts = [part for part in content if isinstance(part, Mapping)]  # users can set anything
-        return "\n".join(str(part["text"]) for part in parts if "text" in part)
-    return "" if content is None else str(content)
 
 
 def _folded(message: Mapping[str, Any]) -> Iterator[answer_parts.Part]:

@@ -11,7 +11,7 @@ import pytest
 
 from a3s_power_jupyter.contract.text import printable
 from a3s_power_jupyter.contract.types import Model, ModelDetails, PullStatus
-from a3s_power_jupyter.widgets import fallback
+from a3s_power_jupyter.widgets import attached, fallback
 from a3s_power_jupyter.widgets.fallback import Bundle
 from support import fake_models
 from support.hostile_text import CONTROLS, HOSTILE, NAMES
@@ -19,8 +19,8 @@ from support.paths import ROOT
 
 #: All elements that fallbacks and the Markdown of answers are made of.
 ELEMENTS = {
-    *("a", "bdi", "blockquote", "br", "code", "details", "div", "em", "h1", "li", "ol", "p"),
-    *("pre", "progress", "small", "span", "strong", "summary", "table", "tbody", "td", "th"),
+    *("a", "bdi", "blockquote", "br", "code", "details", "div", "em", "h1", "img", "li", "ol"),
+    *("p", "pre", "progress", "small", "span", "strong", "summary", "table", "tbody", "td", "th"),
     *("thead", "tr", "ul"),
 }
 
@@ -51,7 +51,8 @@ def check(bundle: Bundle, *texts: str) -> None:
     """
     markup = Markup(bundle["text/html"])
     assert markup.elements <= ELEMENTS
-    assert not [name for name in markup.attributes if name.startswith("on") or name == "src"]
+    assert not [name for name in markup.attributes if name.startswith("on")]
+    assert (markup.attributes.get("src") or "data:image/").startswith("data:image/")
     assert (markup.attributes.get("href") or "https://").startswith("https://")
     for text in map(printable, texts):
         assert text in markup.text
@@ -88,6 +89,27 @@ def test_hostile_messages_are_shown_without_markup_of_their_own(role: str) -> No
     check(bundle)
     assert "window.attacked" in Markup(bundle["text/html"]).text
     assert "\x1b" not in bundle["text/html"] + bundle["text/plain"]
+
+
+def image_message(length: int) -> dict[str, Any]:
+    url = "data:image/png;base64," + "A" * length
+    return {"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]}
+
+
+def test_the_images_of_a_chat_are_bounded_together() -> None:
+    messages = [image_message(attached.MAX_IMAGES * 3 // 5) for _ in range(2)]
+    markup = fallback.chat("m", [*messages, image_message(10)])["text/html"]
+    assert markup.count("<img ") == 2, "the first and the last one fit"
+    assert markup.count("too large to be saved here") == 1
+
+
+@pytest.mark.parametrize("url", ["https://leak.example/a.png", "file:///a.png", HOSTILE])
+def test_images_that_would_be_loaded_are_text(url: str) -> None:
+    note = {"kind": "image", "title": HOSTILE, "cut": HOSTILE, "part": 0}
+    content = [{"type": "image_url", "image_url": {"url": url}}]
+    bundle = fallback.chat("m", [{"role": "user", "content": content, "attachments": [note]}])
+    assert "<img " not in bundle["text/html"]
+    assert Markup(bundle["text/html"]).elements <= ELEMENTS
 
 
 def test_an_unfinished_answer_is_marked() -> None:

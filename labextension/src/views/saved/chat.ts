@@ -2,8 +2,10 @@
 
 import type { Message } from '../chat/chatCompletion.js';
 import { toHtml } from '../chat/markdown.js';
-import { type Call, callsOf, callText, contentOf, thoughtsOf } from '../chat/messageText.js';
+import { type Call, callsOf, callText, thoughtsOf } from '../chat/messageText.js';
+import { attachmentsOf, questionOf } from '../chat/question.js';
 import type { PartialAnswer } from '../chat/conversation.js';
+import { attachedLine, attachedMarkup, Room } from './attached.js';
 import { escape, savedView, withoutBlankLines } from './markup.js';
 import type { SavedView } from './savedView.js';
 
@@ -17,27 +19,32 @@ export function savedChat(
   answer: PartialAnswer | null
 ): SavedView {
   const title = model === '' ? 'Chat' : `Chat with ${model}`;
-  const shown = messages.map(message => messageOf(message, ''));
+  const room = new Room();
+  const shown = messages.map(message => messageOf(message, room, ''));
   if (answer !== null) {
-    shown.push(messageOf({ ...answer, role: 'assistant' }, ' (incomplete)'));
+    shown.push(messageOf({ ...answer, role: 'assistant' }, room, ' (incomplete)'));
   }
   const markup = shown.map(message => message.markup).join('');
   const text = [title, ...shown.map(message => message.text)].join('\n');
   return savedView(`<p dir="auto">${escape(title)}</p>${markup}`, text);
 }
 
-function messageOf(message: Message, note: string): { markup: string; text: string } {
+function messageOf(message: Message, room: Room, note: string): { markup: string; text: string } {
   const { role } = message;
-  const content = contentOf(message);
+  const content = questionOf(message);
+  const attachments = attachmentsOf(message);
   const calls = callsOf(message);
   const thoughts = thoughtsOf(message);
   return {
     markup:
       `<div dir="auto"><strong>${escape(role)}</strong>${note}</div>` +
+      attachments.map(attachment => attachedMarkup(attachment, room)).join('') +
       `<div dir="auto" style="margin: 0 0 1em">${contentMarkup(role, content)}</div>` +
       (thoughts && folded('Thoughts', markdown(thoughts))) +
       calls.map(callMarkup).join(''),
-    text: [`${role}${note}: ${content}`, ...calls.map(callText)].join('\n')
+    text: [`${role}${note}: ${content}`, attachedLine(attachments), ...calls.map(callText)]
+      .filter(line => line !== '')
+      .join('\n')
   };
 }
 

@@ -63,9 +63,15 @@ test('hostile names, reasons and messages are text', () => {
     assertHarmless(savedPull(name, undefined), name);
     const call = { function: { name, arguments: name } };
     for (const role of ['user', 'assistant', 'tool', name]) {
-      const message = { role, content: name, reasoning_content: name, tool_calls: [call] };
+      const content = [
+        { type: 'text', text: name },
+        { type: 'image_url', image_url: { url: name } }
+      ];
+      const attachments = [0, 1].map(part => ({ kind: 'file', title: name, cut: name, part }));
+      const plain = { role, content: name, reasoning_content: name, tool_calls: [call] };
+      const message = { role, content, attachments };
       const answer = { content: name, reasoning_content: name, page: name, beat: 1 };
-      assertHarmless(savedChat(name, [message], answer), name);
+      assertHarmless(savedChat(name, [plain, message], answer), name);
     }
   }
 });
