@@ -84,7 +84,7 @@ def tools_of(
         if name == NOTEBOOK:
             if callable(variables.get(name)):
                 raise UsageError(
-                    f"--tools {NOTEBOOK} means the tools of the notebook. Give your function "
+                    f"--tools {NOTEBOOK} means the notebook tools. Give your function "
                     f"{NOTEBOOK}() another name."
                 )
             tools += notebook()
