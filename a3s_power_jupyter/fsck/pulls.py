@@ -33,12 +33,12 @@ def check_pulls(store: ModelStore) -> Iterator[Finding]:
     for path in sorted(folder.iterdir()):
         if path.suffix == ".json":
             yield from _check_state(store, path)
-        elif path.suffix == ".lock":
+        elif path.suffix == ".lock" and file_size(path) is not None:
             yield _check_lock(path)
-        elif path.suffix in (".ranges", ".tmp") and not path.with_suffix(".json").exists():
+        elif path.suffix in (".ranges", ".tmp") and _is_alone(path):
             reason = "The ranges of a download without a state are not needed."
             yield leftover(path, reason, partial(_remove_ranges, path), file_size(path) or 0)
-        elif path.suffix != ".ranges" and not path.name.startswith(TEMPORARY_PREFIX):
+        elif path.suffix != ".ranges" and _is_foreign(path):
             yield Finding("note", path, "This file does not belong to the store. It is left alone.")
 
 
@@ -124,6 +124,16 @@ def _is_held(path: Path) -> bool:
     except BlockingIOError:
         return True
     return False
+
+
+def _is_foreign(path: Path) -> bool:
+    """Return whether a file is still there and is no temporary file."""
+    return not path.name.startswith(TEMPORARY_PREFIX) and (path.is_symlink() or path.exists())
+
+
+def _is_alone(path: Path) -> bool:
+    """Return whether a regular file has no state beside it."""
+    return file_size(path) is not None and not path.with_suffix(".json").exists()
 
 
 def _remove_ranges(path: Path) -> None:

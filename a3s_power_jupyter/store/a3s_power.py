@@ -57,7 +57,13 @@ class A3SManifest(msgspec.Struct, frozen=True):
 
     @property
     def created(self) -> int:
-        """Unix time of `created_at`."""
+        """Unix time of `created_at`.
+
+        Raises
+        ------
+        ValueError, OverflowError
+            If it is not a time.
+        """
         # Rust writes up to nine digits of a second, and datetime reads six.
         text = re.sub(r"\.\d+", "", self.created_at).replace("Z", "+00:00")
         return int(datetime.fromisoformat(text).timestamp())
@@ -98,8 +104,8 @@ def decode_a3s(text: bytes) -> A3SManifest | None:
     try:
         manifest = msgspec.json.decode(text, type=A3SManifest)
         check_name(manifest.name)
-        manifest.created  # noqa: B018 - raises if the time is not valid
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, PowerError):
+        manifest.created  # noqa: B018 - raises ValueError or OverflowError
+    except (msgspec.DecodeError, ValueError, OverflowError, RecursionError, PowerError):
         return None
     return manifest
 

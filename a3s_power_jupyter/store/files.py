@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import secrets
@@ -19,6 +20,7 @@ from msgspec import UNSET, UnsetType
 
 from ..contract.errors import (
     FileChanged,
+    FileNotFound,
     InvalidParameter,
     NotADirectory,
 )
@@ -107,6 +109,8 @@ def source_file(path: Path, name: str | None = None) -> SourceFile:
     PathUnreadable
         If the operating system refuses access.
     """
+    if "\0" in str(path):  # in a manifest of another program or user
+        raise FileNotFound(f"{quoted(str(path))} does not exist on the server.", param="path")
     with reading(path):
         status = path.stat()
     check_regular(path, status.st_mode)
@@ -119,6 +123,10 @@ def file_size(path: Path) -> int | None:
         status = path.stat()
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        return None  # links that lead in a circle
     return status.st_size if stat.S_ISREG(status.st_mode) else None
 
 

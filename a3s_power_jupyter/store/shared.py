@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -36,7 +37,7 @@ class SharedHome:
 
     def read(self) -> SharedModels:
         """Return the models with the paths of their files. Never raises."""
-        if not self.home.is_dir():
+        if not os.path.isdir(self.home):  # noqa: PTH112 - Path.is_dir raises for a dead mount
             reason = "the shared home does not exist, or this user may not read it"
             return SharedModels({}, (ManifestProblem(str(self.home), reason),))
         try:
@@ -74,7 +75,10 @@ class SharedHome:
         if found is None or found.refused is not None:
             return None
         path = self.home / BLOBS / f"{BLOB_PREFIX}{found.sha256}"
-        return (found, path) if file_size(path) == found.size else None
+        try:
+            return (found, path) if file_size(path) == found.size else None
+        except OSError:  # the disk of the home is gone
+            return None
 
 
 class SharedHomes:

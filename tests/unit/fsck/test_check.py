@@ -282,3 +282,22 @@ def test_a_repair_that_fails_says_why(store: ModelStore) -> None:
 
     finding = Finding("problem", store.home, "a reason", action="mend it", repair=fail)
     assert repair([finding, finding]) == {fail: "no"}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs pipes and symbolic links")
+@pytest.mark.parametrize(
+    "name",
+    [
+        f"models/blobs/sha256-{'5' * 64}",
+        f"models/blobs/partial-{'5' * 64}",
+        "models/conversions/a.json",
+        *(f"pulls/{'5' * 64}.{suffix}" for suffix in ("json", "lock", "ranges", "tmp")),
+    ],
+)
+def test_what_is_no_file_stops_no_check(store: ModelStore, name: str) -> None:
+    path = store.home / name
+    path.parent.mkdir(exist_ok=True)
+    for create in (path.mkdir, lambda: os.mkfifo(path), lambda: path.symlink_to(path)):
+        create()
+        assert repair(found(store)) == {}
+        path.rmdir() if path.is_dir() else path.unlink()

@@ -142,3 +142,24 @@ def test_registering_again_replaces_the_manifest(store: ModelStore, tmp_path: Pa
     register(store, "llama3.2:3b", directory, overwrite=True)
     assert store.problems() == []
     assert json.loads(path.read_bytes())["schema"] == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"created_at": "yesterday"}, "missing required field"),
+        ({"created_at": "0001-01-01T00:00:00"}, "missing required field"),
+        ({"created_at": "2026-02-11T09:30:15+99:00"}, "missing required field"),
+        ({"path": "/a\0b", "sha256": "0" * 64}, "does not exist"),
+        ({"projector_path": f"/a\0b/{'0' * 64}"}, "does not exist"),
+    ],
+)
+def test_an_odd_manifest_hides_no_other_model(
+    store: ModelStore, fields: dict[str, Any], reason: str
+) -> None:
+    write(store, "good.json", name="good")
+    write(store, "bad.json", name="bad", **fields)
+    assert [manifest.name for manifest in store.list()] == ["good"]
+    [problem] = store.problems()
+    assert problem.file == "bad.json"
+    assert reason in problem.reason

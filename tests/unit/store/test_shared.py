@@ -137,3 +137,19 @@ def test_a_damaged_manifest_hides_no_other_model(tmp_path: Path, shared: ModelSt
     orphan.parent.mkdir(parents=True)
     orphan.write_bytes(b"orphan")
     assert [removed.kind for removed in store.collect_garbage(dry_run=False)] == ["orphan_blob"]
+
+
+def test_a_home_that_the_system_cannot_look_at(tmp_path: Path, shared: ModelStore) -> None:
+    # As a dead mount, this path raises an error that does not mean "no such folder".
+    dead = tmp_path / ("x" * 300)
+    store = ModelStore(tmp_path / "own", shared_homes=[dead, shared.home])
+    assert store.get("both")
+    assert "does not exist" in store.problems()[0].reason
+
+
+def test_an_odd_path_of_another_user(tmp_path: Path, shared: ModelStore) -> None:
+    [path] = (shared.home / "models/manifests").glob("in-place*.json")
+    path.write_text(path.read_text().replace(str(tmp_path), "/a\\u0000b"))
+    store = ModelStore(tmp_path / "own", shared_homes=[shared.home])
+    with pytest.raises(FileNotFound, match="does not exist"):
+        store.resolve(store.get("in-place"))
