@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any
 
@@ -14,7 +14,7 @@ from IPython.display import display
 
 from ..contract.text import complete_length, printable
 from ..display import answer_line, answer_parts
-from ..display.answer_parts import Notice, Part, Question
+from ..display.answer_parts import Call, Notice, Part, Question
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,8 @@ class NotebookText(LiveText):
 
     def ask(self, question: Question, prompt: str) -> str:
         content = self._content
-        self._content = Content((*content.parts, question), content.line)
+        parts = (_waiting(part) for part in content.parts)
+        self._content = Content((*parts, question), content.line)
         self._display()
         try:
             return input(prompt)
@@ -152,6 +153,11 @@ class TerminalText(LiveText):
         if self._line:
             write(f"{_dimmed(printable(self._line))}\n")
             self._line = ""
+
+
+def _waiting(part: Part) -> Part:
+    """Return a call as it is while a question about it waits: it does not run yet."""
+    return replace(part, running=False) if isinstance(part, Call) else part
 
 
 def _dimmed(text: str) -> str:

@@ -6,27 +6,17 @@ They run in the kernel and know no page, so they work in every front end. Each c
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ..display.answer_parts import Question
+from ..display.variables import describe
 from .cell_outputs import outputs_text, saved_cells
 from .code_runner import run_code
 from .permission import Permission
 from .readable_files import Files, saved_notebook
 from .session import Session
-
-#: Most characters of a value in the list of variables.
-MAX_VALUE = 80
-
-#: Most variables in the list.
-MAX_VARIABLES = 200
-
-#: Types with a short and harmless text.
-_SIMPLE = (bool, int, float, complex, str, bytes, type(None))
-_CONTAINERS = (list, tuple, dict, set, frozenset, str, bytes)
 
 
 def notebook_tools(session: Session, permission: Permission) -> list[Callable[..., Any]]:
@@ -62,14 +52,16 @@ class NotebookTools:
         self._added: list[str] = []
 
     def list_variables(self) -> str:
-        """List the variables of the notebook: name, type, size, and the value if it is short."""
+        """List the variables of the notebook: name, type, size, and the beginning of the value."""
         self._reads("list_variables", "List the variables of this notebook.")
-        described = [
-            describe_variable(name, value)
-            for name, value in sorted(self._session.variables.items())
-            if not name.startswith("_") and not isinstance(value, type(sys))
+        found = describe(self._session.variables)
+        secrets = ", ".join(found["secrets"])
+        lines = [
+            *(_variable(variable) for variable in found["variables"]),
+            *([f"[left out, because they may be secrets: {secrets}]"] if secrets else []),
+            *([f"[{found['more']} more variables]"] if found["more"] else []),
         ]
-        return _lines(described, MAX_VARIABLES, "variables") or "There are no variables."
+        return "\n".join(lines) or "There are no variables."
 
     def read_history(self, count: int = 10) -> str:
         """Read the cells that were run last, with their results. `count` is the number of cells."""
@@ -136,39 +128,10 @@ class NotebookTools:
         self._permission.check(name, Question(what), reads=True)
 
 
-def describe_variable(name: str, value: Any) -> str:
-    """Return one line about a variable. No code of the user's own classes runs."""
-    kind = type(value)
-    parts = [f"{name}: {kind.__name__}"]
-    size = _size(value)
-    if size:
-        parts.append(size)
-    if kind in _SIMPLE:
-        parts.append(f"= {_short(value)}")
-    return " ".join(parts)
-
-
-def _size(value: Any) -> str:
-    if type(value) in _CONTAINERS:
-        return f"({len(value)} {'characters' if type(value) is str else 'items'})"
-    package = type(value).__module__.partition(".")[0]
-    if package in ("numpy", "pandas", "polars", "torch", "jax", "tensorflow", "xarray"):
-        shape = getattr(value, "shape", None)
-        columns = list(map(str, getattr(value, "columns", ())))[:50]
-        named = f" with the columns {', '.join(columns)}" if columns else ""
-        return f"{tuple(shape)}{named}" if shape is not None else ""
-    return ""
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, (str, bytes)):
-        value = value[: MAX_VALUE + 1]  # the repr of a large one takes long
-    elif isinstance(value, int) and value.bit_length() > 256:
-        return f"an integer of {value.bit_length():,} bits"
-    text = repr(value)
-    return text if len(text) <= MAX_VALUE else f"{text[:MAX_VALUE]}..."
-
-
-def _lines(lines: list[str], most: int, what: str) -> str:
-    more = [f"[{len(lines) - most} more {what}]"] if len(lines) > most else []
-    return "\n".join([*lines[:most], *more])
+def _variable(described: dict[str, str]) -> str:
+    """Return a variable as text: ``x: list (2 items) = [1, 2]``, or with a table below."""
+    size, text = described["size"], described["text"]
+    line = f"{described['name']}: {described['type']}" + (f" ({size})" if size else "")
+    if not text:
+        return line
+    return f"{line}\n{text}" if "\n" in text else f"{line} = {text}"

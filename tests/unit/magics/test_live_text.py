@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from a3s_power_jupyter.display import answer_parts
-from a3s_power_jupyter.display.answer_parts import Call, Text, Thoughts
+from a3s_power_jupyter.display.answer_parts import Call, Question, Text, Thoughts
 from a3s_power_jupyter.magics import live_text
 from a3s_power_jupyter.magics.live_text import NotebookText, TerminalText
 
@@ -111,6 +111,23 @@ def test_a_terminal_replaces_other_text(capsys: pytest.CaptureFixture[str]) -> N
         text.update("Paris")
         text.update("Paris.")
     assert capsys.readouterr().out == "Loading m: 5%\nParis.\n"
+
+
+def test_a_call_does_not_run_while_a_question_about_it_waits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    display = Display()
+    monkeypatch.setattr(live_text, "display", display)
+    monkeypatch.setattr("builtins.input", lambda _prompt: "y")
+    call = Call("f", "", running=True)
+    with NotebookText() as text:
+        text.update(call)
+        assert text.ask(Question("Run f?"), "Allow?") == "y"
+    before, during, after = display.markup
+    assert "is running" in before
+    assert "is running" in after
+    assert "Run f?" in during
+    assert "is running" not in during
 
 
 def test_a_notebook_keeps_the_line_below_the_text(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from a3s_power_jupyter.client.calls import ToolCall
 from a3s_power_jupyter.client.tools import Toolbox, ToolResult
 from a3s_power_jupyter.display.answer_parts import Question
 from a3s_power_jupyter.magics.live_text import LiveText
-from a3s_power_jupyter.magics.notebook_tools import describe_variable, notebook_tools
+from a3s_power_jupyter.magics.notebook_tools import notebook_tools
 from a3s_power_jupyter.magics.permission import MAX_QUESTION, Permission
 from a3s_power_jupyter.magics.session import Session
 
@@ -274,18 +274,34 @@ class Odd(list[int]):
     ("value", "line"),
     [
         (1.5, "v: float = 1.5"),
-        ("text", "v: str (4 characters) = 'text'"),
-        ("x" * 10**6, f"v: str (1000000 characters) = '{'x' * 79}..."),
-        (10**1000, "v: int = an integer of 3,322 bits"),
-        ([1, 2], "v: list (2 items)"),
-        (Odd(), "v: Odd"),
+        ("text", "v: str = 'text'"),
+        (10**1000, "v: int = <integer of 3,322 bits>"),
+        ([1, 2], "v: list (2 items) = [1, 2]"),
+        ({"user": "me", "password": "sesame"}, "v: dict (2 items) = {'user': 'me', 'password': <"),
+        (Odd(), "v: Odd (0 items) = []"),
         (object(), "v: object"),
     ],
 )
-def test_a_variable_is_one_short_line(value: Any, line: str) -> None:
-    assert describe_variable("v", value) == line
+def test_a_variable_has_its_type_size_and_beginning(
+    shell: InteractiveShell, value: Any, line: str
+) -> None:
+    Odd.__module__ = "__main__"
+    shell.user_ns["v"] = value
+    assert allowed(shell, "list_variables").startswith(line)
+    assert "sesame" not in allowed(shell, "list_variables")
 
 
-def test_arrays_and_frames_have_a_shape(shell: InteractiveShell) -> None:
-    numpy = pytest.importorskip("numpy")
-    assert describe_variable("a", numpy.zeros((2, 3))) == "a: ndarray (2, 3)"
+def test_what_may_be_a_secret_is_not_listed(shell: InteractiveShell) -> None:
+    shell.user_ns |= {"api_key": "sesame", "url": "https://me:sesame@example.org/", "n": 1}
+    assert allowed(shell, "list_variables") == (
+        "n: int = 1\n[left out, because they may be secrets: api_key, url]"
+    )
+
+
+def test_tables_are_shown_below_their_line(shell: InteractiveShell) -> None:
+    numpy, pandas = pytest.importorskip("numpy"), pytest.importorskip("pandas")
+    shell.user_ns |= {"a": numpy.zeros((2, 3)), "df": pandas.DataFrame({"x": [1], "token": ["s"]})}
+    lines = allowed(shell, "list_variables").split("\n")
+    assert lines[0].startswith("a: numpy.ndarray (shape (2, 3), float64) = [[0.0,")
+    assert lines[1:3] == ["df: pandas.DataFrame (1 rows x 2 columns)", "\tx\ttoken"]
+    assert "<left out: it may be a secret>" in lines[3]
