@@ -13,18 +13,21 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from support import servers
 from support.hub_server import HubServer, run_hub
-from support.lab_page import ARGUMENTS, REPO, SHARDS, UPSTREAM_KEY, config_of, write_settings
+from support.lab_page import (
+    ARGUMENTS,
+    NO_NEWS,
+    REPO,
+    SHARDS,
+    UPSTREAM_KEY,
+    config_of,
+    write_settings,
+)
 from support.model_files import smollm2
 from support.paths import ROOT
 from support.upstream_answers import KEY
 
 IMAGES = ROOT / "docs" / "images"
 RECOMMENDED = ROOT / "tests/support/recommended_models.toml"
-
-#: User settings by plugin that keep JupyterLab from asking whether to fetch news.
-NO_NEWS = {
-    "@jupyterlab/apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False}
-}
 
 
 @pytest.fixture(scope="module")

@@ -5,25 +5,40 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import nbformat
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from support import servers
-from support.lab_page import SECONDS, axe_violations, each_theme, register_remote
+from support.lab_page import (
+    NO_NEWS,
+    SECONDS,
+    UPSTREAM_KEY,
+    axe_violations,
+    each_theme,
+    register_remote,
+    run_cell,
+    wait_for_kernel,
+    write_notebook,
+    write_settings,
+)
+from support.upstream_answers import KEY
 from support.upstream_server import Upstream, run_upstream
 
 if TYPE_CHECKING:
     from conftest import Lab
 
+pytestmark = pytest.mark.browser
+
 
 @pytest.fixture
 def upstream(lab_server: servers.Server) -> Iterator[Upstream]:
-    """The models "echo", which answers at once, and "endless", which does not stop."""
+    """The models "echo" and "says", which answer at once, and "endless", which does not stop."""
     with run_upstream() as running:
-        for model in ("echo", "endless"):
+        for model in ("echo", "endless", "says"):
             register_remote(lab_server, running, model)
         yield running
 
@@ -148,3 +163,85 @@ def test_an_answer_goes_on_after_a_reload_and_pages_follow_each_other(
     ask(theirs, "And now?")
     expect(panel.get_by_role("log")).to_contain_text("And now?", timeout=30 * SECONDS)
     assert chats_of(lab.server) == ["Go on"]
+
+
+def test_an_answer_goes_on_after_a_restart_of_the_server(browser: Browser, tmp_path: Path) -> None:
+    page = browser.new_page()
+    with run_upstream() as upstream:
+        upstream.gone.is_set = lambda: False  # type: ignore[method-assign]
+        environ = {UPSTREAM_KEY: KEY}
+        with servers.run_server(tmp_path, environ=environ, lab=True) as server:
+            for plugin, values in NO_NEWS.items():
+                write_settings(server, plugin, values)
+            register_remote(server, upstream, "endless")
+            page.goto(f"{server.url}lab?token={server.token}")
+            panel = open_assistant(page)
+            answer = ask(panel, "Go on")
+            expect(answer).to_contain_text(re.compile("x{20}"), timeout=30 * SECONDS)
+        expect(panel.get_by_role("button", name="Stop")).to_be_disabled(timeout=30 * SECONDS)
+        expect(answer).to_contain_text("Incomplete")
+        before = answer.inner_text().count("x")
+        port = urlsplit(server.url).port or 0
+        with servers.run_server(tmp_path, environ=environ, lab=True, port=port) as server:
+            more = re.compile(f"x{{{before + 20}}}")
+            expect(answer).to_contain_text(more, timeout=60 * SECONDS)
+            assert upstream.bodies[-1]["messages"][-1]["role"] == "assistant"  # it was continued
+            page.close()
+            assert chats_of(server) == ["Go on"]
+
+
+def test_a_question_is_sent_with_its_chips_and_preset(
+    open_lab: Callable[..., Lab], upstream: Upstream, tmp_path: Path
+) -> None:
+    lab = open_lab("Light", write_notebook(tmp_path / "error.ipynb", "1 / 0", "secret = 'K7'"))
+    page = lab.page
+    upstream.says = "By zero."
+
+    def asked() -> tuple[str, str]:
+        """Return the system prompt and the text of the last question."""
+        messages: list[dict[str, Any]] = upstream.bodies[-1]["messages"]
+        assert all("attachments" not in message for message in messages)
+        system = [each["content"] for each in messages if each["role"] == "system"]
+        return "".join(system), str(messages[-1]["content"])
+
+    wait_for_kernel(page)
+    run_cell(page, 0)
+    page.locator(".a3s-errorbar").get_by_role("button", name="Explain").click()
+    page.get_by_role("dialog").get_by_role("combobox").select_option("says")
+    page.get_by_role("button", name="Use this model").click()
+    panel = page.locator("#a3s-power-assistant")
+    expect(panel.get_by_role("log")).to_contain_text("By zero.", timeout=30 * SECONDS)
+    question = panel.get_by_role("article", name="Question")
+    expect(question.locator(".a3s-chip")).to_have_count(2)
+    assert "1 / 0" in asked()[1]
+    assert "ZeroDivisionError" in asked()[1]
+
+    panel.get_by_role("button", name="New chat").click()
+    expect(panel.get_by_label("Model", exact=True)).to_have_value("says")
+    page.locator(".jp-CodeCell").nth(1).locator(".jp-InputPrompt").click()
+    for source in ("Active cell", "All cells"):
+        panel.get_by_role("button", name="Attach").click()
+        panel.get_by_role("menuitem", name=re.compile(source)).click()
+    chips = panel.get_by_role("list", name="Attached").get_by_role("listitem")
+    expect(chips).to_have_count(2)
+    chips.last.get_by_role("button", name="Remove").click()
+    panel.get_by_text("Parameters", exact=True).click()
+    panel.get_by_label("Temperature").fill("0.3")
+    panel.get_by_label("System prompt").fill("Be brief.")
+    panel.get_by_label("Name of the preset").fill("Brief")
+    panel.get_by_role("button", name="Save as preset").click()
+    ask(panel, "What is it?")
+    expect(panel.get_by_role("log")).to_contain_text("By zero.", timeout=30 * SECONDS)
+    system, text = asked()
+    assert system == "Be brief."
+    assert "secret = 'K7'" in text
+    assert "1 / 0" not in text
+
+    panel.get_by_role("button", name="New chat").click()
+    panel.get_by_text("Parameters", exact=True).click()
+    panel.get_by_label("Preset", exact=True).select_option("Brief")
+    expect(panel.get_by_label("Temperature")).to_have_value("0.3")
+    ask(panel, "And now?")
+    expect(panel.get_by_role("log")).to_contain_text("By zero.", timeout=30 * SECONDS)
+    assert asked() == ("Be brief.", "And now?")
+    assert upstream.bodies[-1]["temperature"] == 0.3

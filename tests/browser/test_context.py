@@ -6,12 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from support.lab_page import SECONDS, run_cell, wait_for_kernel, write_notebook
 
 if TYPE_CHECKING:
     from conftest import Lab
+
+pytestmark = pytest.mark.browser
 
 FAILS = "def half(x):\n    return x / 0\n\nhalf(1)"
 DEFINES = "api_key = 'sesame'\nnumber = 41\nprint('printed')"

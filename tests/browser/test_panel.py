@@ -251,7 +251,7 @@ def test_a_chat_from_the_panel(open_panel: Callable[..., Lab]) -> None:
     expect(chat.get_by_label("Message", exact=True)).to_be_focused()
     page.keyboard.type("What is the capital city of France? Answer briefly.")
     page.keyboard.press("Enter")
-    answer = chat.get_by_role("log").locator(".a3s-message").nth(1)
+    answer = chat.get_by_role("log").locator(".a3s-message > .a3s-content").nth(1)
     expect(answer).to_have_text(re.compile(r"\w+"), timeout=60 * SECONDS)
     expect(chat.get_by_role("button", name="Stop")).to_be_disabled(timeout=60 * SECONDS)
     said = answer.inner_text()

@@ -24,6 +24,11 @@ PULL = f"{REPO}:Q4_1"
 #: Variable of the server's environment with the key of `support.upstream_answers`.
 UPSTREAM_KEY = "UPSTREAM_API_KEY"
 
+#: User settings by plugin that keep JupyterLab from asking whether to fetch news.
+NO_NEWS = {
+    "@jupyterlab/apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False}
+}
+
 #: no-sandbox is needed to run as root, as in most containers; the rest avoids network traffic.
 ARGUMENTS = [
     "--no-sandbox",

@@ -85,6 +85,7 @@ def run_server(
     environ: Mapping[str, str] | None = None,
     fake: bool | str = False,
     lab: bool = False,
+    port: int = 0,
     python: str = sys.executable,
 ) -> Iterator[Server]:
     """Run ``jupyter server``, or ``jupyter power`` if `headless`, until the block ends.
@@ -101,6 +102,8 @@ def run_server(
         real models.
     lab : bool
         Whether to start JupyterLab and Notebook too.
+    port : int
+        The port to listen on; 0 for a free one.
     python : str
         The interpreter, which may be of another environment that has this package.
     """
@@ -116,7 +119,7 @@ def run_server(
     elif not headless:
         _disable(LAB_EXTENSIONS, folder / "config")
     module = "a3s_power_jupyter.server.extension" if headless else "jupyter_server"
-    options = [] if any("--sock" in arg for arg in argv) else ["--ip=127.0.0.1", "--port=0"]
+    options = [] if any("--sock" in arg for arg in argv) else ["--ip=127.0.0.1", f"--port={port}"]
     if not headless:
         options += ["--no-browser", "--allow-root", "--ServerApp.port_retries=0"]
     if fake:

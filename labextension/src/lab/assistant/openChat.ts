@@ -20,18 +20,24 @@ export class OpenChat {
   private readonly note = h('span', { dir: 'auto' });
   private readonly retryButton = button(trans.__('Try again'), () => void this.retry());
   private readonly bar: HTMLElement;
+  private readonly isNew: boolean;
   private failure = '';
   private readonly ends: readonly (() => void)[];
 
   /** `id` is that of a chat of the server; null for a new one. */
-  constructor(store: Store, host: ChatHost, page: string, id: string | null, model = '') {
-    this.document = new ChatDocument(store.transport, id ?? newChatId(), id === null);
+  constructor(
+    store: Store,
+    private readonly host: ChatHost,
+    page: string,
+    id: string | null,
+    model = ''
+  ) {
+    this.isNew = id === null;
+    this.document = new ChatDocument(store.transport, id ?? newChatId(), this.isNew);
     const { tools } = host;
     const runner = tools === undefined ? null : new ToolLoop(tools, callQuestions);
     this.session = new ChatSession(store.transport, this.document, runner, undefined, page);
-    if (model !== '') {
-      this.session.setModel(model);
-    }
+    this.setModel(model);
     this.view = new ChatView(store, this.session, host);
     this.bar = h('div', { class: 'a3s-chats-bar a3s-row', role: 'status' }, this.note);
     this.element = h('div', { class: 'a3s-chats-chat' }, this.bar, this.view.element);
@@ -48,6 +54,19 @@ export class OpenChat {
 
   get isAnswering(): boolean {
     return this.session.phase === 'answering';
+  }
+
+  /** Whether it is a new chat without a question. */
+  get isEmpty(): boolean {
+    return this.isNew && this.session.conversation.messages.length === 0;
+  }
+
+  /** Choose a model; '' leaves the one that is chosen. */
+  setModel(model: string): void {
+    if (model !== '') {
+      this.session.setModel(model);
+      this.host.defaultModel?.set(model);
+    }
   }
 
   /** Begin with a question. The user sends it unless `send` is set. */

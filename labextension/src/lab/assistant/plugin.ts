@@ -5,12 +5,13 @@ import {
   type JupyterFrontEnd,
   type JupyterFrontEndPlugin
 } from '@jupyterlab/application';
-import { ICommandPalette, WidgetTracker } from '@jupyterlab/apputils';
+import { Clipboard, ICommandPalette, WidgetTracker } from '@jupyterlab/apputils';
 import { IDefaultFileBrowser } from '@jupyterlab/filebrowser';
 import { ILauncher } from '@jupyterlab/launcher';
 
 import { trans } from '../../views/i18n.js';
 import { chatIcon } from '../icons.js';
+import { LastModel } from '../../views/chats/lastModel.js';
 import { leavePageState, type PageStorage, takePageState } from '../../views/chats/pageState.js';
 import { IAssistant, INotebookContext, IPower, type Question } from '../tokens.js';
 import { CHAT_COMMAND, CHAT_TAB_COMMAND } from './commands.js';
@@ -42,7 +43,11 @@ export const assistantPlugin: JupyterFrontEndPlugin<IAssistant> = {
     context: INotebookContext | null
   ) => {
     const { store } = power;
-    const storage = pageStorage();
+    const storage = pageStorage(() => window.sessionStorage);
+    const lastModel = new LastModel(
+      pageStorage(() => window.localStorage),
+      store.transport.baseUrl ?? ''
+    );
     const left = takePageState(storage);
     let services: Promise<AssistantServices> | null = null;
     const servicesOnce = () => (services ??= makeServices());
@@ -52,7 +57,8 @@ export const assistantPlugin: JupyterFrontEndPlugin<IAssistant> = {
         store,
         host: {
           ...notebook,
-          copy: text => navigator.clipboard.writeText(text),
+          copy: copyText,
+          defaultModel: lastModel,
           openModels: () => power.openModels()
         },
         page: left.page,
@@ -156,16 +162,26 @@ export const assistantPlugin: JupyterFrontEndPlugin<IAssistant> = {
         }
       },
       get model() {
-        return panel.loaded?.current.session.conversation.model ?? '';
+        const shown = panel.loaded?.current.session.conversation.model ?? '';
+        return shown === '' ? lastModel.get() : shown;
       }
     };
   }
 };
 
-/** Return the storage of the tab; one that forgets where the browser allows none. */
-function pageStorage(): PageStorage {
+/** Copy a text. Browsers have no `navigator.clipboard` on pages that are neither local nor HTTPS. */
+async function copyText(text: string): Promise<void> {
+  if (window.isSecureContext) {
+    await navigator.clipboard.writeText(text);
+  } else {
+    Clipboard.copyToSystem(text);
+  }
+}
+
+/** Return a storage of the browser; one that forgets where the browser allows none. */
+function pageStorage(storage: () => PageStorage): PageStorage {
   try {
-    return window.sessionStorage;
+    return storage();
   } catch {
     return { getItem: () => null, setItem: () => undefined, removeItem: () => undefined };
   }

@@ -22,10 +22,10 @@ interface Overlay {
 export class Sidebar {
   readonly element: HTMLElement;
   private readonly title = h('span', { class: 'a3s-chats-current', dir: 'auto' });
-  private readonly listButton = this.iconButton(trans.__('Chats'), 'search', () =>
+  private readonly listButton = this.iconButton(trans.__('Chats'), 'history', () =>
     this.toggleList()
   );
-  private readonly tabButton = this.iconButton(trans.__('Open in a tab'), 'folder', () =>
+  private readonly tabButton = this.iconButton(trans.__('Open in a tab'), 'open', () =>
     this.moveToTab()
   );
   private readonly body = h('div', { class: 'a3s-chats-body' });
@@ -103,14 +103,22 @@ export class Sidebar {
     }
   }
 
-  newChat(model = this.chat.session.conversation.model): OpenChat {
+  /** Begin a chat with a model; '' for the one that was chosen last. */
+  newChat(model = ''): OpenChat {
     this.show(this.create(null, model));
     this.chat.focus();
     return this.chat;
   }
 
-  ask({ text, attachments, send }: Question): void {
-    this.newChat().suggest(text, attachments, send);
+  /** Begin a chat with a question. A chat without messages keeps the draft in it. */
+  ask({ text, attachments, send, model = '' }: Question): void {
+    if (this.chat.isEmpty) {
+      this.closeOverlay();
+      this.chat.setModel(model);
+    } else {
+      this.newChat(model);
+    }
+    this.chat.suggest(text, attachments, send);
   }
 
   open(id: string): void {

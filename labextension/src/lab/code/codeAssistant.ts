@@ -95,7 +95,7 @@ export class CodeAssistant {
     if (this.assistant !== null) {
       const text = fill(prompt.user, { language: languageOf(place) });
       const attachments = attachmentsOf(place, name === 'explain_error');
-      await this.assistant.open({ text, attachments, send: true });
+      await this.assistant.open({ text, attachments, send: true, model });
       return;
     }
     const { code } = splitMagic(sourceOf(place));

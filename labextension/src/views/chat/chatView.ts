@@ -36,7 +36,10 @@ const RESERVE = 0.3;
 
 export class ChatView {
   readonly element: HTMLElement;
-  private readonly picker = new ModelPicker(name => this.session.setModel(name));
+  private readonly picker = new ModelPicker(
+    name => this.setModel(name),
+    () => this.host.defaultModel?.get() ?? ''
+  );
   private readonly log: ChatLog;
   private readonly empty: EmptyChat;
   private readonly parameters: ParametersForm;
@@ -173,9 +176,14 @@ export class ChatView {
       return false;
     }
     if (this.session.conversation.model === '') {
-      this.session.setModel(this.picker.value);
+      this.setModel(this.picker.value);
     }
     return this.session.send(text, attachments, this.asking());
+  }
+
+  private setModel(name: string): void {
+    this.session.setModel(name);
+    this.host.defaultModel?.set(name);
   }
 
   private asking(): Asking {

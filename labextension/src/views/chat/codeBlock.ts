@@ -77,6 +77,7 @@ export class CodeBlock {
     });
     const update = () => {
       element.setAttribute('aria-disabled', String(!action.isEnabled()));
+      element.title = action.describe();
     };
     element.addEventListener('pointerenter', update);
     element.addEventListener('focus', update);

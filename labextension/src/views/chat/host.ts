@@ -5,6 +5,13 @@ import type { ContextSources } from './context.js';
 import type { Presets } from './presets.js';
 import type { ChatTool } from './tools.js';
 
+/** Remembers the model that the user has chosen last. */
+export interface DefaultModel {
+  /** Return its name; '' for none. It may be gone. */
+  get(): string;
+  set(name: string): void;
+}
+
 /** Members that are optional exist only in JupyterLab. */
 export interface ChatHost {
   /** Copy a text to the clipboard. */
@@ -19,6 +26,8 @@ export interface ChatHost {
   readonly tools?: () => readonly ChatTool[];
   /** Named parameters that can be chosen and saved. */
   readonly presets?: Presets;
+  /** The model that conversations without one begin with. */
+  readonly defaultModel?: DefaultModel;
   /** Begin a new conversation, when this one does not fit any more. */
   readonly newChat?: () => void;
 }

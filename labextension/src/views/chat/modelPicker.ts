@@ -17,7 +17,11 @@ export class ModelPicker {
   private listed = '';
   private model: Model | undefined;
 
-  constructor(onChoice: (name: string) => void) {
+  /** `preferred` returns the model that is chosen while the conversation has none. */
+  constructor(
+    onChoice: (name: string) => void,
+    private readonly preferred: () => string
+  ) {
     this.select.addEventListener('change', () => onChoice(this.select.value));
   }
 
@@ -31,7 +35,7 @@ export class ModelPicker {
     return this.model;
   }
 
-  /** List the models that can chat, and choose `name`, which may be gone; '' for the first. */
+  /** List the models that can chat, and choose `name`, which may be gone; '' for the preferred. */
   update({ models }: State, name: string): void {
     const names = choices(models, name);
     const groups = new Map<Group, HTMLElement[]>();
@@ -45,7 +49,7 @@ export class ModelPicker {
       options.push(h('option', { value: id, dir: 'auto' }, text));
       groups.set(group, options);
     }
-    const chosen = name || this.select.value || (names[0] ?? '');
+    const chosen = name || this.select.value || this.first(names);
     if (key.join('\n') !== this.listed) {
       this.listed = key.join('\n');
       const order: readonly Group[] = ['memory', 'disk', 'remote'];
@@ -62,6 +66,11 @@ export class ModelPicker {
     this.model = models.get(this.select.value);
     setText(this.stateText, this.model === undefined ? '' : modelStateText(this.model));
     this.stateText.dataset['state'] = this.model?.state ?? '';
+  }
+
+  private first(names: readonly string[]): string {
+    const preferred = this.preferred();
+    return names.includes(preferred) ? preferred : (names[0] ?? '');
   }
 }
 

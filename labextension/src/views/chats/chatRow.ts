@@ -52,7 +52,7 @@ export class ChatRow {
 
   private createMenu(): HTMLDetailsElement {
     const actions: [string, IconName, () => void][] = [
-      [trans.__('Open in a tab'), 'folder', () => this.host.openInTab(this.chat.id)],
+      [trans.__('Open in a tab'), 'open', () => this.host.openInTab(this.chat.id)],
       [trans.__('Rename'), 'edit', () => this.rename()],
       [trans.__('Export as Markdown'), 'download', () => void this.export('markdown')],
       [trans.__('Export as notebook'), 'download', () => void this.export('notebook')],
