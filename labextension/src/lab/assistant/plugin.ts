@@ -1,6 +1,7 @@
 /** The JupyterLab plugin of the assistant: a chat in the right sidebar, and chats in tabs. */
 
 import {
+  ILabShell,
   ILayoutRestorer,
   type JupyterFrontEnd,
   type JupyterFrontEndPlugin
@@ -32,12 +33,20 @@ export const assistantPlugin: JupyterFrontEndPlugin<IAssistant> = {
   autoStart: true,
   provides: IAssistant,
   requires: [IPower],
-  optional: [ICommandPalette, IDefaultFileBrowser, ILauncher, ILayoutRestorer, INotebookContext],
+  optional: [
+    ICommandPalette,
+    IDefaultFileBrowser,
+    ILabShell,
+    ILauncher,
+    ILayoutRestorer,
+    INotebookContext
+  ],
   activate: (
     app: JupyterFrontEnd,
     power: IPower,
     palette: ICommandPalette | null,
     browser: IDefaultFileBrowser | null,
+    labShell: ILabShell | null,
     launcher: ILauncher | null,
     restorer: ILayoutRestorer | null,
     context: INotebookContext | null
@@ -62,7 +71,9 @@ export const assistantPlugin: JupyterFrontEndPlugin<IAssistant> = {
           openModels: () => power.openModels()
         },
         page: left.page,
-        openTab: id => void app.commands.execute(CHAT_TAB_COMMAND, { id }),
+        ...(labShell && {
+          openTab: (id: string) => void app.commands.execute(CHAT_TAB_COMMAND, { id })
+        }),
         export: (chat, format) =>
           exportChat(store.transport, app.serviceManager.contents, browser, chat, format)
       };

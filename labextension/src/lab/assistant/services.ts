@@ -11,6 +11,7 @@ export interface AssistantServices {
   readonly host: ChatHost;
   /** Id of the page in answers. */
   readonly page: string;
-  openTab(id: string): void;
+  /** Open a chat in a tab. Notebook has none. */
+  readonly openTab?: (id: string) => void;
   export(chat: ChatSummary, format: ExportFormat): Promise<string>;
 }

@@ -55,7 +55,7 @@ export class Sidebar {
         this.listButton,
         this.title,
         newButton,
-        this.tabButton
+        ...(services.openTab ? [this.tabButton] : [])
       ),
       this.body
     );
@@ -194,7 +194,7 @@ export class Sidebar {
     this.newChat(); // which leaves the chat, so that only the tab goes on with its answer
     this.answering.get(id)?.dispose();
     this.answering.delete(id);
-    this.services.openTab(id);
+    this.services.openTab?.(id);
   }
 
   private toggleList(): void {
@@ -206,7 +206,7 @@ export class Sidebar {
     const { services } = this;
     const list = new ChatList(services.store.transport, {
       open: id => this.open(id),
-      openInTab: id => services.openTab(id),
+      openInTab: services.openTab,
       export: (chat, format) => services.export(chat, format),
       close: () => {
         this.closeOverlay();

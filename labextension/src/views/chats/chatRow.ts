@@ -7,11 +7,15 @@ import { trans } from '../i18n.js';
 import { icon, type IconName } from '../icons.js';
 import { chatPath } from './chat.js';
 
+/** Text, icon and effect of an entry in the menu. */
+type Action = [string, IconName, () => void];
+
 export type ExportFormat = 'markdown' | 'notebook' | 'json';
 
 export interface RowHost {
   open(id: string): void;
-  openInTab(id: string): void;
+  /** Open a chat in a tab, where there are tabs. */
+  readonly openInTab?: ((id: string) => void) | undefined;
   /** Export a chat, and return a sentence that says where it is. */
   export(chat: ChatSummary, format: ExportFormat): Promise<string>;
 }
@@ -51,8 +55,14 @@ export class ChatRow {
   }
 
   private createMenu(): HTMLDetailsElement {
-    const actions: [string, IconName, () => void][] = [
-      [trans.__('Open in a tab'), 'open', () => this.host.openInTab(this.chat.id)],
+    const { openInTab } = this.host;
+    const openTab = (open: (id: string) => void): Action => [
+      trans.__('Open in a tab'),
+      'open',
+      () => open(this.chat.id)
+    ];
+    const actions: Action[] = [
+      ...(openInTab ? [openTab(openInTab)] : []),
       [trans.__('Rename'), 'edit', () => this.rename()],
       [trans.__('Export as Markdown'), 'download', () => void this.export('markdown')],
       [trans.__('Export as notebook'), 'download', () => void this.export('notebook')],
