@@ -281,18 +281,19 @@ def test_a_chat_keeps_its_question_and_answer_when_the_page_is_reloaded(
     chat.get_by_label("Message").press("Enter")
     log = chat.get_by_role("log")
     expect(log.locator(".a3s-message")).to_have_count(2, timeout=60 * SECONDS)
-    expect(log.locator(".a3s-message").last).to_have_text(re.compile(r".{40,}", re.DOTALL))
+    begun = re.compile(r".{40,}", re.DOTALL)
+    expect(log.locator(".a3s-message").last).to_have_text(begun, timeout=60 * SECONDS)
     save(page)
     page.wait_for_timeout(1.5 * SECONDS)  # the answer is saved once a second
     page.reload()
     expect(log).to_contain_text(STORY, timeout=60 * SECONDS)
     expect(log.locator(".a3s-message").last).to_contain_text("Incomplete")
-    begun = log.locator(".a3s-content").last.inner_text()
-    assert len(begun) > 10
+    text = log.locator(".a3s-content").last.inner_text()
+    assert len(text) > 10
     chat.get_by_role("button", name="Continue").click()
     expect(log).not_to_contain_text("Incomplete")
     expect(log.locator(".a3s-content").last).to_have_text(
-        re.compile(re.escape(begun) + ".{10,}", re.DOTALL), use_inner_text=True
+        re.compile(re.escape(text) + ".{10,}", re.DOTALL), use_inner_text=True
     )
     chat.get_by_role("button", name="Stop").click()
     expect(chat.get_by_role("status")).to_contain_text("stopped")

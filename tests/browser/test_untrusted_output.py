@@ -202,4 +202,5 @@ def test_hostile_thoughts_and_calls_run_nothing(
     expect(page.locator(".jp-mod-dirty")).to_have_count(0)
     page.reload()
     wait_for_kernel(page)
+    expect(chat.get_by_role("log")).to_contain_text("the end", timeout=60 * SECONDS)
     check()

@@ -96,6 +96,11 @@ export function countsOf({ usage, timings }: Answer): Usage | null {
   return usage ?? (timings && usageOf(timings));
 }
 
+/** Return the tokens of the context that are in use. */
+export function tokensOf({ prompt_n, predicted_n, cache_n }: Timings): number {
+  return prompt_n + cache_n + predicted_n;
+}
+
 function usageOf({ prompt_n, predicted_n, cache_n }: Timings): Usage {
   return {
     prompt_tokens: prompt_n + cache_n,

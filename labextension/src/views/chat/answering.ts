@@ -20,6 +20,8 @@ export interface ShownAnswer {
   readonly notice: string;
   /** Calls that the model is writing. */
   readonly calls: readonly ToolCall[];
+  /** Tokens of the prompt and the answer so far; null if the server does not count them. */
+  readonly tokens: number | null;
 }
 
 export const NO_ANSWER: ShownAnswer = {
@@ -27,7 +29,8 @@ export const NO_ANSWER: ShownAnswer = {
   thoughts: '',
   seconds: null,
   notice: '',
-  calls: []
+  calls: [],
+  tokens: null
 };
 
 /** How an answer is asked for. */
@@ -105,6 +108,7 @@ export class Answering {
       onThoughts: (text: string, seconds: number) =>
         this.show({ thoughts: thoughts + text, seconds, notice: '' }),
       onCalls: (calls: readonly ToolCall[]) => this.show({ calls, notice: '' }),
+      onTokens: (tokens: number) => this.show({ tokens }),
       onReading: (processed: number, total: number) => {
         if (performance.now() - started >= READING_DELAY && !this.hasBegun()) {
           this.show({ notice: readingText(processed, total) });

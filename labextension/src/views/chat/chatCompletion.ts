@@ -4,6 +4,7 @@ import type { Transport } from '../../api/transport.js';
 import {
   type Answer,
   areCounts,
+  tokensOf,
   type Timings,
   timingsFrom,
   type Usage,
@@ -87,6 +88,8 @@ export interface Listener {
   onReading?(processed: number, total: number): void;
   /** Called with the calls so far, each with the arguments that have come. */
   onCalls?(calls: readonly ToolCall[]): void;
+  /** Called with the tokens of the prompt and the answer so far, if the server counts them. */
+  onTokens?(tokens: number): void;
 }
 
 /**
@@ -168,7 +171,11 @@ export async function streamAnswer(
         listener.onCalls?.(calls.all);
       }
       usage = usageFrom(chunk.usage) ?? usage;
-      timings = timingsFrom(chunk.timings) ?? timings;
+      const latest = timingsFrom(chunk.timings);
+      if (latest !== null) {
+        timings = latest;
+        listener.onTokens?.(tokensOf(latest));
+      }
     }
   } catch (error) {
     if (!signal.aborted) {

@@ -294,7 +294,11 @@ export class ChatView {
   private updateMeter(): void {
     const { session } = this;
     if (session.phase === 'answering') {
-      return; // what is being written is not counted yet
+      const tokens = session.answer?.tokens ?? null;
+      if (tokens !== null) {
+        this.meter.follow(tokens, this.picker.current);
+      }
+      return; // the draft is counted when the answer has ended
     }
     const { text, attachments } = this.composer.draft;
     const model = this.picker.current;

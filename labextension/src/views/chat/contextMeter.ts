@@ -88,6 +88,12 @@ export class ContextMeter {
     this.timer = setTimeout(() => void this.count(body, key, limit), DELAY);
   }
 
+  /** Show the tokens of an answer that grows, which come with it. */
+  follow(tokens: number, model: Model | undefined): void {
+    this.stop();
+    this.show({ tokens, isCounted: true, limit: contextLimit(model) }, true);
+  }
+
   private stop(): void {
     clearTimeout(this.timer);
     this.request?.abort();
@@ -111,7 +117,9 @@ export class ContextMeter {
     }
   }
 
-  private show(use: ContextUse): void {
+  /** `isGrowing` leaves the warning as it is unless the state changes, because it is read aloud. */
+  private show(use: ContextUse, isGrowing = false): void {
+    const before = fullness(this.use);
     this.use = use;
     const { tokens, limit, isCounted } = use;
     const state = fullness(use);
@@ -123,7 +131,9 @@ export class ContextMeter {
     this.element.title = isCounted
       ? trans.__('Context: counted by the server.')
       : trans.__('Context: an estimate. Tokens are counted once the model is loaded here.');
-    setText(this.warning, fullnessText(use));
-    this.warning.hidden = state === 'fits';
+    if (!isGrowing || state !== before) {
+      setText(this.warning, fullnessText(use));
+      this.warning.hidden = state === 'fits';
+    }
   }
 }

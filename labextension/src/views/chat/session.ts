@@ -3,6 +3,7 @@
 import { messageOf, RequestError, type Transport } from '../../api/transport.js';
 import { Answering, type Asking, NO_ANSWER, type ShownAnswer } from './answering.js';
 import type { Attachment } from './attachment.js';
+import { Authorship } from './authorship.js';
 import type { Message, Parameters } from './chatCompletion.js';
 import {
   asMessage,
@@ -11,12 +12,13 @@ import {
   hasText,
   type PartialAnswer
 } from './conversation.js';
-import { callsOf, contentOf, thoughtsOf } from './messageText.js';
+import { contentOf, thoughtsOf } from './messageText.js';
 import { NO_DRAFT } from './draft.js';
-import { asQuestion, withText } from './question.js';
+import { Listeners } from './listeners.js';
+import { afterEdit, afterQuestion, continued } from './nextAnswer.js';
 import { DEFAULT_TIMING, type Timing } from './timing.js';
 import type { ToolRunner } from './toolRunner.js';
-import { pendingCalls, STOPPED, upToQuestion, withoutMessage, withResults } from './turns.js';
+import { pendingCalls, upToQuestion, withoutMessage } from './turns.js';
 
 /**
  * `answering` means that this page generates an answer and `elsewhere` that another page does.
@@ -27,16 +29,13 @@ export type Phase = 'idle' | 'answering' | 'elsewhere' | 'interrupted';
 export class ChatSession {
   /** The question in the box, which a view that is made again shows. */
   draft = NO_DRAFT;
-  private readonly listeners = new Set<() => void>();
+  private readonly listeners: Listeners;
+  private readonly authorship: Authorship;
   private current: Conversation;
   private answering: Answering | null = null;
-  private isElsewhere = false;
   private isCut = false;
   private isSaving = false;
-  private beat = 0;
   private saving: ReturnType<typeof setInterval> | undefined;
-  private silence: ReturnType<typeof setTimeout> | undefined;
-  private lingering: ReturnType<typeof setTimeout> | undefined;
   private failure: unknown = null;
   /** The conversation before messages were deleted. */
   private deleted: Conversation | null = null;
@@ -48,8 +47,10 @@ export class ChatSession {
     readonly tools: ToolRunner | null = null,
     private readonly timing: Timing = DEFAULT_TIMING,
     /** Id of the page. One that was loaded again may keep its id, and go on with its answers. */
-    private readonly page = Math.random().toString(36).slice(2)
+    page = Math.random().toString(36).slice(2)
   ) {
+    this.listeners = new Listeners(timing.linger, () => this.suspend());
+    this.authorship = new Authorship(page, timing.silence, () => this.notify());
     this.current = store.get();
     this.stopWatching = store.onChange(() => {
       if (!this.isSaving) {
@@ -66,7 +67,7 @@ export class ChatSession {
     if (this.answering !== null) {
       return 'answering';
     }
-    if (this.isElsewhere) {
+    if (this.authorship.isElsewhere) {
       return 'elsewhere';
     }
     const { answer } = this.current;
@@ -116,19 +117,7 @@ export class ChatSession {
 
   /** Whether the last answer ended before the model had finished it, or lacks after a result. */
   get canContinue(): boolean {
-    const { answer, messages } = this.current;
-    const last = messages.at(-1);
-    if (this.isBusy) {
-      return false;
-    }
-    if (answer !== null && answer.content !== '') {
-      return true;
-    }
-    if (this.isLast('tool')) {
-      return true;
-    }
-    const isCutAnswer = answer === null && this.isCut && last?.role === 'assistant';
-    return isCutAnswer && callsOf(last).length === 0;
+    return !this.isBusy && continued(this.current, this.isCut) !== null;
   }
 
   get canRegenerate(): boolean {
@@ -142,20 +131,13 @@ export class ChatSession {
 
   /** Call `listener` after each change. Without listeners, the answer is stopped after a while. */
   subscribe(listener: () => void): () => void {
-    clearTimeout(this.lingering);
-    this.listeners.add(listener);
-    return () => {
-      this.listeners.delete(listener);
-      if (this.listeners.size === 0) {
-        this.lingering = setTimeout(() => this.suspend(), this.timing.linger);
-      }
-    };
+    return this.listeners.add(listener);
   }
 
   /** Stop for good. An answer that is generated can be continued later. */
   dispose(): void {
-    clearTimeout(this.lingering);
-    clearTimeout(this.silence);
+    this.listeners.dispose();
+    this.authorship.dispose();
     this.suspend();
     this.stopWatching();
   }
@@ -188,21 +170,18 @@ export class ChatSession {
     if (this.isBusy) {
       return false;
     }
-    const { answer, messages: all } = this.current;
-    const messages = this.failedQuestion === null ? withResults(all, STOPPED) : all.slice(0, -1);
-    const before = hasText(answer) ? [...messages, asMessage(answer)] : messages;
-    this.generate([...before, asQuestion(text, attachments)], null, asking);
+    const hasFailed = this.failedQuestion !== null;
+    this.generate(afterQuestion(this.current, hasFailed, text, attachments), null, asking);
     return true;
   }
 
   /** Ask a question in other words, in place of it and of what follows. Returns as `send`. */
   edit(index: number, text: string, asking: Asking): boolean {
-    const { messages } = this.current;
-    const question = messages[index];
-    if (this.isBusy || question?.role !== 'user') {
+    const messages = afterEdit(this.current.messages, index, text);
+    if (this.isBusy || messages === null) {
       return false;
     }
-    this.generate([...messages.slice(0, index), withText(question, text)], null, asking);
+    this.generate(messages, null, asking);
     return true;
   }
 
@@ -231,14 +210,9 @@ export class ChatSession {
 
   /** Go on with the last answer. */
   continue(asking: Asking): void {
-    if (!this.canContinue) {
-      return;
-    }
-    const { messages, answer } = this.current;
-    if (answer !== null || this.isLast('tool')) {
-      this.generate(messages, hasText(answer) ? asMessage(answer) : null, asking);
-    } else {
-      this.generate(messages.slice(0, -1), messages.at(-1) ?? null, asking);
+    const next = this.isBusy ? null : continued(this.current, this.isCut);
+    if (next !== null) {
+      this.generate(next.messages, next.begun, asking);
     }
   }
 
@@ -251,7 +225,7 @@ export class ChatSession {
 
   /** Whether this page was generating the answer when it was left. */
   get isOwnAnswer(): boolean {
-    return this.phase === 'interrupted' && this.current.answer?.page === this.page;
+    return this.phase === 'interrupted' && this.authorship.isOwn(this.current.answer);
   }
 
   /** Save the answer as it is now, because the page is about to end. */
@@ -351,7 +325,7 @@ export class ChatSession {
     }
     if (this.answering !== null) {
       const known = this.current.messages.slice(0, messages.length);
-      if (answer?.page === this.page && isEqual(messages, known)) {
+      if (this.authorship.isOwn(answer) && isEqual(messages, known)) {
         return; // an earlier save of this page
       }
       this.yield(); // two pages must not write the same answer
@@ -360,26 +334,12 @@ export class ChatSession {
     this.failure = null;
     this.deleted = null;
     this.current = isSame ? { ...conversation, messages: this.current.messages } : conversation;
-    clearTimeout(this.silence);
-    this.isElsewhere = answer !== null && answer.page !== '' && answer.page !== this.page;
-    if (this.isElsewhere) {
-      this.silence = setTimeout(() => {
-        this.isElsewhere = false;
-        this.notify();
-      }, this.timing.silence);
-    }
+    this.authorship.watch(answer);
     this.notify();
   }
 
   private partial(): PartialAnswer {
-    const { content, thoughts } = this.answering?.shown ?? NO_ANSWER;
-    this.beat += 1;
-    return {
-      content,
-      ...(thoughts !== '' && { reasoning_content: thoughts }),
-      page: this.page,
-      beat: this.beat
-    };
+    return this.authorship.sign(this.answering?.shown ?? NO_ANSWER);
   }
 
   private save(conversation: Conversation): void {
@@ -394,9 +354,7 @@ export class ChatSession {
   }
 
   private notify(): void {
-    for (const listener of this.listeners) {
-      listener();
-    }
+    this.listeners.notify();
   }
 }
 

@@ -416,3 +416,20 @@ test('results are sent to the model, and a stopped call has one', async () => {
   assert.ok(session.canContinue);
   assert.equal(server.requests.length, 2);
 });
+
+test('the tokens of the context follow an answer of this server', async () => {
+  const server = new Server();
+  const session = open(new Kernel(), server);
+  session.send('Hi', [], ASKING);
+  await tick();
+  assert.equal(session.answer.tokens, null);
+  const timings = { prompt_n: 3, cache_n: 20, predicted_n: 2, predicted_ms: 5 };
+  server.send({ choices: [{ delta: { content: 'Hel' } }], timings });
+  await tick();
+  assert.equal(session.answer.tokens, 25);
+  server.say('lo');
+  await tick();
+  assert.equal(session.answer.tokens, 25, 'as long as the server counts nothing new');
+  server.end();
+  await sleep(5);
+});
