@@ -32,7 +32,7 @@ export interface NotebookContext {
 /** Return what a chat gets of JupyterLab's notebooks, files and consoles. Call it once. */
 export function notebookContext(app: JupyterFrontEnd, trackers: Trackers): NotebookContext {
   const tracker = new FrontTracker(app.shell, trackers);
-  const tools = notebookTools(trackers.notebooks, app.serviceManager.contents);
+  const tools = notebookTools(trackers.notebooks, app.serviceManager.contents, app.restored);
   return {
     context: notebookSources(app, trackers, tracker),
     codeActions: codeActions(app, tracker),

@@ -14,6 +14,7 @@ import {
   outputsText,
   sourceOf
 } from './notebooks.js';
+import { markdownWarning } from './markdownWarning.js';
 import { text, tool } from './schema.js';
 
 /** Seconds for which a call waits for a cell. */
@@ -34,8 +35,8 @@ function addCell(tracker: INotebookTracker): ChatTool {
       notebook: NOTEBOOK
     },
     required: ['source'],
-    prepare: parameters => {
-      const panel = notebookOf(parameters, tracker);
+    prepare: async parameters => {
+      const panel = await notebookOf(parameters, tracker);
       const { path } = panel.context;
       const type = text(parameters, 'type') === 'markdown' ? 'markdown' : 'code';
       const after = text(parameters, 'after');
@@ -48,6 +49,7 @@ function addCell(tracker: INotebookTracker): ChatTool {
         summary: `Add a ${type === 'code' ? 'code' : 'Markdown'} cell ${where}`,
         scope: path,
         code: source,
+        ...(type === 'markdown' && markdownWarning(source)),
         run: async () => Promise.resolve(insert(panel, type, source, after))
       };
     }
@@ -65,10 +67,7 @@ function insert(
   const index = before === undefined ? 0 : widgets.indexOf(before) + 1;
   const { sharedModel } = openModel(panel);
   const { id } = sharedModel.insertCell(index, { cell_type: type, source, metadata: {} });
-  const added = panel.content.widgets[index];
-  if (added instanceof MarkdownCell) {
-    added.rendered = false; // rendering would load its images
-  }
+  showSource(panel.content.widgets[index]);
   return `The cell was added with the id ${id} and the index ${index}. It was not run.`;
 }
 
@@ -82,8 +81,8 @@ function editCell(tracker: INotebookTracker): ChatTool {
       notebook: NOTEBOOK
     },
     required: ['cell', 'source'],
-    prepare: parameters => {
-      const panel = notebookOf(parameters, tracker);
+    prepare: async parameters => {
+      const panel = await notebookOf(parameters, tracker);
       const cell = cellOf(panel, text(parameters, 'cell') ?? '');
       const before = sourceOf(cell);
       const source = text(parameters, 'source') ?? '';
@@ -95,8 +94,10 @@ function editCell(tracker: INotebookTracker): ChatTool {
         scope: panel.context.path,
         code: source,
         replaced: before,
+        ...(cell instanceof MarkdownCell && markdownWarning(source)),
         run: async () => {
           const now = unchanged(panel, cell, before);
+          showSource(now);
           now.model.sharedModel.setSource(source);
           return Promise.resolve('The cell was edited. It was not run.');
         }
@@ -111,8 +112,8 @@ function runCell(tracker: INotebookTracker): ChatTool {
     isReadOnly: false,
     properties: { cell: CELL, notebook: NOTEBOOK },
     required: ['cell'],
-    prepare: parameters => {
-      const panel = notebookOf(parameters, tracker);
+    prepare: async parameters => {
+      const panel = await notebookOf(parameters, tracker);
       const cell = cellOf(panel, text(parameters, 'cell') ?? '');
       if (cell.model.type !== 'code') {
         throw new Error('Only code cells can be run.');
@@ -155,6 +156,13 @@ function unchanged(panel: NotebookPanel, cell: Cell, source: string): Cell {
     throw new Error('The cell has been changed since the user was asked. Read it again.');
   }
   return now;
+}
+
+/** Show the source of a Markdown cell, because rendering would load its images. */
+function showSource(cell: Cell | undefined): void {
+  if (cell instanceof MarkdownCell) {
+    cell.rendered = false;
+  }
 }
 
 function openModel(panel: NotebookPanel): NonNullable<NotebookPanel['model']> {

@@ -24,7 +24,7 @@ function listFolder(contents: Contents.IManager): ChatTool {
     prepare: parameters => {
       const path = readablePath(text(parameters, 'path') ?? '');
       return {
-        summary: `List the folder ${path === '' ? '/' : path}`,
+        summary: `List the folder ${path === '' ? '/' : JSON.stringify(path)}`,
         scope: '',
         run: async () => {
           const folder = await contents.get(path);
@@ -57,7 +57,7 @@ function readFile(contents: Contents.IManager): ChatTool {
       const first = count(parameters, 'first_line', 1, 1);
       const lines = count(parameters, 'line_count', 200, 1);
       return {
-        summary: `Read the file ${path}, lines ${first} to ${first + lines - 1}`,
+        summary: `Read the file ${JSON.stringify(path)}, lines ${first} to ${first + lines - 1}`,
         scope: '',
         run: async () => {
           const { size, type } = await contents.get(path, { content: false });

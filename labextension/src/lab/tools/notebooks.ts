@@ -16,7 +16,10 @@ export const NOTEBOOK: ValueSchema = {
 export const CELL: ValueSchema = { type: 'string', description: 'Id of a cell, see list_cells.' };
 
 /** Return the open notebook that a call names, or the one in front now. */
-export function notebookOf(parameters: Arguments, tracker: INotebookTracker): NotebookPanel {
+export async function notebookOf(
+  parameters: Arguments,
+  tracker: INotebookTracker
+): Promise<NotebookPanel> {
   const path = text(parameters, 'notebook');
   const panel =
     path === undefined
@@ -27,9 +30,7 @@ export function notebookOf(parameters: Arguments, tracker: INotebookTracker): No
       path === undefined ? 'No notebook is open.' : `No notebook ${JSON.stringify(path)} is open.`
     );
   }
-  if (panel.content.model === null) {
-    throw new Error('The notebook is still loading.');
-  }
+  await panel.context.ready;
   return panel;
 }
 

@@ -29,8 +29,8 @@ function listCells(tracker: INotebookTracker): ChatTool {
     description: 'List the cells of a notebook: index, id, type, first line, whether it raised.',
     isReadOnly: true,
     properties: { notebook: NOTEBOOK },
-    prepare: parameters => {
-      const panel = notebookOf(parameters, tracker);
+    prepare: async parameters => {
+      const panel = await notebookOf(parameters, tracker);
       const { path } = panel.context;
       return {
         summary: `List the cells of ${path}`,
@@ -51,8 +51,8 @@ function readCells(tracker: INotebookTracker): ChatTool {
       count: { type: 'integer', description: 'Number of cells. Default: 10.' },
       notebook: NOTEBOOK
     },
-    prepare: parameters => {
-      const panel = notebookOf(parameters, tracker);
+    prepare: async parameters => {
+      const panel = await notebookOf(parameters, tracker);
       const { path } = panel.context;
       const id = text(parameters, 'cell');
       const chosen = id === undefined ? null : cellOf(panel, id);
@@ -82,8 +82,8 @@ function listVariables(tracker: INotebookTracker): ChatTool {
     description: 'List the variables of the kernel of a notebook: name, type, size, beginning.',
     isReadOnly: true,
     properties: { notebook: NOTEBOOK },
-    prepare: parameters => {
-      const panel = notebookOf(parameters, tracker);
+    prepare: async parameters => {
+      const panel = await notebookOf(parameters, tracker);
       const { path } = panel.context;
       return {
         summary: `List the variables of ${path}`,

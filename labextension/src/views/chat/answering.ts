@@ -46,6 +46,8 @@ export interface AnsweringOptions {
   readonly tools: ToolRunner | null;
   readonly model: string;
   readonly parameters: Parameters;
+  /** Return the names of the tools that the conversation has now. */
+  readonly toolNames: () => readonly string[];
   readonly asking: Asking;
   /** Called when something new is shown. */
   readonly onShown: () => void;
@@ -116,7 +118,7 @@ export class Answering {
       }
     };
     const prompt = this.begun === null ? this.messages : [...this.messages, this.begun];
-    const definitions = tools?.definitions(parameters.tools ?? []) ?? [];
+    const definitions = tools?.definitions(this.options.toolNames()) ?? [];
     const request = chatRequest(model, prompt, parameters, asking.isLocal, definitions);
     const measured = await streamAnswer(transport, request, listener, signal);
     this.measured = asking.isInMemory ? measured : withoutTimes(measured);
@@ -131,13 +133,13 @@ export class Answering {
 
   /** Run the calls of the last answer, and add their results. Returns whether the model gets them. */
   private async runCalls(calls: readonly ToolCall[]): Promise<boolean> {
-    const { tools, parameters } = this.options;
+    const { tools, toolNames } = this.options;
     if (tools === null) {
       return false;
     }
     const { signal } = this.controller;
     const turn = {
-      names: parameters.tools ?? [],
+      names: toolNames,
       round: callingAnswers(this.messages) - 1,
       onResult: (result: Message) => this.addResult(result)
     };

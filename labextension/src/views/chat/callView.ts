@@ -9,6 +9,7 @@ import { visible } from './visibleText.js';
 export class CallView {
   private readonly line = h('code', { dir: 'auto' });
   private readonly state = h('span', { class: 'a3s-quiet a3s-call-state' });
+  private readonly summary = h('summary', {}, this.line, ' ', this.state);
   private readonly input = h('pre', { dir: 'auto', tabindex: '0' });
   private readonly resultTitle = h('div', { class: 'a3s-quiet' }, trans.__('Result'));
   private readonly result = h('pre', { dir: 'auto', tabindex: '0' });
@@ -19,7 +20,7 @@ export class CallView {
     h(
       'details',
       { class: 'a3s-folded' },
-      h('summary', {}, this.line, ' ', this.state),
+      this.summary,
       h('div', { class: 'a3s-quiet' }, trans.__('Input')),
       this.input,
       this.resultTitle,
@@ -42,6 +43,9 @@ export class CallView {
     setText(this.state, state === null ? '' : stateText(state));
     this.state.dataset['state'] = state ?? '';
     if (this.question.firstChild !== question) {
+      if (this.question.contains(document.activeElement)) {
+        this.summary.focus(); // what had the focus is gone
+      }
       this.question.replaceChildren(...(question === null ? [] : [question]));
     }
   }

@@ -69,7 +69,8 @@ export class ChatLog {
       view.showOwnCalls(results.byId, this.runner);
     });
     this.answer?.update(true, { ...abilities, canEdit: false });
-    this.element.setAttribute('aria-busy', String(isAnswering));
+    const isWriting = isAnswering && !this.runner?.isActive; // questions have to be announced
+    this.element.setAttribute('aria-busy', String(isWriting));
     this.follows ||= listed.length > count;
     this.follow();
   }

@@ -242,7 +242,11 @@ export class ChatView {
     const state = this.picker.current?.state ?? null;
     this.log.update({
       messages,
-      answer: answer !== null && isAnswering ? withNotice(answer, state) : answer,
+      answer: this.session.tools?.isActive
+        ? null // a call waits for the user or runs, and shows that itself
+        : answer !== null && isAnswering
+          ? withNotice(answer, state)
+          : answer,
       mark: this.mark(),
       isAnswering,
       abilities: {
@@ -279,6 +283,7 @@ export class ChatView {
   /** Let the model call tools in this conversation, or not. */
   private turnTools(isOn: boolean): void {
     const names = (this.host.tools?.() ?? []).map(({ name }) => name);
+    this.session.tools?.forgetAllowed();
     this.session.setParameters(withTools(this.session.conversation.parameters, isOn ? names : []));
   }
 

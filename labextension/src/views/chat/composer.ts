@@ -81,8 +81,7 @@ export class Composer {
         { class: 'a3s-composer-bar' },
         this.menu.element,
         ...bar,
-        this.stopButton,
-        this.sendButton
+        h('div', { class: 'a3s-composer-send' }, this.stopButton, this.sendButton)
       ),
       this.files
     );

@@ -20,6 +20,7 @@ import {
 import { QuestionEditor } from './questionEditor.js';
 import { attachmentsOf, questionOf } from './question.js';
 import type { ToolRunner } from './toolRunner.js';
+import { isUnknown } from './turns.js';
 
 /** What the buttons of a message do. */
 export interface MessageActions {
@@ -151,7 +152,7 @@ export class MessageView {
       }
       const result = results.get(call.id);
       const text = result === undefined ? null : contentOf(result);
-      const state = runner?.stateOf(call.id) ?? (result === undefined ? null : 'done');
+      const state = runner?.stateOf(call.id) ?? (text === null || isUnknown(text) ? null : 'done');
       view.update(call, text, state, runner?.questionOf(call.id) ?? null);
     });
   }

@@ -257,7 +257,9 @@ export class ChatSession {
     const { model, parameters } = this.current;
     const onShown = ifCurrent(() => this.notify());
     const onMessages = ifCurrent(save);
-    const options = { transport, tools, model, parameters, asking, onShown, onMessages };
+    const toolNames = () => this.current.parameters.tools ?? [];
+    const shared = { transport, tools, toolNames, model, parameters, asking };
+    const options = { ...shared, onShown, onMessages };
     const answering = new Answering(options, messages, begun);
     this.answering = answering;
     this.failure = null;

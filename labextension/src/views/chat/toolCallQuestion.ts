@@ -8,6 +8,12 @@ import type { CallQuestions, Decision } from './toolLoop.js';
 import type { ChatTool, PreparedCall } from './tools.js';
 import { visible } from './visibleText.js';
 
+/** Milliseconds before a question can be answered: a double click must not answer the next one. */
+const PAUSE = 500;
+
+/** Lines of code that are shown without scrolling, about. */
+const LONG = 12;
+
 export const callQuestions: CallQuestions = { askCall, askRounds, offerInterrupt };
 
 function askCall(
@@ -36,22 +42,49 @@ function askCall(
     tool.name,
     where
   );
+  const warning = call.warning ?? '';
   return h(
     'div',
     { class: 'a3s-call-asking', role: 'group', 'aria-labelledby': id },
-    h('div', { id, class: 'a3s-call-summary', dir: 'auto' }, visible(call.summary)),
+    h('div', { id, class: 'a3s-call-summary', dir: 'auto' }, summaryOf(call)),
+    ...(warning === '' ? [] : [h('div', { class: 'a3s-call-warning' }, warning)]),
     ...codeView(call),
     h(
       'div',
       { class: 'a3s-row' },
-      button(trans.__('Allow'), () => decide({ kind: 'allow' }), {
-        class: 'a3s-button a3s-primary'
-      }),
-      button(trans.__('Allow for this chat'), () => decide({ kind: 'always' }), { title: always }),
+      afterPause(
+        button(trans.__('Allow'), () => decide({ kind: 'allow' }), {
+          class: 'a3s-button a3s-primary'
+        })
+      ),
+      ...(warning === ''
+        ? [
+            afterPause(
+              button(trans.__('Allow for this chat'), () => decide({ kind: 'always' }), {
+                title: always
+              })
+            )
+          ]
+        : []),
       button(trans.__('Refuse'), refuse),
       reason
     )
   );
+}
+
+function afterPause(element: HTMLButtonElement): HTMLButtonElement {
+  element.disabled = true;
+  setTimeout(() => {
+    element.disabled = false;
+  }, PAUSE);
+  return element;
+}
+
+/** Return what a call would do, with the length of code that has to be scrolled. */
+function summaryOf({ summary, code = '' }: PreparedCall): string {
+  const lines = code.split('\n').length;
+  const text = visible(summary).replace(/\s+/g, ' ');
+  return lines > LONG ? trans.__('%1 (%2 lines)', text, lines) : text;
 }
 
 function askRounds(rounds: number, decide: (goesOn: boolean) => void): HTMLElement {

@@ -5,16 +5,16 @@ import type { Message } from './chatCompletion.js';
 import { readArguments } from './toolArguments.js';
 import type { CallState, CallTurn, ToolCall, ToolRunner } from './toolRunner.js';
 import type { ChatTool, PreparedCall } from './tools.js';
+import { BEGUN } from './turns.js';
 
 /** Answers with calls after which the user is asked whether the model may go on. */
 export const MAX_ROUNDS = 10;
 
+/** Calls of one answer that are made. More would be hard to follow. */
+export const MAX_CALLS = 16;
+
 /** Most characters of a result, about 3,000 tokens. */
 export const MAX_RESULT = 12_000;
-
-/** The result of a call that is running. It stays if the page is closed meanwhile. */
-export const BEGUN =
-  'The call was begun, but its result is not known, because the page was closed.';
 
 /** What the user says about a call. */
 export type Decision =
@@ -63,6 +63,14 @@ export class ToolLoop implements ToolRunner {
     return this.question?.id === id ? this.question.element : null;
   }
 
+  get isActive(): boolean {
+    return [...this.states.values()].some(state => state === 'asking' || state === 'running');
+  }
+
+  forgetAllowed(): void {
+    this.allowed.clear();
+  }
+
   onChange(listener: () => void): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
@@ -74,8 +82,8 @@ export class ToolLoop implements ToolRunner {
       if (first !== undefined && !(await this.mayGoOn(first.id, turn.round, signal))) {
         return false;
       }
-      for (const call of calls) {
-        await this.runCall(call, turn, signal);
+      for (const [index, call] of calls.entries()) {
+        await this.runCall(call, index, turn, signal);
       }
       return true;
     } catch (error) {
@@ -89,9 +97,17 @@ export class ToolLoop implements ToolRunner {
   }
 
   /** Run one call. Throws `Stopped` when the answer is stopped. */
-  private async runCall(call: ToolCall, turn: CallTurn, signal: AbortSignal): Promise<void> {
+  private async runCall(
+    call: ToolCall,
+    index: number,
+    turn: CallTurn,
+    signal: AbortSignal
+  ): Promise<void> {
     let outcome: Outcome;
     try {
+      if (index >= MAX_CALLS) {
+        throw new Error(`An answer may have ${MAX_CALLS} calls. Make others in the next one.`);
+      }
       outcome = await this.outcomeOf(call, turn, signal);
     } catch (error) {
       if (error instanceof Stopped) {
@@ -105,7 +121,7 @@ export class ToolLoop implements ToolRunner {
   }
 
   private async outcomeOf(call: ToolCall, turn: CallTurn, signal: AbortSignal): Promise<Outcome> {
-    const tools = this.named(turn.names);
+    const tools = this.named(turn.names());
     const tool = tools.find(({ name }) => name === call.name);
     if (tool === undefined) {
       const names = tools.map(({ name }) => name).join(', ');
@@ -143,7 +159,7 @@ export class ToolLoop implements ToolRunner {
     signal: AbortSignal
   ): Promise<Decision> {
     const key = JSON.stringify([tool.name, call.scope]);
-    if (this.allowed.has(key)) {
+    if (call.warning === undefined && this.allowed.has(key)) {
       return { kind: 'allow' };
     }
     this.states.set(id, 'asking');

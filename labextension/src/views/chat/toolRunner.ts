@@ -15,8 +15,8 @@ export type CallState = 'asking' | 'running' | 'done' | 'failed' | 'refused';
 
 /** The answer that calls belong to. */
 export interface CallTurn {
-  /** Names of the tools that the conversation has. */
-  readonly names: readonly string[];
+  /** Return the names of the tools that the conversation has now. */
+  names(): readonly string[];
   /** How many answers with calls precede this one since the question. */
   readonly round: number;
   /**
@@ -42,6 +42,10 @@ export interface ToolRunner {
   stateOf(id: string): CallState | null;
   /** Return what asks the user whether a call may run; null if nothing is asked. */
   questionOf(id: string): HTMLElement | null;
+  /** Whether a call runs, or a question about one waits. */
+  readonly isActive: boolean;
+  /** Ask again about calls that were allowed for the whole chat. */
+  forgetAllowed(): void;
   /** Call `listener` when the state of a call or what is asked has changed. */
   onChange(listener: () => void): () => void;
 }

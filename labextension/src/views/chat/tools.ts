@@ -26,6 +26,8 @@ export interface PreparedCall {
   readonly scope: string;
   /** Code that would be run or added, or the new text of what is edited. */
   readonly code?: string;
+  /** What a person could overlook. Such a call is always asked about. */
+  readonly warning?: string;
   /** The text that `code` replaces. */
   readonly replaced?: string;
   /** Return the result for the model. Rejects with a reason that the model gets. */

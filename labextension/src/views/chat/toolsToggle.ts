@@ -6,8 +6,9 @@ import { trans } from '../i18n.js';
 
 export class ToolsToggle {
   private isOn = false;
-  readonly element = button(trans.__('Notebook tools'), () => this.onToggle(!this.isOn), {
+  readonly element = button(trans.__('Tools'), () => this.onToggle(!this.isOn), {
     class: 'a3s-button a3s-tools-toggle',
+    'aria-label': trans.__('Notebook tools'),
     'aria-pressed': 'false'
   });
 
@@ -16,7 +17,7 @@ export class ToolsToggle {
   /** `refusal` says why they cannot be turned on; '' if they can. */
   update(isOn: boolean, refusal: string): void {
     this.isOn = isOn;
-    setText(this.element, isOn ? trans.__('Notebook tools: on') : trans.__('Notebook tools'));
+    setText(this.element, isOn ? trans.__('✓ Tools') : trans.__('Tools'));
     this.element.setAttribute('aria-pressed', String(isOn));
     this.element.disabled = !isOn && refusal !== '';
     this.element.title = refusal || explanation(isOn);

@@ -4,8 +4,17 @@ import type { Message } from './chatCompletion.js';
 import { callsOf } from './messageText.js';
 import type { ToolCall } from './toolRunner.js';
 
+/** The result of a call that is running. It stays if nobody waits for its end. */
+export const BEGUN =
+  'The call was begun, but its result is not known: the user stopped the answer or closed the page.';
+
 /** The result of a call that did not begin. */
 export const STOPPED = 'The user stopped the answer before this call was made.';
+
+/** Whether a result says that the call has none. */
+export function isUnknown(result: string): boolean {
+  return result === STOPPED || result === BEGUN;
+}
 
 /** Return the index of the question of the turn of a message; -1 if there is none. */
 export function questionIndex(messages: readonly Message[], index: number): number {

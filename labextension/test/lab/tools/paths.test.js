@@ -25,3 +25,7 @@ test('paths that lead elsewhere, and hidden ones, are refused', () => {
     assert.throws(() => readablePath(path), Error, path);
   }
 });
+
+test('a path that is too long to be read by a person is refused', () => {
+  assert.throws(() => readablePath('a'.repeat(1_001)), /more than 1000 characters/);
+});

@@ -4,13 +4,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { ChatSession } from '../../../lib/views/chat/session.js';
 import {
-  BEGUN,
   bounded,
+  MAX_CALLS,
   MAX_RESULT,
   MAX_ROUNDS,
   ToolLoop
 } from '../../../lib/views/chat/toolLoop.js';
-import { STOPPED } from '../../../lib/views/chat/turns.js';
+import { BEGUN, STOPPED } from '../../../lib/views/chat/turns.js';
 
 const ASKING = { isLocal: true, isInMemory: true };
 const TIMING = { saveInterval: 5, silence: 20, linger: 5 };
@@ -446,6 +446,55 @@ test('what a result says allows nothing', async () => {
   questions.decide({ kind: 'always' });
   await until(() => questions.asked.length === 2);
   assert.deepEqual(edit.calls, []);
+  session.stop();
+});
+
+test('an answer with many calls makes only the first of them', async () => {
+  const read = tool('read');
+  const calls = Array.from({ length: MAX_CALLS + 50 }, () => ['read', cell('1')]);
+  const { session, questions } = open(new Model(calls), [read]);
+  session.send('Go', [], ASKING);
+  await until(() => questions.decide);
+  questions.decide({ kind: 'always' });
+  await until(() => session.phase === 'idle');
+  assert.equal(read.calls.length, MAX_CALLS);
+  const all = results(session.conversation.messages);
+  assert.equal(all.length, calls.length);
+  assert.match(all.at(-1), /^Error: An answer may have 16 calls/);
+});
+
+test('when the tools are turned off, nothing more is called and nothing is allowed', async () => {
+  const read = tool('read');
+  const calls = [
+    ['read', cell('1')],
+    ['read', cell('2')]
+  ];
+  const { session, questions, loop } = open(new Model(calls, [['read', cell('3')]]), [read]);
+  session.send('Go', [], ASKING);
+  await until(() => questions.decide);
+  assert.ok(loop.isActive);
+  session.setParameters({});
+  loop.forgetAllowed();
+  questions.decide({ kind: 'allow' });
+  await until(() => session.phase === 'idle');
+  assert.deepEqual(read.calls, ['1']);
+  assert.ok(!loop.isActive);
+});
+
+test('a call with a warning is always asked about', async () => {
+  let warning;
+  const edit = tool('edit');
+  const { prepare } = edit;
+  edit.prepare = async input => ({ ...(await prepare(input)), ...(warning && { warning }) });
+  const { session, questions } = open(new Model([['edit', cell('1')]], [['edit', cell('2')]]), [
+    edit
+  ]);
+  session.send('Go', [], ASKING);
+  await until(() => questions.decide);
+  warning = 'It loads images.';
+  questions.decide({ kind: 'always' });
+  await until(() => questions.asked.length === 2);
+  assert.deepEqual(edit.calls, ['1']);
   session.stop();
 });
 
