@@ -17,7 +17,7 @@ _CODE_LINE = re.compile(
     r"""[ \t]|$|[#@%!)\]}]
     |(?:import|from|def|class|for|while|if|elif|else|try|except|finally|with|return|raise|assert
        |async|await|pass|print)\b
-    |[\w.\[\]'",\ *]+\s*(?:[-+*/%&|^:]?=(?!=))
+    |[\w.\[\]'",\ \t*]+(?:[-+*/%&|^:]?=(?!=))
     |[\w.]+\(""",
     re.VERBOSE | re.ASCII,
 )
@@ -66,19 +66,21 @@ def _blocks_of(text: str) -> list[_Block]:
     """Return the fenced blocks of a Markdown text. One that has not ended is a block, too."""
     blocks: list[_Block] = []
     lines: list[str] = []
-    fence = language = ""
-    for line in text.splitlines():
+    indentation = fence = language = ""
+    for line in re.split(r"\r?\n", text):
         found = _FENCE.fullmatch(line)
         info = found[3].strip() if found else ""
         if not fence:
             if found and not (found[2][0] == "`" and "`" in info):
                 match = _LANGUAGE.match(info)
-                fence, language, lines = found[2], match[1].lower() if match else "", []
+                indentation, fence, lines = found[1], found[2], []
+                language = match[1].lower() if match else ""
         elif found and found[2].startswith(fence) and not info:
             blocks.append(_Block(language, _trimmed("\n".join(lines))))
             fence = ""
         else:
-            lines.append(line)
+            spaces = len(line) - len(line.lstrip(" "))
+            lines.append(line[min(spaces, len(indentation)) :])
     return [*blocks, _Block(language, _trimmed("\n".join(lines)))] if fence else blocks
 
 

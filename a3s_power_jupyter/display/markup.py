@@ -46,9 +46,11 @@ def from_markdown(text: str) -> str:
 
     Raw HTML is shown as text. Links have http, https or mailto URLs, which follow their text, and
     images are links. Formulas that only draw are left in their delimiters, for the front end to
-    typeset, and others are code. Text longer than `MAX_LENGTH` is shown without formatting.
+    typeset, and others are code. Text longer than `MAX_LENGTH`, or with more environments than
+    `MAX_FORMULAS`, is shown without formatting.
     """
-    if len(text) > MAX_LENGTH:
+    # The parser looks for the end of each environment in all of the text.
+    if len(text) > MAX_LENGTH or text.count("\\begin{") > MAX_FORMULAS:
         return _without_blank_lines(f"<pre>{html.escape(printable(text))}</pre>\n")
     rendered: str = _parser().render(printable(text))
     return _without_blank_lines(rendered)

@@ -18,6 +18,9 @@ MAX_CELLS = 100
 #: Frames of a traceback that a model gets.
 MAX_FRAMES = 8
 
+#: Most characters of a traceback. The message of an error can have any length.
+MAX_ERROR = 8_000
+
 #: Commands whose own errors nobody wants to have explained.
 _COMMANDS = ("%power explain", "%power fix")
 
@@ -90,9 +93,15 @@ def _failure_before() -> Failure | None:
 def as_text(error: BaseException) -> str:
     """Return the traceback of a cell, without the frames of IPython and of this package."""
     if isinstance(error, SyntaxError):
-        return "".join(traceback.format_exception_only(error)).rstrip()
+        return _cut("".join(traceback.format_exception_only(error)).rstrip())
     frames = without_internals(error.__traceback__)
     if frames is not None and "IPython" in frames.tb_frame.f_code.co_filename:
         frames = frames.tb_next
     lines = traceback.format_exception(type(error), error, frames, limit=-MAX_FRAMES, chain=False)
-    return "".join(lines).rstrip()
+    return _cut("".join(lines).rstrip())
+
+
+def _cut(text: str) -> str:
+    """Leave out the middle of a long text: its ends say where the error is, and what it is."""
+    half = MAX_ERROR // 2
+    return text if len(text) <= MAX_ERROR else f"{text[:half]}\n[...]\n{text[-half:]}"

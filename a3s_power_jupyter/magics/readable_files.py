@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
@@ -12,6 +13,9 @@ from ..contract.regular_file import open_regular
 
 #: Most characters of a line.
 MAX_LINE = 2_000
+
+#: Characters after which no more lines are read. A model gets less.
+MAX_TEXT = 100_000
 
 #: Most entries of a folder.
 MAX_ENTRIES = 200
@@ -76,7 +80,13 @@ class Files:
                 raise ValueError(f"{file.name} is not a text file.")
             text.seek(0)
             lines = iter(lambda: text.readline(MAX_LINE), "")
-            read = list(islice(lines, first - 1, first - 1 + count))
+            start = first - 1
+            missing = start - sum(1 for _ in islice(lines, min(start, sys.maxsize)))
+            read: list[str] = []
+            left = MAX_TEXT
+            while not missing and left > 0 and len(read) < count and (line := next(lines, "")):
+                read.append(line)
+                left -= len(line)
             rest = next(lines, "")
         if not read:
             return f"The file has fewer than {first} lines."

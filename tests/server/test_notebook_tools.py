@@ -102,7 +102,7 @@ def test_each_call_asks_in_the_cell(kernel: Kernel, upstream: Upstream) -> None:
     ]
     markup = cell.texts("text/html")
     assert any("total += 2\ntotal</pre>" in html for html in markup)
-    assert any("total = 0 #\\u202e</pre>" in html for html in markup)
+    assert any("total = 0 #<span>\\</span>u202e</pre>" in html for html in markup)
     assert not any("Run this code" in html and "is running" in html for html in markup)
     assert "Run this code" not in markup[-1]
     assert "run_code(" in cell.texts("text/plain")[-1]

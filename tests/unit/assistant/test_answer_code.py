@@ -54,3 +54,18 @@ def test_thoughts_are_no_part_of_the_answer() -> None:
 def test_a_longer_fence_holds_shorter_ones() -> None:
     inner = fence("python", "x")
     assert find_code(f"````python\n{inner}\n````").code == inner
+
+
+def test_code_in_a_list_loses_the_indentation_of_the_list() -> None:
+    answer = "1. Do this:\n   ```python\n   if x:\n       f()\n\n   ```"
+    assert find_code(answer).code == "if x:\n    f()"
+
+
+def test_code_keeps_characters_that_end_lines_elsewhere() -> None:
+    code = 's = "a\u2028b\x0c"  # c\x85 d'
+    assert find_code(fence("python", code)).code == code
+
+
+def test_a_long_line_takes_linear_time() -> None:
+    assert find_code("a" + " " * 200_000 + "b").code is None  # minutes if it were quadratic
+    assert find_code("a \t += 1").code is not None

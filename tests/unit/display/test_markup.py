@@ -242,3 +242,8 @@ def test_long_text_is_shown_without_formatting() -> None:
 def test_parsing_long_repetitions(piece: str) -> None:
     text = piece * (markup.MAX_LENGTH // len(piece))
     assert markup.from_markdown(text)
+
+
+def test_text_with_many_environments_is_not_parsed() -> None:
+    text = "\\begin{align}\n" * 6_000  # half a minute if it were
+    assert markup.from_markdown(text).startswith("<pre>")

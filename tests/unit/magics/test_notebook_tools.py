@@ -19,6 +19,7 @@ from a3s_power_jupyter.display.answer_parts import Question
 from a3s_power_jupyter.magics.live_text import LiveText
 from a3s_power_jupyter.magics.notebook_tools import notebook_tools
 from a3s_power_jupyter.magics.permission import MAX_QUESTION, Permission
+from a3s_power_jupyter.magics.readable_files import MAX_TEXT, Files
 from a3s_power_jupyter.magics.session import Session
 
 NOTEBOOK = {
@@ -305,3 +306,11 @@ def test_tables_are_shown_below_their_line(shell: InteractiveShell) -> None:
     assert lines[0].startswith("a: numpy.ndarray (shape (2, 3), float64) = [[0.0,")
     assert lines[1:3] == ["df: pandas.DataFrame (1 rows x 2 columns)", "\tx\ttoken"]
     assert "<left out: it may be a secret>" in lines[3]
+
+
+def test_a_huge_file_is_not_read_as_a_whole(shell: InteractiveShell, tmp_path: Path) -> None:
+    (tmp_path / "large.txt").write_text("line\n" * 100_000)
+    text = Files(tmp_path).lines(tmp_path / "large.txt", 1, 10**20)
+    assert len(text) < 2 * MAX_TEXT
+    assert text.endswith("[The file has more lines.]")
+    assert "fewer than" in allowed(shell, "read_file", path="large.txt", first_line=10**20)
