@@ -154,10 +154,10 @@ class ChatFolder:
             raise InvalidParameter("id must have 32 hexadecimal digits in lower case.", param="id")
         with changing(self._folder):
             if self._path(chat_id).exists():
-                raise ChatChanged(f"There is a chat with the id {chat_id} already. Get it first.")
+                raise ChatChanged(f"There already is a chat with the id {chat_id}. Get it first.")
             if sum(1 for _ in self._files()) >= self._max_chats:
                 raise InvalidParameter(
-                    f"There are {self._max_chats:,} chats, which is the most. Delete some first."
+                    f"There are already {self._max_chats:,} chats, the maximum. Delete some first."
                 )
             now = _now()
             empty = Chat(chat_id, "", "", {}, [], None, now, now, 1)

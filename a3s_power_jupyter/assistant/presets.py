@@ -62,14 +62,14 @@ class PresetFile:
             )
         if len(msgspec.json.encode(preset)) > MAX_PRESET_BYTES:
             raise InvalidParameter(
-                f"A preset can have {MAX_PRESET_BYTES >> 10} KB. Shorten its system prompt.",
+                f"A preset can have {MAX_PRESET_BYTES >> 10} KB at most. Shorten the prompt.",
                 param="parameters",
             )
         with changing(self._folder):
             presets = {each.name: each for each in self.all()} | {name: preset}
             if len(presets) > MAX_PRESETS:
                 raise InvalidParameter(
-                    f"There are {MAX_PRESETS} presets, which is the most. Delete some first."
+                    f"There are already {MAX_PRESETS} presets, the maximum. Delete some first."
                 )
             self._write(presets)
         return preset

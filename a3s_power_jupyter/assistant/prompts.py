@@ -131,7 +131,7 @@ class AssistantPrompts:
                 self._prompts = load_prompts(path)
             except ValueError as error:
                 self.problem = (
-                    f"The file of prompts {path} is not used: {error}. Correct it, and restart the "
+                    f"The prompts file {path} is not used: {error}. Correct it, and restart the "
                     "server."
                 )
 

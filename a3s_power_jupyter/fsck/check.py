@@ -19,8 +19,8 @@ from .pulls import check_pulls
 _REASONS = {
     "orphan_blob": "No model uses this file.",
     "conversion": "No model uses this conversion.",
-    "partial": "The state of this download is gone, so no pull can go on with it.",
-    "temporary": "A process was ended while it wrote this file.",
+    "partial": "The state of this download is gone, so no pull can resume it.",
+    "temporary": "A process ended while it was writing this file.",
     "prompts": "These warm prompts belong to no model.",
 }
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 #: ``problem``: something does not work. ``leftover``: a file that nothing needs. ``note``: nothing
-#: is wrong, but the state of a file wants an explanation.
+#: is wrong, but the state of a file needs an explanation.
 Kind = Literal["problem", "leftover", "note"]
 
 #: Repairs something. It checks again first, because servers may be running.

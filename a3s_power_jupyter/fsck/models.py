@@ -90,7 +90,7 @@ def _check_content(
             return  # `check_files` has found another size
     except PowerError:
         return  # it has found this, too
-    reason = f"{manifest.name}: the content of {file.name} is not the one of its SHA-256."
+    reason = f"{manifest.name}: the content of {file.name} does not match its SHA-256."
     if file.path is not UNSET:
         yield Finding("problem", path, reason, 'Register the model again with "overwrite": true.')
     else:

@@ -36,7 +36,7 @@ def check_pulls(store: ModelStore) -> Iterator[Finding]:
         elif path.suffix == ".lock" and file_size(path) is not None:
             yield _check_lock(path)
         elif path.suffix in (".ranges", ".tmp") and _is_alone(path):
-            reason = "The ranges of a download without a state are not needed."
+            reason = "This download has no state any more, so its ranges are not needed."
             yield leftover(path, reason, partial(_remove_ranges, path), file_size(path) or 0)
         elif path.suffix != ".ranges" and _is_foreign(path):
             yield Finding("note", path, "This file does not belong to the store. It is left alone.")
@@ -76,10 +76,10 @@ def _check_state(store: ModelStore, path: Path) -> Iterator[Finding]:
 def _check_pull(path: Path, state: PullState) -> Iterator[Finding]:
     name = state.status.name
     if path.stem != hashlib.sha256(name.encode()).hexdigest():
-        reason = f"The file has not the name that the state of the pull of {name!r} has."
+        reason = f"This is the state of the pull of {name!r}, but not under its name."
         yield leftover(path, reason, partial(path.unlink, missing_ok=True))
     elif state.status.status == "pulling" and not _is_held(path.with_suffix(".lock")):
-        reason = f"The server that pulled {name} was ended. The pull is paused."
+        reason = f"The server that was pulling {name} has ended. The pull is paused."
         yield Finding("note", path, reason, f"Pull {name} again to resume, or cancel the pull.")
 
 
@@ -87,7 +87,7 @@ def _check_partial(home: Path, path: Path, state: PartialState) -> Iterator[Find
     paths = PartialPaths.of(home, state.url)
     names = " and ".join(state.names)
     if path != paths.state:
-        reason = f"The file has not the name that the state of {state.url} has."
+        reason = f"This is the state of the download of {state.url}, but not under its name."
         yield leftover(path, reason, partial(path.unlink, missing_ok=True))
         return
     present = sum(end - start for start, end in present_ranges(paths, state))
@@ -107,7 +107,7 @@ def _check_partial(home: Path, path: Path, state: PartialState) -> Iterator[Find
 def _check_lock(path: Path) -> Finding:
     if _is_held(path):
         return Finding("note", path, "A server is pulling.")
-    reason = "The process that held the lock was ended. The lock is free."
+    reason = "The process that held this lock has ended. The lock is free."
     # Taking the lock and releasing it removes the file.
     return leftover(path, reason, partial(is_locked, path))
 

@@ -106,7 +106,7 @@ class OwnServer:
         try:
             response = await http.send(request, stream=stream)
         except httpx2.TransportError:
-            raise ConnectionLost("The notebook server did not answer itself. Try again.") from None
+            raise ConnectionLost("The notebook server did not respond. Try again.") from None
         if not response.is_success:
             raise _error_in(await response.aread())
         return response

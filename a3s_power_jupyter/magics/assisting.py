@@ -39,7 +39,7 @@ def fix(session: Session, arguments: argparse.Namespace) -> None:
     failure, source = _subject(session, arguments)
     if failure is None:
         raise UsageError(
-            f"Cell {arguments.cell} has raised no error. "
+            f"Cell {arguments.cell} raised no error. "
             f"%power explain --cell {arguments.cell} explains it."
         )
     reply = _ask(session, arguments, session.client.prompts().fix_error, source, failure)
@@ -69,7 +69,8 @@ def _subject(session: Session, arguments: argparse.Namespace) -> tuple[Failure |
         failure = session.failures.last
         if failure is None:
             raise UsageError(
-                "There was no error yet. Name a cell by its number: %power explain --cell N"
+                "No cell has raised an error yet. To ask about a cell, give its number: "
+                "%power explain --cell N"
             )
         return failure, failure.source
     sources = session.shell.history_manager.input_hist_raw  # type: ignore[union-attr]

@@ -23,7 +23,7 @@ class FsckApp(JupyterApp):
     """Check the model store: manifests, files of models, conversions, pulls and locks.
 
     Says what is wrong, what is left over, and what `--repair` would do. Nothing is changed without
-    it. Servers may use the store meanwhile. The exit status is 0 if there is nothing to do, 1 if
+    it. Servers can keep running. The exit status is 0 if there is nothing to do, 1 if
     something is left to do, and 2 if the store cannot be checked.
     """
 

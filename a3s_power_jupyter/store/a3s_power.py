@@ -1,8 +1,8 @@
 """Read the manifests of A3S Power, which has its store at the same place.
 
 The fields are those of ``ModelManifest`` in its ``src/model/manifest.rs``. A manifest is left as it
-is until a model is registered again or its default parameters change, so A3S Power can be used
-on.
+is until a model is registered again or its default parameters change, so A3S Power can still
+be used.
 """
 
 from __future__ import annotations

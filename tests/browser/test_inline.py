@@ -122,7 +122,7 @@ def test_typing_on_ends_the_request(
         expect(status).to_contain_text("problem", timeout=30 * SECONDS)
         button = status.get_by_role("button")
         expect(button).to_have_attribute(
-            "aria-label", "endless is not in memory. To load it would unload other."
+            "aria-label", "endless is not in memory, and loading it would unload other."
         )
         assert page.locator(".jp-Dialog").count() == 0
         button.click()

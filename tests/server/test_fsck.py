@@ -128,7 +128,7 @@ def test_the_command(tmp_path: Path, run: Run) -> None:
     assert findings[0] | {"size": 0} == {
         "kind": "leftover",
         "path": "models/blobs/tmp-1",
-        "reason": "A process was ended while it wrote this file.",
+        "reason": "A process ended while it was writing this file.",
         "advice": "",
         "repair": "remove it",
         "size": 0,

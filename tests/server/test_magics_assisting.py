@@ -117,5 +117,5 @@ def test_a_cell_of_the_history_is_explained(kernel: Kernel, upstream: Upstream) 
     assert kernel.run(f"%power explain --cell {number}").status == "ok"
     assert "print(len(In) - 1)" in question(upstream)
     assert "error" not in question(upstream)
-    assert "has raised no error" in kernel.run(f"%power fix --cell {number}").stderr
+    assert "raised no error" in kernel.run(f"%power fix --cell {number}").stderr
     assert "There is no cell 9999" in kernel.run("%power explain --cell 9999").stderr

@@ -170,7 +170,7 @@ def test_sizes_and_numbers_are_limited(folder: Path, monkeypatch: pytest.MonkeyP
     chats = ChatFolder(folder, max_chats=2)
     chats.create(ID, {})
     chats.create(None, {})
-    with pytest.raises(InvalidParameter, match="which is the most"):
+    with pytest.raises(InvalidParameter, match="the maximum"):
         chats.create(None, {})
     monkeypatch.setattr(module, "MAX_CHAT_BYTES", 1000)
     with pytest.raises(BodyTooLarge):

@@ -111,7 +111,7 @@ export class OpenChat {
     if (this.failure !== '') {
       text = trans.__('The chat cannot be read. %1', this.failure);
     } else if (saving.kind === 'waiting') {
-      text = trans.__('Not saved yet; it is tried again. %1', saving.reason);
+      text = trans.__('Not saved yet; trying again. %1', saving.reason);
     } else if (saving.kind === 'failed') {
       text = trans.__('Not saved. %1', saving.reason);
     } else if (isCopy) {

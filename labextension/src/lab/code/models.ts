@@ -32,7 +32,7 @@ export async function chooseModel(
   }
   if (names.length > 1) {
     const { button, value } = await InputDialog.getItem({
-      title: trans.__('Which model shall write and explain code?'),
+      title: trans.__('Which model should write and explain code?'),
       items: names,
       okLabel: trans.__('Use this model')
     });

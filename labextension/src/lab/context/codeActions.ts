@@ -54,7 +54,7 @@ export function codeActions(app: JupyterFrontEnd, tracker: FrontTracker): readon
   return DEFINITIONS.map(({ id, icon, label, target }) => {
     const find = (): Target | Reason => {
       const { front } = tracker;
-      return front === null ? trans.__('Open a notebook or a file first') : target(front);
+      return front === null ? trans.__('open a notebook or a file first') : target(front);
     };
     return {
       id,

@@ -61,7 +61,7 @@ interface ReadFile {
 async function read(contents: Contents.IManager, path: string): Promise<ReadFile> {
   const { type, name, mimetype, size } = await contents.get(path, { content: false });
   if (type === 'directory') {
-    throw new Error(trans.__('%1 is a folder. Attach its files.', name));
+    throw new Error(trans.__('%1 is a folder. Attach the files in it.', name));
   }
   if (type === 'notebook') {
     const model = await contents.get(path, { type: 'notebook', content: true });
@@ -94,7 +94,7 @@ async function read(contents: Contents.IManager, path: string): Promise<ReadFile
 /** Return the text of a file. Jupyter Server refuses to read others as text. */
 async function readText(contents: Contents.IManager, path: string, name: string): Promise<string> {
   const refusal = trans.__(
-    '%1 is not a text, an image or a notebook, so it cannot be attached.',
+    '%1 is not a text file, an image or a notebook, so it cannot be attached.',
     name
   );
   let content: unknown;

@@ -112,8 +112,8 @@ function cutText(cells: readonly PlacedCell[], chosen: readonly number[]): strin
     outlines === 0
       ? ''
       : trans._n(
-          '%1 cell is its first line only.',
-          '%1 cells are their first lines only.',
+          'Only the first line of %1 cell is included.',
+          'Only the first lines of %1 cells are included.',
           outlines
         ),
     missing === 0 ? '' : trans._n('%1 cell was left out.', '%1 cells were left out.', missing)

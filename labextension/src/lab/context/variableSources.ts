@@ -37,7 +37,7 @@ export function variableSources(session: ISessionContext, code: () => string): C
 function emptyText({ secrets }: Listing): string {
   return secrets.length === 0
     ? trans.__('The kernel has no variables yet. Run a cell that defines some.')
-    : trans.__('All variables may be secrets. Choose those to send.');
+    : trans.__('Every variable may be a secret. Choose those to attach.');
 }
 
 /** Let the user choose, also of those that may be secrets. */

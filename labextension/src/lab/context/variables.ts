@@ -30,7 +30,10 @@ export async function readVariables(
   const { language_info: language } = await within(kernel.info, REPLY_TIME);
   if (language.name !== 'python') {
     throw new Error(
-      trans.__('Variables can be attached of Python kernels only. This one runs %1.', language.name)
+      trans.__(
+        'Only variables of Python kernels can be attached. This kernel runs %1.',
+        language.name
+      )
     );
   }
   return listingFrom(await evaluate(kernel, expression(names)));

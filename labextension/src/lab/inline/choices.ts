@@ -15,7 +15,7 @@ const ORDER: readonly Mode[] = ['fill_in', 'chat', 'continue'];
 export function choices(models: Models): Choice[] {
   const label = {
     fill_in: (name: string) => trans.__('%1 (fills in the middle)', name),
-    chat: (name: string) => trans.__('%1 (answers as in a chat, less exactly)', name),
+    chat: (name: string) => trans.__('%1 (chat model: slower and less accurate)', name),
     continue: (name: string) => trans.__('%1 (does not see the text after the cursor)', name)
   };
   return [...models.values()]

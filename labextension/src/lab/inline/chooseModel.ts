@@ -15,7 +15,7 @@ export async function chooseModel(models: Models, current: string): Promise<stri
     label:
       all.length > 1
         ? trans.__('Model that completes code while you type')
-        : trans.__('There are no models yet. Pull one for code in Local Models.'),
+        : trans.__('There are no models yet. Pull a code model in the Local Models panel.'),
     items: all.map(choice => choice.label),
     current: Math.max(
       0,

@@ -65,12 +65,15 @@ export async function checkRoom(
   const { evicts, waits } = (await transport.request('POST', path, {}, signal)) as Estimate;
   if (evicts.length > 0) {
     throw new WouldUnload(
-      trans.__('%1 is not in memory. To load it would unload %2.', model.id, evicts.join(', '))
+      trans.__('%1 is not in memory, and loading it would unload %2.', model.id, evicts.join(', '))
     );
   }
   if (waits) {
     throw new WouldUnload(
-      trans.__('%1 is not in memory, and waits there for models that are in use.', model.id)
+      trans.__(
+        '%1 is not in memory, and there is no room for it while other models are in use.',
+        model.id
+      )
     );
   }
 }

@@ -35,10 +35,10 @@ export function statusOf(status: InlineStatus, model: Model | undefined): Status
     return text(trans.__('loading %1%', percent), sentence);
   }
   if (activity === 'waiting') {
-    return text(trans.__('reading'), trans.__('%1 reads the code.', name));
+    return text(trans.__('reading'), trans.__('%1 is reading the code.', name));
   }
   if (activity === 'generating') {
-    return text(trans.__('writing'), trans.__('%1 completes the code.', name));
+    return text(trans.__('writing'), trans.__('%1 is completing the code.', name));
   }
   return text(trans.__('on'), trans.__('Inline completion is on. Its model is %1.', name));
 }

@@ -53,7 +53,7 @@ export class CallView {
 
 function stateText(state: CallState): string {
   const texts: Readonly<Record<CallState, string>> = {
-    asking: trans.__('waits for you'),
+    asking: trans.__('waiting for you'),
     running: trans.__('running…'),
     done: trans.__('done'),
     failed: trans.__('failed'),

@@ -208,7 +208,9 @@ export class Composer {
       }
       const count = this.attachments.filter(({ kind }) => kind === 'image').length;
       if (count + files.length > MAX_IMAGES) {
-        throw new Error(trans.__('A question can have %1 images. Remove some.', MAX_IMAGES));
+        throw new Error(
+          trans.__('A question can have at most %1 images. Remove some.', MAX_IMAGES)
+        );
       }
       return Promise.all(files.map(imageFrom));
     });

@@ -38,7 +38,7 @@ function askCall(
   });
   const where = call.scope === '' ? '' : ` (${visible(call.scope)})`;
   const always = trans.__(
-    'Do not ask again about %1%2 in this chat, until the page is loaded again',
+    'Do not ask again about %1%2 in this chat, until the page is reloaded',
     tool.name,
     where
   );
@@ -107,7 +107,7 @@ function offerInterrupt(interrupt: () => Promise<void>): HTMLElement {
   const note = h(
     'span',
     { class: 'a3s-quiet', role: 'status' },
-    trans.__('Stop ends the answer, and the cell runs on.')
+    trans.__('Stop ends the answer, but the cell keeps running.')
   );
   const run = () => void interrupt().catch((error: unknown) => setText(note, messageOf(error)));
   return h('div', { class: 'a3s-row' }, button(trans.__('Interrupt the kernel'), run), note);

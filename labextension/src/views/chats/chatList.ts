@@ -146,7 +146,7 @@ export class ChatList {
 
 function noteText(count: number, query: string): string {
   if (count === 0) {
-    return query === '' ? trans.__('No chats yet.') : trans.__('No chat has these words.');
+    return query === '' ? trans.__('No chats yet.') : trans.__('No chat contains these words.');
   }
   return count > MAX_ROWS
     ? trans.__('%1 more. Search to find them.', String(count - MAX_ROWS))

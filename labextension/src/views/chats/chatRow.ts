@@ -130,7 +130,7 @@ export class ChatRow {
     const remove = button(trans.__('Delete'), () => void this.delete(), {
       class: 'a3s-button a3s-danger'
     });
-    const question = trans.__('Delete this chat? It cannot be undone.');
+    const question = trans.__('Delete this chat? This cannot be undone.');
     this.ask(
       h(
         'div',

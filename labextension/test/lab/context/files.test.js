@@ -38,7 +38,10 @@ test('text, images and notebooks are attached', async () => {
 });
 
 test('other files are refused with a reason', async () => {
-  await assert.rejects(attach('a.py', 'x.bin'), /x\.bin is not a text, an image or a notebook/);
+  await assert.rejects(
+    attach('a.py', 'x.bin'),
+    /x\.bin is not a text file, an image or a notebook/
+  );
   await assert.rejects(attach('zero.txt'), /zero\.txt is not a text/);
   await assert.rejects(attach('folder'), /folder is a folder/);
   await assert.rejects(attach('big.csv'), /big\.csv has 5 MB\. Files of more than 2 MB/);

@@ -50,7 +50,7 @@ test('outputs are left out first, and far cells before near ones', () => {
   const outline = notebookText(cells, 4, whole / 2);
   assert.match(
     outline.cut,
-    /The outputs of 10 cells were left out\. \d cells are their first lines/
+    /The outputs of 10 cells were left out\. Only the first lines of \d cells are included/
   );
   assert.match(outline.text, /## Cell 10: value_9_0 = 0 \.\.\./);
   assert.ok(outline.text.includes('value_4_3'));
