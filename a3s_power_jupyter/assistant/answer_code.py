@@ -5,8 +5,22 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-#: Names of Python in fences; '' is a fence without a language.
-_PYTHON = ("", "python", "py", "python3", "ipython", "ipython3", "pycon")
+#: Names of one language in fences.
+_NAMES = (
+    ("python", "py", "python3", "ipython", "ipython3", "pycon"),
+    ("javascript", "js", "node", "jsx"),
+    ("typescript", "ts", "tsx"),
+    ("bash", "sh", "shell", "zsh", "console"),
+    ("markdown", "md", "gfm"),
+    ("c++", "cpp", "cxx"),
+    ("julia", "jl"),
+    ("ruby", "rb"),
+    ("rust", "rs"),
+    ("yaml", "yml"),
+)
+
+#: Languages of prose, so an answer without a fence is in them.
+_PROSE = ("markdown", "html", "latex")
 
 _THOUGHTS = re.compile(r"\A\s*<(think|thinking)>.*?(?:</\1>|\Z)", re.DOTALL)
 _FENCE = re.compile(r"( {0,3})(`{3,}|~{3,})(.*)")
@@ -14,10 +28,10 @@ _LANGUAGE = re.compile(r"[{.]*([\w+#-]*)", re.ASCII)
 
 #: How a line of code may begin.
 _CODE_LINE = re.compile(
-    r"""[ \t]|$|[#@%!)\]}]
+    r"""[ \t]|$|[#@%!)\]}]|//
     |(?:import|from|def|class|for|while|if|elif|else|try|except|finally|with|return|raise|assert
-       |async|await|pass|print)\b
-    |[\w.\[\]'",\ \t*]+(?:[-+*/%&|^:]?=(?!=))
+       |async|await|pass|print|let|const|var|function|using|library|end)\b
+    |[\w.\[\]'",\ \t*]+(?:[-+*/%&|^:]?=(?!=)|<-)
     |[\w.]+\(""",
     re.VERBOSE | re.ASCII,
 )
@@ -44,19 +58,21 @@ class _Block(NamedTuple):
 
 
 def find_code(answer: str, language: str = "python") -> FoundCode:
-    """Return the code of an answer: of several blocks in the language, the longest.
+    """Return the code of an answer, for code in `language`; empty for any.
 
-    An answer without a fence is code only if all its lines look so.
+    Of several blocks in the language, it is the longest. An answer without a fence is code only if
+    all its lines look so.
     """
     text = _THOUGHTS.sub("", answer)
     blocks = _blocks_of(text)
     if not blocks:
-        return FoundCode(_trimmed(text) if _looks_like_code(text) else None, "")
-    names = _PYTHON if language == "python" else ("", language)
-    usable = [block.code for block in blocks if block.language in names and block.code]
+        is_code = text.strip() != "" if _family(language) in _PROSE else _looks_like_code(text)
+        return FoundCode(_trimmed(text) if is_code else None, "")
+    usable = [block.code for block in blocks if _is_of(block.language, language) and block.code]
     if not usable:
-        others = ", ".join(dict.fromkeys(block.language for block in blocks if block.language))
-        note = f"The answer has no code in {language}, but in {others}." if others else ""
+        others = [block.language for block in blocks if not _is_of(block.language, language)]
+        names = ", ".join(dict.fromkeys(others))
+        note = f"The answer has no code in {language}, but in {names}." if names else ""
         return FoundCode(None, note)
     several = f"The answer has {len(blocks)} blocks of code. This is the longest."
     return FoundCode(max(usable, key=len), several if len(blocks) > 1 else "")
@@ -82,6 +98,15 @@ def _blocks_of(text: str) -> list[_Block]:
             spaces = len(line) - len(line.lstrip(" "))
             lines.append(line[min(spaces, len(indentation)) :])
     return [*blocks, _Block(language, _trimmed("\n".join(lines)))] if fence else blocks
+
+
+def _is_of(block: str, language: str) -> bool:
+    return not block or not language or _family(block) == _family(language)
+
+
+def _family(language: str) -> str:
+    name = language.lower()
+    return next((names[0] for names in _NAMES if name in names), name)
 
 
 def _looks_like_code(text: str) -> bool:

@@ -9,8 +9,18 @@ from IPython.core.error import UsageError
 from IPython.display import display
 
 from ..assistant.answer_code import find_code
+from ..assistant.fitting import (
+    LEAST_ANSWER,
+    PER_TOKEN,
+    Count,
+    Draft,
+    TooLongError,
+    fit,
+    middle_out,
+)
 from ..assistant.prompts import messages
 from ..client import Reply
+from ..contract.errors import PowerError
 from ..contract.types import Prompt
 from ..display import output
 from .cell_answer import CellAnswer
@@ -87,24 +97,68 @@ def _ask(
     failure: Failure | None,
 ) -> Reply:
     """Stream the answer. ``%%power --continue`` then goes on with the conversation."""
-    _, code, language = _parts(source)
-    values = {
-        "code": code,
-        "language": language,
-        "error": "" if failure is None else failure.error,
-        "question": " ".join(arguments.question),
-        "before": _before(session, 0 if failure is None else failure.number),
-    }
     model = session.chat_model(arguments.model)
+    draft = _draft(session, model, arguments, prompt, source, failure)
     text = live_text(session.in_notebook)
     with text:
         answer = CellAnswer(session.client, model, text, {})
-        reply, conversation = answer.run(messages(prompt, values), [], 1)
+        reply, conversation = answer.run(list(draft.messages), [], 1)
+    if draft.cut:
+        display(output.note(draft.cut))
     if reply:
         session.conversations[model] = conversation
     if reply.finish_reason == "interrupted":
         raise interrupted()
     return reply
+
+
+def _draft(
+    session: Session,
+    model: str,
+    arguments: argparse.Namespace,
+    prompt: Prompt,
+    source: str,
+    failure: Failure | None,
+) -> Draft:
+    """Return the messages, with as much of the error and the cells before as fits."""
+    _, code, language = _parts(source)
+    error = "" if failure is None else failure.error
+    cells = _cells_before(session, 0 if failure is None else failure.number)
+
+    def compose(characters: int) -> Draft:
+        shown = middle_out(error, characters * 2 // 3)
+        before = nearest(cells, min(CONTEXT, characters - len(shown)))
+        values = {
+            "code": code,
+            "language": language,
+            "error": shown,
+            "question": " ".join(arguments.question),
+            "before": "\n\n".join(before),
+        }
+        left = len(cells) - len(before) if "{before}" in prompt.user else 0
+        cuts = ["Lines of the error were left out."] if shown != error else []
+        cuts += [f"{left} cells before it were left out."] if left else []
+        return Draft(messages(prompt, values), " ".join(cuts))
+
+    wants_code = prompt == session.client.prompts().fix_error
+    answer = len(code) // PER_TOKEN * 5 // 4 + LEAST_ANSWER if wants_code else 0
+    try:
+        return fit(compose, 2 * CONTEXT, answer, lambda asked: _count(session, model, asked))
+    except TooLongError as too_long:
+        raise UsageError(str(too_long)) from None
+
+
+def _count(session: Session, model: str, asked: list[dict[str, str]]) -> Count:
+    """Count the tokens by the server; the upstream of a remote model may not be able to."""
+    client = session.client
+    try:
+        used = client.count_tokens(model, asked)
+    except PowerError:
+        if client.show(model).format != "remote":
+            raise
+        used = sum(len(message["content"]) for message in asked) // PER_TOKEN
+    shown = client.show(model)
+    return Count(used, shown.num_ctx or shown.context_length or 0)
 
 
 def _parts(source: str) -> tuple[str, str, str]:
@@ -115,16 +169,17 @@ def _parts(source: str) -> tuple[str, str, str]:
     return magic, source[len(magic) :], "bash" if name in _SHELLS else "python"
 
 
-def _before(session: Session, number: int) -> str:
-    """Return what was run before a cell, as much as fits; the nearest cells first."""
-    sources = session.shell.history_manager.input_hist_raw  # type: ignore[union-attr]
-    kept: list[str] = []
-    left = CONTEXT
-    for index in range(number - 1, 0, -1):
-        source = sources[index] if index < len(sources) else ""
-        left -= len(source)
-        if left < 0:
-            break
-        if source.strip() and not source.lstrip().startswith(("%power", "%%power")):
-            kept.insert(0, source)
-    return "\n\n".join(kept)
+def _cells_before(session: Session, number: int) -> list[str]:
+    """Return what was run before a cell, without the commands of this package."""
+    sources = session.shell.history_manager.input_hist_raw[1 : max(1, number)]  # type: ignore[union-attr]
+    own = ("%power", "%%power")
+    return [text for text in sources if text.strip() and not text.lstrip().startswith(own)]
+
+
+def nearest(cells: list[str], characters: int) -> list[str]:
+    """Return as many of the last cells as fit."""
+    for index in range(len(cells) - 1, -1, -1):
+        characters -= len(cells[index])
+        if characters < 0:
+            return cells[index + 1 :]
+    return cells

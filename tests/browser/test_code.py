@@ -1,4 +1,4 @@
-"""Fix errors and write code in a notebook, with a scripted model."""
+"""Fix errors and write code in notebooks and files, with a scripted model."""
 
 from __future__ import annotations
 
@@ -106,3 +106,111 @@ def test_fix_an_error_and_write_code(
         page.keyboard.type("y = 2")
         page.keyboard.press("Control+Enter")
         expect(bar).to_have_count(0)
+
+
+CODE = (
+    "def mean(xs):\n    s = 0\n    for x in xs:\n        s = s + x\n"
+    "    return s / len(xs)\n\nmean([1])"
+)
+BETTER = (
+    '"""Means."""\ndef mean(xs):\n    s = 0\n    for x in xs:\n        s += x\n'
+    "    return s / len(xs)\n\nmean([1])"
+)
+SOURCE = "jupyterapp.shell.currentWidget.content.widgets[{}].model.sharedModel.getSource()"
+MODULE = "\n".join(f"def f{i}(x):\n    return x + {i}\n" for i in range(30))
+
+
+def test_improve_test_and_explain_code(
+    open_lab: Callable[..., Lab], lab_root: Path, tmp_path: Path
+) -> None:
+    with run_upstream() as upstream:
+        notebook = write_notebook(tmp_path / "improve.ipynb", CODE)
+        content = json.loads(notebook.read_text())
+        content["cells"].append(
+            {"cell_type": "markdown", "id": "md", "metadata": {}, "source": "A titel"}
+        )
+        notebook.write_text(json.dumps(content))
+        (lab_root / "module.py").write_text(MODULE)
+        lab = open_lab("Light", notebook)
+        page = lab.page
+        register_remote(lab.server, upstream, "says")
+        wait_for_kernel(page)
+        diff, cells = page.locator(".a3s-diff"), page.locator(".jp-Notebook .jp-Cell")
+        accept = diff.get_by_role("button", name="Accept", exact=True)
+
+        def source(index: int) -> str:
+            return str(page.evaluate(SOURCE.format(index)))
+
+        def run(command: str, answer: str) -> None:
+            upstream.says = answer
+            page.evaluate("id => void jupyterapp.commands.execute(id)", f"a3s-power:{command}")
+            expect(accept).to_be_visible(timeout=30 * SECONDS)
+
+        # While the answer comes, only the new code is shown. Stop frees the upstream.
+        cells.nth(0).locator(".jp-InputArea-editor").click()
+        upstream.waits_after = "s += x"
+        upstream.says = f"```python\n{BETTER}\n```"
+        page.evaluate("void jupyterapp.commands.execute('a3s-power:improve-code')")
+        expect(diff.locator(".cm-content")).to_contain_text("s += x", timeout=30 * SECONDS)
+        expect(diff.locator(".cm-deletedLine")).to_have_count(0)
+        diff.get_by_role("button", name="Stop").click()
+        expect(diff).to_contain_text("was stopped")
+        assert upstream.gone.wait(10)
+        upstream.first_seen.set()
+        page.keyboard.press("Escape")
+        expect(diff).to_have_count(0)
+        assert source(0) == CODE
+
+        # One change is accepted and the other rejected.
+        upstream.waits_after = ""
+        run("improve-code", f"```python\n{BETTER}\n```")
+        expect(diff.get_by_role("status")).to_have_text("2 changes")
+        diff.get_by_label("Reject this change").first.click()
+        expect(diff.get_by_role("status")).to_have_text("1 change")
+        diff.get_by_label("Accept this change").click()
+        expect(diff).to_have_count(0)
+        assert source(0) == CODE.replace("s = s + x", "s += x")
+
+        # Tests are a new cell, and it is edited next.
+        run("write-tests", "```python\nassert mean([2]) == 2\n```")
+        expect(diff.get_by_role("status")).to_have_text("New code")
+        accept.click()
+        expect(cells).to_have_count(3)
+        assert source(1) == "assert mean([2]) == 2"
+        expect(cells.nth(1).locator(".cm-content")).to_be_focused()
+
+        # A Markdown cell stays rendered.
+        cells.nth(2).click()
+        run("improve-code", "A title")
+        page.keyboard.press("Control+Enter")
+        expect(cells.nth(2).locator(".jp-RenderedMarkdown")).to_have_text("A title")
+
+        # Explain asks in the sidebar, with the cell.
+        cells.nth(0).locator(".jp-InputArea-editor").click()
+        upstream.says = "It computes the **mean**."
+        page.evaluate("void jupyterapp.commands.execute('a3s-power:explain-code')")
+        expect(page.get_by_text("It computes the mean.")).to_be_visible(timeout=30 * SECONDS)
+        assert "s += x" in json.dumps(upstream.bodies[-1]["messages"])
+
+        # In a file: the selection is changed, and other lines are folded.
+        page.evaluate("void jupyterapp.commands.execute('docmanager:open', {path: 'module.py'})")
+        editor = page.locator(".jp-FileEditor .cm-content")
+        editor.get_by_text("return x + 1", exact=True).dblclick(timeout=30 * SECONDS)
+        page.keyboard.press("Home")
+        page.keyboard.press("Shift+End")
+        page.keyboard.press("Control+k")
+        expect(page.get_by_label("How to change the selected code")).to_be_focused()
+        page.keyboard.type("Add two")
+        upstream.says = "```python\nreturn x + 2\n```"
+        page.keyboard.press("Enter")
+        expect(accept).to_be_visible(timeout=30 * SECONDS)
+        expect(diff).to_contain_text("unchanged lines")
+        box, area = diff.bounding_box(), page.locator(".jp-FileEditor").bounding_box()
+        assert box is not None
+        assert area is not None
+        assert box["width"] > 0.9 * area["width"]
+        assert axe_violations(page, ".a3s-diff") == []
+        page.keyboard.press("Control+Enter")
+        expect(diff).to_have_count(0)
+        expect(editor).to_be_focused()
+        expect(editor.get_by_text("return x + 2", exact=True)).to_have_count(2)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from support.hostile_text import CONTROLS
+from support.lab_page import UPSTREAM_KEY, register_remote
 from support.servers import Server, clean_environ
 from support.upstream_answers import KEY
 from support.upstream_server import run_upstream
@@ -103,6 +104,38 @@ def test_widgets_are_plain_text(terminal: pexpect.spawn, smollm2: str) -> None:
     assert re.search(row, shown)
     assert "<" not in shown
     assert run(terminal, f"client.chat_widget({smollm2!r})").endswith(f"Chat with {smollm2}\n\n")
+
+
+def test_errors_are_explained_and_fixed(
+    start_server: Callable[..., Server], tmp_path: Path
+) -> None:
+    server = start_server(headless=True, environ={UPSTREAM_KEY: KEY})
+    with run_upstream() as upstream, ipython(server, tmp_path) as terminal:
+        register_remote(server, upstream, "says")
+        run(terminal, "missing_name + 1")
+        upstream.says = "It has no value."
+        explained = run(terminal, "%power explain")
+        assert "It has no value." in explained
+        asked = upstream.bodies[-1]["messages"][-1]["content"]
+        assert "```python\nmissing_name + 1\n```" in asked
+        assert "NameError: name 'missing_name' is not defined" in asked
+        upstream.says = "```python\nmissing_name = 1\n```"
+        fixed = run(terminal, "%power fix")
+        assert "The proposed code is in your next input. It has not been run." in fixed
+        assert "Traceback" not in fixed
+        # Interrupted, it proposes nothing, and the error is still the last one.
+        upstream.says, upstream.waits_after = "```python\nx = 1\ny = 2\n```", "x = 1"
+        terminal.sendline("%power fix")
+        terminal.expect("x = 1")
+        terminal.sendintr()
+        terminal.expect(PROMPT, timeout=20)
+        upstream.first_seen.set()
+        assert "(stopped)" in terminal.before
+        assert "proposed code" not in terminal.before
+        assert "Traceback" not in terminal.before
+        upstream.says, upstream.waits_after = "Again.", ""
+        assert "Again." in run(terminal, "%power explain")
+        assert "missing_name" in upstream.bodies[-1]["messages"][-1]["content"]
 
 
 def test_an_answer_cannot_control_the_terminal(

@@ -159,8 +159,17 @@ async def _waits(handler: Chat, body: dict[str, Any]) -> None:
 
 
 async def _says(handler: Chat, body: dict[str, Any]) -> None:
-    """Answer with the text that the test has set."""
+    """Answer with the text that the test has set, and wait where the test has said."""
     upstream = handler.upstream
+    first, mark, rest = upstream.says.partition(upstream.waits_after or "\0")
+    if mark:
+        await handler.event({"content": first + mark})
+        await asyncio.to_thread(upstream.first_seen.wait, 30)
+        if upstream.gone.is_set():
+            return
+        await handler.event({"content": rest}, upstream.finish_reason)
+        await handler.send("data: [DONE]\n\n")
+        return
     await _send_answer(handler, body, "Hm.", upstream.says, [], upstream.finish_reason)
 
 

@@ -26,11 +26,13 @@ class Upstream:
     keys : list of str or None
         Their Authorization headers.
     first_seen : threading.Event
-        Set by the test to make the model ``waits`` send its second event.
+        Set by the test to make the model ``waits`` send its second event, and ``says`` the rest.
     gone : threading.Event
         Set when a client disconnects during a stream.
     says : str
         The answer of the model ``says``.
+    waits_after : str
+        The part of that text after which it waits for `first_seen`; empty for none.
     finish_reason : str
         How that answer ends.
     """
@@ -41,6 +43,7 @@ class Upstream:
         self.first_seen = threading.Event()
         self.gone = threading.Event()
         self.says = ""
+        self.waits_after = ""
         self.finish_reason = "stop"
         self.url = ""
 

@@ -33,7 +33,7 @@ const PROSE = ['markdown', 'html', 'latex'];
 
 /** How a line of code may begin. */
 const CODE_LINE =
-  /^(?:[ \t]|$|[#@%!)\]}]|\/\/|(?:import|from|def|class|for|while|if|elif|else|try|except|finally|with|return|raise|assert|async|await|pass|print|let|const|var|function|using|library|end)\b|[\w.[\]'", *]+\s*(?:[-+*/%&|^:]?=(?!=)|<-)|[\w.]+\()/;
+  /^(?:[ \t]|$|[#@%!)\]}]|\/\/|(?:import|from|def|class|for|while|if|elif|else|try|except|finally|with|return|raise|assert|async|await|pass|print|let|const|var|function|using|library|end)\b|[\w.[\]'", \t*]+(?:[-+*/%&|^:]?=(?!=)|<-)|[\w.]+\()/;
 
 /**
  * Return the code of an answer, for code in `language`; '' for any.
@@ -50,11 +50,10 @@ export function findCode(answer: string, language: string): FoundCode {
   }
   const usable = blocks.filter(block => isOf(block.language, language) && block.code !== '');
   if (usable.length === 0) {
-    const others = [...new Set(blocks.map(block => block.language))].filter(Boolean).join(', ');
+    const others = blocks.filter(block => !isOf(block.language, language));
+    const names = [...new Set(others.map(block => block.language))].join(', ');
     const note =
-      others === ''
-        ? ''
-        : trans.__('The answer has no code in %1, but in %2.', language || '?', others);
+      names === '' ? '' : trans.__('The answer has no code in %1, but in %2.', language, names);
     return { code: null, note };
   }
   const longest = usable.reduce((a, b) => (b.code.length > a.code.length ? b : a));
@@ -63,6 +62,12 @@ export function findCode(answer: string, language: string): FoundCode {
       ? ''
       : trans.__('The answer has %1 blocks of code. This is the longest.', blocks.length);
   return { code: longest.code, note };
+}
+
+/** Return the code of an answer that is being written; null if there is none yet. */
+export function findGrowingCode(answer: string, language: string): string | null {
+  const { code } = findCode(answer, language);
+  return code === null ? null : code.replace(/(?:^|\n) {0,3}[`~]{1,2}$/, ''); // half a fence
 }
 
 /** Remove thoughts that a model writes into its answer, also those that have not ended. */

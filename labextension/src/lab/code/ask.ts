@@ -22,15 +22,20 @@ export interface ModelAnswer {
   readonly ended: 'stop' | 'length' | 'stopped';
 }
 
-/** Receives the text so far; '' while the model thinks. */
-export type OnText = (text: string, isThinking: boolean) => void;
+/** Learns about an answer while it comes. */
+export interface AnswerListener {
+  /** Receives the text so far; '' while the model thinks. */
+  onText(text: string, isThinking: boolean): void;
+  /** Receives what was left out of the question, as a sentence; '' if nothing was. */
+  onCut(cut: string): void;
+}
 
 /** Stream an answer. After `signal` is aborted, resolves with what has come. */
 export async function ask(
   transport: Transport,
   model: string,
   messages: readonly ChatMessage[],
-  onText: OnText,
+  listener: AnswerListener,
   signal: AbortSignal
 ): Promise<ModelAnswer> {
   let text = '';
@@ -44,7 +49,7 @@ export async function ask(
       const isThought = Boolean(choice?.delta?.reasoning_content ?? choice?.delta?.reasoning);
       const visible = withoutThoughts(text);
       if (content || isThought) {
-        onText(visible, visible.trim() === '' && (isThought || text.trim() !== ''));
+        listener.onText(visible, visible.trim() === '' && (isThought || text.trim() !== ''));
       }
       if (choice?.finish_reason === 'length') {
         ended = 'length';

@@ -1,50 +1,32 @@
 /** Fix, explain, improve, document, test and write code with a model. */
 
 import { Notification } from '@jupyterlab/apputils';
-import type { ICodeCellModel } from '@jupyterlab/cells';
 import type { IEditorLanguageRegistry } from '@jupyterlab/codemirror';
 import type { Extension } from '@codemirror/state';
 import type { Widget } from '@lumino/widgets';
 
 import { messageOf } from '../../api/transport.js';
-import type { Attachment } from '../../views/chat/attachment.js';
+import type { Model } from '../../api/types.js';
 import { trans } from '../../views/i18n.js';
-import { cellAttachments } from '../context/cells.js';
-import { cutLines, estimateTokens } from '../context/cutting.js';
-import { placedCell } from '../context/front.js';
-import { insertion, withoutLastLines } from '../context/inserting.js';
-import { readableTraceback } from '../context/traceback.js';
 import type { IAssistant, IPower } from '../tokens.js';
-import { ask } from './ask.js';
-import { splitMagic, withMagic } from './edits.js';
+import { type AnswerListener, ask, type ModelAnswer } from './ask.js';
+import { splitMagic } from './edits.js';
+import { counter, fit, tokensOfAnswer } from './fitting.js';
+import { attachmentsOf, cellsAbove, materialOf } from './material.js';
 import { chooseModel } from './models.js';
-import {
-  type CellPlace,
-  editorOf,
-  errorOf,
-  focusEditor,
-  languageOf,
-  modelOf,
-  mountBelow,
-  type Place,
-  replaceSource,
-  sourceOf
-} from './places.js';
+import { type CellPlace, editorOf, focusEditor, modelOf, mountBelow } from './places.js';
+import { languageOf, type Place, sourceOf } from './places.js';
 import { PromptBox } from './promptBox.js';
-import {
-  type ChatMessage,
-  fill,
-  messagesOf,
-  type PromptName,
-  type Prompts,
-  type PromptValues
-} from './prompts.js';
+import { fill, type Prompt, type PromptName, type Prompts } from './prompts.js';
 import { Proposal, type ProposalTarget } from './proposal.js';
+import { compose, type Material } from './question.js';
+import { newCellBelow, partOfSource, wholeSource } from './targets.js';
 
-/** Tokens of what is sent besides the code itself. */
-const ERROR_TOKENS = 600;
-const CONTEXT_TOKENS = 800;
+/** Tokens of what is sent besides the code itself, if they fit. */
+const CONTEXT_TOKENS = 1400;
+/** Tokens of what is attached to a question in the chat, and their part of a context at most. */
 const ATTACHMENT_TOKENS = 3000;
+const ATTACHMENT_PART = 0.5;
 
 /** What replaces all code of a cell or a file. */
 export type Rewriting = 'fix_error' | 'improve' | 'document';
@@ -62,44 +44,34 @@ export class CodeAssistant {
 
   /** Propose a new version of the code of a cell or a file. */
   async rewrite(place: Place, name: Rewriting): Promise<void> {
-    const source = sourceOf(place);
-    const { magic, code } = splitMagic(source);
-    const values = { ...this.valuesOf(place, code), before: cellsAbove(place, CONTEXT_TOKENS) };
-    await this.propose(place, name, values, {
-      ...targetOf(place),
-      build: answer => withMagic(magic, answer)
-    });
+    const { code } = splitMagic(sourceOf(place));
+    const material = { ...materialOf(place, code), cells: cellsAbove(place) };
+    await this.propose(place, name, material, wholeSource(place));
   }
 
   /** Propose a cell with tests below a cell. */
   async writeTests(place: CellPlace): Promise<void> {
     const { code } = splitMagic(sourceOf(place));
-    await this.propose(place, 'write_tests', this.valuesOf(place, code), {
-      language: languageOf(place),
-      before: '',
-      build: answer => answer,
-      current: () => '',
-      changed: null,
-      apply: after => insertBelow(place, after),
-      focus: () => focusEditor(place)
-    });
+    await this.propose(place, 'write_tests', materialOf(place, code), newCellBelow(place));
   }
 
   /** Explain the code, or the error of a cell, in the chat, or else below the code. */
   async explain(place: Place, name: 'explain' | 'explain_error'): Promise<void> {
+    if (this.assistant === null) {
+      const { code } = splitMagic(sourceOf(place));
+      await this.propose(place, name, materialOf(place, code), null);
+      return;
+    }
     const model = await this.model();
     if (model === null) {
       return;
     }
     const prompt = (await this.loadPrompts())[name];
-    if (this.assistant !== null) {
-      const text = fill(prompt.user, { language: languageOf(place) });
-      const attachments = attachmentsOf(place, name === 'explain_error');
-      await this.assistant.open({ text, attachments, send: true, model });
-      return;
-    }
-    const { code } = splitMagic(sourceOf(place));
-    await this.show(place, name, model, messagesOf(prompt, this.valuesOf(place, code)), null);
+    const text = fill(prompt.user, { language: languageOf(place) });
+    const context = model.num_ctx ?? model.context_length ?? Infinity;
+    const tokens = Math.min(ATTACHMENT_TOKENS, context * ATTACHMENT_PART);
+    const attachments = attachmentsOf(place, name === 'explain_error', tokens);
+    await this.assistant.open({ text, attachments, send: true, model: model.id });
   }
 
   /** Ask at the cursor what to write, and propose it there, or in place of the selection. */
@@ -108,48 +80,28 @@ export class CodeAssistant {
     if (editor === null) {
       return;
     }
-    const source = sourceOf(place);
     const { start, end } = editor.getSelection();
     const offsets = [editor.getOffsetAt(start), editor.getOffsetAt(end)].sort((a, b) => a - b);
     const [from = 0, to = 0] = offsets;
+    const source = sourceOf(place);
     const selected = source.slice(from, to);
     const label = selected.trim()
       ? trans.__('How to change the selected code')
       : trans.__('What code to write here');
+    const target = partOfSource(place, from, to);
     const send = (question: string) =>
-      void this.reporting(() => this.writeAt(place, source, from, to, question));
+      void this.reporting(() => {
+        const material = {
+          values: { language: languageOf(place), question, code: selected },
+          cells: cellsAbove(place),
+          before: source.slice(0, from),
+          after: source.slice(to)
+        };
+        return this.propose(place, 'write_code', material, target);
+      });
     const box = new PromptBox(label, send, () => focusEditor(place));
     this.mount(place, box);
     box.focus();
-  }
-
-  private async writeAt(
-    place: Place,
-    source: string,
-    from: number,
-    to: number,
-    question: string
-  ): Promise<void> {
-    const selected = source.slice(from, to);
-    const above = cellsAbove(place, CONTEXT_TOKENS);
-    const before = [above, cutLines(source.slice(0, from), CONTEXT_TOKENS, 'ends').text];
-    const values = {
-      language: languageOf(place),
-      question,
-      code: selected,
-      before: before.filter(text => text.trim()).join('\n\n'),
-      after: cutLines(source.slice(to), CONTEXT_TOKENS, 'start').text
-    };
-    await this.propose(place, 'write_code', values, {
-      ...targetOf(place),
-      before: source,
-      build: answer => {
-        const edit = selected.trim()
-          ? { start: from, end: to, text: keepEnd(selected, answer) }
-          : insertion(source, from, answer);
-        return source.slice(0, edit.start) + edit.text + source.slice(edit.end);
-      }
-    });
   }
 
   /** Run an action, and show its error. */
@@ -161,36 +113,52 @@ export class CodeAssistant {
     }
   }
 
+  /** Ask a model, and show its answer below the code; without a target, to read only. */
   private async propose(
     place: Place,
     name: PromptName,
-    values: PromptValues,
-    target: ProposalTarget
-  ): Promise<void> {
-    const model = await this.model();
-    if (model !== null) {
-      const messages = messagesOf((await this.loadPrompts())[name], values);
-      await this.show(place, name, model, messages, target);
-    }
-  }
-
-  private async show(
-    place: Place,
-    name: PromptName,
-    model: string,
-    messages: readonly ChatMessage[],
+    material: Material,
     target: ProposalTarget | null
   ): Promise<void> {
-    const { transport } = this.power.store;
+    const model = await this.model();
+    if (model === null) {
+      return;
+    }
+    const prompt = (await this.loadPrompts())[name];
     const proposal = new Proposal({
       title: titleOf(name),
-      model,
+      model: model.id,
       target,
       highlighting: await this.highlighting(place),
-      ask: (onText, signal) => ask(transport, model, messages, onText, signal)
+      ask: (listener, signal) => this.ask(model, prompt, material, listener, signal)
     });
     this.mount(place, proposal);
     proposal.node.focus();
+  }
+
+  private async ask(
+    model: Model,
+    prompt: Prompt,
+    material: Material,
+    listener: AnswerListener,
+    signal: AbortSignal
+  ): Promise<ModelAnswer> {
+    const { transport } = this.power.store;
+    try {
+      const draft = await fit(
+        tokens => compose(prompt, material, tokens),
+        CONTEXT_TOKENS,
+        tokensOfAnswer(material.values.code ?? ''),
+        counter(transport, model, signal)
+      );
+      listener.onCut(draft.cut);
+      return await ask(transport, model.id, draft.messages, listener, signal);
+    } catch (error) {
+      if (signal.aborted) {
+        return { text: '', ended: 'stopped' };
+      }
+      throw error;
+    }
   }
 
   private mount(place: Place, widget: Widget): void {
@@ -201,15 +169,6 @@ export class CodeAssistant {
     widget.node.scrollIntoView({ block: 'nearest' });
   }
 
-  private valuesOf(place: Place, code: string): PromptValues {
-    const error = place.kind === 'cell' ? errorOf(place.cell) : null;
-    return {
-      language: languageOf(place),
-      code,
-      ...(error !== null && { error: readableTraceback(error, ERROR_TOKENS).text })
-    };
-  }
-
   private async highlighting(place: Place): Promise<Extension> {
     const { mimeType } = modelOf(place);
     const language = this.languages?.findByMIME(mimeType) ?? null;
@@ -217,7 +176,7 @@ export class CodeAssistant {
     return loaded?.support ?? [];
   }
 
-  private model(): Promise<string | null> {
+  private model(): Promise<Model | null> {
     return chooseModel(this.power, this.assistant);
   }
 
@@ -233,17 +192,6 @@ export class CodeAssistant {
       throw error;
     }
   }
-}
-
-function targetOf(place: Place): Omit<ProposalTarget, 'build'> {
-  return {
-    language: languageOf(place),
-    before: sourceOf(place),
-    current: () => sourceOf(place),
-    changed: modelOf(place).sharedModel.changed,
-    apply: after => replaceSource(place, after),
-    focus: () => focusEditor(place)
-  };
 }
 
 function titleOf(name: PromptName): string {
@@ -262,49 +210,4 @@ function titleOf(name: PromptName): string {
     case 'explain_error':
       return trans.__('Explain');
   }
-}
-
-/** Return code that was run above a cell, as much as fits; the nearest cells first. */
-function cellsAbove(place: Place, tokens: number): string {
-  if (place.kind === 'file') {
-    return '';
-  }
-  const { widgets } = place.panel.content;
-  const above = widgets.slice(0, widgets.indexOf(place.cell)).reverse();
-  const sources: string[] = [];
-  let left = tokens;
-  for (const { model } of above) {
-    const source = model.sharedModel.getSource();
-    if (model.type !== 'code' || (model as ICodeCellModel).executionCount === null) {
-      continue;
-    }
-    left -= estimateTokens(source);
-    if (left < 0) {
-      break;
-    }
-    sources.unshift(source);
-  }
-  return sources.join('\n\n');
-}
-
-function attachmentsOf(place: Place, withError: boolean): readonly Attachment[] {
-  if (place.kind === 'cell') {
-    const placed = placedCell({ kind: 'notebook', panel: place.panel }, place.cell);
-    return cellAttachments(placed, ATTACHMENT_TOKENS, { source: true, outputs: withError });
-  }
-  const piece = cutLines(sourceOf(place), ATTACHMENT_TOKENS, 'start');
-  const title = place.panel.title.label;
-  return [{ kind: 'file', title, language: languageOf(place), ...piece }];
-}
-
-function insertBelow({ panel, cell }: CellPlace, source: string): void {
-  const { content } = panel;
-  const index = content.widgets.indexOf(cell) + 1;
-  content.model?.sharedModel.insertCell(index, { cell_type: 'code', source });
-  content.activeCellIndex = index;
-}
-
-/** Return code with the line breaks that the selection ended with. */
-function keepEnd(selected: string, code: string): string {
-  return withoutLastLines(code) + (/\n*$/.exec(selected)?.[0] ?? '');
 }

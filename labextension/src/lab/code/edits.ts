@@ -44,8 +44,3 @@ export function editBetween(before: string, after: string): Edit | null {
     text: after.slice(start, after.length - same)
   };
 }
-
-/** Return as many of the first lines of a text as another one has. */
-export function firstLines(text: string, other: string): string {
-  return text.split('\n').slice(0, other.split('\n').length).join('\n');
-}

@@ -2,6 +2,7 @@
 
 import { Dialog, InputDialog, showDialog } from '@jupyterlab/apputils';
 
+import type { Model } from '../../api/types.js';
 import type { Models } from '../../state/state.js';
 import type { Store } from '../../state/store.js';
 import { chatModels } from '../../views/chat/models.js';
@@ -20,8 +21,17 @@ let chosen = '';
 export async function chooseModel(
   power: IPower,
   assistant: IAssistant | null
+): Promise<Model | null> {
+  const models = await currentModels(power.store);
+  const name = await chooseName(power, assistant, chatModels(models));
+  return name === null ? null : (models.get(name) ?? null);
+}
+
+async function chooseName(
+  power: IPower,
+  assistant: IAssistant | null,
+  names: string[]
 ): Promise<string | null> {
-  const names = chatModels(await currentModels(power.store));
   const preferred = [assistant?.model ?? '', chosen].find(name => names.includes(name));
   if (preferred !== undefined) {
     return preferred;

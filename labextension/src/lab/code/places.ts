@@ -66,18 +66,23 @@ export function replaceSource(place: Place, after: string): void {
   undoManager?.stopCapturing?.();
 }
 
-/** Put the focus into the editor. */
+/** Put the focus into the editor, or on a cell that is shown without it. */
 export function focusEditor(place: Place): void {
   if (place.kind === 'cell') {
     const { content } = place.panel;
     const index = content.widgets.indexOf(place.cell);
-    if (index >= 0) {
-      content.activeCellIndex = index;
-      if (place.cell instanceof MarkdownCell) {
-        place.cell.rendered = false;
-      }
-      content.mode = 'edit';
+    if (index < 0) {
+      return;
     }
+    content.activeCellIndex = index;
+    if (place.cell instanceof MarkdownCell && place.cell.rendered) {
+      content.mode = 'command';
+      content.activate();
+      return;
+    }
+    content.mode = 'edit';
+    void place.cell.ready.then(() => place.cell.editor?.focus()); // a new cell has none yet
+    return;
   }
   editorOf(place)?.focus();
 }

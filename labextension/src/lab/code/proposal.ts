@@ -1,21 +1,19 @@
 /** A proposal of a model below an editor: the difference to what is there, to accept or to reject. */
 
-import { jupyterTheme } from '@jupyterlab/codemirror';
 import type { ISignal } from '@lumino/signaling';
 import type { Message } from '@lumino/messaging';
 import { Widget } from '@lumino/widgets';
-import { getChunks, getOriginalDoc, unifiedMergeView } from '@codemirror/merge';
-import { EditorState, type Extension } from '@codemirror/state';
-import { EditorView } from '@codemirror/view';
+import type { Extension } from '@codemirror/state';
 
 import { messageOf } from '../../api/transport.js';
-import { button, h, oncePerFrame, root, setText } from '../../views/dom.js';
+import { h, oncePerFrame, root, setText } from '../../views/dom.js';
 import { trans } from '../../views/i18n.js';
 import { PAGE_HOST } from '../../views/chat/host.js';
 import { MarkdownView } from '../../views/chat/markdownView.js';
-import { findCode } from './answerCode.js';
-import type { ModelAnswer, OnText } from './ask.js';
-import { firstLines } from './edits.js';
+import { findCode, findGrowingCode } from './answerCode.js';
+import type { AnswerListener, ModelAnswer } from './ask.js';
+import { DiffView } from './diffView.js';
+import { ProposalBar } from './proposalBar.js';
 
 /** What a proposal changes. */
 export interface ProposalTarget {
@@ -43,12 +41,12 @@ export interface ProposalOptions {
   readonly target: ProposalTarget | null;
   /** Extensions that highlight the code. */
   readonly highlighting: Extension;
-  ask(onText: OnText, signal: AbortSignal): Promise<ModelAnswer>;
+  ask(listener: AnswerListener, signal: AbortSignal): Promise<ModelAnswer>;
 }
 
 export class Proposal extends Widget {
   private readonly controller = new AbortController();
-  private readonly status = h('span', { class: 'a3s-diff-status', role: 'status' });
+  private readonly bar: ProposalBar;
   private readonly note = h('div', { class: 'a3s-diff-note', hidden: true });
   private readonly content = h('div', { class: 'a3s-diff-content' });
   private readonly proseElement = h('div', {
@@ -59,64 +57,37 @@ export class Proposal extends Widget {
   private readonly prose = new MarkdownView(this.proseElement, {
     copy: text => PAGE_HOST.copy(text),
     codeActions: [],
-    report: error => {
-      this.note.textContent = error;
-      this.note.hidden = false;
-    },
-    announce: text => {
-      this.status.textContent = text;
-    }
+    report: error => this.showNote(error),
+    announce: text => this.bar.announce(text)
   });
-  private readonly stopButton: HTMLButtonElement;
-  private readonly acceptButton: HTMLButtonElement;
-  private readonly rejectButton: HTMLButtonElement;
-  private readonly answerButton: HTMLButtonElement;
+  private readonly code: DiffView;
   private readonly draw = oncePerFrame(() => this.drawText());
-  private view: EditorView | null = null;
   private text = '';
+  /** What was left out of the question. */
+  private cut = '';
   private isThinking = false;
   private isDone = false;
-  private accepted = 0;
   private readonly onSourceChange = () => this.showState();
 
   constructor(private readonly options: ProposalOptions) {
     super({ node: root('a3s-diff') });
     const { title, model, target } = options;
-    const buttons = { class: 'a3s-button a3s-diff-button' };
-    this.stopButton = button(trans.__('Stop'), () => this.controller.abort(), buttons);
-    this.acceptButton = button(trans.__('Accept'), () => this.accept(), {
-      class: 'a3s-button a3s-diff-button a3s-diff-accept',
-      title: trans.__('Replace the code with the new one (Ctrl+Enter)')
+    this.code = new DiffView(this.content, options.highlighting, () => this.onDecision());
+    this.bar = new ProposalBar(title, {
+      stop: () => {
+        this.controller.abort();
+        this.node.focus(); // the button disappears
+      },
+      accept: () => this.accept(),
+      reject: () => (this.isDone ? this.reject() : this.leave()),
+      toggleAnswer: () => this.toggleAnswer()
     });
-    this.rejectButton = button(trans.__('Reject'), () => this.reject(), {
-      ...buttons,
-      title: trans.__('Keep the code as it is (Escape)')
-    });
-    this.answerButton = button(trans.__('Show answer'), () => this.toggleAnswer(), {
-      ...buttons,
-      'aria-expanded': 'false'
-    });
-    this.acceptButton.hidden = this.answerButton.hidden = true;
     const node = this.node;
     node.setAttribute('role', 'group');
     node.setAttribute('aria-label', trans.__('%1: proposal of %2', title, model));
     node.tabIndex = -1;
     node.addEventListener('keydown', event => this.onKey(event), { capture: true });
-    node.append(
-      h(
-        'div',
-        { class: 'a3s-diff-bar' },
-        h('span', { class: 'a3s-diff-title' }, title),
-        this.status,
-        this.answerButton,
-        this.stopButton,
-        this.acceptButton,
-        this.rejectButton
-      ),
-      this.note,
-      this.content,
-      this.proseElement
-    );
+    node.append(this.bar.element, this.note, this.content, this.proseElement);
     target?.changed?.connect(this.onSourceChange);
     this.showState();
     void this.run();
@@ -126,23 +97,34 @@ export class Proposal extends Widget {
     if (!this.isDisposed) {
       this.controller.abort();
       this.options.target?.changed?.disconnect(this.onSourceChange);
-      this.view?.destroy();
+      this.code.clear();
       super.dispose();
     }
   }
 
   protected override onAfterAttach(message: Message): void {
     super.onAfterAttach(message);
-    this.view?.requestMeasure();
+    this.code.measure();
+  }
+
+  protected override onCloseRequest(_message: Message): void {
+    this.leave();
   }
 
   private async run(): Promise<void> {
-    try {
-      const answer = await this.options.ask((text, isThinking) => {
+    const listener: AnswerListener = {
+      onText: (text, isThinking) => {
         this.text = text;
         this.isThinking = isThinking;
         this.draw();
-      }, this.controller.signal);
+      },
+      onCut: cut => {
+        this.cut = cut;
+        this.showNote(cut);
+      }
+    };
+    try {
+      const answer = await this.options.ask(listener, this.controller.signal);
       if (!this.isDisposed) {
         this.finish(answer);
       }
@@ -153,35 +135,47 @@ export class Proposal extends Widget {
     }
   }
 
+  /** Show what has come so far. */
+  private drawText(): void {
+    const { target } = this.options;
+    if (this.isDone || this.isDisposed) {
+      return;
+    }
+    if (target === null) {
+      this.showProse(this.text);
+    } else {
+      const code = findGrowingCode(this.text, target.language);
+      if (code !== null) {
+        this.code.showGrowing(code);
+      }
+    }
+    this.showState();
+  }
+
   private finish({ text, ended }: ModelAnswer): void {
     const { target } = this.options;
     this.text = text;
     this.isDone = true;
-    const found = target === null ? { code: null, note: '' } : findCode(text, target.language);
-    const notes = [found.note];
-    if (ended === 'length') {
-      notes.push(trans.__('The answer was cut off at the limit of its length.'));
-    } else if (ended === 'stopped') {
-      notes.push(trans.__('The answer was stopped, so it may not be complete.'));
-    }
-    if (target !== null && found.code === null) {
-      notes.unshift(
-        text.trim() === ''
-          ? trans.__('The model has not answered.')
-          : trans.__('The model has not written code. This is its answer:')
-      );
+    const notes = [this.cut, endText(ended)];
+    if (target === null) {
+      this.showProse(text);
+    } else {
+      const { code, note } = findCode(text, target.language);
+      notes.unshift(note);
+      const after = code === null ? target.before : target.build(code);
+      if (code === null) {
+        notes.unshift(noCodeText(text));
+        this.showProse(text);
+      } else if (after === target.before) {
+        notes.unshift(trans.__('The model proposes no change.'));
+        this.showProse('');
+        this.bar.showAnswerButton(false);
+      } else {
+        this.code.showDiff(target.before, after);
+        this.bar.showAnswerButton(false);
+      }
     }
     this.showNote(notes.filter(Boolean).join(' '));
-    if (target === null || found.code === null) {
-      this.showProse(text);
-    } else if (target.build(found.code) === target.before) {
-      this.showNote([trans.__('The model proposes no change.'), ...notes].join(' ').trim());
-      this.showProse('');
-      this.answerButton.hidden = false;
-    } else {
-      this.showDiff(target.before, target.build(found.code), true);
-      this.answerButton.hidden = false;
-    }
     this.showState();
   }
 
@@ -194,8 +188,7 @@ export class Proposal extends Widget {
 
   /** Show an answer to read, in place of a difference. */
   private showProse(text: string): void {
-    this.view?.destroy();
-    this.view = null;
+    this.code.clear();
     this.proseElement.hidden = text === '';
     this.prose.show(text);
   }
@@ -205,86 +198,34 @@ export class Proposal extends Widget {
     setText(this.note, text);
   }
 
-  /** Show what has come so far. */
-  private drawText(): void {
-    const { target } = this.options;
-    if (this.isDone || this.isDisposed) {
-      return;
-    }
-    if (target === null) {
-      this.showProse(this.text);
-    } else {
-      const { code } = findCode(this.text, target.language);
-      if (code !== null) {
-        const after = target.build(code);
-        this.showDiff(firstLines(target.before, after), after, false);
-      }
-    }
-    this.showState();
-  }
-
-  private showDiff(before: string, after: string, isFinal: boolean): void {
-    const state = EditorState.create({
-      doc: after,
-      extensions: [
-        jupyterTheme,
-        this.options.highlighting,
-        EditorView.editable.of(false),
-        EditorView.contentAttributes.of({
-          tabindex: '0',
-          'aria-label': trans.__('Proposed code, with what it replaces')
-        }),
-        EditorView.lineWrapping,
-        unifiedMergeView({
-          original: before,
-          mergeControls: isFinal && chunkButton,
-          gutter: true
-        }),
-        EditorView.updateListener.of(({ transactions }) => {
-          if (
-            isFinal &&
-            transactions.some(({ effects, docChanged }) => effects.length || docChanged)
-          ) {
-            this.onChunk();
-          }
-        })
-      ]
-    });
-    if (this.view === null) {
-      this.view = new EditorView({ state, parent: this.content });
-    } else {
-      this.view.setState(state);
-    }
-  }
-
   /** Continue after one change was accepted or rejected. */
-  private onChunk(): void {
-    const { view } = this;
-    const { target } = this.options;
-    if (view === null || target === null) {
-      return;
-    }
-    this.accepted = getOriginalDoc(view.state).toString() === target.before ? 0 : 1;
-    if (getChunks(view.state)?.chunks.length === 0) {
-      queueMicrotask(() => this.complete(view.state.doc.toString()));
+  private onDecision(): void {
+    if (this.code.changes === 0) {
+      // not within the update of the editor, which is removed
+      queueMicrotask(() => this.complete(this.code.proposed));
     } else {
       this.showState();
       this.node.focus();
     }
   }
 
+  /** Whether changes were accepted one by one. */
+  private get isPartial(): boolean {
+    return this.code.changes > 0 && this.code.original !== this.options.target?.before;
+  }
+
   private accept(): void {
-    if (this.isDone && this.view !== null) {
-      this.complete(this.view.state.doc.toString());
+    if (this.code.hasDiff) {
+      this.complete(this.code.proposed);
     }
   }
 
   /** Reject what is left; changes that were accepted one by one are made. */
   private reject(): void {
-    if (this.accepted > 0 && this.view !== null) {
-      this.complete(getOriginalDoc(this.view.state).toString());
+    if (this.isPartial) {
+      this.complete(this.code.original);
     } else {
-      this.close();
+      this.leave();
     }
   }
 
@@ -293,17 +234,13 @@ export class Proposal extends Widget {
     if (target === null || this.isDisposed) {
       return;
     }
-    if (target.current() !== target.before && after !== target.before) {
-      this.showState(); // says so
-      return;
-    }
     if (after !== target.before) {
+      if (target.current() !== target.before) {
+        this.showState(); // says so
+        return;
+      }
       target.apply(after);
     }
-    this.close();
-  }
-
-  protected override onCloseRequest(_message: Message): void {
     this.leave();
   }
 
@@ -317,8 +254,7 @@ export class Proposal extends Widget {
     const element = this.proseElement;
     element.hidden = !element.hidden;
     this.prose.show(this.text);
-    this.answerButton.setAttribute('aria-expanded', String(!element.hidden));
-    setText(this.answerButton, element.hidden ? trans.__('Show answer') : trans.__('Hide answer'));
+    this.bar.showAnswerButton(!element.hidden);
   }
 
   private onKey(event: KeyboardEvent): void {
@@ -338,29 +274,21 @@ export class Proposal extends Widget {
   }
 
   private showState(): void {
-    const { target, model } = this.options;
+    const { target } = this.options;
     const isChanged = target !== null && target.current() !== target.before;
-    const hasDiff = this.isDone && this.view !== null;
+    const { hasDiff } = this.code;
     this.node.setAttribute('aria-busy', String(!this.isDone));
-    this.stopButton.hidden = this.isDone;
-    this.acceptButton.hidden = !hasDiff;
-    this.acceptButton.disabled = isChanged;
-    setText(this.acceptButton, this.accepted ? trans.__('Accept rest') : trans.__('Accept'));
-    setText(
-      this.rejectButton,
-      !hasDiff
-        ? this.isDone
-          ? trans.__('Close')
-          : trans.__('Cancel')
-        : this.accepted
-          ? trans.__('Reject rest')
-          : trans.__('Reject')
-    );
-    setText(this.status, this.statusText(model, isChanged && hasDiff));
-    this.status.classList.toggle('a3s-diff-changed', isChanged && hasDiff);
+    this.bar.show({
+      isDone: this.isDone,
+      hasDiff,
+      isChanged,
+      isPartial: this.isPartial,
+      status: this.statusText(isChanged && hasDiff)
+    });
   }
 
-  private statusText(model: string, isChanged: boolean): string {
+  private statusText(isChanged: boolean): string {
+    const { model } = this.options;
     if (isChanged) {
       return trans.__(
         'The code has been changed since. Undo that change, or reject and ask again.'
@@ -373,20 +301,27 @@ export class Proposal extends Widget {
           ? trans.__('Waiting for %1 …', model)
           : trans.__('%1 is writing …', model);
     }
-    const count = this.view === null ? 0 : (getChunks(this.view.state)?.chunks.length ?? 0);
-    return count === 0 ? model : trans._n('%1 change', '%1 changes', count);
+    const { changes, hasDiff } = this.code;
+    if (hasDiff && changes === 0) {
+      return trans.__('New code');
+    }
+    return changes === 0 ? model : trans._n('%1 change', '%1 changes', changes);
   }
 }
 
-/** Return a button that accepts or rejects one change. */
-function chunkButton(kind: 'accept' | 'reject', act: (event: MouseEvent) => void): HTMLElement {
-  const label = kind === 'accept' ? trans.__('Accept this change') : trans.__('Reject this change');
-  const element = h(
-    'button',
-    { type: 'button', class: `a3s-chunk-${kind}`, title: label, 'aria-label': label },
-    kind === 'accept' ? '✓' : '✗'
-  );
-  element.addEventListener('mousedown', event => event.preventDefault());
-  element.addEventListener('click', act);
-  return element;
+function endText(ended: ModelAnswer['ended']): string {
+  switch (ended) {
+    case 'length':
+      return trans.__('The answer was cut off at the limit of its length.');
+    case 'stopped':
+      return trans.__('The answer was stopped, so it may not be complete.');
+    case 'stop':
+      return '';
+  }
+}
+
+function noCodeText(answer: string): string {
+  return answer.trim() === ''
+    ? trans.__('The model has not answered.')
+    : trans.__('The model has not written code. This is its answer:');
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { editBetween, firstLines, splitMagic, withMagic } from '../../../lib/lab/code/edits.js';
+import { editBetween, splitMagic, withMagic } from '../../../lib/lab/code/edits.js';
 
 test('the line of a cell magic is kept', () => {
   assert.deepEqual(splitMagic('%%bash -e\nls'), { magic: '%%bash -e\n', code: 'ls' });
@@ -25,8 +25,4 @@ test('an edit changes no more than it must', () => {
   }
   assert.deepEqual(editBetween('x = 1', 'x = 10'), { start: 5, end: 5, text: '0' });
   assert.equal(editBetween('x', 'x'), null);
-});
-
-test('an unfinished answer is compared with as many lines', () => {
-  assert.equal(firstLines('a\nb\nc', 'x\ny'), 'a\nb');
 });
