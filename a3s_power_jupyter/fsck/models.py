@@ -104,8 +104,11 @@ def _check_content(
 
 
 def _remove_blob(store: ModelStore, sha256: str) -> None:
-    if sha256_of(source_file(store.blobs.path(sha256))) != sha256:
-        with store.locked():
+    source = source_file(store.blobs.path(sha256))
+    if sha256_of(source) == sha256:
+        return
+    with store.locked():
+        if source_file(source.path) == source:  # else a pull has replaced it meanwhile
             store.blobs.remove([sha256])
 
 
