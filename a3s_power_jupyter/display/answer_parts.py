@@ -79,7 +79,7 @@ class Thoughts:
         if not self.finished:
             title = escape(f"Thinking for {time}" if time else "Thinking")
             tail = escape(" ".join(self.text[-TAIL:].split()))
-            return f"<p><small {_QUIET}>{title}<br>… {tail}</small></p>\n"
+            return f"<p><small {_QUIET}>{title}<br>… <bdi>{tail}</bdi></small></p>\n"
         title = escape(f"Thoughts ({time})" if time else "Thoughts")
         return (
             f"<details><summary><small {_QUIET}>{title}</small></summary>\n"

@@ -18,6 +18,7 @@ from . import tex
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
+    from markdown_it.rules_core import StateCore
     from markdown_it.token import Token
 
 #: Longest text in characters that is parsed. The parser is not linear for all text.
@@ -46,12 +47,13 @@ def from_markdown(text: str) -> str:
 
     Raw HTML is shown as text. Links have http, https or mailto URLs, which follow their text, and
     images are links. Formulas that only draw are left in their delimiters, for the front end to
-    typeset, and others are code. Text longer than `MAX_LENGTH`, or with more environments than
-    `MAX_FORMULAS`, is shown without formatting.
+    typeset, and others are code. Each block of text has the direction of its first letter. Text
+    longer than `MAX_LENGTH`, or with more environments than `MAX_FORMULAS`, is shown without
+    formatting.
     """
     # The parser looks for the end of each environment in all of the text.
     if len(text) > MAX_LENGTH or text.count("\\begin{") > MAX_FORMULAS:
-        return _without_blank_lines(f"<pre>{html.escape(printable(text))}</pre>\n")
+        return _without_blank_lines(f'<pre dir="auto">{html.escape(printable(text))}</pre>\n')
     rendered: str = _parser().render(printable(text))
     return _without_blank_lines(rendered)
 
@@ -104,6 +106,11 @@ def _parser() -> MarkdownIt:
     from mdit_py_plugins.amsmath import amsmath_plugin
     from mdit_py_plugins.dollarmath import dollarmath_plugin
 
+    def set_directions(state: StateCore) -> None:
+        for token in state.tokens:
+            if token.level == 0 and token.nesting == 1:
+                token.attrs["dir"] = "auto"
+
     class Parser(MarkdownIt):
         def validateLink(self, url: str) -> bool:  # noqa: N802
             return bool(_LINK.fullmatch(url))
@@ -140,6 +147,7 @@ def _parser() -> MarkdownIt:
     parser = Parser("js-default", {"html": False}).disable("image")
     parser.use(dollarmath_plugin, allow_labels=False, allow_digits=False, double_inline=True)
     parser.use(amsmath_plugin)
+    parser.core.ruler.push("directions", set_directions)
     parser.add_render_rule("text", text)
     parser.add_render_rule("fence", fence)
     parser.add_render_rule("link_open", lambda *_: "")

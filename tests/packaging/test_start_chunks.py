@@ -19,6 +19,8 @@ STATIC = Path(a3s_power_jupyter.__file__).parent / "labextension/static"
 
 #: A text of each part that is loaded on first use only, as it is in minified code.
 LATER = {
+    "the models panel": "Filter models",
+    "the view to add models": "Model to pull",
     "Markdown": "Wrong `markdown-it` preset",
     "the chat": "a3s-log",
     "links of answers": "a3s-target-url",

@@ -50,7 +50,7 @@ def test_an_answer_streams_into_one_display_and_a_variable(kernel: Kernel) -> No
     answer, line = cell.texts("text/plain")[-1].split("\n\n")
     assert "Paris" in answer
     markup = cell.texts("text/html")[-1]
-    assert markup.startswith(f"<p>{answer}</p>")
+    assert markup.startswith(f'<p dir="auto">{answer}</p>')
     assert f">{line}</small>" in markup
     assert not cell.texts("text/markdown")
     printed = kernel.run(

@@ -80,7 +80,7 @@ def test_calls_are_made_and_shown_as_they_happen(kernel: Kernel, upstream: Upstr
     assert re.search(r"Thinking for .* s<br>… The", markup[0])
     assert markup[-1].count("<details>") == 6  # three times thoughts, and three calls
     assert "<strong>should</strong>" in markup[-1]
-    assert "<p>The end: " in markup[-1]
+    assert '<p dir="auto">The end: ' in markup[-1]
 
     tools = upstream.bodies[-1]["tools"]
     assert [tool["function"]["name"] for tool in tools] == ["weather", "later"]

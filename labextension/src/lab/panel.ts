@@ -4,20 +4,14 @@ import type { ILayoutRestorer, JupyterFrontEnd } from '@jupyterlab/application';
 import { WidgetTracker } from '@jupyterlab/apputils';
 import type { IStateDB } from '@jupyterlab/statedb';
 import type { Message } from '@lumino/messaging';
-import { Widget } from '@lumino/widgets';
 
 import type { Store } from '../state/store.js';
 import type { LabHost } from '../views/host.js';
 import { trans } from '../views/i18n.js';
-import { ModelsView } from '../views/modelsView.js';
-import type { ColumnKey } from '../views/table/columns.js';
-import {
-  DEFAULT_PREFERENCES,
-  readPreferences,
-  type TablePreferences
-} from '../views/table/preferences.js';
+import type { ModelsView } from '../views/modelsView.js';
 import { acceptDrops } from './fileBrowser.js';
 import { modelsIcon } from './icons.js';
+import { LazyWidget } from './lazyWidget.js';
 import type { Settings } from './settings.js';
 
 /** The command that opens the panel or brings it to the front. */
@@ -26,66 +20,9 @@ export const OPEN_COMMAND = 'a3s-power:open-models';
 /** Where the state database has the preferences of the table. */
 const PREFERENCES = 'a3s-power-table:preferences';
 
-class ModelsPanel extends Widget {
-  private view: ModelsView | null = null;
-  private hidden: readonly ColumnKey[] = [];
-  private preferences: TablePreferences = DEFAULT_PREFERENCES;
-
-  constructor(
-    private readonly store: Store,
-    private readonly host: LabHost,
-    private readonly state: IStateDB | null
-  ) {
-    super();
-    this.id = 'a3s-power-models';
-    this.addClass('a3s-panel');
-    this.node.tabIndex = -1; // Focusable, because the shell makes the focused widget current.
-    this.title.label = trans.__('Local Models');
-    this.title.caption = trans.__('Local Models');
-    this.title.icon = modelsIcon;
-    this.title.closable = true;
-    if (host.registerFiles !== undefined) {
-      acceptDrops(this.node, paths => void host.registerFiles?.(paths));
-    }
-    void this.restore();
-  }
-
-  hideColumns(columns: readonly ColumnKey[]): void {
-    this.hidden = columns;
-    this.view?.hideColumns(columns);
-  }
-
-  protected override onAfterAttach(_message: Message): void {
-    this.view = new ModelsView(this.store, this.host, this.preferences, preferences => {
-      this.preferences = preferences;
-      void this.state?.save(PREFERENCES, preferences as never);
-    });
-    this.view.hideColumns(this.hidden);
-    this.node.append(this.view.element);
-  }
-
+class ModelsPanel extends LazyWidget<ModelsView> {
   protected override onActivateRequest(_message: Message): void {
     this.node.focus();
-  }
-
-  /** Forget a panel that was closed, so that it stays closed after a reload. */
-  protected override onCloseRequest(_message: Message): void {
-    this.dispose();
-  }
-
-  protected override onBeforeDetach(_message: Message): void {
-    this.view?.dispose();
-    this.view?.element.remove();
-    this.view = null;
-  }
-
-  /** Apply the saved preferences, which JupyterLab has only after all plugins are activated. */
-  private async restore(): Promise<void> {
-    const saved = await this.state?.fetch(PREFERENCES);
-    if (saved !== undefined) {
-      this.preferences = readPreferences(saved);
-      this.view?.setPreferences(this.preferences);
-    }
   }
 }
 
@@ -156,19 +93,46 @@ export class PanelManager {
     } else if (settings.area !== 'main') {
       this.attach();
     }
-    this.panel?.hideColumns(settings.hiddenColumns);
+    this.panel?.loaded?.hideColumns(settings.hiddenColumns);
   }
 
   private attach(): ModelsPanel {
-    const { area, hiddenColumns } = this.settings;
+    const { area } = this.settings;
     if (this.panel === null || this.panel.isDisposed) {
-      this.panel = new ModelsPanel(this.store, this.host, this.state);
-      this.panel.hideColumns(hiddenColumns);
+      this.panel = this.newPanel();
       this.app.shell.add(this.panel, area);
       void this.tracker.add(this.panel);
     } else if (!this.panel.isAttached) {
       this.app.shell.add(this.panel, area);
     }
     return this.panel;
+  }
+
+  private newPanel(): ModelsPanel {
+    const panel = new ModelsPanel(() => this.newView());
+    panel.id = 'a3s-power-models';
+    panel.addClass('a3s-panel');
+    panel.title.label = trans.__('Local Models');
+    panel.title.caption = trans.__('Local Models');
+    panel.title.icon = modelsIcon;
+    panel.title.closable = true;
+    const { registerFiles } = this.host;
+    if (registerFiles !== undefined) {
+      acceptDrops(panel.node, paths => void registerFiles(paths));
+    }
+    return panel;
+  }
+
+  private async newView(): Promise<ModelsView> {
+    const [{ ModelsView }, { readPreferences }, saved] = await Promise.all([
+      import('../views/modelsView.js'),
+      import('../views/table/preferences.js'),
+      this.state?.fetch(PREFERENCES)
+    ]);
+    const view = new ModelsView(this.store, this.host, readPreferences(saved), changed => {
+      void this.state?.save(PREFERENCES, changed as never);
+    });
+    view.hideColumns(this.settings.hiddenColumns);
+    return view;
   }
 }

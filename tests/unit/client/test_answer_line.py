@@ -31,9 +31,9 @@ def test_cases_shared_with_the_browser(case: dict[str, Any]) -> None:
 def test_a_displayed_reply_has_the_line_below_it() -> None:
     usage = Usage(prompt_tokens=1, completion_tokens=2)
     line = '<p><small style="opacity: 0.7">2 tokens · 1 prompt token</small></p>\n'
-    assert Reply("Yes.", usage=usage)._repr_html_() == f"<p>Yes.</p>\n{line}"
+    assert Reply("Yes.", usage=usage)._repr_html_() == f'<p dir="auto">Yes.</p>\n{line}'
     assert repr(Reply("Yes.", usage=usage)) == "'Yes.'"
-    assert Reply("Yes.")._repr_html_() == "<p>Yes.</p>\n"
+    assert Reply("Yes.")._repr_html_() == '<p dir="auto">Yes.</p>\n'
 
 
 @pytest.mark.parametrize("changes", [{"predicted_n": 2**60}, {"predicted_ms": 1e-300}])

@@ -20,7 +20,7 @@ from a3s_power_jupyter.display.answer_parts import (
 from support.hostile_text import CONTROLS, HOSTILE
 
 ELEMENTS = {
-    "a", "blockquote", "br", "code", "details", "em", "h2", "hr", "li", "ol", "p", "pre", "small",
+    "a", "bdi", "blockquote", "br", "code", "details", "em", "h2", "hr", "li", "ol", "p", "pre", "small",
     "span", "strong", "summary", "table", "tbody", "td", "th", "thead", "tr", "ul",
 }  # fmt: skip
 
@@ -29,7 +29,7 @@ def test_thoughts_are_folded_and_plain_text_leaves_them_out() -> None:
     thoughts = Thoughts("So *it* is.", 12.3)
     assert thoughts.html == (
         '<details><summary><small style="opacity: 0.7">Thoughts (12 s)</small></summary>\n'
-        "<blockquote>\n<p>So <em>it</em> is.</p>\n</blockquote></details>\n"
+        '<blockquote>\n<p dir="auto">So <em>it</em> is.</p>\n</blockquote></details>\n'
     )
     assert "Thoughts</small>" in Thoughts("Hm.").html
     assert plain([thoughts, Text("Yes.")]) == "Yes."
@@ -39,7 +39,7 @@ def test_while_a_model_thinks_the_time_and_the_end_of_its_thoughts_are_shown() -
     shown = Thoughts("word " * 1000 + "the end", 3.21, finished=False).html
     assert "Thinking for 3.2 s<br>" in shown
     assert shown.count("word") < 60
-    assert "the end</small>" in shown
+    assert "the end</bdi></small>" in shown
     assert "<details" not in shown
 
 

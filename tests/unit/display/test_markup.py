@@ -18,7 +18,7 @@ TAGS = {
     "a", "blockquote", "br", "code", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "li", "ol",
     "p", "pre", "s", "span", "strong", "table", "tbody", "td", "th", "thead", "tr", "ul",
 }  # fmt: skip
-ATTRIBUTES = {"class", "href", "rel", "start", "style", "target"}
+ATTRIBUTES = {"class", "dir", "href", "rel", "start", "style", "target"}
 
 #: The start of what MathJax may do besides drawing within the place of a formula.
 COMMANDS = re.compile(
@@ -125,7 +125,7 @@ def test_links_and_images(text: str, links: list[str], shown: str) -> None:
 
 def test_links_open_a_new_tab() -> None:
     assert markup.from_markdown("[a](https://e.example)") == (
-        '<p>a (<a href="https://e.example" target="_blank" rel="noopener noreferrer">'
+        '<p dir="auto">a (<a href="https://e.example" target="_blank" rel="noopener noreferrer">'
         "https://e.example</a>)</p>\n"
     )
 
@@ -145,12 +145,14 @@ def test_code_is_exact(code: str) -> None:
     )
     assert code in in_list.text
     if "\n" not in code:
-        assert markup.from_markdown(f"`{code}`") == f"<p><code>{html.escape(code)}</code></p>\n"
+        assert markup.from_markdown(f"`{code}`") == (
+            f'<p dir="auto"><code>{html.escape(code)}</code></p>\n'
+        )
 
 
 def test_entities_are_exact() -> None:
     assert markup.from_markdown("a &amp; b &lt;c&gt; &eacute;") == (
-        "<p>a &amp; b &lt;c&gt; é</p>\n"
+        '<p dir="auto">a &amp; b &lt;c&gt; é</p>\n'
     )
     assert markup.escape("&lt; <") == "&amp;lt; &lt;"
 
@@ -162,17 +164,17 @@ BACKSLASH = "<span>\\</span>"
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
-        ("$a_1 < b_2$", "<p><span>$a_1 &lt; b_2$</span></p>\n"),
-        ("a $$x*y*z$$ b", "<p>a <span>$$x*y*z$$</span> b</p>\n"),
+        ("$a_1 < b_2$", '<p dir="auto"><span>$a_1 &lt; b_2$</span></p>\n'),
+        ("a $$x*y*z$$ b", '<p dir="auto">a <span>$$x*y*z$$</span> b</p>\n'),
         ("$$\na\n+ b\n- c\n$$", "<p><span>$$\na\n+ b\n- c\n$$</span></p>\n"),
         ("\\begin{align}\n&= b\n\\end{align}",
          "<p><span>\\begin{align}\n&amp;= b\n\\end{align}</span></p>\n"),
-        ("$\\def\\a{\\a}\\a$", "<p><code>$\\def\\a{\\a}\\a$</code></p>\n"),
+        ("$\\def\\a{\\a}\\a$", '<p dir="auto"><code>$\\def\\a{\\a}\\a$</code></p>\n'),
         ("$$\n\\href{a}{b}\n$$", "<p><code>$$\n\\href{a}{b}\n$$</code></p>\n"),
-        ("C:\\\\(a", f"<p>C:{BACKSLASH}(a</p>\n"),
-        ("`$a$`", "<p><code>$a$</code></p>\n"),
-        ("It costs $5 or $6.", f"<p>It costs {DOLLAR}5 or {DOLLAR}6.</p>\n"),
-        ("\\$a\\$", f"<p>{DOLLAR}a{DOLLAR}</p>\n"),
+        ("C:\\\\(a", f'<p dir="auto">C:{BACKSLASH}(a</p>\n'),
+        ("`$a$`", '<p dir="auto"><code>$a$</code></p>\n'),
+        ("It costs $5 or $6.", f'<p dir="auto">It costs {DOLLAR}5 or {DOLLAR}6.</p>\n'),
+        ("\\$a\\$", f'<p dir="auto">{DOLLAR}a{DOLLAR}</p>\n'),
     ],
 )  # fmt: skip
 def test_math_is_left_to_the_front_end(text: str, shown: str) -> None:
@@ -199,6 +201,13 @@ def test_no_more_formulas_than_a_page_can_typeset() -> None:
     shown = markup.from_markdown("$a$ " * (markup.MAX_FORMULAS + 2))
     assert shown.count("<span>$a$</span>") == markup.MAX_FORMULAS
     assert shown.count("<code>$a$</code>") == 2
+
+
+def test_blocks_of_text_have_the_direction_of_their_text() -> None:
+    text = "# \u05d0\n\na\n\n- b\n  - c\n\n> d\n\n| e |\n|---|\n\n2. f\n\n```\ng\n```\n\n$$h$$"
+    shown = markup.from_markdown(text)
+    directed = re.findall(r'<(\w+)[^>]* dir="auto">', shown)
+    assert directed == ["h1", "p", "ul", "blockquote", "table", "ol"]
 
 
 def test_tables_and_emphasis() -> None:
@@ -231,7 +240,7 @@ def test_tables_and_emphasis() -> None:
 def test_long_text_is_shown_without_formatting() -> None:
     text = "**a** <script> \n\n" * 10_000
     shown = markup.from_markdown(text)
-    assert shown.startswith("<pre>**a** &lt;script&gt; &#10;\n**a**")
+    assert shown.startswith('<pre dir="auto">**a** &lt;script&gt; &#10;\n**a**')
     assert shown.count("<") == 2
 
 

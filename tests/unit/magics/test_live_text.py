@@ -79,8 +79,8 @@ def test_a_notebook_gets_html_without_raw_html(monkeypatch: pytest.MonkeyPatch) 
             text._next_update = 0
     assert display.markup == [
         "<p>Loading *&lt;m&gt;*: 5%</p>",
-        "<p><em>a</em> &lt;script&gt;alert(1)&lt;/scr</p>\n",
-        "<p><em>a</em> &lt;script&gt;alert(1)&lt;/script&gt;</p>\n",
+        '<p dir="auto"><em>a</em> &lt;script&gt;alert(1)&lt;/scr</p>\n',
+        '<p dir="auto"><em>a</em> &lt;script&gt;alert(1)&lt;/script&gt;</p>\n',
     ]
     assert display.texts[-1] == "*a* <script>alert(1)</script>"
 
@@ -138,8 +138,8 @@ def test_a_notebook_keeps_the_line_below_the_text(monkeypatch: pytest.MonkeyPatc
         text.update(Text("*Yes*"), line="3 tokens · <0.1 s to first token")
     line = '<small style="opacity: 0.7">3 tokens · &lt;0.1 s to first token</small>'
     assert display.markup == [
-        "<p><em>Yes</em></p>\n",
-        f"<p><em>Yes</em></p>\n<p>{line}</p>\n",
+        '<p dir="auto"><em>Yes</em></p>\n',
+        f'<p dir="auto"><em>Yes</em></p>\n<p>{line}</p>\n',
     ]
     assert display.texts == ["*Yes*", "*Yes*\n\n3 tokens · <0.1 s to first token"]
 

@@ -13,11 +13,11 @@ import { ILauncher } from '@jupyterlab/launcher';
 import { trans } from '../../views/i18n.js';
 import { chatIcon } from '../icons.js';
 import { LastModel } from '../../views/chats/lastModel.js';
+import { LazyWidget } from '../lazyWidget.js';
 import { leavePageState, type PageStorage, takePageState } from '../../views/chats/pageState.js';
 import { IAssistant, INotebookContext, IPower, type Question } from '../tokens.js';
 import { CHAT_COMMAND, CHAT_TAB_COMMAND } from './commands.js';
 import { exportChat } from './exporting.js';
-import { LazyWidget } from './lazyWidget.js';
 import type { AssistantServices } from './services.js';
 import type { Sidebar } from './sidebar.js';
 import type { ChatTab } from './tab.js';
@@ -84,6 +84,7 @@ export const assistantPlugin: JupyterFrontEndPlugin<IAssistant> = {
       return new Sidebar(shared, left.chat);
     });
     panel.id = 'a3s-power-assistant';
+    panel.addClass('a3s-chat-panel');
     panel.title.icon = chatIcon;
     panel.title.caption = trans.__('Assistant');
     app.shell.add(panel, 'right', { rank: 600 });
@@ -113,6 +114,7 @@ export const assistantPlugin: JupyterFrontEndPlugin<IAssistant> = {
           });
         });
         added.id = `a3s-power-chat-${id}`;
+        added.addClass('a3s-chat-panel');
         added.title.icon = chatIcon;
         added.title.label = trans.__('Chat');
         added.title.closable = true;

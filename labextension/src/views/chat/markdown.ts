@@ -16,6 +16,14 @@ const LINK =
   /^(?:https?:\/\/(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]+)?(?:[/?#].*)?|mailto:[^/\\]+)$/i;
 markdown.validateLink = url => LINK.test(url);
 
+markdown.core.ruler.push('directions', ({ tokens }) => {
+  for (const token of tokens) {
+    if (token.level === 0 && token.nesting === 1) {
+      token.attrSet('dir', 'auto');
+    }
+  }
+});
+
 /** What rendering depends on: links of a saved notebook show their URL, others when clicked. */
 interface Environment {
   readonly isSaved?: boolean;

@@ -36,7 +36,7 @@ const ATTACKS = JSON.parse(readFileSync(path, 'utf8'));
 
 /** Every element and attribute that the renderer may produce. */
 const TAG =
-  /<\/?(?:a|blockquote|br|code|em|h[1-6]|hr|li|ol|p|pre|s|span|strong|table|tbody|td|th|thead|tr|ul)(?: (?:class="language-[\w+#.-]+"|class="a3s-link"|data-url="[^"<>]*"|href="[^"<>]*"|rel="noopener noreferrer"|role="link"|start="\d+"|style="text-align:(?:left|right|center)"|tabindex="0"|target="_blank"))*>/g;
+  /<\/?(?:a|blockquote|br|code|em|h[1-6]|hr|li|ol|p|pre|s|span|strong|table|tbody|td|th|thead|tr|ul)(?: (?:class="language-[\w+#.-]+"|dir="auto"|class="a3s-link"|data-url="[^"<>]*"|href="[^"<>]*"|rel="noopener noreferrer"|role="link"|start="\d+"|style="text-align:(?:left|right|center)"|tabindex="0"|target="_blank"))*>/g;
 const URL_OF_LINK = / (?:href|data-url)="([^"]*)"/g;
 
 function assertHarmless(html) {
@@ -70,20 +70,23 @@ for (const attack of ATTACKS) {
 test('saved links show their target, and only that is the link', () => {
   const link = url => `<a href="${url}" target="_blank" rel="noopener noreferrer">${url}</a>`;
   const url = 'https://a.example/b';
-  assert.equal(toHtml(`![x](${url})`), `<p>!x (${link(url)})</p>\n`);
-  assert.equal(toHtml(`![](${url}) <${url}>`), `<p>!${link(url)} ${link(url)}</p>\n`);
-  assert.equal(toHtml(`[https://c.example](${url})`), `<p>https://c.example (${link(url)})</p>\n`);
+  assert.equal(toHtml(`![x](${url})`), `<p dir="auto">!x (${link(url)})</p>\n`);
+  assert.equal(toHtml(`![](${url}) <${url}>`), `<p dir="auto">!${link(url)} ${link(url)}</p>\n`);
+  assert.equal(
+    toHtml(`[https://c.example](${url})`),
+    `<p dir="auto">https://c.example (${link(url)})</p>\n`
+  );
 });
 
 test('links in a chat have no address that a click could open', () => {
   assert.equal(
     htmlOf('[x](https://а.example/ "title")'),
-    '<p><a class="a3s-link" role="link" tabindex="0" data-url="https://xn--80a.example/">x</a></p>\n'
+    '<p dir="auto"><a class="a3s-link" role="link" tabindex="0" data-url="https://xn--80a.example/">x</a></p>\n'
   );
 });
 
 test('characters that reorder code are written out', () => {
-  assert.equal(htmlOf('`a\u202eb`'), '<p><code>a\\u202eb</code></p>\n');
+  assert.equal(htmlOf('`a\u202eb`'), '<p dir="auto"><code>a\\u202eb</code></p>\n');
   assert.equal(toBlocks('```\na\u202eb\n```')[0].code.text, 'a\\u202eb\n');
 });
 

@@ -3,8 +3,8 @@
 import type { Message } from '@lumino/messaging';
 import { Widget } from '@lumino/widgets';
 
-import { messageOf } from '../../api/transport.js';
-import { h } from '../../views/dom.js';
+import { messageOf } from '../api/transport.js';
+import { h } from '../views/dom.js';
 
 /** What a widget shows. */
 export interface Content {
@@ -19,7 +19,6 @@ export class LazyWidget<T extends Content> extends Widget {
 
   constructor(private readonly create: () => Promise<T>) {
     super();
-    this.addClass('a3s-chat-panel');
     this.node.tabIndex = -1; // Focusable, because the shell makes the focused widget current.
   }
 
