@@ -99,17 +99,19 @@ def _is_url_of_link(tokens: Sequence[Token], index: int) -> bool:
     )
 
 
+def _set_directions(state: StateCore) -> None:
+    """Let each block at the top level have the direction of its text."""
+    for token in state.tokens:
+        if token.level == 0 and token.nesting == 1:
+            token.attrs["dir"] = "auto"
+
+
 @functools.cache
 def _parser() -> MarkdownIt:
     from markdown_it import MarkdownIt
     from markdown_it.renderer import RendererHTML
     from mdit_py_plugins.amsmath import amsmath_plugin
     from mdit_py_plugins.dollarmath import dollarmath_plugin
-
-    def set_directions(state: StateCore) -> None:
-        for token in state.tokens:
-            if token.level == 0 and token.nesting == 1:
-                token.attrs["dir"] = "auto"
 
     class Parser(MarkdownIt):
         def validateLink(self, url: str) -> bool:  # noqa: N802
@@ -147,7 +149,7 @@ def _parser() -> MarkdownIt:
     parser = Parser("js-default", {"html": False}).disable("image")
     parser.use(dollarmath_plugin, allow_labels=False, allow_digits=False, double_inline=True)
     parser.use(amsmath_plugin)
-    parser.core.ruler.push("directions", set_directions)
+    parser.core.ruler.push("directions", _set_directions)
     parser.add_render_rule("text", text)
     parser.add_render_rule("fence", fence)
     parser.add_render_rule("link_open", lambda *_: "")

@@ -20,8 +20,8 @@ from a3s_power_jupyter.display.answer_parts import (
 from support.hostile_text import CONTROLS, HOSTILE
 
 ELEMENTS = {
-    "a", "bdi", "blockquote", "br", "code", "details", "em", "h2", "hr", "li", "ol", "p", "pre", "small",
-    "span", "strong", "summary", "table", "tbody", "td", "th", "thead", "tr", "ul",
+    "a", "bdi", "blockquote", "br", "code", "details", "em", "h2", "hr", "li", "ol", "p", "pre",
+    "small", "span", "strong", "summary", "table", "tbody", "td", "th", "thead", "tr", "ul",
 }  # fmt: skip
 
 
