@@ -80,6 +80,11 @@ def test_chats_are_listed_searched_renamed_exported_and_deleted(
     assert panel.locator(".a3s-chat").evaluate(margins) < 40  # it is as wide as the sidebar
     choose(panel, "echo")
     expect(ask(panel, "Which cheese is blue?")).to_contain_text("One", timeout=30 * SECONDS)
+    expect(panel.get_by_role("button", name="Send")).to_be_in_viewport(ratio=1)
+    page.emulate_media(forced_colors="active")
+    border = "question => getComputedStyle(question).borderTopColor"
+    assert panel.locator(".a3s-user > .a3s-content").evaluate(border) != "rgba(0, 0, 0, 0)"
+    page.emulate_media(forced_colors="none")
     panel.get_by_role("button", name="New chat").click()
     expect(panel.locator(".a3s-chats-current")).to_have_text("New chat")
     expect(ask(panel, "Second question")).to_contain_text("One", timeout=30 * SECONDS)
