@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from playwright.sync_api import Page, Request, expect
+from playwright.sync_api import Error, Locator, Page, Request, expect
 
 from support import tiny_fim
 from support.lab_page import SECONDS, write_notebook
@@ -29,6 +29,17 @@ def register(api: Any, path: Path, name: str, **options: Any) -> None:
 
 def running(api: Any, name: str) -> int:
     return int(api.get(f"v1/models/{name}").json().get("requests_running", 0))
+
+
+def is_completed_after(page: Page, ghost: Locator, key: str) -> bool:
+    """Type a key, and take it back if no completion appears."""
+    page.keyboard.type(key)
+    try:
+        ghost.wait_for(timeout=10 * SECONDS)
+    except Error:
+        page.keyboard.press("Backspace")
+        return False
+    return True
 
 
 def execute(page: Page, command: str) -> None:
@@ -65,8 +76,10 @@ def test_code_is_completed_while_it_is_typed(
         expect(status).to_contain_text("fim")
         cell.click()
         page.keyboard.press("End")
-        page.keyboard.type("a +")
-        expect(ghost).to_contain_text(tiny_fim.TEXT, timeout=30 * SECONDS)
+        page.keyboard.type("a ")
+        # JupyterLab enables the provider a moment after the model is chosen.
+        wait_until(lambda: is_completed_after(page, ghost, "+"), 60)
+        expect(ghost).to_contain_text(tiny_fim.TEXT)
         sent = len(requests)
         page.keyboard.type("on")  # along the text
         expect(ghost).to_contain_text(tiny_fim.TEXT[2:])
