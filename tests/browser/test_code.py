@@ -31,7 +31,7 @@ RIGHT = WRONG.replace("nummber", "number")
 
 
 def test_fix_an_error_and_write_code(
-    open_lab: Callable[..., Lab], lab_root: Path, tmp_path: Path
+    open_lab: Callable[..., Lab], lab_root: Path, images: Path, tmp_path: Path
 ) -> None:
     with run_upstream() as upstream:
         lab = open_lab("Light", write_notebook(tmp_path / "fix.ipynb", "x = 1", WRONG))
@@ -53,7 +53,8 @@ def test_fix_an_error_and_write_code(
         expect(accept).to_be_visible(timeout=30 * SECONDS)
         expect(diff.get_by_role("status")).to_have_text("1 change")
         assert source() == WRONG
-        for _ in each_theme(page):
+        for theme in each_theme(page):
+            cell.screenshot(path=images / f"fix-{theme}.png")
             assert axe_violations(page, ".a3s-diff") == []
             assert axe_violations(page, ".a3s-errorbar") == []
 

@@ -72,7 +72,7 @@ class Chat:
 
 
 def test_a_model_works_in_a_notebook_with_calls_that_are_allowed(
-    open_lab: Callable[..., Lab], lab_server: servers.Server, tmp_path: Path
+    open_lab: Callable[..., Lab], lab_server: servers.Server, images: Path, tmp_path: Path
 ) -> None:
     with run_upstream() as upstream:
         register_remote(lab_server, upstream, "agent")
@@ -83,7 +83,7 @@ def test_a_model_works_in_a_notebook_with_calls_that_are_allowed(
         chat = Chat(page, upstream)
         chat.open()
         check_that_tools_are_off_at_first(chat)
-        check_edit_and_run(chat)
+        check_edit_and_run(chat, images)
         check_refusals(chat)
         check_markdown(chat)
         assert [url for url in loaded if "tracker" in url] == []
@@ -100,7 +100,7 @@ def check_that_tools_are_off_at_first(chat: Chat) -> None:
     expect(toggle).to_have_attribute("aria-pressed", "true")
 
 
-def check_edit_and_run(chat: Chat) -> None:
+def check_edit_and_run(chat: Chat, images: Path) -> None:
     """Read the cells, edit one of them, undo and repeat that, and run it."""
     code = chat.page.locator(".jp-CodeCell .cm-content").first
     edit = ["edit_cell", {"cell": "code", "source": AFTER}]
@@ -111,6 +111,7 @@ def check_edit_and_run(chat: Chat) -> None:
         ["- total = 1", "+ total = 2", "  print('total', total)"]
     )
     for theme in each_theme(chat.page):
+        question.screenshot(path=images / f"tool-question-{theme}.png")
         assert axe_violations(chat.page, "#a3s-power-assistant") == [], theme
     expect(code).to_have_text(BEFORE.replace("\n", ""))
     chat.allow("Edit cell 1 of work.ipynb")
