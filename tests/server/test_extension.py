@@ -119,6 +119,8 @@ def test_settings_from_variables_and_traits(start_server: Start) -> None:
     server = start_server(fake=True, environ=variables)
     assert settings_of(server) == {
         "home": str(server.home),
+        "shared_homes": "()",
+        "assistant_dir": str(Path(server.environ["JUPYTER_DATA_DIR"]) / "a3s-power"),
         "max_loaded_models": "7",
         "keep_alive": "5400.0",
         "gpu_layers": "0",

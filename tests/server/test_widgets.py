@@ -153,6 +153,7 @@ def test_a_conversation(client: Client) -> None:
         "Chat with <m>",
         "user: <script>alert(1)</script>",
         "user: See",
+        "Attached: Image",
         "assistant: ",
         "assistant: Yes.",
         'f(a="<b>")',
