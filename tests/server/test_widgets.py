@@ -159,7 +159,7 @@ def test_a_conversation(client: Client) -> None:
         'f(a="<b>")',
         "user: ",
     ]
-    assert shown["text/html"].count("<details>") == 2
+    assert shown["text/html"].count("<details>") == 3
     assert "&lt;img src=x&gt; Hm." in shown["text/html"]
     assert "<img" not in shown["text/html"]
     assert '<p dir="auto">Chat with &lt;m&gt;</p>' in shown["text/html"]
