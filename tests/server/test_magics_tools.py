@@ -77,7 +77,7 @@ def test_calls_are_made_and_shown_as_they_happen(kernel: Kernel, upstream: Upstr
         "The end: There is no tool 'broken'. The tools are: weather, later."
     )
     markup = cell.texts("text/html")
-    assert re.search(r"Thinking for .* s<br>… The", markup[0])
+    assert re.search(r"Thinking for .* s<br>… <bdi>The", markup[0])
     assert markup[-1].count("<details>") == 6  # three times thoughts, and three calls
     assert "<strong>should</strong>" in markup[-1]
     assert '<p dir="auto">The end: ' in markup[-1]
