@@ -15,8 +15,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from ..contract.errors import PowerError
-from ..contract.regular_file import read_regular
+from ..contract.regular_file import read_text
 from ..contract.types import Prompt, Prompts
 
 #: Bytes of the largest file of an administrator.
@@ -98,14 +97,7 @@ def load_prompts(path: Path) -> Prompts:
     ValueError
         If the file cannot be read or is not valid.
     """
-    try:
-        replaced = read_prompts(read_regular(path, MAX_BYTES).decode("utf-8"))
-    except PowerError as error:
-        raise ValueError(error.message) from None
-    except OSError as error:
-        raise ValueError(error.strerror or str(error)) from None
-    except UnicodeDecodeError:
-        raise ValueError("it is not UTF-8") from None
+    replaced = read_prompts(read_text(path, MAX_BYTES))
     return msgspec.structs.replace(built_in_prompts(), **replaced)
 
 

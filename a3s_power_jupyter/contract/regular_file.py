@@ -80,3 +80,26 @@ def read_regular(path: Path, limit: int) -> bytes:
     if len(content) > limit:
         raise PathUnreadable(f"{path} is larger than {limit:,} bytes.", param="path")
     return content
+
+
+def read_text(path: Path, limit: int) -> str:
+    """Return the UTF-8 text of a file that an administrator wrote.
+
+    Parameters
+    ----------
+    limit : int
+        Most bytes.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be read, with the reason.
+    """
+    try:
+        return read_regular(path, limit).decode("utf-8")
+    except (NotAFile, PathUnreadable) as error:
+        raise ValueError(error.message) from None
+    except OSError as error:
+        raise ValueError(error.strerror or str(error)) from None
+    except UnicodeDecodeError:
+        raise ValueError("it is not UTF-8") from None

@@ -10,8 +10,8 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from ..contract.errors import InvalidModelName, InvalidReference, PowerError
-from ..contract.regular_file import read_regular
+from ..contract.errors import InvalidModelName, InvalidReference
+from ..contract.regular_file import read_text
 from ..contract.types import Capability, Geometry
 from ..hub.resolve.reference import parse
 from ..store.formats.ggml import FILE_TYPES, TENSOR_TYPES
@@ -143,11 +143,4 @@ def load_list(path: Path) -> tuple[Entry, ...]:
     ValueError
         If the file cannot be read or is not valid.
     """
-    try:
-        return read_list(read_regular(path, MAX_BYTES).decode("utf-8"))
-    except PowerError as error:
-        raise ValueError(error.message) from None
-    except OSError as error:
-        raise ValueError(error.strerror or str(error)) from None
-    except UnicodeDecodeError:
-        raise ValueError("it is not UTF-8") from None
+    return read_list(read_text(path, MAX_BYTES))

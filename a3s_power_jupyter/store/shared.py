@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -99,7 +99,5 @@ class SharedHomes:
 
     def converted(self, conversion: Conversion) -> tuple[Conversion, Path] | None:
         """Return the first result of a conversion; None if no home has it."""
-        return next(filter(None, self._all_converted(conversion)), None)
-
-    def _all_converted(self, conversion: Conversion) -> Iterable[tuple[Conversion, Path] | None]:
-        return (home.converted(conversion) for home in self._homes)
+        found = (home.converted(conversion) for home in self._homes)
+        return next(filter(None, found), None)
