@@ -227,7 +227,7 @@ class AuthHandler(APIHandler):
         if origin is not None and self._is_configured(origin):
             asked = self.request.headers.get("Access-Control-Request-Headers", "").split(",")
             names = [name.strip() for name in asked if _HEADER_NAME.fullmatch(name.strip())]
-            self.set_header("Access-Control-Allow-Methods", "GET, HEAD, POST, DELETE")
+            self.set_header("Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, PATCH, DELETE")
             self.set_header("Access-Control-Allow-Headers", ", ".join(names))
         self.set_header("Vary", "Origin, Access-Control-Request-Headers")
         self.set_status(204)

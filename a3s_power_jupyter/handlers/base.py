@@ -56,6 +56,10 @@ class PowerHandler(ErrorHandler):
         self._refused = False
         self._work: asyncio.Task[Any] | None = None
         self._client_gone = False
+        if self.request.method not in self.SUPPORTED_METHODS:
+            # tornado would refuse it before the body has been received.
+            self.SUPPORTED_METHODS = (*self.SUPPORTED_METHODS, str(self.request.method))
+            self.refuse(web.HTTPError(405))
 
     @property
     def service(self) -> PowerService:
@@ -84,6 +88,14 @@ class PowerHandler(ErrorHandler):
             unquote_to_bytes(str(self.request.uri)).decode()
         except UnicodeDecodeError:
             raise BadRequest("The URL is not valid UTF-8. Percent-encode it as UTF-8.") from None
+
+    def decode_argument(self, value: bytes, name: str | None = None) -> str:
+        """Decode a part of the URL. `prepare` refuses a URL that is not UTF-8.
+
+        tornado calls this before `prepare`, and would close the connection of a request with a
+        body (see `refuse`).
+        """
+        return value.decode(errors="replace")
 
     def refuse(self, error: Exception) -> None:
         """Reply with `error` once the body has been received and discarded.

@@ -239,7 +239,8 @@ def test_an_allowed_origin(start_server: Callable[..., Server]) -> None:
         preflight = ask(anonymous, "OPTIONS", "v1/models", Origin=lab, **PREFLIGHT)
         assert preflight.status_code == 204
         assert preflight.headers["Access-Control-Allow-Origin"] == lab
-        assert "POST" in preflight.headers["Access-Control-Allow-Methods"]
+        methods = preflight.headers["Access-Control-Allow-Methods"].split(", ")
+        assert {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"} == {*methods}
         headers = preflight.headers["Access-Control-Allow-Headers"]
         assert headers == "authorization, content-type, x-stainless-os"
         refused = ask(anonymous, "GET", "v1/models", Origin=lab)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
@@ -158,6 +162,38 @@ def test_urls_in_another_encoding(api: httpx2.Client, verb: str, template: str) 
         reply = api.request(verb, path)
         assert reply.status_code == 400
         assert verb == "HEAD" or error_code(reply) == "bad_request"
+
+
+def send_large_body(server: Server, verb: str, path: str) -> httpx2.Response:
+    """Send a request before reading the reply, as simple clients do; return the reply.
+
+    The body is more than operating systems buffer, so a server that does not read it resets the
+    connection.
+    """
+    url = urlsplit(server.url + path)
+    with closing(HTTPConnection(url.netloc, timeout=60)) as connection:
+        headers = JSON | {"Authorization": f"Bearer {server.token}"}
+        connection.request(verb, f"{url.path}?{url.query}", b" " * 20_000_000, headers)
+        with connection.getresponse() as reply:
+            return httpx2.Response(
+                reply.status, headers=reply.headers.items(), content=reply.read()
+            )
+
+
+@pytest.mark.parametrize("template", [name for name in TEMPLATES if "}" in name])
+@pytest.mark.parametrize("verb", ["POST", "PUT", "PROPFIND"])
+def test_a_url_in_another_encoding_with_a_large_body(
+    fake_server: Server, verb: str, template: str
+) -> None:
+    path = re.sub("{[a-z_]+}", "%ff", template)
+    reply = send_large_body(fake_server, verb, path)
+    assert (reply.status_code, error_code(reply)) == (400, "bad_request")
+
+
+def test_an_unknown_method_with_a_large_body(fake_server: Server) -> None:
+    reply = send_large_body(fake_server, "PROPFIND", "v1/chat/completions")
+    assert (reply.status_code, error_code(reply)) == (405, "method_not_allowed")
+    assert reply.headers["Allow"] == "POST"
 
 
 @pytest.mark.parametrize("template", ["v1/models/gc/unload", "v1/models/gc/pin"])
