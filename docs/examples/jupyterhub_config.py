@@ -1,8 +1,8 @@
 """JupyterHub with local models for all users. Start it with ``jupyterhub -f jupyterhub_config.py``.
 
 Every user has a server with this extension, and all of them use the models of one store, which an
-administrator fills (see docs/scaling.md). Programs that have the token of the service ``batch`` can
-use the servers of all users.
+administrator fills (see docs/jupyterhub.md). Programs that have the token of the service ``batch``
+can use the servers of all users.
 """
 
 import os
