@@ -13,10 +13,9 @@ import httpx2
 import pytest
 
 from support.hub_server import HubServer
+from support.jupyterhub import CULL_TIMEOUT, PASSWORD, Hub, wait_until
 from support.kernel_cells import Kernel
 from support.model_files import smollm2
-
-from .conftest import CULL_TIMEOUT, PASSWORD, Hub, wait_until
 
 REPO = "tests/Chat-GGUF"
 LONG: dict[str, Any] = {

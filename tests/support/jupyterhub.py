@@ -1,0 +1,193 @@
+"""Run a real JupyterHub with its proxy and the servers of users, from the example of the docs.
+
+`make hub` installs JupyterHub and its proxy in ``build/hub``, an environment that also sees the
+packages of the tests.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from . import servers
+from .paths import ROOT, TESTS
+
+ENVIRONMENT = ROOT / "build" / "hub"
+
+#: Seconds without activity after which the culler stops a server. A server with requests reports
+#: activity every 20 seconds (`server.activity.INTERVAL`).
+CULL_TIMEOUT = 40
+
+#: Seconds for the start of the hub or of a user's server.
+START = 120
+
+PASSWORD = "of-the-tests"
+
+
+@dataclass(frozen=True)
+class Hub:
+    """A running JupyterHub.
+
+    Attributes
+    ----------
+    url : str
+        Address of the proxy, with a trailing slash.
+    pid : int
+        The hub's process. Its proxy and the servers of users are its children.
+    tokens : dict of str to str
+        Tokens of services by name, and of users that have a server.
+    """
+
+    url: str
+    folder: Path
+    pid: int
+    tokens: dict[str, str]
+
+    def client(self, token: str | None = None) -> httpx2.Client:
+        """Return a client; paths are relative to the proxy."""
+        headers = {"Authorization": f"token {token}"} if token else {}
+        return httpx2.Client(base_url=self.url, headers=headers, timeout=120, trust_env=False)
+
+    def api(self) -> httpx2.Client:
+        """Return a client of the hub's own API with all rights."""
+        client = self.client(self.tokens["admin"])
+        client.base_url = f"{self.url}hub/api/"
+        return client
+
+    def as_user(self, user: str, token: str | None = None) -> httpx2.Client:
+        """Return a client of a user's server, with that user's token or another one."""
+        client = self.client(token or self.tokens[user])
+        client.base_url = f"{self.url}user/{user}/"
+        return client
+
+    def home(self, user: str) -> Path:
+        return self.folder / "home" / user
+
+    def start(self, user: str) -> None:
+        """Start the server of a user and wait until it is ready."""
+        with self.api() as api:
+            # 400 while the culler is stopping it.
+            wait_until(
+                lambda: api.post(f"users/{user}/server").status_code in (201, 202),
+                START,
+                f"the start of {user}'s server",
+            )
+            wait_until(lambda: self.is_ready(user), START, f"the server of {user}")
+            if user not in self.tokens:
+                reply = api.post(f"users/{user}/tokens", json={"note": "tests"})
+                self.tokens[user] = reply.raise_for_status().json()["token"]
+
+    def stop(self, user: str) -> None:
+        with self.api() as api:
+            api.delete(f"users/{user}/server").raise_for_status()
+        wait_until(lambda: not self.is_running(user), START, f"the end of {user}'s server")
+
+    def is_ready(self, user: str) -> bool:
+        return any(server["ready"] for server in self._servers(user))
+
+    def is_running(self, user: str) -> bool:
+        return bool(self._servers(user))
+
+    def _servers(self, user: str) -> list[dict[str, Any]]:
+        with self.api() as api:
+            found = api.get(f"users/{user}", params={"include_stopped_servers": "0"})
+            return [*found.raise_for_status().json()["servers"].values()]
+
+    def server(self, user: str) -> servers.Server:
+        """Return a user's server, as the helpers of the tests need it."""
+        home = self.home(user)
+        return servers.Server(
+            process=None,  # type: ignore[arg-type] # the hub's spawner has it
+            url=f"{self.url}user/{user}/",
+            token=self.tokens[user],
+            key="",
+            runtime_dir=home / "runtime",
+            home=home / "power",
+            log=self.folder / "hub.log",
+            environ={"JUPYTER_CONFIG_DIR": str(home / "config")},
+        )
+
+
+def wait_until(is_done: Callable[[], bool], seconds: float, what: str) -> None:
+    deadline = time.monotonic() + seconds
+    while not is_done():
+        assert time.monotonic() < deadline, f"timeout: {what}"
+        time.sleep(0.2)
+
+
+@contextmanager
+def run_jupyterhub(
+    folder: Path, environ: dict[str, str], *, cull_timeout: int = CULL_TIMEOUT
+) -> Iterator[Hub]:
+    """Run a hub for the users ada and bob, with the model store ``folder/shared``."""
+    ports = free_ports(3)
+    url = f"http://127.0.0.1:{ports[0]}/"
+    tokens = {name: f"token-of-{name}" * 3 for name in ("admin", "batch", "stranger")}
+    env = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("JUPYTER", "A3S_POWER", "JPY_", "HF_"))
+    }
+    env |= {
+        "EXAMPLE_CONFIG": str(ROOT / "docs/examples/jupyterhub_config.py"),
+        "HUB_FOLDER": str(folder),
+        "HUB_URL": url.rstrip("/"),
+        "HUB_PORT": str(ports[1]),
+        "PROXY_API_URL": f"http://127.0.0.1:{ports[2]}",
+        "PROXY_COMMAND": str(ENVIRONMENT / "node_modules/.bin/configurable-http-proxy"),
+        "SHARED_HOME": str(folder / "shared"),
+        "CULL_TIMEOUT": str(cull_timeout),
+        "ADMIN_TOKEN": tokens["admin"],
+        "BATCH_TOKEN": tokens["batch"],
+        "STRANGER_TOKEN": tokens["stranger"],
+        "PYTHONPATH": str(ROOT),
+        # The kernel and the extensions of the environment of the tests.
+        "JUPYTER_PATH": str(Path(sys.prefix) / "share/jupyter"),
+        "JUPYTER_CONFIG_PATH": str(Path(sys.prefix) / "etc/jupyter"),
+        **environ,
+    }
+    log = folder / "hub.log"
+    python = ENVIRONMENT / "bin/python"
+    config = TESTS / "hub/jupyterhub_config.py"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [python, "-m", "jupyterhub", "-f", config],
+            cwd=folder,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        running = Hub(url, folder, process.pid, tokens)
+        with running.api() as api:
+            wait_until(lambda: answers(api, process, log), START, "the hub")
+        yield running
+    finally:
+        servers.stop(process)
+
+
+def free_ports(count: int) -> list[int]:
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+def answers(api: httpx2.Client, process: subprocess.Popen[bytes], log: Path) -> bool:
+    assert process.poll() is None, log.read_text()
+    try:
+        return api.get("info").status_code == 200
+    except httpx2.TransportError:
+        return False
