@@ -15,12 +15,17 @@ SOURCE = Path(variables.__file__).read_text(encoding="utf-8")
 
 #: Stand-in for pandas, which the tests do not install: a DataFrame with the part that is used.
 PANDAS = """
-import sys, types
+import sys, types, numpy as np
+class Index(list):
+    names = [None]
+    _data = np.zeros(1)
 class DataFrame:
+    ndim = 2
+    _mgr = types.SimpleNamespace(blocks=[])
     def __init__(self, columns): self._columns = columns
     shape = property(lambda self: (len(next(iter(self._columns.values()))), len(self._columns)))
-    columns = property(lambda self: list(self._columns))
-    index = property(lambda self: range(self.shape[0]))
+    columns = property(lambda self: Index(self._columns))
+    index = property(lambda self: Index(range(self.shape[0])))
     @property
     def dtypes(self):
         return _Positions(["object"] * len(self._columns))
@@ -37,13 +42,17 @@ class _Rows:
         if isinstance(place, slice):
             return DataFrame({k: v[place] for k, v in self.frame._columns.items()})
         return list(self.frame._columns.values())[place[1]][place[0]]
-DataFrame.__module__ = "pandas.core.frame"
+stand_in = sys.modules["pandas"] = types.ModuleType("pandas")
+for kind in (Index, DataFrame):
+    kind.__module__, kind.__qualname__ = "pandas", kind.__name__
+    setattr(stand_in, kind.__name__, kind)
+del kind, stand_in
 """
 
 SETUP = (
     PANDAS
     + """
-import collections, os, numpy as np, torch
+import collections, os, torch
 from json import dumps
 class Broken:
     def __repr__(self): raise RuntimeError("repr")
