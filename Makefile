@@ -17,7 +17,7 @@ PYTEST_PARALLEL := pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 JUPYTER_ARGS := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .NOTPARALLEL:
-.PHONY: help lab test unit engine server browser packaging fuzz chaos clients hub ray gpu py js lint types venv chromium docs bench soak dist clean
+.PHONY: help lab test unit engine server browser packaging fuzz chaos clients hub ray gpu py js lint types venv chromium docs bench scale soak dist clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -92,6 +92,9 @@ bench: $(VENV)/.bench ## compare the server with bare llama.cpp and with other s
 	python benchmarks/overhead.py
 	python benchmarks/serving.py
 	python benchmarks/conversations.py
+
+scale: $(VENV)/.test build/hub/.installed ## measure what JupyterHub and remote models cost, in 10 minutes
+	python benchmarks/scale.py
 
 dist: $(VENV)/.test ## build sdist and wheel, in dist
 	rm -rf dist a3s_power_jupyter/labextension a3s_power_jupyter/widgets/static

@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,12 +61,15 @@ class Target:
         Name of the model in requests.
     pid : int
         The server's process. Its children belong to the server too.
+    also : tuple of int
+        Further processes that work for it, such as the upstream of a remote model.
     """
 
     url: str
     headers: dict[str, str]
     model: str
     pid: int
+    also: tuple[int, ...] = ()
 
     def client(self) -> httpx2.AsyncClient:
         # llama.cpp's server closes idle connections, also one that is just used again.
@@ -80,9 +83,19 @@ class Target:
 
     def cpu_seconds(self) -> float:
         """Return the CPU time that the running processes of the server have used."""
-        parent = psutil.Process(self.pid)
-        times = [p.cpu_times() for p in (parent, *parent.children(recursive=True))]
-        return sum(t.user + t.system for t in times)
+        seconds = 0.0
+        for pid in (self.pid, *self.also):
+            for process in with_children(pid):
+                with suppress(psutil.NoSuchProcess):  # it has ended
+                    times = process.cpu_times()
+                    seconds += times.user + times.system
+        return seconds
+
+
+def with_children(pid: int) -> list[psutil.Process]:
+    """Return a process and its children, and theirs."""
+    parent = psutil.Process(pid)
+    return [parent, *parent.children(recursive=True)]
 
 
 @contextmanager

@@ -15,6 +15,8 @@ c.Spawner.default_url = "/lab"
 c.Spawner.environment = {
     "A3S_POWER_SHARED_HOMES": "/srv/power",
     "A3S_POWER_MAX_MODELS": "1",  # in memory at once, for each user
+    # For remote models of the store: their api_key_env. Users can read it.
+    "GPU_BOX_TOKEN": os.environ["GPU_BOX_TOKEN"],
 }
 
 c.JupyterHub.services = [

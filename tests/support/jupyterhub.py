@@ -150,6 +150,7 @@ def run_jupyterhub(
         "ADMIN_TOKEN": tokens["admin"],
         "BATCH_TOKEN": tokens["batch"],
         "STRANGER_TOKEN": tokens["stranger"],
+        "GPU_BOX_TOKEN": servers.TOKEN,
         "PYTHONPATH": str(ROOT),
         # The kernel and the extensions of the environment of the tests.
         "JUPYTER_PATH": str(Path(sys.prefix) / "share/jupyter"),

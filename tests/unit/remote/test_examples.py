@@ -1,0 +1,20 @@
+"""The example of a remote model in the documentation can be registered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from a3s_power_jupyter.contract.parameters import DefaultParameters
+from a3s_power_jupyter.contract.types import RegisterRequest
+from a3s_power_jupyter.store import ModelStore
+from support.paths import ROOT
+
+
+def test_the_example_is_registered(tmp_path: Path) -> None:
+    content = (ROOT / "docs/examples/remote-model.json").read_bytes()
+    request = msgspec.json.decode(content, type=RegisterRequest)
+    manifest, created = ModelStore(tmp_path).register(request, DefaultParameters())
+    assert created
+    assert manifest.format == "remote"
