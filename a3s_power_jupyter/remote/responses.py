@@ -26,6 +26,7 @@ from ..contract.errors import (
 from ..contract.retry_after import parse_retry_after
 from ..contract.sse import EventParser
 from ..contract.types import Route
+from .overflow import is_overflow
 
 if TYPE_CHECKING:
     import httpx2
@@ -55,8 +56,11 @@ _NO_OBJECT = "something other than a JSON object"
 #: Shown in place of a message if the upstream sends none.
 NO_REASON = "it gives no reason."
 
+#: How FastAPI begins the message about an invalid body, which may have the status 500.
+_VALIDATION = re.compile(r"\d+ validation errors?:")
+
 #: Errors that are passed on to the client if the upstream is an A3S Power server.
-_SHARED = (ContextLengthExceeded, InvalidParameter, UnsupportedRequestFields)
+_SHARED = (InvalidParameter, UnsupportedRequestFields)
 
 
 async def read_limited(response: httpx2.Response, limit: int) -> bytearray:
@@ -135,11 +139,16 @@ async def read_events(chunks: AsyncIterator[bytes]) -> AsyncGenerator[dict[str, 
 
     Raises
     ------
+    NothingSent
+        If the stream ends without an event.
+    ContextLengthExceeded
+        If an event is this error.
     UpstreamError
-        If an event is not JSON, is too large or is an error, or if the stream ends early.
+        If an event is not JSON, is too large or is another error, or if the stream ends early:
+        without the reason why the answer is complete.
     """
     parser = EventParser()
-    finished = False
+    finished = received = False
     async for chunk in chunks:
         events = parser.feed(chunk)
         if parser.pending_bytes > MAX_EVENT_BYTES:
@@ -148,16 +157,34 @@ async def read_events(chunks: AsyncIterator[bytes]) -> AsyncGenerator[dict[str, 
             )
         for data in events:
             if data.strip() == b"[DONE]":
+                if not finished:
+                    raise _ended_early()
                 return
             event = await decode_reply(data)
             if event.get("error"):
-                raise UpstreamError(
-                    f"The upstream failed during the reply: {_message(event) or NO_REASON}"
-                )
+                raise _failure(event)
             finished = finished or _has_finish_reason(event)
+            received = True
             yield event
+    if not received:
+        raise NothingSent("The upstream's reply is empty. Its log may have the reason.")
     if not finished:
-        raise UpstreamError("The upstream's reply ended before it was complete. Try again.")
+        raise _ended_early()
+
+
+class NothingSent(UpstreamError):
+    """The upstream ended a stream before its first event."""
+
+
+def _ended_early() -> UpstreamError:
+    return UpstreamError("The upstream's reply ended before it was complete. Try again.")
+
+
+def _failure(event: dict[str, Any]) -> PowerError:
+    message = _message(event) or NO_REASON
+    if is_overflow(_error_of(event), message):
+        return ContextLengthExceeded(f"The upstream refused the request: {message}")
+    return UpstreamError(f"The upstream failed during the reply: {message}")
 
 
 def _has_finish_reason(event: dict[str, Any]) -> bool:
@@ -179,24 +206,35 @@ def refusal(status: int, headers: dict[str, str], body: bytes) -> PowerError:
         return UpstreamUnauthorized(
             f"The upstream rejected this server's key: {message} Check upstream.api_key_env."
         )
+    if is_overflow(_error_of(reply), message):
+        return ContextLengthExceeded(message, param=_param(reply))
     if status in (429, 503):
         retry_after = parse_retry_after(headers.get("retry-after", ""))
         return ServerBusy(f"The upstream is busy: {message}", retry_after=retry_after)
     if status in (408, 504):
         return UpstreamTimeout(f"The upstream timed out: {message}")
-    if 400 <= status < 500:
+    if 400 <= status < 500 or status == 501 or _VALIDATION.match(message):
         return _bad_request(reply, message)
     return UpstreamError(f"The upstream failed with HTTP status {status}: {message}")
 
 
 def _bad_request(reply: dict[str, Any], message: str) -> PowerError:
-    error = reply.get("error")
-    if isinstance(error, dict):
-        code, param = error.get("code"), error.get("param")
-        shared = BY_CODE.get(code) if isinstance(code, str) else None
-        if shared in _SHARED:
-            return shared(message, param=param if isinstance(param, str) else None)
+    code = _error_of(reply).get("code")
+    shared = BY_CODE.get(code) if isinstance(code, str) else None
+    if shared in _SHARED:
+        return shared(message, param=_param(reply))
     return UpstreamRefused(f"The upstream refused the request: {message}")
+
+
+def _error_of(reply: dict[str, Any]) -> dict[str, Any]:
+    """Return the object with the code of an error: ``error``, or the reply in older vLLM."""
+    error = reply.get("error", reply)
+    return error if isinstance(error, dict) else {}
+
+
+def _param(reply: dict[str, Any]) -> str | None:
+    param = _error_of(reply).get("param")
+    return param if isinstance(param, str) else None
 
 
 def _raw_object(body: bytes | bytearray) -> dict[str, Any] | None:

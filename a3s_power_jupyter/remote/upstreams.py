@@ -245,26 +245,37 @@ async def _written(
 
 
 def _context_length(upstream: Upstream, models: dict[str, Any] | None) -> int | None:
-    """Return the context length the upstream states for its model (vLLM's ``max_model_len``).
+    """Return the context length the upstream states for its model.
+
+    It is ``max_model_len`` of vLLM and SGLang, and ``meta.n_ctx`` of llama.cpp's server.
 
     Raises
     ------
     UpstreamError
-        If the upstream lists its models and this one is not among them.
+        If the upstream lists its models and this one is not among them. An empty list does not
+        count: ``transformers serve`` lists only models in its cache, and loads others.
     """
     rows = models.get("data") if models is not None else None
-    if not isinstance(rows, list):
+    if not isinstance(rows, list) or not rows:
         return None
-    known = {row["id"]: row for row in rows if isinstance(row, dict) and _has_name(row)}
+    known = {name: row for row in rows if isinstance(row, dict) for name in _names(row)}
     if upstream.model not in known:
         names = ", ".join(map(shortened, heapq.nsmallest(10, known))) or "none"
         raise UpstreamError(f"The upstream has no model {quoted(upstream.model)}. It has: {names}.")
-    length = known[upstream.model].get("max_model_len")
+    row = known[upstream.model]
+    meta = row.get("meta")
+    length = row.get("max_model_len", meta.get("n_ctx") if isinstance(meta, dict) else None)
     return length if isinstance(length, int) and 0 < length < 2**31 else None
 
 
-def _has_name(row: dict[str, Any]) -> bool:
-    return isinstance(row.get("id"), str)
+def _names(row: dict[str, Any]) -> list[str]:
+    """Return the names of a listed model: llama.cpp has aliases, Ollama a tag to leave out."""
+    name, aliases = row.get("id"), row.get("aliases")
+    if not isinstance(name, str):
+        return []
+    others = aliases if isinstance(aliases, list) else []
+    names = [name, *(alias for alias in others if isinstance(alias, str))]
+    return [*names, name.removesuffix(":latest")]
 
 
 def _renamed(reply: dict[str, Any], manifest: Manifest) -> dict[str, Any]:
