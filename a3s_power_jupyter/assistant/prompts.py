@@ -24,6 +24,26 @@ MAX_BYTES = 1 << 20
 #: The words that may be in braces.
 WORDS = ("code", "before", "after", "error", "question", "language")
 
+#: Languages as they are written in sentences; others stay as they are.
+LANGUAGES = {
+    "bash": "Bash",
+    "css": "CSS",
+    "html": "HTML",
+    "javascript": "JavaScript",
+    "json": "JSON",
+    "julia": "Julia",
+    "latex": "LaTeX",
+    "markdown": "Markdown",
+    "python": "Python",
+    "r": "R",
+    "ruby": "Ruby",
+    "rust": "Rust",
+    "scala": "Scala",
+    "sql": "SQL",
+    "typescript": "TypeScript",
+    "yaml": "YAML",
+}
+
 _CODE = ("code", "before", "after")
 _ANY_WORD = re.compile(r"\{([a-z_]+)\}")
 _WORD = re.compile(rf"\{{({'|'.join(WORDS)})\}}")
@@ -163,6 +183,8 @@ def fill(template: str, values: Mapping[str, str]) -> str:
         text = values.get(match[1], "")
         if match[1] in _CODE:
             return fenced(text, language)
+        if match[1] == "language":
+            return LANGUAGES.get(language, language)
         return fenced(text) if match[1] == "error" else text.strip(_SPACE)
 
     paragraphs = _PARAGRAPHS.split(template.strip(_SPACE))

@@ -17,6 +17,26 @@ export type PromptValues = Readonly<Partial<Record<Word, string>>>;
 
 type Word = 'code' | 'before' | 'after' | 'error' | 'question' | 'language';
 
+/** Languages as they are written in sentences; others stay as they are. */
+const LANGUAGES: ReadonlyMap<string, string> = new Map([
+  ['bash', 'Bash'],
+  ['css', 'CSS'],
+  ['html', 'HTML'],
+  ['javascript', 'JavaScript'],
+  ['json', 'JSON'],
+  ['julia', 'Julia'],
+  ['latex', 'LaTeX'],
+  ['markdown', 'Markdown'],
+  ['python', 'Python'],
+  ['r', 'R'],
+  ['ruby', 'Ruby'],
+  ['rust', 'Rust'],
+  ['scala', 'Scala'],
+  ['sql', 'SQL'],
+  ['typescript', 'TypeScript'],
+  ['yaml', 'YAML']
+]);
+
 const CODE: readonly string[] = ['code', 'before', 'after'];
 const WORD = /\{(code|before|after|error|question|language)\}/g;
 /** The language and the space after it are left out if it is not known. */
@@ -49,6 +69,9 @@ export function fill(template: string, values: PromptValues): string {
     const text = values[word] ?? '';
     if (CODE.includes(word)) {
       return fenced(text, language);
+    }
+    if (word === 'language') {
+      return LANGUAGES.get(language) ?? language;
     }
     return word === 'error' ? fenced(text) : stripped(text);
   };
