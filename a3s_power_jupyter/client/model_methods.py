@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -87,7 +87,7 @@ class ModelMethods:
         default_parameters: Mapping[str, Any] | None = None,
         copy: bool = False,
         overwrite: bool = False,
-        upstream: Mapping[str, str] | None = None,
+        upstream: Mapping[str, str | Sequence[str]] | None = None,
         mmproj: str | Path | None = None,
     ) -> Model:
         """Register a model under a name.
@@ -112,7 +112,8 @@ class ModelMethods:
             Whether to replace a different model with the same name.
         upstream : mapping, optional
             ``base_url``, ``model`` and ``api_key_env`` of an OpenAI-compatible server, for the
-            format ``"remote"``, which has no `path`.
+            format ``"remote"``, which has no `path`. A list as ``base_url`` names several servers
+            with the same model and key, which share the requests.
         mmproj : str or Path, optional
             Vision projector file of a GGUF model.
 

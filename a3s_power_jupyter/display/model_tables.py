@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from msgspec import UNSET
 
-from ..contract.types import Estimate, LoadPhase, Model
+from ..contract.types import Estimate, LoadPhase, Model, UpstreamStatus
 from . import activity, formatting
 from .output import Gauge, Output, facts, note, stack, table
 
@@ -101,7 +101,7 @@ def processes(loaded: Sequence[Model]) -> Output:
             state(model),
             activity.speed(model),
             _memory(model),
-            "" if model.device is UNSET else model.device,
+            _available(model) or ("" if model.device is UNSET else model.device),
             _context_in_use(model),
         )
         for model in loaded
@@ -156,10 +156,38 @@ def details(model: Model) -> Output:
             ("Notes", " ".join(_notes(model))),
             ("File", "" if source.path is UNSET else source.path),
             ("Reference", "" if source.reference is UNSET else source.reference),
-            ("Upstream", "" if model.upstream is UNSET else model.upstream.base_url),
+            *_upstreams(model),
             ("SHA-256", "" if model.sha256 is UNSET else model.sha256),
         )
     )
+
+
+def _upstreams(model: Model) -> list[tuple[str, str]]:
+    """Return the servers behind a remote model; each with its state, if there are several."""
+    if model.upstreams is UNSET:
+        return [
+            ("Upstream", "" if model.upstream is UNSET else ", ".join(model.upstream.base_urls))
+        ]
+    return [("Upstream", f"{s.base_url}: {_upstream_state(s)}") for s in model.upstreams]
+
+
+def _upstream_state(server: UpstreamStatus) -> str:
+    error = "" if server.error is UNSET else str(server.error.get("message", ""))
+    parts = (
+        server.state,
+        f"{server.requests_running} running" if server.requests_running else "",
+        f"{server.failures} failed" if server.failures else "",
+    )
+    state = ", ".join(filter(None, parts))
+    return f"{state}. {error}" if error else state
+
+
+def _available(model: Model) -> str:
+    """Return how many of several upstreams answer: ``1 of 2 upstreams``."""
+    if model.upstreams is UNSET:
+        return ""
+    count = sum(server.state != "failed" for server in model.upstreams)
+    return f"{count} of {len(model.upstreams)} upstreams"
 
 
 def _notes(model: Model) -> tuple[str, ...]:

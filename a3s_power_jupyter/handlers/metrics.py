@@ -56,6 +56,11 @@ LOAD_DURATION = Histogram(
 )
 EVICTIONS = Counter("power_evictions", "Unloaded models, by reason.", ["reason"])
 PULL_BYTES = Counter("power_pull_bytes", "Bytes downloaded by pulls.")
+UPSTREAM_FAILURES = Counter(
+    "power_upstream_failures",
+    "Requests that an upstream of a remote model did not answer, by error code.",
+    ["model", "code"],
+)
 GPU_MEMORY = Gauge(
     "power_gpu_memory_bytes", "Memory of a GPU used by models, in bytes.", ["device"]
 )
@@ -123,3 +128,7 @@ class RuntimeMetrics:
     def pulled(self, received: int) -> None:
         """Count bytes received from the hub."""
         PULL_BYTES.inc(received)
+
+    def upstream_failed(self, model: str, code: str) -> None:
+        """Count a request that an upstream of `model` did not answer."""
+        UPSTREAM_FAILURES.labels(model, code).inc()

@@ -68,9 +68,10 @@ def _announce_hashing(path: Path) -> None:
         )
 
 
-def _upstream(arguments: argparse.Namespace) -> dict[str, str] | None:
+def _upstream(arguments: argparse.Namespace) -> dict[str, str | list[str]] | None:
+    urls = arguments.upstream_url
     fields = {
-        "base_url": arguments.upstream_url,
+        "base_url": urls[0] if urls and len(urls) == 1 else urls,
         "model": arguments.upstream_model,
         "api_key_env": arguments.api_key_env,
     }

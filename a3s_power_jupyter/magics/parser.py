@@ -52,7 +52,10 @@ def line_parser() -> MagicParser:
     )
     _add_parameters(command, "default parameter, such as num_ctx=4096; can be repeated")
     command.add_argument(
-        "--upstream-url", metavar="URL", help="base URL of the API behind a remote model"
+        "--upstream-url",
+        metavar="URL",
+        action="append",
+        help="base URL of the API behind a remote model; can be repeated for several servers",
     )
     command.add_argument(
         "--upstream-model", metavar="MODEL", help="name of a remote model on that server"

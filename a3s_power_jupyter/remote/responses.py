@@ -213,9 +213,16 @@ def refusal(status: int, headers: dict[str, str], body: bytes) -> PowerError:
         return ServerBusy(f"The upstream is busy: {message}", retry_after=retry_after)
     if status in (408, 504):
         return UpstreamTimeout(f"The upstream timed out: {message}")
+    if status == 404 and _lacks_model(reply, message):
+        return UpstreamError(f"The upstream does not have the model: {message}")
     if 400 <= status < 500 or status == 501 or _VALIDATION.match(message):
         return _bad_request(reply, message)
     return UpstreamError(f"The upstream failed with HTTP status {status}: {message}")
+
+
+def _lacks_model(reply: dict[str, Any], message: str) -> bool:
+    code = _error_of(reply).get("code")
+    return code == "model_not_found" or (code != "route_not_found" and "model" in message.lower())
 
 
 def _bad_request(reply: dict[str, Any], message: str) -> PowerError:
@@ -267,8 +274,8 @@ def _message(reply: dict[str, Any]) -> str:
     return ""
 
 
-def cut(message: str) -> str:
+def cut(message: str, limit: int = MAX_MESSAGE) -> str:
     """Cut a long message between words, so that no part of a key in it remains."""
-    if len(message) <= MAX_MESSAGE:
+    if len(message) <= limit:
         return message
-    return _LAST_WORD.sub("", message[:MAX_MESSAGE]).rstrip() + " ..."
+    return _LAST_WORD.sub("", message[:limit]).rstrip() + " ..."

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from ..contract.errors import (
+    BadRequest,
+    PowerError,
     UpstreamError,
     UpstreamTimeout,
     UpstreamUnreachable,
     shutting_down,
 )
 from ..contract.loopback import is_loopback
-from ..contract.types import Upstream
-from .keys import UpstreamKeys
 from .responses import MAX_ERROR_BYTES, cut, refusal
 
 if TYPE_CHECKING:
     import httpx2
 
-#: Seconds to wait for a connection.
+#: Seconds to wait for a connection, and if there are other upstreams. The latter is enough for a
+#: second try of the operating system.
 CONNECT_TIMEOUT = 10.0
+SHORT_CONNECT_TIMEOUT = 4.0
 #: Seconds to read the body of an error.
 ERROR_TIMEOUT = 10.0
 
@@ -31,7 +33,17 @@ _NO_ROUTE = (404, 405, 501)
 
 
 class RouteMissing(Exception):
-    """The upstream has no such route, which it need not have."""
+    """The upstream has no such route, which it need not have.
+
+    Parameters
+    ----------
+    error : PowerError
+        To be raised if there is no other upstream.
+    """
+
+    def __init__(self, error: PowerError) -> None:
+        super().__init__(error.message)
+        self.error = error
 
 
 class UpstreamTransport:
@@ -41,13 +53,10 @@ class UpstreamTransport:
     ----------
     timeout : float
         Seconds an upstream may stay silent during a reply.
-    keys : UpstreamKeys
-        The keys, which are read for each request.
     """
 
-    def __init__(self, timeout: float, keys: UpstreamKeys) -> None:
+    def __init__(self, timeout: float) -> None:
         self._timeout = timeout
-        self._keys = keys
         self._closed = False
         self._clients: dict[bool, httpx2.AsyncClient] = {}  # by whether the upstream is local
 
@@ -55,11 +64,11 @@ class UpstreamTransport:
     async def send(
         self,
         method: str,
-        upstream: Upstream,
-        route: str,
+        url: str,
+        key: str | None,
         content: bytes | None = None,
         *,
-        optional: bool = False,
+        connect_timeout: float = CONNECT_TIMEOUT,
     ) -> AsyncIterator[httpx2.Response]:
         """Send a request and yield the successful response, whose body is not read yet.
 
@@ -68,34 +77,41 @@ class UpstreamTransport:
         Raises
         ------
         RouteMissing
-            If a GET request is answered with 404, or an `optional` one with 404, 405 or 501.
+            If a GET request is answered with 404, or a POST request with 404, 405 or 501, unless
+            it is the model that is missing.
         PowerError
             If the upstream cannot be reached, breaks the connection or refuses the request, here
-            or while the caller reads the body. `HealthTracker.outcome` removes the key from it.
+            or while the caller reads the body. `HealthTracker.failed` removes the key from it.
         """
         import httpx2
 
         # Without compression, each event is delivered as soon as the upstream sends it.
         headers = {"Accept-Encoding": "identity"}
-        key = self._keys.key_of(upstream)
         if key is not None:
             headers["Authorization"] = f"Bearer {key}"
         if content is not None:
             headers["Content-Type"] = "application/json"
-        url = f"{upstream.base_url.rstrip('/')}/{route}"
+        if self._closed:
+            raise shutting_down()
         client = self._client_for(url)
-        request = client.build_request(method, url, content=content, headers=headers)
-        try:
+        timeout = httpx2.Timeout(self._timeout, connect=connect_timeout)
+        request = client.build_request(
+            method, url, content=content, headers=headers, timeout=timeout
+        )
+        with self._errors_of(request, connect_timeout):
             # The timeouts of httpx2 begin again with each byte of the head.
-            async with asyncio.timeout(CONNECT_TIMEOUT + self._timeout):
+            async with asyncio.timeout(connect_timeout + self._timeout):
                 response = await client.send(request, stream=True)
             try:
                 if not response.is_success:
                     body = await _beginning(response)
-                    is_missing = response.status_code == 404 and method == "GET"
-                    if is_missing or (optional and response.status_code in _NO_ROUTE):
-                        raise RouteMissing
-                    raise refusal(response.status_code, dict(response.headers), body)
+                    error = refusal(response.status_code, dict(response.headers), body)
+                    missing = (404,) if method == "GET" else _NO_ROUTE
+                    # Any other error of 404 says that the model is missing.
+                    is_route = isinstance(error, BadRequest) or response.status_code == 501
+                    if response.status_code in missing and is_route:
+                        raise RouteMissing(error)
+                    raise error
                 if response.headers.get("content-encoding", "identity").lower() != "identity":
                     raise UpstreamError(
                         "The upstream compresses its reply although the request excludes it, so "
@@ -104,6 +120,25 @@ class UpstreamTransport:
                 yield response
             finally:
                 await response.aclose()
+
+    async def close(self) -> None:
+        self._closed = True
+        for client in self._clients.values():
+            await client.aclose()
+
+    @contextmanager
+    def _errors_of(self, request: httpx2.Request, connect_timeout: float) -> Iterator[None]:
+        """Turn the exceptions of the HTTP client into errors of the contract."""
+        import httpx2
+
+        try:
+            yield
+        except httpx2.ConnectTimeout:
+            raise UpstreamUnreachable(
+                f"Could not connect to the upstream {request.url.host} within "
+                f"{connect_timeout:g} seconds. Check that it is running and that base_url is "
+                "correct."
+            ) from None
         except (httpx2.TimeoutException, TimeoutError):
             raise UpstreamTimeout(
                 f"The upstream {request.url.host} did not answer in time. Try again, or increase "
@@ -122,11 +157,6 @@ class UpstreamTransport:
                 f"{_reason(error)}. Try again."
             ) from None
 
-    async def close(self) -> None:
-        self._closed = True
-        for client in self._clients.values():
-            await client.aclose()
-
     def _client_for(self, url: str) -> httpx2.AsyncClient:
         """Return the client for a URL: with the environment's proxies, unless it is local."""
         import httpx2
@@ -137,7 +167,6 @@ class UpstreamTransport:
                 self._clients[is_local] = httpx2.AsyncClient(
                     trust_env=not is_local,
                     verify=httpx2.create_ssl_context(),  # with the environment's certificates
-                    timeout=httpx2.Timeout(self._timeout, connect=CONNECT_TIMEOUT),
                     limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20),
                     follow_redirects=False,
                 )

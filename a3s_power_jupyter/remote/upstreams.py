@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import heapq
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, aclosing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ..contract.errors import PowerError, UpstreamError
-from ..contract.text import quoted, shortened
+from ..contract.conversation import conversation_key
+from ..contract.errors import PowerError, UnsupportedRequestFields
 from ..contract.types import (
     ChatRequest,
     CompletionRequest,
@@ -19,14 +18,18 @@ from ..contract.types import (
     EmbeddingRequest,
     GenerationItem,
     Manifest,
+    RenderRequest,
     Route,
     TokenItem,
+    TokenizeRequest,
     TokenRequest,
     Upstream,
 )
+from .attempts import Attempts
 from .body import outgoing, upstream_of
+from .checks import UpstreamChecks
 from .chunks import ChunkReader
-from .health import HealthTracker, UpstreamHealth
+from .health import HealthTracker, ModelHealth
 from .keys import UpstreamKeys
 from .requests import written
 from .responses import (
@@ -39,14 +42,16 @@ from .responses import (
     split_reply,
 )
 from .tokens import answer_remotely
-from .transport import RouteMissing, UpstreamTransport
+from .transport import (
+    CONNECT_TIMEOUT,
+    SHORT_CONNECT_TIMEOUT,
+    RouteMissing,
+    UpstreamTransport,
+)
 from .vectors import read_embeddings
 
 if TYPE_CHECKING:
     import httpx2
-
-#: Seconds a check may take.
-CHECK_TIMEOUT = 10.0
 
 
 class Upstreams:
@@ -62,6 +67,8 @@ class Upstreams:
         Called with a model's name when the health of its upstream changes.
     used : callable
         Called with a model's name when a request begins or ends, which can happen at any rate.
+    failed : callable
+        Called with a model's name and an error code when an upstream did not answer a request.
     """
 
     def __init__(
@@ -70,17 +77,18 @@ class Upstreams:
         key_pattern: str,
         changed: Callable[[str], None],
         used: Callable[[str], None],
+        failed: Callable[[str, str], None],
     ) -> None:
         self._keys = UpstreamKeys(key_pattern)
-        self._transport = UpstreamTransport(timeout, self._keys)
-        self._health = HealthTracker(changed, used, self._keys.redactor)
-        self._checks: dict[str, asyncio.Task[None]] = {}
+        self._transport = UpstreamTransport(timeout)
+        self._health = HealthTracker(changed, used, failed, self._keys.redactor)
+        self._checks = UpstreamChecks(self._health, self._send)
 
     def check_key(self, upstream: Upstream) -> None:
         """Check that the key of an upstream may be sent; raises `InvalidParameter` if not."""
         self._keys.check(upstream)
 
-    def health(self, manifest: Manifest) -> UpstreamHealth:
+    def health(self, manifest: Manifest) -> ModelHealth:
         """Return what is known of a model's upstream."""
         return self._health.get(manifest)
 
@@ -89,26 +97,12 @@ class Upstreams:
         self._health.forget(name)
 
     def refresh(self, manifest: Manifest) -> None:
-        """Start to check the upstream in the background if the last result is outdated."""
-        name = manifest.name
-        if name in self._checks or self.health(manifest).is_fresh:
-            return
-        check = asyncio.ensure_future(self._check_quietly(manifest))
-        self._checks[name] = check
-        check.add_done_callback(lambda _: self._checks.pop(name, None))
+        """Start to check upstreams in the background whose last result is outdated."""
+        self._checks.refresh(manifest)
 
     async def check(self, manifest: Manifest) -> None:
-        """Ask the upstream for its models.
-
-        Raises
-        ------
-        PowerError
-            If the upstream does not answer, or does not list the model.
-        """
-        with self._health.outcome(manifest):
-            models = await asyncio.wait_for(self._models(manifest), CHECK_TIMEOUT)
-            length = _context_length(upstream_of(manifest), models)
-            self.health(manifest).context_length = length
+        """Ask the upstream for its models. Raises as `UpstreamChecks.check` does."""
+        await self._checks.check(manifest)
 
     async def reply(self, manifest: Manifest, route: Route, body: dict[str, Any]) -> dict[str, Any]:
         """Forward a request and return the reply, with the local name of the model.
@@ -120,9 +114,13 @@ class Upstreams:
         PowerError
             If the upstream cannot be reached, fails, or refuses the request.
         """
-        async with self._post(manifest, route, body) as response:
-            reply = await read_limited(response, MAX_REPLY_BYTES[route])
-            return _renamed(await split_reply(reply), manifest)
+        content, attempts = self._begin(manifest, route, body)
+        for attempt in attempts:
+            with attempt:
+                async with self._post(manifest, attempt.base_url, route, content) as response:
+                    reply = await read_limited(response, MAX_REPLY_BYTES[route])
+                    return _renamed(await split_reply(reply), manifest)
+        raise attempts.error
 
     async def stream(
         self, manifest: Manifest, route: Route, body: dict[str, Any]
@@ -131,12 +129,18 @@ class Upstreams:
 
         Closing the generator aborts the upstream's request. Raises as `reply` does.
         """
-        async with self._post(manifest, route, body) as response:
-            if not response.headers.get("content-type", "").startswith("text/event-stream"):
-                raise not_an_api("something other than an event stream")
-            async with aclosing(read_events(response.aiter_raw())) as events:
-                async for event in events:
-                    yield _renamed(event, manifest)
+        content, attempts = self._begin(manifest, route, body)
+        for attempt in attempts:
+            with attempt:
+                async with self._post(manifest, attempt.base_url, route, content) as response:
+                    if not response.headers.get("content-type", "").startswith("text/event-stream"):
+                        raise not_an_api("something other than an event stream")
+                    async with aclosing(read_events(response.aiter_raw())) as events:
+                        async for event in events:
+                            attempt.commit()
+                            yield _renamed(event, manifest)
+                return
+        raise attempts.error
 
     async def generate(
         self, manifest: Manifest, request: ChatRequest | CompletionRequest
@@ -179,50 +183,84 @@ class Upstreams:
         PowerError
             As `reply`.
         """
-        upstream = upstream_of(manifest)
-        base_url = upstream.base_url.rstrip("/").removesuffix("/v1")
-        beside = msgspec.structs.replace(upstream, base_url=base_url)
+        self._refresh_several(manifest)
+        attempts = Attempts(self._health, manifest, _key_of_tokens(manifest, request))
+        for attempt in attempts:
+            with attempt:
+                try:
+                    with _without_param():
+                        return await self._answer_tokens(manifest, attempt.base_url, request)
+                except UnsupportedRequestFields as error:
+                    raise RouteMissing(error) from None
+        raise attempts.error
+
+    async def _answer_tokens(
+        self, manifest: Manifest, base_url: str, request: TokenRequest
+    ) -> TokenItem:
+        model = upstream_of(manifest).model
+        beside = base_url.rstrip("/").removesuffix("/v1")
 
         async def ask(route: str, body: dict[str, Any]) -> dict[str, Any] | None:
-            content = msgspec.json.encode({"model": upstream.model, **body})
+            content = msgspec.json.encode({"model": model, **body})
             try:
-                async with self._transport.send(
-                    "POST", beside, route, content, optional=True
-                ) as response:
+                async with self._post(manifest, beside, route, content) as response:
                     return await decode_reply(await read_limited(response, MAX_LIST_BYTES))
             except RouteMissing:
                 return None
 
-        with self._health.request(manifest), _without_param():
-            return await answer_remotely(ask, request)
+        return await answer_remotely(ask, request)
 
     async def close(self) -> None:
-        for check in [*self._checks.values()]:
-            check.cancel()
+        self._checks.stop()
         await self._transport.close()
 
-    @asynccontextmanager
-    async def _post(
+    def _begin(
         self, manifest: Manifest, route: Route, body: dict[str, Any]
-    ) -> AsyncIterator[httpx2.Response]:
+    ) -> tuple[bytes, Attempts]:
+        """Return the content of a request for the upstream, and the attempts to send it."""
+        self._refresh_several(manifest)
+        sent = outgoing(manifest, route, body)
+        attempts = Attempts(self._health, manifest, conversation_key(sent))
+        return msgspec.json.encode(sent), attempts
+
+    def _refresh_several(self, manifest: Manifest) -> None:
+        """Check those of several upstreams in the background that no request is sent to."""
+        if len(self.health(manifest).servers) > 1:
+            self.refresh(manifest)
+
+    def _post(
+        self, manifest: Manifest, base_url: str, route: str, content: bytes
+    ) -> AbstractAsyncContextManager[httpx2.Response]:
+        return self._send(manifest, "POST", base_url, route, content)
+
+    def _send(
+        self,
+        manifest: Manifest,
+        method: str,
+        base_url: str,
+        route: str,
+        content: bytes | None = None,
+    ) -> AbstractAsyncContextManager[httpx2.Response]:
         upstream = upstream_of(manifest)
-        content = msgspec.json.encode(outgoing(manifest, route, body))
-        with self._health.request(manifest):
-            async with self._transport.send("POST", upstream, route, content) as response:
-                yield response
+        return self._transport.send(
+            method,
+            f"{base_url.rstrip('/')}/{route}",
+            self._keys.key_of(upstream),
+            content,
+            connect_timeout=CONNECT_TIMEOUT
+            if len(upstream.base_urls) == 1
+            else SHORT_CONNECT_TIMEOUT,
+        )
 
-    async def _models(self, manifest: Manifest) -> dict[str, Any] | None:
-        """Return the reply of ``GET /models``, or None if the upstream has no such route."""
-        try:
-            async with self._transport.send("GET", upstream_of(manifest), "models") as response:
-                body = await read_limited(response, MAX_LIST_BYTES)
-        except RouteMissing:
-            return None
-        return await decode_reply(body)
 
-    async def _check_quietly(self, manifest: Manifest) -> None:
-        with suppress(PowerError):  # `UpstreamHealth.error` has it
-            await self.check(manifest)
+def _key_of_tokens(manifest: Manifest, request: TokenRequest) -> str:
+    """Return the key of the conversation that a request about tokens belongs to."""
+    body: dict[str, Any] = {"model": upstream_of(manifest).model}
+    if isinstance(request, TokenizeRequest):
+        body["prompt"] = request.text
+    elif isinstance(request, RenderRequest):
+        body["messages"] = request.chat.messages
+    return conversation_key(body)
 
 
 @contextmanager
@@ -242,40 +280,6 @@ async def _written(
     if isinstance(request, ChatRequest) and request.images:
         return await asyncio.to_thread(written, request)
     return written(request)
-
-
-def _context_length(upstream: Upstream, models: dict[str, Any] | None) -> int | None:
-    """Return the context length the upstream states for its model.
-
-    It is ``max_model_len`` of vLLM and SGLang, and ``meta.n_ctx`` of llama.cpp's server.
-
-    Raises
-    ------
-    UpstreamError
-        If the upstream lists its models and this one is not among them. An empty list does not
-        count: ``transformers serve`` lists only models in its cache, and loads others.
-    """
-    rows = models.get("data") if models is not None else None
-    if not isinstance(rows, list) or not rows:
-        return None
-    known = {name: row for row in rows if isinstance(row, dict) for name in _names(row)}
-    if upstream.model not in known:
-        names = ", ".join(map(shortened, heapq.nsmallest(10, known))) or "none"
-        raise UpstreamError(f"The upstream has no model {quoted(upstream.model)}. It has: {names}.")
-    row = known[upstream.model]
-    meta = row.get("meta")
-    length = row.get("max_model_len", meta.get("n_ctx") if isinstance(meta, dict) else None)
-    return length if isinstance(length, int) and 0 < length < 2**31 else None
-
-
-def _names(row: dict[str, Any]) -> list[str]:
-    """Return the names of a listed model: llama.cpp has aliases, Ollama a tag to leave out."""
-    name, aliases = row.get("id"), row.get("aliases")
-    if not isinstance(name, str):
-        return []
-    others = aliases if isinstance(aliases, list) else []
-    names = [name, *(alias for alias in others if isinstance(alias, str))]
-    return [*names, name.removesuffix(":latest")]
 
 
 def _renamed(reply: dict[str, Any], manifest: Manifest) -> dict[str, Any]:

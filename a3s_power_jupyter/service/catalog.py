@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -157,7 +158,7 @@ class Catalog:
     def describe(self, manifest: Manifest) -> Model:
         """Return the model of `manifest` with its current state."""
         if manifest.format == "remote":
-            return describe_remote(manifest, self._upstreams.health(manifest))
+            return describe_remote(manifest, self._upstreams.health(manifest), time.monotonic())
         return describe(manifest, self._scheduler)
 
     async def register(self, request: RegisterRequest) -> Model:

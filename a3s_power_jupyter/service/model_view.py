@@ -7,21 +7,26 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from ..contract.types import Capability, Manifest, Model, State
-from ..remote.health import UpstreamHealth
+from ..contract.types import Capability, Manifest, Model, State, UpstreamStatus
+from ..remote.health import ModelHealth, ServerHealth
 from ..runtime.activity import Activity
 from ..runtime.runner import Runner
 from ..runtime.scheduler import Scheduler
 
 
-def describe_remote(manifest: Manifest, health: UpstreamHealth) -> Model:
-    """Return the Model object of a remote model, which is loaded while its upstream answers."""
+def describe_remote(manifest: Manifest, health: ModelHealth, now: float) -> Model:
+    """Return the Model object of a remote model, which is loaded while its upstream answers.
+
+    `now` is the time on the monotonic clock.
+    """
     state: State = "unloaded"
     if health.answers is not None:
         state = "loaded" if health.answers else "failed"
     if health.active:
         state = "busy"
     length = manifest.context_length
+    error = health.error
+    has_several = len(health.servers) > 1
     return Model(
         **_from_manifest(manifest),
         state=state,
@@ -32,7 +37,18 @@ def describe_remote(manifest: Manifest, health: UpstreamHealth) -> Model:
         last_used_at=UNSET if health.last_used_at is None else health.last_used_at,
         device="remote",
         engine="remote",
-        error=UNSET if health.error is None else health.error.to_wire(),
+        error=UNSET if error is None else error.to_wire(),
+        upstreams=tuple(_status(s, now) for s in health.servers) if has_several else UNSET,
+    )
+
+
+def _status(server: ServerHealth, now: float) -> UpstreamStatus:
+    return UpstreamStatus(
+        base_url=server.base_url,
+        state=server.state(now),
+        requests_running=server.active,
+        failures=server.failures,
+        error=UNSET if server.error is None else server.error.to_wire(),
     )
 
 

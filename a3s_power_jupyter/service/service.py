@@ -127,6 +127,7 @@ class PowerService:
             settings.upstream_key_pattern,
             changed=observer.changed,
             used=observer.used,
+            failed=metrics.upstream_failed,
         )
         self.pulls = PullManager(
             settings.home,

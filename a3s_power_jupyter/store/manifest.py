@@ -24,7 +24,7 @@ from .directories import directory_entries, sync_directory
 from .files import write_atomically
 from .names import SUFFIX, check_name, manifest_filename, possible_filenames
 from .os_errors import reading_store
-from .schema import newer_schema
+from .schema import MANIFEST_SCHEMA, newer_schema
 
 #: Directory of the manifests, relative to the home of the store.
 MANIFESTS = Path("models/manifests")
@@ -184,7 +184,7 @@ class ManifestDirectory:
             return decode(text)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             reason = str(error)
-        newer = newer_schema(text)
+        newer = newer_schema(text, MANIFEST_SCHEMA)
         if newer:
             return Unreadable(file, newer, _name_in(text), is_newer=True)
         other = decode_a3s(text)

@@ -45,8 +45,12 @@ def manifest(upstream: Upstream, model: str) -> Manifest:
     return Manifest(f"far/{model}", "remote", 0, upstream=info, default_parameters=defaults)
 
 
+def ignore(*_of_a_model: str) -> None:
+    pass
+
+
 async def collect(upstream: Upstream, model: str, count: int | None = None) -> list[GenerationItem]:
-    upstreams = Upstreams(5.0, ".*", lambda _: None, lambda _: None)
+    upstreams = Upstreams(5.0, ".*", ignore, ignore, ignore)
     items: list[GenerationItem] = []
     try:
         async with aclosing(upstreams.generate(manifest(upstream, model), REQUEST)) as answer:

@@ -26,7 +26,7 @@ from support.waiting import wait_until
 MIB = 1 << 20
 
 
-def ignore(_name: str) -> None:
+def ignore(*_of_a_model: str) -> None:
     pass
 
 
@@ -39,7 +39,7 @@ def upstream(monkeypatch: pytest.MonkeyPatch) -> Iterator[Upstream]:
 
 @pytest.fixture
 async def upstreams() -> AsyncIterator[Upstreams]:
-    opened = Upstreams(2.0, UPSTREAM_KEY_PATTERN, changed=ignore, used=ignore)
+    opened = Upstreams(2.0, UPSTREAM_KEY_PATTERN, changed=ignore, used=ignore, failed=ignore)
     yield opened
     await opened.close()
 
@@ -125,7 +125,7 @@ async def test_the_head_of_a_reply_has_a_deadline(
     upstream: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(transport, "CONNECT_TIMEOUT", 0.5)
-    opened = Upstreams(0.5, UPSTREAM_KEY_PATTERN, changed=ignore, used=ignore)
+    opened = Upstreams(0.5, UPSTREAM_KEY_PATTERN, changed=ignore, used=ignore, failed=ignore)
     started = time.monotonic()
     with pytest.raises(UpstreamTimeout, match="did not answer in time"):
         await opened.reply(manifest_of(upstream, "drips", tmp_path), "chat/completions", {})

@@ -41,6 +41,11 @@ async def _echo(handler: Chat, body: dict[str, Any]) -> None:
     await handler.send("data: [DONE]\n\n")
 
 
+async def _slow(handler: Chat, body: dict[str, Any]) -> None:
+    await asyncio.sleep(0.1)
+    await _echo(handler, body)
+
+
 async def _calls(handler: Chat, body: dict[str, Any]) -> None:
     """Think, and call a function in small pieces."""
     function = {"name": "weather", "arguments": ""}
@@ -321,5 +326,6 @@ ANSWERS = {
     "unbounded": _unbounded,
     "json_bomb": _json_bomb,
     "silent": _silent,
+    "slow": _slow,
     "redirects": _redirects,
 }

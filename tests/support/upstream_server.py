@@ -92,8 +92,8 @@ class Chat(_Handler):
 
 
 @contextmanager
-def run_upstream() -> Iterator[Upstream]:
-    """Run the server in a thread for the duration of the block."""
+def run_upstream(port: int = 0) -> Iterator[Upstream]:
+    """Run the server in a thread for the duration of the block; at its end, connections break."""
     upstream = Upstream()
     started, loop = threading.Event(), asyncio.new_event_loop()
 
@@ -101,7 +101,7 @@ def run_upstream() -> Iterator[Upstream]:
         routes = [(r"/v1/models", _Models), (r"/v1/chat/completions", Chat)]
         app = Application([(path, cls, {"upstream": upstream}) for path, cls in routes])
         server = HTTPServer(app)
-        sockets = bind_sockets(0, "127.0.0.1")
+        sockets = bind_sockets(port, "127.0.0.1")
         server.add_sockets(sockets)
         upstream.url = f"http://127.0.0.1:{sockets[0].getsockname()[1]}/v1"
         started.set()

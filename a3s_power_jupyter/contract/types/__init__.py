@@ -52,6 +52,7 @@ from .model_info import (
     State,
     StoredFile,
     Upstream,
+    UpstreamStatus,
     generates,
 )
 from .prompts import Prompt, Prompts
@@ -157,6 +158,7 @@ __all__ = [
     "ToolChoice",
     "Truncate",
     "Upstream",
+    "UpstreamStatus",
     "Variant",
     "generates",
 ]

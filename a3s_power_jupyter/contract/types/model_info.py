@@ -64,22 +64,60 @@ class Source(SparseStruct, frozen=True):
     shared_home: str | UnsetType = UNSET
 
 
+#: URL of an API without a route (``http://localhost:8000/v1``).
+BaseUrl = Annotated[str, Meta(max_length=2048)]
+
+
 class Upstream(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The OpenAI-compatible server behind a `remote` model.
+    """The OpenAI-compatible server behind a `remote` model, or several that are alike.
 
     Attributes
     ----------
-    base_url : str
-        URL of the API without a route (``http://localhost:8000/v1``).
+    base_url : str or tuple of str
+        URL of the API without a route (``http://localhost:8000/v1``), or those of several servers
+        with the same model and key.
     model : str
         Name of the model on the upstream.
     api_key_env : str
         Name of the server's environment variable with the API key. The key itself is not stored.
     """
 
-    base_url: Annotated[str, Meta(max_length=2048)]
+    base_url: BaseUrl | Annotated[tuple[BaseUrl, ...], Meta(min_length=1, max_length=16)]
     model: Annotated[str, Meta(max_length=1024)]
     api_key_env: Annotated[str, Meta(max_length=255)] | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        """Replace a list of one URL by the URL, which means the same."""
+        if not isinstance(self.base_url, str) and len(self.base_url) == 1:
+            msgspec.structs.force_setattr(self, "base_url", self.base_url[0])
+
+    @property
+    def base_urls(self) -> tuple[str, ...]:
+        """The URLs of all servers."""
+        return (self.base_url,) if isinstance(self.base_url, str) else self.base_url
+
+
+class UpstreamStatus(SparseStruct, frozen=True):
+    """What is known of one of several servers behind a `remote` model.
+
+    Attributes
+    ----------
+    state : str
+        ``unknown`` before the first request or check, ``failed`` if the last one had no answer,
+        and ``busy`` while the server wants no requests.
+    requests_running : int
+        Requests of this model in progress.
+    failures : int
+        Requests that it did not answer.
+    error : dict
+        Its last error, until it answers again.
+    """
+
+    base_url: str
+    state: Literal["unknown", "available", "busy", "failed"]
+    requests_running: int
+    failures: int
+    error: dict[str, Any] | UnsetType = UNSET
 
 
 class StoredFile(msgspec.Struct, frozen=True):
@@ -125,7 +163,8 @@ class Manifest(msgspec.Struct, frozen=True):
     unsupported_settings : tuple of str
         Settings in the model's files that would change its texts, and have no effect here.
     schema : int
-        Version of the file format.
+        Version of the file format: 2 if `upstream` has several URLs, which older versions of this
+        package cannot use.
     """
 
     name: str
@@ -140,7 +179,7 @@ class Manifest(msgspec.Struct, frozen=True):
     upstream: Upstream | UnsetType = UNSET
     generation_defaults: DefaultParameters = msgspec.field(default_factory=DefaultParameters)
     unsupported_settings: tuple[str, ...] = ()
-    schema: Literal[1] = 1
+    schema: Literal[1, 2] = 1
 
     @property
     def generates(self) -> bool:
@@ -277,6 +316,8 @@ class Model(SparseStruct, frozen=True):
         The chat template, or its first 262,144 characters; set if it was asked for.
     deletion : Deletion
         What its deletion would free and keep; set if it was asked for.
+    upstreams : tuple of UpstreamStatus
+        The servers behind a `remote` model, if there are several.
     """
 
     id: str
@@ -317,6 +358,7 @@ class Model(SparseStruct, frozen=True):
     error: dict[str, Any] | UnsetType = UNSET
     template: str | UnsetType = UNSET
     deletion: Deletion | UnsetType = UNSET
+    upstreams: tuple[UpstreamStatus, ...] | UnsetType = UNSET
 
 
 class Removable(msgspec.Struct, frozen=True):

@@ -111,7 +111,8 @@ def upstream_of(manifest: Manifest) -> dict[str, str]:
     """Return the fields that only remote models have."""
     if manifest.upstream is UNSET:
         return {}
-    return {"remote_model": manifest.upstream.model, "remote_host": manifest.upstream.base_url}
+    hosts = ", ".join(manifest.upstream.base_urls)
+    return {"remote_model": manifest.upstream.model, "remote_host": hosts}
 
 
 def capabilities(model: Model) -> list[str]:

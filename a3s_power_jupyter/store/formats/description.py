@@ -42,6 +42,8 @@ class Description:
         """Return the manifest for a request to register the model, still without files."""
         if self.format == "safetensors" and parameters.isq is UNSET:
             parameters = msgspec.structs.replace(parameters, isq=DEFAULT_ISQ)
+        upstream = request.upstream
+        has_several = upstream is not None and not isinstance(upstream.base_url, str)
         return Manifest(
             name=request.name,
             format=self.format,
@@ -51,7 +53,8 @@ class Description:
             context_length=self.context_length,
             default_parameters=parameters,
             source=Source() if request.path is None else Source(path=str(user_path(request.path))),
-            upstream=UNSET if request.upstream is None else request.upstream,
+            upstream=UNSET if upstream is None else upstream,
+            schema=2 if has_several else 1,
             generation_defaults=self.generation.defaults,
             unsupported_settings=self.generation.unsupported,
         )

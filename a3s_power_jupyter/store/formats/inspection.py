@@ -123,22 +123,17 @@ def _remote(request: RegisterRequest) -> Description:
 
 
 def _check_upstream(upstream: Upstream) -> None:
-    try:
-        url = urlsplit(upstream.base_url)
-        valid = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
-    except ValueError:  # an invalid port, or unbalanced brackets
-        valid = False
-    if not valid:
-        raise InvalidParameter(
-            "base_url is not an HTTP URL. Use a URL such as http://localhost:8000/v1",
-            param="upstream.base_url",
-        )
-    if "@" in url.netloc or url.query or url.fragment:
-        raise InvalidParameter(
-            "base_url must not contain credentials or a query. Set an environment variable of the "
-            "server to the key, and api_key_env to the name of the variable.",
-            param="upstream.base_url",
-        )
+    if isinstance(upstream.base_url, str):
+        _checked_url(upstream.base_url, "")
+    else:
+        servers = [_checked_url(u, f"[{i}]") for i, u in enumerate(upstream.base_url)]
+        for i, server in enumerate(servers):
+            if server in servers[:i]:
+                first = servers.index(server)
+                raise InvalidParameter(
+                    f"base_url[{i}] is the same server as base_url[{first}]. Omit one of them.",
+                    param=f"upstream.base_url[{i}]",
+                )
     if not upstream.model:
         raise InvalidParameter(
             "The upstream has no model. Set model to a model of that server.",
@@ -151,6 +146,35 @@ def _check_upstream(upstream: Upstream) -> None:
             "as OPENAI_API_KEY, not the key itself.",
             param="upstream.api_key_env",
         )
+
+
+def _checked_url(base_url: str, index: str) -> tuple[str, str, int | None, str]:
+    """Check a URL, and return what two URLs of the same server have in common.
+
+    Parameters
+    ----------
+    index : str
+        Of the URL in a list: ``"[0]"``; empty without a list.
+    """
+    try:
+        url = urlsplit(base_url)
+        port = url.port
+        valid = url.scheme in ("http", "https") and bool(url.hostname) and port != 0
+    except ValueError:  # an invalid port, or unbalanced brackets
+        valid = False
+    if not valid:
+        raise InvalidParameter(
+            f"base_url{index} is not an HTTP URL. Use a URL such as http://localhost:8000/v1",
+            param=f"upstream.base_url{index}",
+        )
+    if "@" in url.netloc or url.query or url.fragment:
+        raise InvalidParameter(
+            f"base_url{index} must not contain credentials or a query. Set an environment variable "
+            "of the server to the key, and api_key_env to the name of the variable.",
+            param=f"upstream.base_url{index}",
+        )
+    default = 443 if url.scheme == "https" else 80
+    return url.scheme, url.hostname or "", port or default, url.path.rstrip("/")
 
 
 def _local(request: RegisterRequest) -> Description:

@@ -28,7 +28,9 @@ export interface Model {
     readonly revision?: string;
     readonly shared_home?: string;
   };
-  readonly upstream?: { readonly base_url: string; readonly model: string };
+  readonly upstream?: { readonly base_url: string | readonly string[]; readonly model: string };
+  /** The servers behind a remote model, if there are several. */
+  readonly upstreams?: readonly UpstreamStatus[];
   readonly sha256?: string;
   readonly engine?: string;
   readonly gpu_memory_bytes?: number;
@@ -60,6 +62,16 @@ export interface Model {
   /** Loading progress from 0 to 1. */
   readonly progress?: number;
   readonly notes?: readonly string[];
+  readonly error?: ErrorDetail;
+}
+
+/** One of several servers behind a remote model. */
+export interface UpstreamStatus {
+  readonly base_url: string;
+  readonly state: 'unknown' | 'available' | 'busy' | 'failed';
+  readonly requests_running: number;
+  /** Requests that it did not answer. */
+  readonly failures: number;
   readonly error?: ErrorDetail;
 }
 

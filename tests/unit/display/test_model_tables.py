@@ -220,3 +220,18 @@ def test_notes_of_a_model_are_shown() -> None:
     assert "no such family" in text
     converting = model(state="loading", phase="converting", progress=0.5)
     assert model_tables.state(converting) == "converting 50%"
+
+
+def test_several_upstreams_have_their_states() -> None:
+    urls = ["http://a/v1", "http://b/v1"]
+    idle = {"base_url": urls[0], "state": "available", "requests_running": 0, "failures": 0}
+    failed = {"base_url": urls[1], "state": "failed", "requests_running": 1, "failures": 3}
+    remote = model(
+        format="remote",
+        upstream={"base_url": urls, "model": "m"},
+        upstreams=[idle, {**failed, "error": {"message": "Refused."}}],
+    )
+    text = pretty(model_tables.details(remote))
+    assert "http://a/v1: available\n" in text
+    assert "http://b/v1: failed, 1 running, 3 failed. Refused." in text
+    assert "1 of 2 upstreams" in pretty(model_tables.processes([remote]))

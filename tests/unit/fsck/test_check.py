@@ -75,7 +75,7 @@ def test_a_home_that_cannot_be_used(tmp_path: Path) -> None:
     [
         ("{", "truncated", "Register or pull the model again"),
         ('{"name": "a"}', "format", "Register or pull 'a' again"),
-        ('{"name": "a", "schema": 2}', "newer version", "Upgrade"),
+        ('{"name": "a", "schema": 3}', "newer version", "Upgrade"),
     ],
 )
 def test_a_manifest_that_cannot_be_read(
@@ -246,7 +246,7 @@ def test_a_damaged_state(store: ModelStore, text: str) -> None:
 
 def test_a_state_of_a_newer_version(store: ModelStore) -> None:
     paths = partial(store, 100, 40)
-    paths.state.write_text('{"kind": "file", "schema": 2}')
+    paths.state.write_text('{"kind": "file", "schema": 3}')
     assert "Upgrade" in only(store, "problem").advice
     assert len(mended(store)) == 1
     assert paths.bytes.exists()

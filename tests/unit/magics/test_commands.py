@@ -38,5 +38,8 @@ def test_a_model_with_an_upstream_is_remote_without_saying_so() -> None:
     assert asked(example.strip().removeprefix("%power "))["format"] == "remote"
     assert asked("register m model.gguf")["format"] is None
     given = "--upstream-url http://a/v1 --upstream-model m"
+    assert asked(f"register m {given}")["upstream"]["base_url"] == "http://a/v1"
+    several = asked(f"register m {given} --upstream-url http://b/v1")["upstream"]
+    assert several["base_url"] == ["http://a/v1", "http://b/v1"]
     assert asked(f"register m model.gguf {given}")["format"] is None  # which the server refuses
     assert asked(f"register m {given} --format gguf")["format"] == "gguf"

@@ -10,8 +10,8 @@ import pytest
 
 from a3s_power_jupyter.contract.errors import ContextLengthExceeded, UpstreamError, UpstreamRefused
 from a3s_power_jupyter.contract.types import Upstream
+from a3s_power_jupyter.remote.checks import _context_length
 from a3s_power_jupyter.remote.responses import NothingSent, read_events, refusal
-from a3s_power_jupyter.remote.upstreams import _context_length
 
 #: Recorded from xllamacpp 2026.10.11549 and llama-cpp-python 0.3.36.
 RECORDED: list[tuple[int, dict[str, Any]]] = [

@@ -11,8 +11,8 @@ from a3s_power_jupyter.contract.retry_after import parse_retry_after
 from a3s_power_jupyter.contract.types import Upstream
 from a3s_power_jupyter.handlers import metrics
 from a3s_power_jupyter.handlers.forwarding import count_usage
+from a3s_power_jupyter.remote.checks import _context_length
 from a3s_power_jupyter.remote.responses import refusal
-from a3s_power_jupyter.remote.upstreams import _context_length
 
 UPSTREAM = Upstream("http://host/v1", "m")
 HUGE = 10**400

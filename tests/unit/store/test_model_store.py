@@ -112,7 +112,7 @@ FILE = {"name": "w", "size": 1, "sha256": "0" * 64}
         "[" * 100_000,
         "\xff",
         "[]",
-        json.dumps(GOOD | {"schema": 2}),
+        json.dumps(GOOD | {"schema": 3}),
         json.dumps(GOOD | {"name": "../escape"}),
         json.dumps(GOOD | {"format": "onnx"}),
         json.dumps(GOOD | {"files": [FILE | {"name": "../w"}]}),

@@ -1,6 +1,6 @@
 /** What is known about a model, as names and values. */
 
-import type { Model, Parameters } from '../../api/types.js';
+import type { Model, Parameters, UpstreamStatus } from '../../api/types.js';
 import { cacheDetails, speedText } from '../activity.js';
 import { formatBytes, formatCount, formatDuration, formatNumber } from '../format.js';
 import { trans } from '../i18n.js';
@@ -30,10 +30,7 @@ export function facts(model: Model, now: number): Fact[] {
     [trans.__('Reference'), source.reference],
     [trans.__('Revision'), source.revision],
     [trans.__('Shared home'), source.shared_home],
-    [
-      trans.__('Upstream'),
-      model.upstream && `${model.upstream.model} · ${model.upstream.base_url}`
-    ],
+    [trans.__('Upstream'), upstreamText(model)],
     [trans.__('SHA-256'), model.sha256]
   ];
   return all.filter((fact): fact is [string, string] => Boolean(fact[1]));
@@ -80,6 +77,26 @@ function expiryText(model: Model, now: number): string {
   return model.expires_at === undefined
     ? ''
     : trans.__('in %1', formatDuration(model.expires_at - now));
+}
+
+/** Return "big · http://a/v1", or all servers with their states: "big · http://a/v1: failed". */
+function upstreamText({ upstream, upstreams }: Model): string {
+  if (upstream === undefined) {
+    return '';
+  }
+  const servers = upstreams?.map(serverText) ?? [upstream.base_url].flat();
+  return `${upstream.model} · ${servers.join(' · ')}`;
+}
+
+function serverText({ base_url: url, state, requests_running: running }: UpstreamStatus): string {
+  const states = {
+    unknown: trans.__('not asked yet'),
+    available: trans.__('available'),
+    busy: trans.__('busy'),
+    failed: trans.__('failed')
+  };
+  const text = `${url}: ${states[state]}`;
+  return running ? `${text}, ${trans.__('%1 running', formatNumber(running))}` : text;
 }
 
 /** Return parameters as "temperature=0.6, top_k=20"; long values are cut. */

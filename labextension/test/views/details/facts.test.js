@@ -42,6 +42,20 @@ test('a remote model has its upstream', () => {
   assert.equal(named({ format: 'remote', upstream }).Upstream, 'big · http://far:8000/v1');
 });
 
+test('several upstreams have their states', () => {
+  const urls = ['http://a/v1', 'http://b/v1'];
+  const upstream = { base_url: urls, model: 'big' };
+  assert.equal(named({ upstream }).Upstream, 'big · http://a/v1 · http://b/v1');
+  const upstreams = [
+    { base_url: urls[0], state: 'failed', requests_running: 0, failures: 3 },
+    { base_url: urls[1], state: 'available', requests_running: 2, failures: 0 }
+  ];
+  assert.equal(
+    named({ upstream, upstreams }).Upstream,
+    'big · http://a/v1: failed · http://b/v1: available, 2 running'
+  );
+});
+
 test('long parameters are cut', () => {
   const text = parametersText({ system: 'x'.repeat(500), stop: ['a', 'b'] });
   assert.ok(text.length < 100);
