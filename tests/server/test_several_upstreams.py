@@ -138,11 +138,23 @@ def test_a_stream_is_not_continued_by_another_upstream(
 
 
 def test_requests_at_the_same_time_are_spread(front: Server, machines: list[Machine]) -> None:
-    register_several(front, "slow", *(machine.url for machine in machines))
-    with ThreadPoolExecutor(6) as pool:
-        replies = [*pool.map(lambda _: ask(front, "slow"), range(18))]
-    assert {reply.status_code for reply in replies} == {200}
-    assert min(len(machine.upstream.bodies) for machine in machines) >= 2
+    """They are of one conversation, which would otherwise stay on one server."""
+    register_several(front, "waits", *(machine.url for machine in machines))
+    body = {"model": "far/waits", "messages": MESSAGES, "stream": True}
+    with front.api() as api, ExitStack() as open_streams:
+        streams = []
+        for _ in range(6):
+            reply = api.stream("POST", "v1/chat/completions", json=body)
+            streams.append(events_of(open_streams.enter_context(reply)))
+            next(streams[-1])
+        assert [len(machine.upstream.bodies) for machine in machines] == [2, 2, 2]
+        running = [server["requests_running"] for server in shown(front, "waits")["upstreams"]]
+        assert running == [2, 2, 2]
+        for machine in machines:
+            machine.upstream.first_seen.set()
+        for events in streams:
+            assert "error" not in [*events][-1]
+    assert shown(front, "waits")["requests_running"] == 0
 
 
 def test_no_request_is_lost_while_upstreams_are_killed_and_started(
