@@ -63,7 +63,9 @@ def run_notebook(name: str, server: Server) -> dict[str, Cell]:
         for cell in notebook.cells:
             if cell.cell_type == "code":
                 done[cell.id] = kernel.run(cell.source)
-                assert done[cell.id].status == "ok", f"cell {cell.id}: {done[cell.id].outputs}"
+                raises = "raises-exception" in cell.metadata.get("tags", ())
+                status = "error" if raises else "ok"
+                assert done[cell.id].status == status, f"cell {cell.id}: {done[cell.id].outputs}"
                 assert not done[cell.id].stderr
     return done
 
@@ -278,6 +280,9 @@ def test_assistant(server: Server) -> None:
     cells = run_notebook("10_assistant.ipynb", server)
     assert "temperatures" in text_of(cells["variables-result"])
     assert "Rome" in text_of(cells["own-result"])
+    assert cells["error-raise"].errors == ["'Lima'"]
+    assert text_of(cells["error-explain"]).strip()
+    assert "new cell" in text_of(cells["error-fix"])
     assert "The warmest city" in text_of(cells["chats-code"])
     assert "Rome, says the function." in text_of(cells["chats-export"])
     assert text_of(cells["chats-delete"]).strip() == "[]"
