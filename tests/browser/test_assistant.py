@@ -70,6 +70,27 @@ def chats_of(server: servers.Server) -> list[str]:
         return [chat["title"] for chat in api.get("v1/assistant/chats").json()["data"]]
 
 
+def check_that_drafts_are_kept(panel: Locator) -> None:
+    """Leave a chat and a new chat with questions that are not sent, and come back to both."""
+    message = panel.get_by_label("Message", exact=True)
+    new, chats = (panel.get_by_role("button", name=name) for name in ("New chat", "Chats"))
+    second = panel.locator(".a3s-chats-open", has_text="Second question")
+    message.fill("Draft of the second")
+    new.click()
+    expect(message).to_have_value("")
+    message.fill("Draft of a new one")
+    chats.click()
+    second.click()
+    expect(message).to_have_value("Draft of the second")
+    new.click()
+    expect(message).to_have_value("Draft of a new one")
+    message.fill("")
+    chats.click()
+    second.click()
+    expect(message).to_have_value("Draft of the second")
+    message.fill("")
+
+
 def test_chats_are_listed_searched_renamed_exported_and_deleted(
     open_lab: Callable[..., Lab], upstream: Upstream, lab_root: Path
 ) -> None:
@@ -88,6 +109,7 @@ def test_chats_are_listed_searched_renamed_exported_and_deleted(
     panel.get_by_role("button", name="New chat").click()
     expect(panel.locator(".a3s-chats-current")).to_have_text("New chat")
     expect(ask(panel, "Second question")).to_contain_text("One", timeout=30 * SECONDS)
+    check_that_drafts_are_kept(panel)
 
     panel.get_by_role("button", name="Chats").click()
     search = panel.get_by_role("searchbox", name="Search chats")

@@ -2,17 +2,19 @@
 
 import type { Store } from '../../state/store.js';
 import { messageOf } from '../../api/transport.js';
+import type { Draft } from '../../views/chat/draft.js';
 import type { ChatHost } from '../../views/chat/host.js';
 import { ChatView } from '../../views/chat/chatView.js';
 import { ChatSession } from '../../views/chat/session.js';
 import { callQuestions } from '../../views/chat/toolCallQuestion.js';
 import { ToolLoop } from '../../views/chat/toolLoop.js';
 import { ChatDocument, newChatId } from '../../views/chats/chatDocument.js';
+import type { Drafted } from '../../views/chats/drafts.js';
 import { resumeAnswers } from '../../views/chats/resuming.js';
 import { button, h, setText } from '../../views/dom.js';
 import { trans } from '../../views/i18n.js';
 
-export class OpenChat {
+export class OpenChat implements Drafted {
   readonly element: HTMLElement;
   readonly document: ChatDocument;
   readonly session: ChatSession;
@@ -59,6 +61,18 @@ export class OpenChat {
   /** Whether it is a new chat without a question. */
   get isEmpty(): boolean {
     return this.isNew && this.session.conversation.messages.length === 0;
+  }
+
+  get draftKey(): string {
+    return this.isEmpty ? '' : this.document.id;
+  }
+
+  get draft(): Draft {
+    return this.session.draft;
+  }
+
+  set draft(draft: Draft) {
+    this.view.setDraft(draft);
   }
 
   /** Choose a model; '' leaves the one that is chosen. */

@@ -12,6 +12,7 @@ import { ILauncher } from '@jupyterlab/launcher';
 
 import { trans } from '../../views/i18n.js';
 import { chatIcon } from '../icons.js';
+import { Drafts } from '../../views/chats/drafts.js';
 import { LastModel } from '../../views/chats/lastModel.js';
 import { LazyWidget } from '../lazyWidget.js';
 import { leavePageState, type PageStorage, takePageState } from '../../views/chats/pageState.js';
@@ -71,6 +72,7 @@ export const assistantPlugin: JupyterFrontEndPlugin<IAssistant> = {
           openModels: () => power.openModels()
         },
         page: left.page,
+        drafts: new Drafts(),
         ...(labShell && {
           openTab: (id: string) => void app.commands.execute(CHAT_TAB_COMMAND, { id })
         }),

@@ -145,6 +145,7 @@ export class Sidebar {
     this.body.replaceChildren(chat.element);
     if (left !== chat) {
       this.leave(left);
+      this.services.drafts.restore(chat);
     }
     const stopMeta = chat.document.onMeta(() => this.update());
     const stopSession = chat.session.subscribe(() => this.update());
@@ -155,8 +156,9 @@ export class Sidebar {
     this.update();
   }
 
-  /** Let the answer of a chat that is left go on, and close it then. */
+  /** Keep the draft of a chat that is left, let its answer go on, and close it then. */
   private leave(chat: OpenChat): void {
+    this.services.drafts.keep(chat);
     if (!chat.isAnswering) {
       chat.dispose();
       return;

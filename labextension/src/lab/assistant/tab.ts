@@ -10,11 +10,16 @@ export class ChatTab {
   readonly element: HTMLElement;
   private readonly chat: OpenChat;
 
-  constructor(services: AssistantServices, id: string, setTitle: (title: string) => void) {
+  constructor(
+    private readonly services: AssistantServices,
+    id: string,
+    setTitle: (title: string) => void
+  ) {
     const { store, host, page } = services;
     const presets = new ServerPresets(store.transport);
     void presets.load().catch(() => undefined); // the chat works without
     this.chat = new OpenChat(store, { ...host, presets }, page, id);
+    services.drafts.restore(this.chat);
     this.element = root('a3s-assistant', this.chat.element);
     const { document } = this.chat;
     const showTitle = () => setTitle(titleOf(document));
@@ -31,6 +36,7 @@ export class ChatTab {
   }
 
   dispose(): void {
+    this.services.drafts.keep(this.chat);
     this.chat.dispose();
   }
 }

@@ -139,6 +139,10 @@ export class ChatView {
     }
   }
 
+  setDraft(draft: Draft): void {
+    this.composer.setDraft(draft);
+  }
+
   /** Put a question into the box, or send it at once. Text that is '' leaves what is there. */
   suggest(text: string, attachments: readonly Attachment[], send: boolean): void {
     const draft = { text: text || this.composer.draft.text, attachments };
