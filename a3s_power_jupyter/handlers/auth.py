@@ -113,16 +113,17 @@ class AuthHandler(APIHandler):
 
     def _unauthorized(self) -> Unauthorized:
         """Return the error about a request without valid credentials."""
-        if self._lacks_xsrf_token:
-            return _xsrf_error()
         sent = self._authorizations() or self.get_query_argument("token", "")
+        if self._lacks_xsrf_token and not sent:
+            return _xsrf_error()
         reason = "The token is wrong." if sent else "The token is missing."
-        where = ""
-        if getattr(self.identity_provider, "token", ""):  # there is none with a password or a hub
-            where = ", which 'jupyter server list' prints"
+        wanted = "the server's token"
+        if hasattr(self.identity_provider, "hub_auth"):
+            wanted = "a token of JupyterHub, which its page 'Token' makes"
+        elif getattr(self.identity_provider, "token", ""):  # there is none with a password
+            wanted += ", which 'jupyter server list' prints"
         return Unauthorized(
-            f"Not authenticated. {reason} Send the server's token{where}, as "
-            "'Authorization: Bearer TOKEN'."
+            f"Not authenticated. {reason} Send {wanted}, as 'Authorization: Bearer TOKEN'."
         )
 
     def _authorizations(self) -> list[str]:

@@ -50,6 +50,8 @@ def prepare(spawner):
         "HF_ENDPOINT": os.environ["HF_ENDPOINT"],
         "HF_HUB_DISABLE_XET": "1",
         **{name: os.environ[name] for name in FROM_TESTS},
+        # Before the environment, which may have an older extension of JupyterLab.
+        "JUPYTER_PATH": f"{home / 'data'}{os.pathsep}{os.environ['JUPYTER_PATH']}",
     }
 
 

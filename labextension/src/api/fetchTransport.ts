@@ -2,7 +2,7 @@
 
 import { reconnect } from './reconnect.js';
 import { readEvents } from './sse.js';
-import { errorOfResponse, RequestError, type Transport } from './transport.js';
+import { errorOfResponse, forPage, RequestError, type Transport } from './transport.js';
 import type { PowerEvent } from './types.js';
 
 /** Sends a request; `path` is relative to the notebook server's base URL. */
@@ -19,6 +19,9 @@ export interface FollowOptions {
 }
 
 export class FetchTransport implements Transport {
+  /** The connections to the event stream. */
+  private readonly feeds = new Set<IdleTimeout>();
+
   constructor(
     private readonly fetch: Fetch,
     private readonly options: FollowOptions = {},
@@ -39,11 +42,7 @@ export class FetchTransport implements Transport {
       init.body = JSON.stringify(body);
       init.headers = { 'Content-Type': 'application/json' };
     }
-    const response = await this.send(path, init);
-    if (!response.ok) {
-      throw await errorOfResponse(response);
-    }
-    return response.json();
+    return (await this.send(path, init)).json();
   }
 
   sendLast(method: string, path: string, body: object): void {
@@ -71,54 +70,76 @@ export class FetchTransport implements Transport {
     return reconnect(connect, onLost, signal, this.options.retryDelay);
   }
 
+  /**
+   * Connect to the event stream anew, because the server may be gone or the page logged out.
+   *
+   * A proxy may keep the connection open without a server behind it.
+   */
+  checkConnection(): void {
+    this.feeds.forEach(feed => feed.expire());
+  }
+
   /** Read `GET /v1/events` over one connection. */
   private async readEventFeed(
     onEvent: (event: PowerEvent) => void,
     signal: AbortSignal
   ): Promise<void> {
     const idle = new IdleTimeout(signal, this.options.idleTimeout ?? 45_000);
+    this.feeds.add(idle);
     try {
-      const response = await this.fetch('v1/events', { signal: idle.signal });
-      if (response.status === 404) {
-        throw new RequestError(
-          'The server extension a3s_power_jupyter does not run in this notebook server. ' +
-            'Install or enable it, then restart the server.',
-          '',
-          response.status
-        );
-      }
+      const response = await accepted(await this.fetch('v1/events', { signal: idle.signal }));
       for await (const event of readEvents(response, () => idle.restart())) {
         onEvent(event as PowerEvent);
       }
     } finally {
+      this.feeds.delete(idle);
       idle.close();
     }
   }
 
+  /** Return the response to a request, or throw its error. */
   private async send(path: string, init: RequestInit): Promise<Response> {
     try {
-      return await this.fetch(`v1/${path}`, init);
+      return await accepted(await this.fetch(`v1/${path}`, init));
     } catch (error) {
       if (init.signal?.aborted) {
         throw error;
       }
-      throw new RequestError('Cannot reach the notebook server. Check that it is still running.');
+      if (!(error instanceof RequestError)) {
+        this.checkConnection();
+        throw new RequestError('Cannot reach the notebook server. Check that it is still running.');
+      }
+      if (!error.isOurs || error.status === 401) {
+        this.checkConnection();
+      }
+      throw error;
     }
   }
 }
 
-/** Abort `signal` when `outer` aborts, or `milliseconds` after the last call of `restart`. */
+/** Return a successful response of the server extension, which is never HTML; throw any other. */
+async function accepted(response: Response): Promise<Response> {
+  if (response.ok && !response.headers.get('Content-Type')?.startsWith('text/html')) {
+    return response;
+  }
+  throw forPage(await errorOfResponse(response));
+}
+
+/**
+ * Abort `signal` when `outer` aborts, when `expire` is called, or `milliseconds` after the last call
+ * of `restart`.
+ */
 class IdleTimeout {
   private readonly controller = new AbortController();
-  private readonly abort = () => this.controller.abort();
+  readonly expire = () => this.controller.abort();
   private timer: ReturnType<typeof setTimeout>;
 
   constructor(
     private readonly outer: AbortSignal,
     private readonly milliseconds: number
   ) {
-    outer.addEventListener('abort', this.abort);
-    this.timer = setTimeout(this.abort, milliseconds);
+    outer.addEventListener('abort', this.expire);
+    this.timer = setTimeout(this.expire, milliseconds);
   }
 
   get signal(): AbortSignal {
@@ -127,13 +148,13 @@ class IdleTimeout {
 
   restart(): void {
     clearTimeout(this.timer);
-    this.timer = setTimeout(this.abort, this.milliseconds);
+    this.timer = setTimeout(this.expire, this.milliseconds);
   }
 
   close(): void {
     clearTimeout(this.timer);
-    this.outer.removeEventListener('abort', this.abort);
-    this.abort();
+    this.outer.removeEventListener('abort', this.expire);
+    this.expire();
   }
 }
 

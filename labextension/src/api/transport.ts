@@ -58,13 +58,24 @@ export class RequestError extends Error {
     super(message);
   }
 
-  /** Whether the same request would fail again. */
+  /** Whether the reply is from this server extension, not from a proxy or from nobody. */
+  get isOurs(): boolean {
+    return this.code !== '';
+  }
+
+  /** Whether the same request would fail again. A proxy may refuse it while the server starts. */
   get isFinal(): boolean {
-    return this.status >= 400 && this.status < 500 && !TEMPORARY.includes(this.status);
+    const { status } = this;
+    const isRefused = status >= 400 && status < 500 && !TEMPORARY.includes(status);
+    return isRefused && (this.isOurs || status === 404);
   }
 }
 
-/** Return the error of a response with an error status. A proxy may have sent it. */
+/**
+ * Return the error of a response with an error status, or with another content than expected.
+ *
+ * The response may be from a proxy: JupyterHub's replies in place of a server that does not run.
+ */
 export async function errorOfResponse(response: Response): Promise<RequestError> {
   const { status, headers } = response;
   const text = await response.text();
@@ -76,7 +87,28 @@ export async function errorOfResponse(response: Response): Promise<RequestError>
   } catch {
     // The body is not JSON, so it is not from this server extension.
   }
-  return new RequestError(`The server replied with HTTP status ${status}.`, '', status);
+  if (response.ok && response.redirected) {
+    return loggedOut(); // this is the login page
+  }
+  const message =
+    status === 404
+      ? 'The server extension a3s_power_jupyter does not run in this notebook server. ' +
+        'Install or enable it, then restart the server.'
+      : `No reply from the notebook server, but HTTP status ${status} from a proxy. ` +
+        'Check that the server is running.';
+  return new RequestError(message, '', status);
+}
+
+/** Return the error of a page without valid credentials. */
+function loggedOut(): RequestError {
+  const message =
+    'You are logged out on this page. Reload it, or log in in another tab and come back.';
+  return new RequestError(message, 'unauthorized', 401);
+}
+
+/** Return what a page says about an error: how to send a token is of no use there. */
+export function forPage(error: RequestError): RequestError {
+  return error.code === 'unauthorized' ? loggedOut() : error;
 }
 
 /** Return the seconds of a `Retry-After` header; undefined if it is missing or a date. */

@@ -72,6 +72,7 @@ export const modelsPlugin: JupyterFrontEndPlugin<IPower> = {
       new URL(server.baseUrl, document.location.href).href
     );
     const store = sharedStore(() => new Store(transport, document));
+    app.serviceManager.connectionFailure.connect(() => transport.checkConnection());
     renderSavedWidgets(app); // before a notebook is opened
     // Before anything is placed, because the settings say where.
     const settings = await loadSettings(registry, PLUGIN_ID, changed => {

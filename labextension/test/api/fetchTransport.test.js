@@ -72,17 +72,89 @@ test('a server without the extension is requested only once', async () => {
   assert.equal(requests, 1);
 });
 
-for (const status of [400, 401, 403, 405, 410]) {
+const refusal = code => JSON.stringify({ error: { message: 'Not you.', code } });
+
+for (const status of [400, 403, 405, 410]) {
   test(`a refusal with status ${status} is final, and gives its reason`, async () => {
-    const body = JSON.stringify({ error: { message: 'Log in first.', code: 'unauthorized' } });
-    reply = response => response.writeHead(status).end(body);
+    reply = response => response.writeHead(status).end(refusal('forbidden'));
     await assert.rejects(
       log(() => false),
-      { message: 'Log in first.', code: 'unauthorized', status }
+      { message: 'Not you.', code: 'forbidden', status }
     );
     assert.equal(requests, 1);
   });
 }
+
+const LOGIN_PAGE = '<form>Password</form>';
+const LOGGED_OUT = { message: /logged out.*Reload/, code: 'unauthorized', status: 401 };
+
+/** Reply as a server that refuses the page's credentials, and as one that shows its login page. */
+const refusals = {
+  'an error': response => response.writeHead(401).end(refusal('unauthorized')),
+  'the login page': (response, n) =>
+    n === 1
+      ? response.writeHead(302, { Location: '/login' }).end()
+      : response.writeHead(200, { 'Content-Type': 'text/html' }).end(LOGIN_PAGE)
+};
+
+for (const [name, refuse] of Object.entries(refusals)) {
+  test(`a page that is logged out says what to do, for ${name}`, async () => {
+    reply = refuse;
+    await assert.rejects(
+      log(() => false),
+      LOGGED_OUT
+    );
+    const transport = new FetchTransport((path, init) => fetch(url + path, init));
+    requests = 0;
+    await assert.rejects(transport.request('POST', 'models/a/load', {}), LOGGED_OUT);
+    requests = 0;
+    const events = transport.stream('chat/completions', {}, new AbortController().signal);
+    await assert.rejects(events.next(), LOGGED_OUT);
+  });
+}
+
+const failures = {
+  'the proxy refuses': response => response.writeHead(403).end('<html>'),
+  'nobody answers': response => response.destroy(),
+  'the page is logged out': refusals['an error']
+};
+
+for (const [name, fail] of Object.entries(failures)) {
+  test(`a request shows that the event stream is stale: ${name}`, async t => {
+    t.mock.method(console, 'warn', () => {});
+    reply = response => send(response, { type: 'snapshot', models: [] }); // and never ends
+    const abort = new AbortController();
+    const transport = new FetchTransport((path, init) => fetch(url + path, init));
+    const lost = new Promise(resolve => {
+      const followed = transport.follow(
+        () => {
+          reply = fail;
+          transport.request('POST', 'models/a/load', {}).catch(() => {});
+        },
+        resolve,
+        abort.signal
+      );
+      followed.catch(() => {});
+    });
+    await lost;
+    abort.abort();
+  });
+}
+
+test('an error of the server extension leaves the event stream open', async () => {
+  const abort = new AbortController();
+  const transport = new FetchTransport((path, init) => fetch(url + path, init));
+  const entries = [];
+  reply = response => send(response, { type: 'snapshot', models: [] });
+  const onEvent = async () => {
+    reply = response => response.writeHead(409).end(refusal('model_busy'));
+    await assert.rejects(transport.request('POST', 'models/a/load', {}), /Not you/);
+    await assert.rejects(transport.request('POST', 'models/a/load', {}), /Not you/);
+    abort.abort();
+  };
+  await transport.follow(onEvent, () => entries.push('lost'), abort.signal);
+  assert.deepEqual(entries, []);
+});
 
 test('a refusal after a connection ends the reconnection', async () => {
   reply = (response, n) => {
@@ -90,18 +162,18 @@ test('a refusal after a connection ends the reconnection', async () => {
       send(response, { n });
       response.end();
     } else {
-      response.writeHead(403).end('<html>');
+      response.writeHead(403).end(refusal('forbidden'));
     }
   };
   await assert.rejects(
     log(() => false),
-    /HTTP status 403/
+    /Not you/
   );
   assert.equal(requests, 2);
 });
 
-for (const status of [424, 429, 500, 503]) {
-  test(`status ${status} is retried`, async t => {
+for (const status of [403, 424, 429, 500, 503]) {
+  test(`status ${status} of a proxy is retried`, async t => {
     t.mock.method(console, 'warn', () => {});
     reply = (response, n) => (n < 3 ? response.writeHead(status).end() : send(response, { n }));
     assert.deepEqual(await log(entries => entries.length === 3), ['lost', 'lost', { n: 3 }]);
