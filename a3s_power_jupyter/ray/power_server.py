@@ -1,0 +1,135 @@
+"""Run ``jupyter power`` as a child process that only this process can reach."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from logging import Logger
+from pathlib import Path
+
+import httpx2
+
+from ..ipc.child import python_module
+from ..ipc.lifetime import OWN_GROUP, WATCHER
+from ..ipc.watcher import kill_group
+
+#: Seconds that the server may take to start and to stop.
+START_TIMEOUT, STOP_TIMEOUT = 120.0, 15.0
+
+#: Longest path of a Unix socket that all systems allow.
+_MAX_SOCKET = 100
+
+
+class PowerServer:
+    """A server on a Unix socket in a folder of its own, with its own runtime directory.
+
+    It is killed when this process ends, for whatever reason.
+
+    Parameters
+    ----------
+    options : sequence of str
+        Command line options.
+    environment : Mapping
+        Variables beside those of this process.
+    log : Logger
+        Receives what the server writes to its log.
+    on_exit : callable
+        Called in a thread, with the exit status, if the server ends before `stop`.
+    """
+
+    def __init__(
+        self,
+        options: Sequence[str],
+        environment: Mapping[str, str],
+        log: Logger,
+        on_exit: Callable[[int], None],
+    ) -> None:
+        self._log = log
+        self._on_exit = on_exit
+        self._stopping = threading.Event()
+        self._folder = _private_folder()
+        self.socket = str(self._folder / "power.sock")
+        self._process = subprocess.Popen(
+            [*python_module("a3s_power_jupyter.server.extension"), *self._options(), *options],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={
+                **os.environ,
+                **environment,
+                "JUPYTER_RUNTIME_DIR": str(self._folder),  # kernels here do not find this server
+                "PYTHONSAFEPATH": "1",
+            },
+            cwd=os.sep,
+            process_group=OWN_GROUP,
+        )
+        WATCHER.add(self.pid)
+        threading.Thread(target=self._follow, daemon=True).start()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def _options(self) -> list[str]:
+        return [
+            f"--ServerApp.sock={self.socket}",
+            "--ServerApp.sock_mode=0600",
+            "--ServerApp.base_url=/",
+            "--ServerApp.allow_remote_access=True",  # the names of the cluster, as clients send them
+        ]
+
+    def wait_until_ready(self, token: str) -> None:
+        """Wait until the server answers requests.
+
+        Raises
+        ------
+        RuntimeError
+            If it ends, or does not answer in time.
+        """
+        transport = httpx2.HTTPTransport(uds=self.socket)
+        headers = {"Authorization": f"Bearer {token}"}
+        end = time.monotonic() + START_TIMEOUT
+        with httpx2.Client(transport=transport, headers=headers, timeout=10) as client:
+            while time.monotonic() < end and self._process.poll() is None:
+                try:
+                    client.get("http://localhost/v1/health").raise_for_status()
+                except httpx2.TransportError:
+                    time.sleep(0.1)
+                else:
+                    return
+        raise RuntimeError("jupyter power does not start. The log of the replica has the reason.")
+
+    def stop(self) -> None:
+        """End the server, and remove its folder."""
+        self._stopping.set()
+        self._process.terminate()
+        try:
+            self._process.wait(STOP_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            kill_group(self.pid)
+            self._process.wait()
+        WATCHER.remove(self.pid)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _follow(self) -> None:
+        """Log the output until it ends, and then report the end of the server."""
+        if self._process.stdout is not None:
+            for line in self._process.stdout:
+                self._log.info("%s", line.decode(errors="replace").rstrip())
+        status = self._process.wait()
+        if not self._stopping.is_set():
+            self._on_exit(status)
+
+
+def _private_folder() -> Path:
+    """Return a new folder that only this user can enter, with a path short enough for a socket."""
+    folder = Path(tempfile.mkdtemp(prefix="power-"))
+    if len(str(folder)) <= _MAX_SOCKET - len("/power.sock"):
+        return folder
+    folder.rmdir()
+    return Path(tempfile.mkdtemp(prefix="power-", dir="/tmp"))  # noqa: S108 - mode 0700
