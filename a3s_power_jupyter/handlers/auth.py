@@ -28,6 +28,9 @@ from .context import SETTING, Context
 
 Verb = TypeVar("Verb", bound=Callable[..., Any])
 
+#: Name of the user of requests with the kernel key.
+KERNEL_USER = "a3s-power-kernel"
+
 ALLOW_ORIGIN = "Access-Control-Allow-Origin"
 
 #: Headers of replies that a page of an allowed origin may read.
@@ -56,7 +59,7 @@ class KernelUser(User):
     """
 
     def __init__(self) -> None:
-        super().__init__(username="a3s-power-kernel", display_name="Kernel")
+        super().__init__(username=KERNEL_USER, display_name="Kernel")
         scopes = json.loads(os.environ.get("JUPYTERHUB_OAUTH_ACCESS_SCOPES") or "[]")
         self.hub_user = {"name": self.username, "kind": "user", "scopes": scopes}
 

@@ -35,6 +35,8 @@ class Context:
         Invalid environment variables that the server ignores.
     responses : ResponseStore
         The responses that clients may refer to.
+    response_mark : str
+        Part of the identifiers of the responses of this server.
     redactor : callable
         Returns a function that removes the server's secrets from texts.
     decoder : Decoder
@@ -50,6 +52,7 @@ class Context:
     problems: list[str]
     responses: ResponseStore
     redactor: Callable[[], Redactor]
+    response_mark: str = ""
     decoder: Decoder = field(default_factory=Decoder)
     last_request: float = field(default_factory=time.monotonic)
 

@@ -1,4 +1,4 @@
-"""The arguments of the application, as in ``serve run a3s_power_jupyter.ray:app max_replicas=4``."""
+"""The arguments of the application: ``serve run a3s_power_jupyter.ray:app max_replicas=4``."""
 
 from __future__ import annotations
 

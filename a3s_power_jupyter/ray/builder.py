@@ -11,7 +11,7 @@ from ray.serve import Application
 from ray.serve.config import AutoscalingConfig, RequestRouterConfig
 
 from .arguments import Arguments
-from .ingress import Ingress, asgi_app
+from .ingress import Ingress
 from .replica import Replica
 
 #: Variables of the environment of ``serve run`` that replicas get.
@@ -55,7 +55,7 @@ def app(arguments: Arguments) -> Application:
         request_router_config=RequestRouterConfig(request_router_class=_ROUTER),
     )
     ingress = serve.deployment(
-        serve.ingress(asgi_app)(Ingress),
+        serve.ingress()(Ingress),
         name="Ingress",
         num_replicas=arguments.ingress_replicas,
         ray_actor_options={"num_cpus": 0},

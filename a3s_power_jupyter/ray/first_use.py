@@ -11,8 +11,8 @@ from urllib.parse import quote
 
 import httpx2
 
-from ..contract import sse
-from ..contract.errors import HubError, PowerError, ServerBusy
+from ..contract.errors import HubError, PowerError, ServerBusy, from_wire
+from ..contract.sse import EventParser
 
 #: Seconds after which a client tries again while a model is pulled.
 RETRY_AFTER = 10
@@ -96,13 +96,13 @@ class FirstUse:
             if reply.status_code != 200:
                 raise _error(await reply.aread())
             last: dict[str, Any] = {}
-            async for data in sse.aiter_events(reply.aiter_bytes()):
-                last = json.loads(data)
-                if total := last.get("total"):
-                    percent = 100 * last.get("completed", 0) // total
-                    self._progress[name] = f" ({percent} % of {total} bytes)"
+            parser = EventParser()
+            async for piece in reply.aiter_bytes():
+                for event in parser.feed(piece):
+                    last = json.loads(event)
+                    self._progress[name] = _progress(last)
         if "error" in last:
-            raise PowerError.from_wire(last["error"])
+            raise from_wire(last["error"])
         if last.get("status") not in ("success", "already_exists"):
             raise HubError(f"The pull of {reference} has ended as {last.get('status')!r}.")
         found = last.get("id") or last.get("name") or reference
@@ -117,4 +117,9 @@ class FirstUse:
 
 def _error(body: bytes) -> PowerError:
     error = json.loads(body)["error"]
-    return PowerError.from_wire(error) if isinstance(error, dict) else HubError(error)
+    return from_wire(error) if isinstance(error, dict) else HubError(error)
+
+
+def _progress(event: Mapping[str, Any]) -> str:
+    total = event.get("total")
+    return f" ({100 * event.get('completed', 0) // total} % of {total} bytes)" if total else ""

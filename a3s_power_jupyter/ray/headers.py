@@ -27,8 +27,8 @@ def request_headers(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
 
 
 def reply_headers(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
-    """Return the headers of a reply to send on."""
-    return _end_to_end(headers)
+    """Return the headers of a reply to send on, without cookies, which requests cannot have."""
+    return [(name, value) for name, value in _end_to_end(headers) if name != b"set-cookie"]
 
 
 def _end_to_end(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
@@ -51,5 +51,4 @@ def has_token(headers: Headers, query: str, token: str) -> bool:
         header(headers, b"x-api-key").strip(),
         *parse_qs(query, max_num_fields=100).get("token", []),
     ]
-    # A list, so that the time does not depend on which one is right.
-    return any([hmac.compare_digest(text.encode(), token.encode()) for text in given])
+    return any(hmac.compare_digest(text.encode(), token.encode()) for text in given)

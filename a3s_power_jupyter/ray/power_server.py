@@ -13,7 +13,9 @@ from logging import Logger
 from pathlib import Path
 
 import httpx2
+import msgspec
 
+from ..contract.runtime_info import RuntimeInfo, runtime_file
 from ..ipc.child import python_module
 from ..ipc.lifetime import OWN_GROUP, WATCHER
 from ..ipc.watcher import kill_group
@@ -80,11 +82,12 @@ class PowerServer:
             f"--ServerApp.sock={self.socket}",
             "--ServerApp.sock_mode=0600",
             "--ServerApp.base_url=/",
-            "--ServerApp.allow_remote_access=True",  # the names of the cluster, as clients send them
+            "--ServerApp.authorizer_class=a3s_power_jupyter.ray.authorizer.ReplicaAuthorizer",
+            "--ServerApp.allow_remote_access=True",  # names of the cluster
         ]
 
-    def wait_until_ready(self, token: str) -> None:
-        """Wait until the server answers requests.
+    def wait_until_ready(self, token: str) -> str:
+        """Wait until the server answers requests, and return the key that may change its models.
 
         Raises
         ------
@@ -101,7 +104,8 @@ class PowerServer:
                 except httpx2.TransportError:
                     time.sleep(0.1)
                 else:
-                    return
+                    content = runtime_file(self._folder, self.pid).read_bytes()
+                    return msgspec.json.decode(content, type=RuntimeInfo).key
         raise RuntimeError("jupyter power does not start. The log of the replica has the reason.")
 
     def stop(self) -> None:
@@ -132,4 +136,4 @@ def _private_folder() -> Path:
     if len(str(folder)) <= _MAX_SOCKET - len("/power.sock"):
         return folder
     folder.rmdir()
-    return Path(tempfile.mkdtemp(prefix="power-", dir="/tmp"))  # noqa: S108 - mode 0700
+    return Path(tempfile.mkdtemp(prefix="power-", dir="/tmp"))

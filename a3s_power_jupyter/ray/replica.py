@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import AsyncIterator
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
 import httpx2
 from ray import serve
 
+from ..contract.errors import PowerError
 from .arguments import Arguments
 from .first_use import FirstUse
 from .headers import Headers, reply_headers
@@ -40,51 +42,43 @@ class Replica:
             *arguments.options,
         ]
         self._server = PowerServer(options, variables, LOG, _end_process)
-        self._server.wait_until_ready(token)
+        key = self._server.wait_until_ready(token)
+        self._mark = (b"x-power-replica", mark.encode())
         self._client = httpx2.AsyncClient(
             transport=httpx2.AsyncHTTPTransport(
                 uds=self._server.socket, limits=httpx2.Limits(max_connections=None)
             ),
             base_url="http://localhost",
+            # The server logs in whoever sends the token, by a cookie. It is not for other clients.
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             timeout=httpx2.Timeout(None, connect=_CONNECT_TIMEOUT),
         )
-        self._authorization = {"Authorization": f"Bearer {token}"}
+        self._authorization = {"Authorization": f"Bearer {key}"}
         self._first_use = FirstUse(
             arguments.models, arguments.pull_wait_s, self._client, self._authorization, LOG
         )
 
     async def forward(
         self, method: str, url: str, headers: Headers, body: bytes, model: str
-    ) -> AsyncIterator[Head | bytes]:
+    ) -> AsyncIterator[Head | bytes | dict[str, Any]]:
         """Send a request to the server, and yield the head of its reply, then the body's pieces.
 
         When the generator is closed or cancelled, the connection is closed, which stops the
-        generation.
-
-        Raises
-        ------
-        PowerError
-            If the model is not there yet.
+        generation. If the model is not there yet, an error, as JSON, is all that is yielded.
         """
-        await self._first_use.prepare(model)
+        try:
+            await self._first_use.prepare(model)
+        except PowerError as error:
+            yield error.to_wire()
+            return
         request = self._client.build_request(
             method, url, headers=_without_defaults(headers), content=body
         )
         reply = await self._client.send(request, stream=True)
         try:
-            yield reply.status_code, reply_headers(reply.headers.raw)
+            yield reply.status_code, [*reply_headers(reply.headers.raw), self._mark]
             async for piece in reply.aiter_raw():
                 yield piece
-        finally:
-            await reply.aclose()
-
-    async def answer(self, method: str, url: str, headers: Headers) -> tuple[Head, bytes]:
-        """Send a request without a body, and return the head and the body of its reply."""
-        request = self._client.build_request(method, url, headers=_without_defaults(headers))
-        reply = await self._client.send(request, stream=True)
-        try:
-            body = b"".join([piece async for piece in reply.aiter_raw()])
-            return (reply.status_code, reply_headers(reply.headers.raw)), body
         finally:
             await reply.aclose()
 

@@ -213,6 +213,11 @@ class PowerApp(ExtensionApp):
         help="Memory for responses of /v1/responses that clients may refer to, in MiB. Those used "
         "least recently are dropped first; 0 keeps none.",
     ).tag(config=True)
+    response_mark = Unicode(
+        "",
+        help="Lower-case letters and digits in the identifiers of responses, by which a router "
+        "finds the server that has a response.",
+    ).tag(config=True)
     client_timeout = Float(
         60.0,
         min=1.0,
@@ -284,6 +289,13 @@ class PowerApp(ExtensionApp):
             ) from None
         return pattern
 
+    @validate("response_mark")
+    def _valid_response_mark(self, proposal: Bunch) -> str:
+        mark: str = proposal["value"]
+        if not re.fullmatch("[a-z0-9]{0,32}", mark):
+            raise TraitError("response_mark must be at most 32 lower-case letters and digits.")
+        return mark
+
     # ---------------------------------------------------------------- lifecycle
 
     def initialize_settings(self) -> None:
@@ -300,6 +312,7 @@ class PowerApp(ExtensionApp):
             problems=self.environment.problems,
             responses=ResponseStore(int(self.response_store_mb * 2**20)),
             redactor=self._redactor,
+            response_mark=self.response_mark,
         )
         self.settings[SETTING] = self.context
 

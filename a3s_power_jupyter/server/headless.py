@@ -31,6 +31,8 @@ class HeadlessServerApp(ServerApp):
 
     @default("port")
     def _default_port(self) -> int:
+        if self.sock:  # Jupyter Server refuses a socket with any other port
+            return int(self.port_default_value)
         return int(Environment().get("A3S_POWER_PORT", DEFAULT_PORT))
 
     @default("ip")

@@ -27,6 +27,9 @@ from support.waiting import wait_until
 
 BIN = ROOT / "build" / "ray" / "bin"
 
+#: The token of the clients of the application.
+TOKEN = "token-of-the-cluster"
+
 #: Seconds for a command, and for the end of the cluster.
 COMMAND, END = 150, 60
 
@@ -73,7 +76,9 @@ class RayCluster:
         """Return the process ids of the running replicas, each with the id of its node."""
         reply = httpx2.get(f"{self.dashboard}/api/serve/applications/", timeout=60)
         found: dict[str, Any] = reply.raise_for_status().json()["applications"]["default"]
-        replicas = found["deployments"][deployment]["replicas"]
+        messages = [each["message"] for each in found["deployments"].values()]
+        assert found["status"] != "DEPLOY_FAILED", "\n".join([found["message"], *messages])
+        replicas = found["deployments"].get(deployment, {"replicas": []})["replicas"]
         return {r["pid"]: r["node_id"] for r in replicas if r["state"] == "RUNNING"}
 
     def remove_node(self) -> str:
@@ -110,6 +115,7 @@ def run_cluster() -> Iterator[RayCluster]:
         **os.environ,
         "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": str(ROOT),
+        "JUPYTER_TOKEN": TOKEN,
         "RAY_TMPDIR": str(folder),
         "RAY_USAGE_STATS_ENABLED": "0",
     }

@@ -8,6 +8,12 @@ from ...contract.errors import PowerError
 from ..event_stream import LinesHandler
 
 
+def error_body(error: PowerError) -> dict[str, Any]:
+    """Return the message as ``error``, where Ollama's clients look for it, and its details."""
+    wire = error.to_wire()
+    return {"error": wire.pop("message"), **wire}
+
+
 class OllamaHandler(LinesHandler):
     """Replies with JSON or with lines of JSON, also to requests without a content type.
 
@@ -21,6 +27,4 @@ class OllamaHandler(LinesHandler):
         return super().json_body()
 
     def error_body(self, error: PowerError) -> dict[str, Any]:
-        """Return the message as ``error``, where Ollama's clients look for it, and its details."""
-        wire = error.to_wire()
-        return {"error": wire.pop("message"), **wire}
+        return error_body(error)

@@ -101,7 +101,7 @@ class ResponsesHandler(CallHandler):
 
     async def answer(self, manifest: Manifest, body: dict[str, Any]) -> None:
         call = await self.read(manifest, body)
-        self._reply = reply = ResponseReply(call)
+        self._reply = reply = ResponseReply(call, self.context.response_mark)
         if call.fields.background:
             await self._answer_later(manifest, call, reply)
         elif call.fields.stream:

@@ -29,8 +29,8 @@ class ResponseReply:
         ``queued``, ``in_progress``, ``completed``, ``incomplete``, ``failed`` or ``cancelled``.
     """
 
-    def __init__(self, call: ResponseCall) -> None:
-        self.id = new_id("resp")
+    def __init__(self, call: ResponseCall, mark: str = "") -> None:
+        self.id = new_id(f"resp_{mark}" if mark else "resp")
         self.status = "queued" if call.fields.background else "in_progress"
         self._call = call
         self._created = int(time.time())

@@ -1,0 +1,42 @@
+"""Replies with errors that no replica gives, in the form of the client's API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from ..contract.errors import PowerError
+from ..handlers.anthropic.errors import VERSION
+from ..handlers.anthropic.errors import error_body as anthropic_body
+from ..handlers.ollama.errors import error_body as ollama_body
+from .headers import Headers, header
+
+
+def error_reply(error: PowerError, path: str, headers: Headers) -> tuple[int, Headers, bytes]:
+    """Return the status, the headers and the body of the reply to a request that fails.
+
+    Parameters
+    ----------
+    error : PowerError
+    path : str
+        The decoded path of the request.
+    headers : list
+        The headers of the request.
+    """
+    body = msgspec.json.encode(_body(error, path, headers))
+    reply: Headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+    ]
+    if error.retry_after is not None:
+        reply.append((b"retry-after", str(error.retry_after).encode()))
+    return error.status, reply, body
+
+
+def _body(error: PowerError, path: str, headers: Headers) -> dict[str, Any]:
+    if path.startswith("/api/"):
+        return ollama_body(error)
+    if path.startswith("/v1/messages") or header(headers, VERSION.lower().encode()):
+        return anthropic_body(error, header(headers, b"request-id"))
+    return {"error": error.to_wire()}

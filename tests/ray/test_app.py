@@ -1,0 +1,193 @@
+"""Test the application on two nodes: all APIs, conversations, cancellation and killed replicas."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import psutil
+import pytest
+import yaml
+
+from a3s_power_jupyter.store import ModelStore
+from support.paths import ROOT
+from support.registering import register
+from support.waiting import wait_until
+
+from .conftest import TOKEN, RayCluster
+
+#: Prompts shorter than some hundred tokens are not kept beside others.
+LONG = "Tell a story about a fox. " * 60
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory, smollm2_path: Path) -> Path:
+    home = tmp_path_factory.mktemp("shared")
+    register(ModelStore(home), "smollm2", smollm2_path)
+    return home
+
+
+@pytest.fixture(scope="module")
+def app(cluster: RayCluster, store: Path, tmp_path_factory: pytest.TempPathFactory) -> RayCluster:
+    """The cluster with two replicas, from the configuration file of the documentation."""
+    folder = tmp_path_factory.mktemp("app")
+    config = yaml.safe_load((ROOT / "docs/examples/ray-serve.yaml").read_text(encoding="utf-8"))
+    (application,) = config["applications"]
+    application["name"] = "default"
+    application["args"] |= {
+        "shared_homes": [str(store)],
+        "home": str(folder / "home"),
+        "min_replicas": 2,
+        "num_cpus": 0.5,
+    }
+    run(cluster, config, folder / "serve.yaml")
+    return cluster
+
+
+def run(cluster: RayCluster, config: dict[str, Any], path: Path) -> None:
+    path.write_text(yaml.safe_dump(config), encoding="utf-8")
+    cluster.command("serve", "run", "--non-blocking", "--address", cluster.address, str(path))
+    wait_until(lambda: len(cluster.replicas("Replica")) == 2, 120)
+
+
+@pytest.fixture
+def client(app: RayCluster) -> Iterator[httpx2.Client]:
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    with httpx2.Client(base_url=app.url, headers=headers, timeout=120, trust_env=False) as found:
+        yield found
+
+
+def chat(client: httpx2.Client, *messages: str, **more: Any) -> httpx2.Response:
+    roles = ("user", "assistant")
+    body = {
+        "model": "smollm2",
+        "messages": [{"role": roles[i % 2], "content": text} for i, text in enumerate(messages)],
+        "max_tokens": 8,
+        "temperature": 0,
+    }
+    return client.post("v1/chat/completions", json=body | more)
+
+
+def children(pid: int) -> set[int]:
+    return {child.pid for child in psutil.Process(pid).children(recursive=True)}
+
+
+def test_every_dialect_answers(client: httpx2.Client) -> None:
+    text = chat(client, "Hello").raise_for_status().json()["choices"][0]["message"]["content"]
+    messages = [{"role": "user", "content": "Hello"}]
+    body = {"model": "smollm2", "messages": messages, "max_tokens": 8, "temperature": 0}
+    anthropic = client.post("v1/messages", json=body).raise_for_status().json()
+    assert anthropic["content"][0]["text"] == text
+    options = {"num_predict": 8, "temperature": 0}
+    ollama = client.post(
+        "api/chat",
+        json={"model": "smollm2", "messages": messages, "options": options, "stream": False},
+    )
+    assert ollama.raise_for_status().json()["message"]["content"] == text
+    streamed = ""
+    with client.stream("POST", "v1/chat/completions", json=body | {"stream": True}) as reply:
+        assert reply.headers["content-type"].startswith("text/event-stream")
+        for line in reply.iter_lines():
+            if line.startswith("data: {"):
+                for choice in json.loads(line[6:])["choices"]:
+                    streamed += choice["delta"].get("content") or ""
+    assert streamed == text
+    tokens = client.post("v1/tokenize", json={"model": "smollm2", "content": "Hello"})
+    assert tokens.raise_for_status().json()["tokens"]
+    assert client.head("v1/models").status_code == 200
+    (model,) = client.get("v1/models").json()["data"]
+    assert model["id"] == "smollm2"
+
+
+def test_a_response_is_continued_where_it_is(client: httpx2.Client) -> None:
+    for question in ("Hello", "Good day", "Who are you?", "Why?"):
+        body = {"model": "smollm2", "input": question, "max_output_tokens": 16}
+        first = client.post("v1/responses", json=body).raise_for_status().json()
+        assert client.get(f"v1/responses/{first['id']}").status_code == 200
+        body = {"previous_response_id": first["id"], "model": "smollm2", "input": "And then?"}
+        more = client.post("v1/responses", json=body | {"max_output_tokens": 16})
+        assert more.raise_for_status().json()["previous_response_id"] == first["id"]
+        assert client.delete(f"v1/responses/{first['id']}").status_code == 200
+
+
+def test_errors_have_the_form_of_their_api(app: RayCluster, client: httpx2.Client) -> None:
+    assert client.get("v1/models").status_code == 200  # nobody else is logged in by this
+    with httpx2.Client(base_url=app.url, trust_env=False, timeout=60) as nobody:
+        assert {nobody.get("v1/models").status_code for _ in range(6)} == {401}
+        refused = chat(nobody, "Hello")
+        assert refused.status_code == 401, refused.text
+        assert nobody.post("v1/models", content=b"x" * 5_000_000).status_code == 401
+        wrong = {"x-api-key": "wrong"}
+        assert nobody.get("v1/models", headers=wrong).status_code == 401
+        assert nobody.get("v1/models", headers={"x-api-key": TOKEN}).status_code == 200
+    missing = chat(client, "Hello", model="none")
+    assert (missing.status_code, missing.json()["error"]["code"]) == (404, "model_not_found")
+    refused = client.post("v1/models", json={"name": "x", "path": "/x.gguf"})
+    assert refused.status_code == 403
+    assert "replicas" in refused.json()["error"]["message"]
+    assert client.post("v1/models/smollm2/unload").status_code == 403
+    assert client.post("api/shutdown").status_code == 403
+    large = client.post("v1/messages", content=b" " * (33 * 2**20))
+    assert (large.status_code, large.json()["type"]) == (413, "error")
+    assert "Ray" in client.get("metrics").json()["error"]["message"]
+
+
+def test_conversations_stay_on_their_replica(client: httpx2.Client) -> None:
+    first = {}
+    for i in range(8):
+        reply = chat(client, f"{i}. {LONG}").raise_for_status()
+        answer = reply.json()["choices"][0]["message"]["content"]
+        first[i] = (reply.headers["x-power-replica"], answer)
+    assert len({replica for replica, _ in first.values()}) == 2
+    for i, (replica, answer) in first.items():
+        reply = chat(client, f"{i}. {LONG}", answer, "Go on.").raise_for_status()
+        assert reply.headers["x-power-replica"] == replica
+        assert reply.json()["usage"]["prompt_tokens_details"]["cached_tokens"] > 100
+
+
+def test_a_client_that_leaves_stops_the_generation(client: httpx2.Client) -> None:
+    body = {
+        "model": "smollm2",
+        "messages": [{"role": "user", "content": "Count"}],
+        "max_tokens": 4000,
+        "ignore_eos": True,
+        "stream": True,
+    }
+    session = {"x-session-id": "leaving"}
+    with client.stream("POST", "v1/chat/completions", json=body, headers=session) as reply:
+        next(reply.iter_lines())
+
+    def running() -> int:
+        (model,) = client.get("v1/models", headers=session).json()["data"]
+        return int(model["requests_running"])
+
+    wait_until(lambda: running() == 0, 20)
+
+
+def test_a_killed_replica_breaks_its_streams_only(app: RayCluster, client: httpx2.Client) -> None:
+    before = app.replicas("Replica")
+    started = {pid: children(pid) for pid in before}
+    body = {
+        "model": "smollm2",
+        "messages": [{"role": "user", "content": "Count"}],
+        "max_tokens": 4000,
+        "ignore_eos": True,
+        "stream": True,
+    }
+    with client.stream("POST", "v1/chat/completions", json=body) as reply:
+        lines = reply.iter_lines()
+        next(lines)
+        for pid in before:
+            os.kill(pid, signal.SIGKILL)
+        with pytest.raises(httpx2.TransportError):
+            list(lines)
+    for pids in started.values():
+        assert pids
+        wait_until(lambda pids=pids: not any(map(psutil.pid_exists, pids)), 30)
+    assert chat(client, "Hello").status_code == 200
+    wait_until(lambda: len(app.replicas("Replica").keys() - before.keys()) == 2, 120)

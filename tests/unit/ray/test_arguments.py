@@ -1,0 +1,45 @@
+"""Test the arguments of the application for Ray Serve."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from pydantic import ValidationError
+
+import a3s_power_jupyter.ray
+from a3s_power_jupyter.ray.arguments import Arguments
+
+
+def test_the_defaults_leave_the_settings_to_the_server() -> None:
+    assert Arguments().environment() == {}
+
+
+def test_settings_become_variables_of_the_server() -> None:
+    arguments = Arguments(
+        home="/a", shared_homes=["/b", "/c"], keep_alive="1h", max_loaded_models=0
+    )
+    assert arguments.environment() == {
+        "A3S_POWER_HOME": "/a",
+        "A3S_POWER_SHARED_HOMES": os.pathsep.join(["/b", "/c"]),
+        "A3S_POWER_KEEP_ALIVE": "1h",
+        "A3S_POWER_MAX_MODELS": "0",
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"min_replicas": 3}, "Set max_replicas, too"),
+        ({"home": "models"}, "not an absolute path"),
+        ({"replicas": 2}, "replicas"),
+    ],
+)
+def test_mistakes_are_explained(given: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        Arguments.model_validate(given)
+
+
+def test_other_names_do_not_exist() -> None:
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = a3s_power_jupyter.ray.nothing
