@@ -191,3 +191,18 @@ def test_a_killed_replica_breaks_its_streams_only(app: RayCluster, client: httpx
         wait_until(lambda pids=pids: not any(map(psutil.pid_exists, pids)), 30)
     assert chat(client, "Hello").status_code == 200
     wait_until(lambda: len(app.replicas("Replica").keys() - before.keys()) == 2, 120)
+
+
+def test_the_other_node_answers_when_a_node_is_removed(
+    app: RayCluster, client: httpx2.Client
+) -> None:
+    removed = app.remove_node()
+    wait_until(lambda: removed not in app.replicas("Replica").values(), 120)
+
+    def answers() -> bool:
+        try:
+            return chat(client, "Hello").status_code == 200
+        except httpx2.TransportError:  # Ray has not noticed yet
+            return False
+
+    wait_until(answers, 120)
