@@ -22,6 +22,7 @@ import httpx2
 import psutil
 import pytest
 
+from support.hub_server import HubServer, run_hub
 from support.paths import ROOT, TESTS
 from support.waiting import wait_until
 
@@ -108,7 +109,7 @@ def pipes(process: subprocess.Popen[str]) -> tuple[IO[str], IO[str]]:
 
 
 @contextmanager
-def run_cluster() -> Iterator[RayCluster]:
+def run_cluster(**variables: str) -> Iterator[RayCluster]:
     """Run a cluster with Ray Serve on free ports until the block ends."""
     folder = Path(tempfile.mkdtemp(prefix="ray-"))  # Ray's Unix sockets need a short path
     environ = {
@@ -118,6 +119,7 @@ def run_cluster() -> Iterator[RayCluster]:
         "JUPYTER_TOKEN": TOKEN,
         "RAY_TMPDIR": str(folder),
         "RAY_USAGE_STATS_ENABLED": "0",
+        **variables,
     }
     port, http_port = free_port(), free_port()
     with (folder / "cluster.log").open("w") as log:
@@ -164,8 +166,15 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[RayCluster]:
-    with run_cluster() as running:
+def hub(smollm2_path: Path) -> Iterator[HubServer]:
+    with run_hub() as running:
+        running.add("tests/Chat-GGUF", {"model-Q4_1.gguf": smollm2_path})
+        yield running
+
+
+@pytest.fixture(scope="module")
+def cluster(hub: HubServer) -> Iterator[RayCluster]:
+    with run_cluster(HF_ENDPOINT=hub.url, HF_TOKEN="", HF_HUB_DISABLE_XET="1") as running:
         assert len(running.processes()) > 5
         yield running
     wait_until(lambda: not running.processes(), END)

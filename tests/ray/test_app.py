@@ -6,6 +6,8 @@ import json
 import os
 import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ import pytest
 import yaml
 
 from a3s_power_jupyter.store import ModelStore
+from support.hub_server import HubServer
 from support.paths import ROOT
 from support.registering import register
 from support.waiting import wait_until
@@ -33,7 +36,9 @@ def store(tmp_path_factory: pytest.TempPathFactory, smollm2_path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def app(cluster: RayCluster, store: Path, tmp_path_factory: pytest.TempPathFactory) -> RayCluster:
+def app(
+    cluster: RayCluster, store: Path, smollm2_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> RayCluster:
     """The cluster with two replicas, from the configuration file of the documentation."""
     folder = tmp_path_factory.mktemp("app")
     config = yaml.safe_load((ROOT / "docs/examples/ray-serve.yaml").read_text(encoding="utf-8"))
@@ -44,6 +49,12 @@ def app(cluster: RayCluster, store: Path, tmp_path_factory: pytest.TempPathFacto
         "home": str(folder / "home"),
         "min_replicas": 2,
         "num_cpus": 0.5,
+        "models": {
+            "on-disk": str(smollm2_path),
+            "pulled": "tests/Chat-GGUF:Q4_1",
+            "wrong": "/none",
+        },
+        "pull_wait_s": 120,
     }
     run(cluster, config, folder / "serve.yaml")
     return cluster
@@ -100,8 +111,17 @@ def test_every_dialect_answers(client: httpx2.Client) -> None:
     tokens = client.post("v1/tokenize", json={"model": "smollm2", "content": "Hello"})
     assert tokens.raise_for_status().json()["tokens"]
     assert client.head("v1/models").status_code == 200
-    (model,) = client.get("v1/models").json()["data"]
-    assert model["id"] == "smollm2"
+    assert "smollm2" in {model["id"] for model in client.get("v1/models").json()["data"]}
+
+
+def test_models_are_brought_on_first_use(client: httpx2.Client, hub: HubServer) -> None:
+    assert chat(client, "Hello", model="on-disk").status_code == 200
+    with ThreadPoolExecutor(2) as pool:
+        ask = partial(chat, client, "Hello", model="pulled")
+        for reply in [future.result() for future in [pool.submit(ask), pool.submit(ask)]]:
+            assert reply.status_code == 200, reply.text
+    missing = chat(client, "Hello", model="wrong")
+    assert (missing.status_code, missing.json()["error"]["code"]) == (400, "file_not_found")
 
 
 def test_a_response_is_continued_where_it_is(client: httpx2.Client) -> None:
@@ -163,7 +183,7 @@ def test_a_client_that_leaves_stops_the_generation(client: httpx2.Client) -> Non
         next(reply.iter_lines())
 
     def running() -> int:
-        (model,) = client.get("v1/models", headers=session).json()["data"]
+        model = client.get("v1/models/smollm2", headers=session).json()
         return int(model["requests_running"])
 
     wait_until(lambda: running() == 0, 20)
