@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 
 class Arguments(BaseModel):
@@ -70,6 +72,17 @@ class Arguments(BaseModel):
     max_loaded_models: int | None = Field(default=None, ge=0)
     max_request_mb: float = Field(default=32, gt=0)
     options: list[str] = Field(default_factory=list)
+
+    @field_validator("shared_homes", "models", "options", mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        """Decode JSON, because `serve run` passes all arguments as texts."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return json.loads(value)
+        except json.JSONDecodeError:
+            raise ValueError(f"{value!r} is not JSON. Write it like '[\"/srv/power\"]'.") from None
 
     @model_validator(mode="after")
     def _check(self) -> Arguments:

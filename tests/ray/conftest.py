@@ -119,6 +119,7 @@ def run_cluster(**variables: str) -> Iterator[RayCluster]:
         "JUPYTER_TOKEN": TOKEN,
         "RAY_TMPDIR": str(folder),
         "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_raylet_start_wait_time_s": "120",
         **variables,
     }
     port, http_port = free_port(), free_port()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -211,6 +212,44 @@ def test_a_killed_replica_breaks_its_streams_only(app: RayCluster, client: httpx
         wait_until(lambda pids=pids: not any(map(psutil.pid_exists, pids)), 30)
     assert chat(client, "Hello").status_code == 200
     wait_until(lambda: len(app.replicas("Replica").keys() - before.keys()) == 2, 120)
+
+
+def test_an_update_loses_no_request_and_the_load_decides_on_replicas(
+    app: RayCluster, client: httpx2.Client, store: Path, tmp_path: Path
+) -> None:
+    """The command of the documentation, with one replica, while clients send requests."""
+    before = app.replicas("Replica").keys()
+    stop = threading.Event()
+    statuses: list[int] = []
+
+    def keep_asking(number: int) -> None:
+        while not stop.is_set():
+            statuses.append(chat(client, f"{number}. Hello", max_tokens=64).status_code)
+
+    with ThreadPoolExecutor(8) as pool:
+        asking = [pool.submit(keep_asking, i) for i in range(2)]
+        try:
+            command = ("serve", "run", "--non-blocking", "--address", app.address)
+            arguments = (
+                f'shared_homes=["{store}"]',
+                f"home={tmp_path}",
+                "num_cpus=0.5",
+                "max_replicas=2",
+                "target_ongoing_requests=2",
+                "upscale_delay_s=1",
+                "downscale_delay_s=5",
+            )
+            app.command(*command, "a3s_power_jupyter.ray:app", *arguments)
+            wait_until(lambda: len(app.replicas("Replica").keys() - before) == 1, 120)
+            wait_until(lambda: not app.replicas("Replica").keys() & before, 120)
+            asking += [pool.submit(keep_asking, i) for i in range(2, 8)]
+            wait_until(lambda: len(app.replicas("Replica")) == 2, 120)
+        finally:
+            stop.set()
+        for future in asking:
+            future.result()
+    wait_until(lambda: len(app.replicas("Replica")) == 1, 120)
+    assert set(statuses) == {200}
 
 
 def test_the_other_node_answers_when_a_node_is_removed(

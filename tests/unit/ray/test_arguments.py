@@ -27,12 +27,26 @@ def test_settings_become_variables_of_the_server() -> None:
     }
 
 
+def test_arguments_of_the_command_line_are_texts() -> None:
+    texts = {
+        "max_replicas": "2",
+        "num_gpus": "0.5",
+        "shared_homes": '["/a"]',
+        "models": '{"small": "tests/Chat-GGUF"}',
+        "keep_alive": "1h",
+    }
+    arguments = Arguments.model_validate(texts)
+    assert (arguments.max_replicas, arguments.num_gpus) == (2, 0.5)
+    assert (arguments.shared_homes, arguments.models) == (["/a"], {"small": "tests/Chat-GGUF"})
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
         ({"min_replicas": 3}, "Set max_replicas, too"),
         ({"home": "models"}, "not an absolute path"),
         ({"replicas": 2}, "replicas"),
+        ({"shared_homes": "/srv/power"}, "not JSON"),
     ],
 )
 def test_mistakes_are_explained(given: dict[str, object], message: str) -> None:
