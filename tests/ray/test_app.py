@@ -21,6 +21,7 @@ from a3s_power_jupyter.store import ModelStore
 from support.hub_server import HubServer
 from support.paths import ROOT
 from support.registering import register
+from support.servers import run_server
 from support.waiting import wait_until
 
 from .conftest import TOKEN, RayCluster
@@ -212,6 +213,23 @@ def test_a_killed_replica_breaks_its_streams_only(app: RayCluster, client: httpx
         wait_until(lambda pids=pids: not any(map(psutil.pid_exists, pids)), 30)
     assert chat(client, "Hello").status_code == 200
     wait_until(lambda: len(app.replicas("Replica").keys() - before.keys()) == 2, 120)
+
+
+def test_a_notebook_server_uses_the_cluster(app: RayCluster, tmp_path: Path) -> None:
+    upstream = {"base_url": f"{app.url}v1", "model": "smollm2", "api_key_env": "CLUSTER_TOKEN"}
+    with (
+        run_server(tmp_path, headless=True, environ={"CLUSTER_TOKEN": TOKEN}) as server,
+        server.api() as api,
+    ):
+        body = {"name": "far", "format": "remote", "upstream": upstream}
+        api.post("v1/models", json=body).raise_for_status()
+        assert chat(api, "Hello", model="far").raise_for_status().json()["model"] == "far"
+        messages = [{"role": "user", "content": "Hello"}]
+        body = {"model": "far", "messages": messages, "max_tokens": 8}
+        reply = api.post("v1/messages", json=body).raise_for_status().json()
+        assert reply["usage"]["output_tokens"] > 0
+        long = chat(api, "word " * 20_000, model="far").json()
+        assert long["error"]["code"] == "context_length_exceeded"
 
 
 def test_an_update_loses_no_request_and_the_load_decides_on_replicas(
