@@ -1,0 +1,80 @@
+"""Use JupyterLab in Chromium behind a real JupyterHub."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+
+from support.jupyterhub import PASSWORD, START, Hub
+from support.lab_page import ARGUMENTS, NO_NEWS, SECONDS, open_by_palette, row, write_settings
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    executable = shutil.which("chromium")
+    if executable is None:
+        reason = "chromium is not on PATH; on Debian and Ubuntu: apt-get install chromium"
+        assert os.environ.get("CI") != "true", reason
+        pytest.skip(reason)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
+        yield chromium
+        chromium.close()
+
+
+def open_lab(hub: Hub, browser: Browser, user: str) -> Page:
+    """Log in on the hub's page in a context of its own, and open JupyterLab."""
+    for plugin, values in NO_NEWS.items():
+        write_settings(hub.server(user), plugin, values)
+    page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
+    page.goto(f"{hub.url}hub/login?next=/user/{user}/lab?reset")
+    page.locator("#username_input").fill(user)
+    page.locator("#password_input").fill(PASSWORD)
+    page.locator("#login_submit").click()
+    page.wait_for_url(f"**/user/{user}/lab*", timeout=START * SECONDS)
+    return page
+
+
+def open_panel(page: Page) -> Locator:
+    open_by_palette(page)
+    panel = page.locator(".a3s-panel")
+    expect(panel.get_by_role("status")).to_contain_text("1 model", timeout=30 * SECONDS)
+    return panel
+
+
+def test_the_panel_loads_a_model_of_its_user_only(hub: Hub, browser: Browser) -> None:
+    ada, bob = (open_lab(hub, browser, user) for user in ("ada", "bob"))
+    of_ada, of_bob = open_panel(ada), open_panel(bob)
+    for user in ("ada", "bob"):
+        with hub.as_user(user) as api:
+            api.post("v1/models/smollm2/unload")
+    row(of_ada, "smollm2").get_by_role("button", name="Load smollm2").click()
+    expect(row(of_ada, "smollm2")).to_contain_text("min left", timeout=START * SECONDS)
+    expect(row(of_bob, "smollm2")).to_contain_text("unloaded")
+    for page in (ada, bob):
+        assert all(token not in page.content() for token in hub.tokens.values())
+        page.context.close()
+
+
+def test_a_logout_in_another_tab(hub: Hub, browser: Browser) -> None:
+    page = open_lab(hub, browser, "ada")
+    panel = open_panel(page)
+    other = page.context.new_page()
+    other.goto(f"{hub.url}hub/logout")
+    page.bring_to_front()
+    expect(panel.get_by_role("status")).to_contain_text("logged out", timeout=START * SECONDS)
+    page.context.close()
+
+
+def test_the_panel_reconnects_to_a_server_that_is_started_again(hub: Hub, browser: Browser) -> None:
+    page = open_lab(hub, browser, "ada")
+    status = open_panel(page).get_by_role("status")
+    hub.stop("ada")
+    expect(status).to_contain_text("Connection lost", timeout=START * SECONDS)
+    hub.start("ada")
+    expect(status).to_contain_text("1 model", timeout=START * SECONDS)
+    page.context.close()
