@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from support import servers
 from support.hub_server import HubServer, run_hub
 from support.lab_page import (
-    ARGUMENTS,
     NO_NEWS,
     REPO,
     SHARDS,
     UPSTREAM_KEY,
     config_of,
+    run_chromium,
     write_settings,
 )
 from support.model_files import smollm2
@@ -37,15 +37,8 @@ def browser() -> Iterator[Browser]:
     Playwright keeps an event loop running in this thread, which would break asynchronous tests in
     other modules.
     """
-    executable = shutil.which("chromium")
-    if executable is None:
-        reason = "chromium is not on PATH; on Debian and Ubuntu: apt-get install chromium"
-        assert os.environ.get("CI") != "true", reason
-        pytest.skip(reason)
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
+    with run_chromium() as chromium:
         yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="session")

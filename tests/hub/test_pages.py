@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from support.jupyterhub import PASSWORD, START, Hub
-from support.lab_page import ARGUMENTS, NO_NEWS, SECONDS, open_by_palette, row, write_settings
+from support.lab_page import NO_NEWS, SECONDS, open_by_palette, row, run_chromium, write_settings
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    executable = shutil.which("chromium")
-    if executable is None:
-        reason = "chromium is not on PATH; on Debian and Ubuntu: apt-get install chromium"
-        assert os.environ.get("CI") != "true", reason
-        pytest.skip(reason)
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
+    with run_chromium() as chromium:
         yield chromium
-        chromium.close()
 
 
 def open_lab(hub: Hub, browser: Browser, user: str) -> Page:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ import psutil
 import pytest
 
 from support.hub_server import HubServer, run_hub
+from support.jupyterhub import free_ports
 from support.paths import ROOT, TESTS
 from support.waiting import wait_until
 
@@ -122,7 +122,7 @@ def run_cluster(**variables: str) -> Iterator[RayCluster]:
         "RAY_raylet_start_wait_time_s": "120",
         **variables,
     }
-    port, http_port = free_port(), free_port()
+    port, http_port = free_ports(2)
     with (folder / "cluster.log").open("w") as log:
         process = subprocess.Popen(
             [BIN / "python", TESTS / "ray/cluster.py", str(port)],
@@ -157,13 +157,6 @@ def run_cluster(**variables: str) -> Iterator[RayCluster]:
             process.wait()
             pipes(process)[1].close()
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
 
 
 @pytest.fixture(scope="module")

@@ -30,6 +30,16 @@ from .conftest import TOKEN, RayCluster
 LONG = "Tell a story about a fox. " * 60
 
 
+#: A request with an answer that does not end by itself within a test.
+ENDLESS = {
+    "model": "smollm2",
+    "messages": [{"role": "user", "content": "Count"}],
+    "max_tokens": 4000,
+    "ignore_eos": True,
+    "stream": True,
+}
+
+
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory, smollm2_path: Path) -> Path:
     home = tmp_path_factory.mktemp("shared")
@@ -173,15 +183,8 @@ def test_conversations_stay_on_their_replica(client: httpx2.Client) -> None:
 
 
 def test_a_client_that_leaves_stops_the_generation(client: httpx2.Client) -> None:
-    body = {
-        "model": "smollm2",
-        "messages": [{"role": "user", "content": "Count"}],
-        "max_tokens": 4000,
-        "ignore_eos": True,
-        "stream": True,
-    }
     session = {"x-session-id": "leaving"}
-    with client.stream("POST", "v1/chat/completions", json=body, headers=session) as reply:
+    with client.stream("POST", "v1/chat/completions", json=ENDLESS, headers=session) as reply:
         next(reply.iter_lines())
 
     def running() -> int:
@@ -194,14 +197,7 @@ def test_a_client_that_leaves_stops_the_generation(client: httpx2.Client) -> Non
 def test_a_killed_replica_breaks_its_streams_only(app: RayCluster, client: httpx2.Client) -> None:
     before = app.replicas("Replica")
     started = {pid: children(pid) for pid in before}
-    body = {
-        "model": "smollm2",
-        "messages": [{"role": "user", "content": "Count"}],
-        "max_tokens": 4000,
-        "ignore_eos": True,
-        "stream": True,
-    }
-    with client.stream("POST", "v1/chat/completions", json=body) as reply:
+    with client.stream("POST", "v1/chat/completions", json=ENDLESS) as reply:
         lines = reply.iter_lines()
         next(lines)
         for pid in before:

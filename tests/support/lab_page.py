@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import nbformat
-from playwright.sync_api import Locator, Page, expect
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from support.model_files import smollm2
 from support.paths import ROOT
@@ -39,6 +42,21 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+@contextmanager
+def run_chromium() -> Iterator[Browser]:
+    """Run Chromium until the block ends; skip the tests where there is none, but not in CI."""
+    executable = shutil.which("chromium")
+    if executable is None:
+        reason = "chromium is not on PATH; on Debian and Ubuntu: apt-get install chromium"
+        assert os.environ.get("CI") != "true", reason
+        pytest.skip(reason)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
+        yield chromium
+        chromium.close()
+
 
 _AXE = ROOT / "labextension/node_modules/axe-core/axe.min.js"
 
