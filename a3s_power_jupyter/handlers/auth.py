@@ -134,11 +134,11 @@ class AuthHandler(APIHandler):
         headers = self.request.headers
         given = headers.get("Authorization", "")
         key = headers.get("X-API-Key", "").strip()
-        found = [given] if _token(given) else []
-        return found + ([f"Bearer {key}"] if key not in ("", _token(given)) else [])
+        found = [given] if token_in(given) else []
+        return found + ([f"Bearer {key}"] if key not in ("", token_in(given)) else [])
 
     def _has_kernel_key(self, authorization: str) -> bool:
-        given = _token(authorization)
+        given = token_in(authorization)
         return hmac.compare_digest(given.encode(), self.context.kernel_key.encode())
 
     async def _identify(self, authorizations: list[str]) -> None:
@@ -245,7 +245,7 @@ def _xsrf_error() -> Forbidden:
     )
 
 
-def _token(authorization: str) -> str:
+def token_in(authorization: str) -> str:
     """Return the token in the header ``Authorization``, or an empty string."""
     match = _AUTHORIZATION.fullmatch(authorization)
     return match.group(1) if match else ""

@@ -7,9 +7,8 @@ from typing import Any
 import msgspec
 
 from ..contract.errors import PowerError
-from ..handlers.anthropic.errors import VERSION
-from ..handlers.anthropic.errors import error_body as anthropic_body
-from ..handlers.ollama.errors import error_body as ollama_body
+from ..handlers.anthropic import errors as anthropic
+from ..handlers.ollama import errors as ollama
 from .headers import Headers, header
 
 
@@ -36,7 +35,7 @@ def error_reply(error: PowerError, path: str, headers: Headers) -> tuple[int, He
 
 def _body(error: PowerError, path: str, headers: Headers) -> dict[str, Any]:
     if path.startswith("/api/"):
-        return ollama_body(error)
-    if path.startswith("/v1/messages") or header(headers, VERSION.lower().encode()):
-        return anthropic_body(error, header(headers, b"request-id"))
+        return ollama.error_body(error)
+    if path.startswith("/v1/messages") or header(headers, anthropic.VERSION.encode()):
+        return anthropic.error_body(error, anthropic.new_request_id())
     return {"error": error.to_wire()}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hmac
-import re
 from collections.abc import Iterable
 from urllib.parse import parse_qs
+
+from ..handlers.auth import token_in
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -17,8 +18,6 @@ _HOP_BY_HOP = frozenset(
 #: Headers of requests that are made anew or mean something to this server only. Without cookies,
 #: the token is the only way to authenticate.
 _NOT_FORWARDED = frozenset((b"content-length", b"expect", b"cookie"))
-
-_AUTHORIZATION = re.compile(r"(?:token|bearer)\s+(\S+)\s*", re.IGNORECASE)
 
 
 def request_headers(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
@@ -45,10 +44,9 @@ def header(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> str:
 
 def has_token(headers: Headers, query: str, token: str) -> bool:
     """Return whether a request has the token, where ``jupyter power`` accepts it."""
-    bearer = _AUTHORIZATION.fullmatch(header(headers, b"authorization"))
     given = [
-        bearer[1] if bearer else "",
+        token_in(header(headers, b"authorization")),
         header(headers, b"x-api-key").strip(),
-        *parse_qs(query, max_num_fields=100).get("token", []),
+        *parse_qs(query).get("token", []),
     ]
     return any(hmac.compare_digest(text.encode(), token.encode()) for text in given)

@@ -30,6 +30,10 @@ _TYPES = {
 }
 
 
+def new_request_id() -> str:
+    return f"req_{uuid.uuid4().hex}"
+
+
 def error_body(error: PowerError, request_id: str) -> dict[str, Any]:
     """Return the JSON of an error: Anthropic's fields, and ours beside them.
 
@@ -62,7 +66,7 @@ class AnthropicErrors(ErrorHandler):
 
     @property
     def request_id(self) -> str:
-        made: str = self.__dict__.setdefault("_request_id", f"req_{uuid.uuid4().hex}")
+        made: str = self.__dict__.setdefault("_request_id", new_request_id())
         return made
 
     def set_default_headers(self) -> None:

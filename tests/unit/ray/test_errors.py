@@ -27,4 +27,6 @@ def test_errors_have_the_form_of_the_api(path, message) -> None:  # type: ignore
 
 def test_an_error_of_anthropic_has_its_type() -> None:
     _, _, body = error_reply(ServerBusy("Wait."), "/v1/messages", [])
-    assert json.loads(body)["type"] == "error"
+    decoded = json.loads(body)
+    assert decoded["type"] == "error"
+    assert decoded["request_id"].startswith("req_")

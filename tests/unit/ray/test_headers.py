@@ -33,6 +33,7 @@ def test_headers_of_one_connection_and_cookies_are_not_passed_on() -> None:
         ([(b"x-api-key", b" secret")], ""),
         ([(AUTH, b"Bearer other"), (b"x-api-key", b"secret")], ""),
         ([], "a=1&token=secret"),
+        ([], "a=1&" * 1000 + "token=secret"),
     ],
 )
 def test_the_token_is_found(headers: list[tuple[bytes, bytes]], query: str) -> None:
