@@ -75,7 +75,8 @@ def test_each_step_uses_the_number_that_is_free(engine: LlamaCppEngine) -> None:
 def test_the_users_number_of_threads_is_used(smollm2_path: Path) -> None:
     engine = load(smollm2_path, num_thread=3)
     assert engine._text is not None
-    (items,) = run(engine, CompletionRequest("Once upon a", Sampling(max_tokens=4)))
+    sampling = Sampling(temperature=0.0, max_tokens=4)
+    (items,) = run(engine, CompletionRequest("Once upon a", sampling))
     assert text_of(items)
     assert lc.llama_n_threads(engine._text.context.pointer) == 3
     assert lc.llama_n_threads_batch(engine._text.context.pointer) == 3

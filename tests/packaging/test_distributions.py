@@ -41,6 +41,11 @@ def test_python_and_lab_packages_have_the_same_version() -> None:
     assert package["version"] == VERSION
 
 
+def test_no_file_is_a_link() -> None:
+    listed = run("git", "ls-files", cwd=ROOT).splitlines()
+    assert not [name for name in listed if (ROOT / name).is_symlink()]
+
+
 @pytest.fixture(scope="module")
 def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the sdist and wheel, built from a copy of the sources."""

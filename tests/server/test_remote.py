@@ -269,7 +269,9 @@ def test_a_second_server_as_the_upstream(chain: Callable[[], tuple[Server, Serve
     with a3s_power_jupyter.connect(front.url, token=front.token) as client:
         reply = client.chat("far/smollm2", QUESTION, temperature=0)
         readings: list[Reading] = []
-        with client.stream("far/smollm2", QUESTION, progress=readings.append) as answer:
+        with client.stream(
+            "far/smollm2", QUESTION, temperature=0, progress=readings.append
+        ) as answer:
             text = "".join(answer)
     assert "Paris" in str(reply)
     assert text
