@@ -247,7 +247,7 @@ class ModelAlreadyExists(BadRequest):
 
 
 class ModelBusy(BadRequest):
-    """The model is in use by a request, or another server is pulling it."""
+    """The model is in use by a request, or is being pulled."""
 
     status = 409
     code = "model_busy"

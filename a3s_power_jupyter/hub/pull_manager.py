@@ -224,6 +224,24 @@ class PullManager:
             return stored.status
         raise PullStateNotFound(f"There is no pull of {name!r}.", param="name")
 
+    async def refuse_if_pulled(self, name: str, *, param: str = "name") -> None:
+        """Check that no pull is about to register a model called `name`.
+
+        Raises
+        ------
+        ModelBusy
+            If this server or another one on this home runs such a pull.
+        """
+        try:
+            status = await self.status_of(name)
+        except PullStateNotFound:
+            return
+        if status.status == "pulling":
+            raise ModelBusy(
+                f"{name!r} is being pulled. Choose another name, or cancel the pull first.",
+                param=param,
+            )
+
     # ------------------------------------------------------------ stop
 
     async def pause(self, reference: str) -> PullStatus:

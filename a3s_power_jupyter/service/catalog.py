@@ -170,7 +170,7 @@ class Catalog:
         Raises
         ------
         ModelBusy
-            If the model to be overwritten is in use.
+            If the model to be overwritten is in use, or a model of this name is being pulled.
         PowerError
             If the request, the model's files or the store are at fault, with the codes that the
             contract lists for ``POST /v1/models``.
@@ -180,6 +180,7 @@ class Catalog:
             self._upstreams.check_key(request.upstream)
         if request.overwrite:
             self._refuse_if_in_use(request.name)
+        await self._pulls.refuse_if_pulled(request.name)
         registration = self._registrations.join(
             request, lambda work: self._register(request, parameters, work)
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..contract.parameters import DefaultParameters
 from ..contract.types import Manifest
+from ..hub.pull_manager import PullManager
 from ..store.model_store import ModelStore
 from ..store.threads import Threads
 from .catalog import Catalog
@@ -18,8 +19,11 @@ class Copies:
         Threads for work on the home of the store.
     """
 
-    def __init__(self, catalog: Catalog, store: ModelStore, threads: Threads) -> None:
+    def __init__(
+        self, catalog: Catalog, pulls: PullManager, store: ModelStore, threads: Threads
+    ) -> None:
         self._catalog = catalog
+        self._pulls = pulls
         self._store = store
         self._threads = threads
 
@@ -33,9 +37,12 @@ class Copies:
 
         Raises
         ------
+        ModelBusy
+            If a model called `name` is being pulled.
         PowerError
             As `ModelStore.copy`.
         """
+        await self._pulls.refuse_if_pulled(name)
         manifest, replaced = await self._threads.run(self._store.copy, source, name, parameters)
         await self._catalog.registered(name, replaced)
         return manifest

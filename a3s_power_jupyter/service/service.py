@@ -154,7 +154,7 @@ class PowerService:
             log, environment=partial(pull_environment, settings.upstream_key_pattern)
         )
         self.hub = HubSearch(self._queries, self.catalog, self.memory)
-        self.copies = Copies(self.catalog, store, threads.home)
+        self.copies = Copies(self.catalog, self.pulls, store, threads.home)
         self.defaults = Defaults(self.catalog, planner, scheduler, store, threads.home, changes)
         self.headers = Headers(store, threads.files)
         self.loading = Loading(self.catalog, planner, scheduler, upstreams, changes, log)

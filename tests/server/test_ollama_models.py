@@ -95,6 +95,34 @@ def test_a_pull_with_progress(
     assert reply.headers["X-Power-Ignored"] == "insecure"
 
 
+def test_a_name_that_is_being_pulled_is_taken(
+    pulled: list[dict[str, Any]], hub: HubServer, api: httpx2.Client, smollm2_path: Path
+) -> None:
+    hub.fail("slow-Q4_1.gguf", rate=RATE, times=None)
+    assert api.post("v1/models/pull", json={"name": SLOW, "background": True}).is_success
+    try:
+        copy = {"source": NAME, "destination": SLOW}
+        create = {"from": NAME, "model": SLOW, "system": "Be brief."}
+        register = {"name": SLOW, "path": str(smollm2_path)}
+        for path, body, param in (
+            ("api/copy", copy, "destination"),
+            ("api/create", create, "model"),
+            ("v1/models", register, "name"),
+            ("v1/models", register | {"overwrite": True}, "name"),
+        ):
+            reply = api.post(path, json=body)
+            found = reply.json()
+            error = found if path.startswith("api/") else found["error"]
+            assert (reply.status_code, error["code"], error["param"]) == (409, "model_busy", param)
+            message = error["error"] if path.startswith("api/") else error["message"]
+            assert message.startswith(f"{SLOW!r} is being pulled. Choose another name")
+    finally:
+        assert api.delete(f"v1/models/pull/{SLOW}").is_success
+        hub.clear_failures()
+    assert api.post("api/copy", json=copy).is_success
+    assert api.delete(f"v1/models/{SLOW}").is_success
+
+
 def test_a_pull_that_is_left_paused_and_resumed(hub: HubServer, server: Server) -> None:
     hub.fail("slow-Q4_1.gguf", rate=RATE, times=None)
     with server.api() as client:

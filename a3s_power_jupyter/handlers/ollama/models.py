@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from msgspec import Meta
 
-from ...contract.errors import InvalidModelName, ModelAlreadyExists, ModelNotFound
+from ...contract.errors import InvalidModelName, ModelAlreadyExists, ModelBusy, ModelNotFound
 from ...contract.parameters import DefaultParameters
 from ...contract.types import Manifest, Model
 from ..auth import allowed
@@ -156,7 +156,7 @@ class CopyHandler(OllamaModelHandler):
             name = without_latest(name)
         try:
             await self.service.copies.copy(source.name, name, parameters)
-        except (InvalidModelName, ModelAlreadyExists) as error:
+        except (InvalidModelName, ModelAlreadyExists, ModelBusy, ModelBusy) as error:
             error.param = param
             raise
 

@@ -13,7 +13,13 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from ...contract.errors import BadRequest, HubError, InsufficientDisk, ModelNotFound
+from ...contract.errors import (
+    BadRequest,
+    HubError,
+    InsufficientDisk,
+    ModelAlreadyExists,
+    ModelNotFound,
+)
 from ...contract.parameters import DefaultParameters
 from ...contract.redaction import Redactor
 from ...contract.types import Manifest, RegisterRequest, Source, StoredFile
@@ -75,6 +81,7 @@ class Job:
         self._throttle = Throttle(self._policy.connections)
         self._home = Path(request.home)
         self._store = ModelStore(self._home)
+        self._replaced: tuple[StoredFile, ...] | None = None
 
     def run(self) -> Manifest:
         """Pull the model and register it.
@@ -86,8 +93,9 @@ class Job:
         PowerError
             If the pull fails.
         """
-        self._parameters()  # raises early if the name is invalid or the manifest unreadable
         reference = self._request.reference
+        old = self._existing()  # raises early if the name is invalid or the manifest unreadable
+        self._replaced = None if old is None else old.files
         token = hub_token(self._request.token)
         self._redactor.add(token)
         hub = HubApi(
@@ -188,6 +196,7 @@ class Job:
             discard(self._home, plan.name)  # another attempt would fail, too
             raise
         with self._store.locked():
+            self._refuse_to_replace(plan.name)
             for path, sha256 in hashes.items():
                 self._store.blobs.adopt_file(paths[path], sha256)
             if any(file_size(self._store.blobs.path(sha256)) is None for sha256 in hashes.values()):
@@ -223,8 +232,29 @@ class Job:
             source=Source(reference=plan.name, revision=plan.revision),
         )
 
+    def _refuse_to_replace(self, name: str) -> None:
+        """Check that the model to be replaced is an earlier pull, or was there at the start.
+
+        Raises
+        ------
+        ModelAlreadyExists
+            If a model was registered under this name meanwhile.
+        """
+        old = self._existing()
+        if old is not None and old.files != self._replaced and old.source.reference != name:
+            raise ModelAlreadyExists(
+                f"Another model was registered as {name!r} while it was pulled. Delete it, then "
+                "pull again. The downloaded files are kept.",
+                param="name",
+            )
+
     def _parameters(self) -> DefaultParameters:
-        """Return the default parameters that the user has set for this name.
+        """Return the default parameters that the user has set for this name."""
+        old = self._existing()
+        return DefaultParameters() if old is None else old.default_parameters
+
+    def _existing(self) -> Manifest | None:
+        """Return the model of this name.
 
         Raises
         ------
@@ -234,6 +264,6 @@ class Job:
             If there is a manifest that cannot be read.
         """
         try:
-            return self._store.get(self._request.reference.name).default_parameters
+            return self._store.get(self._request.reference.name)
         except ModelNotFound:
-            return DefaultParameters()
+            return None

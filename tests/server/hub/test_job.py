@@ -12,7 +12,12 @@ from urllib.parse import quote
 import msgspec
 import pytest
 
-from a3s_power_jupyter.contract.errors import HubError, InsufficientDisk, InvalidModelName
+from a3s_power_jupyter.contract.errors import (
+    HubError,
+    InsufficientDisk,
+    InvalidModelName,
+    ModelAlreadyExists,
+)
 from a3s_power_jupyter.contract.parameters import DefaultParameters
 from a3s_power_jupyter.contract.types import Manifest, PullStatus, RegisterRequest
 from a3s_power_jupyter.hub.process import job
@@ -245,3 +250,25 @@ def test_a_file_larger_than_the_disk(
     monkeypatch.setattr(job, "make_plan", lambda *_args, **_more: plan)
     with pytest.raises(InsufficientDisk, match=f"{size:,}"):
         home.pull()
+
+
+def test_a_model_that_is_registered_meanwhile_is_kept(hub: HubServer, home: Home) -> None:
+    """The server refuses such a registration, but one in progress may end during the pull."""
+    hub.add(REPO, {PATH: CONTENT})
+    mine = home.path.parent / "mine.gguf"
+    mine.write_bytes(gguf())
+    name = f"{REPO}:q4_0"
+
+    def register(status: PullStatus) -> None:
+        if status.phase == "resolving" and status.revision:
+            home.store.register(RegisterRequest(name=name, path=str(mine)), DefaultParameters())
+
+    request = start_pull(hub, home.path, name)
+    pull = Job(request, Reporter(request.status, register), threading.Event(), POLICY)
+    with pytest.raises(ModelAlreadyExists, match=f"registered as '{name}' while"):
+        pull.run()
+    assert [file.path for file in home.store.get(name).files] == [str(mine)]
+    served = hub.served(PATH)
+    home.store.delete(name)
+    assert home.pull().size_bytes == len(CONTENT)
+    assert hub.served(PATH) == served  # nothing is downloaded again
