@@ -26,7 +26,7 @@ ARROWS: dict[str, set[str]] = {
     "display": {"contract"},
     "ipc": {"contract"},
     "ray": {"contract", "handlers", "ipc"},
-    "server": {"contract", "fsck", "handlers", "service", "store"},
+    "server": {"compat", "contract", "fsck", "handlers", "service", "store"},
     "fsck": {"contract", "hub", "store"},
     "handlers": {"assistant", "compat", "contract", "service"},
     "service": {

@@ -15,6 +15,7 @@ from ..contract.errors import BackendUnavailable
 if TYPE_CHECKING:
     from jupyter_server.auth.identity import User
     from jupyter_server.base.handlers import JupyterHandler
+    from jupyter_server.serverapp import ServerWebApplication
 
 # ---------------------------------------------------------------- jupyter_server
 
@@ -44,6 +45,20 @@ def is_identified(handler: JupyterHandler) -> bool:
 def is_authenticated(handler: JupyterHandler) -> bool:
     """Return whether the request has a known user, without running the identity provider."""
     return getattr(handler, "_jupyter_current_user", None) is not None
+
+
+# tornado has no public way to add routes after those that an application begins with, and the last
+# two of Jupyter Server match all paths: one adds a slash, the other replies with a page.
+
+
+def replace_last_routes(web_app: ServerWebApplication, routes: list[Any]) -> None:
+    """Replace the routes that match what no other one of Jupyter Server does."""
+    from jupyter_server.base.handlers import Template404, TrailingSlashHandler
+
+    router = web_app.wildcard_router
+    last = (Template404, TrailingSlashHandler)
+    router.rules[:] = [rule for rule in router.rules if rule.target not in last]
+    router.add_rules(routes)
 
 
 # ---------------------------------------------------------------- llama_cpp

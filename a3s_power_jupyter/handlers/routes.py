@@ -42,7 +42,7 @@ from .ollama.models import (
 )
 from .ollama.pull import OllamaPullHandler
 from .ollama.refused import BlobHandler, PushHandler, SignoutHandler
-from .ollama.root import RootHandler
+from .ollama.root import RootHandler, UnknownOllamaHandler
 from .ollama.version import VersionHandler
 from .openai.handlers import ChatCompletionsHandler, CompletionsHandler, EmbeddingsHandler
 from .prompts import PromptsHandler
@@ -159,3 +159,10 @@ YIELDING: list[Route] = [*ALIASES, *(route for route in ROUTES if route[0].start
 
 #: Routes of ``jupyter power`` only. In a notebook server, ``/`` opens the notebooks.
 HEADLESS: list[Route] = [_route("/", RootHandler)]
+
+#: What else ``jupyter power`` is asked for, also outside of its base URL. It has no pages, so a
+#: client gets JSON for each path.
+UNKNOWN: list[Route] = [
+    _route("/api", UnknownOllamaHandler, ".*/api/.+"),
+    _route("/", UnknownRouteHandler, ".*"),
+]

@@ -68,10 +68,12 @@ class PowerApp(ExtensionApp):
     extension_url = "/v1/models"
     load_other_extensions = False  # applies to ``jupyter power`` only
     serverapp_class = HeadlessServerApp
+    subcommand_description = "For help: jupyter power SUBCOMMAND --help"
+    classes = [*ExtensionApp.classes, HeadlessServerApp]
 
     aliases = {
-        "port": "ServerApp.port",
-        "ip": "ServerApp.ip",
+        "port": "HeadlessServerApp.port",
+        "ip": "HeadlessServerApp.ip",
         "certfile": "ServerApp.certfile",
         "keyfile": "ServerApp.keyfile",
         "sock": "ServerApp.sock",

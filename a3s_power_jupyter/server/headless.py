@@ -6,12 +6,15 @@ from typing import Any
 
 from jupyter_core.application import JupyterApp
 from jupyter_server.serverapp import ServerApp
-from traitlets import default
+from traitlets import HasTraits, Integer, Unicode, default
 from traitlets.config import Config
 
+from ..compat import replace_last_routes
+from ..handlers.routes import UNKNOWN
 from .environment import Environment
 
 DEFAULT_PORT = 11434
+DEFAULT_HOST = "localhost"
 
 
 class HeadlessServerApp(ServerApp):
@@ -23,6 +26,18 @@ class HeadlessServerApp(ServerApp):
 
     name = "jupyter-power"
     default_services = ("api", "auth", "security", "shutdown")  # type: ignore[assignment]
+
+    # The methods with `@default` read environment variables. The defaults here are shown by --help.
+    port = Integer(
+        DEFAULT_PORT,
+        help="Port to listen on; 0 means a free one. Default: A3S_POWER_PORT, else "
+        f"{DEFAULT_PORT}.",
+    ).tag(config=True)
+    ip = Unicode(
+        DEFAULT_HOST,
+        help="Address to listen on; 0.0.0.0 means all interfaces. Default: A3S_POWER_HOST, else "
+        f"{DEFAULT_HOST}.",
+    ).tag(config=True)
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -37,7 +52,7 @@ class HeadlessServerApp(ServerApp):
 
     @default("ip")
     def _default_power_ip(self) -> str:
-        return str(Environment().get("A3S_POWER_HOST", "localhost"))
+        return str(Environment().get("A3S_POWER_HOST", DEFAULT_HOST))
 
     @default("port_retries")
     def _default_no_port_retries(self) -> int:
@@ -57,6 +72,18 @@ class HeadlessServerApp(ServerApp):
     @default("no_browser_open_file")
     def _default_no_browser_open_file(self) -> bool:
         return True
+
+    def init_webapp(self) -> None:
+        super().init_webapp()
+        replace_last_routes(self.web_app, UNKNOWN)
+
+    @classmethod
+    def class_get_help(cls, inst: HasTraits | None = None) -> str:
+        """Describe what differs from `ServerApp`, which ``--help-all`` describes, too."""
+        title = f"{cls.__name__}({ServerApp.__name__}) options"
+        own = cls.class_own_traits(config=True).values()
+        texts = (cls.class_get_trait_help(trait, inst) for trait in own)
+        return "\n".join([title, "-" * len(title), *texts])
 
     def start_app(self) -> None:
         """Start, and log how to send requests instead of opening a browser."""

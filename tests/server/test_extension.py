@@ -246,6 +246,26 @@ def test_the_root_of_headless_servers(start_server: Start) -> None:
         assert anonymous.get("").status_code == 401
 
 
+def test_unknown_paths_of_headless_servers(start_server: Start) -> None:
+    """They have no pages: whatever a client asks for, the error is in the shape of its API."""
+    server = start_server("--ServerApp.base_url=/user/ada/", headless=True, fake=True)
+    root = server.url.removesuffix("/user/ada/")
+    paths = ("api/nope", "api/chat/", "api/show/x", "nope", "nope/", "v2/models", f"{root}/nope")
+    for path in (*paths, f"{root}/api/tags", f"{root}/v1/models"):
+        with server.api() as api, server.client() as stranger:
+            for verb in ("GET", "POST", "DELETE"):
+                reply = api.request(verb, path, json={})
+                body = reply.json()
+                error = body if "api/" in path else body["error"]
+                assert (reply.status_code, error["code"]) == (404, "route_not_found"), path
+                message = error["error"] if "api/" in path else error["message"]
+                assert "api/tags" in message if "api/" in path else "/v1/models..." in message
+                assert stranger.request(verb, path, json={}).status_code == 401
+    with server.api() as api:
+        assert api.get("api/status").json()["kernels"] == 0  # Jupyter Server's
+        assert api.get("api").json().keys() == {"version"}
+
+
 def test_the_root_of_notebook_servers_is_theirs(server: Server) -> None:
     with server.api() as api:
         assert "Ollama" not in api.get("").text
@@ -291,14 +311,26 @@ def test_help(tmp_path: Path) -> None:
     assert done.returncode == 0
     for text in ("--keep-alive", "--max-models", "A3S_POWER_HOME", "jupyter power"):
         assert text in done.stdout
-    assert "11434" in done.stdout
-    for default in (
-        "'~/.a3s/power'",
-        "3",
-        "'5m'",
-        "None",
-    ):  # home, max-models, keep-alive, gpu-layers
-        assert f"    Default: {default}\n" in done.stdout
+    defaults = {
+        "port": "11434",
+        "ip": "'localhost'",
+        "home": "'~/.a3s/power'",
+        "max-models": "3",
+        "keep-alive": "'5m'",
+        "gpu-layers": "None",
+    }
+    for option, value in defaults.items():
+        text = done.stdout.partition(f"--{option}=")[2].partition("Equivalent")[0]
+        assert text.endswith(f"    Default: {value}\n    "), option
+        assert f"A3S_POWER_{'HOST' if option == 'ip' else option.upper().replace('-', '_')}" in text
+    assert "JUPYTER_PORT" not in done.stdout
+    assert "a3s_power_jupyter" not in done.stdout
+
+
+def test_all_help_has_each_option_of_the_server_once(tmp_path: Path) -> None:
+    text = power(tmp_path, "--help-all").stdout
+    assert text.count(".root_dir=") == 1
+    assert "--HeadlessServerApp.port=<Int>" in text
 
 
 def test_the_extension_imports_little() -> None:

@@ -156,7 +156,7 @@ class CopyHandler(OllamaModelHandler):
             name = without_latest(name)
         try:
             await self.service.copies.copy(source.name, name, parameters)
-        except (InvalidModelName, ModelAlreadyExists, ModelBusy, ModelBusy) as error:
+        except (InvalidModelName, ModelAlreadyExists, ModelBusy) as error:
             error.param = param
             raise
 
