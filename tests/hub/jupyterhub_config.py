@@ -1,17 +1,19 @@
-"""The example of the documentation, with local users, free ports and short times for the tests."""
+"""The examples of the documentation, with local users, free ports and short times for the tests."""
 
 import os
 import sys
 from pathlib import Path
 
-EXAMPLE = os.environ["EXAMPLE_CONFIG"]
+EXAMPLES = Path(os.environ["EXAMPLES"])
 FOLDER = Path(os.environ["HUB_FOLDER"])
 
 #: Where the packages, kernels and extensions of the tests are.
 FROM_TESTS = ("PYTHONPATH", "JUPYTER_PATH", "JUPYTER_CONFIG_PATH")
 
 c = get_config()  # noqa: F821 - JupyterHub defines it
-load_subconfig(EXAMPLE)  # noqa: F821
+c.JupyterHub.last_activity_interval = 3  # an example changes it
+load_subconfig(str(EXAMPLES / "jupyterhub_config.py"))  # noqa: F821
+load_subconfig(str(EXAMPLES / "jupyterhub_prometheus.py"))  # noqa: F821
 
 c.JupyterHub.bind_url = os.environ["HUB_URL"]
 c.JupyterHub.hub_port = int(os.environ["HUB_PORT"])
@@ -57,18 +59,28 @@ def prepare(spawner):
 
 c.Spawner.pre_spawn_hook = prepare
 
+c.JupyterHub.api_page_default_limit = 1  # programs have to ask for more pages
+
+PROGRAMS = {
+    "idle-culler": [
+        "-m",
+        "jupyterhub_idle_culler",
+        f"--timeout={os.environ['CULL_TIMEOUT']}",
+        "--cull-every=3",
+    ],
+    "prometheus": [
+        str(EXAMPLES / "prometheus_users.py"),
+        c.JupyterHub.bind_url.removeprefix("http://"),
+        str(FOLDER / "jupyterhub-users.json"),
+        f"--every={os.environ['LIST_EVERY']}",
+    ],
+}
+for service in c.JupyterHub.services:
+    if service["name"] in PROGRAMS:
+        service["command"] = [sys.executable, *PROGRAMS[service["name"]]]
+
 c.JupyterHub.services = [
-    *(service for service in c.JupyterHub.services if service["name"] != "idle-culler"),
-    {
-        "name": "idle-culler",
-        "command": [
-            sys.executable,
-            "-m",
-            "jupyterhub_idle_culler",
-            f"--timeout={os.environ['CULL_TIMEOUT']}",
-            "--cull-every=3",
-        ],
-    },
+    *c.JupyterHub.services,
     {"name": "stranger", "api_token": os.environ["STRANGER_TOKEN"]},
     {"name": "admin", "api_token": os.environ["ADMIN_TOKEN"], "admin": True},
 ]

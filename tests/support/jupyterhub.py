@@ -1,4 +1,4 @@
-"""Run a real JupyterHub with its proxy and the servers of users, from the example of the docs.
+"""Run a real JupyterHub with its proxy and the servers of users, from the examples of the docs.
 
 `make hub` installs JupyterHub and its proxy in ``build/hub``, an environment that also sees the
 packages of the tests.
@@ -127,19 +127,30 @@ def wait_until(is_done: Callable[[], bool], seconds: float, what: str) -> None:
 
 @contextmanager
 def run_jupyterhub(
-    folder: Path, environ: dict[str, str], *, cull_timeout: int = CULL_TIMEOUT
+    folder: Path,
+    environ: dict[str, str],
+    *,
+    cull_timeout: int = CULL_TIMEOUT,
+    list_every: float = 0.5,
 ) -> Iterator[Hub]:
-    """Run a hub for the users ada and bob, with the model store ``folder/shared``."""
+    """Run a hub for the users ada and bob, with the model store ``folder/shared``.
+
+    Parameters
+    ----------
+    cull_timeout, list_every : float
+        Seconds without activity after which a server is stopped, and between two lists of the
+        servers for Prometheus.
+    """
     ports = free_ports(3)
     url = f"http://127.0.0.1:{ports[0]}/"
-    tokens = {name: f"token-of-{name}" * 3 for name in ("admin", "batch", "stranger")}
+    tokens = {name: f"token-of-{name}" * 3 for name in ("admin", "batch", "prometheus", "stranger")}
     env = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("JUPYTER", "A3S_POWER", "JPY_", "HF_"))
     }
     env |= {
-        "EXAMPLE_CONFIG": str(ROOT / "docs/examples/jupyterhub_config.py"),
+        "EXAMPLES": str(ROOT / "docs/examples"),
         "HUB_FOLDER": str(folder),
         "HUB_URL": url.rstrip("/"),
         "HUB_PORT": str(ports[1]),
@@ -147,8 +158,10 @@ def run_jupyterhub(
         "PROXY_COMMAND": str(ENVIRONMENT / "node_modules/.bin/configurable-http-proxy"),
         "SHARED_HOME": str(folder / "shared"),
         "CULL_TIMEOUT": str(cull_timeout),
+        "LIST_EVERY": str(list_every),
         "ADMIN_TOKEN": tokens["admin"],
         "BATCH_TOKEN": tokens["batch"],
+        "PROMETHEUS_TOKEN": tokens["prometheus"],
         "STRANGER_TOKEN": tokens["stranger"],
         "GPU_BOX_TOKEN": servers.TOKEN,
         "PYTHONPATH": str(ROOT),
