@@ -93,7 +93,7 @@ bench: $(VENV)/.bench ## compare the server with bare llama.cpp and with other s
 	python benchmarks/serving.py
 	python benchmarks/conversations.py
 
-scale: $(VENV)/.test build/hub/.installed ## measure what JupyterHub and remote models cost, in 10 minutes
+scale: $(VENV)/.test build/hub/.installed build/ray/.installed ## measure what JupyterHub, Ray Serve and remote models cost, in 15 minutes
 	python benchmarks/scale.py
 
 dist: $(VENV)/.test ## build sdist and wheel, in dist

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -15,27 +15,37 @@ from llm_servers import with_children
 #: Pattern of a command line, and the part that the process is of.
 PARTS = [
     (r"a3s_power_jupyter\.engine\.main", "process of the model"),
+    (r"^ray::ServeReplica:\w+:Replica|a3s_power_jupyter\.ray\.", "replica of Ray Serve"),
+    (r"^ray::ServeReplica:\w+:Ingress", "ingress of Ray Serve"),
+    (r"^ray::|/ray/cluster\.py |/site-packages/ray/", "Ray"),
     (r"a3s_power_jupyter\.server\.extension", "jupyter power"),
     (r"jupyterhub\.singleuser", "server of a user of JupyterHub"),
     (r"jupyterhub_idle_culler", "idle culler"),
+    (r"prometheus_users", "list of servers for Prometheus"),
     (r"configurable-http-proxy", "configurable-http-proxy"),
     (r"-m jupyterhub ", "JupyterHub"),
     (r"jupyter_server", "notebook server"),
 ]
 
 
-def part_of(command: str) -> str:
-    """Return the part that a process with this command line is of.
+def part_of(commands: Sequence[str]) -> str:
+    """Return the part that a process is of: its own, or that of the nearest parent that has one.
+
+    Parameters
+    ----------
+    commands : sequence of str
+        The command lines of the process, of its parent, and so on.
 
     Raises
     ------
     ValueError
-        If the command line is none of those known.
+        If none of the command lines is known.
     """
-    for pattern, part in PARTS:
-        if re.search(pattern, command):
-            return part
-    raise ValueError(f"unknown process: {command}")
+    for command in commands:
+        for pattern, part in PARTS:
+            if re.search(pattern, command):
+                return part
+    raise ValueError(f"unknown process: {commands[0]}")
 
 
 @dataclass
@@ -67,7 +77,8 @@ def idle_costs(roots: Iterable[int], seconds: float) -> dict[str, Cost]:
         with suppress(psutil.NoSuchProcess):  # it has ended
             memory = process.memory_full_info()
             spent = used(process) - before[process.pid]
-            cost = costs.setdefault(part_of(" ".join(process.cmdline())), Cost())
+            commands = [" ".join(each.cmdline()) for each in (process, *process.parents())]
+            cost = costs.setdefault(part_of(commands), Cost())
             cost.processes += 1
             cost.uss += memory.uss
             cost.pss += memory.pss

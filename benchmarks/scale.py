@@ -1,4 +1,4 @@
-"""Compare ways to reach a model: directly, through JupyterHub, and as a remote model.
+"""Compare ways to reach a model: directly, through JupyterHub or Ray Serve, as a remote model.
 
     make scale            or   python benchmarks/scale.py [--rounds 5] [--quick] [--ways direct hub]
 
@@ -7,8 +7,8 @@
    Prints medians, and medians of the ratios to the direct server in the same round.
 3. The first token of the second turn of conversations, as a share of that of the first turn.
 
-`make hub` installs JupyterHub in ``build/hub``. Takes about 10 minutes; nothing else should run on
-the machine.
+`make scale` installs JupyterHub in ``build/hub`` and Ray in ``build/ray``. Takes about 15 minutes;
+nothing else should run on the machine.
 """
 
 from __future__ import annotations

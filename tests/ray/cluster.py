@@ -1,7 +1,8 @@
-"""Run a Ray cluster of two nodes on this machine until standard input ends.
+"""Run a Ray cluster of one or two nodes on this machine until standard input ends.
 
-``conftest.py`` runs this with the interpreter of ``build/ray``. It prints a line of JSON with the
-address when both nodes are ready. The line ``remove`` kills the second node.
+``support/ray_cluster.py`` runs this with the interpreter of ``build/ray``, the port of the
+dashboard, and the number of nodes. It prints a line of JSON with the address when they are ready.
+The line ``remove`` kills the second node.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ def main() -> None:
     head = {"node_ip_address": "127.0.0.2", "dashboard_host": "127.0.0.1", **NODE}
     head |= {"include_dashboard": True, "dashboard_port": int(sys.argv[1])}
     cluster = Cluster(initialize_head=True, head_node_args=head)
-    second = cluster.add_node(node_ip_address="127.0.0.3", **NODE)
+    two = int(sys.argv[2]) > 1
+    second = cluster.add_node(node_ip_address="127.0.0.3", **NODE) if two else None
     tell(address=cluster.address)
     for line in sys.stdin:
         if line.strip() == "remove":

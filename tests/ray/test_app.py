@@ -20,11 +20,10 @@ import yaml
 from a3s_power_jupyter.store import ModelStore
 from support.hub_server import HubServer
 from support.paths import ROOT
+from support.ray_cluster import TOKEN, RayCluster
 from support.registering import register
 from support.servers import run_server
 from support.waiting import wait_until
-
-from .conftest import TOKEN, RayCluster
 
 #: Prompts shorter than some hundred tokens are not kept beside others.
 LONG = "Tell a story about a fox. " * 60
