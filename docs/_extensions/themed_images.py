@@ -1,6 +1,7 @@
 """Show images in the reader's theme: ``![...](x-light.png)`` adds ``x-dark.png`` if it exists.
 
-The pages stay plain Markdown, and CSS classes of the site's theme hide one of the two images.
+The pages stay plain Markdown, and CSS classes of the site's theme hide one of the two images. An
+SVG image has the colours of both themes itself, which the site's theme must not change.
 """
 
 from __future__ import annotations
@@ -14,13 +15,15 @@ from sphinx.transforms import SphinxTransform
 
 
 class ThemedImages(SphinxTransform):
-    """Insert the dark variant after each light image."""
+    """Insert the dark variant after each light image, and mark SVG images as fit for both."""
 
     default_priority = 400  # before Sphinx collects the image files
 
     def apply(self, **options: Any) -> None:
         for image in list(self.document.findall(nodes.image)):
             light = image["uri"]
+            if light.endswith(".svg"):
+                image["classes"].append("dark-light")
             dark = light.replace("-light.png", "-dark.png")
             _, path = self.env.relfn2path(dark, self.env.docname)
             if dark == light or not Path(path).exists():

@@ -154,6 +154,12 @@ def test_images_exist_in_both_themes(site: Path) -> None:
     assert ("dark", "widgets-dark.png") in shown
 
 
+def test_drawings_keep_their_own_colours(site: Path) -> None:
+    """The site's theme changes images in its dark variant, except those of this class."""
+    text = (site / "scaling.html").read_text(encoding="utf-8")
+    assert re.search(r'<img[^>]*class="dark-light"[^>]*src="_images/scaling.svg"', text)
+
+
 def test_the_site_has_every_route(site: Path) -> None:
     text = (site / "rest.html").read_text(encoding="utf-8")
     signatures = re.findall(r'<dt class="sig sig-object http"[^>]*>(.*?)</dt>', text, re.DOTALL)
