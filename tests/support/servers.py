@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,7 +109,6 @@ def run_server(
     """
     home = home or folder / "power"
     runtime_dir = runtime_dir or folder / "runtime"
-    log = folder / "server.log"
     (folder / "notebooks").mkdir(parents=True, exist_ok=True)
     env = clean_environ(folder, home, runtime_dir) | {"JUPYTER_TOKEN": token} | (environ or {})
     path = [(environ or {}).get("PYTHONPATH"), os.environ.get("PYTHONPATH")]
@@ -127,18 +126,32 @@ def run_server(
         options.append(f"--PowerApp.service_class=support.fake_service.{service}")
         path.append(str(TESTS))
     env["PYTHONPATH"] = os.pathsep.join(filter(None, path))
+    with run_process([python, "-m", module, *options, *argv], folder, env, token) as server:
+        yield server
+
+
+@contextmanager
+def run_process(
+    argv: Sequence[str], folder: Path, environ: Mapping[str, str], token: str
+) -> Iterator[Server]:
+    """Run the command line of a server until the block ends.
+
+    `environ` has its model store and its runtime directory, and `folder` its notebooks and log.
+    """
+    log = folder / "server.log"
+    runtime_dir, home = Path(environ["JUPYTER_RUNTIME_DIR"]), Path(environ["A3S_POWER_HOME"])
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [python, "-m", module, *options, *argv],
+            argv,
             cwd=folder / "notebooks",
-            env=env,
+            env=environ,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
         )
     try:
         info = _wait_for(runtime_file(runtime_dir, process.pid), process, log)
-        server = Server(process, info["url"], token, info["key"], runtime_dir, home, log, env)
+        server = Server(process, info["url"], token, info["key"], runtime_dir, home, log, environ)
         running.append(server)
         yield server
     finally:
