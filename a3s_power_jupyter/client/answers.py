@@ -199,13 +199,11 @@ class Reply(str):
 
         An interrupted answer has no calls, because they may be incomplete.
         """
-        message: dict[str, Any] = {"role": "assistant", "content": self.text or None}
+        message: dict[str, Any] = {"role": "assistant", "content": self.text}
         if self.reasoning:
             message["reasoning_content"] = self.reasoning
         if self.tool_calls and self.finish_reason != "interrupted":
             message["tool_calls"] = [call.wire for call in self.tool_calls]
-        else:
-            message["content"] = self.text
         return message
 
     @property

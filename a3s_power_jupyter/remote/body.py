@@ -65,6 +65,14 @@ def outgoing(manifest: Manifest, route: Route, body: dict[str, Any]) -> dict[str
     return _with_system(manifest.default_parameters, sent)
 
 
+def for_one_token(content: bytes) -> bytes:
+    """Return the content of a request as one for a whole answer of one token."""
+    body = msgspec.json.decode(content)
+    sent = {key: value for key, value in body.items() if key not in ("stream", "stream_options")}
+    limit = "max_completion_tokens" if "max_completion_tokens" in body else "max_tokens"
+    return msgspec.json.encode(sent | {limit: 1})
+
+
 def _sampling(defaults: DefaultParameters) -> dict[str, Any]:
     return {
         field: getattr(defaults, field)

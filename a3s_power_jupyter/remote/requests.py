@@ -85,11 +85,10 @@ def _reasoning(variables: dict[str, Any]) -> dict[str, Any]:
 
 
 def _message(message: dict[str, Any], images: Iterator[bytes]) -> dict[str, Any]:
-    content = message.get("content")
+    # Not null beside calls: OpenAI's API takes both, llama-cpp-python's server only a text.
+    content = message.get("content") or ""
     if isinstance(content, list):
         content = [_part(part, images) for part in content]
-    elif message.get("tool_calls"):
-        content = content or None
     return message | {"content": content}
 
 

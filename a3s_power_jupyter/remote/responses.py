@@ -56,8 +56,9 @@ _NO_OBJECT = "something other than a JSON object"
 #: Shown in place of a message if the upstream sends none.
 NO_REASON = "it gives no reason."
 
-#: How FastAPI begins the message about an invalid body, which may have the status 500.
-_VALIDATION = re.compile(r"\d+ validation errors?:")
+#: How messages about a request begin that may have the status 500: of FastAPI about a body that is
+#: invalid, and of llama.cpp's server about images for a model without vision.
+_INVALID = re.compile(r"\d+ validation errors?:|(image|audio|video) input is not supported")
 
 #: Errors that are passed on to the client if the upstream is an A3S Power server.
 _SHARED = (InvalidParameter, UnsupportedRequestFields)
@@ -204,7 +205,8 @@ def refusal(status: int, headers: dict[str, str], body: bytes) -> PowerError:
     message = _message(reply) or NO_REASON
     if status in (401, 403):
         return UpstreamUnauthorized(
-            f"The upstream rejected this server's key: {message} Check upstream.api_key_env."
+            f"The upstream rejected this server's key: {message.rstrip('.')}. Check "
+            "upstream.api_key_env."
         )
     if is_overflow(_error_of(reply), message):
         return ContextLengthExceeded(message, param=_param(reply))
@@ -215,7 +217,7 @@ def refusal(status: int, headers: dict[str, str], body: bytes) -> PowerError:
         return UpstreamTimeout(f"The upstream timed out: {message}")
     if status == 404 and _lacks_model(reply, message):
         return UpstreamError(f"The upstream does not have the model: {message}")
-    if 400 <= status < 500 or status == 501 or _VALIDATION.match(message):
+    if 400 <= status < 500 or status == 501 or _INVALID.match(message):
         return _bad_request(reply, message)
     return UpstreamError(f"The upstream failed with HTTP status {status}: {message}")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..contract.errors import (
     BadRequest,
@@ -101,7 +101,7 @@ class UpstreamTransport:
         with self._errors_of(request, connect_timeout):
             # The timeouts of httpx2 begin again with each byte of the head.
             async with asyncio.timeout(connect_timeout + self._timeout):
-                response = await client.send(request, stream=True)
+                response = await _begun(client, request)
             try:
                 if not response.is_success:
                     body = await _beginning(response)
@@ -179,6 +179,29 @@ class UpstreamTransport:
                 "A proxy in the environment cannot be used. Write it as http://host:port."
             ) from None
         return self._clients[is_local]
+
+
+async def _begun(client: httpx2.AsyncClient, request: httpx2.Request) -> httpx2.Response:
+    """Send a request and return the response, whose body is not read yet.
+
+    A server may close an idle connection while it is used again. The request is then sent on
+    another one; nothing is changed by a request, should the server have received it.
+    """
+    import httpx2
+
+    is_new = False
+
+    async def trace(event: str, _info: dict[str, Any]) -> None:
+        nonlocal is_new
+        is_new = is_new or event == "connection.connect_tcp.started"
+
+    request.extensions["trace"] = trace
+    while True:
+        try:
+            return await client.send(request, stream=True)
+        except (httpx2.ReadError, httpx2.WriteError, httpx2.RemoteProtocolError):
+            if is_new:
+                raise
 
 
 def _reason(error: httpx2.HTTPError) -> str:

@@ -25,8 +25,9 @@ from ..contract.types import (
     TokenRequest,
     Upstream,
 )
+from .answer_check import AnswerCheck
 from .attempts import Attempts
-from .body import outgoing, upstream_of
+from .body import for_one_token, outgoing, upstream_of
 from .checks import UpstreamChecks
 from .chunks import ChunkReader
 from .health import HealthTracker, ModelHealth
@@ -35,6 +36,7 @@ from .requests import written
 from .responses import (
     MAX_LIST_BYTES,
     MAX_REPLY_BYTES,
+    NothingSent,
     decode_reply,
     not_an_api,
     read_events,
@@ -132,15 +134,33 @@ class Upstreams:
         content, attempts = self._begin(manifest, route, body)
         for attempt in attempts:
             with attempt:
-                async with self._post(manifest, attempt.base_url, route, content) as response:
-                    if not response.headers.get("content-type", "").startswith("text/event-stream"):
-                        raise not_an_api("something other than an event stream")
-                    async with aclosing(read_events(response.aiter_raw())) as events:
-                        async for event in events:
-                            attempt.commit()
-                            yield _renamed(event, manifest)
+                async with aclosing(
+                    self._events(manifest, attempt.base_url, route, content)
+                ) as events:
+                    async for event in events:
+                        attempt.commit()
+                        yield _renamed(event, manifest)
                 return
         raise attempts.error
+
+    async def _events(
+        self, manifest: Manifest, base_url: str, route: Route, content: bytes
+    ) -> AsyncGenerator[dict[str, Any], None]:
+        """Yield the events of one upstream's reply.
+
+        A server that begins the reply before it has read the prompt can only end it when the prompt
+        is too long, and tells the reason if the reply is not streamed. Nothing was generated then.
+        """
+        try:
+            async with self._post(manifest, base_url, route, content) as response:
+                if not response.headers.get("content-type", "").startswith("text/event-stream"):
+                    raise not_an_api("something other than an event stream")
+                async with aclosing(read_events(response.aiter_raw())) as events:
+                    async for event in events:
+                        yield event
+        except NothingSent:
+            async with self._post(manifest, base_url, route, for_one_token(content)):
+                raise
 
     async def generate(
         self, manifest: Manifest, request: ChatRequest | CompletionRequest
@@ -154,16 +174,19 @@ class Upstreams:
         UnsupportedRequestFields
             If the request asks for something that the upstream's API does not have.
         PowerError
-            As `reply`, or if the reply is not an answer.
+            As `reply`, or if the reply is not an answer, or shows that the upstream has ignored a
+            part of the request.
         """
         route, body = await _written(request)
-        reader = ChunkReader()
+        reader, check = ChunkReader(), AnswerCheck(request)
         with _without_param():
             async with aclosing(self.stream(manifest, route, body)) as events:
                 async for event in events:
                     for item in reader.read(event):
+                        check.read(item)
                         yield item
         for item in reader.end():
+            check.read(item)
             yield item
 
     async def embed(self, manifest: Manifest, request: EmbeddingRequest) -> Embedded:

@@ -22,6 +22,8 @@ FAILING = {
     "html": "upstream_error",
     "no_json": "upstream_error",
     "too_long": "context_length_exceeded",
+    "too_long_for_a_stream": "context_length_exceeded",
+    "fails_in_streams": "upstream_error",
     "wrong": "upstream_refused",
     "odd_chunks": "upstream_error",
 }
@@ -38,7 +40,7 @@ def upstream() -> Iterator[Upstream]:
 def front(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("front")
     with run_server(folder, headless=True, environ={"UPSTREAM_KEY": KEY}) as server:
-        register(server, upstream.url, *FAILING, "odd_arguments", "calls", "huge_usage")
+        register(server, upstream.url, *FAILING, "odd_arguments", "calls", "huge_usage", "prose")
         yield server
 
 
@@ -83,6 +85,32 @@ def test_thoughts_and_calls_of_an_upstream_without_counts(
 ) -> None:
     answer = dialect.ask(api, "far/calls", QUESTION, stream=stream)
     assert answer == Answer("", "Hm.", [("weather", {"city": "Paris"})], 0, 0)
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("dialect", DIALECTS_OF_ITEMS, ids=lambda dialect: dialect.name)
+def test_a_schema_that_the_upstream_ignores(
+    api: httpx2.Client, dialect: Dialect, stream: bool
+) -> None:
+    body = dialect.body(QUESTION) | dialect.schema({"type": "object", "properties": {}})
+    reply = api.post(dialect.path, json=body | {"model": "far/prose", "stream": stream})
+    assert "has ignored the schema of the request" in reply.text
+    assert "upstream_error" in reply.text
+    assert reply.status_code == (200 if stream else 502)
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize(
+    "dialect", [d for d in DIALECTS_OF_ITEMS if d.choice("x")], ids=lambda dialect: dialect.name
+)
+def test_a_choice_of_a_tool_that_the_upstream_ignores(
+    api: httpx2.Client, dialect: Dialect, stream: bool
+) -> None:
+    body = dialect.body(QUESTION) | dialect.choice("get_weather")
+    reply = api.post(dialect.path, json=body | {"model": "far/prose", "stream": stream})
+    assert "has ignored tool_choice" in reply.text
+    assert "upstream_error" in reply.text
+    assert reply.status_code == (200 if stream else 502)
 
 
 @pytest.mark.parametrize("dialect", DIALECTS_OF_ITEMS, ids=lambda dialect: dialect.name)

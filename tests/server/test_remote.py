@@ -38,6 +38,7 @@ def front(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Itera
         register(server, upstream.url, "echo", "waits", "endless", "breaks", "ends_early")
         register(server, upstream.url, "error_event", "busy", "html", "no_json", "too_long")
         register(server, upstream.url, "wrong", "silent", "redirects", "missing")
+        register(server, upstream.url, "too_long_for_a_stream", "fails_in_streams")
         register(server, upstream.url, "quotes_key", "quotes_key_late", "no_gzip")
         register(server, upstream.url, "busy_for_ages", "huge_usage")
         yield server
@@ -108,6 +109,7 @@ def test_a_broken_stream_ends_in_an_error(front: Server, model: str) -> None:
         ("html", 502, "upstream_error", "502"),
         ("no_json", 502, "upstream_error", "base_url"),
         ("too_long", 400, "context_length_exceeded", "too long"),
+        ("too_long_for_a_stream", 400, "context_length_exceeded", "maximum context length"),
         ("wrong", 400, "upstream_refused", "temperature must be positive"),
         ("silent", 504, "upstream_timeout", "remote_timeout"),
         ("redirects", 502, "upstream_error", "307"),
@@ -123,6 +125,24 @@ def test_errors_of_the_upstream(
     assert message in reply.json()["error"]["message"]
     if model == "busy":
         assert reply.headers["Retry-After"] == "7"
+
+
+def test_an_empty_stream_is_explained_by_a_request_for_one_token(
+    front: Server, upstream: Upstream
+) -> None:
+    limits = {"max_tokens": 100}
+    ask(front, "too_long_for_a_stream", stream=True, stream_options={}, temperature=0, **limits)
+    assert upstream.bodies[-1] == {
+        "model": "too_long_for_a_stream",
+        "messages": MESSAGES,
+        "temperature": 0,
+        "max_tokens": 1,
+    }
+    reply = ask(front, "fails_in_streams", stream=True, max_completion_tokens=100)
+    assert (reply.status_code, reply.json()["error"]["code"]) == (502, "upstream_error")
+    assert "empty" in reply.json()["error"]["message"]
+    assert upstream.bodies[-1]["max_completion_tokens"] == 1
+    assert "max_tokens" not in upstream.bodies[-1]
 
 
 def test_numbers_of_an_upstream_are_bounded_or_ignored(front: Server) -> None:

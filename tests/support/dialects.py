@@ -69,6 +69,14 @@ class Dialect(ABC):
         """Return the body for a greedy answer to a conversation with `TOOL`."""
 
     @abstractmethod
+    def schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """Return the field for an answer in JSON with this schema."""
+
+    def choice(self, name: str) -> dict[str, Any]:
+        """Return the field for a call of this function, or nothing if the API has none."""
+        return {}
+
+    @abstractmethod
     def whole(self, reply: dict[str, Any]) -> Answer: ...
 
     @abstractmethod
@@ -96,6 +104,13 @@ class ChatCompletions(Dialect):
         function = {"name": rest[1], "arguments": rest[2]}
         call = {"id": rest[0], "type": "function", "function": function}
         return {"role": "assistant", "content": None, "tool_calls": [call]}
+
+    def schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        named = {"name": "answer", "schema": schema, "strict": True}
+        return {"response_format": {"type": "json_schema", "json_schema": named}}
+
+    def choice(self, name: str) -> dict[str, Any]:
+        return {"tool_choice": {"type": "function", "function": {"name": name}}}
 
     def whole(self, reply: dict[str, Any]) -> Answer:
         message = reply["choices"][0]["message"]
@@ -145,6 +160,13 @@ class Responses(Dialect):
             return {"type": "function_call_output", "call_id": rest[0], "output": rest[1]}
         call = {"call_id": rest[0], "name": rest[1], "arguments": rest[2]}
         return {"type": "function_call", **call}
+
+    def schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        named = {"name": "answer", "schema": schema, "strict": True}
+        return {"text": {"format": {"type": "json_schema", **named}}}
+
+    def choice(self, name: str) -> dict[str, Any]:
+        return {"tool_choice": {"type": "function", "name": name}}
 
     def whole(self, reply: dict[str, Any]) -> Answer:
         answer = Answer()
@@ -201,6 +223,12 @@ class Messages(Dialect):
             return {"role": "user", "content": [result]}
         call = {"type": "tool_use", "id": rest[0], "name": rest[1], "input": json.loads(rest[2])}
         return {"role": "assistant", "content": [call]}
+
+    def schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        return {"output_config": {"format": {"type": "json_schema", "schema": schema}}}
+
+    def choice(self, name: str) -> dict[str, Any]:
+        return {"tool_choice": {"type": "tool", "name": name}}
 
     def whole(self, reply: dict[str, Any]) -> Answer:
         answer = Answer()
@@ -266,6 +294,9 @@ class OllamaChat(Dialect):
             return {"role": "tool", "content": rest[1]}
         function = {"name": rest[1], "arguments": json.loads(rest[2])}
         return {"role": "assistant", "content": "", "tool_calls": [{"function": function}]}
+
+    def schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        return {"format": schema}
 
     def whole(self, reply: dict[str, Any]) -> Answer:
         answer = self._part(reply)

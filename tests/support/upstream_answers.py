@@ -247,6 +247,30 @@ async def _too_long(handler: Chat, body: dict[str, Any]) -> None:
     handler.fail(400, {"error": error})
 
 
+async def _too_long_for_a_stream(handler: Chat, body: dict[str, Any]) -> None:
+    """Begin a stream before the prompt is read, as llama-cpp-python's server does."""
+    if body.get("stream"):
+        handler.set_header("Content-Type", "text/event-stream")
+        handler.finish()
+        return
+    message = "This model's maximum context length is 1024 tokens. However, you requested 9047."
+    error = {"message": message, "type": "invalid_request_error", "param": "messages"}
+    handler.fail(400, {"error": error | {"code": "context_length_exceeded"}})
+
+
+async def _fails_in_streams(handler: Chat, body: dict[str, Any]) -> None:
+    if body.get("stream"):
+        handler.set_header("Content-Type", "text/event-stream")
+        handler.finish()
+        return
+    await _echo(handler, body)
+
+
+async def _prose(handler: Chat, body: dict[str, Any]) -> None:
+    """Ignore all but the messages."""
+    await _send_answer(handler, body, "", "It is sunny.", [], "stop")
+
+
 async def _wrong(handler: Chat, body: dict[str, Any]) -> None:
     handler.fail(422, {"detail": "temperature must be positive"})
 
@@ -319,6 +343,9 @@ ANSWERS = {
     "html": _html,
     "no_json": _no_json,
     "too_long": _too_long,
+    "too_long_for_a_stream": _too_long_for_a_stream,
+    "fails_in_streams": _fails_in_streams,
+    "prose": _prose,
     "wrong": _wrong,
     "quotes_key": _quotes_key,
     "quotes_key_late": _quotes_key_late,

@@ -45,7 +45,7 @@ def test_a_reply_has_calls_and_thoughts() -> None:
     assert reply.reasoning == "Hm."
     assert repr(reply) == "Reply('', reasoning='Hm.', tool_calls=[f(a=\"é\")])"
     assert reply.message == {
-        "role": "assistant", "content": None, "reasoning_content": "Hm.", "tool_calls": [CALL],
+        "role": "assistant", "content": "", "reasoning_content": "Hm.", "tool_calls": [CALL],
     }  # fmt: skip
 
 

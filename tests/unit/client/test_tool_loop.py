@@ -81,7 +81,7 @@ def test_functions_are_called_until_the_model_answers() -> None:
     assert "tool_choice" not in first
     assert last["messages"] == reply.messages[:-1]
     called, one, two, again = last["messages"][2:6]
-    assert called["content"] is None
+    assert called["content"] == ""
     assert [call["id"] for call in called["tool_calls"]] == ["call_0", "call_1"]
     assert one == {"role": "tool", "tool_call_id": "call_0", "content": "3"}
     assert two["tool_call_id"] == "call_1"

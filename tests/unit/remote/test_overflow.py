@@ -110,11 +110,15 @@ def test_other_errors_about_lengths(message: str) -> None:
     ("status", "message"),
     [
         (501, "This server does not support embeddings. Start it with `--embeddings`"),
+        (
+            500,
+            "image input is not supported - hint: if this is unexpected, you may need to provide",
+        ),
         (500, "1 validation error:\n  {'type': 'literal_error', 'loc': ('body', 'response_format'"),
     ],
 )
 def test_a_request_at_fault_is_refused_whatever_the_status(status: int, message: str) -> None:
-    """llama.cpp's server sends the first one, llama-cpp-python's the second."""
+    """llama.cpp's server sends the first two, llama-cpp-python's the third."""
     error = refusal(status, {}, json.dumps({"error": {"message": message}}).encode())
     assert isinstance(error, UpstreamRefused)
 
