@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 import threading
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 import yaml
 
-from support.jupyterhub import CULL_TIMEOUT, Hub, wait_until
+from support import pages, servers
+from support.jupyterhub import CULL_TIMEOUT, Hub, free_ports, wait_until
 from support.paths import ROOT
 
 
@@ -43,6 +47,41 @@ def test_the_file_is_the_one_that_prometheus_reads(hub: Hub) -> None:
     ((path,),) = [each["files"] for each in jobs["jupyterhub-users"]["file_sd_configs"]]
     config = (ROOT / "docs/examples/jupyterhub_prometheus.py").read_text(encoding="utf-8")
     assert f'"{path}"' in config
+
+
+@pytest.mark.skipif(shutil.which("prometheus") is None, reason="Prometheus is not installed")
+def test_prometheus_reads_them(hub: Hub, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text(hub.tokens["prometheus"])
+    replaced = {
+        "/etc/prometheus/jupyterhub-users.json": str(hub.folder / "jupyterhub-users.json"),
+        "/etc/prometheus/jupyterhub-token": "token",
+        "/etc/prometheus/jupyter-token": "token",
+        "scheme: https": "scheme: http",
+        "scrape_configs:\n": "global: {scrape_interval: 1s}\nscrape_configs:\n",
+    }
+    config = pages.example("prometheus.yml", tmp_path, replaced)
+    (port,) = free_ports(1)
+    address = f"127.0.0.1:{port}"
+    options = [f"--config.file={config}", f"--web.listen-address={address}"]
+    with (tmp_path / "log").open("wb") as log:
+        command = ["prometheus", *options, f"--storage.tsdb.path={tmp_path / 'data'}"]
+        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+
+    def found() -> set[str]:
+        query = {"query": 'power_models_loaded{job="jupyterhub-users"}'}
+        try:
+            reply = httpx2.get(f"http://{address}/api/v1/query", params=query, trust_env=False)
+        except httpx2.TransportError:  # it is starting
+            return set()
+        if reply.status_code == 503:
+            return set()
+        results = reply.raise_for_status().json()["data"]["result"]
+        return {each["metric"]["instance"] for each in results}
+
+    try:
+        wait_until(lambda: found() == {"ada", "bob"}, 60, "Prometheus reads both servers")
+    finally:
+        servers.stop(process)
 
 
 def test_the_token_of_prometheus_does_not_administer_the_hub(hub: Hub) -> None:
