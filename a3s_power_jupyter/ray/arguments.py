@@ -16,6 +16,9 @@ class Arguments(BaseModel):
     ----------
     num_cpus, num_gpus : float
         What Ray reserves for each replica.
+    memory_mb : float
+        Memory in MiB that Ray reserves for each replica, and that its models may use together; 0
+        means the free memory of the machine, whatever other replicas are there.
     min_replicas, max_replicas : int
         The number of replicas follows the requests under way, between these.
     target_ongoing_requests : float
@@ -55,6 +58,7 @@ class Arguments(BaseModel):
 
     num_cpus: float = Field(default=1, ge=0)
     num_gpus: float = Field(default=0, ge=0)
+    memory_mb: float = Field(default=0, ge=0)
     min_replicas: int = Field(default=1, ge=0)
     max_replicas: int = Field(default=1, ge=1)
     target_ongoing_requests: float = Field(default=4, gt=0)
@@ -95,6 +99,16 @@ class Arguments(BaseModel):
             if not path.startswith("/"):
                 raise ValueError(f"{path!r} is not an absolute path. Replicas have other folders.")
         return self
+
+    def resources(self) -> dict[str, float]:
+        """Return what Ray reserves for a replica, as ``ray_actor_options``."""
+        resources = {"num_cpus": self.num_cpus, "num_gpus": self.num_gpus}
+        return resources | ({"memory": self.memory_limit} if self.memory_limit else {})
+
+    @property
+    def memory_limit(self) -> int:
+        """Bytes that the models of a replica may use; 0 means no limit."""
+        return int(self.memory_mb * 2**20)
 
     def environment(self) -> dict[str, str]:
         """Return the variables that configure ``jupyter power``."""

@@ -41,7 +41,7 @@ def app(arguments: Arguments) -> Application:
     replica = serve.deployment(
         Replica,
         name="Replica",
-        ray_actor_options={"num_cpus": arguments.num_cpus, "num_gpus": arguments.num_gpus},
+        ray_actor_options=arguments.resources(),
         max_ongoing_requests=arguments.max_ongoing_requests,
         max_queued_requests=arguments.max_queued_requests,
         autoscaling_config=AutoscalingConfig(

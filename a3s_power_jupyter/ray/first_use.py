@@ -116,8 +116,10 @@ class FirstUse:
 
 
 def _error(body: bytes) -> PowerError:
-    error = json.loads(body)["error"]
-    return from_wire(error) if isinstance(error, dict) else HubError(error)
+    """Return the error of a reply, which has Ollama's form if the route is one of Ollama's."""
+    reply = json.loads(body)
+    error = reply["error"]
+    return from_wire(error if isinstance(error, dict) else reply | {"message": error})
 
 
 def _progress(event: Mapping[str, Any]) -> str:

@@ -11,12 +11,17 @@ from urllib.parse import quote
 import httpx2
 import msgspec
 from ray.exceptions import RayActorError
-from ray.serve.exceptions import BackPressureError, ReplicaUnavailableError
+from ray.serve.exceptions import (
+    BackPressureError,
+    DeploymentUnavailableError,
+    ReplicaUnavailableError,
+)
 
 from ..contract.errors import BodyTooLarge, PowerError, RouteNotFound, ServerBusy, from_wire
-from .errors import error_reply
 from .headers import Headers, has_token, header, request_headers
+from .listing import joined
 from .replica import Head
+from .replies import error_reply, is_anthropic, json_reply
 from .sessions import session_of
 
 Scope = Mapping[str, Any]
@@ -33,6 +38,9 @@ _RETRY_AFTER = 2
 
 #: Bytes of a body above which it is decoded in a thread.
 _LARGE_BODY = 256 * 1024
+
+#: Seconds for the lists of models of all replicas.
+_LIST_TIMEOUT = 20
 
 #: What is raised if a replica ends, or cannot be reached, during a request.
 _LOST = (RayActorError, ReplicaUnavailableError, httpx2.TransportError)
@@ -82,6 +90,8 @@ class Ingress:
             body = await self._body(scope, headers, receive)
             fields = await _decoded(body) if scope["method"] == "POST" else {}
             session = session_of(scope["path"], header(headers, b"x-session-id"), fields)
+            if self._lists_models(scope, headers) and await self._list_models(send):
+                return
             model = fields.get("model")
             call = (
                 scope["method"],
@@ -124,6 +134,28 @@ class Ingress:
                 "max_request_mb."
             )
         return bytes(body)
+
+    def _lists_models(self, scope: Scope, headers: Headers) -> bool:
+        """Return whether a request asks for all models. Anthropic's API has them in pages."""
+        return (
+            (scope["method"], scope["path"]) == ("GET", "/v1/models")
+            and not is_anthropic(headers)
+            and has_token(headers, scope["query_string"].decode("latin-1"), self._token)
+        )
+
+    async def _list_models(self, send: Send) -> bool:
+        """Send the models of all replicas, and return whether there was a replica with a list."""
+        try:
+            found = await self._replicas.broadcast("models").results_async(
+                timeout_s=_LIST_TIMEOUT, return_exceptions=True
+            )
+        except (DeploymentUnavailableError, TimeoutError):
+            return False
+        lists = [each for each in found if not isinstance(each, Exception)]
+        if not lists:
+            return False
+        await _reply(send, 200, *json_reply(joined(lists)))
+        return True
 
     async def _forward(self, call: tuple[Any, ...], session: str, send: Send) -> None:
         """Send a request to a replica, and its reply to the client.

@@ -20,7 +20,7 @@ from .power_server import PowerServer
 #: Ray Serve writes this logger to the log of the replica.
 LOG = logging.getLogger("ray.serve")
 
-#: Seconds to connect, and for a check of the replica's health.
+#: Seconds to connect, and for a check of the replica's health or its list of models.
 _CONNECT_TIMEOUT, _HEALTH_TIMEOUT = 10.0, 20.0
 
 #: The status and the headers of a reply.
@@ -41,6 +41,8 @@ class Replica:
             f"--PowerApp.response_mark={mark}",
             *arguments.options,
         ]
+        if arguments.memory_limit:
+            options.append(f"--PowerApp.memory_limit={arguments.memory_limit}")
         self._server = PowerServer(options, variables, LOG, _end_process)
         key = self._server.wait_until_ready(token)
         self._mark = (b"x-power-replica", mark.encode())
@@ -81,6 +83,14 @@ class Replica:
                 yield piece
         finally:
             await reply.aclose()
+
+    async def models(self) -> dict[str, Any]:
+        """Return the decoded list of the server's models."""
+        reply = await self._client.get(
+            "/v1/models", headers=self._authorization, timeout=_HEALTH_TIMEOUT
+        )
+        listed: dict[str, Any] = reply.raise_for_status().json()
+        return listed
 
     async def check_health(self) -> None:
         """Raise an exception if the server does not answer. Ray Serve calls this."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import threading
 from collections.abc import Iterator
@@ -18,8 +19,8 @@ import pytest
 import yaml
 
 from a3s_power_jupyter.store import ModelStore
+from support import pages
 from support.hub_server import HubServer
-from support.paths import ROOT
 from support.ray_cluster import TOKEN, RayCluster
 from support.registering import register
 from support.servers import run_server
@@ -52,7 +53,7 @@ def app(
 ) -> RayCluster:
     """The cluster with two replicas, from the configuration file of the documentation."""
     folder = tmp_path_factory.mktemp("app")
-    config = yaml.safe_load((ROOT / "docs/examples/ray-serve.yaml").read_text(encoding="utf-8"))
+    config = yaml.safe_load((pages.EXAMPLES / "ray-serve.yaml").read_text(encoding="utf-8"))
     (application,) = config["applications"]
     application["name"] = "default"
     application["args"] |= {
@@ -60,10 +61,12 @@ def app(
         "home": str(folder / "home"),
         "min_replicas": 2,
         "num_cpus": 0.5,
+        "memory_mb": 3000,
         "models": {
             "on-disk": str(smollm2_path),
             "pulled": "tests/Chat-GGUF:Q4_1",
             "wrong": "/none",
+            "not a name": "tests/Chat-GGUF:Q4_1",
         },
         "pull_wait_s": 120,
     }
@@ -73,7 +76,7 @@ def app(
 
 def run(cluster: RayCluster, config: dict[str, Any], path: Path) -> None:
     path.write_text(yaml.safe_dump(config), encoding="utf-8")
-    cluster.command("serve", "run", "--non-blocking", "--address", cluster.address, str(path))
+    cluster.command("serve", "deploy", "--address", cluster.dashboard, str(path))
     wait_until(lambda: len(cluster.replicas("Replica")) == 2, 120)
 
 
@@ -119,6 +122,7 @@ def test_every_dialect_answers(client: httpx2.Client) -> None:
                 for choice in json.loads(line[6:])["choices"]:
                     streamed += choice["delta"].get("content") or ""
     assert streamed == text
+    assert client.get("v1/health").json()["memory"]["limit"] == 3000 * 2**20
     tokens = client.post("v1/tokenize", json={"model": "smollm2", "content": "Hello"})
     assert tokens.raise_for_status().json()["tokens"]
     assert client.head("v1/models").status_code == 200
@@ -127,10 +131,19 @@ def test_every_dialect_answers(client: httpx2.Client) -> None:
 
 def test_models_are_brought_on_first_use(client: httpx2.Client, hub: HubServer) -> None:
     assert chat(client, "Hello", model="on-disk").status_code == 200
+    for _ in range(6):  # one of two replicas has loaded it
+        models = client.get("v1/models").raise_for_status().json()["data"]
+        states = {model["id"]: model["state"] for model in models}
+        assert states["on-disk"] in ("loaded", "busy")
+    headers = {"anthropic-version": "2023-06-01"}
+    page = client.get("v1/models", headers=headers, params={"limit": 1}).raise_for_status().json()
+    assert (len(page["data"]), page["has_more"]) == (1, True)
     with ThreadPoolExecutor(2) as pool:
         ask = partial(chat, client, "Hello", model="pulled")
         for reply in [future.result() for future in [pool.submit(ask), pool.submit(ask)]]:
             assert reply.status_code == 200, reply.text
+    refused = chat(client, "Hello", model="not a name")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "invalid_model_name")
     missing = chat(client, "Hello", model="wrong")
     assert (missing.status_code, missing.json()["error"]["code"]) == (400, "file_not_found")
 
@@ -242,17 +255,13 @@ def test_an_update_loses_no_request_and_the_load_decides_on_replicas(
     with ThreadPoolExecutor(8) as pool:
         asking = [pool.submit(keep_asking, i) for i in range(2)]
         try:
-            command = ("serve", "run", "--non-blocking", "--address", app.address)
-            arguments = (
-                f'shared_homes=["{store}"]',
-                f"home={tmp_path}",
-                "num_cpus=0.5",
-                "max_replicas=2",
-                "target_ongoing_requests=2",
-                "upscale_delay_s=1",
-                "downscale_delay_s=5",
-            )
-            app.command(*command, "a3s_power_jupyter.ray:app", *arguments)
+            replaced = {"/srv/power": str(store), "max_replicas=4": "max_replicas=2"}
+            # There is no GPU here.
+            command = pages.command("ray", "^serve run", replaced | {"num_gpus=1": "num_gpus=0"})
+            more = ["num_cpus=0.5", "target_ongoing_requests=2", f"home={tmp_path}"]
+            delays = ["upscale_delay_s=1", "downscale_delay_s=5"]
+            options = ["--non-blocking", "--address", app.address]
+            app.command(*shlex.split(command), *more, *delays, *options)
             wait_until(lambda: len(app.replicas("Replica").keys() - before) == 1, 120)
             wait_until(lambda: not app.replicas("Replica").keys() & before, 120)
             asking += [pool.submit(keep_asking, i) for i in range(2, 8)]

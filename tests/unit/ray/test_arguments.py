@@ -27,6 +27,13 @@ def test_settings_become_variables_of_the_server() -> None:
     }
 
 
+def test_ray_reserves_the_memory_that_models_may_use() -> None:
+    arguments = Arguments(num_gpus=1, memory_mb=1000)
+    assert arguments.memory_limit == 1000 * 2**20
+    assert arguments.resources() == {"num_cpus": 1, "num_gpus": 1, "memory": 1000 * 2**20}
+    assert "memory" not in Arguments().resources()  # Ray refuses 0
+
+
 def test_arguments_of_the_command_line_are_texts() -> None:
     texts = {
         "max_replicas": "2",

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from a3s_power_jupyter.contract.errors import ServerBusy
-from a3s_power_jupyter.ray.errors import error_reply
+from a3s_power_jupyter.ray.replies import error_reply
 
 
 @pytest.mark.parametrize(
