@@ -20,7 +20,7 @@ from .json_reply import encode_line
 #: Seconds to wait for the first event before the head of the reply is sent. An error until then
 #: gets its own HTTP status.
 HEAD_DELAY = 10.0
-#: Seconds between comments, which keep proxies from closing an idle connection.
+#: Seconds between fillers, which keep proxies from closing an idle connection.
 KEEP_ALIVE = 15.0
 
 #: Bytes that a client has to read within `PowerApp.client_timeout`.
@@ -38,16 +38,20 @@ class StreamHandler(PowerHandler):
     ----------
     content_type : str
         The media type of the stream.
-    comment : bytes or None
-        What is sent while there are no events; None if the format has nothing for it.
+    filler : bytes
+        What is sent while there are no events, and means nothing to readers of the format.
     """
 
     content_type: ClassVar[str]
-    comment: ClassVar[bytes | None] = None
+    filler: ClassVar[bytes]
 
     def encode_event(self, event: Any) -> bytes:
         """Return the bytes of an event in the stream."""
         raise NotImplementedError
+
+    def is_last(self, event: Any) -> bool:
+        """Whether nothing may follow an event, also no filler."""
+        return False
 
     def error_events(self, error: PowerError) -> list[Any]:
         """Return the last events of a stream that fails."""
@@ -56,6 +60,7 @@ class StreamHandler(PowerHandler):
     def initialize(self, template: str) -> None:
         super().initialize(template)
         self._streaming = False
+        self._has_ended = False
         self._write_lock = asyncio.Lock()
 
     async def stream(self, events: AsyncGenerator[Any, None], *, end: bytes = b"") -> None:
@@ -70,7 +75,7 @@ class StreamHandler(PowerHandler):
         self.finish(set_content_type=self.content_type)
 
     async def _stream(self, events: AsyncGenerator[Any, None], end: bytes) -> None:
-        comments = asyncio.ensure_future(self._send_comments())
+        fillers = asyncio.ensure_future(self._send_fillers())
         try:
             async with aclosing(events):
                 async for event in events:
@@ -83,41 +88,46 @@ class StreamHandler(PowerHandler):
             for event in self.error_events(self.to_error(error)):
                 await self.send_event(event)
         finally:
-            comments.cancel()
+            fillers.cancel()
 
     async def send_event(self, event: Any) -> None:
         """Send `event`. Return once it is written to the socket."""
+        self._has_ended = self.is_last(event)
         await self._send(self.encode_event(event))
 
-    async def _send_comments(self) -> None:
-        if self.comment is None:
-            return
+    async def _send_fillers(self) -> None:
         await asyncio.sleep(HEAD_DELAY)
         while True:
-            await self._send(self.comment)
+            async with self._write_lock:
+                if self._has_ended:
+                    return
+                await self._write(self.filler)
             await asyncio.sleep(KEEP_ALIVE)
 
     async def _send(self, data: bytes) -> None:
         # tornado resolves only the future of the last flush, so flushes must not overlap.
         async with self._write_lock:
-            if not self._streaming:
-                self._streaming = True
-                self.set_header("Content-Type", self.content_type)
-                self.set_header("Cache-Control", "no-cache")
-                self.set_header("X-Accel-Buffering", "no")
-                with suppress(OSError):  # the connection is closed
-                    if self.iostream.socket is not None:  # the client has not left
-                        self.iostream.socket.setsockopt(SOL_SOCKET, SO_SNDBUF, SEND_BUFFER)
-            for start in range(0, len(data), PIECE):
-                self.write(data[start : start + PIECE])
-                await self.send_written()
+            await self._write(data)
+
+    async def _write(self, data: bytes) -> None:
+        if not self._streaming:
+            self._streaming = True
+            self.set_header("Content-Type", self.content_type)
+            self.set_header("Cache-Control", "no-cache")
+            self.set_header("X-Accel-Buffering", "no")
+            with suppress(OSError):  # the connection is closed
+                if self.iostream.socket is not None:  # the client has not left
+                    self.iostream.socket.setsockopt(SOL_SOCKET, SO_SNDBUF, SEND_BUFFER)
+        for start in range(0, len(data), PIECE):
+            self.write(data[start : start + PIECE])
+            await self.send_written()
 
 
 class EventStreamHandler(StreamHandler):
     """Server-Sent Events without names: ``data: {json}``."""
 
     content_type = "text/event-stream"
-    comment = b": keep-alive\n\n"
+    filler = b": keep-alive\n\n"
 
     def encode_event(self, event: Any) -> bytes:
         return b"data: " + encode_line(event) + b"\n\n"
@@ -132,9 +142,14 @@ class NamedEventStreamHandler(EventStreamHandler):
 
 
 class LinesHandler(StreamHandler):
-    """One JSON object a line (NDJSON). Readers parse each line, so there are no comments."""
+    """One JSON object a line (NDJSON).
+
+    Readers parse each line, so the fillers are the white space that JSON allows before an object.
+    After the last line, it would be a line of its own.
+    """
 
     content_type = "application/x-ndjson"
+    filler = b" "
 
     def encode_event(self, event: Any) -> bytes:
         return encode_line(event) + b"\n"

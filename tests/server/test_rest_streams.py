@@ -111,6 +111,23 @@ def test_comments_keep_an_idle_stream_alive(start_server: Callable[..., Server])
             assert [line[:6] for line in islice(data, 2)] == ["data: "] * 2
 
 
+def test_spaces_keep_an_idle_stream_of_lines_alive(start_server: Callable[..., Server]) -> None:
+    """They are before a line, where readers of JSON skip them, and never after the last line."""
+    server = start_server(fake="ImpatientService")
+    body = {"model": "silent", **CHAT}
+    received = b""
+    with server.api() as api, api.stream("POST", "api/chat", json=body) as response:
+        assert response.headers["Content-Type"] == "application/x-ndjson"
+        for part in response.iter_raw():
+            if part.strip() == b"":
+                api.post("v1/models/silent/pin").raise_for_status()
+            received += part
+    *lines, rest = received.split(b"\n")
+    assert rest == b""
+    assert any(line.startswith(b" ") for line in lines)
+    assert [json.loads(line)["done"] for line in lines][-2:] == [False, True]
+
+
 def test_events_start_with_a_snapshot(api: httpx2.Client) -> None:
     with api.stream("GET", "v1/events") as response:
         assert response.headers["Content-Type"] == "text/event-stream"

@@ -26,5 +26,8 @@ class OllamaHandler(LinesHandler):
         self.request.headers["Content-Type"] = "application/json"
         return super().json_body()
 
+    def is_last(self, event: Any) -> bool:
+        return bool(event.get("done")) or event.get("status") == "success" or "error" in event
+
     def error_body(self, error: PowerError) -> dict[str, Any]:
         return error_body(error)
