@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from a3s_power_jupyter.contract.types import RegisterRequest
+from a3s_power_jupyter.contract.types import PullStatus, RegisterRequest
+from a3s_power_jupyter.hub.states import PullState, PullStates
 from a3s_power_jupyter.service import event_feed
 from a3s_power_jupyter.service.changes import Change, Changes
 from a3s_power_jupyter.service.service import PowerService
 from a3s_power_jupyter.store.manifest import Snapshot
 from a3s_power_jupyter.store.model_store import ModelStore
 from support import model_files
+from support.registering import register
 
 
 async def test_each_subscriber_gets_a_change_once() -> None:
@@ -82,6 +85,44 @@ async def test_the_memory_is_in_the_snapshot_and_followed(
     event = await anext(events)
     assert event["type"] == "memory"
     assert event["memory"].devices[0].free == 8 << 30
+    await events.aclose()
+
+
+async def test_changes_by_other_servers_on_the_home_are_followed(
+    service: PowerService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_feed, "HOME_INTERVAL", 0.02)
+    path = tmp_path / "model.gguf"
+    path.write_bytes(model_files.gguf())
+    other = ModelStore(tmp_path / "power")
+    states = PullStates(tmp_path / "power", logging.getLogger("tests"))
+    events = service.events.stream()
+    await anext(events)
+
+    async def following() -> dict[str, Any]:
+        async for event in events:
+            if event["type"] != "memory":
+                return msgspec.to_builtins(event)
+        raise AssertionError("the stream has ended")
+
+    register(other, "theirs", path)
+    event = await following()
+    assert (event["type"], event["model"]["id"]) == ("model", "theirs")
+    other.delete("theirs")
+    assert await following() == {"type": "model_deleted", "id": "theirs"}
+
+    status = PullStatus("owner/name:Q4_0", "failed", 1.0)
+    states.write(PullState(status))
+    event = await following()
+    assert (event["type"], event["pull"]["status"]) == ("pull", "failed")
+    states.remove(status.name)
+    assert await following() == {"type": "pull_deleted", "name": status.name}
+
+    # What the server changes itself is told once.
+    await service.catalog.register(RegisterRequest("ours", str(path)))
+    assert (await following())["model"]["id"] == "ours"
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(following(), 0.2)
     await events.aclose()
 
 
