@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser
 
 from a3s_power_jupyter.store import ModelStore
 from support import servers
 from support.hub_server import HubServer, run_hub
 from support.jupyterhub import Hub, run_jupyterhub
+from support.lab_page import run_chromium
 from support.registering import register
 
 
@@ -43,6 +45,13 @@ def jupyterhub(
         for user in ("ada", "bob"):
             servers.link_lab_extension(running.home(user) / "data")
         yield running
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium, closed after each module."""
+    with run_chromium() as chromium:
+        yield chromium
 
 
 @pytest.hookimpl(wrapper=True)

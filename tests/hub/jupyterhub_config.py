@@ -20,7 +20,11 @@ c.JupyterHub.hub_port = int(os.environ["HUB_PORT"])
 c.JupyterHub.db_url = "sqlite://"
 c.JupyterHub.cookie_secret_file = str(FOLDER / "cookie_secret")
 c.JupyterHub.cleanup_servers = True
-c.ConfigurableHTTPProxy.command = [os.environ["PROXY_COMMAND"]]
+c.JupyterHub.allow_named_servers = True
+c.ConfigurableHTTPProxy.command = [
+    os.environ["PROXY_COMMAND"],
+    *os.environ["PROXY_OPTIONS"].split(),
+]
 c.ConfigurableHTTPProxy.api_url = os.environ["PROXY_API_URL"]
 c.ConfigurableHTTPProxy.pid_file = str(FOLDER / "proxy.pid")
 
@@ -29,7 +33,11 @@ c.DummyAuthenticator.password = "of-the-tests"
 c.Authenticator.allowed_users = {"ada", "bob"}
 
 c.Spawner.cmd = [sys.executable, "-m", "jupyterhub.singleuser"]
-c.Spawner.args = ["--allow-root", "--HubAuth.cache_max_age=5"]
+c.Spawner.args = [
+    "--allow-root",
+    "--HubAuth.cache_max_age=5",
+    "--LabApp.expose_app_in_browser=True",  # for `lab_page.each_theme`
+]
 c.Spawner.http_timeout = 120
 c.Spawner.start_timeout = 120
 c.SimpleLocalProcessSpawner.home_dir_template = str(FOLDER / "home" / "{username}")

@@ -38,10 +38,12 @@ PASSWORD = "of-the-tests"
 class Hub:
     """A running JupyterHub.
 
+    A user has a server without a name, and may have others with a name.
+
     Attributes
     ----------
     url : str
-        Address of the proxy, with a trailing slash.
+        Address of the proxy, with the base URL and a trailing slash.
     pid : int
         The hub's process. Its proxy and the servers of users are its children.
     tokens : dict of str to str
@@ -54,7 +56,7 @@ class Hub:
     tokens: dict[str, str]
 
     def client(self, token: str | None = None) -> httpx2.Client:
-        """Return a client; paths are relative to the proxy."""
+        """Return a client; paths are relative to the hub's base URL."""
         headers = {"Authorization": f"token {token}"} if token else {}
         return httpx2.Client(base_url=self.url, headers=headers, timeout=120, trust_env=False)
 
@@ -64,51 +66,63 @@ class Hub:
         client.base_url = f"{self.url}hub/api/"
         return client
 
-    def as_user(self, user: str, token: str | None = None) -> httpx2.Client:
+    def url_of(self, user: str, name: str = "") -> str:
+        """Return the address of a user's server, with a trailing slash."""
+        return f"{self.url}user/{user}/{name + '/' if name else ''}"
+
+    def as_user(self, user: str, token: str | None = None, *, name: str = "") -> httpx2.Client:
         """Return a client of a user's server, with that user's token or another one."""
         client = self.client(token or self.tokens[user])
-        client.base_url = f"{self.url}user/{user}/"
+        client.base_url = self.url_of(user, name)
         return client
 
     def home(self, user: str) -> Path:
         return self.folder / "home" / user
 
-    def start(self, user: str) -> None:
-        """Start the server of a user and wait until it is ready."""
+    def start(self, user: str, name: str = "") -> None:
+        """Start a server of a user and wait until it is ready."""
         with self.api() as api:
+            path = f"users/{user}/servers/{name}" if name else f"users/{user}/server"
             # 400 while the culler is stopping it.
             wait_until(
-                lambda: api.post(f"users/{user}/server").status_code in (201, 202),
+                lambda: api.post(path).status_code in (201, 202),
                 START,
-                f"the start of {user}'s server",
+                f"the start of {user}'s server {name}",
             )
-            wait_until(lambda: self.is_ready(user), START, f"the server of {user}")
+            wait_until(lambda: self.is_ready(user, name), START, f"the server {name} of {user}")
             if user not in self.tokens:
                 reply = api.post(f"users/{user}/tokens", json={"note": "tests"})
                 self.tokens[user] = reply.raise_for_status().json()["token"]
 
-    def stop(self, user: str) -> None:
+    def stop(self, user: str, name: str = "") -> None:
         with self.api() as api:
-            api.delete(f"users/{user}/server").raise_for_status()
-        wait_until(lambda: not self.is_running(user), START, f"the end of {user}'s server")
+            path = f"users/{user}/servers/{name}" if name else f"users/{user}/server"
+            api.delete(path).raise_for_status()
+        wait_until(lambda: not self.is_running(user, name), START, f"the end of {user}'s server")
 
-    def is_ready(self, user: str) -> bool:
-        return any(server["ready"] for server in self._servers(user))
+    def is_ready(self, user: str, name: str = "") -> bool:
+        return bool(self._servers(user).get(name, {}).get("ready"))
 
-    def is_running(self, user: str) -> bool:
-        return bool(self._servers(user))
+    def is_running(self, user: str, name: str = "") -> bool:
+        return name in self._servers(user)
 
-    def _servers(self, user: str) -> list[dict[str, Any]]:
+    def pid_of(self, user: str, name: str = "") -> int:
+        """Return the id of the process of a running server."""
+        return int(self._servers(user)[name]["state"]["pid"])
+
+    def _servers(self, user: str) -> dict[str, Any]:
+        """Return the running servers of a user by name."""
         with self.api() as api:
             found = api.get(f"users/{user}", params={"include_stopped_servers": "0"})
-            return [*found.raise_for_status().json()["servers"].values()]
+            servers: dict[str, Any] = found.raise_for_status().json()["servers"]
+            return servers
 
-    def server(self, user: str) -> servers.Server:
+    def server(self, user: str, name: str = "") -> servers.Server:
         """Return a user's server, as the helpers of the tests need it."""
         home = self.home(user)
         return servers.Server(
             process=None,  # type: ignore[arg-type] # the hub's spawner has it
-            url=f"{self.url}user/{user}/",
+            url=self.url_of(user, name),
             token=self.tokens[user],
             key="",
             runtime_dir=home / "runtime",
@@ -132,6 +146,8 @@ def run_jupyterhub(
     *,
     cull_timeout: int = CULL_TIMEOUT,
     list_every: float = 0.5,
+    base_url: str = "/",
+    proxy_options: str = "",
 ) -> Iterator[Hub]:
     """Run a hub for the users ada and bob, with the model store ``folder/shared``.
 
@@ -140,9 +156,11 @@ def run_jupyterhub(
     cull_timeout, list_every : float
         Seconds without activity after which a server is stopped, and between two lists of the
         servers for Prometheus.
+    proxy_options : str
+        Command-line options of the proxy, such as ``--timeout=20000``.
     """
     ports = free_ports(3)
-    url = f"http://127.0.0.1:{ports[0]}/"
+    url = f"http://127.0.0.1:{ports[0]}{base_url}"
     tokens = {name: f"token-of-{name}" * 3 for name in ("admin", "batch", "prometheus", "stranger")}
     env = {
         name: value
@@ -156,6 +174,7 @@ def run_jupyterhub(
         "HUB_PORT": str(ports[1]),
         "PROXY_API_URL": f"http://127.0.0.1:{ports[2]}",
         "PROXY_COMMAND": str(ENVIRONMENT / "node_modules/.bin/configurable-http-proxy"),
+        "PROXY_OPTIONS": proxy_options,
         "SHARED_HOME": str(folder / "shared"),
         "CULL_TIMEOUT": str(cull_timeout),
         "LIST_EVERY": str(list_every),

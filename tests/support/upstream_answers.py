@@ -163,6 +163,15 @@ async def _waits(handler: Chat, body: dict[str, Any]) -> None:
     await handler.send("data: [DONE]\n\n")
 
 
+async def _late(handler: Chat, body: dict[str, Any]) -> None:
+    """Send nothing, also no head, for 30 seconds or until the test wants the answer."""
+    for _ in range(300):
+        if handler.upstream.first_seen.is_set():
+            break
+        await asyncio.sleep(0.1)
+    await _echo(handler, body)
+
+
 async def _says(handler: Chat, body: dict[str, Any]) -> None:
     """Answer with the text that the test has set, and wait where the test has said."""
     upstream = handler.upstream
@@ -331,6 +340,7 @@ ANSWERS = {
     "hostile": _hostile,
     "controls": _controls,
     "waits": _waits,
+    "late": _late,
     "says": _says,
     "endless": _endless,
     "drips": _drips,
