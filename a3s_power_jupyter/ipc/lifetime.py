@@ -25,6 +25,10 @@ from . import watcher
 #: Value of `process_group` of `subprocess.Popen` for a new process group, which Windows lacks.
 OWN_GROUP = None if sys.platform == "win32" else 0
 
+#: Variables without which an interpreter may not start. The watcher gets no others, because the
+#: server's may be secrets.
+_NEEDED = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT")
+
 #: prctl(2)
 _PR_SET_PDEATHSIG = 1
 
@@ -106,6 +110,7 @@ class Watcher:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             cwd=os.sep,
+            env={name: os.environ[name] for name in _NEEDED if name in os.environ},
             process_group=OWN_GROUP,
         )
         if process.stdin is not None and sys.platform != "win32":

@@ -65,6 +65,16 @@ def test_a_process_that_holds_the_interpreter_lock_ends_with_its_server(how: str
         assert_ended(children)
 
 
+def test_no_process_beside_the_server_has_its_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even the watcher, which outlives the server for a moment."""
+    monkeypatch.setenv("SOME_API_TOKEN", "secret-of-the-server")
+    with owner("hang") as (server, children):
+        processes = psutil.Process(server.pid).children(recursive=True)
+        assert {child.pid for child in children} < {process.pid for process in processes}
+        for process in processes:
+            assert "secret-of-the-server" not in process.environ().values(), process.cmdline()
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux kills children itself")
 def test_a_stopped_process_ends_with_its_server_even_without_the_watcher() -> None:
     with owner("hang") as (server, children):
