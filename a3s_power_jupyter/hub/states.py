@@ -76,12 +76,13 @@ class PullStates:
     """The states of all pulls of a home. The methods block.
 
     Methods that read raise the errors of `store.os_errors.reading_store`, and methods that write
-    those of `writing`. A state that cannot be read is logged, and hides no other.
+    those of `writing`. A state that cannot be read is logged once, and hides no other.
     """
 
     def __init__(self, home: Path, log: logging.Logger) -> None:
         self._home = home
         self._log = log
+        self._reported: dict[Path, str] = {}
 
     def read(self, name: str) -> PullState | None:
         """Return the state of the pull of a model; None if there is none.
@@ -154,7 +155,7 @@ class PullStates:
             text = read_regular(path, MAX_SIZE)
             newer = newer_schema(text)
             if newer:
-                self._log.warning("Power: %s cannot be read: %s.", path, newer)
+                self._report(path, f"cannot be read: {newer}.")
                 return None
             is_pull = msgspec.json.decode(text, type=_AnyState).kind == "pull"
             return msgspec.json.decode(text, type=kind) if is_pull == (kind is PullState) else None
@@ -167,8 +168,14 @@ class PullStates:
             msgspec.DecodeError,
             UnicodeDecodeError,
         ) as error:
-            self._log.warning("Power: %s is not a valid state of a pull: %s", path, error)
+            self._report(path, f"is not a valid state of a pull: {error}")
             return None
+
+    def _report(self, path: Path, problem: str) -> None:
+        """Log a problem of a file once, because events read the states every few seconds."""
+        if self._reported.get(path) != problem:
+            self._reported[path] = problem
+            self._log.warning("Power: %s %s", path, problem)
 
     def _partial_urls(self, name: str) -> list[str]:
         """Return the URLs of the incomplete files of a model."""
