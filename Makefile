@@ -53,7 +53,7 @@ chaos: $(VENV)/.test ## let 16 clients share a small cache for 3 minutes, and co
 clients: $(VENV)/.test $(patsubst %,build/clients/%/.installed,newest openai2 node jupyter) ## test other people's clients, in their own environments
 	pytest -n $(WORKERS) tests/clients
 
-hub: $(VENV)/.test build/hub/.installed ## test the servers of users behind a real JupyterHub and its proxy, in 5 minutes
+hub: $(VENV)/.test build/hub/.installed ## test the servers of users behind a real JupyterHub and its proxy, in 6 minutes
 	pytest tests/hub
 
 ray: $(VENV)/.test build/ray/.installed ## test on a local Ray cluster of two nodes, in 2 minutes

@@ -27,9 +27,7 @@ def huggingface() -> Iterator[HubServer]:
 @pytest.fixture
 def hub(jupyterhub: Hub) -> Hub:
     """The hub with running servers of ada and bob, which the culler may have stopped."""
-    for user in ("ada", "bob"):
-        if not jupyterhub.is_ready(user):
-            jupyterhub.start(user)
+    jupyterhub.have_running("ada", "bob")
     return jupyterhub
 
 

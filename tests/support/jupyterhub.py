@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,6 +94,12 @@ class Hub:
             if user not in self.tokens:
                 reply = api.post(f"users/{user}/tokens", json={"note": "tests"})
                 self.tokens[user] = reply.raise_for_status().json()["token"]
+
+    def have_running(self, *users: str) -> None:
+        """Start the servers of users that are not running, at once."""
+        missing = [user for user in users if not self.is_ready(user)]
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(self.start, missing))
 
     def stop(self, user: str, name: str = "") -> None:
         with self.api() as api:
