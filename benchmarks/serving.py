@@ -3,11 +3,12 @@
     make bench            or   python benchmarks/serving.py [--rounds 5] [--quick]
 
 The model is registered without parameters. llama.cpp's server, of the package xllamacpp, has 8
-slots and 8,192 tokens of cache. Each client streams completions of 96 tokens for prompts of about
-90 tokens that no one else sends. The servers take turns in each round. llama-cpp-python's server is
-measured without seeds only, because it computes one request after the other in any case. Prints
-medians over the rounds, and ours divided by each of the others. Takes about eight minutes; nothing
-else should run on the machine.
+slots and 8,192 tokens of cache, an eighth for each; in the server "llama.cpp, one cache" of the
+option `--servers`, all share them, as in ours. Each client streams completions of 96 tokens for
+prompts of about 90 tokens that no one else sends. The servers take turns in each round.
+llama-cpp-python's server is measured without seeds only, because it computes one request after the
+other in any case. Prints medians over the rounds, and ours divided by each of the others. Takes
+about eight minutes; nothing else should run on the machine.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ from streams import NO_END, Reply, stream
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from support import model_files
 
-OURS, LLAMA, PYTHON = "ours", "llama.cpp", "llama-cpp-python"
+OURS, LLAMA, UNIFIED = "ours", "llama.cpp", "llama.cpp, one cache"
+PYTHON = "llama-cpp-python"
 SLOTS, N_CTX = 8, 8192
 STORY = (
     "Story number {number} of author {client}. It was a bright cold day in April, and the harbour "
@@ -202,6 +204,9 @@ def start(options: argparse.Namespace, stack: ExitStack) -> dict[str, Target]:
             return llama_server(options.llama_server, model, *argv, *options.server_args)
         return llama_cpp(options.python, model, n_parallel=SLOTS, n_ctx=N_CTX)
 
+    def unified() -> AbstractContextManager[Target]:
+        return llama_cpp(options.python, model, n_parallel=SLOTS, n_ctx=N_CTX, kv_unified=True)
+
     def python() -> AbstractContextManager[Target]:
         argv = ["--n_ctx", str(N_CTX), *options.python_args]
         return llama_cpp_python(options.python, model, *argv)
@@ -209,6 +214,7 @@ def start(options: argparse.Namespace, stack: ExitStack) -> dict[str, Target]:
     starts: dict[str, Callable[[], AbstractContextManager[Target]]] = {
         OURS: ours,
         LLAMA: llama,
+        UNIFIED: unified,
         PYTHON: python,
     }
     return {name: stack.enter_context(starts[name]()) for name in options.servers}

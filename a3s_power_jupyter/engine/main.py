@@ -124,6 +124,7 @@ class Worker:
                 outputs = self._fail_all(engine, error)
             for output in outputs:
                 self._emit_output(engine, output)
+            self._channel.flush()
             self._stats.stepped()
             HEARTBEAT.beat()
         self._running.clear()
@@ -262,7 +263,7 @@ class Worker:
             self._end(id_, item)
             return
         try:
-            self._channel.emit(Output(id_, item))
+            self._channel.emit(Output(id_, item), flush=False)
         except ValueError as error:  # an item that is too large for a frame
             engine.cancel(id_)
             self._end(id_, request_error(error))

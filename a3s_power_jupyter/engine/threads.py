@@ -28,9 +28,10 @@ INTERVAL = 0.25
 #: that ran meanwhile may have ended. The threads of one step are then chosen by what runs now.
 PAUSE = 0.5
 
-#: How often, and how many seconds apart, the running tasks are counted. The smallest number counts,
-#: because programs such as the notebook server only run for a moment.
-SAMPLES, SAMPLE_SECONDS = 5, 0.0002
+#: How often at most, and how many seconds apart, the running tasks are counted. The smallest number
+#: counts, because programs such as the notebook server, which has just passed the request on, only
+#: run for some milliseconds.
+SAMPLES, SAMPLE_SECONDS = 10, 0.001
 
 #: Seconds that a larger number of threads must last. If it does not, the next attempt waits twice
 #: as long as the last one, at most `TRIAL` seconds, because a step with too many threads can take a
@@ -211,6 +212,8 @@ def free_cores(stat: Path = Path("/proc/stat")) -> float | None:
         if count is None or count < 1:
             return None
         counts.append(count)
+        if count == 1:
+            break
     return max(0.0, (psutil.cpu_count() or 1) - (min(counts) - 1))
 
 

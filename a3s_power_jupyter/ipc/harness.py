@@ -51,11 +51,23 @@ class Channel(Generic[Command]):
         """Wait for the next command."""
         return self._inbox.get()
 
-    def emit(self, message: msgspec.Struct) -> None:
-        """Send a message to the server; can be called from any thread."""
+    def emit(self, message: msgspec.Struct, *, flush: bool = True) -> None:
+        """Send a message to the server; can be called from any thread.
+
+        Parameters
+        ----------
+        flush : bool
+            Whether to send it now. Otherwise it is sent with a later one, or by `flush`.
+        """
         frame = encode(message)
         with self._sending:
             self._messages.write(frame)
+            if flush:
+                self._messages.flush()
+
+    def flush(self) -> None:
+        """Send the messages that were not sent yet."""
+        with self._sending:
             self._messages.flush()
 
     def _read(self, commands: BinaryIO, decoder: msgspec.msgpack.Decoder[Command]) -> None:

@@ -61,9 +61,10 @@ def cold(request: pytest.FixtureRequest) -> None:
 # ---------------------------------------------------------------- conversations
 
 
-def test_conversations_that_take_turns_stay_warm(engine: LlamaCppEngine) -> None:
+@pytest.mark.parametrize("length", [40, 300])
+def test_conversations_that_take_turns_stay_warm(engine: LlamaCppEngine, length: int) -> None:
     shared = tokens(0, 30)  # as of a template
-    conversations = {name: shared + tokens(name, 300) for name in range(1, 4)}
+    conversations = {name: shared + tokens(name, length) for name in range(1, 4)}
     for turn in range(3):
         for name, prompt in conversations.items():
             [items] = run(engine, complete(prompt))

@@ -23,6 +23,10 @@ UNSPLIT_CELLS = 256
 #: Seconds that a step may take to read prompts while other requests generate.
 READ_SECONDS = 0.1
 
+#: How many times that a step may take to read the rest of a prompt. One pause holds the others up
+#: less than several short ones, during which fewer requests generate than could.
+TO_THE_END = 3
+
 # Results of llama_decode (llama.h).
 _SUCCESS, _NO_ROOM = 0, 1
 
@@ -54,9 +58,8 @@ class Part:
 class Batch:
     """Computes the next tokens of all requests that run.
 
-    Each request that generates adds one token to a step. The rest is for prompts: half of it for
-    the oldest one, the other half for the shortest ones, so that a short prompt does not wait for a
-    long one.
+    Each request that generates adds one token to a step. The rest is for prompts, the shortest one
+    first, so that it does not wait for a long one; half of the rest is for the oldest.
 
     Parameters
     ----------
@@ -157,11 +160,11 @@ class Batch:
         generating = [s for s in active if s.pending == 1]
         reading = [(s, self._chunk_end(s)) for s in active if s.pending > 1]
         reading = [(s, end) for s, end in reading if end > s.n_computed]
-        free = self._size - len(generating)
+        free = most = self._size - len(generating)
         if generating:
-            free = min(free, self._pace.n_tokens)
+            free, most = (min(free, factor * self._pace.n_tokens) for factor in (1, TO_THE_END))
         parts = [Part(s, s.n_computed, s.n_computed + 1) for s in generating]
-        return parts, _divide(reading, free)
+        return parts, _divide(reading, free, most)
 
     def _chunk_end(self, sequence: Sequence) -> int:
         """Return the index in `Sequence.known` at which the next part of a prompt ends at most."""
@@ -238,18 +241,28 @@ class Batch:
             sequence.steady = sequence.n_computed
 
 
-def _divide(reading: list[tuple[Sequence, int]], free: int) -> list[Part]:
-    """Divide the free rows of a batch among prompts, of which the oldest is the first."""
+def _divide(reading: list[tuple[Sequence, int]], free: int, most: int) -> list[Part]:
+    """Divide the free rows of a batch among prompts, of which the oldest is the first.
+
+    The shortest prompt is read first, and to its end if that takes at most `most` rows. If another
+    one is the oldest, it has half of the free rows, so that it always goes on.
+    """
     if not reading or free <= 0:
         return []
-    (oldest, end), *others = reading
-    rest = free - min(end - oldest.n_computed, (free + 1) // 2)
-    parts = []
-    for sequence, its_end in sorted(others, key=lambda item: item[0].pending):
-        count = min(rest, its_end - sequence.n_computed)
-        if count:
-            parts.append(Part(sequence, sequence.n_computed, sequence.n_computed + count))
-            rest -= count
-    used = sum(part.end - part.start for part in parts)
-    count = min(end - oldest.n_computed, free - used)
-    return [Part(oldest, oldest.n_computed, oldest.n_computed + count), *parts]
+    oldest = reading[0][0]
+    order = sorted(reading, key=lambda item: item[0].pending)
+    kept = 0 if order[0][0] is oldest else min(oldest.pending, (free + 1) // 2)
+    parts: list[Part] = []
+    for sequence, end in order:
+        start = sequence.n_computed
+        if sequence is oldest:
+            limit, kept = max(free, kept), 0
+        else:
+            limit = free - kept
+        if not parts and end - start <= most - kept:
+            limit = end - start
+        count = min(end - start, limit)
+        if count > 0:
+            parts.append(Part(sequence, start, start + count))
+            free -= count
+    return parts

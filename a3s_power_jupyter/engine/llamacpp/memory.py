@@ -13,11 +13,11 @@ from .cells import Cells
 from .context import PARTIAL, UNLIMITED, Context, State
 from .decoder import Aborted
 from .sequence import Held, Sequence
-from .sources import Source, Sources, best
+from .sources import RESTORE_COST, Source, Sources, best
 
-#: A state is kept for its own conversation if more than this many of its tokens would be lost to a
-#: request that only shares its beginning.
-KEEP_TOKENS = 256
+#: If a request only uses the beginning of a state, the state is kept for its own conversation,
+#: unless that saves at most this many tokens there.
+FEW_TOKENS = 32
 
 #: Free cells that a request needs besides its prompt, for the first tokens of its answer.
 RESERVE = 64
@@ -125,7 +125,7 @@ class Memory:
     def _continue(self, sequence: Sequence, idle: Held, n_tokens: int) -> None:
         """Take over the cells of the last request."""
         self._idle = None
-        if idle.n_computed - n_tokens > KEEP_TOKENS:
+        if _is_kept(idle.n_computed, n_tokens):
             self._save(idle)
         sequence.seq_id, sequence.cells = idle.seq_id, idle.cells
         sequence.in_order = idle.in_order
@@ -150,7 +150,7 @@ class Memory:
         sequence.adopt(entry, n_tokens)
         if not sequence.in_order:
             sequence.steady = 0  # later tokens may get earlier cells, which are saved first
-        if len(entry.tokens) - n_tokens > KEEP_TOKENS:
+        if _is_kept(len(entry.tokens), n_tokens):
             self.cache.touch(entry)
         else:
             self.cache.remove(entry)
@@ -288,3 +288,11 @@ class Memory:
                 checkpoints=tuple(sequence.checkpoints),
             )
         )
+
+
+def _is_kept(n_tokens: int, n_used: int) -> bool:
+    """Return whether to keep a state of which a request uses the first `n_used` tokens.
+
+    Keeping it costs a copy of all its tokens.
+    """
+    return n_tokens - n_used > max(FEW_TOKENS, RESTORE_COST * n_tokens)

@@ -190,6 +190,24 @@ def test_cores_on_which_nothing_runs(
     assert threads.free_cores(stat) == expected
 
 
+@pytest.mark.parametrize(
+    ("running", "busy", "counted"),
+    [
+        ([1], 0, 1),
+        ([3, 3, 2, 2, 2, 1, 2], 0, 6),  # programs that run for a moment
+        ([2, 3, 2, 2, 4, 2, 2, 2, 2, 2, 1], 1, 10),  # one that keeps on
+    ],
+)
+def test_programs_that_run_for_a_moment_do_not_count(
+    monkeypatch: pytest.MonkeyPatch, running: list[int], busy: int, counted: int
+) -> None:
+    left = list(running)
+    monkeypatch.setattr(threads, "_running_tasks", lambda _stat: left.pop(0))
+    monkeypatch.setattr("psutil.cpu_count", lambda: 4)
+    assert threads.free_cores() == 4 - busy
+    assert len(running) - len(left) == counted
+
+
 def test_a_model_on_a_gpu_keeps_its_threads() -> None:
     machine = Machine(8)
     cpu_threads = machine.model()

@@ -143,21 +143,35 @@ class FakeEngine(Engine[int]):
 
 
 class FakeChannel:
-    """The channel of a worker. Like the real one, it refuses messages that are too large."""
+    """The channel of a worker.
+
+    Like the real one, it refuses messages that are too large, and keeps those not to be sent yet.
+    """
 
     pending = False
 
     def __init__(self) -> None:
         self.commands: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self.messages: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._unsent: list[msgspec.Struct] = []
+        self._sending = threading.Lock()
 
     def receive(self) -> Any:
         return self.commands.get()
 
-    def emit(self, message: msgspec.Struct) -> None:
+    def emit(self, message: msgspec.Struct, *, flush: bool = True) -> None:
         if len(msgspec.msgpack.encode(message)) > 300 and isinstance(message, Output):
             raise ValueError("too large")
-        self.messages.put(message)
+        with self._sending:
+            self._unsent.append(message)
+        if flush:
+            self.flush()
+
+    def flush(self) -> None:
+        with self._sending:
+            for message in self._unsent:
+                self.messages.put(message)
+            self._unsent.clear()
 
 
 class Bench:
