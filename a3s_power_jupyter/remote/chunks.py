@@ -117,10 +117,15 @@ class ChunkReader:
     ----------
     clock : callable
         Returns seconds. The timings of the answer are those of its chunks.
+    alternatives : int
+        Most alternatives of a token with log probabilities.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, *, alternatives: int = 20
+    ) -> None:
         self._clock = clock
+        self._alternatives = alternatives
         self._began = clock()
         self._first: float | None = None
         self._last = self._began
@@ -203,7 +208,7 @@ class ChunkReader:
             tool_calls=[
                 part for call in delta.tool_calls or () if (part := self._call(call)) is not None
             ],
-            logprobs=_logprobs(choice.logprobs),
+            logprobs=_logprobs(choice.logprobs, self._alternatives),
         )
         arguments = sum(len(call.arguments) for call in item.tool_calls)
         self._characters += len(item.text) + len(item.reasoning) + arguments
@@ -255,7 +260,7 @@ class ChunkReader:
         return None
 
 
-def _logprobs(logprobs: _Logprobs | None) -> list[TokenLogprob] | None:
+def _logprobs(logprobs: _Logprobs | None, alternatives: int) -> list[TokenLogprob] | None:
     if logprobs is None or logprobs.content is None:
         return None
     return [
@@ -263,7 +268,10 @@ def _logprobs(logprobs: _Logprobs | None) -> list[TokenLogprob] | None:
             token.token,
             _bytes(token),
             token.logprob,
-            [(one.token, _bytes(one), one.logprob or 0.0) for one in token.top_logprobs or ()],
+            [
+                (one.token, _bytes(one), one.logprob or 0.0)
+                for one in (token.top_logprobs or ())[:alternatives]
+            ],
         )
         for token in logprobs.content
     ]

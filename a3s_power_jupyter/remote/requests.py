@@ -58,7 +58,8 @@ def _chat(request: ChatRequest) -> dict[str, Any]:
     body: dict[str, Any] = {"messages": [_message(m, images) for m in request.messages]}
     body |= _sampling(request.sampling)
     if request.sampling.logprobs is not UNSET:
-        body |= {"logprobs": True, "top_logprobs": request.sampling.logprobs}
+        # With 0 alternatives, llama.cpp's server sends no log probabilities at all.
+        body |= {"logprobs": True, "top_logprobs": max(1, request.sampling.logprobs)}
     if request.sampling.constraint is not UNSET:
         body["response_format"] = _response_format(request.sampling.constraint)
     if request.tools:

@@ -178,7 +178,9 @@ class Upstreams:
             part of the request.
         """
         route, body = await _written(request)
-        reader, check = ChunkReader(), AnswerCheck(request)
+        logprobs = request.sampling.logprobs
+        reader = ChunkReader(alternatives=0 if logprobs is msgspec.UNSET else logprobs)
+        check = AnswerCheck(request)
         with _without_param():
             async with aclosing(self.stream(manifest, route, body)) as events:
                 async for event in events:

@@ -182,6 +182,17 @@ def test_log_probabilities() -> None:
     assert delta.logprobs[0].top == [("é", [195, 169], -0.5)]
 
 
+def test_alternatives_that_were_not_asked_for_are_left_out() -> None:
+    """llama.cpp's server sends log probabilities only together with an alternative."""
+    row = {"token": "é", "logprob": -0.5, "top_logprobs": [{"token": "é", "logprob": -0.5}] * 3}
+    for alternatives in (0, 2):
+        reader = ChunkReader(alternatives=alternatives)
+        delta = reader.read(chunk({"content": "é"}, logprobs={"content": [row]}))[-1]
+        assert isinstance(delta, Delta)
+        assert delta.logprobs is not None
+        assert len(delta.logprobs[0].top) == alternatives
+
+
 @pytest.mark.parametrize(
     "event",
     [

@@ -94,6 +94,7 @@ def test_sampling_fields_have_the_same_names() -> None:
         "logprobs": True,
         "top_logprobs": 2,
     }
+    assert sampled(logprobs=0) == {"logprobs": True, "top_logprobs": 1}
 
 
 def test_choices_have_different_seeds() -> None:
