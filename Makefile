@@ -17,7 +17,7 @@ PYTEST_PARALLEL := pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 JUPYTER_ARGS := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .NOTPARALLEL:
-.PHONY: help lab test unit engine server browser packaging fuzz chaos clients hub ray gpu py js lint types venv chromium docs bench scale soak dist clean
+.PHONY: help lab test unit engine server browser packaging fuzz chaos clients hub ray upstreams gpu py js lint types venv chromium docs bench scale soak dist clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -58,6 +58,9 @@ hub: $(VENV)/.test build/hub/.installed ## test the servers of users behind a re
 
 ray: $(VENV)/.test build/ray/.installed ## test on a local Ray cluster of two nodes, in 2 minutes
 	pytest tests/ray
+
+upstreams: $(VENV)/.test build/upstreams/.installed ## test remote models on llama.cpp's and other real servers, in 4 minutes
+	pytest tests/upstreams
 
 gpu: $(VENV)/.test ## test the engines and a server on an NVIDIA GPU, with CUDA builds of torch and llama-cpp-python
 	pytest tests/gpu
@@ -151,6 +154,13 @@ build/hub/.installed: tests/hub/requirements.txt tests/hub/package.json tests/hu
 
 # Ray Serve. Its processes also see the packages of the tests.
 build/ray/.installed: tests/ray/requirements.txt | $(VENV)/.test
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/$(BIN_NAME)/pip install --progress-bar off --no-deps --no-compile --requirement $<
+	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' >"$$($(@D)/$(BIN_NAME)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/tests.pth"
+	@touch $@
+
+# The servers of other projects, with llama-cpp-python and transformers of the packages of the tests.
+build/upstreams/.installed: tests/upstreams/requirements.txt | $(VENV)/.test
 	$(PYTHON) -m venv --clear $(@D)
 	$(@D)/$(BIN_NAME)/pip install --progress-bar off --no-deps --no-compile --requirement $<
 	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' >"$$($(@D)/$(BIN_NAME)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/tests.pth"
