@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any
 
 from ..contract.errors import (
@@ -164,8 +165,11 @@ class UpstreamTransport:
         try:
             is_local = is_loopback(httpx2.URL(url).host)
             if is_local not in self._clients:
+                # A cookie of the upstream would log in requests that have another key, or none.
+                no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=()))
                 self._clients[is_local] = httpx2.AsyncClient(
                     trust_env=not is_local,
+                    cookies=no_cookies,
                     verify=httpx2.create_ssl_context(),  # with the environment's certificates
                     limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20),
                     follow_redirects=False,

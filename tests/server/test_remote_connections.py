@@ -12,7 +12,9 @@ from a3s_power_jupyter.contract.types import Manifest
 from a3s_power_jupyter.contract.types import Upstream as UpstreamOf
 from a3s_power_jupyter.remote import Upstreams
 
-REPLY = b'HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n{"choices":1}'
+REPLY = (
+    b'HTTP/1.1 200 OK\r\nSet-Cookie: user=ada; Path=/\r\nContent-Length: 13\r\n\r\n{"choices":1}'
+)
 
 #: Connections that are opened before a request is answered.
 CONNECTIONS = 3
@@ -27,17 +29,21 @@ class Closing:
         Requests that are answered on each connection.
     received : list of int
         The number of requests on each connection.
+    heads : list of bytes
+        The heads of all requests.
     """
 
     def __init__(self) -> None:
         self.answered = 1
         self.received: list[int] = []
+        self.heads: list[bytes] = []
         self.full = asyncio.Event()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = len(self.received)
         self.received.append(0)
         while head := await self._head(reader):
+            self.heads.append(head)
             length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
             await reader.readexactly(length)
             self.received[connection] += 1
@@ -97,3 +103,15 @@ async def test_a_new_connection_that_is_closed_is_an_error(
     with pytest.raises(UpstreamError, match="Lost the connection"):
         await upstreams.reply(manifest, "chat/completions", {})
     assert server.received == [1]
+
+
+async def test_cookies_of_an_upstream_are_not_sent_back(
+    closing: tuple[Closing, Manifest], upstreams: Upstreams
+) -> None:
+    server, manifest = closing
+    server.answered = 2
+    server.full.set()
+    for _ in range(2):
+        await upstreams.reply(manifest, "chat/completions", {})
+    assert len(server.heads) == 2
+    assert not any(b"cookie" in head.lower() for head in server.heads)
