@@ -169,7 +169,7 @@ def _must(place: Place) -> str:
             return f"must {sized}."
     if len(same_kind) == 1 and (limits := _range(same_kind[0], value)):
         return f"must be {limits}, not {_shown(value)}."
-    allowed = _either([text for type_ in types if (text := _allowed(type_))])
+    allowed = either([text for type_ in types if (text := _allowed(type_))])
     got = _got(place, types)
     if not allowed:
         return f"cannot be {got}."
@@ -264,7 +264,7 @@ def _allowed(type_: inspect.Type) -> str:
             link = {"at": "of ", "a": "that is "}.get(limits.partition(" ")[0], "")
             return f"{noun} {link}{limits}".rstrip()
         case inspect.LiteralType() | inspect.EnumType():
-            return _either([repr(value) for value in _choices(type_)])
+            return either([repr(value) for value in _choices(type_)])
         case inspect.BoolType():
             return "true or false"
         case inspect.StrType():
@@ -282,7 +282,8 @@ def _choices(type_: inspect.Type) -> list[Any]:
     return [member.value for member in type_.cls] if isinstance(type_, inspect.EnumType) else []
 
 
-def _either(texts: Iterable[str]) -> str:
+def either(texts: Iterable[str]) -> str:
+    """Return ``a, b or c``."""
     known = dict.fromkeys(texts)
     if "a number" in known:
         known.pop("an integer", None)

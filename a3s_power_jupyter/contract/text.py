@@ -76,14 +76,23 @@ def shortened(text: str) -> str:
 def quoted(value: object) -> str:
     """Return the repr of a value for an error message, at most `MAX_QUOTED` characters long.
 
-    The time does not depend on the size of a string or a list. Short values are unchanged.
+    Null, true and false are written as in JSON, where most values come from. The time does not
+    depend on the size of a string or a list. Short values are unchanged.
     """
     if isinstance(value, str):
         return shortened(repr(value[:MAX_QUOTED] + ("..." if len(value) > MAX_QUOTED else "")))
     return shortened(_BOUNDED.repr(value))
 
 
+class _Bounded(reprlib.Repr):
+    def repr_NoneType(self, _value: None, _level: int) -> str:  # noqa: N802
+        return "null"
+
+    def repr_bool(self, value: bool, _level: int) -> str:
+        return "true" if value else "false"
+
+
 # Nested lists and objects are cut, so that the repr of a large one is never built.
-_BOUNDED = reprlib.Repr()
+_BOUNDED = _Bounded()
 _BOUNDED.maxlevel = 3
 _BOUNDED.maxstring = _BOUNDED.maxlong = _BOUNDED.maxother = MAX_QUOTED

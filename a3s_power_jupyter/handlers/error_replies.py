@@ -20,6 +20,7 @@ from ..contract.errors import (
     RouteNotFound,
     Unauthorized,
 )
+from ..contract.field_errors import either
 from ..contract.text import shortened
 from .auth import AuthHandler
 
@@ -65,9 +66,7 @@ class ErrorHandler(AuthHandler):
             return raised
         if status == 405:
             method = shortened(str(self.request.method))
-            return MethodNotAllowed(
-                f"{method} is not supported here. Use {' or '.join(self.verbs())}."
-            )
+            return MethodNotAllowed(f"{method} is not supported here. Use {either(self.verbs())}.")
         if not isinstance(raised, web.HTTPError) or status >= 500:
             return PowerError("Internal error. See the notebook server's log for details.")
         message = (raised.log_message or responses.get(status, "Bad request")) % raised.args

@@ -40,10 +40,8 @@ def read_role(
     given = message.get("role")
     role = given[:MAX_QUOTED].lower() if any_case and isinstance(given, str) else given
     if not isinstance(role, str) or role not in roles:
-        raise InvalidParameter(
-            f"Unknown role {quoted(given)} in {at}. Use one of: {', '.join(roles)}.",
-            param=f"{at}.role",
-        )
+        fault = f"{at} has no role" if given is None else f"Unknown role {quoted(given)} in {at}"
+        raise InvalidParameter(f"{fault}. Use one of: {', '.join(roles)}.", param=f"{at}.role")
     return role
 
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from msgspec import UNSET, UnsetType
 
-from ...contract.errors import InvalidParameter, UnsupportedRequestFields
+from ...contract.errors import BadRequest, InvalidParameter, UnsupportedRequestFields
 from ...contract.text import quoted, shortened
 from ...contract.types import ToolChoice
 from ..fields import wrong_value
@@ -68,8 +68,10 @@ def function(
     return {"type": "function", "function": definition}
 
 
-def unsupported_tool(kind: Any, at: str) -> UnsupportedRequestFields:
-    """Return the error about a tool that is not a function, but of the type `kind`."""
+def unsupported_tool(kind: Any, at: str) -> BadRequest:
+    """Return the error about a tool that is not a function, but of the type `kind`, if any."""
+    if kind is None:
+        return InvalidParameter(f"'{at}.type' is missing. Use 'function'.", param=f"{at}.type")
     return UnsupportedRequestFields(
         f"{at} is a tool of the type {quoted(kind)}, which local models do not have. Define a "
         "tool of the type 'function', or remove it.",

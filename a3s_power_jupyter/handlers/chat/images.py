@@ -97,9 +97,9 @@ def _decode(encoded: bytes, at: str) -> bytes:
         )
     try:
         return base64.b64decode(encoded + b"=" * (-len(encoded) % 4), validate=True)
-    except binascii.Error as error:
+    except binascii.Error:
         raise InvalidParameter(
-            f"{at} is not valid base64: {error}. The server reads no files; send the image itself.",
+            f"{at} is not valid base64. The server reads no files; send the image itself.",
             param=at,
         ) from None
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import msgspec
 
-from ...contract.errors import InvalidParameter
 from ...contract.types import Constraint
 from ..fields import wrong_value
 from .numbers import check_numbers
@@ -31,7 +30,7 @@ def schema_constraint(value: Any, field: str, expected: str | None = None) -> Co
         try:
             value = msgspec.json.decode(value)
         except (ValueError, RecursionError):
-            raise InvalidParameter(f"{field!r} is not a JSON schema.", param=field) from None
+            raise wrong_value(field, "a JSON schema", value, is_choice=True) from None
     if not isinstance(value, dict | bool):
         raise wrong_value(field, expected or "a JSON schema: an object or a boolean", value)
     check_numbers(value, field)

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from ...contract.parameters import DefaultParameters, check, check_default_parameters
-from ..fields import NO_LIMIT, Refused
+from ..fields import NO_LIMIT, Refused, refuse
 
 Int32 = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
 
@@ -38,6 +38,13 @@ REFUSED_IN_CREATE: Refused = {
 }
 
 
+#: Options of Ollama's models that this server has no equivalent of.
+_NO_EFFECT: Refused = dict.fromkeys(
+    ("num_keep", "penalize_newline", "numa", "low_vram", "f16_kv", "logits_all", "vocab_only"),
+    ((), "It has no effect here. Omit it."),
+)
+
+
 class _Limits(msgspec.Struct, frozen=True):
     """Options that are numbers of tokens; 0 and negative ones do not limit anything."""
 
@@ -62,7 +69,10 @@ def default_parameters(
     ------
     InvalidParameter, InvalidISQ, InvalidKeepAlive
         If a parameter is unknown, of the wrong type or out of range.
+    UnsupportedRequestFields
+        If an option of Ollama has no equivalent here.
     """
+    refuse(parameters, _NO_EFFECT, "parameters")
     given = {name: value for name, value in parameters.items() if value is not None}
     limits = {name: given.pop(name) for name in ("num_predict", "top_k") if name in given}
     limited = check(limits, _Limits, at="parameters")

@@ -61,9 +61,13 @@ def test_quoted_values_are_short(value: object) -> None:
     assert len(quoted(value)) <= MAX_QUOTED
 
 
-@pytest.mark.parametrize("value", ["", "it's", 'a "b"', "a" * 198, 1, 2**64, 1.5, None, ["a"], {}])
+@pytest.mark.parametrize("value", ["", "it's", 'a "b"', "a" * 198, 1, 2**64, 1.5, ["a"], {}])
 def test_short_values_are_quoted_as_they_are(value: object) -> None:
     assert quoted(value) == repr(value)
+
+
+def test_constants_are_quoted_as_in_json() -> None:
+    assert quoted([None, {"a": True}, False]) == "[null, {'a': true}, false]"
 
 
 class _Counted(str):

@@ -319,3 +319,11 @@ def test_unset_values_are_not_sent() -> None:
     for manifest in (LLAMA, REMOTE):
         entry = tag(manifest, model(manifest), set())
         assert UNSET not in entry.values()
+
+
+@pytest.mark.parametrize("name", ["num_keep", "numa", "penalize_newline"])
+def test_options_without_an_equivalent_suggest_no_other(name: str) -> None:
+    with pytest.raises(UnsupportedRequestFields) as raised:
+        default_parameters(DefaultParameters(), {name: 1}, "")
+    expected = f"'parameters.{name}' is not supported. It has no effect here. Omit it."
+    assert raised.value.message == expected
