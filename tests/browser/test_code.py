@@ -156,6 +156,8 @@ def test_improve_test_and_explain_code(
         expect(diff.locator(".cm-deletedLine")).to_have_count(0)
         diff.get_by_role("button", name="Stop").click()
         expect(diff).to_contain_text("was stopped")
+        lost = 'removes 2 lines that it may not have reached, from "return s / len(xs)" on'
+        expect(diff).to_contain_text(lost)
         assert upstream.gone.wait(10)
         upstream.first_seen.set()
         page.keyboard.press("Escape")

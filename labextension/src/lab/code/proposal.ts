@@ -10,9 +10,11 @@ import { h, oncePerFrame, root, setText } from '../../views/dom.js';
 import { trans } from '../../views/i18n.js';
 import { PAGE_HOST } from '../../views/chat/host.js';
 import { MarkdownView } from '../../views/chat/markdownView.js';
+import { oneLine } from '../../views/chat/messageText.js';
 import { findCode, findGrowingCode } from './answerCode.js';
 import type { AnswerListener, ModelAnswer } from './ask.js';
 import { DiffView } from './diffView.js';
+import { lostLines } from './lostLines.js';
 import { ProposalBar } from './proposalBar.js';
 
 /** What a proposal changes. */
@@ -171,6 +173,9 @@ export class Proposal extends Widget {
         this.showProse('');
         this.bar.showAnswerButton(false);
       } else {
+        if (ended !== 'stop') {
+          notes.push(lossText(target.before, after));
+        }
         this.code.showDiff(target.before, after);
         this.bar.showAnswerButton(false);
       }
@@ -318,6 +323,20 @@ function endText(ended: ModelAnswer['ended']): string {
     case 'stop':
       return '';
   }
+}
+
+/** Say which code is removed that an answer may not have reached. */
+function lossText(before: string, after: string): string {
+  const { count, first } = lostLines(before, after);
+  if (count === 0) {
+    return '';
+  }
+  return trans._n(
+    'Accepting it removes %1 line that it may not have reached: "%2".',
+    'Accepting it removes %1 lines that it may not have reached, from "%2" on.',
+    count,
+    oneLine(first, 60)
+  );
 }
 
 function noCodeText(answer: string): string {

@@ -56,14 +56,14 @@ function addCommands(commands: CommandRegistry, inline: InlineCompletion): void 
     }
   };
   commands.addCommand(CHOOSE, {
-    label: trans.__('Inline Code Completion: Choose a Local Model…'),
+    label: trans.__('Choose Local Model for Inline Completion…'),
     execute: choose
   });
   commands.addCommand(TOGGLE, {
     label: () =>
       inline.isOn
-        ? trans.__('Inline Code Completion: Turn Off the Local Model')
-        : trans.__('Inline Code Completion: Turn On the Local Model'),
+        ? trans.__('Turn Off Inline Completion by Local Model')
+        : trans.__('Turn On Inline Completion by Local Model'),
     caption: trans.__('Turn the completion of code by a local model on or off'),
     execute: () => (inline.settings.model === '' ? choose() : inline.toggle())
   });
