@@ -48,15 +48,17 @@ def chat(
 ) -> Bundle:
     """Render a conversation, and the answer that is not finished, if there is one.
 
-    HTML folds thoughts, attachments, calls and results away, and has the images that are data, as
-    far as there is room. Text leaves thoughts out, and has the titles of attachments.
+    HTML folds thoughts, attachments, and calls with their results away, and has the images that are
+    data, as far as there is room. Text leaves thoughts out, and has the titles of attachments.
     `labextension/src/views/saved/chat.ts` renders the same in the browser.
     """
     title = f"Chat with {model}" if model else "Chat"
     room = attached.Room()
-    shown = [_message(message, room) for message in messages]
+    listed = [*messages]
+    results = _results(listed)
+    shown = [_message(m, room, results) for m in listed if _answered(m) not in results]
     if answer is not None:
-        shown.append(_message({**answer, "role": "assistant"}, room, incomplete=True))
+        shown.append(_message({**answer, "role": "assistant"}, room, results, incomplete=True))
     markup = "".join(message.markup for message in shown)
     text = "\n".join([title, *(message.text for message in shown)])
     return _bundle(f'<p dir="auto">{escape(title)}</p>{markup}', text)
@@ -68,10 +70,14 @@ class _Message(NamedTuple):
 
 
 def _message(
-    message: Mapping[str, Any], room: attached.Room, *, incomplete: bool = False
+    message: Mapping[str, Any],
+    room: attached.Room,
+    results: Mapping[str, str],
+    *,
+    incomplete: bool = False,
 ) -> _Message:
     role, content = str(message.get("role", "")), attached.question_of(message)
-    attachments, folded = attached.attachments_of(message), [*_folded(message)]
+    attachments, folded = attached.attachments_of(message), [*_folded(message, results)]
     calls = [part.line for part in folded if isinstance(part, answer_parts.Call)]
     note = f" ({INCOMPLETE})" if incomplete else ""
     markup = (
@@ -102,17 +108,43 @@ NO_RESPONSE = _bundle(
 )
 
 
-def _folded(message: Mapping[str, Any]) -> Iterator[answer_parts.Part]:
-    """Return the thoughts and the calls of a message, as far as they have the usual form."""
+def _folded(message: Mapping[str, Any], results: Mapping[str, str]) -> Iterator[answer_parts.Part]:
+    """Return the thoughts and the calls of a message."""
     thoughts = message.get("reasoning_content")
     if isinstance(thoughts, str) and thoughts:
         yield answer_parts.Thoughts(thoughts)
+    for call in _calls(message):
+        yield answer_parts.Call(call.name, call.arguments, results.get(call.id))
+
+
+class _Call(NamedTuple):
+    id: str
+    name: str
+    arguments: str
+
+
+def _calls(message: Mapping[str, Any]) -> Iterator[_Call]:
+    """Return the calls of a message that have the usual form."""
     calls = message.get("tool_calls")
     for call in calls if isinstance(calls, list) else ():
         function = call.get("function") if isinstance(call, Mapping) else None
         if isinstance(function, Mapping):
-            name, arguments = function.get("name", ""), function.get("arguments", "")
-            yield answer_parts.Call(str(name), str(arguments))
+            name, arguments, id_ = function.get("name"), function.get("arguments"), call.get("id")
+            if isinstance(name, str) and isinstance(arguments, str):
+                yield _Call(id_ if isinstance(id_, str) else "", name, arguments)
+
+
+def _results(messages: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the results of calls by the id of the call. They are shown with it."""
+    ids = {call.id for message in messages for call in _calls(message)} - {""}
+    found = {_answered(message): attached.question_of(message) for message in messages}
+    return {id_: result for id_, result in found.items() if id_ in ids}
+
+
+def _answered(message: Mapping[str, Any]) -> str:
+    """Return the id of the call that a message has the result of; '' if it has none."""
+    id_ = message.get("tool_call_id") if message.get("role") == "tool" else None
+    return id_ if isinstance(id_, str) else ""
 
 
 def _row(model: Model) -> tuple[str, ...]:

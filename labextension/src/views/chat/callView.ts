@@ -1,8 +1,9 @@
-/** A call of a function in an answer: its input and its result, folded, and what it is doing. */
+/** A call of a function in an answer: its arguments and its result, folded, and what it is doing. */
 
 import { h, setText } from '../dom.js';
 import { trans } from '../i18n.js';
-import { type Call, callText, readable } from './messageText.js';
+import { indented } from './jsonText.js';
+import { type Call, callText } from './messageText.js';
 import type { CallState } from './toolRunner.js';
 import { visible } from './visibleText.js';
 
@@ -21,7 +22,7 @@ export class CallView {
       'details',
       { class: 'a3s-folded' },
       this.summary,
-      h('div', { class: 'a3s-quiet' }, trans.__('Input')),
+      h('div', { class: 'a3s-quiet' }, trans.__('Arguments')),
       this.input,
       this.resultTitle,
       this.result
@@ -37,8 +38,8 @@ export class CallView {
     question: HTMLElement | null
   ): void {
     setText(this.line, visible(callText(call)));
-    setText(this.input, visible(readable(call.arguments)));
-    setText(this.result, result === null ? '' : readable(result));
+    setText(this.input, visible(indented(call.arguments)));
+    setText(this.result, result === null ? '' : indented(result));
     this.result.hidden = this.resultTitle.hidden = result === null;
     setText(this.state, state === null ? '' : stateText(state));
     this.state.dataset['state'] = state ?? '';

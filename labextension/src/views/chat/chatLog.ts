@@ -7,6 +7,7 @@ import type { Message } from './chatCompletion.js';
 import type { Tools } from './codeBlock.js';
 import { callsOf, contentOf } from './messageText.js';
 import { type Abilities, type MessageActions, MessageView } from './messageView.js';
+import { isResult, resultsOf } from './results.js';
 import type { ToolRunner } from './toolRunner.js';
 
 /** The log follows new text while it is scrolled to within this many pixels of its end. */
@@ -140,27 +141,4 @@ export class ChatLog {
     this.answer.showMark(mark);
     this.answer.showFooter(!isAnswering);
   }
-}
-
-interface Results {
-  /** Ids of all calls. */
-  readonly calls: ReadonlySet<string>;
-  /** The results, by the id of their call. */
-  readonly byId: ReadonlyMap<string, Message>;
-}
-
-function resultsOf(messages: readonly Message[]): Results {
-  const byId = new Map<string, Message>();
-  for (const message of messages) {
-    if (message.role === 'tool' && typeof message.tool_call_id === 'string') {
-      byId.set(message.tool_call_id, message);
-    }
-  }
-  const calls = new Set(messages.flatMap(message => callsOf(message).map(({ id }) => id)));
-  return { calls, byId };
-}
-
-/** Whether a message is shown as the result of a call. */
-function isResult({ role, tool_call_id: id }: Message, { calls }: Results): boolean {
-  return role === 'tool' && typeof id === 'string' && id !== '' && calls.has(id);
 }

@@ -2,9 +2,13 @@
 
 import type { Message } from './chatCompletion.js';
 import { formatSeconds } from '../format.js';
+import { fieldsOf } from './jsonText.js';
 
-/** Characters of a call or a result that are shown in one line. */
+/** Characters of a result that are shown in one line. */
 const MAX_LINE = 100;
+
+/** Characters of a name or a value that are shown in the line of a call. */
+const MAX_VALUE = 60;
 
 /** A call of a function, with its arguments as JSON. */
 export interface Call {
@@ -39,35 +43,22 @@ export function callsOf({ tool_calls: calls }: Message): Call[] {
   });
 }
 
-/** A number of as many digits may not be the same after JavaScript has read it. */
-const LONG_NUMBER = /\d{16}/;
-
-/** Return JSON with line breaks; any other text as it is. */
-export function readable(text: string): string {
-  if (LONG_NUMBER.test(text)) {
-    return text;
-  }
-  try {
-    return JSON.stringify(JSON.parse(text), null, 2);
-  } catch {
-    return text;
-  }
-}
-
-/** Return a call in one line: `weather({"city": "Paris"})`. */
+/** Return a call in one line, like `display/answer_parts.py`: `weather(city="Paris", days=3)`. */
 export function callText(call: Call): string {
-  return `${oneLine(call.name)}(${call.arguments === '{}' ? '' : oneLine(call.arguments)})`;
+  const fields = fieldsOf(call.arguments || '{}');
+  const values = fields === null ? [] : [...fields];
+  const shown = values.map(pair => pair.map(text => oneLine(text, MAX_VALUE)).join('='));
+  const input = fields === null ? oneLine(call.arguments, MAX_VALUE) : shown.join(', ');
+  return `${oneLine(call.name, MAX_VALUE)}(${input})`;
 }
 
 /** Return a text in one line, cut if it is long. */
-export function oneLine(text: string): string {
+export function oneLine(text: string, length = MAX_LINE): string {
   const line = text
-    .slice(0, 4 * MAX_LINE)
+    .slice(0, 4 * length)
     .replace(/\s+/g, ' ')
     .trim();
-  return line.length > MAX_LINE || text.length > 4 * MAX_LINE
-    ? `${line.slice(0, MAX_LINE)}...`
-    : line;
+  return line.length > length || text.length > 4 * length ? `${line.slice(0, length)}...` : line;
 }
 
 /** Return the title of thoughts: "Thinking for 3.2 s", and "Thoughts (12 s)" when they end. */

@@ -31,7 +31,8 @@ test('thoughts and calls of another form are left out', () => {
 
 test('a call is one line', () => {
   assert.equal(callText({ name: 'f', arguments: '{}' }), 'f()');
-  assert.equal(callText({ name: 'f', arguments: '{"a":\n1}' }), 'f({"a": 1})');
+  assert.equal(callText({ name: 'f', arguments: '{"a":\n1}' }), 'f(a=1)');
+  assert.equal(callText({ name: 'f', arguments: '{"a": "Par' }), 'f({"a": "Par)');
   assert.equal(oneLine('x'.repeat(101)), `${'x'.repeat(100)}...`);
   assert.equal(oneLine(' '.repeat(1000)), '...');
 });
