@@ -45,6 +45,11 @@ def register(session: Session, arguments: argparse.Namespace) -> Output:
     if arguments.path:
         _announce_hashing(Path(arguments.path).expanduser())
     upstream = _upstream(arguments)
+    if upstream is None and not arguments.path:
+        raise UsageError(
+            "PATH is missing. Give the GGUF file or the directory of the model, or --upstream-url "
+            "and --upstream-model for a remote model."
+        )
     is_remote = upstream is not None and not arguments.path
     model = session.client.register(
         arguments.name,

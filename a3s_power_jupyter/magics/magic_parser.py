@@ -10,13 +10,16 @@ from typing import Any, NoReturn
 import msgspec
 from IPython.core.error import UsageError
 
+from ..contract.field_errors import either
 from ..contract.parameters import close_matches
 from ..contract.text import quoted
 from .examples import EXAMPLES
 from .live_text import write
 
 _ARGUMENT = re.compile(r"argument (?P<name>\S+): ")
-_INVALID_CHOICE = re.compile(r"invalid choice: '(?P<given>[^']*)'")
+_INVALID_CHOICE = re.compile(r"argument (?P<name>\S+): invalid choice: '(?P<given>[^']*)'.*")
+_REQUIRED = re.compile(r"the following arguments are required: (?P<names>.*)")
+_NO_VALUE = re.compile(r"expected (?:at least )?one argument")
 
 
 class HelpShown(Exception):
@@ -66,11 +69,23 @@ class MagicParser(argparse.ArgumentParser):
         return f"There is no option {name}.{_did_you_mean(name.replace('_', '-'), known)}"
 
     def error(self, message: str) -> NoReturn:
-        if invalid := _INVALID_CHOICE.search(message):
-            known = [str(c) for action in self._actions for c in action.choices or ()]
-            message += "." + _did_you_mean(invalid["given"], known)
+        """Raise `UsageError`, in the words of the other errors of this package."""
+        message = _INVALID_CHOICE.sub(self._no_choice, message)
+        message = _REQUIRED.sub(_missing, message)
+        message = _NO_VALUE.sub("needs a value.", message)
         message = _ARGUMENT.sub(_subject, message, count=1)
         raise UsageError(f"{message}\n{self.format_usage()}For help: {self.prog} --help")
+
+    def _no_choice(self, found: re.Match[str]) -> str:
+        name, given = found["name"].split("/")[-1], found["given"]
+        known = [
+            str(choice)
+            for action in self._actions
+            if name in (*action.option_strings, action.metavar, action.dest)
+            for choice in action.choices or ()
+        ]
+        allowed = either(map(repr, known))
+        return f"{name} must be {allowed}, not {quoted(given)}.{_did_you_mean(given, known)}"
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
         raise HelpShown
@@ -79,11 +94,16 @@ class MagicParser(argparse.ArgumentParser):
         write(self.format_help())
 
 
+def _missing(found: re.Match[str]) -> str:
+    names = found["names"]
+    return f"{names} {'are' if ',' in names else 'is'} missing."
+
+
 def _subject(found: re.Match[str]) -> str:
     """Return the option that an error of argparse is about, as the subject of the sentence."""
     name = found["name"].split("/")[-1]
     rest = found.string[found.end() :]
-    return f"{name} " if rest.startswith(("must ", "expected ")) else f"{name}: "
+    return f"{name} " if rest.startswith(("must ", "needs ")) else f"{name}: "
 
 
 def _did_you_mean(name: str, known: list[str]) -> str:

@@ -31,14 +31,24 @@ def line_parser() -> MagicParser:
     parser = MagicParser(prog="%power", description="Local language models in Jupyter.")
     parser.set_defaults(run=commands.status)
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND")
-    add = subparsers.add_parser
+
+    def add(name: str, *, help: str) -> MagicParser:  # noqa: A002
+        summary = help % ()  # as argparse does
+        description = f"{summary[0].upper()}{summary[1:]}."
+        return subparsers.add_parser(name, help=help, description=description)
 
     command = add("help", help="show this help, or the help of a command with examples")
-    command.add_argument("command", nargs="?", metavar="COMMAND", choices=subparsers.choices)
+    command.add_argument(
+        "command",
+        nargs="?",
+        metavar="COMMAND",
+        choices=subparsers.choices,
+        help="name of a command, or %%%%power for cells; default: all commands",
+    )
     command.set_defaults(run=lambda _, arguments: show_help(arguments.command))
 
     command = add("register", help="register a model on disk")
-    command.add_argument("name", metavar="NAME")
+    command.add_argument("name", metavar="NAME", help="new name of the model")
     command.add_argument("path", metavar="PATH", nargs="?", help="GGUF file or model directory")
     command.add_argument(
         "--format",
@@ -100,7 +110,9 @@ def line_parser() -> MagicParser:
     command = add("ps", help="list the models in memory")
     command.set_defaults(run=commands.ps)
     command = add("use", help="set or show the default model of %%%%power")
-    command.add_argument("model", metavar="NAME", nargs="?")
+    command.add_argument(
+        "model", metavar="NAME", nargs="?", help="name of the model; default: show the one in use"
+    )
     command.set_defaults(run=commands.use)
     for name, run, summary in (
         ("explain", assisting.explain, "explain the last error, or a cell"),
@@ -174,10 +186,10 @@ def _add_pull_commands(add: Any) -> None:
     command = add("pulls", help="list the pulls and their status")
     command.set_defaults(run=pulling.pulls)
     command = add("pause", help="pause a pull; %%power pull resumes it")
-    command.add_argument("pull", metavar="NAME")
+    command.add_argument("pull", metavar="NAME", help="reference or name of the model")
     command.set_defaults(run=pulling.pause)
     command = add("cancel", help="cancel a pull and delete its partial files")
-    command.add_argument("pull", metavar="NAME")
+    command.add_argument("pull", metavar="NAME", help="reference or name of the model")
     command.add_argument("--keep-partial", action="store_true", help="keep the partial files")
     command.set_defaults(run=pulling.cancel)
     command = add("login", help="store a Hugging Face token outside the notebook")
@@ -334,7 +346,7 @@ def show_help(command: str | None) -> None:
 
 def _add_model_command(add: Any, name: str, run: Any, summary: str) -> MagicParser:
     command: MagicParser = add(name, help=summary)
-    command.add_argument("model", metavar="NAME")
+    command.add_argument("model", metavar="NAME", help="name of the model")
     command.set_defaults(run=run)
     return command
 

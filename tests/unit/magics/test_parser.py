@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 
 import pytest
@@ -69,7 +70,7 @@ def test_parameter_values_are_json_or_strings() -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("load", "NAME"),
+        ("load", "NAME is missing."),
         ("load m --num 3", "There is no option --num."),
         ("load m n", "unrecognized arguments: n"),
         ("load m --keep", "There is no option --keep. Did you mean --keep-alive?"),
@@ -79,11 +80,15 @@ def test_parameter_values_are_json_or_strings() -> None:
         ),
         ("load m --keep_alive 5m", "There is no option --keep_alive. Did you mean --keep-alive?"),
         ("search m --limit 0", "--limit must be an integer of at least 1, not '0'."),
-        ("search m --sort like", "--sort: invalid choice: 'like'"),
-        ("load m --keep-alive", "--keep-alive expected one argument"),
+        (
+            "search m --sort like",
+            "--sort must be 'downloads', 'likes', 'updated' or 'trending', not 'like'. Did you "
+            "mean likes?",
+        ),
+        ("load m --keep-alive", "--keep-alive needs a value."),
         ("rm m --froce", "There is no option --froce. Did you mean --force?"),
         ("pull m --revison=x", "There is no option --revison. Did you mean --revision?"),
-        ("register m p --format zip", "invalid choice: 'zip'"),
+        ("register m p --format zip", "'huggingface' or 'remote', not 'zip'."),
         ("register m p --format ggfu", "Did you mean gguf?"),
         ("list x", "unrecognized arguments: x"),
     ],
@@ -143,6 +148,8 @@ def test_help_of_each_command_has_examples(
     shown = capsys.readouterr().out
     assert shown.startswith(f"usage: %power {command}")
     assert f"examples:\n  %power {command}" in shown
+    assert re.search(r"\n\n[A-Z][^\n]*(\n[^\n]+)?\.\n\n", shown), "it says what the command does"
+    assert not re.search(r"^  [A-Z]+$", shown, re.MULTILINE), "an argument without a description"
     for line in EXAMPLES[command].splitlines():
         words = shlex.split(line)
         assert words[:2] == ["%power", command]
