@@ -189,6 +189,12 @@ def test_rows(open_panel: Callable[..., Lab], tmp_path: Path) -> None:
     expect(cell).to_have_attribute("title", re.compile(re.escape(first) + "\\ncompletion"))
     assert axe_violations(page, ".a3s-panel") == []
 
+    # With nearly no room beside the file browser, the panel scrolls instead of breaking words.
+    page.set_viewport_size({"width": 400, "height": 600})
+    assert (panel.locator(".a3s-models").bounding_box() or {})["width"] >= 200
+    assert panel.evaluate("panel => panel.scrollWidth > panel.clientWidth")
+    page.set_viewport_size({"width": 800, "height": 600})
+
     # A deletion says what stays, and gives the focus to the next row.
     row(panel, "other").get_by_role("button", name="Details of other").click()
     row(panel, "other").get_by_role("button", name="Delete other").click()
