@@ -111,6 +111,7 @@ def check_edit_and_run(chat: Chat, images: Path) -> None:
         ["- total = 1", "+ total = 2", "  print('total', total)"]
     )
     for theme in each_theme(chat.page):
+        expect(question.get_by_role("button", name="Allow", exact=True)).to_be_enabled()
         question.screenshot(path=images / f"tool-question-{theme}.png")
         assert axe_violations(chat.page, "#a3s-power-assistant") == [], theme
     expect(code).to_have_text(BEFORE.replace("\n", ""))
