@@ -111,7 +111,8 @@ def test_a_chat_in_the_sidebar(hub: Hub, browser: Browser, tmp_path: Path) -> No
         api.delete("v1/models/endless").raise_for_status()
         titles = [each["title"] for each in api.get("v1/assistant/chats").json()["data"]]
     assert any(title.startswith("Write a very long story") for title in titles)
-    open_panel(page)
+    page.locator(".jp-LauncherCard").filter(has_text="Local Models").click()
+    expect(row(page.locator(".a3s-panel"), "smollm2")).to_be_visible(timeout=30 * SECONDS)
     for theme in each_theme(page):
         page.screenshot(path=tmp_path / f"behind-{theme}.png")
     page.context.close()

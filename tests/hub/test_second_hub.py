@@ -1,4 +1,7 @@
-"""Test a hub with a prefix, and with a proxy that ends silent connections after 20 seconds."""
+"""Test a hub with a prefix, and with a proxy that ends silent connections after 20 seconds.
+
+This is the last file, because the culler of the first hub stops its servers meanwhile.
+"""
 
 from __future__ import annotations
 
