@@ -51,7 +51,7 @@ class ServiceBench(Bench):
         changes = Changes()
         self._publish = changes.publish
         upstreams: Any = SimpleNamespace(forget=lambda name: None)
-        pulls: Any = SimpleNamespace(forget=self._forget_pull)
+        pulls: Any = SimpleNamespace(forget=self._forget_pull, refuse_if_pulled=self._no_pull)
         planner: Any = SimpleNamespace(plan=self._plan)
         self._store = FakeStore()
         store: Any = self._store
@@ -134,6 +134,9 @@ class ServiceBench(Bench):
             return self._plan(self._store.get(manifest.name), requested)
 
         return LoadPlan(manifest, requested or LoadParameters(), prepare, 10, 300.0, renew)
+
+    async def _no_pull(self, name: str) -> None:
+        """Let any name be registered: nothing is pulled here."""
 
     async def _forget_pull(self, _name: str) -> None:
         await step()
