@@ -100,7 +100,7 @@ def test_code_is_completed_while_it_is_typed(
         expect(status).not_to_contain_text("off")
 
         status.get_by_role("button").click()
-        expect(page.get_by_role("menuitem", name="Choose a Local Model")).to_be_visible()
+        expect(page.get_by_role("menuitem", name="Choose Local Model for Inline Completion")).to_be_visible()
         page.keyboard.press("Escape")
 
 
