@@ -64,7 +64,7 @@ def test_the_nan_of_a_cancelled_request_ends_no_other(gguf: Path) -> None:
     good = complete(GOOD_TOKENS)
     [expected] = run(engine, good)
     engine.submit(engine.prepare(1, complete(BAD_TOKENS)))
-    engine.submit(engine.prepare(2, complete([*GOOD_TOKENS] * 8)))
+    engine.submit(engine.prepare(2, complete(([*GOOD_TOKENS] * 8)[:38])))  # read beside it
     requests = engine._text._pool.requests
     while not all(request.is_suspect for request in requests):
         assert engine.step() == []

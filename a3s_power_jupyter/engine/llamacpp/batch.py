@@ -252,17 +252,15 @@ def _divide(reading: list[tuple[Sequence, int]], free: int, most: int) -> list[P
     oldest = reading[0][0]
     order = sorted(reading, key=lambda item: item[0].pending)
     kept = 0 if order[0][0] is oldest else min(oldest.pending, (free + 1) // 2)
-    parts: list[Part] = []
+    counts: dict[Sequence, int] = {}
     for sequence, end in order:
-        start = sequence.n_computed
+        n_tokens = end - sequence.n_computed
         if sequence is oldest:
             limit, kept = max(free, kept), 0
         else:
             limit = free - kept
-        if not parts and end - start <= most - kept:
-            limit = end - start
-        count = min(end - start, limit)
-        if count > 0:
-            parts.append(Part(sequence, start, start + count))
-            free -= count
-    return parts
+        if not counts and n_tokens <= most - kept:
+            limit = n_tokens
+        counts[sequence] = max(0, min(n_tokens, limit))
+        free -= counts[sequence]
+    return [Part(s, s.n_computed, s.n_computed + counts[s]) for s, _ in reading if counts[s]]

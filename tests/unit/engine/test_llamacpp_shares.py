@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,13 +9,21 @@ import pytest
 from a3s_power_jupyter.engine.llamacpp import batch
 
 
+class Prompt:
+    n_computed = 5
+
+    def __init__(self, pending: int) -> None:
+        self.pending = pending
+
+
 def shares(*pending: int, free: int, most: int) -> list[int]:
     """Return the rows of each prompt; the first prompt is the oldest."""
-    prompts: list[Any] = [SimpleNamespace(n_computed=5, pending=n) for n in pending]
+    prompts: list[Any] = [Prompt(n) for n in pending]
     parts = batch._divide([(prompt, 5 + prompt.pending) for prompt in prompts], free, most)
-    found = {id(part.sequence): part.end - part.start for part in parts}
+    found = {part.sequence: part.end - part.start for part in parts}
     assert all(part.start == 5 for part in parts)
-    return [found.get(id(prompt), 0) for prompt in prompts]
+    assert [*found] == [prompt for prompt in prompts if prompt in found]  # the oldest first
+    return [found.get(prompt, 0) for prompt in prompts]
 
 
 @pytest.mark.parametrize(
