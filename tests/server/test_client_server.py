@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy
 import pytest
@@ -175,7 +176,8 @@ def test_stream(client: power.Client, name: str) -> None:
 def test_the_progress_of_a_stream(client: power.Client, name: str) -> None:
     question = "Count: " + " ".join(map(str, range(60)))
     readings = []
-    with client.stream(name, question, max_tokens=2, progress=readings.append) as stream:
+    options: Any = {"temperature": 0, "max_tokens": 2, "progress": readings.append}
+    with client.stream(name, question, **options) as stream:
         next(stream)
         assert readings[-1].processed == readings[-1].total
         list(stream)
