@@ -144,6 +144,7 @@ def test_chat(client: power.Client, name: str) -> None:
         name,
         [*history, {"role": "user", "content": "Thank you."}],
         system="Be brief.",
+        temperature=0,
         max_tokens=3,
     )
     assert short.finish_reason == "length"

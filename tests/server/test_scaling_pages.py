@@ -95,7 +95,7 @@ def test_curl_registers_the_examples(
     register = pages.command("remote", "^curl", address)
     pages.run(register, tmp_path, TOKEN=TOKEN, NO_PROXY="*")
     with notebook_server.api() as api:
-        body = {"model": FAR, "prompt": "Once", "max_tokens": 2}
+        body = {"model": FAR, "prompt": "Once", "max_tokens": 2, "temperature": 0}
         reply = api.post("v1/completions", json=body).raise_for_status().json()
         assert reply["usage"]["completion_tokens"] == 2
         upstreams = api.get(f"v1/models/{FAR}").json().get("upstreams", [])  # if there are several

@@ -25,7 +25,7 @@ def test_two_users_share_one_copy(tmp_path: Path, smollm2_path: Path) -> None:
     ):
         [model] = client.models()
         assert model.source.shared_home == str(shared.home)
-        assert client.chat("smollm2", "Hi", max_tokens=3)
+        assert client.chat("smollm2", "Hi", temperature=0, max_tokens=3)
         client.unload("smollm2")
         with pytest.raises(Forbidden, match="administrator"):
             client.delete("smollm2")
