@@ -20,7 +20,6 @@ import json
 import math
 import os
 import platform
-import socket
 import statistics
 import struct
 import subprocess
@@ -39,6 +38,7 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from support import model_files, servers
+from support.ports import free_port
 
 GGML = ("Q4_0", "Q4K", "Q6K", "Q8_0")
 HQQ_BITS = {"HQQ4": 4, "HQQ8": 8}
@@ -134,9 +134,7 @@ def running_serve(
     packages: Path, directory: Path
 ) -> Iterator[tuple[subprocess.Popen[bytes], httpx2.Client]]:
     """Run `transformers serve` with the model loaded."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [Path(sys.executable).with_name("transformers"), "serve", directory]
     env = os.environ | {"PYTHONPATH": str(packages), "HF_HUB_OFFLINE": "1"}
     with tempfile.TemporaryFile() as log:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -24,6 +23,7 @@ import httpx2
 import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from support.ports import free_port
 from support.servers import Server, run_server
 
 #: Seconds until a server must answer.
@@ -165,7 +165,7 @@ def llama_cpp(python: Path, model: Path, **parameters: Any) -> Iterator[Target]:
 @contextmanager
 def llama_server(program: Path, model: Path, *argv: str) -> Iterator[Target]:
     """Run llama.cpp's program ``llama-server``."""
-    port = _free_port()
+    port = free_port()
     command = [str(program), "--model", str(model), "--port", str(port), *argv]
     with _listening(command, port, "health") as target:
         yield target
@@ -180,7 +180,7 @@ def llama_cpp_python(python: Path, model: Path, *argv: str) -> Iterator[Target]:
     python : Path
         An interpreter that has ``llama-cpp-python[server]``.
     """
-    port = _free_port()
+    port = free_port()
     command = [str(python), "-m", "llama_cpp.server", "--model", str(model), "--port", str(port)]
     # By default, a new request ends the one in progress.
     options = ["--interrupt_requests", "false", "--verbose", "false"]
@@ -216,9 +216,3 @@ def _answers(url: str) -> bool:
         return httpx2.get(url, trust_env=False).status_code == 200
     except httpx2.TransportError:
         return False
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-    return port

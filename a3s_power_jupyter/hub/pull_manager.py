@@ -224,7 +224,7 @@ class PullManager:
             return stored.status
         raise PullStateNotFound(f"There is no pull of {name!r}.", param="name")
 
-    async def refuse_if_pulled(self, name: str, *, param: str = "name") -> None:
+    async def refuse_if_pulled(self, name: str) -> None:
         """Check that no pull is about to register a model called `name`.
 
         Raises
@@ -239,7 +239,7 @@ class PullManager:
         if status.status == "pulling":
             raise ModelBusy(
                 f"{name!r} is being pulled. Choose another name, or cancel the pull first.",
-                param=param,
+                param="name",
             )
 
     # ------------------------------------------------------------ stop

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import nbformat
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, expect
 
 from support import servers
 from support.lab_page import (
@@ -19,6 +19,7 @@ from support.lab_page import (
     UPSTREAM_KEY,
     axe_violations,
     each_theme,
+    open_assistant,
     register_remote,
     run_cell,
     wait_for_kernel,
@@ -41,17 +42,6 @@ def upstream(lab_server: servers.Server) -> Iterator[Upstream]:
         for model in ("echo", "endless", "says"):
             register_remote(lab_server, running, model)
         yield running
-
-
-def open_assistant(page: Page) -> Locator:
-    """Open the assistant with the keyboard."""
-    expect(page.locator(".jp-LauncherCard").first).to_be_visible(timeout=60 * SECONDS)
-    page.keyboard.press("Control+Shift+c")
-    page.keyboard.type("Chat with a Local Model")
-    page.keyboard.press("Enter")
-    panel = page.locator("#a3s-power-assistant")
-    expect(panel.get_by_label("Message", exact=True)).to_be_focused(timeout=30 * SECONDS)
-    return panel
 
 
 def choose(panel: Locator, model: str) -> None:

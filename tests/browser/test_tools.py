@@ -11,7 +11,14 @@ import nbformat
 from playwright.sync_api import Locator, Page, expect
 
 from support import servers
-from support.lab_page import SECONDS, axe_violations, each_theme, register_remote, wait_for_kernel
+from support.lab_page import (
+    SECONDS,
+    axe_violations,
+    each_theme,
+    register_remote,
+    run_command,
+    wait_for_kernel,
+)
 from support.upstream_server import Upstream, run_upstream
 
 if TYPE_CHECKING:
@@ -41,9 +48,7 @@ class Chat:
         self.panel = page.locator("#a3s-power-assistant")
 
     def open(self) -> None:
-        self.page.keyboard.press("Control+Shift+c")
-        self.page.keyboard.type("Chat with a Local Model")
-        self.page.keyboard.press("Enter")
+        run_command(self.page, "Chat with a Local Model")
         self.panel.get_by_label("Model", exact=True).select_option("agent", timeout=30 * SECONDS)
 
     def ask(self, *rounds: list[list[Any]]) -> None:

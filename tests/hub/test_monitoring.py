@@ -14,8 +14,9 @@ import pytest
 import yaml
 
 from support import pages, servers
-from support.jupyterhub import CULL_TIMEOUT, Hub, free_ports, wait_until
+from support.jupyterhub import CULL_TIMEOUT, Hub, wait_until
 from support.paths import ROOT
+from support.ports import free_port
 
 
 def listed(hub: Hub) -> dict[str, dict[str, Any]]:
@@ -60,7 +61,7 @@ def test_prometheus_reads_them(hub: Hub, tmp_path: Path) -> None:
         "scrape_configs:\n": "global: {scrape_interval: 1s}\nscrape_configs:\n",
     }
     config = pages.example("prometheus.yml", tmp_path, replaced)
-    (port,) = free_ports(1)
+    port = free_port()
     address = f"127.0.0.1:{port}"
     options = [f"--config.file={config}", f"--web.listen-address={address}"]
     with (tmp_path / "log").open("wb") as log:

@@ -13,13 +13,21 @@ from support.hub_pages import (
     STORY,
     ask,
     check_that_it_grows,
-    open_assistant,
     open_lab,
     open_panel,
 )
 from support.hub_server import HubServer
 from support.jupyterhub import Hub
-from support.lab_page import PULL, REPO, SECONDS, close_find, each_theme, pull_from, row
+from support.lab_page import (
+    PULL,
+    REPO,
+    SECONDS,
+    close_find,
+    each_theme,
+    open_assistant,
+    pull_from,
+    row,
+)
 from support.model_files import smollm2
 from support.waiting import wait_until
 

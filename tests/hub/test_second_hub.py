@@ -18,10 +18,18 @@ from playwright.sync_api import Browser, expect
 
 from a3s_power_jupyter.store import ModelStore
 from support import servers
-from support.hub_pages import ask, open_assistant, open_lab
+from support.hub_pages import ask, open_lab
 from support.hub_server import HubServer
 from support.jupyterhub import Hub, run_jupyterhub
-from support.lab_page import SECONDS, row, run_cell, wait_for_kernel, write_notebook
+from support.lab_page import (
+    SECONDS,
+    open_assistant,
+    row,
+    run_cell,
+    run_command,
+    wait_for_kernel,
+    write_notebook,
+)
 from support.registering import register
 from support.upstream_answers import KEY
 from support.upstream_server import Upstream, run_upstream
@@ -155,9 +163,7 @@ def test_the_page_and_its_kernels_while_streams_are_silent(
     chat.get_by_role("button", name="Send").click()
     expect(chat.get_by_role("log")).to_contain_text("Paris", timeout=60 * SECONDS)
 
-    page.keyboard.press("Control+Shift+c")
-    page.keyboard.type("Local Models")
-    page.keyboard.press("Enter")
+    run_command(page, "Local Models")
     panel = page.locator(".a3s-panel")
     model = row(panel, "smollm2")
     expect(model).to_contain_text("min left", timeout=30 * SECONDS)

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from a3s_power_jupyter.contract.errors import ServerNotFound
-from support.stub_server import StubServer, client_of, free_port, health
+from support.ports import free_port
+from support.stub_server import StubServer, client_of, health
 
 
 def test_local_requests_bypass_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,8 @@ from a3s_power_jupyter.contract.errors import (
     ServerNotFound,
     Unauthorized,
 )
-from support.stub_server import HEALTH, Request, StubServer, client_of, free_port, health
+from support.ports import free_port
+from support.stub_server import HEALTH, Request, StubServer, client_of, health
 
 
 def test_the_key_is_sent_and_not_shown() -> None:

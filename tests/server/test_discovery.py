@@ -19,7 +19,8 @@ from a3s_power_jupyter.client.discovery import find_server, server_at
 from a3s_power_jupyter.contract.errors import InvalidParameter, ServerNotFound
 from a3s_power_jupyter.contract.machine import machine_id
 from a3s_power_jupyter.contract.runtime_info import runtime_file
-from support.stub_server import StubServer, free_port, health
+from support.ports import free_port
+from support.stub_server import StubServer, health
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="checks owners and modes of files")
 

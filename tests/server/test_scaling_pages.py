@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from support import pages
-from support.jupyterhub import free_ports
 from support.kernel_cells import Kernel
 from support.paths import ROOT
+from support.ports import free_port
 from support.servers import TOKEN, Server, run_server
 
 pytestmark = pytest.mark.skipif(
@@ -37,7 +37,7 @@ def is_readable(path: Path) -> bool:
 def test_an_administrator_fills_a_shared_store(tmp_path: Path, smollm2_path: Path) -> None:
     home = tmp_path / "srv"
     paths = {"/srv/power": str(home)}
-    (port,) = map(str, free_ports(1))
+    port = str(free_port())
     start = pages.command("scaling", "jupyter power", {"11435": port, **paths})
     with pages.run_power(start, tmp_path / "admin") as admin, admin.api() as api:
         body = {"name": "shared", "path": str(smollm2_path), "copy": True}
@@ -59,7 +59,7 @@ def test_an_administrator_fills_a_shared_store(tmp_path: Path, smollm2_path: Pat
 @pytest.fixture(scope="module")
 def gpu_machine(tmp_path_factory: pytest.TempPathFactory, smollm2_path: Path) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("gpu")
-    (port,) = map(str, free_ports(1))
+    port = str(free_port())
     replaced = {"11434": port, "0.0.0.0": "127.0.0.1", "...": FAR_TOKEN}  # noqa: S104
     start = pages.command("remote", "jupyter power", replaced)
     with pages.run_power(start, folder) as server, server.api() as api:

@@ -45,7 +45,7 @@ def watching(server: Server, name: str) -> Iterator[list[tuple[float, dict[str, 
 
 def ask_for(server: Server, name: str, seconds: float) -> int:
     """Send short requests one after the other; return their number."""
-    body = {"model": name, "prompt": "One, two,", "max_tokens": 3}
+    body = {"model": name, "prompt": "One, two,", "temperature": 0, "max_tokens": 3}
     end, count = time.monotonic() + seconds, 0
     with server.api() as api:
         while time.monotonic() < end:

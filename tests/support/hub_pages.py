@@ -68,18 +68,6 @@ def open_panel(page: Page) -> Locator:
     return panel
 
 
-def open_assistant(page: Page) -> Locator:
-    """Open the assistant in the sidebar with the keyboard."""
-    opened = page.locator(".jp-LauncherCard, .jp-Notebook").locator("visible=true").first
-    expect(opened).to_be_visible(timeout=60 * SECONDS)
-    page.keyboard.press("Control+Shift+c")
-    page.keyboard.type("Chat with a Local Model")
-    page.keyboard.press("Enter")
-    panel = page.locator("#a3s-power-assistant")
-    expect(panel.get_by_label("Message", exact=True)).to_be_focused(timeout=30 * SECONDS)
-    return panel
-
-
 def ask(panel: Locator, text: str, model: str = "smollm2") -> Locator:
     """Ask a question in the assistant, and return the last answer."""
     panel.get_by_label("Model", exact=True).select_option(model)

@@ -7,13 +7,12 @@ packages of the tests.
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ import httpx2
 
 from . import servers
 from .paths import ROOT, TESTS
+from .ports import free_ports
 
 ENVIRONMENT = ROOT / "build" / "hub"
 
@@ -215,14 +215,6 @@ def run_jupyterhub(
         yield running
     finally:
         servers.stop(process)
-
-
-def free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
 
 
 def answers(api: httpx2.Client, process: subprocess.Popen[bytes], log: Path) -> bool:

@@ -74,11 +74,30 @@ def write_settings(server: Server, plugin: str, values: dict[str, Any]) -> None:
 
 def open_by_palette(page: Page) -> None:
     """Open the panel with the keyboard."""
-    opened = page.locator(".jp-LauncherCard, .a3s-chat-panel").locator("visible=true").first
-    expect(opened).to_be_visible(timeout=60 * SECONDS)
+    _wait_until_open(page)
+    run_command(page, "Local Models")
+
+
+def open_assistant(page: Page) -> Locator:
+    """Open the assistant in the sidebar with the keyboard."""
+    _wait_until_open(page)
+    run_command(page, "Chat with a Local Model")
+    panel = page.locator("#a3s-power-assistant")
+    expect(panel.get_by_label("Message", exact=True)).to_be_focused(timeout=30 * SECONDS)
+    return panel
+
+
+def run_command(page: Page, name: str) -> None:
+    """Run a command with the keyboard."""
     page.keyboard.press("Control+Shift+c")
-    page.keyboard.type("Local Models")
+    page.keyboard.type(name)
     page.keyboard.press("Enter")
+
+
+def _wait_until_open(page: Page) -> None:
+    """Wait until JupyterLab shows a document or its launcher."""
+    shown = page.locator(".jp-LauncherCard, .jp-Notebook, .a3s-chat-panel")
+    expect(shown.locator("visible=true").first).to_be_visible(timeout=60 * SECONDS)
 
 
 def press_tab_to(page: Page, name: str) -> None:

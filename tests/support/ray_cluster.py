@@ -20,8 +20,8 @@ from typing import IO, Any
 import httpx2
 import psutil
 
-from .jupyterhub import free_ports
 from .paths import ROOT, TESTS
+from .ports import free_ports
 
 BIN = ROOT / "build" / "ray" / "bin"
 

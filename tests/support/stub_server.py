@@ -119,13 +119,6 @@ def health(key: str) -> Callable[[Request], None]:
     return answer
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def client_of(url: str, key: str | None = None, **server: Any) -> Client:
     """Return a client of the server at `url`."""
     return Client(Connection(Server(url=url, key=key, **server)))

@@ -19,9 +19,9 @@ from typing import Any
 import httpx2
 import pytest
 
-from support.jupyterhub import free_ports
 from support.kernel_cells import Kernel
 from support.paths import TESTS
+from support.ports import free_port
 from support.servers import Server, run_server
 
 from .kinds import KEY, KEY_VARIABLE, KINDS, Kind, Models, Running
@@ -113,7 +113,7 @@ def far(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Far]:
     kind: Kind = request.param
-    (port,) = free_ports(1)
+    port = free_port()
     with kind.start(tmp_path_factory.mktemp("upstream"), port, models) as server:
         found = Far("far", kind, server, front, api)
         found.register("far")

@@ -11,7 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from support.jupyterhub import free_ports
+from support.ports import free_port
 from support.servers import error_code
 
 from .conftest import Far, register
@@ -55,7 +55,7 @@ def embedder(
     models: Models,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Running]:
-    (port,) = free_ports(1)
+    port = free_port()
     with STARTS[request.param](tmp_path_factory.mktemp("embedder"), port, models) as server:
         register(api, "embedder", server.url, server.model)
         yield server

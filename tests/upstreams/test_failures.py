@@ -11,7 +11,7 @@ import httpx2
 import psutil
 import pytest
 
-from support.jupyterhub import free_ports
+from support.ports import free_port, free_ports
 from support.servers import error_code, events_of
 from support.waiting import wait_until
 
@@ -50,7 +50,7 @@ def test_a_client_that_leaves_stops_the_generation(far: Far) -> None:
 def test_a_server_that_is_killed_and_started_again(
     kind: Kind, api: httpx2.Client, models: Models, tmp_path: Path, starting: ExitStack
 ) -> None:
-    (port,) = free_ports(1)
+    port = free_port()
     server = starting.enter_context(kind.start(tmp_path, port, models))
     register(api, "mortal", server.url, server.model)
     body = ENDLESS | {"model": "mortal", "stream": True}

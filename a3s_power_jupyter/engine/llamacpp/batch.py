@@ -162,7 +162,8 @@ class Batch:
         reading = [(s, end) for s, end in reading if end > s.n_computed]
         free = most = self._size - len(generating)
         if generating:
-            free, most = (min(free, factor * self._pace.n_tokens) for factor in (1, TO_THE_END))
+            n_tokens = self._pace.n_tokens
+            free, most = min(free, n_tokens), min(free, TO_THE_END * n_tokens)
         parts = [Part(s, s.n_computed, s.n_computed + 1) for s in generating]
         return parts, _divide(reading, free, most)
 
