@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -96,10 +97,24 @@ class Hub:
                 self.tokens[user] = reply.raise_for_status().json()["token"]
 
     def have_running(self, *users: str) -> None:
-        """Start the servers of users that are not running, at once."""
+        """Start the servers of users that are not running, at once.
+
+        The others count as used just now, so that the culler does not stop them meanwhile.
+        """
+        for user in users:
+            self._report_activity(user)
         missing = [user for user in users if not self.is_ready(user)]
         with ThreadPoolExecutor() as pool:
             list(pool.map(self.start, missing))
+
+    def _report_activity(self, user: str) -> None:
+        if not self.is_ready(user):
+            return
+        now = datetime.now(UTC).isoformat()
+        with self.api() as api:
+            body = {"servers": {"": {"last_activity": now}}}
+            reply = api.post(f"users/{user}/activity", json=body)
+        assert reply.is_success or not self.is_ready(user), reply.text
 
     def stop(self, user: str, name: str = "") -> None:
         with self.api() as api:
