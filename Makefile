@@ -59,7 +59,7 @@ hub: $(VENV)/.test build/hub/.installed ## test the servers of users behind a re
 ray: $(VENV)/.test build/ray/.installed ## test on a local Ray cluster of two nodes, in 2 minutes
 	pytest tests/ray
 
-upstreams: $(VENV)/.test build/upstreams/.installed ## test remote models on llama.cpp's and other real servers, in 4 minutes
+upstreams: $(VENV)/.test build/upstreams/.installed ## test remote models on llama.cpp's and other real servers, in 3 minutes
 	pytest tests/upstreams
 
 gpu: $(VENV)/.test ## test the engines and a server on an NVIDIA GPU, with CUDA builds of torch and llama-cpp-python
