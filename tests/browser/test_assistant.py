@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import nbformat
 import pytest
-from playwright.sync_api import Browser, Locator, expect
+from playwright.sync_api import Browser, Locator, Route, expect
 
 from support import servers
 from support.lab_page import (
@@ -180,6 +180,50 @@ def test_an_answer_goes_on_after_a_reload_and_pages_follow_each_other(
     ask(theirs, "And now?")
     expect(panel.get_by_role("log")).to_contain_text("And now?", timeout=30 * SECONDS)
     assert chats_of(lab.server) == ["Go on"]
+
+
+def test_an_assistant_that_is_still_loading_takes_no_focus_from_where_the_user_went(
+    open_lab: Callable[..., Lab],
+) -> None:
+    page = open_lab("Light").page
+    open_assistant(page)
+    page.wait_for_timeout(2 * SECONDS)  # JupyterLab saves its layout after a second
+
+    held: list[Route] = []
+    page.route("**/a3s-power-jupyter/static/**", lambda route: held.append(route))
+    page.reload(wait_until="commit")
+    panel = page.locator("#a3s-power-assistant")
+    for _ in range(600):  # a minute
+        if panel.is_visible():
+            break
+        while held:
+            held.pop().continue_()
+        page.wait_for_timeout(100)
+    page.keyboard.press("Control+Shift+c")
+    page.keyboard.type("Chat wi")
+    page.unroute("**/a3s-power-jupyter/static/**")  # which lets those go on that wait
+    expect(panel.get_by_label("Message", exact=True)).to_be_visible(timeout=30 * SECONDS)
+    page.keyboard.type("th a Local Model")
+    expect(page.locator(".lm-CommandPalette-input")).to_have_value("Chat with a Local Model")
+    page.keyboard.press("Enter")
+    expect(panel.get_by_label("Message", exact=True)).to_be_focused()
+    expect(panel.get_by_label("Message", exact=True)).to_have_value("")
+
+
+def test_the_palette_leads_from_a_notebook_to_the_assistant(
+    open_lab: Callable[..., Lab], tmp_path: Path
+) -> None:
+    page = open_lab("Light", write_notebook(tmp_path / "cell.ipynb", "1 + 1")).page
+    wait_for_kernel(page)
+    open_assistant(page)
+    page.locator(".jp-CodeCell .jp-InputPrompt").click()
+    message = open_assistant(page).get_by_label("Message", exact=True)
+    page.wait_for_timeout(SECONDS)
+    page.keyboard.type("dd")  # deletes a cell in the notebook
+    expect(message).to_have_value("dd")
+    page.keyboard.press("Control+b")  # once, as it shows the sidebar again
+    expect(page.locator("#filebrowser")).to_be_hidden()
+    expect(open_assistant(page).get_by_label("Message", exact=True)).to_have_value("dd")
 
 
 def test_an_answer_goes_on_after_a_restart_of_the_server(browser: Browser, tmp_path: Path) -> None:

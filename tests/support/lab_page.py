@@ -91,6 +91,7 @@ def run_command(page: Page, name: str) -> None:
     """Run a command with the keyboard."""
     page.keyboard.press("Control+Shift+c")
     page.keyboard.type(name)
+    expect(page.locator(".lm-CommandPalette-input")).to_have_value(name)
     page.keyboard.press("Enter")
 
 

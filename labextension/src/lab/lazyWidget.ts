@@ -53,10 +53,7 @@ export class LazyWidget<T extends Content> extends Widget {
 
   protected override onActivateRequest(_message: Message): void {
     this.node.focus();
-    void this.load().then(
-      content => content.focus(),
-      () => undefined // `show_` says why
-    );
+    void this.focusContent();
   }
 
   protected override onCloseRequest(_message: Message): void {
@@ -68,6 +65,22 @@ export class LazyWidget<T extends Content> extends Widget {
       this.loading = null; // another try, when it is shown again
       this.node.replaceChildren(h('p', { class: 'a3s-error', role: 'alert' }, messageOf(error)));
     });
+  }
+
+  /** Focus the content when it is loaded, unless the user does something else meanwhile. */
+  private async focusContent(): Promise<void> {
+    const input = new AbortController();
+    const options = { capture: true, signal: input.signal };
+    for (const type of ['keydown', 'pointerdown']) {
+      document.addEventListener(type, () => input.abort(), options);
+    }
+    const content = await this.load().catch(() => null); // `show_` says why
+    // The palette, when its command has run, activates the document that it was opened from.
+    await new Promise(resolve => setTimeout(resolve));
+    if (!input.signal.aborted) {
+      input.abort();
+      content?.focus();
+    }
   }
 
   private async begin(): Promise<T> {

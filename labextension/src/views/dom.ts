@@ -30,7 +30,9 @@ export function root(className: string, ...children: Node[]): HTMLElement {
 
 /** Let JupyterLab handle a shortcut of the whole page, such as the one that saves the notebook. */
 function forwardShortcut(event: KeyboardEvent): void {
-  if (event.ctrlKey || event.metaKey) {
+  const view = event.currentTarget as Element;
+  const isInside = view.parentElement?.closest('.a3s-power'); // the outer view forwards it
+  if ((event.ctrlKey || event.metaKey) && !isInside) {
     const isUnhandled = document.body.dispatchEvent(new KeyboardEvent('keydown', event));
     if (!isUnhandled) {
       event.preventDefault();
