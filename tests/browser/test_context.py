@@ -95,7 +95,7 @@ def test_the_context_of_a_notebook(
     wait_for_kernel(page)
     page.evaluate(LOAD)
     expect(run_cell(page, 1)).to_contain_text("printed", timeout=60 * SECONDS)
-    expect(run_cell(page, 2)).to_be_visible(timeout=60 * SECONDS)
+    expect(run_cell(page, 2).locator("img")).to_be_attached(timeout=60 * SECONDS)
     plots = collect(page, "cell")
     assert [each["kind"] for each in plots] == ["cell", "output", "image"]
     assert plots[1]["text"] == "a | b |\n1 | 2 |"
