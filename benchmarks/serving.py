@@ -4,8 +4,13 @@
 
 The model is registered without parameters. llama.cpp's server, of the package xllamacpp, has 8
 slots and 8,192 tokens of cache, an eighth for each; in the server "llama.cpp, one cache" of the
-option `--servers`, all share them, as in ours. Each client streams completions of 96 tokens for
-prompts of about 90 tokens that no one else sends. The servers take turns in each round.
+option `--servers`, all share them, as in ours. Each client streams a completion of 96 tokens for a
+prompt of about 90 tokens that no one else sends. The servers take turns in each round.
+
+All clients begin together, so llama.cpp's server reads all prompts in one step, and no one waits
+while it generates. With `--requests 4 --uneven`, each client sends four requests, one after the
+other, for answers of 48 to 132 tokens: prompts arrive while others generate.
+
 llama-cpp-python's server is measured without seeds only, because it computes one request after the
 other in any case. Prints medians over the rounds, and ours divided by each of the others. Takes
 about eight minutes; nothing else should run on the machine.
@@ -23,6 +28,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -81,23 +87,43 @@ class Sample:
 
 
 async def measure(
-    target: Target, clients: int, tokens: int, *, seeded: bool, number: int
+    target: Target,
+    clients: int,
+    tokens: int,
+    *,
+    seeded: bool,
+    number: int,
+    requests: int = 1,
+    uneven: bool = False,
 ) -> Sample:
-    """Let each client stream a completion; a client that is alone streams two."""
+    """Let each client stream completions, one after the other; at least two in all.
+
+    Parameters
+    ----------
+    tokens : int
+        Length of the answers; their mean if they are `uneven`.
+    """
+
+    each = max(requests, math.ceil(2 / clients))
+    lengths = {
+        (index, again): length(index, again, tokens) if uneven else tokens
+        for index in range(clients)
+        for again in range(each)
+    }
 
     async def client(index: int) -> list[Reply]:
         replies = []
         async with target.client() as api:
-            for again in range(math.ceil(2 / clients)):
+            for again in range(each):
                 prompt = STORY.format(number=f"{number}.{again}", client=index)
                 body: dict[str, Any] = {
                     "prompt": prompt,
-                    "max_tokens": tokens,
+                    "max_tokens": lengths[index, again],
                     "temperature": 0.8,
                     "logit_bias": NO_END,
                 }
                 if seeded:
-                    body["seed"] = 1000 * number + index
+                    body["seed"] = 1000 * number + 100 * again + index
                 replies.append(await stream(api, target, body))
         return replies
 
@@ -107,7 +133,7 @@ async def measure(
     replies = [reply for replies in found for reply in replies]
     firsts = [reply.first for reply in replies]
     gaps = sorted(gap for reply in replies for gap in reply.gaps)
-    total = tokens * len(replies)
+    total = sum(lengths.values())
     return Sample(
         rate=total / took,
         first=statistics.median(firsts),
@@ -115,6 +141,11 @@ async def measure(
         gap=gaps[int(0.99 * len(gaps))],
         cpu=used / total,
     )
+
+
+def length(client: int, request: int, mean: int) -> int:
+    """Return the length of an answer: one of eight, from half of the mean to 11 eighths of it."""
+    return mean * (4 + (3 * client + 5 * request) % 8) // 8
 
 
 @contextmanager
@@ -127,17 +158,17 @@ def named(server: str) -> Iterator[None]:
         raise
 
 
-def measure_all(
-    targets: dict[str, Target], clients: list[int], rounds: int, tokens: int
-) -> dict[Case, Sample]:
+def measure_all(targets: dict[str, Target], options: argparse.Namespace) -> dict[Case, Sample]:
     """Return the medians of all measurements."""
+    clients: list[int] = options.clients
+    run = partial(measure, requests=options.requests, uneven=options.uneven)
     for name, target in targets.items():  # warm up
         with named(name):
-            asyncio.run(measure(target, max(clients), 4, seeded=False, number=0))
+            asyncio.run(run(target, max(clients), 4, seeded=False, number=0))
     samples: dict[Case, list[Sample]] = {}
     names = list(targets)
     number = 0
-    for turn in range(rounds):
+    for turn in range(options.rounds):
         names = names[1:] + names[:1]  # another one begins
         for case in ((s, c, n) for s in (False, True) for c in clients for n in names):
             seeded, count, name = case
@@ -145,8 +176,9 @@ def measure_all(
                 continue
             number += 1
             with named(name):
-                run = measure(targets[name], count, tokens, seeded=seeded, number=number)
-                sample = asyncio.run(run)
+                sample = asyncio.run(
+                    run(targets[name], count, options.tokens, seeded=seeded, number=number)
+                )
             samples.setdefault(case, []).append(sample)
             print(f"{turn} {case}: {sample.rate:.1f} tokens/s", file=sys.stderr)
     return {case: _median(values) for case, values in samples.items()}
@@ -225,6 +257,10 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 2, 4, 8, 16])
     parser.add_argument("--tokens", type=int, default=96, help="length of an answer")
+    parser.add_argument(
+        "--requests", type=int, default=1, help="completions of each client, one after the other"
+    )
+    parser.add_argument("--uneven", action="store_true", help="answers of different lengths")
     parser.add_argument("--servers", nargs="+", default=[OURS, LLAMA, PYTHON])
     parser.add_argument("--quick", action="store_true", help="one short round, to see that it runs")
     parser.add_argument("--model", type=Path, help="a GGUF file; SmolLM2 by default")
@@ -246,7 +282,7 @@ def main() -> None:
     began = time.perf_counter()
     with ExitStack() as stack:
         targets = start(options, stack)
-        results = measure_all(targets, options.clients, options.rounds, options.tokens)
+        results = measure_all(targets, options)
     print(f"{machine()}, {options.rounds} rounds, {time.perf_counter() - began:.0f} s")
     show(results, options.clients, list(targets))
     if options.json:
