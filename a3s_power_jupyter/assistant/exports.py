@@ -9,6 +9,7 @@ the text reads as before.
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -53,8 +54,8 @@ def markdown_of(chat: Chat) -> str:
 def notebook_of(chat: Chat) -> dict[str, Any]:
     """Return a chat as a notebook in nbformat 4.5, with the Python code of answers in cells."""
     cells = [_markdown_cell(f"# {_heading(chat)}")]
-    for message in _messages(chat):
-        cells.append(_markdown_cell(_intro(message, chat)))
+    for message, results in _with_results(chat):
+        cells.append(_markdown_cell(_intro(message, chat, results)))
         blocks = [*_blocks(text_of(message))]
         parts = _joined(blocks) if message.get("role") == "assistant" else [_text(blocks)]
         cells += [_cell(block) for block in parts if block.text.strip()]
@@ -102,14 +103,33 @@ def _messages(chat: Chat) -> list[dict[str, Any]]:
 
 
 def _cells_text(chat: Chat) -> Iterator[str]:
-    for message in _messages(chat):
-        yield _intro(message, chat)
+    for message, results in _with_results(chat):
+        yield _intro(message, chat, results)
         if text := text_of(message).strip():
             yield harmless(text)
 
 
-def _intro(message: dict[str, Any], chat: Chat) -> str:
-    """Return the heading of a message, with its thoughts, attachments and calls."""
+def _with_results(chat: Chat) -> Iterator[tuple[dict[str, Any], dict[str, str]]]:
+    """Yield each message with the results of its calls, by the id of the call.
+
+    Results follow their calls. Those of no call are messages of their own.
+    """
+    messages = deque(_messages(chat))
+    while messages:
+        message = messages.popleft()
+        calls = {_string(call.get("id")) for call in _calls(message)} - {""}
+        results: dict[str, str] = {}
+        while messages and (id_ := _result_id(messages[0])) in calls:
+            results[id_] = text_of(messages.popleft())
+        yield message, results
+
+
+def _result_id(message: dict[str, Any]) -> str:
+    return _string(message.get("tool_call_id")) if message.get("role") == "tool" else ""
+
+
+def _intro(message: dict[str, Any], chat: Chat, results: dict[str, str]) -> str:
+    """Return the heading of a message, with its thoughts, attachments, and calls with results."""
     role = message.get("role")
     name = chat.model or "Assistant" if role == "assistant" else _ROLES.get(str(role), "Message")
     parts = [f"## {_in_line(name)}"]
@@ -118,18 +138,27 @@ def _intro(message: dict[str, Any], chat: Chat) -> str:
         parts.append("\n".join(f"> {line}" for line in _inert(thoughts).splitlines()))
     for title, text in attachments_of(message):
         parts.append(harmless(text.strip()) if text else f"*{_in_line(title)}*")
-    parts += [_call(call) for call in _list(message.get("tool_calls"))]
+    for call in _calls(message):
+        parts.append(_call(call))
+        result = results.get(_string(call.get("id")), "").strip("\n")
+        if result:
+            parts += ["Result:", _fenced(Block(result, ""))]
     return "\n\n".join(parts)
 
 
-def _call(call: object) -> str:
-    function = call.get("function") if isinstance(call, dict) else None
+def _calls(message: dict[str, Any]) -> list[dict[str, Any]]:
+    calls = message.get("tool_calls")
+    return [call for call in calls if isinstance(call, dict)] if isinstance(calls, list) else []
+
+
+def _string(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _call(call: dict[str, Any]) -> str:
+    function = call.get("function")
     function = function if isinstance(function, dict) else {}
     return _fenced(Block(f"{function.get('name', '')}({function.get('arguments', '')})", ""))
-
-
-def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []
 
 
 def _blocks(text: str) -> Iterator[Block]:

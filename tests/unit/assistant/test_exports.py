@@ -67,6 +67,28 @@ def test_odd_messages_are_exported() -> None:
     assert "f()" in markdown_of(odd)
 
 
+def test_results_follow_their_calls() -> None:
+    function = {"name": "run_code", "arguments": '{"code": "1 + 1"}'}
+    called = chat(
+        {"role": "user", "content": "What is 1 + 1?"},
+        {"role": "assistant", "tool_calls": [{"id": "a", "function": function}]},
+        {"role": "tool", "tool_call_id": "a", "content": "2\n![x](http://a)\n```\n"},
+        {"role": "tool", "tool_call_id": "lost", "content": "Of no call"},
+        {"role": "tool", "tool_call_id": [], "content": "Odd"},
+        {"role": "assistant", "tool_calls": [{"id": "a", "function": {"name": "f"}}]},
+        {"role": "tool", "tool_call_id": "a", "content": "Another with this id"},
+    )
+    expected = (
+        '```\nrun_code({"code": "1 + 1"})\n```\n\n'
+        "Result:\n\n````\n2\n![x](http://a)\n```\n````\n\n"
+        "## Result of a tool\n\nOf no call\n\n## Result of a tool\n\nOdd\n\n"
+        "## org/m\n\n```\nf()\n```\n\nResult:\n\n```\nAnother with this id\n```\n"
+    )
+    assert markdown_of(called).endswith(expected)
+    sources = [cell["source"] for cell in notebook_of(called)["cells"]]
+    assert any(source.endswith("2\n![x](http://a)\n```\n````") for source in sources)
+
+
 UNSAFE = "![x](http://evil/a.png)<img src=http://evil/b.png>"
 
 
