@@ -19,7 +19,7 @@ from ray.serve.exceptions import (
 
 from ..contract.errors import BodyTooLarge, PowerError, RouteNotFound, ServerBusy, from_wire
 from .headers import Headers, has_token, header, request_headers
-from .listing import joined
+from .listing import is_listing, joined
 from .replica import Head
 from .replies import error_reply, is_anthropic, json_reply
 from .sessions import session_of
@@ -39,7 +39,7 @@ _RETRY_AFTER = 2
 #: Bytes of a body above which it is decoded in a thread.
 _LARGE_BODY = 256 * 1024
 
-#: Seconds for the lists of models of all replicas.
+#: Seconds for what all replicas say of their models.
 _LIST_TIMEOUT = 20
 
 #: What is raised if a replica ends, or cannot be reached, during a request.
@@ -90,7 +90,7 @@ class Ingress:
             body = await self._body(scope, headers, receive)
             fields = await _decoded(body) if scope["method"] == "POST" else {}
             session = session_of(scope["path"], header(headers, b"x-session-id"), fields)
-            if self._lists_models(scope, headers) and await self._list_models(send):
+            if self._asks_all(scope, headers) and await self._answer_all(scope, send):
                 return
             model = fields.get("model")
             call = (
@@ -135,26 +135,27 @@ class Ingress:
             )
         return bytes(body)
 
-    def _lists_models(self, scope: Scope, headers: Headers) -> bool:
-        """Return whether a request asks for all models. Anthropic's API has them in pages."""
+    def _asks_all(self, scope: Scope, headers: Headers) -> bool:
+        """Return whether all replicas are asked. Anthropic's API has the models in pages."""
         return (
-            (scope["method"], scope["path"]) == ("GET", "/v1/models")
+            is_listing(scope["method"], scope["path"])
             and not is_anthropic(headers)
             and has_token(headers, scope["query_string"].decode("latin-1"), self._token)
         )
 
-    async def _list_models(self, send: Send) -> bool:
-        """Send the models of all replicas, and return whether there was a replica with a list."""
+    async def _answer_all(self, scope: Scope, send: Send) -> bool:
+        """Send what all replicas say of their models, and return whether one of them did."""
         try:
-            found = await self._replicas.broadcast("models").results_async(
+            found = await self._replicas.broadcast("read", _url(scope)).results_async(
                 timeout_s=_LIST_TIMEOUT, return_exceptions=True
             )
         except (DeploymentUnavailableError, TimeoutError):
             return False
-        lists = [each for each in found if not isinstance(each, Exception)]
-        if not lists:
+        replies = [each for each in found if not isinstance(each, Exception)]
+        if not replies:
             return False
-        await _reply(send, 200, *json_reply(joined(lists)))
+        status, content = joined(scope["path"], replies)
+        await _reply(send, status, *json_reply(content))
         return True
 
     async def _forward(self, call: tuple[Any, ...], session: str, send: Send) -> None:

@@ -15,12 +15,13 @@ from ..contract.errors import PowerError
 from .arguments import Arguments
 from .first_use import FirstUse
 from .headers import Headers, reply_headers
+from .listing import Reply
 from .power_server import PowerServer
 
 #: Ray Serve writes this logger to the log of the replica.
 LOG = logging.getLogger("ray.serve")
 
-#: Seconds to connect, and for a check of the replica's health or its list of models.
+#: Seconds to connect, and for a check of the replica's health or what it says of its models.
 _CONNECT_TIMEOUT, _HEALTH_TIMEOUT = 10.0, 20.0
 
 #: The status and the headers of a reply.
@@ -84,13 +85,18 @@ class Replica:
         finally:
             await reply.aclose()
 
-    async def models(self) -> dict[str, Any]:
-        """Return the decoded list of the server's models."""
-        reply = await self._client.get(
-            "/v1/models", headers=self._authorization, timeout=_HEALTH_TIMEOUT
-        )
-        listed: dict[str, Any] = reply.raise_for_status().json()
-        return listed
+    async def read(self, url: str) -> Reply:
+        """Return the server's reply to a ``GET`` of what it says of its models.
+
+        Raises
+        ------
+        httpx2.HTTPError
+            If there is none.
+        json.JSONDecodeError
+            If it is not JSON.
+        """
+        reply = await self._client.get(url, headers=self._authorization, timeout=_HEALTH_TIMEOUT)
+        return Reply(reply.status_code, reply.json())
 
     async def check_health(self) -> None:
         """Raise an exception if the server does not answer. Ray Serve calls this."""

@@ -135,6 +135,11 @@ def test_models_are_brought_on_first_use(client: httpx2.Client, hub: HubServer) 
         models = client.get("v1/models").raise_for_status().json()["data"]
         states = {model["id"]: model["state"] for model in models}
         assert states["on-disk"] in ("loaded", "busy")
+        assert client.get("v1/models/on-disk").json()["state"] in ("loaded", "busy")
+        for path in ("api/ps", "api/tags"):
+            listed = client.get(path).raise_for_status().json()["models"]
+            assert [model["name"] for model in listed].count("on-disk:latest") == 1, path
+    assert client.get("v1/models/nothing").json()["error"]["code"] == "model_not_found"
     headers = {"anthropic-version": "2023-06-01"}
     page = client.get("v1/models", headers=headers, params={"limit": 1}).raise_for_status().json()
     assert (len(page["data"]), page["has_more"]) == (1, True)
