@@ -68,7 +68,7 @@ class Health(Displayed, msgspec.Struct, frozen=True):
             )
         )
         notes = [*self.hints]
-        notes += [f"Cannot read the manifest {p.file}: {p.reason}" for p in self.problems]
+        notes += [f"Cannot read {p.file}: {p.reason}" for p in self.problems]
         return output.stack([facts, *map(output.note, notes or ["No problems found."])])
 
     def _shown(self) -> Output:

@@ -480,6 +480,13 @@ class UpstreamUnauthorized(UpstreamError):
     code = "upstream_unauthorized"
 
 
+class UpstreamLoop(UpstreamError):
+    """Too many servers have forwarded a request: a remote model leads back to itself."""
+
+    status = 508
+    code = "upstream_loop"
+
+
 class UpstreamTimeout(UpstreamError):
     """The upstream did not answer within `PowerApp.remote_timeout`."""
 

@@ -11,6 +11,7 @@ import msgspec
 from tornado import web
 from tornado.iostream import IOStream, StreamClosedError
 
+from ..contract import hops
 from ..contract.errors import BadRequest, BodyTooLarge, InvalidParameter, PowerError
 from ..contract.parameters import check
 from ..contract.text import quoted
@@ -68,6 +69,7 @@ class PowerHandler(ErrorHandler):
     # ---------------------------------------------------------------- request
 
     async def prepare(self) -> None:  # type: ignore[override]
+        hops.set_hops(self.request.headers.get(hops.HEADER))
         length = self.request.headers.get("Content-Length", "")
         # A number this long is not converted: Python refuses more than 4,300 digits.
         if length.isdecimal() and (

@@ -8,6 +8,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from ..contract.errors import InvalidKeepAlive
+from ..contract.parameters import parse_keep_alive
+
 
 class Arguments(BaseModel):
     """What can be set. The defaults suit one machine.
@@ -95,6 +98,11 @@ class Arguments(BaseModel):
                 f"min_replicas ({self.min_replicas}) is more than max_replicas "
                 f"({self.max_replicas}). Set max_replicas, too."
             )
+        if self.keep_alive:
+            try:
+                parse_keep_alive(self.keep_alive)
+            except InvalidKeepAlive as error:
+                raise ValueError(error.message) from None
         for path in filter(None, [self.home, *self.shared_homes]):
             if not path.startswith("/"):
                 raise ValueError(f"{path!r} is not an absolute path. Replicas have other folders.")

@@ -106,6 +106,7 @@ class PowerServer:
                 else:
                     content = runtime_file(self._folder, self.pid).read_bytes()
                     return msgspec.json.decode(content, type=RuntimeInfo).key
+        self.stop()
         raise RuntimeError("jupyter power does not start. The log of the replica has the reason.")
 
     def stop(self) -> None:

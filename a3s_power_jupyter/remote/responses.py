@@ -19,6 +19,7 @@ from ..contract.errors import (
     ServerBusy,
     UnsupportedRequestFields,
     UpstreamError,
+    UpstreamLoop,
     UpstreamRefused,
     UpstreamTimeout,
     UpstreamUnauthorized,
@@ -210,6 +211,8 @@ def refusal(status: int, headers: dict[str, str], body: bytes) -> PowerError:
         )
     if is_overflow(_error_of(reply), message):
         return ContextLengthExceeded(message, param=_param(reply))
+    if _error_of(reply).get("code") == UpstreamLoop.code:
+        return UpstreamLoop(message)
     if status in (429, 503):
         retry_after = parse_retry_after(headers.get("retry-after", ""))
         return ServerBusy(f"The upstream is busy: {message}", retry_after=retry_after)

@@ -8,10 +8,12 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any
 
+from ..contract import hops
 from ..contract.errors import (
     BadRequest,
     PowerError,
     UpstreamError,
+    UpstreamLoop,
     UpstreamTimeout,
     UpstreamUnreachable,
     shutting_down,
@@ -87,7 +89,7 @@ class UpstreamTransport:
         import httpx2
 
         # Without compression, each event is delivered as soon as the upstream sends it.
-        headers = {"Accept-Encoding": "identity"}
+        headers = {"Accept-Encoding": "identity", hops.HEADER: str(_next_hop())}
         if key is not None:
             headers["Authorization"] = f"Bearer {key}"
         if content is not None:
@@ -206,6 +208,23 @@ async def _begun(client: httpx2.AsyncClient, request: httpx2.Request) -> httpx2.
         except (httpx2.ReadError, httpx2.WriteError, httpx2.RemoteProtocolError):
             if is_new:
                 raise
+
+
+def _next_hop() -> int:
+    """Return how many servers have forwarded a request once this one has.
+
+    Raises
+    ------
+    UpstreamLoop
+        If those are too many.
+    """
+    forwarded = hops.HOPS.get()
+    if forwarded >= hops.MAX_HOPS:
+        raise UpstreamLoop(
+            f"The request was forwarded {forwarded} times. A remote model leads back to itself: "
+            "correct the base_url of one of its servers."
+        )
+    return forwarded + 1
 
 
 def _reason(error: httpx2.HTTPError) -> str:

@@ -10,7 +10,7 @@ import stat
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
@@ -237,8 +237,14 @@ def create_file(path: Path) -> int:
     return descriptor
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write `data` to `path`. After a crash, the file has either the old or the new content."""
+def write_atomically(path: Path, data: bytes, *, keep_mode: bool = False) -> None:
+    """Write `data` to `path`. After a crash, the file has either the old or the new content.
+
+    Parameters
+    ----------
+    keep_mode : bool
+        Whether everybody who may read a file that is replaced may read the new one.
+    """
     make_directory(path.parent)
     temporary = temporary_path(path.parent)
     try:
@@ -246,6 +252,9 @@ def write_atomically(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+        if keep_mode:
+            with suppress(FileNotFoundError):
+                temporary.chmod(FILE_MODE | path.stat().st_mode & 0o044)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

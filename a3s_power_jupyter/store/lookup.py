@@ -10,7 +10,7 @@ from ..contract.errors import Forbidden, ManifestUnreadable, ModelNotFound
 from ..contract.text import quoted
 from ..contract.types import Manifest
 from .manifest import MANIFESTS, Snapshot, Unreadable
-from .names import check_name
+from .names import check_name, possible_filenames
 
 #: Most models to list in an error about another one.
 MAX_LISTED = 5
@@ -28,6 +28,12 @@ def find_model(snapshot: Snapshot, name: str) -> Manifest | Unreadable:
     found = snapshot.manifests.get(name) or snapshot.unreadable_for(name)
     if found is not None:
         return found
+    for problem in snapshot.shared_problems:
+        if Path(problem.file).name in possible_filenames(name):
+            raise ManifestUnreadable(
+                f"The manifest of {quoted(name)} in a shared home cannot be read "
+                f"({problem.file}): {problem.reason}. Ask its administrator to correct that."
+            )
     hint = _hint(name, snapshot.manifests)
     raise ModelNotFound(f"There is no model {quoted(name)}. {hint}", param="model")
 

@@ -149,7 +149,8 @@ class ManifestDirectory:
 
     def write(self, manifest: Manifest) -> None:
         """Write the manifest of a model, replacing an existing one."""
-        write_atomically(self._directory / self._filename(manifest.name), encode(manifest))
+        path = self._directory / self._filename(manifest.name)
+        write_atomically(path, encode(manifest), keep_mode=True)  # users may share the store
 
     def remove(self, file: str) -> None:
         (self._directory / file).unlink()

@@ -40,6 +40,10 @@ class SharedHome:
         if not os.path.isdir(self.home):  # noqa: PTH112 - Path.is_dir raises for a dead mount
             reason = "the shared home does not exist, or this user may not read it"
             return SharedModels({}, (ManifestProblem(str(self.home), reason),))
+        manifests = self.home / MANIFESTS
+        if manifests.exists() and not os.access(manifests, os.R_OK | os.X_OK):
+            reason = "this user may not read the shared home. Ask its administrator"
+            return SharedModels({}, (ManifestProblem(str(manifests), reason),))
         try:
             snapshot = self._directory.read()
         except PowerError as error:

@@ -16,7 +16,7 @@ c.Spawner.environment = {
     "A3S_POWER_SHARED_HOMES": "/srv/power",
     "A3S_POWER_MAX_MODELS": "1",  # in memory at once, for each user
     # For remote models of the store: their api_key_env. Users can read it.
-    "GPU_BOX_TOKEN": os.environ["GPU_BOX_TOKEN"],
+    "GPU_BOX_TOKEN": os.environ.get("GPU_BOX_TOKEN", ""),
 }
 
 c.JupyterHub.services = [

@@ -44,6 +44,24 @@ def front(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield server
 
 
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_model_that_leads_back_to_itself_ends_with_an_error(
+    tmp_path: Path, streamed: bool
+) -> None:
+    with run_server(tmp_path, headless=True, environ={"OWN_KEY": "own"}, token="own") as server:
+        with server.api() as api:
+            upstream = {"base_url": f"{server.url}v1", "model": "loop", "api_key_env": "OWN_KEY"}
+            body: dict[str, Any] = {"name": "loop", "format": "remote", "upstream": upstream}
+            api.post("v1/models", json=body).raise_for_status()
+            body = {"model": "loop", "messages": MESSAGES, "stream": streamed}
+            reply = api.post("v1/chat/completions", json=body)
+        log = server.log.read_text()
+    assert reply.status_code == 508
+    assert reply.json()["error"]["code"] == "upstream_loop"
+    assert "was forwarded 5 times" in reply.json()["error"]["message"]
+    assert log.count("POST /v1/chat/completions") < 20
+
+
 def test_a_request_and_its_reply_are_forwarded(front: Server, upstream: Upstream) -> None:
     tools = [{"type": "function", "function": {"name": "weather", "parameters": {}}}]
     reply = ask(front, "echo", tools=tools, keep_alive="5m", top_k=3, own_field=1).json()

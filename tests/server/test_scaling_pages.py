@@ -42,9 +42,14 @@ def test_an_administrator_fills_a_shared_store(tmp_path: Path, smollm2_path: Pat
     with pages.run_power(start, tmp_path / "admin") as admin, admin.api() as api:
         body = {"name": "shared", "path": str(smollm2_path), "copy": True}
         api.post("v1/models", json=body).raise_for_status()
+        body = {"model": "shared", "prompt": "A secret. " * 40, "max_tokens": 2}
+        api.post("v1/completions", json=body).raise_for_status()
     assert not all(map(is_readable, files(home)))
     pages.run(pages.command("scaling", "^chmod", paths), tmp_path)
-    assert all(map(is_readable, [home, *home.rglob("*")]))
+    assert all(map(is_readable, [home, home / "models", *(home / "models").rglob("*")]))
+    prompts = files(home / "prompts")
+    assert prompts
+    assert not any(map(is_readable, [home / "prompts", *prompts]))
     before = {path: path.stat().st_mtime_ns for path in files(home)}
     (tmp_path / "ada" / "config").mkdir(parents=True)
     pages.example("jupyter_server_config.py", tmp_path / "ada" / "config", paths)
@@ -108,6 +113,7 @@ def test_the_magic_registers_several_upstreams(notebook_server: Server) -> None:
     text = (ROOT / "docs/remote.md").read_text(encoding="utf-8")
     (line,) = re.findall(r"`(%power register NAME [^`]*)`", text)
     line = line.replace("NAME", "far").replace("-model MODEL", f"-model {FAR}")
+    line = line.replace("VARIABLE", "GPU_BOX_TOKEN")
     line = line.replace("URL", "http://gpu-1:8000/v1", 1).replace("URL", "http://gpu-2:8000/v1", 1)
     with Kernel(notebook_server) as kernel:
         cell = kernel.run(f"%load_ext a3s_power_jupyter\n{line}")

@@ -30,6 +30,10 @@ from .model_directory import describe_directory
 from .weights import PICKLES
 
 _FORMATS: tuple[Format, ...] = get_args(Format)
+#: How URLs end from which the route has not been removed.
+_ROUTE = re.compile(
+    r"/(?:chat/completions|completions|embeddings|models|responses|rerank|messages)/?$"
+)
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -165,6 +169,16 @@ def _checked_url(base_url: str, index: str) -> tuple[str, str, int | None, str]:
     if not valid:
         raise InvalidParameter(
             f"base_url{index} is not an HTTP URL. Use a URL such as http://localhost:8000/v1",
+            param=f"upstream.base_url{index}",
+        )
+    if base_url.split() != [base_url] or not base_url.isprintable():
+        raise InvalidParameter(
+            f"base_url{index} must not contain spaces.", param=f"upstream.base_url{index}"
+        )
+    if route := _ROUTE.search(url.path):
+        raise InvalidParameter(
+            f"base_url{index} must not contain the route. Omit {route[0]!r}, so that it usually "
+            "ends in /v1.",
             param=f"upstream.base_url{index}",
         )
     if "@" in url.netloc or url.query or url.fragment:

@@ -54,6 +54,7 @@ def test_arguments_of_the_command_line_are_texts() -> None:
         ({"home": "models"}, "not an absolute path"),
         ({"replicas": 2}, "replicas"),
         ({"shared_homes": "/srv/power"}, "not JSON"),
+        ({"keep_alive": "abc"}, "keep_alive"),
     ],
 )
 def test_mistakes_are_explained(given: dict[str, object], message: str) -> None:

@@ -84,6 +84,16 @@ def test_existing_directories_keep_their_mode(tmp_path: Path) -> None:
     assert mode(shared / "file.json") == 0o600
 
 
+@pytest.mark.usefixtures("_umask")
+def test_who_may_read_a_manifest_may_read_the_next_one(tmp_path: Path) -> None:
+    path = tmp_path / "file.json"
+    write_atomically(path, b"{}", keep_mode=True)
+    assert mode(path) == 0o600
+    path.chmod(0o666)
+    write_atomically(path, b"[]", keep_mode=True)
+    assert (mode(path), path.read_bytes()) == (0o644, b"[]")
+
+
 def test_a_file_in_place_of_a_directory(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for path in (tmp_path / "file", tmp_path / "file" / "below"):

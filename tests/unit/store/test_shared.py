@@ -9,7 +9,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from a3s_power_jupyter.contract.errors import FileNotFound, Forbidden, ModelNotFound
+from a3s_power_jupyter.contract.errors import (
+    FileNotFound,
+    Forbidden,
+    ManifestUnreadable,
+    ModelNotFound,
+)
 from a3s_power_jupyter.store import ModelStore
 from a3s_power_jupyter.store.conversions import conversion_of
 from a3s_power_jupyter.store.defaults import change_parameters
@@ -132,6 +137,8 @@ def test_a_damaged_manifest_hides_no_other_model(tmp_path: Path, shared: ModelSt
     assert [manifest.name for manifest in store.list()] == ["both", "in-place"]
     [problem] = store.problems()
     assert problem.file == str(shared.home / "models/manifests/bad.json")
+    with pytest.raises(ManifestUnreadable, match="in a shared home cannot be read"):
+        store.get("bad")
     # It belongs to another home, so it does not keep unused blobs of this one.
     orphan = store.home / f"models/blobs/sha256-{'0' * 64}"
     orphan.parent.mkdir(parents=True)
