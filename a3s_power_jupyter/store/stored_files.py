@@ -9,9 +9,10 @@ from msgspec import UNSET
 
 from ..contract.errors import FileChanged, FileNotFound
 from ..contract.types import Manifest, StoredFile
-from .blobs import BlobStore
+from .blobs import BLOBS, BlobStore
 from .files import SourceFile, file_size, sha256_of, source_file
 from .manifest import content
+from .os_errors import reading
 from .work import Work
 
 
@@ -23,24 +24,41 @@ def paths_of(manifest: Manifest, blobs: BlobStore) -> list[Path]:
     FileNotFound
         If a file or blob does not exist.
     FileChanged
-        If the size or modification time of a file has changed since its registration.
+        If a blob has another size than when it was stored, or the size or modification time of a
+        file has changed since its registration.
     NotAFile, PathUnreadable
         If a file cannot be read.
     """
-    return [_path_of(file, blobs) for file in manifest.files]
+    return [_path_of(file, manifest, blobs) for file in manifest.files]
 
 
-def _path_of(file: StoredFile, blobs: BlobStore) -> Path:
+def restoring(manifest: Manifest) -> str:
+    """Return how to get the files of a model back into the store, as a clause: ``pull 'a' again``.
+
+    Models of a shared home are restored by others.
+    """
+    source = manifest.source
+    if source.shared_home is not UNSET:
+        return f"tell the administrator of the shared home {source.shared_home}"
+    if source.reference is not UNSET:
+        return f"pull {source.reference!r} again"
+    origin = "" if source.path is UNSET else f" from {source.path}"
+    return f'register {manifest.name!r} again{origin} with "copy": true'
+
+
+def as_sentence(clause: str) -> str:
+    return f"{clause[:1].upper()}{clause[1:]}."
+
+
+def _path_of(file: StoredFile, manifest: Manifest, blobs: BlobStore) -> Path:
     if file.path is UNSET:
-        path = blobs.path(file.sha256)
-        if file_size(path) != file.size:
-            raise FileNotFound(
-                f"The file {file.name} is missing in the store ({path}). Pull or register the "
-                "model again."
-            )
-        return path
+        return _checked_blob(blobs.path(file.sha256), file, manifest)
+    path = Path(file.path)
+    shared = manifest.source.shared_home
+    if shared is not UNSET and path.is_relative_to(Path(shared) / BLOBS):
+        _checked_blob(path, file, manifest)
     try:
-        source = source_file(Path(file.path))
+        source = source_file(path)
     except FileNotFound as error:
         raise FileNotFound(
             f"{error.message} It was registered in place, and was moved or deleted since. Pull or "
@@ -53,6 +71,20 @@ def _path_of(file: StoredFile, blobs: BlobStore) -> Path:
             'again with "overwrite": true.'
         )
     return source.path
+
+
+def _checked_blob(path: Path, file: StoredFile, manifest: Manifest) -> Path:
+    with reading(path):
+        size = file_size(path)
+    if size == file.size:
+        return path
+    advice = as_sentence(restoring(manifest))
+    if size is None:
+        raise FileNotFound(f"The file {file.name} is missing in the store ({path}). {advice}")
+    raise FileChanged(
+        f"The file {file.name} in the store ({path}) has the wrong size: it has {size:,} bytes, "
+        f"and should have {file.size:,}. {advice}"
+    )
 
 
 def can_stay(old: Manifest, new: Manifest, blobs: BlobStore) -> bool:

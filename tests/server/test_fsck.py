@@ -137,7 +137,7 @@ def test_the_command(tmp_path: Path, run: Run) -> None:
     }
     code, text, _ = run(home)
     assert code == 1  # the model has to be registered again
-    assert "Pull or register the model again" in text
+    assert "Register 'a' again from" in text
 
     (home / "lock").unlink()
     (home / "lock").mkdir()

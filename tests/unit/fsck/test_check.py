@@ -111,11 +111,14 @@ def test_a_directory_that_a3s_power_registered(store: ModelStore, tmp_path: Path
 def test_a_blob_that_is_missing_or_too_short(store: ModelStore) -> None:
     path = blob(store)
     content = path.read_bytes()
-    for damage in (lambda: path.write_bytes(content[:-1]), path.unlink):
+    for damage, reason in (
+        (lambda: path.write_bytes(content[:-1]), f"should have {len(content):,}"),
+        (path.unlink, "missing in the store"),
+    ):
         damage()
         finding = only(store, "problem")
-        assert "copied" in finding.reason
-        assert "Pull or register the model again" in finding.reason
+        assert reason in finding.reason
+        assert "Register 'copied' again" in finding.reason
         assert len(mended(store)) == 1
         assert store.get("copied")
 

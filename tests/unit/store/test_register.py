@@ -23,7 +23,7 @@ from a3s_power_jupyter.contract.errors import (
     ModelNotFound,
     PowerError,
 )
-from a3s_power_jupyter.contract.types import Manifest
+from a3s_power_jupyter.contract.types import Manifest, Source
 from a3s_power_jupyter.store import ModelStore
 from a3s_power_jupyter.store.blobs import copy_hashing
 from a3s_power_jupyter.store.files import source_file
@@ -202,11 +202,31 @@ def test_registering_again_restores_a_damaged_blob(store: ModelStore, model: Pat
     manifest, _ = register(store, "a", model, copy=True)
     [blob] = blobs(store)
     blob.write_bytes(b"")
-    with pytest.raises(FileNotFound, match="missing in the store"):
+    with pytest.raises(FileChanged, match=r"wrong size: it has 0 bytes.*Register .a. again from"):
         store.resolve(manifest)
     _, changed = register(store, "a", model, copy=True)
     assert changed
     assert store.resolve(manifest) == [blob]
+
+
+def test_errors_of_blobs_say_how_to_restore_them(store: ModelStore, model: Path) -> None:
+    copied, _ = register(store, "a", model, copy=True)
+    pulled = msgspec.structs.replace(copied, source=Source(reference="hub/model:q4"))
+    unknown = msgspec.structs.replace(copied, source=Source())
+    [blob] = blobs(store)
+    size = blob.stat().st_size
+    for damage, error, reason in (
+        (lambda: os.truncate(blob, size - 1), FileChanged, f"has {size - 1:,} bytes, .*{size:,}"),
+        (blob.unlink, FileNotFound, "missing in the store"),
+    ):
+        damage()
+        for manifest, advice in (
+            (copied, f"Register 'a' again from {model} with"),
+            (pulled, r"Pull 'hub/model:q4' again\."),
+            (unknown, "Register 'a' again with"),
+        ):
+            with pytest.raises(error, match=rf"{reason}.*\. {advice}"):
+                store.resolve(manifest)
 
 
 def test_a_blob_that_is_removed_after_the_import(

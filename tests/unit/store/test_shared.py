@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from a3s_power_jupyter.contract.errors import (
+    FileChanged,
     FileNotFound,
     Forbidden,
     ManifestUnreadable,
@@ -104,6 +105,20 @@ def test_changes_of_the_shared_home_are_seen(tmp_path: Path, shared: ModelStore)
         store.resolve(manifest)
     register(shared, "new", tmp_path / "model.gguf")
     assert store.get("new")
+
+
+def test_a_damaged_file_of_a_shared_home_is_for_its_administrator(
+    tmp_path: Path, shared: ModelStore
+) -> None:
+    store = ModelStore(tmp_path / "own", shared_homes=[shared.home])
+    [blob] = store.resolve(store.get("both"))
+    advice = f"Tell the administrator of the shared home {shared.home}"
+    os.truncate(blob, 3)
+    with pytest.raises(FileChanged, match=f"has 3 bytes.*{advice}"):
+        store.resolve(store.get("both"))
+    blob.unlink()
+    with pytest.raises(FileNotFound, match=f"missing.*{advice}"):
+        store.resolve(store.get("both"))
 
 
 def test_conversions_of_a_shared_home(tmp_path: Path, shared: ModelStore) -> None:
