@@ -109,8 +109,11 @@ def test_invalid_requests(hub: HubServer, server: Server) -> None:
     assert (last["status"], last["error"]["code"]) == ("error", "invalid_reference")
     status = status_of(server, "tests/Chat-GGUF:Q8_0")
     assert (status["status"], status["error"]) == ("failed", last["error"])
-    last = pull(server, name_of("Gated"))[-1]
-    assert last["error"]["code"] == "hub_unauthorized"
+    pull(server, name_of("Gated"))
+    pull(server, "tests/Nothing-GGUF")
+    for name, reason in ((name_of("Gated"), "gated"), ("tests/Nothing-GGUF", "not_found")):
+        error = status_of(server, name)["error"]
+        assert (error["code"], error["reason"]) == ("hub_unauthorized", reason)
 
 
 def test_the_token_is_only_sent_to_the_hub(hub: HubServer, server: Server) -> None:

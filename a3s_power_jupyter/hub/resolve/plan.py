@@ -130,6 +130,7 @@ def make_plan(reference: Reference, hub: HubApi, *, memory_bytes: int | None = N
             f"{skipped}.",
             param=error.param,
             candidates=error.candidates,
+            reason=error.reason,
         ) from None
     if repository.gated:  # its listing is public, so check access before the first byte
         hub.check_access(repository, plan.files[0])
@@ -150,7 +151,9 @@ def _repository(reference: Reference, hub: HubApi) -> Repository:
         else:
             raise
         message = f"{error.message} {hint}".rstrip()
-        raise type(error)(message, param=error.param, candidates=found) from None
+        raise type(error)(
+            message, param=error.param, candidates=found, reason=error.reason
+        ) from None
 
 
 def _plan(

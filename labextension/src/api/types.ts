@@ -107,6 +107,10 @@ export interface ErrorDetail {
   /** The field of the request that caused the error. */
   readonly param?: string;
   readonly message: string;
+  /** Which of the causes of its code the error has: "offline", "gated", "not_found", ... */
+  readonly reason?: string;
+  /** Seconds after which the request may succeed. */
+  readonly retry_after?: number;
   /** References of models that can be requested instead. */
   readonly candidates?: readonly string[];
 }

@@ -17,6 +17,8 @@ export interface Failure {
   readonly candidates: readonly string[];
   /** Seconds after which the request may succeed. */
   readonly retryAfter: number | undefined;
+  /** Whether the hub may have a private model where it says that it has none. */
+  readonly mayBePrivate: boolean;
 }
 
 /** Describe a failed request for models of the hub. */
@@ -28,7 +30,10 @@ export function failureOf(error: unknown): Failure {
     title: titleOf(kind),
     message: messageOf(error),
     candidates: facts.candidates ?? [],
-    retryAfter: facts.retryAfter
+    retryAfter: facts.retryAfter,
+    // With the other code, the hub has looked with a token.
+    mayBePrivate:
+      kind === 'missing' && error instanceof RequestError && error.code === 'hub_unauthorized'
   };
 }
 
@@ -41,7 +46,8 @@ export function noWeights(): Failure {
       'This repository has no GGUF or safetensors weights that this server can use.'
     ),
     candidates: [],
-    retryAfter: undefined
+    retryAfter: undefined,
+    mayBePrivate: false
   };
 }
 
@@ -75,8 +81,8 @@ function kindOf(error: unknown): FailureKind {
 }
 
 /** Whether another token may help. */
-export function needsToken({ kind }: Failure): boolean {
-  return kind === 'gated' || kind === 'bad_token';
+export function needsToken({ kind, mayBePrivate }: Failure): boolean {
+  return kind === 'gated' || kind === 'bad_token' || mayBePrivate;
 }
 
 function titleOf(kind: FailureKind): string {

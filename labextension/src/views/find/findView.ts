@@ -26,7 +26,7 @@ export class FindView {
     const tools: FindTools = {
       transport: store.transport,
       host,
-      askForToken: () => this.token.open(),
+      askForToken: goOn => this.token.open(goOn),
       searchFor: (words, format) => this.search.searchFor(words, format)
     };
     const reference = new ReferenceForm(tools);

@@ -191,7 +191,7 @@ export class HubSearch {
     const title = trans.__('Nothing found');
     const message = trans.__('No model matches “%1”. Try fewer or other words.', query);
     const failure = { kind: 'empty', title, message, candidates: [] } as const;
-    this.failure.show({ ...failure, retryAfter: undefined }, steps);
+    this.failure.show({ ...failure, retryAfter: undefined, mayBePrivate: false }, steps);
   }
 
   private showFailure(error: unknown, query: string, cursor: string | null): void {

@@ -5,7 +5,7 @@ import { EMPTY, type State } from '../../state/state.js';
 import { button, h, setText, uniqueId } from '../dom.js';
 import { trans } from '../i18n.js';
 import { Latest } from '../latest.js';
-import { type Failure, failureOf, noWeights } from './failures.js';
+import { type Failure, failureOf, needsToken, noWeights } from './failures.js';
 import { FailureView, type NextStep } from './failureView.js';
 import { linked } from './links.js';
 import { contextText } from './texts.js';
@@ -121,7 +121,7 @@ export class RepositoryView {
       bad_token: [token, retry],
       rate_limited: [retry, token],
       empty: [conversions],
-      missing: [conversions],
+      missing: needsToken(failure) ? [conversions, token] : [conversions],
       hub: [retry],
       offline: [retry],
       other: [retry, conversions]

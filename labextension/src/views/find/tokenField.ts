@@ -17,6 +17,8 @@ export class TokenField {
   private readonly error = h('div', { class: 'a3s-error', role: 'alert', dir: 'auto' });
   private readonly remove = button(trans.__('Remove'), () => this.send('DELETE'), { hidden: true });
   private readonly latest = new Latest();
+  /** What waits for a token to be stored. */
+  private goOn: (() => void) | undefined;
 
   /** `onChange` is called when another token is stored, and when it is removed. */
   constructor(
@@ -64,12 +66,15 @@ export class TokenField {
     this.element.addEventListener('toggle', () => {
       if (this.element.open) {
         this.send('GET');
+      } else {
+        this.goOn = undefined;
       }
     });
   }
 
-  /** Open the field and put the focus on it. */
-  open(): void {
+  /** Open the field and put the focus on it. `goOn` is called once a token is stored. */
+  open(goOn?: () => void): void {
+    this.goOn = goOn;
     this.element.open = true;
     this.element.scrollIntoView({ block: 'nearest' });
     this.input.focus();
@@ -95,11 +100,14 @@ export class TokenField {
       try {
         const { transport } = this.tools;
         this.show((await transport.request(method, PATH, body, signal)) as TokenState);
-        if (method === 'PUT') {
-          this.input.value = '';
-        }
         if (method !== 'GET') {
           this.onChange();
+        }
+        if (method === 'PUT') {
+          this.input.value = '';
+          const { goOn } = this;
+          this.goOn = undefined;
+          goOn?.();
         }
       } catch (error) {
         if (!signal.aborted) {

@@ -6,8 +6,8 @@ import type { PanelHost } from '../host.js';
 export interface FindTools {
   readonly transport: Transport;
   readonly host: PanelHost;
-  /** Open the field for the hub's token, and put the focus on it. */
-  askForToken(): void;
+  /** Open the field for the hub's token. `goOn` is called once a token is stored there. */
+  askForToken(goOn?: () => void): void;
   /** Search the hub for `words` in repositories of a format: "gguf", "safetensors" or "all". */
   searchFor(words: string, format: string): void;
 }

@@ -5,8 +5,9 @@ import type { State } from '../../state/state.js';
 import { button, h, setText } from '../dom.js';
 import { icon } from '../icons.js';
 import { trans } from '../i18n.js';
-import { failureOf, needsToken } from './failures.js';
+import { failureOf } from './failures.js';
 import { FailureView } from './failureView.js';
+import { pullSteps } from './pullSteps.js';
 import { fitMark, memoryText, sizeText } from './texts.js';
 import type { FindTools } from './tools.js';
 import { actionOf, type VariantAction } from './variantActions.js';
@@ -88,9 +89,9 @@ export class VariantRow {
       await this.tools.host.pull(reference);
     } catch (error) {
       const failure = failureOf(error);
-      const steps = needsToken(failure)
-        ? [{ label: trans.__('Enter a token…'), run: () => this.tools.askForToken() }]
-        : [{ label: trans.__('Try again'), run: () => void this.pull(reference) }];
+      // A token makes the repository load again, which replaces this row.
+      const tools = { askForToken: () => this.tools.askForToken() };
+      const steps = pullSteps(failure, () => void this.pull(reference), tools);
       this.failure.show(failure, steps, candidate => void this.pull(candidate));
     } finally {
       this.isSending = false;

@@ -1,6 +1,6 @@
 /** Request a pull, and wait until it has begun. */
 
-import { RequestError, type Transport } from '../../api/transport.js';
+import { errorInBody, RequestError, type Transport } from '../../api/transport.js';
 import type { Pull } from '../../api/types.js';
 import type { Store } from '../../state/store.js';
 import { attemptOf, hasBegun } from './pulls.js';
@@ -35,8 +35,7 @@ export async function startPull(store: Store, name: string): Promise<Pull> {
     refused.delete(attempt);
     return pull;
   }
-  const { message = '', code = '', candidates = [] } = pull.error ?? {};
-  throw new RequestError(message, code, 0, { candidates });
+  throw errorInBody(pull) ?? new RequestError('');
 }
 
 /** Resolve with the first status of an attempt that has begun, or the last one that is known. */

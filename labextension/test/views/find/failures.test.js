@@ -23,7 +23,7 @@ for (const [kind, code, status, reason] of [
     const failure = failureOf(new RequestError('Why.', code, status, facts));
     assert.equal(failure.kind, kind);
     assert.equal(failure.message, 'Why.');
-    assert.equal(needsToken(failure), ['gated', 'bad_token'].includes(kind));
+    assert.equal(needsToken(failure), code === 'hub_unauthorized');
   });
 }
 

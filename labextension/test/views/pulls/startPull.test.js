@@ -55,17 +55,25 @@ test('a pull has started once its files are known', async () => {
   ]);
 });
 
-test('a pull that fails before that rejects with the candidates', async () => {
+test('a pull that fails before that rejects with all that the server says', async () => {
   const store = new FakeStore(pull('pulling', { started_at: 3 }));
   const starting = startPull(store, 'a');
   await settled();
-  const error = { message: 'No such tag.', code: 'invalid_reference', candidates: ['a:Q4_0'] };
+  const error = {
+    message: 'No such tag.',
+    type: 'invalid_request_error',
+    code: 'invalid_reference',
+    param: 'name',
+    reason: 'not_found',
+    retry_after: 5,
+    candidates: ['a:Q4_0']
+  };
   const failed = pull('failed', { started_at: 3, error });
   store.publish(failed);
   await assert.rejects(starting, {
     message: 'No such tag.',
     code: 'invalid_reference',
-    facts: { candidates: ['a:Q4_0'] }
+    facts: { candidates: ['a:Q4_0'], param: 'name', reason: 'not_found', retryAfter: 5 }
   });
   assert.equal(isRefused(failed), true);
   assert.deepEqual(new PullSelection().of(store.state), []); // shown where it was asked for
