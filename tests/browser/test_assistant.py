@@ -23,6 +23,7 @@ from support.lab_page import (
     register_remote,
     run_cell,
     wait_for_kernel,
+    wait_until_open,
     write_notebook,
     write_settings,
 )
@@ -199,6 +200,7 @@ def test_an_assistant_that_is_still_loading_takes_no_focus_from_where_the_user_w
         while held:
             held.pop().continue_()
         page.wait_for_timeout(100)
+    wait_until_open(page)
     page.keyboard.press("Control+Shift+c")
     page.keyboard.type("Chat wi")
     page.unroute("**/a3s-power-jupyter/static/**")  # which lets those go on that wait
@@ -223,7 +225,10 @@ def test_the_palette_leads_from_a_notebook_to_the_assistant(
     expect(message).to_have_value("dd")
     page.keyboard.press("Control+b")  # once, as it shows the sidebar again
     expect(page.locator("#filebrowser")).to_be_hidden()
-    expect(open_assistant(page).get_by_label("Message", exact=True)).to_have_value("dd")
+    page.keyboard.type("dd")
+    expect(message).to_have_value("dddd")
+    expect(open_assistant(page).get_by_label("Message", exact=True)).to_have_value("dddd")
+    expect(page.locator(".jp-CodeCell")).to_have_count(1)
 
 
 def test_an_answer_goes_on_after_a_restart_of_the_server(browser: Browser, tmp_path: Path) -> None:

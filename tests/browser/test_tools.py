@@ -77,7 +77,11 @@ class Chat:
 
 
 def test_a_model_works_in_a_notebook_with_calls_that_are_allowed(
-    open_lab: Callable[..., Lab], lab_server: servers.Server, images: Path, tmp_path: Path
+    open_lab: Callable[..., Lab],
+    lab_server: servers.Server,
+    lab_root: Path,
+    images: Path,
+    tmp_path: Path,
 ) -> None:
     with run_upstream() as upstream:
         register_remote(lab_server, upstream, "agent")
@@ -91,6 +95,7 @@ def test_a_model_works_in_a_notebook_with_calls_that_are_allowed(
         check_edit_and_run(chat, images)
         check_refusals(chat)
         check_markdown(chat)
+        check_files(chat, lab_root)
         assert [url for url in loaded if "tracker" in url] == []
         check_stop_and_reload(chat)
 
@@ -168,6 +173,20 @@ def check_markdown(chat: Chat) -> None:
     expect(cells.locator(".cm-content")).to_have_text([IMAGE, IMAGE])
     expect(chat.page.locator(".jp-MarkdownCell.jp-mod-rendered")).to_have_count(0)
     expect(chat.page.locator(".jp-MarkdownCell img")).to_have_count(0)
+
+
+def check_files(chat: Chat, root: Path) -> None:
+    (root / "notes.txt").write_text("first\nsecond\nthird\n")
+    read = ["read_file", {"path": "notes.txt", "first_line": 2, "line_count": 1}]
+    chat.ask([["list_folder", {}], read, ["read_file", {"path": "missing.txt"}]])
+    chat.allow("List the folder /")
+    chat.allow('Read the file "notes.txt", lines 2 to 2')
+    chat.allow('Read the file "missing.txt", lines 1 to 200')
+    chat.expect_end("")
+    listed, found, missing = chat.results[-3:]
+    assert listed.splitlines() == ["notes.txt (19 bytes)", listed.splitlines()[1]]
+    assert found == "second\n[2 more lines]"
+    assert missing == "Error: missing.txt does not exist."
 
 
 def check_stop_and_reload(chat: Chat) -> None:

@@ -74,13 +74,13 @@ def write_settings(server: Server, plugin: str, values: dict[str, Any]) -> None:
 
 def open_by_palette(page: Page) -> None:
     """Open the panel with the keyboard."""
-    _wait_until_open(page)
+    wait_until_open(page)
     run_command(page, "Local Models")
 
 
 def open_assistant(page: Page) -> Locator:
     """Open the assistant in the sidebar with the keyboard."""
-    _wait_until_open(page)
+    wait_until_open(page)
     run_command(page, "Chat with a Local Model")
     panel = page.locator("#a3s-power-assistant")
     expect(panel.get_by_label("Message", exact=True)).to_be_focused(timeout=30 * SECONDS)
@@ -95,10 +95,11 @@ def run_command(page: Page, name: str) -> None:
     page.keyboard.press("Enter")
 
 
-def _wait_until_open(page: Page) -> None:
-    """Wait until JupyterLab shows a document or its launcher."""
+def wait_until_open(page: Page) -> None:
+    """Wait until JupyterLab shows a document or its launcher, and moves the focus no more."""
     shown = page.locator(".jp-LauncherCard, .jp-Notebook, .a3s-chat-panel")
     expect(shown.locator("visible=true").first).to_be_visible(timeout=60 * SECONDS)
+    expect(page.locator("#jupyterlab-splash")).to_have_count(0, timeout=60 * SECONDS)
 
 
 def press_tab_to(page: Page, name: str) -> None:

@@ -36,8 +36,32 @@ function forwardShortcut(event: KeyboardEvent): void {
     const isUnhandled = document.body.dispatchEvent(new KeyboardEvent('keydown', event));
     if (!isUnhandled) {
       event.preventDefault();
+      keepFromCells(document.activeElement);
     }
   }
+}
+
+/** Milliseconds in which JupyterLab moves the focus after a shortcut. */
+const MOVES = 200;
+
+/**
+ * Give the focus back to `field` if a shortcut moves it to cells, where letters are shortcuts.
+ *
+ * JupyterLab activates the notebook when a shortcut such as Ctrl+B closes a sidebar. A user who
+ * goes on typing would delete cells.
+ */
+function keepFromCells(field: Element | null): void {
+  if (!(field instanceof HTMLTextAreaElement || field instanceof HTMLInputElement)) {
+    return;
+  }
+  const end = new AbortController();
+  const onFocus = ({ target }: FocusEvent) => {
+    if (target instanceof Element && target.closest('.jp-Notebook.jp-mod-commandMode')) {
+      field.focus();
+    }
+  };
+  document.addEventListener('focusin', onFocus, { signal: end.signal });
+  setTimeout(() => end.abort(), MOVES);
 }
 
 /**

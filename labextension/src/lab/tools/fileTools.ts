@@ -27,7 +27,7 @@ function listFolder(contents: Contents.IManager): ChatTool {
         summary: `List the folder ${path === '' ? '/' : JSON.stringify(path)}`,
         scope: '',
         run: async () => {
-          const folder = await contents.get(path);
+          const folder = await found(contents, path, { content: true });
           if (folder.type !== 'directory') {
             throw new Error(`${path} is not a folder.`);
           }
@@ -60,19 +60,33 @@ function readFile(contents: Contents.IManager): ChatTool {
         summary: `Read the file ${JSON.stringify(path)}, lines ${first} to ${first + lines - 1}`,
         scope: '',
         run: async () => {
-          const { size, type } = await contents.get(path, { content: false });
+          const { size, type } = await found(contents, path, { content: false });
           if (type === 'directory') {
             throw new Error(`${path} is a folder.`);
           }
           if ((size ?? 0) > MAX_FILE) {
             throw new Error(`${path} has more than ${MAX_FILE} bytes.`);
           }
-          const file = await contents.get(path, { type: 'file', format: 'text' });
+          const file = await found(contents, path, { type: 'file', format: 'text', content: true });
           return linesOf(String(file.content), first, lines);
         }
       };
     }
   });
+}
+
+/** Return a file or a folder, or throw an error that the model understands. */
+async function found(
+  contents: Contents.IManager,
+  path: string,
+  options: Contents.IFetchOptions
+): Promise<Contents.IModel> {
+  try {
+    return await contents.get(path, options);
+  } catch (error) {
+    const { response } = error as { response?: Response };
+    throw response?.status === 404 ? new Error(`${path} does not exist.`) : error;
+  }
 }
 
 function entryText({ name, type, size }: Contents.IModel): string {

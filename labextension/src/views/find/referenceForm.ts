@@ -68,6 +68,7 @@ export class ReferenceForm {
         ? [{ label: trans.__('Enter a token…'), run: askForToken }]
         : [];
       this.failure.show(failure, steps, candidate => this.pull(candidate));
+      this.failure.element.scrollIntoView({ block: 'nearest' });
       this.input.focus();
     } finally {
       this.isSending = false;
