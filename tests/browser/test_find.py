@@ -99,6 +99,20 @@ def test_the_keyboard_is_enough(open_panel: Callable[[], Lab]) -> None:
     expect(find_view(page).locator(":focus")).to_have_count(1)
 
 
+def test_the_panel_scrolls_in_a_low_window(open_panel: Callable[[], Lab]) -> None:
+    page = open_panel().page
+    page.set_viewport_size({"width": 1000, "height": 500})
+    reference = find_view(page).get_by_role("region", name="Pull by reference")
+    expect(reference).not_to_be_in_viewport()
+    page.locator(".a3s-panel").hover()
+    page.mouse.wheel(0, 2_000)
+    expect(reference).to_be_in_viewport()
+    reference.get_by_role("textbox").fill("tests/No-such-model-GGUF")
+    page.mouse.wheel(0, -400)
+    page.keyboard.press("Enter")
+    expect(reference.get_by_role("alert")).to_be_in_viewport(timeout=30 * SECONDS)
+
+
 def test_search(open_panel: Callable[[], Lab], hub: HubServer) -> None:
     """Of 10,000 repositories; typing sends one request, and results stay until others are there."""
     hub.add_many(10_000)
