@@ -10,6 +10,7 @@ import { messageOf, type Transport } from '../api/transport.js';
 import type { Model } from '../api/types.js';
 import { register } from '../views/find/registration.js';
 import { trans } from '../views/i18n.js';
+import { notifyOfFailure } from './failureNotice.js';
 import { modelsIcon } from './icons.js';
 
 const REGISTER_COMMAND = 'a3s-power:register';
@@ -74,7 +75,8 @@ export class FileBrowserModels {
   private async registerOne(path: string): Promise<void> {
     const { contents } = this.app.serviceManager;
     if (!LOCAL_DRIVES.includes(contents.driveName(path))) {
-      tellFailure(trans.__('%1 is not on the server’s disk. Download it there first.', path));
+      const why = trans.__('It is not on the server’s disk. Download it there first.');
+      notifyOfFailure(failedText(path), why);
       return;
     }
     const hide = showLater(trans.__('Registering %1…', path));
@@ -83,7 +85,7 @@ export class FileBrowserModels {
       const place = { contents_path: contents.localPath(path) };
       this.tellSuccess(await register(this.transport, place));
     } catch (error) {
-      tellFailure(trans.__('Could not register %1: %2', path, messageOf(error)));
+      notifyOfFailure(failedText(path), messageOf(error));
     } finally {
       hide();
     }
@@ -96,8 +98,9 @@ export class FileBrowserModels {
   }
 }
 
-function tellFailure(message: string): void {
-  Notification.error(message, { autoClose: false });
+/** Say which file or folder is not registered. The reason has its whole path. */
+function failedText(path: string): string {
+  return trans.__('Could not register %1.', path.split('/').pop() ?? path);
 }
 
 /** Show a notification if it is not hidden soon. Returns the function that hides it. */

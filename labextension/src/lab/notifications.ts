@@ -9,6 +9,7 @@ import { trans } from '../views/i18n.js';
 import { EndedPulls } from '../views/pulls/endedPulls.js';
 import { sizeText } from '../views/pulls/pulls.js';
 import { isRefused } from '../views/pulls/startPull.js';
+import { notifyOfFailure } from './failureNotice.js';
 
 /** Milliseconds that a notification covers a corner. It remains in the notification center. */
 const AUTO_CLOSE = 8_000;
@@ -39,7 +40,8 @@ export function notifyOfPulls(store: Store, panel: Panel, openChat: (model: stri
         Notification.success(doneText(pull), { autoClose: AUTO_CLOSE, actions: [next, open] });
       } else if (!isRefused(pull)) {
         const autoClose = panel.isVisible ? 0 : AUTO_CLOSE;
-        Notification.error(failedText(pull), { autoClose, actions: [open] });
+        const what = trans.__('Could not pull %1.', pull.name);
+        notifyOfFailure(what, pull.error?.message ?? '', { autoClose, actions: [open] });
       }
     }
   });
@@ -50,14 +52,10 @@ function doneText(pull: Pull): string {
   return size ? trans.__('Pulled %1 (%2).', pull.name, size) : trans.__('Pulled %1.', pull.name);
 }
 
-function failedText({ name, error }: Pull): string {
-  return trans.__('Could not pull %1: %2', name, error?.message ?? '');
-}
-
 async function load(transport: Transport, name: string): Promise<void> {
   try {
     await transport.request('POST', modelPath(name, 'load'), {});
   } catch (error) {
-    Notification.error(trans.__('Could not load %1: %2', name, messageOf(error)));
+    notifyOfFailure(trans.__('Could not load %1.', name), messageOf(error));
   }
 }

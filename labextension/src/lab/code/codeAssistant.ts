@@ -1,6 +1,5 @@
 /** Fix, explain, improve, document, test and write code with a model. */
 
-import { Notification } from '@jupyterlab/apputils';
 import type { IEditorLanguageRegistry } from '@jupyterlab/codemirror';
 import type { Extension } from '@codemirror/state';
 import type { Widget } from '@lumino/widgets';
@@ -8,6 +7,7 @@ import type { Widget } from '@lumino/widgets';
 import { messageOf } from '../../api/transport.js';
 import type { Model } from '../../api/types.js';
 import { trans } from '../../views/i18n.js';
+import { notifyOfFailure } from '../failureNotice.js';
 import type { IAssistant, IPower } from '../tokens.js';
 import { type AnswerListener, ask, type ModelAnswer } from './ask.js';
 import { splitMagic } from './edits.js';
@@ -109,7 +109,7 @@ export class CodeAssistant {
     try {
       await action();
     } catch (error) {
-      Notification.error(messageOf(error), { autoClose: false });
+      notifyOfFailure(trans.__('The model could not be asked.'), messageOf(error));
     }
   }
 
