@@ -6,9 +6,10 @@ import type { IDocumentManager } from '@jupyterlab/docmanager';
 import { FileDialog, type IFileBrowserFactory } from '@jupyterlab/filebrowser';
 import type { Contents } from '@jupyterlab/services';
 
-import { messageOf, type Transport } from '../api/transport.js';
-import type { Model } from '../api/types.js';
-import { register } from '../views/find/registration.js';
+import { messageOf } from '../api/transport.js';
+import { EMPTY, type State } from '../state/state.js';
+import type { Store } from '../state/store.js';
+import { register, type Registered } from '../views/find/registration.js';
 import { trans } from '../views/i18n.js';
 import { notifyOfFailure } from './failureNotice.js';
 import { modelsIcon } from './icons.js';
@@ -28,16 +29,19 @@ const PATIENCE = 1_000;
 const LOCAL_DRIVES = ['', 'RTC'];
 
 export class FileBrowserModels {
+  private state: State = EMPTY;
+
   /** `browsers` is null where there is no file browser. */
   constructor(
     private readonly app: JupyterFrontEnd,
-    private readonly transport: Transport,
+    private readonly store: Store,
     private readonly browsers: IFileBrowserFactory | null,
     private readonly showModels: () => void
   ) {
     if (browsers === null) {
       return;
     }
+    store.subscribe(state => (this.state = state));
     app.commands.addCommand(REGISTER_COMMAND, {
       label: trans.__('Register as local model'),
       caption: trans.__('Register the model where it is, without copying it'),
@@ -83,7 +87,7 @@ export class FileBrowserModels {
     try {
       // The server proposes a name that no other model has.
       const place = { contents_path: contents.localPath(path) };
-      this.tellSuccess(await register(this.transport, place));
+      this.tellSuccess(await register(this.store.transport, place, this.state.models));
     } catch (error) {
       notifyOfFailure(failedText(path), messageOf(error));
     } finally {
@@ -91,8 +95,10 @@ export class FileBrowserModels {
     }
   }
 
-  private tellSuccess(model: Model): void {
-    const message = trans.__('Registered %1. Its files stay where they are.', model.id);
+  private tellSuccess({ model, wasHere }: Registered): void {
+    const message = wasHere
+      ? trans.__('%1 is already registered.', model.id)
+      : trans.__('Registered %1. Its files stay where they are.', model.id);
     const show = { label: trans.__('Show local models'), callback: () => this.showModels() };
     Notification.success(message, { autoClose: AUTO_CLOSE, actions: [show] });
   }

@@ -80,7 +80,7 @@ export const modelsPlugin: JupyterFrontEndPlugin<IPower> = {
       statusItem?.setEnabled(changed.statusBar);
     });
     const openModels = () => panel.open(true);
-    const files = new FileBrowserModels(app, transport, browsers, openModels);
+    const files = new FileBrowserModels(app, store, browsers, openModels);
     const openChat = (model: string) => void app.commands.execute(CHAT_COMMAND, { model });
     const host: LabHost = {
       openChat,

@@ -14,10 +14,26 @@ import type { FindTools } from './tools.js';
 export type Place =
   { readonly path: string; readonly mmproj?: string } | { readonly contents_path: string };
 
-/** Register a model in place. The server proposes a name if none is given. */
-export async function register(transport: Transport, place: Place, name?: string): Promise<Model> {
+export interface Registered {
+  readonly model: Model;
+  /** Whether the server had the model under this name before. */
+  readonly wasHere: boolean;
+}
+
+/**
+ * Register a model in place. The server proposes a name if none is given.
+ *
+ * `before` are the models of the server: what is registered already keeps its name.
+ */
+export async function register(
+  transport: Transport,
+  place: Place,
+  before: State['models'],
+  name?: string
+): Promise<Registered> {
   const body = name === undefined ? place : { ...place, name };
-  return (await transport.request('POST', 'models', body)) as Model;
+  const model = (await transport.request('POST', 'models', body)) as Model;
+  return { model, wasHere: before.has(model.id) };
 }
 
 /** Whether a registration failed because another model has the name. */
@@ -32,6 +48,7 @@ export class Registration {
   private readonly more = h('div', { class: 'a3s-registration-more' });
   private readonly failure = new FailureView();
   private isSending = false;
+  private wasHere = false;
   private state: State = EMPTY;
 
   /** `name` is proposed for the model at `place`; it is `installed` under another, or not yet. */
@@ -60,7 +77,7 @@ export class Registration {
       setText(this.status, trans.__('Registering…'));
       return;
     }
-    setText(this.status, model === undefined ? '' : trans.__('Registered as %1', model.id));
+    setText(this.status, model === undefined ? '' : this.doneText(model.id));
     if (model === undefined) {
       this.label(trans.__('Register'), trans.__('Register %1', this.name));
       this.button.hidden = false;
@@ -79,8 +96,10 @@ export class Registration {
     this.setSending(true);
     this.failure.clear();
     try {
-      const model = await register(this.tools.transport, this.place, name);
+      const { transport } = this.tools;
+      const { model, wasHere } = await register(transport, this.place, this.state.models, name);
       this.installed = model.id;
+      this.wasHere = wasHere;
       this.more.replaceChildren();
     } catch (error) {
       if (isTaken(error)) {
@@ -97,6 +116,12 @@ export class Registration {
     this.isSending = isSending;
     this.button.setAttribute('aria-disabled', String(isSending));
     this.update(this.state);
+  }
+
+  private doneText(name: string): string {
+    return this.wasHere
+      ? trans.__('Already registered as %1', name)
+      : trans.__('Registered as %1', name);
   }
 
   private run(): void {
