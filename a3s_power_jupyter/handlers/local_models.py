@@ -40,6 +40,12 @@ def file_path(contents_path: str, manager: Any) -> str:
             "path to the path of the model on the server instead.",
             param="contents_path",
         )
+    if not contents_path.strip("/"):
+        raise InvalidParameter(
+            "contents_path is the root of the file browser. Give the path of a file or a folder in "
+            "it, such as models/model.gguf.",
+            param="contents_path",
+        )
     parts = contents_path.strip("/").split("/")
     if "\0" in contents_path or any(part in ("", ".", "..") for part in parts):
         raise InvalidParameter(

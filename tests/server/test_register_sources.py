@@ -95,7 +95,7 @@ def test_paths_of_the_file_browser_are_registered(api: httpx2.Client, server: Se
     [
         ({"contents_path": "../x.gguf"}, "invalid_parameter", "contents_path", "without '..'"),
         ({"contents_path": "a/../../x"}, "invalid_parameter", "contents_path", "without '..'"),
-        ({"contents_path": ""}, "invalid_parameter", "contents_path", "not a path"),
+        ({"contents_path": ""}, "invalid_parameter", "contents_path", "is the root"),
         ({"contents_path": "a\0b"}, "invalid_parameter", "contents_path", "not a path"),
         ({"contents_path": "no.gguf"}, "file_not_found", "contents_path", "does not exist"),
         ({"contents_path": "a", "path": "/a"}, "invalid_parameter", "contents_path", "Omit one"),

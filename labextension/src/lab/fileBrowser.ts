@@ -51,7 +51,12 @@ export class FileBrowserModels {
     });
   }
 
-  /** Let the user choose a file or a folder. Resolves with its path, or null. */
+  /**
+   * Let the user choose a file or a folder.
+   *
+   * Resolves with its path; with '' if nothing but the root was open, and null if the dialog was
+   * cancelled.
+   */
   async choose(manager: IDocumentManager): Promise<string | null> {
     const { value } = await FileDialog.getOpenFiles({
       manager,

@@ -51,6 +51,18 @@ export function noWeights(): Failure {
   };
 }
 
+/** Say that a file dialog was closed without a choice; the root of the files is no model. */
+export function nothingChosen(): Failure {
+  return {
+    kind: 'empty',
+    title: trans.__('No file is chosen'),
+    message: trans.__('Choose a .gguf file, or the folder of a safetensors model.'),
+    candidates: [],
+    retryAfter: undefined,
+    mayBePrivate: false
+  };
+}
+
 function kindOf(error: unknown): FailureKind {
   if (!(error instanceof RequestError)) {
     return 'other';

@@ -6,7 +6,7 @@ import { button, h, setText } from '../dom.js';
 import { icon } from '../icons.js';
 import { trans } from '../i18n.js';
 import { Latest } from '../latest.js';
-import { failureOf } from './failures.js';
+import { failureOf, nothingChosen } from './failures.js';
 import { FailureView } from './failureView.js';
 import { LocalModelRow } from './localModelRow.js';
 import { Registration } from './registration.js';
@@ -19,6 +19,7 @@ export class LocalModels {
   private readonly failure = new FailureView();
   private readonly list = h('ul', { class: 'a3s-results' });
   private readonly problems = h('div', { class: 'a3s-note' });
+  private readonly choice = new FailureView();
   private readonly chosen = h('div');
   private readonly latest = new Latest();
   private rows: readonly LocalModelRow[] = [];
@@ -31,6 +32,7 @@ export class LocalModels {
       { class: 'a3s-find-section', 'aria-label': trans.__('On this machine') },
       h('h3', {}, trans.__('On this machine')),
       h('div', { class: 'a3s-quiet' }, this.explanation()),
+      this.choice.element,
       this.chosen,
       this.status,
       this.failure.element,
@@ -40,7 +42,7 @@ export class LocalModels {
     if (tools.host.chooseFile !== undefined) {
       const choose = button(trans.__('Choose a file…'), () => void this.choose());
       choose.prepend(icon('folder'));
-      this.chosen.before(h('div', { class: 'a3s-row' }, choose));
+      this.choice.element.before(h('div', { class: 'a3s-row' }, choose));
     }
     this.load();
   }
@@ -104,6 +106,12 @@ export class LocalModels {
   private async choose(): Promise<void> {
     const path = await this.tools.host.chooseFile?.();
     if (path == null) {
+      return;
+    }
+    this.choice.clear();
+    if (path === '') {
+      const again = { label: trans.__('Choose a file…'), run: () => void this.choose() };
+      this.choice.show(nothingChosen(), [again]);
       return;
     }
     this.registration = new Registration({ contents_path: path }, nameOfPath(path), this.tools);

@@ -2,7 +2,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { RequestError } from '../../../lib/api/transport.js';
-import { failureOf, needsToken, noWeights } from '../../../lib/views/find/failures.js';
+import {
+  failureOf,
+  needsToken,
+  nothingChosen,
+  noWeights
+} from '../../../lib/views/find/failures.js';
 
 for (const [kind, code, status, reason] of [
   ['offline', 'hub_error', 502, 'offline'],
@@ -37,4 +42,11 @@ test('a failure has the candidates of the error', () => {
 test('other thrown values and empty repositories are failures, too', () => {
   assert.equal(failureOf(new TypeError('x')).kind, 'other');
   assert.equal(noWeights().kind, 'missing');
+});
+
+test('a dialog without a choice asks for one, and is no fault', () => {
+  const failure = nothingChosen();
+  assert.equal(failure.kind, 'empty');
+  assert.match(failure.message, /^Choose a \.gguf file, or the folder/);
+  assert.equal(needsToken(failure), false);
 });
