@@ -54,6 +54,11 @@ def unreadable_manifest(home: Path, name: str, bad: Unreadable) -> ManifestUnrea
         return ManifestUnreadable(
             f"The manifest of {name!r} ({path}) cannot be read: {bad.reason}."
         )
+    if not bad.can_be_replaced or bad.cause == "file":
+        return ManifestUnreadable(
+            f"The manifest of {name!r} cannot be read: {bad.reason}. Make {path} a file that the "
+            "server can read, or remove it."
+        )
     return ManifestUnreadable(
         f"The manifest of {name!r} cannot be read: {bad.reason}. Repair {path}, or register the "
         'model again with "overwrite": true.'

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 from msgspec import UNSET
@@ -23,7 +23,7 @@ from .blobs import BLOBS
 from .directories import directory_entries, sync_directory
 from .files import write_atomically
 from .names import SUFFIX, check_name, manifest_filename, possible_filenames
-from .os_errors import reading_store
+from .os_errors import obstacle, reading_store
 from .schema import MANIFEST_SCHEMA, newer_schema
 
 #: Directory of the manifests, relative to the home of the store.
@@ -41,10 +41,14 @@ class Unreadable(NamedTuple):
 
     Attributes
     ----------
+    reason : str
+        A phrase, without a full stop.
     name : str or None
         Name of the model, if known.
-    is_newer : bool
-        Whether a newer version of this package wrote it. It is never replaced.
+    cause : {"content", "newer", "file", "directory", "duplicate"}
+        What is at fault: its content; its version, which a newer version of this package wrote; the
+        file itself, which cannot be opened; that it is a directory; or that another manifest has
+        its name.
     other : A3SManifest or None
         The manifest of A3S Power that it is, of a model that cannot be used as it is.
     """
@@ -52,8 +56,17 @@ class Unreadable(NamedTuple):
     file: str
     reason: str
     name: str | None
-    is_newer: bool = False
+    cause: Literal["content", "newer", "file", "directory", "duplicate"] = "content"
     other: A3SManifest | None = None
+
+    @property
+    def is_newer(self) -> bool:
+        return self.cause == "newer"
+
+    @property
+    def can_be_replaced(self) -> bool:
+        """Whether another manifest may be written in its place, or none."""
+        return self.cause not in ("newer", "directory")
 
 
 @dataclass(frozen=True)
@@ -178,16 +191,19 @@ class ManifestDirectory:
         try:
             text = read_regular(path, _MAX_SIZE)
         except OSError as error:
-            return Unreadable(file, error.strerror or str(error), None)
+            link = obstacle(path) if isinstance(error, FileNotFoundError) else None
+            return Unreadable(file, link or error.strerror or str(error), None, "file")
         except (NotAFile, PathUnreadable) as error:
-            return Unreadable(file, error.message, None)
+            is_directory = path.is_dir() and not path.is_symlink()
+            reason = error.message.removesuffix(".")
+            return Unreadable(file, reason, None, "directory" if is_directory else "file")
         try:
             return decode(text)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             reason = str(error)
         newer = newer_schema(text, MANIFEST_SCHEMA)
         if newer:
-            return Unreadable(file, newer, _name_in(text), is_newer=True)
+            return Unreadable(file, newer, _name_in(text), "newer")
         other = decode_a3s(text)
         if other is None:
             return Unreadable(file, reason, _name_in(text))
@@ -203,11 +219,17 @@ def _is_final(read: Manifest | Unreadable) -> bool:
 
 
 def _stamp(entry: os.DirEntry[str]) -> _Stamp | None:
-    """Return the stamp of a file, or None if it was removed during the scan."""
+    """Return the stamp of a file, or None if it was removed during the scan.
+
+    The stamp of a link that leads nowhere is its own: what it stands for may refer to blobs.
+    """
     try:
         status = entry.stat()
     except FileNotFoundError:
-        return None
+        try:
+            status = os.lstat(entry.path)
+        except FileNotFoundError:
+            return None
     except OSError:
         return _Stamp(0, 0, 0)  # reading the file will report the error
     return _Stamp(status.st_ino, status.st_size, status.st_mtime_ns)
@@ -286,7 +308,7 @@ def _snapshot(read: Mapping[str, Manifest | Unreadable]) -> Snapshot:
             unreadable.append(result)
         elif result.name in manifests:
             reason = f"{filenames[result.name]} also describes {result.name!r}"
-            unreadable.append(Unreadable(file, reason, None))
+            unreadable.append(Unreadable(file, reason, None, "duplicate"))
         else:
             manifests[result.name] = result
             filenames[result.name] = file

@@ -206,6 +206,8 @@ class ModelStore:
         ------
         InvalidModelName, ModelNotFound
             If the name is not valid, or no model has it.
+        ManifestUnreadable
+            If there is a directory in place of the manifest, which may have files of the user.
         Forbidden
             If the model is in a shared home.
         InsufficientDisk, PowerError
@@ -218,6 +220,8 @@ class ModelStore:
         with self.locked():
             found = find_model(self._manifests.read(), name)
             if isinstance(found, Unreadable):
+                if found.cause == "directory":
+                    raise unreadable_manifest(self.home, name, found)
                 self._manifests.remove(found.file)
                 return 0
             self._manifests.remove(self._manifests.read().filenames[name])
@@ -236,7 +240,7 @@ class ModelStore:
         FileNotFound
             If a blob of the manifest does not exist.
         ManifestUnreadable
-            If a newer version wrote the manifest of this name.
+            If a newer version wrote the manifest of this name, or it is a directory.
         InsufficientDisk, PowerError
             If the store cannot be written.
         """
@@ -244,7 +248,7 @@ class ModelStore:
         with self.locked():
             snapshot = self._manifests.read()
             bad = snapshot.unreadable_for(manifest.name)
-            if bad is not None and bad.is_newer:
+            if bad is not None and not bad.can_be_replaced:
                 raise unreadable_manifest(self.home, manifest.name, bad)
             old = snapshot.manifests.get(manifest.name)
             for sha256 in sorted(blobs_of([manifest])):

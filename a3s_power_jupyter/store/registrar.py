@@ -80,8 +80,8 @@ class Registrar:
         InvalidModelName
             If the name is not valid.
         ManifestUnreadable
-            If the existing manifest of the name cannot be read, and `overwrite` is not set or a
-            newer version wrote it.
+            If the existing manifest of the name cannot be read, and `overwrite` is not set, a newer
+            version wrote it, or it is a directory.
         InsufficientDisk
             If the copy does not fit on the disk.
         PowerError
@@ -129,7 +129,7 @@ class Registrar:
             work.commit()
             snapshot = self._manifests.read()
             bad = snapshot.unreadable_for(manifest.name)
-            if bad is not None and (bad.is_newer or not overwrite):
+            if bad is not None and not (bad.can_be_replaced and overwrite):
                 raise unreadable_manifest(self._home, manifest.name, bad)
             old = snapshot.manifests.get(manifest.name)
             if old is not None and old == usable:

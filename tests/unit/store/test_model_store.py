@@ -150,7 +150,7 @@ def test_other_entries_among_the_manifests(store: ModelStore, home: Path) -> Non
     (manifests(home) / "notes.txt").write_text("ignored")
     assert ids(store) == ["a"]
     files = [problem.file for problem in store.problems()]
-    assert files == ["copy.json", "folder.json", "loop.json"]
+    assert files == ["copy.json", "folder.json", "gone.json", "loop.json"]
 
 
 def test_an_unreadable_manifest_is_replaced_only_by_overwriting(

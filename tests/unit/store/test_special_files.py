@@ -12,6 +12,7 @@ import pytest
 from a3s_power_jupyter.contract.errors import (
     FileChanged,
     InvalidParameter,
+    ManifestUnreadable,
     NotAFile,
     PathUnreadable,
     PowerError,
@@ -215,3 +216,48 @@ def test_a_login_that_is_not_a_token(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert hub_token("hf_given") == "hf_given"
     monkeypatch.setenv("HF_TOKEN", "hf_environment")
     assert hub_token(None) == "hf_environment"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_replaces_a_manifest_is_deleted_or_replaced_unless_it_is_a_directory(
+    home: Path, store: ModelStore, model: Path, kind: str
+) -> None:
+    path = home / "models/manifests/a.json"
+    make_special(path, kind)
+    with pytest.raises(ManifestUnreadable, match=rf"{path} .*\. Make {path} a file"):
+        store.get("a")
+    if kind == "directory":
+        (path / "of the user").touch()
+        for change in (
+            lambda: store.delete("a"),
+            lambda: register(store, "a", model, overwrite=True),
+            lambda: register(store, "a", model, copy=True, overwrite=True),
+        ):
+            with pytest.raises(ManifestUnreadable, match="or remove it"):
+                change()
+        assert (path / "of the user").exists()
+    else:
+        assert store.delete("a") == 0
+        assert not path.is_symlink()
+        make_special(path, kind)
+        register(store, "a", model, overwrite=True)
+        assert store.resolve(store.get("a")) == [model]
+
+
+def test_a_link_in_place_of_a_manifest(home: Path, store: ModelStore, model: Path) -> None:
+    register(store, "a", model, copy=True)
+    path, real = home / "models/manifests/a.json", home / "elsewhere.json"
+    path.rename(real)
+    path.symlink_to(real)
+    assert [manifest.name for manifest in store.list()] == ["a"]
+    real.rename(home / "away.json")
+    assert store.list() == []
+    [problem] = store.problems()
+    assert problem.reason == f"{path} is a link to {real}, which does not exist"
+    assert store.collect_garbage(dry_run=False) == []  # what is away uses a blob
+    (home / "away.json").rename(real)
+    assert store.resolve(store.get("a"))
+    (home / "models/manifests/b.json").symlink_to(home / "models")  # a directory
+    assert "is a directory" in store.problems()[0].reason
+    store.delete("b")
+    assert store.problems() == []
