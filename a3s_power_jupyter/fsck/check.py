@@ -1,19 +1,23 @@
-"""Check everything in the home of a store."""
+"""Check everything in the home of a store, and repair it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
-from ..contract.errors import PowerError
+from ..contract.errors import PowerError, StoreUnavailable
+from ..store.blobs import BLOBS
+from ..store.conversions import CONVERSIONS
+from ..store.directories import directory_entries
+from ..store.garbage import PULLS
 from ..store.model_store import ModelStore
-from .finding import Finding, Repair
-from .models import (
-    check_blobs,
-    check_contents,
-    check_conversions,
-    check_files,
-    check_manifests,
-)
+from ..store.os_errors import obstacle, reading_store
+from ..store.prompts import PROMPTS
+from .contents import check_contents
+from .finding import Finding, Repair, cannot_read, phrase
+from .models import check_blobs, check_conversions, check_files, check_manifests
 from .pulls import check_pulls
 
 _REASONS = {
@@ -24,9 +28,27 @@ _REASONS = {
     "prompts": "These warm prompts belong to no model.",
 }
 
+Check = Callable[[ModelStore], Iterator[Finding]]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The result of a repair.
+
+    Attributes
+    ----------
+    freed : int
+        Bytes.
+    error : str or None
+        Why it failed, as a phrase; None if it did not.
+    """
+
+    freed: int = 0
+    error: str | None = None
+
 
 def check_store(store: ModelStore, *, contents: bool) -> list[Finding]:
-    """Check a store, also while servers use it. Nothing is changed.
+    """Check a store, also while servers use it. Nothing is changed, and reading it is enough.
 
     Parameters
     ----------
@@ -36,41 +58,90 @@ def check_store(store: ModelStore, *, contents: bool) -> list[Finding]:
     Raises
     ------
     StoreUnavailable
-        If the home cannot be read or written.
+        If the home does not exist, or if its manifests cannot be read.
     """
-    if not store.home.exists():
-        return []
-    store.check()
-    with store.locked():  # so that no file comes or goes between two checks
-        found = [
-            *check_manifests(store),
-            *check_files(store),
-            *check_blobs(store),
-            *check_conversions(store),
-            *check_pulls(store),
-            *_garbage(store),
-        ]
-    return [*found, *check_contents(store)] if contents else found
+    with reading_store(store.home):
+        if not store.home.exists():
+            reason = obstacle(store.home) or f"{store.home} does not exist"
+            raise StoreUnavailable(
+                f"There is no model store to check: {reason}. To check another directory, use "
+                "--home or A3S_POWER_HOME."
+            )
+        with store.locked_for_reading() as is_locked:  # so that nothing comes or goes meanwhile
+            found = [*_check(store)]
+            if not is_locked and any(finding.kind != "note" for finding in found):
+                found += _unlocked(store.lock_path)
+        if contents:
+            found += _readable(store, check_contents)
+    return [*dict.fromkeys(found)]  # several checks may say that a folder cannot be read
+
+
+def _check(store: ModelStore) -> Iterator[Finding]:
+    checks = (
+        check_manifests,
+        _check_folders,
+        check_files,
+        check_blobs,
+        check_conversions,
+        check_pulls,
+        _garbage,
+    )
+    for check in checks:
+        yield from _readable(store, check)
+
+
+def _readable(store: ModelStore, check: Check) -> Iterator[Finding]:
+    """Check as far as the operating system allows it."""
+    try:
+        yield from check(store)
+    except OSError as error:
+        path = store.home if error.filename is None else Path(os.fsdecode(error.filename))
+        yield cannot_read(path, error)
+
+
+def _check_folders(store: ModelStore) -> Iterator[Finding]:
+    """Find folders that cannot be read: searching them with `glob` finds nothing in them."""
+    for folder in (BLOBS, CONVERSIONS, PULLS, PROMPTS):
+        try:
+            with directory_entries(store.home / folder):
+                pass
+        except OSError as error:
+            yield cannot_read(store.home / folder, error)
+
+
+def _unlocked(lock: Path) -> Iterator[Finding]:
+    """Explain findings without the store's lock. Nobody has it while its file does not exist."""
+    if lock.exists():
+        reason = "This user may not use the lock, so a server may have changed files meanwhile."
+        yield Finding("note", lock, reason, "Check again before you act on a finding.")
 
 
 def _garbage(store: ModelStore) -> Iterator[Finding]:
-    def collect() -> None:
-        store.collect_garbage(dry_run=False)
+    def collect() -> int:
+        return sum(removed.size for removed in store.collect_garbage(dry_run=False))
 
+    repair = Repair(collect)
     for removable, path in store.find_garbage():
         reason = _REASONS[removable.kind]
-        yield Finding("leftover", path, reason, "", "remove it", collect, removable.size)
+        yield Finding("leftover", path, reason, repair=repair, size=removable.size)
+    if store.snapshot().unreadable:
+        yield Finding(
+            "note",
+            store.home / BLOBS,
+            "Unused blobs, conversions and warm prompts are neither listed nor removed: a manifest "
+            "that cannot be read may refer to them.",
+            "Check again when all manifests can be read.",
+        )
 
 
-def repair(findings: list[Finding]) -> dict[Repair, str]:
-    """Repair what can be repaired, and return the reasons of the repairs that failed."""
-    failed: dict[Repair, str] = {}
-    # Several findings may have the same repair.
-    for action in dict.fromkeys(finding.repair for finding in findings):
-        if action is None:
-            continue
-        try:
-            action()
-        except (OSError, PowerError) as error:
-            failed[action] = str(error)
-    return failed
+def repair(findings: list[Finding]) -> dict[Repair, Outcome]:
+    """Repair what can be repaired, and return what came of each repair."""
+    repairs = dict.fromkeys(finding.repair for finding in findings if finding.repair is not None)
+    return {one: _run(one) for one in repairs}
+
+
+def _run(repair: Repair) -> Outcome:
+    try:
+        return Outcome(repair.run())
+    except (OSError, PowerError) as error:
+        return Outcome(error=phrase(error))

@@ -8,19 +8,18 @@ from functools import partial
 from pathlib import Path
 
 import msgspec
-from msgspec import UNSET
 
 from ..contract.errors import FileChanged, FileNotFound, PowerError
 from ..contract.parameters import DefaultParameters
-from ..contract.types import Manifest, StoredFile
 from ..store.a3s_power import A3SManifest
 from ..store.blobs import BLOB_PREFIX, BLOBS, PARTIAL_PREFIX
 from ..store.conversions import CONVERSIONS, Conversion
-from ..store.files import TEMPORARY_PREFIX, file_size, sha256_of, source_file
+from ..store.files import TEMPORARY_PREFIX, file_size
 from ..store.manifest import MANIFESTS, Unreadable
 from ..store.model_store import ModelStore
 from ..store.names import SUFFIX
-from .finding import Finding
+from .contents import path_of
+from .finding import Finding, Repair, foreign, is_there, remove
 
 _BLOB_NAME = re.compile(rf"{BLOB_PREFIX}[0-9a-f]{{64}}")
 
@@ -32,28 +31,40 @@ def check_manifests(store: ModelStore) -> Iterator[Finding]:
     folder = store.home / MANIFESTS
     for bad in store.snapshot().unreadable:
         yield _unreadable(store, folder / bad.file, bad)
-    yield from _foreign(folder, lambda name: name.endswith(SUFFIX))
+    yield from _foreign(folder, lambda path: path.name.endswith(SUFFIX))
 
 
 def _unreadable(store: ModelStore, path: Path, bad: Unreadable) -> Finding:
     reason = f"The manifest cannot be read: {bad.reason}."
     if bad.is_newer:
-        return Finding("problem", path, reason, "Upgrade the package. The file is left alone.")
+        return Finding("problem", path, reason, "The file is left alone.")
     if bad.other is not None and bad.other.format not in ("gguf", "remote"):
         return Finding(
             "problem",
             path,
             reason,
-            action="hash the files of the model and register it in place",
-            repair=partial(_register, store, bad.other),
+            repair=Repair(
+                partial(_register, store, bad.other),
+                "hash the files of the model and register it in place",
+                "The files of the model were hashed, and it was registered in place.",
+            ),
         )
-    name = f"{bad.name!r}" if bad.name else "the model"
-    advice = f'Register or pull {name} again with "overwrite": true, or delete it.'
-    return Finding("problem", path, reason, advice)
+    return Finding("problem", path, reason, _advice(bad))
 
 
-def _register(store: ModelStore, other: A3SManifest) -> None:
+def _advice(bad: Unreadable) -> str:
+    if bad.cause == "duplicate":
+        return "Remove one of the two files."
+    if bad.cause != "content":
+        return "Make it a file that this user can read, or remove it."
+    if bad.name is None:
+        return "It does not say which model it describes. Restore it from a backup, or remove it."
+    return f'Register or pull {bad.name!r} again with "overwrite": true, or delete it.'
+
+
+def _register(store: ModelStore, other: A3SManifest) -> int:
     store.register(other.registration(), DefaultParameters())
+    return 0
 
 
 def check_files(store: ModelStore) -> Iterator[Finding]:
@@ -61,7 +72,7 @@ def check_files(store: ModelStore) -> Iterator[Finding]:
     for manifest in store.list():
         for file in manifest.files:
             one = msgspec.structs.replace(manifest, files=(file,))
-            path = _path(store, file)
+            path = path_of(store, file)
             try:
                 store.resolve(one)
             except (FileNotFound, FileChanged) as error:
@@ -70,54 +81,17 @@ def check_files(store: ModelStore) -> Iterator[Finding]:
                 yield Finding("problem", path, f"{manifest.name}: {error.message}", _PULL_AGAIN)
 
 
-def check_contents(store: ModelStore) -> Iterator[Finding]:
-    """Find files with a content that is not the registered one. This reads all files."""
-    checked: set[Path] = set()
-    for manifest in store.list():
-        for file in manifest.files:
-            path = _path(store, file)
-            if path not in checked:
-                checked.add(path)
-                yield from _check_content(store, manifest, file, path)
-
-
-def _check_content(
-    store: ModelStore, manifest: Manifest, file: StoredFile, path: Path
-) -> Iterator[Finding]:
-    try:
-        source = source_file(path)
-        if source.size != file.size or sha256_of(source) == file.sha256:
-            return  # `check_files` has found another size
-    except PowerError:
-        return  # it has found this, too
-    reason = f"{manifest.name}: the content of {file.name} does not match its SHA-256."
-    if file.path is not UNSET:
-        yield Finding("problem", path, reason, 'Register the model again with "overwrite": true.')
-    else:
-        yield Finding(
-            "problem",
-            path,
-            f"{reason} {_PULL_AGAIN}",
-            action="remove it, so that a pull fetches it again",
-            repair=partial(_remove_blob, store, file.sha256),
-        )
-
-
-def _remove_blob(store: ModelStore, sha256: str) -> None:
-    source = source_file(store.blobs.path(sha256))
-    if sha256_of(source) == sha256:
-        return
-    with store.locked():
-        if source_file(source.path) == source:  # else a pull has replaced it meanwhile
-            store.blobs.remove([sha256])
-
-
 def check_blobs(store: ModelStore) -> Iterator[Finding]:
-    """Find files among the blobs that are not ours. Unused blobs are garbage."""
-    yield from _foreign(
-        store.home / BLOBS,
-        lambda name: _BLOB_NAME.fullmatch(name) is not None or name.startswith(PARTIAL_PREFIX),
-    )
+    """Find what is among the blobs and is not ours. Unused blobs are garbage."""
+    used = {file.sha256 for manifest in store.list() for file in manifest.files}
+
+    def is_ours(path: Path) -> bool:
+        if path.name.removeprefix(BLOB_PREFIX) in used:
+            return True  # `check_files` says what is wrong with it
+        is_named = _BLOB_NAME.fullmatch(path.name) or path.name.startswith(PARTIAL_PREFIX)
+        return bool(is_named) and file_size(path) is not None
+
+    yield from _foreign(store.home / BLOBS, is_ours)
 
 
 def check_conversions(store: ModelStore) -> Iterator[Finding]:
@@ -132,31 +106,33 @@ def check_conversions(store: ModelStore) -> Iterator[Finding]:
                 "problem",
                 path,
                 "The converted model is missing or incomplete. The next load converts it again.",
-                action="remove the record",
-                repair=partial(_remove_conversion, store, path, record),
+                repair=Repair(
+                    partial(_remove_conversion, store, path, record),
+                    "remove the record",
+                    "The record was removed.",
+                ),
             )
-    yield from _foreign(store.home / CONVERSIONS, lambda name: name.endswith(SUFFIX))
+    yield from _foreign(
+        store.home / CONVERSIONS,
+        lambda path: path.name.endswith(SUFFIX) and file_size(path) is not None,
+    )
 
 
 def _lacks_result(store: ModelStore, record: Conversion) -> bool:
     return file_size(store.blobs.path(record.sha256)) != record.size
 
 
-def _remove_conversion(store: ModelStore, path: Path, record: Conversion) -> None:
+def _remove_conversion(store: ModelStore, path: Path, record: Conversion) -> int:
     with store.locked():
         if store.conversions.get(path.stem) == record and _lacks_result(store, record):
-            path.unlink()
+            return remove(path)
+    return 0
 
 
-def _foreign(folder: Path, is_ours: Callable[[str], bool]) -> Iterator[Finding]:
-    """Find files that this package does not write. They are left alone."""
+def _foreign(folder: Path, is_ours: Callable[[Path], bool]) -> Iterator[Finding]:
+    """Find what this package does not write. It is left alone."""
     if not folder.is_dir():
         return
     for path in sorted(folder.iterdir()):
-        if not is_ours(path.name) and not path.name.startswith(TEMPORARY_PREFIX):
-            reason = "This file does not belong to the store. It is left alone."
-            yield Finding("note", path, reason)
-
-
-def _path(store: ModelStore, file: StoredFile) -> Path:
-    return store.blobs.path(file.sha256) if file.path is UNSET else Path(file.path)
+        if not path.name.startswith(TEMPORARY_PREFIX) and not is_ours(path) and is_there(path):
+            yield foreign(path)

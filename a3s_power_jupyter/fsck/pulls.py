@@ -19,7 +19,16 @@ from ..store.garbage import PULLS
 from ..store.locks import is_locked
 from ..store.model_store import ModelStore
 from ..store.schema import newer_schema
-from .finding import Finding, leftover
+from .finding import (
+    Finding,
+    Repair,
+    cannot_read,
+    foreign,
+    is_there,
+    leftover,
+    phrase,
+    remove,
+)
 
 if sys.platform != "win32":
     import fcntl
@@ -31,29 +40,44 @@ def check_pulls(store: ModelStore) -> Iterator[Finding]:
     if not folder.is_dir():
         return
     for path in sorted(folder.iterdir()):
-        if path.suffix == ".json":
-            yield from _check_state(store, path)
-        elif path.suffix == ".lock" and file_size(path) is not None:
-            yield _check_lock(path)
-        elif path.suffix in (".ranges", ".tmp") and _is_alone(path):
-            reason = "This download has no state any more, so its ranges are not needed."
-            yield leftover(path, reason, partial(_remove_ranges, path), file_size(path) or 0)
-        elif path.suffix != ".ranges" and _is_foreign(path):
-            yield Finding("note", path, "This file does not belong to the store. It is left alone.")
+        try:
+            yield from _check(store, path)
+        except OSError as error:
+            yield cannot_read(path, error)
+
+
+def _check(store: ModelStore, path: Path) -> Iterator[Finding]:
+    size = file_size(path)
+    if path.suffix == ".json":
+        yield from _check_state(store, path)
+    elif path.suffix == ".lock" and size is not None:
+        yield _check_lock(path)
+    elif path.suffix in (".ranges", ".tmp") and _is_alone(path):
+        reason = "This download has no state any more, so its ranges are not needed."
+        yield leftover(path, reason, partial(_remove_ranges, path), size or 0)
+    elif (path.suffix != ".ranges" or size is None) and _is_foreign(path):
+        yield foreign(path)
 
 
 def _check_state(store: ModelStore, path: Path) -> Iterator[Finding]:
     try:
         text = read_regular(path, MAX_SIZE)
     except FileNotFoundError:
-        return  # the pull has ended meanwhile
+        if path.is_symlink():
+            yield foreign(path)
+        return  # else the pull has ended meanwhile
     except (OSError, PowerError) as error:
-        yield Finding("problem", path, f"The state of a pull cannot be read: {error}.")
+        yield Finding(
+            "problem",
+            path,
+            f"The state of a pull cannot be read: {phrase(error)}.",
+            "Make it a file that this user can read, or remove it.",
+        )
         return
     newer = newer_schema(text)
     if newer:
-        advice = "Upgrade the package. The file is left alone."
-        yield Finding("problem", path, f"The state of a pull cannot be read: {newer}.", advice)
+        reason = f"The state of a pull cannot be read: {newer}."
+        yield Finding("problem", path, reason, "The file is left alone.")
         return
     try:
         state = msgspec.json.decode(text, type=PullState | PartialState)
@@ -62,8 +86,11 @@ def _check_state(store: ModelStore, path: Path) -> Iterator[Finding]:
             "problem",
             path,
             f"The state of a pull is damaged: {error}. What it downloaded cannot be used.",
-            action="remove it with the bytes of its download",
-            repair=partial(_remove_damaged, store.home, path, text),
+            repair=Repair(
+                partial(_remove_damaged, store.home, path, text),
+                "remove it with the bytes of its download",
+                "It was removed with the bytes of its download.",
+            ),
             size=_partial_size(store.home, path.stem),
         )
         return
@@ -77,7 +104,7 @@ def _check_pull(path: Path, state: PullState) -> Iterator[Finding]:
     name = state.status.name
     if path.stem != hashlib.sha256(name.encode()).hexdigest():
         reason = f"This is the state of the pull of {name!r}, but not under its name."
-        yield leftover(path, reason, partial(path.unlink, missing_ok=True))
+        yield leftover(path, reason, partial(remove, path), file_size(path) or 0)
     elif state.status.status == "pulling" and not _is_held(path.with_suffix(".lock")):
         reason = f"The server that was pulling {name} has ended. The pull is paused."
         yield Finding("note", path, reason, f"Pull {name} again to resume, or cancel the pull.")
@@ -88,7 +115,7 @@ def _check_partial(home: Path, path: Path, state: PartialState) -> Iterator[Find
     names = " and ".join(state.names)
     if path != paths.state:
         reason = f"This is the state of the download of {state.url}, but not under its name."
-        yield leftover(path, reason, partial(path.unlink, missing_ok=True))
+        yield leftover(path, reason, partial(remove, path), file_size(path) or 0)
         return
     present = sum(end - start for start, end in present_ranges(paths, state))
     if not present and state.ranges:
@@ -96,8 +123,9 @@ def _check_partial(home: Path, path: Path, state: PartialState) -> Iterator[Find
             "problem",
             path,
             f"The bytes of a download for {names} are gone. The pull starts over.",
-            action="remove the state",
-            repair=partial(_remove_empty, paths, state),
+            repair=Repair(
+                partial(_remove_empty, paths, state), "remove the state", "The state was removed."
+            ),
         )
     else:
         reason = f"{present:,} of {state.size:,} bytes of a file for {names} are on disk."
@@ -108,8 +136,12 @@ def _check_lock(path: Path) -> Finding:
     if _is_held(path):
         return Finding("note", path, "A server is pulling.")
     reason = "The process that held this lock has ended. The lock is free."
-    # Taking the lock and releasing it removes the file.
-    return leftover(path, reason, partial(is_locked, path))
+    return leftover(path, reason, partial(_remove_lock, path))
+
+
+def _remove_lock(path: Path) -> int:
+    is_locked(path)  # taking the lock and releasing it removes the file
+    return 0
 
 
 def _is_held(path: Path) -> bool:
@@ -127,8 +159,8 @@ def _is_held(path: Path) -> bool:
 
 
 def _is_foreign(path: Path) -> bool:
-    """Return whether a file is still there and is no temporary file."""
-    return not path.name.startswith(TEMPORARY_PREFIX) and (path.is_symlink() or path.exists())
+    """Return whether something is still there, and is no temporary file."""
+    return not path.name.startswith(TEMPORARY_PREFIX) and is_there(path)
 
 
 def _is_alone(path: Path) -> bool:
@@ -136,19 +168,24 @@ def _is_alone(path: Path) -> bool:
     return file_size(path) is not None and not path.with_suffix(".json").exists()
 
 
-def _remove_ranges(path: Path) -> None:
-    if not path.with_suffix(".json").exists():
-        path.unlink(missing_ok=True)
+def _remove_ranges(path: Path) -> int:
+    return 0 if path.with_suffix(".json").exists() else remove(path)
 
 
-def _remove_damaged(home: Path, path: Path, text: bytes) -> None:
-    if read_regular(path, MAX_SIZE) == text:
-        PartialPaths(home, path.stem).remove()
+def _remove_damaged(home: Path, path: Path, text: bytes) -> int:
+    if read_regular(path, MAX_SIZE) != text:
+        return 0
+    freed = _partial_size(home, path.stem)
+    PartialPaths(home, path.stem).remove()
+    return freed
 
 
-def _remove_empty(paths: PartialPaths, state: PartialState) -> None:
-    if not present_ranges(paths, state):
-        paths.remove()
+def _remove_empty(paths: PartialPaths, state: PartialState) -> int:
+    if present_ranges(paths, state):
+        return 0
+    freed = file_size(paths.bytes) or 0
+    paths.remove()
+    return freed
 
 
 def _partial_size(home: Path, key: str) -> int:

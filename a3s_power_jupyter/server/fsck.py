@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 from jupyter_core.application import JupyterApp
@@ -13,7 +15,7 @@ from traitlets import Bool, Unicode, default
 from .. import __version__
 from ..contract.errors import PowerError
 from ..contract.text import printable
-from ..fsck.check import check_store, repair
+from ..fsck.check import Outcome, check_store, repair
 from ..fsck.finding import Finding, Repair
 from ..store.model_store import ModelStore
 from .environment import Environment
@@ -22,9 +24,10 @@ from .environment import Environment
 class FsckApp(JupyterApp):
     """Check the model store: manifests, files of models, conversions, pulls and locks.
 
-    Says what is wrong, what is left over, and what `--repair` would do. Nothing is changed without
-    it. Servers can keep running. The exit status is 0 if there is nothing to do, 1 if
-    something is left to do, and 2 if the store cannot be checked.
+    Says what is wrong, what is left over, and what `--repair` would do. Without it, nothing is
+    changed, and read access to the store is enough. Servers can keep running. The exit status is 0
+    if there is nothing to do, 1 if something is left to do, and 2 if the store does not exist,
+    cannot be read or, with `--repair`, cannot be written.
     """
 
     name = "jupyter-power-fsck"
@@ -62,72 +65,109 @@ class FsckApp(JupyterApp):
     def start(self) -> None:
         """Check, print the findings, and exit."""
         super().start()
+        if self.extra_args:
+            given = " ".join(map(repr, self.extra_args))
+            _refuse(f"jupyter power fsck takes no arguments without an option, but got {given}.")
         store = ModelStore(Path(self.home).expanduser().absolute())
         try:
             findings = check_store(store, contents=self.contents)
+            if self.repair:
+                store.check()
         except PowerError as error:
-            print(printable(error.message), file=sys.stderr)
-            sys.exit(2)
-        failed = repair(findings) if self.repair else {}
-        write = _write_json if self.json else _write_text
-        write(store.home, findings, failed, repaired=self.repair)
-        left = [f for f in findings if not _is_done(f, failed, repaired=self.repair)]
-        sys.exit(1 if left else 0)
+            _refuse(error.message)
+        report = Report(store.home, findings, repair(findings) if self.repair else None)
+        print(report.json() if self.json else report.text())
+        sys.exit(1 if any(map(report.is_left, findings)) else 0)
 
 
-def _is_done(finding: Finding, failed: dict[Repair, str], *, repaired: bool) -> bool:
-    if finding.kind == "note":
-        return True
-    return repaired and finding.repair is not None and finding.repair not in failed
+def _refuse(message: str) -> NoReturn:
+    print(printable(message), file=sys.stderr)
+    sys.exit(2)
 
 
-def _write_json(
-    home: Path, findings: list[Finding], failed: dict[Repair, str], *, repaired: bool
-) -> None:
-    rows: list[dict[str, Any]] = [
-        {
+@dataclass(frozen=True)
+class Report:
+    """What was found in a store and repaired.
+
+    Attributes
+    ----------
+    outcomes : dict of Repair to Outcome, or None
+        None if nothing was to be repaired.
+    """
+
+    home: Path
+    findings: list[Finding]
+    outcomes: dict[Repair, Outcome] | None
+
+    def is_left(self, finding: Finding) -> bool:
+        """Return whether something is left to do about a finding."""
+        if finding.kind == "note":
+            return False
+        return finding.needs_user or not self._is_repaired(finding)
+
+    def _outcome(self, finding: Finding) -> Outcome | None:
+        """Return what came of a repair; None if there is none, or if it was not tried."""
+        if self.outcomes is None or finding.repair is None:
+            return None
+        return self.outcomes[finding.repair]
+
+    def _is_repaired(self, finding: Finding) -> bool:
+        outcome = self._outcome(finding)
+        return outcome is not None and outcome.error is None
+
+    def json(self) -> str:
+        rows = [self._row(finding) for finding in self.findings]
+        return msgspec.json.format(msgspec.json.encode(rows), indent=2).decode()
+
+    def _row(self, finding: Finding) -> dict[str, Any]:
+        outcome = self._outcome(finding)
+        return {
             "kind": finding.kind,
-            "path": _shown(home, finding.path),
+            "path": _shown(self.home, finding.path),
             "reason": finding.reason,
             "advice": finding.advice,
-            "repair": finding.action,
+            "repair": finding.repair.action if finding.repair else "",
             "size": finding.size,
-            "repaired": finding.kind != "note" and _is_done(finding, failed, repaired=repaired),
-            "error": failed.get(finding.repair, "") if finding.repair else "",
+            "repaired": self._is_repaired(finding),
+            "error": (outcome and outcome.error) or "",
+            "left_to_do": self.is_left(finding),
         }
-        for finding in findings
-    ]
-    print(msgspec.json.format(msgspec.json.encode(rows), indent=2).decode())
 
+    def text(self) -> str:
+        lines = [line for finding in self.findings for line in self._lines(finding)]
+        return "\n".join((*lines, printable(self._summary())))
 
-def _write_text(
-    home: Path, findings: list[Finding], failed: dict[Repair, str], *, repaired: bool
-) -> None:
-    for finding in findings:
-        print(f"{finding.kind}: {printable(_shown(home, finding.path))}")
-        print(f"  {printable(finding.reason)}")
-        if finding.repair in failed:
-            print(f"  The repair failed: {printable(failed[finding.repair])}")
-        elif finding.action:
-            print(f"  {'Repaired' if repaired else 'A repair would'}: {finding.action}.")
-        if finding.advice:
-            print(f"  {printable(finding.advice)}")
-    print(_summary(home, findings, failed, repaired=repaired))
+    def _lines(self, finding: Finding) -> Iterator[str]:
+        yield f"{finding.kind}: {printable(_shown(self.home, finding.path))}"
+        details = (finding.reason, self._repair(finding), finding.advice)
+        yield from (f"  {printable(detail)}" for detail in details if detail)
 
+    def _repair(self, finding: Finding) -> str:
+        if finding.repair is None:
+            return ""
+        outcome = self._outcome(finding)
+        if outcome is None:
+            return f"A repair would {finding.repair.action}."
+        if outcome.error is not None:
+            return f"The repair failed: {outcome.error}."
+        return finding.repair.done
 
-def _summary(
-    home: Path, findings: list[Finding], failed: dict[Repair, str], *, repaired: bool
-) -> str:
-    counts = {kind: sum(f.kind == kind for f in findings) for kind in ("problem", "leftover")}
-    if not any(counts.values()):
-        return f"{home}: nothing to repair."
-    size = sum(finding.size for finding in findings if finding.repair not in failed)
-    text = f"{home}: problems: {counts['problem']}, leftovers: {counts['leftover']}"
-    if not repaired:
-        can = sum(finding.repair is not None for finding in findings)
-        return f"{text}. --repair would mend {can} and free {size:,} bytes."
-    left = sum(not _is_done(f, failed, repaired=True) for f in findings)
-    return f"{text}. Freed {size:,} bytes; left to do: {left}."
+    def _summary(self) -> str:
+        problems, leftovers = (
+            sum(finding.kind == kind for finding in self.findings)
+            for kind in ("problem", "leftover")
+        )
+        if not problems + leftovers:
+            return f"{self.home}: nothing to repair."
+        text = f"{self.home}: problems: {problems}, leftovers: {leftovers}"
+        if self.outcomes is not None:
+            freed = sum(outcome.freed for outcome in self.outcomes.values())
+            left = sum(map(self.is_left, self.findings))
+            return f"{text}. Freed {freed:,} bytes; left to do: {left}."
+        can = sum(f.repair is not None and not f.needs_user for f in self.findings)
+        size = sum(finding.size for finding in self.findings)
+        left = problems + leftovers - can
+        return f"{text}. --repair would mend {can}, free {size:,} bytes, and leave {left} to do."
 
 
 def _shown(home: Path, path: Path) -> str:

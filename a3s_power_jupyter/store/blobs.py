@@ -291,6 +291,6 @@ def _has_writer(path: Path) -> bool:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (BlockingIOError, FileNotFoundError):  # locked, or just removed by its writer
         return True
-    except NotAFile:  # not a temporary file of the store
+    except (NotAFile, PermissionError):  # not a temporary file of the store, or of another user
         return True
     return False

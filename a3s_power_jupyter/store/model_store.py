@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,6 +31,7 @@ from .copies import copy_manifest
 from .directories import check_writable, make_directory
 from .files import FILE_MODE, file_size
 from .garbage import PULLS, blobs_of, find_garbage, remove_unused
+from .locks import held_for_reading
 from .lookup import find_model, refuse_shared, unreadable_manifest
 from .manifest import MANIFESTS, ManifestDirectory, Snapshot, Unreadable
 from .names import check_name
@@ -64,7 +65,8 @@ class ModelStore:
         self._shared = SharedHomes(shared_homes)
         self._keep_prompts = keep_prompts
         self._manifests = ManifestDirectory(home)
-        self._lock = FileLock(home / "lock", timeout=LOCK_TIMEOUT, mode=FILE_MODE)
+        self.lock_path = home / "lock"
+        self._lock = FileLock(self.lock_path, timeout=LOCK_TIMEOUT, mode=FILE_MODE)
         self.blobs = BlobStore(home / BLOBS, self._lock)
         self.conversions = ConversionDirectory(home / CONVERSIONS)
 
@@ -83,6 +85,10 @@ class ModelStore:
             make_directory(self.home)
             with self._lock:
                 yield
+
+    def locked_for_reading(self) -> AbstractContextManager[bool]:
+        """Keep other processes from changing the store; see `locks.held_for_reading`."""
+        return held_for_reading(self.lock_path, LOCK_TIMEOUT)
 
     def register(
         self, request: RegisterRequest, parameters: DefaultParameters, work: Work | None = None

@@ -8,6 +8,7 @@ import os
 import random
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 from collections.abc import Callable, Iterator
@@ -24,6 +25,7 @@ from a3s_power_jupyter.store import ModelStore
 from support.hub_fetching import MIB, REPO, Puller, pulling, random_bytes
 from support.hub_server import HubServer, run_hub
 from support.model_files import gguf
+from support.privileges import without_privileges
 from support.registering import register
 from support.tiny_models import byte_level, make
 
@@ -85,9 +87,9 @@ Run = Callable[..., tuple[int, str, str]]
 def run(capsys: pytest.CaptureFixture[str]) -> Run:
     """Run the command in this process."""
 
-    def run(home: Path, *options: str) -> tuple[int, str, str]:
+    def run(home: Path | None, *options: str) -> tuple[int, str, str]:
         app = FsckApp()
-        app.initialize([f"--home={home}", *options])
+        app.initialize([*(() if home is None else (f"--home={home}",)), *options])
         with pytest.raises(SystemExit) as exit_info:
             app.start()
         captured = capsys.readouterr()
@@ -99,10 +101,42 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
 
 def test_jupyter_power_has_the_command(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "a3s_power_jupyter.server.extension", "fsck"]
+    (tmp_path / "home").mkdir()
     done = subprocess.run(
         [*command, f"--home={tmp_path}/home"], capture_output=True, text=True, check=True
     )
     assert done.stdout == f"{tmp_path}/home: nothing to repair.\n"
+
+
+def test_a_home_that_does_not_exist(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "none"
+    monkeypatch.setenv("A3S_POWER_HOME", str(home))
+    for result in (run(home), run(home, "--repair", "--json"), run(None)):
+        code, text, error = result
+        assert (code, text) == (2, "")
+        assert f"{home} does not exist" in error
+    assert not home.exists()
+
+
+def test_arguments_without_an_option_are_refused(tmp_path: Path, run: Run) -> None:
+    code, text, error = run(tmp_path, "extra", "more")
+    assert (code, text) == (2, "")
+    assert "takes no arguments" in error
+    assert "'extra' 'more'" in error
+
+
+def test_a_store_that_may_only_be_read(run: Run) -> None:
+    # Not in tmp_path: other users cannot enter its parent directories.
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        home.chmod(0o755)
+        with without_privileges():
+            assert run(home)[0] == 0
+            code, text, error = run(home, "--repair")
+        assert (code, text) == (2, "")
+        assert "cannot be written" in error
 
 
 def test_the_command(tmp_path: Path, run: Run) -> None:
@@ -112,32 +146,43 @@ def test_the_command(tmp_path: Path, run: Run) -> None:
     register(store, "a", tmp_path / "model.gguf", copy=True)
     assert run(home) == (0, f"{home}: nothing to repair.\n", "")
 
+    register(store, "b", tmp_path / "model.gguf", copy=True)
     [blob] = store.resolve(store.get("a"))
+    size = blob.stat().st_size
     blob.write_bytes(bytes(reversed(blob.read_bytes())))
     (home / "models/blobs/tmp-1").write_bytes(b"torn")
     code, text, _ = run(home, "--contents")
     assert code == 1
-    assert f"problem: models/blobs/{blob.name}" in text
-    assert "A repair would: remove it." in text
-    assert "problems: 1, leftovers: 1" in text
+    assert f"problem: models/blobs/{blob.name}\n  a, b: the content of model.gguf" in text
+    assert "A repair would remove it.\n" in text
+    assert f"would mend 1, free {size + 4:,} bytes, and leave 1 to do.\n" in text
 
-    code, text, _ = run(home, "--contents", "--repair", "--json")
-    assert code == 0
-    findings = json.loads(text)
-    assert [finding["repaired"] for finding in findings] == [True, True]
-    assert findings[0] | {"size": 0} == {
-        "kind": "leftover",
-        "path": "models/blobs/tmp-1",
-        "reason": "A process ended while it was writing this file.",
-        "advice": "",
-        "repair": "remove it",
-        "size": 0,
-        "repaired": True,
-        "error": "",
-    }
-    code, text, _ = run(home)
+    code, text, _ = run(home, "--contents", "--repair")
     assert code == 1  # the model has to be registered again
+    assert "  It was removed.\n  After the repair, register 'a' again from" in text
+    assert f"problems: 1, leftovers: 1. Freed {size + 4:,} bytes; left to do: 1.\n" in text
+    code, text, _ = run(home)
+    assert code == 1
+    assert "leave 2 to do" in text
     assert "Register 'a' again from" in text
+    register(store, "a", tmp_path / "model.gguf", copy=True)
+
+    (home / "models/blobs/tmp-1").write_bytes(b"torn")
+    code, text, _ = run(home, "--repair", "--json")
+    assert code == 0
+    assert json.loads(text) == [
+        {
+            "kind": "leftover",
+            "path": "models/blobs/tmp-1",
+            "reason": "A process ended while it was writing this file.",
+            "advice": "",
+            "repair": "remove it",
+            "size": 4,
+            "repaired": True,
+            "error": "",
+            "left_to_do": False,
+        }
+    ]
 
     (home / "lock").unlink()
     (home / "lock").mkdir()
@@ -184,7 +229,7 @@ def test_after_kills_at_random_points(tmp_path: Path, hub: HubServer, smollm2_pa
         process.kill()
         process.communicate()
         findings = check_store(store, contents=True)
-        assert repair(findings) == {}
+        assert [outcome.error for outcome in repair(findings).values() if outcome.error] == []
         left = [finding for finding in check_store(store, contents=True) if finding.kind != "note"]
         assert left == [], f"after the {turn}th kill, during {what}"
         assert {name: store.get(name) for name in kept} == kept

@@ -11,9 +11,9 @@ import msgspec
 import pytest
 
 from a3s_power_jupyter.contract.errors import StoreUnavailable
-from a3s_power_jupyter.contract.types import PullStatus
-from a3s_power_jupyter.fsck.check import check_store, repair
-from a3s_power_jupyter.fsck.finding import Finding
+from a3s_power_jupyter.contract.types import PullStatus, Source
+from a3s_power_jupyter.fsck.check import Outcome, check_store, repair
+from a3s_power_jupyter.fsck.finding import Finding, Repair
 from a3s_power_jupyter.hub.states import PullState
 from a3s_power_jupyter.hub.transfer.partial_state import PartialPaths, PartialState, write_state
 from a3s_power_jupyter.store import ModelStore
@@ -49,8 +49,19 @@ def only(store: ModelStore, kind: str) -> Finding:
 
 def mended(store: ModelStore) -> list[Finding]:
     """Repair, and return what a second check finds."""
-    assert repair(found(store)) == {}
+    repaired(store)
     return found(store)
+
+
+def repaired(store: ModelStore) -> int:
+    """Repair, and return the bytes that this freed."""
+    outcomes = repair(found(store)).values()
+    assert [outcome.error for outcome in outcomes if outcome.error] == []
+    return sum(outcome.freed for outcome in outcomes)
+
+
+def content_of(folder: Path) -> dict[Path, bytes | None]:
+    return {path: path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
 
 
 def blob(store: ModelStore) -> Path:
@@ -59,8 +70,16 @@ def blob(store: ModelStore) -> Path:
 
 
 def test_a_home_that_does_not_exist(tmp_path: Path) -> None:
-    assert check_store(ModelStore(tmp_path / "none"), contents=True) == []
-    assert not (tmp_path / "none").exists()
+    (tmp_path / "link").symlink_to(tmp_path / "none")
+    for home in (tmp_path / "none", tmp_path / "link"):
+        with pytest.raises(StoreUnavailable, match=f"{tmp_path}/none.* does not exist"):
+            check_store(ModelStore(home), contents=True)
+        assert not home.exists()
+
+
+def test_an_empty_home_stays_empty(tmp_path: Path) -> None:
+    assert check_store(ModelStore(tmp_path), contents=True) == []
+    assert [*tmp_path.iterdir()] == []
 
 
 def test_a_home_that_cannot_be_used(tmp_path: Path) -> None:
@@ -73,9 +92,9 @@ def test_a_home_that_cannot_be_used(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "reason", "advice"),
     [
-        ("{", "truncated", "Register or pull the model again"),
+        ("{", "truncated", "does not say which model"),
         ('{"name": "a"}', "format", "Register or pull 'a' again"),
-        ('{"name": "a", "schema": 3}', "newer version", "Upgrade"),
+        ('{"name": "a", "schema": 3}', "newer version", "left alone"),
     ],
 )
 def test_a_manifest_that_cannot_be_read(
@@ -83,12 +102,28 @@ def test_a_manifest_that_cannot_be_read(
 ) -> None:
     path = store.home / "models/manifests/a.json"
     path.write_text(text)
-    finding = only(store, "problem")
-    assert finding.path == path
+    finding, note = found(store)
+    assert (finding.kind, finding.path) == ("problem", path)
     assert reason in finding.reason
     assert advice in finding.advice
-    assert [f.path for f in mended(store)] == [path]
+    assert note.kind == "note"
+    assert "neither listed nor removed" in note.reason
+    assert [f.path for f in mended(store)] == [path, note.path]
     assert path.read_text() == text
+
+
+def test_what_is_no_manifest(store: ModelStore) -> None:
+    folder = store.home / "models/manifests"
+    (folder / "folder.json").mkdir()
+    (folder / "link.json").symlink_to("nowhere")
+    (folder / "twice.json").write_bytes((folder / "copied.json").read_bytes())
+    problems = [f for f in found(store) if f.kind == "problem"]
+    assert [f.path.name for f in problems] == ["folder.json", "link.json", "twice.json"]
+    assert "is a directory" in problems[0].reason
+    assert "which does not exist" in problems[1].reason
+    assert problems[0].advice == problems[1].advice
+    assert "Remove one of the two" in problems[2].advice
+    assert not any(".." in f.reason for f in problems)
 
 
 def test_a_directory_that_a3s_power_registered(store: ModelStore, tmp_path: Path) -> None:
@@ -103,7 +138,9 @@ def test_a_directory_that_a3s_power_registered(store: ModelStore, tmp_path: Path
         "path": str(tmp_path / "llama"),
     }
     (store.home / "models/manifests/llama.json").write_text(json.dumps(manifest))
-    assert "register it in place" in only(store, "problem").action
+    problem, _ = found(store)
+    assert problem.repair is not None
+    assert "register it in place" in problem.repair.action
     assert mended(store) == []
     assert store.get("llama").format == "safetensors"
 
@@ -123,16 +160,41 @@ def test_a_blob_that_is_missing_or_too_short(store: ModelStore) -> None:
         assert store.get("copied")
 
 
-def test_a_blob_with_another_content(store: ModelStore) -> None:
+def test_a_blob_with_another_content(store: ModelStore, tmp_path: Path) -> None:
+    register(store, "second", tmp_path / "model.gguf", copy=True)
     path = blob(store)
+    size = path.stat().st_size
     path.write_bytes(bytes(reversed(path.read_bytes())))
     assert found(store, contents=False) == []
     finding = only(store, "problem")
-    assert "SHA-256" in finding.reason
-    assert "fetches it again" in finding.action
-    [left] = mended(store)
-    assert "missing" in left.reason
+    assert finding.reason.startswith("copied, second: the content of model.gguf does not match")
+    assert finding.advice.startswith("After the repair, register 'copied' again from")
+    assert "or register 'second' again from" in finding.advice
+    assert "for all of them" in finding.advice
+    assert "pull" not in finding.advice
+    assert (finding.size, finding.needs_user) == (size, True)
+    assert repaired(store) == size
     assert not path.exists()
+    assert ["missing in the store" in left.reason for left in found(store)] == [True, True]
+    register(store, "second", tmp_path / "model.gguf", copy=True)
+    assert found(store) == []
+
+
+def test_a_pulled_blob_with_another_content(store: ModelStore) -> None:
+    manifest = store.get("copied")
+    store.save(msgspec.structs.replace(manifest, source=Source(reference="hub/model:q4")))
+    blob(store).write_bytes(bytes(reversed(blob(store).read_bytes())))
+    assert only(store, "problem").advice == "After the repair, pull 'hub/model:q4' again."
+
+
+def test_a_blob_that_is_right_again_is_not_removed(store: ModelStore) -> None:
+    content = blob(store).read_bytes()
+    blob(store).write_bytes(bytes(reversed(content)))
+    findings = found(store)
+    blob(store).write_bytes(content)
+    assert [*repair(findings).values()] == [Outcome(0)]
+    blob(store).unlink()
+    assert [*repair(findings).values()] == [Outcome(0)]
 
 
 def test_files_in_place_that_changed(store: ModelStore, tmp_path: Path) -> None:
@@ -170,11 +232,13 @@ def test_leftovers(store: ModelStore) -> None:
     }
     for path, content in leftovers.items():
         path.write_bytes(content)
+    before = content_of(store.home)
     findings = found(store)
+    assert content_of(store.home) == before
     assert {f.path for f in findings} == {*leftovers}
     assert {f.kind for f in findings} == {"leftover"}
-    assert all(path.exists() for path in leftovers)
-    assert mended(store) == []
+    assert repaired(store) == sum(map(len, leftovers.values()))
+    assert found(store) == []
     assert not any(path.exists() for path in leftovers)
     assert blob(store).exists()
 
@@ -183,7 +247,7 @@ def test_blobs_are_kept_while_a_manifest_is_unreadable(store: ModelStore) -> Non
     orphan = store.home / f"models/blobs/sha256-{'0' * 64}"
     orphan.write_bytes(b"may be in use")
     (store.home / "models/manifests/a.json").write_text("{")
-    assert len(mended(store)) == 1
+    assert [finding.kind for finding in mended(store)] == ["problem", "note"]
     assert orphan.exists()
 
 
@@ -205,6 +269,15 @@ def test_a_conversion_without_its_result(store: ModelStore) -> None:
     store.save_conversion(record, None)
     assert "converts it again" in only(store, "problem").reason
     assert mended(store) == []
+    store.save_conversion(msgspec.structs.replace(record, size=1), None)
+    result = store.blobs.path(record.sha256)
+    result.write_bytes(b"x")  # its SHA-256 is another one
+    finding = only(store, "problem")
+    assert (finding.path, finding.needs_user) == (result, False)
+    assert "converts the model again" in finding.reason
+    assert repaired(store) > 1
+    assert found(store) == []
+    assert not result.exists()
     refused = msgspec.structs.replace(record, sha256="", size=0, refused="unknown family")
     store.save_conversion(refused, None)
     assert found(store) == []
@@ -243,14 +316,18 @@ def test_a_damaged_state(store: ModelStore, text: str) -> None:
     paths.state.write_text(text)
     finding = only(store, "problem")
     assert finding.size == 40
-    assert mended(store) == []
+    assert ".." not in finding.reason
+    assert repaired(store) == 40
+    assert found(store) == []
     assert not paths.bytes.exists()
 
 
 def test_a_state_of_a_newer_version(store: ModelStore) -> None:
     paths = partial(store, 100, 40)
     paths.state.write_text('{"kind": "file", "schema": 3}')
-    assert "Upgrade" in only(store, "problem").advice
+    finding = only(store, "problem")
+    assert "Upgrade" in finding.reason
+    assert "left alone" in finding.advice
     assert len(mended(store)) == 1
     assert paths.bytes.exists()
 
@@ -280,11 +357,12 @@ def test_a_pull_that_was_interrupted(store: ModelStore) -> None:
 
 
 def test_a_repair_that_fails_says_why(store: ModelStore) -> None:
-    def fail() -> None:
-        raise PermissionError("no")
+    def fail() -> int:
+        raise PermissionError(13, "no")
 
-    finding = Finding("problem", store.home, "a reason", action="mend it", repair=fail)
-    assert repair([finding, finding]) == {fail: "no"}
+    mend = Repair(fail)
+    finding = Finding("problem", store.home, "a reason", repair=mend)
+    assert repair([finding, finding]) == {mend: Outcome(0, "no")}
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs pipes and symbolic links")
@@ -302,5 +380,6 @@ def test_what_is_no_file_stops_no_check(store: ModelStore, name: str) -> None:
     path.parent.mkdir(exist_ok=True)
     for create in (path.mkdir, lambda: os.mkfifo(path), lambda: path.symlink_to(path)):
         create()
-        assert repair(found(store)) == {}
+        assert path in {finding.path for finding in found(store)}
+        assert repaired(store) == 0
         path.rmdir() if path.is_dir() else path.unlink()

@@ -5,8 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -29,9 +27,8 @@ from a3s_power_jupyter.contract.types import Upstream
 from a3s_power_jupyter.store import ModelStore
 from a3s_power_jupyter.store.files import source_file
 from support.model_files import gguf, model_directory
+from support.privileges import without_privileges
 from support.registering import register
-
-NOBODY = 65534
 
 
 def test_isq_is_for_directories_only(store: ModelStore, model: Path, tmp_path: Path) -> None:
@@ -147,19 +144,6 @@ def test_invalid_paths(store: ModelStore, model: Path, tmp_path: Path) -> None:
     ]:
         with pytest.raises(error):
             register(store, "a", path, format=format_)
-
-
-@contextmanager
-def without_privileges() -> Iterator[None]:
-    """Run as an ordinary user: the permissions of files do not apply to root."""
-    if os.geteuid() != 0:
-        yield
-        return
-    os.seteuid(NOBODY)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
 
 
 def test_a_file_without_read_permission(store: ModelStore) -> None:
