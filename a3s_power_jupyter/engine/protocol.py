@@ -233,11 +233,15 @@ class Stats(msgspec.Struct, frozen=True, tag="stats"):
     prompt_cache_bytes : int
         Host memory of the prefixes that were moved out of the KV cache; UNSET if the engine moves
         none.
+    requests_held : int
+        Requests that have a slot and wait: for room in the KV cache, or for tokens that another one
+        is about to read.
     """
 
     cache_tokens: int
     cache_capacity: int | UnsetType = UNSET
     prompt_cache_bytes: int | UnsetType = UNSET
+    requests_held: int = 0
 
 
 class Alive(msgspec.Struct, frozen=True, tag="alive"):

@@ -60,7 +60,7 @@ def describe(manifest: Manifest, scheduler: Scheduler) -> Model:
     state = scheduler.state(name)
     known = _from_manifest(manifest)
     if runner is not None:
-        known |= _from_runner(runner)
+        known |= _from_runner(runner, scheduler.waiting(name))
         known["capabilities"] = _capabilities(manifest, runner)
     return Model(
         **known,
@@ -69,7 +69,6 @@ def describe(manifest: Manifest, scheduler: Scheduler) -> Model:
         pinned=scheduler.pinned(name),
         context_length=manifest.context_length,
         error=failure.to_wire() if failure is not None else UNSET,
-        requests_waiting=UNSET if runner is None else scheduler.waiting(name),
     )
 
 
@@ -99,8 +98,8 @@ def _from_manifest(manifest: Manifest) -> dict[str, Any]:
     }
 
 
-def _from_runner(runner: Runner) -> dict[str, Any]:
-    known: dict[str, Any] = {}
+def _from_runner(runner: Runner, waiting: int) -> dict[str, Any]:
+    known: dict[str, Any] = {"requests_waiting": waiting}
     if runner.last_used_at is not None:
         known["last_used_at"] = runner.last_used_at
     if runner.expires_at is not None:
@@ -121,14 +120,16 @@ def _from_runner(runner: Runner) -> dict[str, Any]:
     if runner.worker is not None:
         known["memory_bytes"] = runner.worker.memory_bytes + info.device_bytes
         known["gpu_memory_bytes"] = info.device_bytes
-        known |= _from_activity(runner.worker.activity, runner.running)
+        known |= _from_activity(runner.worker.activity, runner.running, waiting)
     return known
 
 
-def _from_activity(activity: Activity, running: int) -> dict[str, Any]:
-    known: dict[str, Any] = {"requests_running": running}
+def _from_activity(activity: Activity, running: int, waiting: int) -> dict[str, Any]:
+    known: dict[str, Any] = {}
     if activity.stats is not None:
         known |= msgspec.structs.asdict(activity.stats)
+    held = min(known.pop("requests_held", 0), running)  # the statistics may be a second old
+    known |= {"requests_running": running - held, "requests_waiting": waiting + held}
     speed = activity.tokens_per_second
     if running and speed is not None:
         known["tokens_per_second"] = round(speed, 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +105,55 @@ def test_parallel_requests_share_the_cells_of_their_prompt(engine: LlamaCppEngin
         engine.step()
     [items] = run(engine, complete(prompt))
     assert finished(items).cached_tokens == 399
+
+
+def outputs(engine: LlamaCppEngine) -> Iterator[tuple[int, Any]]:
+    while not engine.idle:
+        yield from engine.step()
+
+
+def cached_of(engine: LlamaCppEngine, ids: int) -> list[int]:
+    """Run all requests to their end, and return how many tokens each did not compute."""
+    cached = dict.fromkeys(range(ids), -1)
+    for id_, item in outputs(engine):
+        if hasattr(item, "cached_tokens"):
+            cached[id_] = item.cached_tokens
+    return [*cached.values()]
+
+
+def test_requests_that_arrive_together_compute_what_they_have_in_common_once(
+    engine: LlamaCppEngine,
+) -> None:
+    prompt = tokens(1, 900)
+    for id_ in range(8):
+        engine.submit(engine.prepare(id_, complete(prompt)))
+    assert cached_of(engine, 8) == [0] + 7 * [899]
+    engine.reset()
+    questions = [tokens(9, 10), *(tokens(seed, 20) for seed in range(2, 5))]
+    for id_, question in enumerate(questions):
+        engine.submit(engine.prepare(id_, complete(prompt[:600] + question)))
+    assert cached_of(engine, 4) == [0, 600, 600, 600]
+
+
+def test_a_request_goes_on_without_the_one_that_read_its_beginning(engine: LlamaCppEngine) -> None:
+    prompt = tokens(1, 900)
+    for id_ in range(3):
+        engine.submit(engine.prepare(id_, complete(prompt)))
+    engine.step()
+    assert engine._text is not None
+    assert len(engine._text._pool.waiting) == 2
+    assert memory(engine).stats(2).requests_held == 2
+    engine.cancel(0)
+    assert cached_of(engine, 3) == [-1, 256, 899]
+
+
+def test_a_request_that_waits_for_a_prefix_keeps_its_slot(smollm2_path: Path) -> None:
+    engine = load(smollm2_path, num_ctx=2048, num_parallel=2)
+    prompt = tokens(1, 900)
+    for id_, other in enumerate([prompt, prompt, tokens(2, 20)]):
+        engine.submit(engine.prepare(id_, complete(other, max_tokens=30)))
+    ends = [id_ for id_, item in outputs(engine) if hasattr(item, "finish_reason")]
+    assert ends == [0, 1, 2]
 
 
 def test_a_cancelled_prompt_is_read_on_from_where_it_was(engine: LlamaCppEngine) -> None:

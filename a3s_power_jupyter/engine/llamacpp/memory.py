@@ -13,11 +13,7 @@ from .cells import Cells
 from .context import PARTIAL, UNLIMITED, Context, State
 from .decoder import Aborted
 from .sequence import Held, Sequence
-from .sources import RESTORE_COST, Source, Sources, best
-
-#: If a request only uses the beginning of a state, the state is kept for its own conversation,
-#: unless that saves at most this many tokens there.
-FEW_TOKENS = 32
+from .sources import FEW_TOKENS, RESTORE_COST, Source, Sources, best
 
 #: Free cells that a request needs besides its prompt, for the first tokens of its answer.
 RESERVE = 64
@@ -62,8 +58,9 @@ class Memory:
         self._idle: Held | None = None  # of the last request, if nothing else ran when it ended
 
     @property
-    def has_free_id(self) -> bool:
-        return bool(self._free_ids) or self._idle is not None
+    def n_free_ids(self) -> int:
+        """How many further requests can begin."""
+        return len(self._free_ids) + (self._idle is not None)
 
     @property
     def used_cells(self) -> int:
@@ -73,9 +70,9 @@ class Memory:
     def free_cells(self) -> int:
         return self.context.n_cells - self._cells.used
 
-    def stats(self) -> Stats:
+    def stats(self, requests_held: int) -> Stats:
         capacity = UNSET if self.context.n_cells == UNLIMITED else self.context.n_cells
-        return Stats(self._cells.used, capacity, self.cache.size)
+        return Stats(self._cells.used, capacity, self.cache.size, requests_held)
 
     # ------------------------------------------------------------ start
 
@@ -100,6 +97,10 @@ class Memory:
             self._continue(sequence, source.state, source.n_tokens)
         else:
             self._share(sequence, source.state, source.n_tokens)
+
+    def is_read_by_others(self, sequence: Sequence, running: Collection[Sequence]) -> bool:
+        """Return whether a running request is about to read tokens that this one can share."""
+        return self._sources.is_read_by_others(sequence, running)
 
     def fits(self, sequence: Sequence, running: Collection[Sequence]) -> bool:
         """Return whether there is room for a request besides those that run."""
@@ -293,6 +294,6 @@ class Memory:
 def _is_kept(n_tokens: int, n_used: int) -> bool:
     """Return whether to keep a state of which a request uses the first `n_used` tokens.
 
-    Keeping it costs a copy of all its tokens.
+    It is kept for its own conversation. Keeping it costs a copy of all its tokens.
     """
     return n_tokens - n_used > max(FEW_TOKENS, RESTORE_COST * n_tokens)

@@ -53,16 +53,21 @@ class SequencePool:
     def admit(self) -> None:
         """Begin the requests that fit.
 
-        A request that does not fit lets up to `MAX_PASSED` later ones pass.
+        A request that does not fit lets up to `MAX_PASSED` later ones pass. One that begins like a
+        prompt that is being read waits until it can share those tokens; a slot is kept for it.
         """
         if not self._has_changed:
             return
         self._has_changed = False
+        followers = 0
         blocked: Sequence | None = None
         for sequence in list(self.waiting):
-            if not self.memory.has_free_id:
+            if self.memory.n_free_ids <= followers:
                 return
-            if not self.memory.fits(sequence, self.running):
+            if self.memory.is_read_by_others(sequence, self.running):
+                followers += 1
+                self._has_changed = True
+            elif not self.memory.fits(sequence, self.running):
                 blocked = blocked or sequence
             elif blocked is None or blocked.passed < MAX_PASSED:
                 if blocked is not None:

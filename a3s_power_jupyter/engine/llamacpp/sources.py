@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from ..prompt_cache import Entry, PromptCache, common_prefix
@@ -13,6 +13,9 @@ from .sequence import Held, Sequence
 #: Restoring a token from host memory takes about this share of the time to compute it: 0.02 for a
 #: model with 135M parameters on a CPU, and less for larger ones.
 RESTORE_COST = 0.02
+
+#: Saving the computation of at most this many tokens is not worth a wait or a copy.
+FEW_TOKENS = 32
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,25 @@ class Sources:
             return []
         counts = [(o, self._usable(sequence, o.computed, o, alone=False)) for o in running]
         return [Source(other, n_tokens, n_tokens) for other, n_tokens in counts]
+
+    def is_read_by_others(self, sequence: Sequence, running: Collection[Sequence]) -> bool:
+        """Return whether a running request is about to read tokens that this one needs.
+
+        When it has, this one can share them, and need not compute them itself.
+        """
+        if not self._context.can_cut:
+            return False
+        readers = [o for o in running if o.pending > 1 and not o.is_suspect]
+        later = max((self._common(sequence, o.known) for o in readers), default=0)
+        if later <= FEW_TOKENS:
+            return False
+        now = self.running(sequence, running)
+        now += self.saved(sequence, alone=False, free_cells=self._context.n_cells)
+        return later - max((source.n_tokens for source in now), default=0) > FEW_TOKENS
+
+    def _common(self, sequence: Sequence, tokens: array[int]) -> int:
+        common = min(common_prefix(tokens, sequence.known), sequence.reusable)
+        return sequence.prompt.outside_image(common)
 
     def saved(self, sequence: Sequence, *, alone: bool, free_cells: int) -> list[Source]:
         """Return the states in host memory for which there are cells.

@@ -94,7 +94,7 @@ class TextGenerator:
         self.memory.save_files(deadline)
 
     def stats(self) -> Stats:
-        return self.memory.stats()
+        return self.memory.stats(len(self._pool.waiting))
 
     def step(self, threads: CpuThreads) -> list[StepOutput]:
         """Advance every request by one step and return the new outputs.
