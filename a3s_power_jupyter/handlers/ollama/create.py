@@ -5,15 +5,14 @@ Source: https://docs.ollama.com/api/create.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET
 
-from ...contract.parameters import DefaultParameters, check, check_default_parameters
-from ..fields import NO_LIMIT, Refused, refuse
-
-Int32 = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
+from ...contract.ollama_parameters import from_ollama
+from ...contract.parameters import DefaultParameters, check_default_parameters
+from ..fields import Refused, refuse
 
 _NOTHING: tuple[Any, ...] = ("", [], {}, False)
 _FILES = "Pull the model, or register its files with POST /v1/models."
@@ -45,13 +44,6 @@ _NO_EFFECT: Refused = dict.fromkeys(
 )
 
 
-class _Limits(msgspec.Struct, frozen=True):
-    """Options that are numbers of tokens; 0 and negative ones do not limit anything."""
-
-    num_predict: Int32 | UnsetType = UNSET
-    top_k: Int32 | UnsetType = UNSET
-
-
 def default_parameters(
     source: DefaultParameters, parameters: dict[str, Any], system: str
 ) -> DefaultParameters:
@@ -73,13 +65,7 @@ def default_parameters(
         If an option of Ollama has no equivalent here.
     """
     refuse(parameters, _NO_EFFECT, "parameters")
-    given = {name: value for name, value in parameters.items() if value is not None}
-    limits = {name: given.pop(name) for name in ("num_predict", "top_k") if name in given}
-    limited = check(limits, _Limits, at="parameters")
-    if limited.num_predict is not UNSET:
-        given["max_tokens"] = limited.num_predict if limited.num_predict > 0 else NO_LIMIT
-    if limited.top_k is not UNSET:
-        given["top_k"] = max(limited.top_k, 0)
+    given = from_ollama(parameters)
     if system:
         given["system"] = system
     checked = check_default_parameters(given, at="parameters")
