@@ -99,8 +99,8 @@ class ModelMethods:
         name : str
             Name of the model, such as ``"llama3.2:3b"``.
         path : str or Path, optional
-            GGUF file or model directory on the server's machine. A relative path is relative to
-            the working directory of this process.
+            GGUF file, model directory or manifest in Ollama's folder, on the server's machine. A
+            relative path is relative to the working directory of this process.
         format : str, optional
             ``"gguf"``, ``"safetensors"``, ``"vision"``, ``"huggingface"`` or ``"remote"``. Detected
             from the files by default.

@@ -60,7 +60,8 @@ class SourceMethods:
         """Find models that other programs have downloaded to the server's machine.
 
         These are the cache of the Hugging Face Hub, and the folders of LM Studio and Ollama.
-        `register` gives one a name here, without copying it.
+        `register` gives one a name here, without copying it. The system prompt and parameters that
+        Ollama keeps with a model are taken over; `notes` say what is not.
 
         Returns
         -------

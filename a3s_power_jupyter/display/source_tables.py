@@ -64,10 +64,22 @@ def local_models(found: LocalModels) -> Output:
             output.note("Nothing is copied: the files stay where they are. --copy copies them.")
         )
     outputs += [
+        output.note(f"{', '.join(names)}: {note}") for note, names in _notes(found.data).items()
+    ]
+    outputs += [
         output.note(f"Models may be missing from {problem.path}: {problem.reason}")
         for problem in found.problems
     ]
     return output.stack(outputs)
+
+
+def _notes(models: Sequence[LocalModel]) -> dict[str, list[str]]:
+    """Return the notes, each with the names of its models."""
+    notes: dict[str, list[str]] = {}
+    for model in models:
+        for note in () if model.notes is UNSET else model.notes:
+            notes.setdefault(note, []).append(model.name)
+    return notes
 
 
 def _register_command(model: LocalModel) -> str:

@@ -53,10 +53,12 @@ class ModelsHandler(SharedRoute, PowerHandler):
             await self._register(request)
 
     async def _register(self, request: RegisterRequest) -> None:
-        if not request.name:
-            request = await self.service.local_models.named(request)
-        registering = self.service.catalog.register(request)
-        self.finish_json(await self.until_disconnect(registering), status=201)
+        request, notes = await self.service.local_models.completed(request)
+        model = await self.until_disconnect(self.service.catalog.register(request))
+        if notes:
+            known = () if model.notes is UNSET else model.notes
+            model = msgspec.structs.replace(model, notes=(*notes, *known))
+        self.finish_json(model, status=201)
 
 
 class ModelHandler(SharedRoute, PowerHandler):

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 
 import msgspec
 from msgspec import UNSET
 
 from ..contract.errors import InvalidParameter, PowerError
+from ..contract.parameters import DefaultParameters, changed_parameters
 from ..contract.types import LocalModel, LocalModels, Manifest, RegisterRequest, ScanProblem
 from ..store.files import user_path
 from ..store.scan import proposals
 from ..store.scan.budget import Budget
+from ..store.scan.ollama import root_of
 from ..store.scan.places import Place
 from ..store.scan.proposals import FreeNames
 from ..store.scan.scanner import FoundModel, Scan, Scanner
@@ -77,28 +81,80 @@ class LocalModelFinder:
         if not task.cancelled():
             task.exception()  # it is part of the reply, if somebody still waits for one
 
-    async def named(self, request: RegisterRequest) -> RegisterRequest:
-        """Return a request to register files with a name, proposed if it has none.
+    async def completed(self, request: RegisterRequest) -> tuple[RegisterRequest, tuple[str, ...]]:
+        """Return a request to register files with what is not in it.
 
-        A path that is registered already gets the name that it has.
+        A path of Ollama's manifest is replaced by that of its model, with the projector, the system
+        prompt and the parameters of the manifest; parameters of the request take precedence. A
+        name is proposed if there is none. A path that is registered already gets the name that it
+        has.
+
+        Returns
+        -------
+        request : RegisterRequest
+        notes : tuple of str
+            What of Ollama's manifest is not taken over, as sentences.
 
         Raises
         ------
         InvalidParameter
-            If it has neither a name nor a path.
+            If it has neither a name nor a path, or a parameter is not valid.
+        UnsupportedModelFormat
+            If the path is a manifest of Ollama, and its model cannot be used.
+        PathUnreadable
+            If the folder does not respond.
         """
-        if request.name:
-            return request
-        if request.path is None:
+        if request.path is None or request.format == "remote" or request.upstream is not None:
+            return self._checked_name(request), ()
+        path = user_path(request.path)
+        found = None
+        if root_of(path) is not None:
+            found = await self._threads.run(self._scanner.ollama_model, path)
+        if found is None:
+            return await self._named(request, path, proposals.of_path(path)), ()
+        request = await self._named(request, found.path, found.name, only_if_equal=True)
+        return _with_settings(request, found), found.settings.notes
+
+    def _checked_name(self, request: RegisterRequest) -> RegisterRequest:
+        if not request.name:
             raise InvalidParameter(
                 "The name is missing. Set it to the name that the model gets here.", param="name"
             )
-        path = user_path(request.path)
+        return request
+
+    async def _named(
+        self, request: RegisterRequest, path: Path, proposed: str, *, only_if_equal: bool = False
+    ) -> RegisterRequest:
+        """Return a request with a name.
+
+        Parameters
+        ----------
+        path : Path
+            A model that is registered from it keeps its name.
+        only_if_equal : bool
+            Whether it keeps it only if that is `proposed`, because other models have the file, too.
+        """
+        if request.name:
+            return request
         listing = await self._catalog.usable_listing()
         names = (manifest.name for manifest in listing.manifests)
         here = (m.name for m in listing.manifests if m.source.path == str(path))
-        name = next(here, None) or FreeNames(names).take(proposals.of_path(path))
+        kept = (name for name in here if not only_if_equal or name == proposed)
+        name = next(kept, None) or FreeNames(names).take(proposed)
         return msgspec.structs.replace(request, name=name)
+
+
+def _with_settings(request: RegisterRequest, found: FoundModel) -> RegisterRequest:
+    """Return a request for the files of a manifest, and with its settings."""
+    given = request.default_parameters or {}
+    parameters = changed_parameters(found.settings.parameters, given)
+    projector = None if found.mmproj is None else str(found.mmproj)
+    return msgspec.structs.replace(
+        request,
+        path=str(found.path),
+        mmproj=request.mmproj or projector,
+        default_parameters=msgspec.to_builtins(parameters),
+    )
 
 
 def _result(place: Place, scan: asyncio.Task[Scan]) -> Scan | ScanProblem:
@@ -114,42 +170,74 @@ def _result(place: Place, scan: asyncio.Task[Scan]) -> Scan | ScanProblem:
 
 
 def _listed(
-    found: Iterable[tuple[Place, FoundModel]], registered: Sequence[Manifest]
+    found: Sequence[tuple[Place, FoundModel]], registered: Sequence[Manifest]
 ) -> list[LocalModel]:
     """Return what was found, each with a name of its own."""
-    by_content = _names_by_content(registered)
+    by_content = _by_content(registered)
+    uses = Counter(model.path for _, model in found)
     names = FreeNames(manifest.name for manifest in registered)
     models = []
     for place, model in sorted(found, key=lambda item: (item[0].source, item[1].name)):
         keys = [str(model.path), *([model.sha256] if model.sha256 else [])]
-        installed = next((by_content[key] for key in keys if key in by_content), None)
-        name = installed or names.take(model.name)
-        description = model.description
-        models.append(
-            LocalModel(
-                path=str(model.path),
-                name=name,
-                format=description.format,
-                size_bytes=sum(file.size for file in description.files),
-                source=place.source,
-                parameters=description.details,
-                capabilities=description.capabilities,
-                installed=installed,
-                mmproj=UNSET if model.mmproj is None else str(model.mmproj),
-            )
-        )
+        same_files = [manifest for key in keys for manifest in by_content.get(key, ())]
+        installed = _installed(model, same_files, is_only=uses[model.path] == 1)
+        models.append(_local_model(place, model, installed or names.take(model.name), installed))
     return models
 
 
-def _names_by_content(registered: Sequence[Manifest]) -> dict[str, str]:
-    """Return the names of registered models by path, and by digest if they are one file."""
-    names: dict[str, str] = {}
+def _local_model(place: Place, model: FoundModel, name: str, installed: str | None) -> LocalModel:
+    description, settings = model.description, model.settings
+    has_parameters = settings.parameters != DefaultParameters()
+    return LocalModel(
+        path=str(model.manifest or model.path),
+        name=name,
+        format=description.format,
+        size_bytes=sum(file.size for file in description.files),
+        source=place.source,
+        parameters=description.details,
+        capabilities=description.capabilities,
+        installed=installed,
+        mmproj=UNSET if model.mmproj is None else str(model.mmproj),
+        default_parameters=settings.parameters if has_parameters else UNSET,
+        notes=settings.notes or UNSET,
+    )
+
+
+def _installed(model: FoundModel, same_files: Sequence[Manifest], *, is_only: bool) -> str | None:
+    """Return the name of the registered model that a found one is.
+
+    Parameters
+    ----------
+    same_files : sequence of Manifest
+        Registered models with its weights.
+    is_only : bool
+        Whether no other model that was found has them. Those of Ollama also differ in their
+        parameters and projectors.
+    """
+    candidates = list(same_files)
+    if model.manifest is not None:
+        same = [m for m in candidates if _is_same(m, model)]
+        is_plain = is_only and model.settings.parameters == DefaultParameters()
+        named = [m for m in candidates if m.name == model.name]
+        candidates = named + same + (candidates if is_plain else [])
+    return candidates[0].name if candidates else None
+
+
+def _is_same(manifest: Manifest, model: FoundModel) -> bool:
+    projectors = [file.sha256 for file in manifest.files if file.role is not UNSET]
+    expected = [] if model.mmproj is None else [model.mmproj.name.removeprefix("sha256-")]
+    return manifest.default_parameters == model.settings.parameters and projectors == expected
+
+
+def _by_content(registered: Sequence[Manifest]) -> dict[str, list[Manifest]]:
+    """Return registered models by path, and by digest if they are one file."""
+    found: dict[str, list[Manifest]] = {}
     for manifest in registered:
         weights = [file for file in manifest.files if file.role is UNSET]
-        keys = [manifest.source.path, *(file.path for file in weights[:1])]
+        keys = {manifest.source.path, *(file.path for file in weights[:1])}
         if len(weights) == 1:
-            keys.append(weights[0].sha256)
+            keys.add(weights[0].sha256)
         for key in keys:
             if key is not UNSET:
-                names.setdefault(key, manifest.name)
-    return names
+                found.setdefault(key, []).append(manifest)
+    return found

@@ -6,7 +6,7 @@ from typing import Literal
 
 from msgspec import UNSET, UnsetType
 
-from ..parameters import SparseStruct
+from ..parameters import DefaultParameters, SparseStruct
 from .model_info import Capability, Format, ModelDetails
 
 #: The program that has downloaded a model.
@@ -19,7 +19,7 @@ class LocalModel(SparseStruct, frozen=True):
     Attributes
     ----------
     path : str
-        File or directory to register.
+        File or directory to register; for Ollama the manifest, which names the files.
     name : str
         A name that no other model has; that of the model if it is registered already.
     size_bytes : int
@@ -28,6 +28,11 @@ class LocalModel(SparseStruct, frozen=True):
         Name of a registered model with the same files or content.
     mmproj : str
         Path of the projector of a GGUF model with vision, to register with it.
+    default_parameters : DefaultParameters
+        The system prompt and parameters that the other program keeps with the model. A
+        registration of `path` has them.
+    notes : tuple of str
+        What a registration does not take over, as sentences.
     """
 
     path: str
@@ -39,6 +44,8 @@ class LocalModel(SparseStruct, frozen=True):
     capabilities: tuple[Capability, ...]
     installed: str | None = None
     mmproj: str | UnsetType = UNSET
+    default_parameters: DefaultParameters | UnsetType = UNSET
+    notes: tuple[str, ...] | UnsetType = UNSET
 
 
 class ScanProblem(SparseStruct, frozen=True):

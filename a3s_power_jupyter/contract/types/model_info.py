@@ -209,7 +209,8 @@ class RegisterRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name : str
         Name to register the model under; empty to have one proposed.
     path : str
-        File or directory of the model; absent for a `remote` model.
+        File or directory of the model, or its manifest in Ollama's folder; absent for a `remote`
+        model.
     contents_path : str
         The same as a path of JupyterLab's file browser, instead of `path`, which the handler sets.
     mmproj : str

@@ -7,6 +7,7 @@ A manifest is ``manifests/<registry>/<owner>/<model>/<tag>``, in the format of O
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,23 +16,39 @@ import msgspec
 from ...contract.errors import PowerError
 from ...contract.regular_file import read_regular
 from . import proposals
+from .walk import Folders
 
 _MAX_BYTES = 1 << 18
-_MODEL = "application/vnd.ollama.image.model"
-_PROJECTOR = "application/vnd.ollama.image.projector"
-#: An adapter changes the model, so the model alone is another one.
-_ADAPTER = "application/vnd.ollama.image.adapter"
+_KIND = re.compile(r"application/vnd\.ollama\.image\.(?P<kind>[a-z0-9._-]{1,30})")
 _DIGEST = re.compile(r"sha256[:-](?P<hex>[0-9a-f]{64})")
 
 _OWN_REGISTRY, _OWN_OWNER = "registry.ollama.ai", "library"
 
+#: What a layer of another media type is called.
+OTHER = "another layer"
+
 
 class OllamaFiles(NamedTuple):
-    """The GGUF files of a model, and what Ollama calls it."""
+    """The blobs of a model, and what Ollama calls it.
+
+    Attributes
+    ----------
+    layers : tuple of (str, Path)
+        Kinds, such as ``system``, and blobs, in the order of the manifest. The license is not one
+        of them.
+    """
 
     name: str
-    model: Path
-    projectors: list[Path]
+    layers: tuple[tuple[str, Path], ...]
+
+    def of(self, kind: str) -> list[Path]:
+        """Return the blobs of a kind."""
+        return [path for each, path in self.layers if each == kind]
+
+    @property
+    def model(self) -> Path:
+        """The GGUF file."""
+        return self.of("model")[0]
 
 
 class _Layer(msgspec.Struct, rename="camel"):
@@ -41,6 +58,31 @@ class _Layer(msgspec.Struct, rename="camel"):
 
 class _Manifest(msgspec.Struct):
     layers: list[_Layer]
+
+
+def manifests(root: Path, folders: Folders) -> Iterator[Path]:
+    """Yield the manifests in Ollama's folder of models.
+
+    Those of Ollama's library come first, then those of its registry, because their names are the
+    ones to show of a model that has several.
+    """
+    top = root / "manifests"
+    for registry in _first(_OWN_REGISTRY, folders.entries(top)[0]):
+        for owner in _first(_OWN_OWNER, folders.entries(top / registry)[0]):
+            for model in folders.entries(top / registry / owner)[0]:
+                folder = top / registry / owner / model
+                tags = folders.entries(folder)[1]
+                yield from (folder / tag for tag in sorted(tags, key="latest".__eq__))
+
+
+def _first(name: str, names: list[str]) -> list[str]:
+    return sorted(names, key=lambda each: each != name)
+
+
+def root_of(path: Path) -> Path | None:
+    """Return Ollama's folder of models if a path may be that of a manifest in it."""
+    is_manifest = len(path.parts) > 5 and path.parts[-5] == "manifests"
+    return path.parents[4] if is_manifest else None
 
 
 def read_manifest(root: Path, path: Path) -> OllamaFiles | None:
@@ -56,24 +98,24 @@ def read_manifest(root: Path, path: Path) -> OllamaFiles | None:
     Returns
     -------
     OllamaFiles or None
-        None if the file is no manifest, or the model does not consist of one GGUF model.
+        None if the file is no manifest, or the model does not have one GGUF model.
     """
     try:
         manifest = msgspec.json.decode(read_regular(path, _MAX_BYTES), type=_Manifest)
     except (PowerError, OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    blobs = {kind: _blobs(root, manifest, kind) for kind in (_MODEL, _PROJECTOR, _ADAPTER)}
-    if len(blobs[_MODEL]) != 1 or blobs[_ADAPTER]:
-        return None
+    layers = tuple(_layers(root, manifest))
     name = _name(path.relative_to(root / "manifests").parts)
-    return OllamaFiles(name, blobs[_MODEL][0], blobs[_PROJECTOR])
+    files = OllamaFiles(name, layers)
+    return files if len(files.of("model")) == 1 else None
 
 
-def _blobs(root: Path, manifest: _Manifest, kind: str) -> list[Path]:
-    digests = (
-        _DIGEST.fullmatch(layer.digest) for layer in manifest.layers if layer.media_type == kind
-    )
-    return [root / "blobs" / f"sha256-{match['hex']}" for match in digests if match is not None]
+def _layers(root: Path, manifest: _Manifest) -> Iterator[tuple[str, Path]]:
+    for layer in manifest.layers:
+        media_type, digest = _KIND.fullmatch(layer.media_type), _DIGEST.fullmatch(layer.digest)
+        kind = OTHER if media_type is None else media_type["kind"]
+        if digest is not None and kind != "license":
+            yield kind, root / "blobs" / f"sha256-{digest['hex']}"
 
 
 def _name(parts: tuple[str, ...]) -> str:

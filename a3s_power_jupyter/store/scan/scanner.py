@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ...contract.errors import PowerError
+from ...contract.errors import PowerError, UnsupportedModelFormat
 from ...contract.regular_file import read_regular
 from ..formats.description import Description
 from ..formats.gguf_model import describe_gguf
@@ -16,6 +16,8 @@ from ..formats.mmproj import is_mmproj, with_mmproj
 from ..formats.model_directory import describe_directory
 from . import ollama, proposals
 from .budget import Budget, ScanStopped
+from .ollama import OllamaFiles
+from .ollama_settings import NO_SETTINGS, Settings, read_settings
 from .places import Place
 from .walk import Folders
 
@@ -29,6 +31,9 @@ _PRECISIONS = ("f16", "bf16", "f32", "q8_0")
 
 #: Projectors of a model that are tried, the best first.
 _MAX_PROJECTORS = 4
+
+#: Why a model of Ollama is not listed.
+_ADAPTER = "The model has an adapter. Merge it into its base model"
 
 #: Problems that are reported of one place.
 _MAX_PROBLEMS = 10
@@ -44,6 +49,10 @@ class FoundModel:
     ----------
     sha256 : str or None
         Digest of the only file, if the name of the stored file is its digest.
+    manifest : Path or None
+        Ollama's manifest, which names the files.
+    settings : Settings
+        What Ollama keeps with the model.
     """
 
     path: Path
@@ -51,6 +60,8 @@ class FoundModel:
     description: Description
     mmproj: Path | None = None
     sha256: str | None = None
+    manifest: Path | None = None
+    settings: Settings = NO_SETTINGS
 
 
 @dataclass(frozen=True)
@@ -106,17 +117,50 @@ class Scanner:
                 yield from self._repository(root / owner / name, f"{owner}/{name}", folders)
 
     def _ollama(self, root: Path, folders: Folders) -> Iterator[FoundModel]:
-        seen: set[Path] = set()
-        for folder, names in folders.walk(root / "manifests"):
-            for name in names:
-                folders.budget.model()
-                files = ollama.read_manifest(root, folder / name)
-                if files is None or files.model in seen:
-                    continue
-                seen.add(files.model)
-                description = self._describe(files.model)
-                if description is not None:
-                    yield _found(files.model, files.name, description, files.projectors)
+        seen: set[tuple[tuple[str, Path], ...]] = set()
+        for path in ollama.manifests(root, folders):
+            folders.budget.model()
+            files = ollama.read_manifest(root, path)
+            # Two names of the same model have the same layers.
+            if files is None or files.layers in seen:
+                continue
+            seen.add(files.layers)
+            if files.of("adapter"):
+                folders.unreadable.append((path, _ADAPTER))
+                continue
+            model = self._ollama_model(path, files)
+            if model is not None:
+                yield model
+
+    def _ollama_model(self, path: Path, files: OllamaFiles) -> FoundModel | None:
+        description = self._describe(files.model)
+        if description is None:
+            return None
+        found = _found(files.model, files.name, description, files.of("projector"))
+        return replace(found, manifest=path, settings=read_settings(files, found.description))
+
+    def ollama_model(self, path: Path) -> FoundModel | None:
+        """Return the model of a manifest in Ollama's folder; None if it is none.
+
+        Raises
+        ------
+        UnsupportedModelFormat
+            If it has an adapter, or its file is not a GGUF model.
+        """
+        root = ollama.root_of(path)
+        files = None if root is None else ollama.read_manifest(root, path)
+        if files is None:
+            return None
+        if files.of("adapter"):
+            raise UnsupportedModelFormat(f"{path}: {_ADAPTER}.", param="path")
+        found = self._ollama_model(path, files)
+        if found is None:
+            raise UnsupportedModelFormat(
+                f"The model {files.name!r} of Ollama has no GGUF file that can be used: "
+                f"{files.model}. Run 'ollama pull' again.",
+                param="path",
+            )
+        return found
 
     # ---------------------------------------------------------------- repositories
 

@@ -18,7 +18,7 @@ class Folders:
     Attributes
     ----------
     unreadable : list of (Path, str)
-        Folders that could not be read, and why.
+        Folders that could not be read, and manifests of models that cannot be used, and why.
     """
 
     def __init__(self, budget: Budget) -> None:

@@ -201,6 +201,8 @@ export interface LocalModel {
   readonly installed?: string | null;
   /** Path of the projector for images, to register with it. */
   readonly mmproj?: string;
+  /** What a registration does not take over. */
+  readonly notes?: readonly string[];
 }
 
 /** Models in the folders of other programs. */

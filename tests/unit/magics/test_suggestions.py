@@ -89,6 +89,8 @@ def test_a_scan_shows_the_commands_that_register() -> None:
     models = (
         LocalModel("/m/My file.gguf", "a", "gguf", 10**9, "lmstudio", details, ("chat",)),
         LocalModel("/b", "b:1", "gguf", 5, "ollama", details, ("chat",), mmproj="/p"),
+        LocalModel("/d", "d", "gguf", 5, "ollama", details, ("chat",), notes=("No template.",)),
+        LocalModel("/e", "e", "gguf", 5, "ollama", details, ("chat",), notes=("No template.",)),
         LocalModel("/c", "c", "safetensors", 5, "huggingface", details, (), installed="c"),
     )
     problem = ScanProblem("/dead", "The folder does not respond.")
@@ -96,5 +98,6 @@ def test_a_scan_shows_the_commands_that_register() -> None:
     assert "%power register a '/m/My file.gguf'  1.0 GB" in shown
     assert "%power register b:1 /b --mmproj /p" in shown
     assert "registered as c" in shown
+    assert "d, e: No template." in shown
     assert "Models may be missing from /dead: The folder does not respond." in shown
     assert run(StubClient(), "scan").startswith("There are no models of")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import threading
 from pathlib import Path
 
@@ -92,14 +94,15 @@ async def test_a_folder_that_hangs_holds_up_no_other(
 async def test_a_name_is_proposed_and_kept(service: PowerService, tmp_path: Path) -> None:
     found = service.local_models
     path = write(tmp_path / "a" / "tiny.gguf")
-    request = await found.named(RegisterRequest(path=str(path)))
+    request, _ = await found.completed(RegisterRequest(path=str(path)))
     assert request.name == "tiny"
     await service.catalog.register(request)
-    assert (await found.named(RegisterRequest(path=str(path)))).name == "tiny"
-    assert (await found.named(RegisterRequest(path=str(tmp_path / "tiny.gguf")))).name == "tiny-2"
-    assert (await found.named(RegisterRequest("x", str(path)))).name == "x"
+    assert (await found.completed(RegisterRequest(path=str(path))))[0].name == "tiny"
+    other, _ = await found.completed(RegisterRequest(path=str(tmp_path / "tiny.gguf")))
+    assert other.name == "tiny-2"
+    assert (await found.completed(RegisterRequest("x", str(path))))[0].name == "x"
     with pytest.raises(InvalidParameter, match="The name is missing"):
-        await found.named(RegisterRequest())
+        await found.completed(RegisterRequest())
 
 
 @pytest.mark.parametrize("linked", [False, True])
@@ -115,3 +118,73 @@ def test_a_model_that_its_cache_has_deleted_says_what_to_do(tmp_path: Path, link
     with pytest.raises(FileNotFound, match=r"does not exist on the server.*Pull or register") as e:
         store.resolve(manifest)
     assert (f"{path} is a link to {blob}" in e.value.message) is linked
+
+
+def ollama(root: Path, name: str, **layers: str) -> Path:
+    """Create a model of Ollama, and return its manifest."""
+    described = []
+    for kind, content in {"model": gguf(), **layers}.items():
+        raw = content.encode() if isinstance(content, str) else content
+        digest = hashlib.sha256(raw).hexdigest()
+        write(root / "blobs" / f"sha256-{digest}", raw)
+        media_type = f"application/vnd.ollama.image.{kind}"
+        described.append({"mediaType": media_type, "digest": f"sha256:{digest}"})
+    manifest = root / "manifests" / "registry.ollama.ai" / name
+    return write(manifest, json.dumps({"layers": described}).encode())
+
+
+async def test_models_of_ollama_keep_their_settings(service: PowerService, tmp_path: Path) -> None:
+    plain = ollama(tmp_path, "library/tiny/1b")
+    tuned = ollama(tmp_path, "me/tuned/v1", system="Be brief.", params='{"seed": 7, "num_keep": 1}')
+    found = finder(service, Place("ollama", tmp_path))
+
+    async def listed() -> list[tuple[str, str, str | None]]:
+        return [(m.path, m.name, m.installed) for m in (await found.models()).data]
+
+    assert await listed() == [
+        (str(tuned), "me/tuned:v1", None),
+        (str(plain), "tiny:1b", None),
+    ]
+    offered = (await found.models()).data[0]
+    assert offered.default_parameters == DefaultParameters(seed=7, system="Be brief.")
+    assert offered.notes == ("Not taken over from Ollama: num_keep.",)
+    request, notes = await found.completed(RegisterRequest(path=str(tuned)))
+    assert (request.name, notes) == ("me/tuned:v1", offered.notes)
+    model = await service.catalog.register(request)
+    assert model.default_parameters == offered.default_parameters
+    assert await listed() == [
+        (str(tuned), "me/tuned:v1", "me/tuned:v1"),
+        (str(plain), "tiny:1b", None),
+    ]
+    await service.catalog.register((await found.completed(RegisterRequest("a", str(plain))))[0])
+    assert (str(plain), "a", "a") in await listed()
+
+
+async def test_parameters_of_a_request_replace_those_of_ollama(
+    service: PowerService, tmp_path: Path
+) -> None:
+    tuned = ollama(tmp_path, "me/tuned/v1", system="Be brief.", params='{"seed": 7}')
+    given = {"seed": 8, "system": None, "top_k": 1}
+    request, _ = await service.local_models.completed(
+        RegisterRequest("x", str(tuned), default_parameters=given)
+    )
+    assert request.default_parameters == {"seed": 8, "top_k": 1}
+    again, _ = await service.local_models.completed(RegisterRequest(path=str(tuned)))
+    await service.catalog.register(again)
+    again, _ = await service.local_models.completed(RegisterRequest(path=str(tuned)))
+    assert again.name == "me/tuned:v1"
+
+
+async def test_a_model_of_ollama_registered_by_its_file_is_marked(
+    service: PowerService, tmp_path: Path
+) -> None:
+    ollama(tmp_path, "library/tiny/1b")
+    [blob] = (tmp_path / "blobs").iterdir()
+    await service.catalog.register(RegisterRequest("mine", str(blob)))
+    found = finder(service, Place("ollama", tmp_path))
+    assert [m.installed for m in (await found.models()).data] == ["mine"]
+    ollama(tmp_path, "me/tuned/v1", system="Be brief.")
+    assert {m.name: m.installed for m in (await found.models()).data} == {
+        "mine": "mine",
+        "me/tuned:v1": None,
+    }

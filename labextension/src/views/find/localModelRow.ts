@@ -12,7 +12,7 @@ export class LocalModelRow {
   private readonly registration: Registration;
 
   constructor(model: LocalModel, tools: FindTools) {
-    const { name, path, mmproj, installed } = model;
+    const { name, path, mmproj, installed, notes = [] } = model;
     const place = mmproj === undefined ? { path } : { path, mmproj };
     this.registration = new Registration(place, name, tools, installed);
     this.element = h(
@@ -23,7 +23,8 @@ export class LocalModelRow {
         { class: 'a3s-local-text' },
         h('div', { class: 'a3s-result-name', dir: 'auto', title: name }, name),
         h('div', { class: 'a3s-quiet' }, localFacts(model).join(' · ')),
-        h('div', { class: 'a3s-quiet a3s-path', title: path }, h('bdi', {}, path))
+        h('div', { class: 'a3s-quiet a3s-path', title: path }, h('bdi', {}, path)),
+        ...notes.map(note => h('div', { class: 'a3s-quiet', dir: 'auto' }, note))
       ),
       this.registration.element
     );
