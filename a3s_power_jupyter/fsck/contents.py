@@ -2,77 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from msgspec import UNSET
-
 from ..contract.errors import FileChanged, FileNotFound, NotAFile, PathUnreadable
-from ..contract.types import Manifest, StoredFile
 from ..store.conversions import Conversion
 from ..store.files import sha256_of, source_file
 from ..store.model_store import ModelStore
-from ..store.stored_files import restoring
 from .finding import Finding, Repair, phrase, remove
+from .usage import UsedFile, used_files
 
 #: Errors of files that other checks find, or that another process changes meanwhile.
 _GONE = (FileNotFound, NotAFile, FileChanged)
 
-Users = list[tuple[Manifest, StoredFile]]
+#: What is added to the advice for a blob that several models use.
+FOR_ALL = " This restores the file for all of them."
 
 
 def check_contents(store: ModelStore) -> Iterator[Finding]:
     """Find files with a content that is not the registered one, or that cannot be read."""
     manifests = store.list()
-    for (path, _, _), users in _users(store, manifests).items():
-        yield from _check_file(store, path, users)
+    for used in used_files(store, manifests):
+        yield from _check_file(store, used)
     records, _ = store.conversions.partition(manifests)
     for path, record in records.items():
         if record.refused is None and not record.is_newer:
             yield from _check_conversion(store, path, record)
 
 
-def path_of(store: ModelStore, file: StoredFile) -> Path:
-    return store.blobs.path(file.sha256) if file.path is UNSET else Path(file.path)
-
-
-def _users(store: ModelStore, manifests: Sequence[Manifest]) -> dict[tuple[Path, str, int], Users]:
-    """Return the models that use each content, so that it is read once and all are named."""
-    users: dict[tuple[Path, str, int], Users] = {}
-    for manifest in manifests:
-        for file in manifest.files:
-            key = (path_of(store, file), file.sha256, file.size)
-            users.setdefault(key, []).append((manifest, file))
-    return users
-
-
-def _check_file(store: ModelStore, path: Path, users: Users) -> Iterator[Finding]:
-    manifests = [*{manifest.name: manifest for manifest, _ in users}.values()]
-    file = users[0][1]
-    names = ", ".join(manifest.name for manifest in manifests)
+def _check_file(store: ModelStore, used: UsedFile) -> Iterator[Finding]:
+    path, file = used.path, used.file
     try:
         if _is_intact(path, file.sha256, file.size):
             return
     except PathUnreadable as error:
-        yield Finding("problem", path, f"{names}: {phrase(error)}.")
+        yield Finding("problem", path, f"{used.names}: {phrase(error)}.")
         return
     except _GONE:
         return  # `check_files` has found this, or a server has just replaced the file
-    reason = f"{names}: the content of {file.name} does not match its SHA-256."
-    if file.path is not UNSET:
-        again = ", ".join(repr(manifest.name) for manifest in manifests)
+    reason = f"{used.names}: the content of {file.name} does not match its SHA-256."
+    if not used.is_blob:
+        again = ", ".join(repr(manifest.name) for manifest in used.manifests)
         advice = f'Register {again} again with "overwrite": true.'
         yield Finding("problem", path, reason, advice)
         return
-    # Neither registers nor pulls replace a blob with the right size.
-    advice = f"After the repair, {' or '.join(dict.fromkeys(map(restoring, manifests)))}."
+    # Registrations, and pulls without `force`, do not replace a blob with the right size.
     yield Finding(
         "problem",
         path,
         reason,
-        advice if len(manifests) == 1 else f"{advice} This restores the file for all of them.",
+        f"After the repair, {', or '.join(used.ways)}.{FOR_ALL if used.manifests[1:] else ''}",
         Repair(partial(_remove_blob, store, file.sha256)),
         file.size,
         needs_user=True,

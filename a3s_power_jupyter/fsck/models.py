@@ -18,8 +18,9 @@ from ..store.files import TEMPORARY_PREFIX, file_size
 from ..store.manifest import MANIFESTS, Unreadable
 from ..store.model_store import ModelStore
 from ..store.names import SUFFIX
-from .contents import path_of
+from .contents import FOR_ALL
 from .finding import Finding, Repair, foreign, is_there, remove
+from .usage import UsedFile, used_files
 
 _BLOB_NAME = re.compile(rf"{BLOB_PREFIX}[0-9a-f]{{64}}")
 
@@ -69,16 +70,21 @@ def _register(store: ModelStore, other: A3SManifest) -> int:
 
 def check_files(store: ModelStore) -> Iterator[Finding]:
     """Find files of models that are missing, have changed, or cannot be read."""
-    for manifest in store.list():
-        for file in manifest.files:
-            one = msgspec.structs.replace(manifest, files=(file,))
-            path = path_of(store, file)
-            try:
-                store.resolve(one)
-            except (FileNotFound, FileChanged) as error:
-                yield Finding("problem", path, f"{manifest.name}: {error.message}")
-            except PowerError as error:
-                yield Finding("problem", path, f"{manifest.name}: {error.message}", _PULL_AGAIN)
+    for used in used_files(store, store.list()):
+        one = msgspec.structs.replace(used.manifests[0], files=(used.file,))
+        try:
+            store.resolve(one)
+        except (FileNotFound, FileChanged) as error:
+            reason = f"{used.names}: {error.message}"
+            yield Finding("problem", used.path, reason, _other_ways(used))
+        except PowerError as error:
+            yield Finding("problem", used.path, f"{used.names}: {error.message}", _PULL_AGAIN)
+
+
+def _other_ways(used: UsedFile) -> str:
+    """Return the ways to restore a blob that the error for the first model does not have."""
+    others = used.ways[1:] if used.is_blob else []
+    return f"Or {', or '.join(others)}.{FOR_ALL}" if others else ""
 
 
 def check_blobs(store: ModelStore) -> Iterator[Finding]:

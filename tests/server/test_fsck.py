@@ -163,7 +163,7 @@ def test_the_command(tmp_path: Path, run: Run) -> None:
     assert f"problems: 1, leftovers: 1. Freed {size + 4:,} bytes; left to do: 1.\n" in text
     code, text, _ = run(home)
     assert code == 1
-    assert "leave 2 to do" in text
+    assert "leave 1 to do" in text
     assert "Register 'a' again from" in text
     register(store, "a", tmp_path / "model.gguf", copy=True)
 

@@ -175,7 +175,10 @@ def test_a_blob_with_another_content(store: ModelStore, tmp_path: Path) -> None:
     assert (finding.size, finding.needs_user) == (size, True)
     assert repaired(store) == size
     assert not path.exists()
-    assert ["missing in the store" in left.reason for left in found(store)] == [True, True]
+    finding = only(store, "problem")
+    assert finding.reason.startswith("copied, second: The file model.gguf is missing in the store")
+    assert "Register 'copied' again from" in finding.reason
+    assert finding.advice.startswith("Or register 'second' again from")
     register(store, "second", tmp_path / "model.gguf", copy=True)
     assert found(store) == []
 
