@@ -23,8 +23,6 @@ from .walk import Folders
 
 #: A shard other than the first.
 _LATER_SHARD = re.compile(r"-(?!00001)\d{5}-of-\d{5}\.gguf$", re.IGNORECASE)
-#: Files that are no models on their own.
-_AUXILIARY = re.compile(r"(?<![A-Z0-9])imatrix(?![A-Z0-9])", re.IGNORECASE)
 _SHA256 = re.compile(r"(?:sha256-)?([0-9a-f]{64})")
 #: The best projector first, as in pulls.
 _PRECISIONS = ("f16", "bf16", "f32", "q8_0")
@@ -192,7 +190,7 @@ class Scanner:
                 continue
             if is_mmproj(name):
                 projectors.append(folder / name)
-            elif not _AUXILIARY.search(name):
+            else:
                 budget.model()
                 description = self._describe(folder / name)
                 if description is not None:

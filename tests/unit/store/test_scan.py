@@ -100,6 +100,14 @@ def test_models_of_lm_studio_have_their_projector(tmp_path: Path) -> None:
     assert "vision" in found.description.capabilities
 
 
+def test_the_header_says_whether_a_file_is_an_importance_matrix(tmp_path: Path) -> None:
+    folder = tmp_path / "me" / "tiny"
+    model = write(folder / "tiny-imatrix-Q4_0.gguf")
+    write(folder / "imatrix.gguf", gguf({"general.type": "imatrix"}))
+    write(folder / "tiny-imatrix.gguf", gguf({**LLAMA, "general.type": "imatrix"}))
+    assert names(scan("lmstudio", tmp_path)) == {"me/tiny:Q4_0": model}
+
+
 def test_only_the_best_projectors_are_tried(tmp_path: Path) -> None:
     folder = tmp_path / "me" / "tiny"
     write(folder / "tiny-Q4_0.gguf")
