@@ -2,8 +2,9 @@
 
 import { h, uniqueId } from '../dom.js';
 import { trans } from '../i18n.js';
-import { failureOf, needsToken } from './failures.js';
+import { failureOf } from './failures.js';
 import { FailureView } from './failureView.js';
+import { pullSteps } from './pullSteps.js';
 import type { FindTools } from './tools.js';
 
 export class ReferenceForm {
@@ -63,10 +64,7 @@ export class ReferenceForm {
       }
     } catch (error) {
       const failure = failureOf(error);
-      const askForToken = () => this.tools.askForToken();
-      const steps = needsToken(failure)
-        ? [{ label: trans.__('Enter a token…'), run: askForToken }]
-        : [];
+      const steps = pullSteps(failure, () => this.pull(name), this.tools);
       this.failure.show(failure, steps, candidate => this.pull(candidate));
       this.failure.element.scrollIntoView({ block: 'nearest' });
       this.input.focus();
