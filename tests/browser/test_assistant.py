@@ -279,6 +279,7 @@ def test_a_question_is_sent_with_its_chips_and_preset(
     expect(panel.get_by_role("log")).to_contain_text("By zero.", timeout=30 * SECONDS)
     question = panel.get_by_role("article", name="Question")
     expect(question.locator(".a3s-chip")).to_have_count(2)
+    expect(panel.locator(".a3s-chats-current")).to_have_text("ZeroDivisionError in error.ipynb")
     assert "1 / 0" in asked()[1]
     assert "ZeroDivisionError" in asked()[1]
 

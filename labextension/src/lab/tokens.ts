@@ -26,6 +26,8 @@ export interface Question {
   readonly attachments: readonly Attachment[];
   /** Whether to send it at once. Otherwise the user does. */
   readonly send: boolean;
+  /** Title of the new conversation; the beginning of the question if it is not given. */
+  readonly title?: string;
   /** Name of the model to ask; that of the assistant if it is not given. */
   readonly model?: string;
 }

@@ -111,13 +111,14 @@ export class Sidebar {
   }
 
   /** Begin a chat with a question. A chat without messages keeps the draft in it. */
-  ask({ text, attachments, send, model = '' }: Question): void {
+  ask({ text, attachments, send, model = '', title = '' }: Question): void {
     if (this.chat.isEmpty) {
       this.closeOverlay();
       this.chat.setModel(model);
     } else {
       this.newChat(model);
     }
+    this.chat.document.propose(title);
     this.chat.suggest(text, attachments, send);
   }
 

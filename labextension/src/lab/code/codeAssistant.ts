@@ -10,12 +10,13 @@ import { trans } from '../../views/i18n.js';
 import { notifyOfFailure } from '../failureNotice.js';
 import type { IAssistant, IPower } from '../tokens.js';
 import { type AnswerListener, ask, type ModelAnswer } from './ask.js';
+import { chatTitle } from './chatTitle.js';
 import { splitMagic } from './edits.js';
 import { counter, fit, tokensOfAnswer } from './fitting.js';
 import { attachmentsOf, cellsAbove, materialOf } from './material.js';
 import { chooseModel } from './models.js';
 import { type CellPlace, editorOf, focusEditor, modelOf, mountBelow } from './places.js';
-import { languageOf, type Place, sourceOf } from './places.js';
+import { errorOf, languageOf, type Place, sourceOf } from './places.js';
 import { PromptBox } from './promptBox.js';
 import { fill, type Prompt, type PromptName, type Prompts } from './prompts.js';
 import { Proposal, type ProposalTarget } from './proposal.js';
@@ -70,8 +71,11 @@ export class CodeAssistant {
     const text = fill(prompt.user, { language: languageOf(place) });
     const context = model.num_ctx ?? model.context_length ?? Infinity;
     const tokens = Math.min(ATTACHMENT_TOKENS, context * ATTACHMENT_PART);
+    const error = name === 'explain_error' && place.kind === 'cell' ? errorOf(place.cell) : null;
     const attachments = attachmentsOf(place, name === 'explain_error', tokens);
-    await this.assistant.open({ text, attachments, send: true, model: model.id });
+    const { code } = splitMagic(sourceOf(place));
+    const title = chatTitle(place.panel.title.label, code, error?.ename ?? null);
+    await this.assistant.open({ text, attachments, title, send: true, model: model.id });
   }
 
   /** Ask at the cursor what to write, and propose it there, or in place of the selection. */

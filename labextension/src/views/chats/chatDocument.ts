@@ -39,6 +39,7 @@ export class ChatDocument implements ConversationStore {
   private revision = 0;
   private newest = 0;
   private name = '';
+  private proposed = '';
   private state: Saving = SAVED;
   private isWriting = false;
   private retry = RETRY;
@@ -58,6 +59,11 @@ export class ChatDocument implements ConversationStore {
 
   get title(): string {
     return this.name;
+  }
+
+  /** Set the title that the chat gets when it is created; '' for that of the server. */
+  propose(title: string): void {
+    this.proposed = title;
   }
 
   get saving(): Saving {
@@ -172,12 +178,13 @@ export class ChatDocument implements ConversationStore {
   }
 
   private async writeOnce(target: Conversation): Promise<void> {
-    const { base, revision } = this;
+    const { base, revision, proposed } = this;
     try {
       let reply: unknown;
       if (this.isNew) {
         const { answer, ...rest } = target;
-        const body = { id: this.id, ...rest, ...(answer && { answer }) };
+        const title = proposed === '' ? {} : { title: proposed };
+        const body = { id: this.id, ...title, ...rest, ...(answer && { answer }) };
         reply = await this.transport.request('POST', 'assistant/chats', body);
       } else if (isOnlyAnswer(base, target)) {
         const body = { revision, answer: target.answer };

@@ -93,6 +93,19 @@ async function saved(document) {
 
 const texts = chat => chat.messages.map(({ content }) => content);
 
+test('a chat is created with the title that was proposed, and can be renamed', async () => {
+  const server = new Server();
+  const document = await server.page();
+  document.propose('KeyError in a.ipynb');
+  document.set({ ...EMPTY, messages: [USER] });
+  await saved(document);
+  assert.equal(document.title, 'KeyError in a.ipynb');
+  server.chats.get(document.id).title = 'Renamed';
+  document.set({ ...EMPTY, messages: [USER, REPLY] });
+  await saved(document);
+  assert.equal(document.title, 'Renamed');
+});
+
 test('a chat is created with its first message, and then follows', async () => {
   const server = new Server();
   const document = await server.page();
