@@ -13,3 +13,21 @@ export interface Attachment {
   /** What was left out, as a sentence to show; '' if nothing was. */
   readonly cut: string;
 }
+
+/** Return the attachments of a question with others, each once. */
+export function joined(
+  attachments: readonly Attachment[],
+  added: readonly Attachment[]
+): readonly Attachment[] {
+  const all = new Map<string, Attachment>();
+  for (const attachment of [...attachments, ...added]) {
+    const key = keyOf(attachment);
+    all.set(key, all.get(key) ?? attachment);
+  }
+  return [...all.values()];
+}
+
+/** Return what is the same for attachments that say the same; pasted images have no name. */
+function keyOf({ kind, title, text, image = '' }: Attachment): string {
+  return JSON.stringify(kind === 'image' ? [kind, image] : [kind, title, text, image]);
+}

@@ -3,7 +3,7 @@
 import { messageOf } from '../../api/transport.js';
 import { h } from '../dom.js';
 import { trans } from '../i18n.js';
-import type { Attachment } from './attachment.js';
+import { type Attachment, joined } from './attachment.js';
 import { AttachmentChips } from './attachmentChips.js';
 import type { ContextSources } from './context.js';
 import { type Draft, NO_DRAFT } from './draft.js';
@@ -132,7 +132,7 @@ export class Composer {
 
   /** Attach something to the question. */
   attach(attachments: readonly Attachment[]): void {
-    this.setDraft({ text: this.input.value, attachments: [...this.attachments, ...attachments] });
+    this.setDraft({ text: this.input.value, attachments: joined(this.attachments, attachments) });
   }
 
   setAbilities(canSend: boolean, canStop: boolean): void {
