@@ -10,6 +10,7 @@ import { PanelLayout, type Widget } from '@lumino/widgets';
 
 import { cellLanguage } from '../context/cells.js';
 import { languageOfType, placedCell } from '../context/front.js';
+import { isIntended } from '../context/traceback.js';
 import { editBetween } from './edits.js';
 
 /** A cell of a notebook. */
@@ -106,7 +107,7 @@ export function insertAfter(cell: Cell, className: string, widget: Widget): void
   layout.insertWidget(index < 0 ? layout.widgets.length : index + 1, widget);
 }
 
-/** Return the error that a cell has ended with; null if there is none. */
+/** Return the error that a cell has ended with; null if there is none, or the user ended it. */
 export function errorOf(cell: Cell): IError | null {
   if (!(cell instanceof CodeCell)) {
     return null;
@@ -115,7 +116,8 @@ export function errorOf(cell: Cell): IError | null {
   for (let index = outputs.length - 1; index >= 0; index -= 1) {
     const output = outputs.get(index);
     if (output.type === 'error') {
-      return output.toJSON() as IError;
+      const error = output.toJSON() as IError;
+      return isIntended(error) ? null : error;
     }
   }
   return null;

@@ -13,6 +13,14 @@ export function withoutAnsi(text: string): string {
   return text.replace(/\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])/g, '');
 }
 
+/** Errors that the user causes on purpose, in Python and in Julia. */
+const INTENDED = ['KeyboardInterrupt', 'SystemExit', 'InterruptException'];
+
+/** Whether an error is the end that the user wanted, so that nothing is to be fixed. */
+export function isIntended({ ename }: Pick<IError, 'ename'>): boolean {
+  return INTENDED.includes(ename);
+}
+
 /** Return the last line of an error: its type and message. */
 export function errorLine({ ename, evalue }: Pick<IError, 'ename' | 'evalue'>): string {
   return evalue === '' ? ename : `${ename}: ${withoutAnsi(evalue)}`;

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 
 import { cellAttachments } from '../../../lib/lab/context/cells.js';
 import { asPrinted, outputParts } from '../../../lib/lab/context/outputs.js';
-import { readableTraceback } from '../../../lib/lab/context/traceback.js';
+import { isIntended, readableTraceback } from '../../../lib/lab/context/traceback.js';
 
 const display = data => ({ output_type: 'display_data', data, metadata: {} });
 const stream = text => ({ output_type: 'stream', name: 'stdout', text });
@@ -88,4 +88,11 @@ test('a cell that raised is its code and its error, each a chip', () => {
     cellAttachments(placed, 1000, { source: false, outputs: true }).map(({ kind }) => kind),
     ['error', 'output']
   );
+});
+
+test('an interruption is no error to fix', () => {
+  assert.equal(isIntended({ ename: 'KeyboardInterrupt', evalue: '' }), true);
+  assert.equal(isIntended({ ename: 'InterruptException', evalue: '' }), true);
+  assert.equal(isIntended({ ename: 'SystemExit', evalue: '1' }), true);
+  assert.equal(isIntended(error(1)), false);
 });
