@@ -36,7 +36,10 @@ _GO_ACTION = re.compile(r"\{\{-?\s*(?:\.|if |range |\$|end)")
 
 
 class CannotRead(Exception):
-    """The model of a manifest of A3S Power cannot be used as it is; the message says why."""
+    """The model of a manifest of A3S Power cannot be used as it is.
+
+    The message says why, without a full stop.
+    """
 
 
 class A3SManifest(msgspec.Struct, frozen=True):
@@ -162,7 +165,7 @@ def _described(paths: list[Path]) -> Description:
         description = describe_gguf(paths[0])
         return with_mmproj(description, paths[1]) if len(paths) > 1 else description
     except PowerError as error:
-        raise CannotRead(error.message) from None
+        raise CannotRead(error.message.removesuffix(".")) from None
 
 
 def _stored(path: str, sha256: str, size: int | None, blobs: Path) -> StoredFile:
@@ -177,7 +180,7 @@ def _stored(path: str, sha256: str, size: int | None, blobs: Path) -> StoredFile
     try:
         source = source_file(Path(path))
     except PowerError as error:
-        raise CannotRead(error.message) from None
+        raise CannotRead(error.message.removesuffix(".")) from None
     stored = StoredFile(source.name, source.size if size is None else size, digest)
     return msgspec.structs.replace(stored, path=str(source.path), mtime_ns=source.mtime_ns)
 

@@ -47,7 +47,8 @@ class SharedHome:
         try:
             snapshot = self._directory.read()
         except PowerError as error:
-            return SharedModels({}, (ManifestProblem(str(self.home), error.message),))
+            reason = error.message.removesuffix(".")
+            return SharedModels({}, (ManifestProblem(str(self.home), reason),))
         if snapshot is not self._snapshot:
             self._manifests = {n: self._in_place(m) for n, m in snapshot.manifests.items()}
             self._snapshot = snapshot

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from pathlib import Path
@@ -11,57 +10,14 @@ import msgspec
 import pytest
 
 from a3s_power_jupyter.contract.errors import StoreUnavailable
-from a3s_power_jupyter.contract.types import PullStatus, Source
+from a3s_power_jupyter.contract.types import Source
 from a3s_power_jupyter.fsck.check import Outcome, check_store, repair
 from a3s_power_jupyter.fsck.finding import Finding, Repair
-from a3s_power_jupyter.hub.states import PullState
-from a3s_power_jupyter.hub.transfer.partial_state import PartialPaths, PartialState, write_state
 from a3s_power_jupyter.store import ModelStore
 from a3s_power_jupyter.store.conversions import conversion_of
-from a3s_power_jupyter.store.locks import ProcessLock
-from support.model_files import gguf, model_directory
+from support.fsck_checks import content_of, found, mended, only, repaired
+from support.model_files import model_directory
 from support.registering import register
-
-URL = "https://hub.example/owner/repo/resolve/main/model.gguf"
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> ModelStore:
-    """A store with a model that was copied and one that is in place."""
-    (tmp_path / "model.gguf").write_bytes(gguf())
-    (tmp_path / "other.gguf").write_bytes(gguf(fill=b"\1"))
-    store = ModelStore(tmp_path / "home")
-    register(store, "copied", tmp_path / "model.gguf", copy=True)
-    register(store, "in-place", tmp_path / "other.gguf")
-    assert found(store) == []
-    return store
-
-
-def found(store: ModelStore, *, contents: bool = True) -> list[Finding]:
-    return check_store(store, contents=contents)
-
-
-def only(store: ModelStore, kind: str) -> Finding:
-    [finding] = found(store)
-    assert finding.kind == kind
-    return finding
-
-
-def mended(store: ModelStore) -> list[Finding]:
-    """Repair, and return what a second check finds."""
-    repaired(store)
-    return found(store)
-
-
-def repaired(store: ModelStore) -> int:
-    """Repair, and return the bytes that this freed."""
-    outcomes = repair(found(store)).values()
-    assert [outcome.error for outcome in outcomes if outcome.error] == []
-    return sum(outcome.freed for outcome in outcomes)
-
-
-def content_of(folder: Path) -> dict[Path, bytes | None]:
-    return {path: path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
 
 
 def blob(store: ModelStore) -> Path:
@@ -143,6 +99,22 @@ def test_a_directory_that_a3s_power_registered(store: ModelStore, tmp_path: Path
     assert "register it in place" in problem.repair.action
     assert mended(store) == []
     assert store.get("llama").format == "safetensors"
+
+
+def test_a_model_of_a3s_power_without_its_file(store: ModelStore, tmp_path: Path) -> None:
+    manifest = {
+        "name": "gone",
+        "format": "gguf",
+        "size": 1,
+        "sha256": "0" * 64,
+        "parameters": None,
+        "created_at": "2026-02-11T09:30:15Z",
+        "path": str(tmp_path / "gone.gguf"),
+    }
+    (store.home / "models/manifests/gone.json").write_text(json.dumps(manifest))
+    problem, _ = found(store)
+    assert problem.reason.endswith("gone.gguf does not exist on the server.")
+    assert "'gone'" in problem.advice
 
 
 def test_a_blob_that_is_missing_or_too_short(store: ModelStore) -> None:
@@ -284,79 +256,6 @@ def test_a_conversion_without_its_result(store: ModelStore) -> None:
     refused = msgspec.structs.replace(record, sha256="", size=0, refused="unknown family")
     store.save_conversion(refused, None)
     assert found(store) == []
-
-
-def partial(store: ModelStore, size: int, present: int) -> PartialPaths:
-    """Write the state of a download with `present` bytes on disk."""
-    paths = PartialPaths.of(store.home, URL)
-    paths.state.parent.mkdir(exist_ok=True)
-    paths.bytes.write_bytes(bytes(present))
-    ranges = ((0, present),) if present else ()
-    write_state(paths.state, PartialState(URL, size, "e", ("a/b",), 1.0, 2.0, ranges=ranges))
-    return paths
-
-
-def test_a_download_that_can_go_on(store: ModelStore) -> None:
-    paths = partial(store, 100, 40)
-    finding = only(store, "note")
-    assert finding.path == paths.bytes
-    assert "40 of 100 bytes" in finding.reason
-    assert len(mended(store)) == 1
-    assert paths.bytes.exists()
-
-
-def test_a_download_without_its_bytes(store: ModelStore) -> None:
-    paths = partial(store, 100, 40)
-    paths.bytes.unlink()
-    assert "starts over" in only(store, "problem").reason
-    assert mended(store) == []
-    assert not paths.state.exists()
-
-
-@pytest.mark.parametrize("text", ["{", '{"kind": "file"}', '{"kind": "tree"}', "[]", "\0"])
-def test_a_damaged_state(store: ModelStore, text: str) -> None:
-    paths = partial(store, 100, 40)
-    paths.state.write_text(text)
-    finding = only(store, "problem")
-    assert finding.size == 40
-    assert ".." not in finding.reason
-    assert repaired(store) == 40
-    assert found(store) == []
-    assert not paths.bytes.exists()
-
-
-def test_a_state_of_a_newer_version(store: ModelStore) -> None:
-    paths = partial(store, 100, 40)
-    paths.state.write_text('{"kind": "file", "schema": 3}')
-    finding = only(store, "problem")
-    assert "Upgrade" in finding.reason
-    assert "left alone" in finding.advice
-    assert len(mended(store)) == 1
-    assert paths.bytes.exists()
-
-
-def test_a_state_under_another_name(store: ModelStore) -> None:
-    paths = partial(store, 100, 40)
-    other = paths.state.with_name(f"{'5' * 64}.json")
-    other.write_bytes(paths.state.read_bytes())
-    assert sorted(f.kind for f in found(store)) == ["leftover", "note"]
-    assert [f.kind for f in mended(store)] == ["note"]
-    assert not other.exists()
-
-
-def test_a_pull_that_was_interrupted(store: ModelStore) -> None:
-    (store.home / "pulls").mkdir()
-    key = hashlib.sha256(b"a/b").hexdigest()
-    path = store.home / "pulls" / f"{key}.json"
-    path.write_bytes(msgspec.json.encode(PullState(PullStatus("a/b", "pulling", started_at=1.0))))
-    assert "paused" in only(store, "note").reason
-    lock = ProcessLock(path.with_suffix(".lock"))
-    assert lock.acquire()
-    finding = only(store, "note")
-    assert "A server is pulling" in finding.reason
-    mended(store)
-    assert path.with_suffix(".lock").exists()
-    lock.release()
 
 
 def test_a_repair_that_fails_says_why(store: ModelStore) -> None:
