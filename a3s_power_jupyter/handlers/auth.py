@@ -121,7 +121,9 @@ class AuthHandler(APIHandler):
             return _xsrf_error()
         reason = "The token is wrong." if sent else "The token is missing."
         wanted = "the server's token"
-        if hasattr(self.identity_provider, "hub_auth"):
+        if isinstance(hint := getattr(self.authorizer, "wanted_credentials", None), str):
+            wanted = hint
+        elif hasattr(self.identity_provider, "hub_auth"):
             wanted = "a token of JupyterHub, which its page 'Token' makes"
         elif getattr(self.identity_provider, "token", ""):  # there is none with a password
             wanted += ", which 'jupyter server list' prints"

@@ -16,6 +16,9 @@ class ReplicaAuthorizer(Authorizer):
     A client reaches one of several replicas. What it changes there, the others would not have.
     """
 
+    #: Which token clients send, for the error about a wrong one.
+    wanted_credentials = "the JUPYTER_TOKEN of the Ray application"
+
     def is_authorized(self, handler: Any, user: Any, action: str, resource: str) -> bool:
         if user.username == KERNEL_USER:
             return True

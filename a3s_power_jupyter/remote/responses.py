@@ -196,7 +196,9 @@ def _has_finish_reason(event: dict[str, Any]) -> bool:
     )
 
 
-def refusal(status: int, headers: dict[str, str], body: bytes) -> PowerError:
+def refusal(
+    status: int, headers: dict[str, str], body: bytes, *, has_key: bool = True
+) -> PowerError:
     """Return the error for an upstream's reply with an HTTP status other than success.
 
     401 and 403 concern this server's key for the upstream, not the client's credentials, so
@@ -205,6 +207,11 @@ def refusal(status: int, headers: dict[str, str], body: bytes) -> PowerError:
     reply = _json_object(body) or {}
     message = _message(reply) or NO_REASON
     if status in (401, 403):
+        if not has_key:
+            return UpstreamUnauthorized(
+                f"The upstream wants a key: {message.rstrip('.')}. Set upstream.api_key_env to a "
+                "variable of this server that has it."
+            )
         return UpstreamUnauthorized(
             f"The upstream rejected this server's key: {message.rstrip('.')}. Check "
             "upstream.api_key_env."

@@ -108,7 +108,8 @@ class UpstreamTransport:
             try:
                 if not response.is_success:
                     body = await _beginning(response)
-                    error = refusal(response.status_code, dict(response.headers), body)
+                    fields = dict(response.headers)
+                    error = refusal(response.status_code, fields, body, has_key=key is not None)
                     missing = (404,) if method == "GET" else _NO_ROUTE
                     # Any other error of 404 says that the model is missing.
                     is_route = isinstance(error, BadRequest) or response.status_code == 501

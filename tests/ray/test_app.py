@@ -168,6 +168,8 @@ def test_errors_have_the_form_of_their_api(app: RayCluster, client: httpx2.Clien
     assert client.get("v1/models").status_code == 200  # nobody else is logged in by this
     with httpx2.Client(base_url=app.url, trust_env=False, timeout=60) as nobody:
         assert {nobody.get("v1/models").status_code for _ in range(6)} == {401}
+        message = nobody.get("v1/models").json()["error"]["message"]
+        assert "Send the JUPYTER_TOKEN of the Ray application" in message
         refused = chat(nobody, "Hello")
         assert refused.status_code == 401, refused.text
         assert nobody.post("v1/models", content=b"x" * 5_000_000).status_code == 401

@@ -43,6 +43,13 @@ def test_retry_after(value: str, seconds: int | None) -> None:
     assert refusal(429, {"retry-after": value}, b"").retry_after == seconds
 
 
+def test_a_refused_key_and_a_missing_one_are_told_apart() -> None:
+    refused = refusal(401, {}, b'{"error": "Bad key."}')
+    assert refused.message.endswith("key: Bad key. Check upstream.api_key_env.")
+    missing = refusal(401, {}, b'{"error": "No key."}', has_key=False)
+    assert missing.message.startswith("The upstream wants a key: No key. Set upstream.api_key_env")
+
+
 @pytest.mark.parametrize(
     "row",
     [[], "m", 1, None, {}, {"id": ["m"]}, {"id": {"m": 1}}, {"id": 1}, {"id": None}, {"id": HUGE}],
