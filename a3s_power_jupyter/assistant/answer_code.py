@@ -36,6 +36,15 @@ _CODE_LINE = re.compile(
     re.VERBOSE | re.ASCII,
 )
 
+#: How a traceback begins in a block: with a heading, a frame, or only the error.
+_TRACEBACK = re.compile(
+    r"""(?:-{5,}\n)?(?:[\w.]+[ ]+)?Traceback[ ]\(most[ ]recent[ ]call[ ]last\)
+    |[ \t]*File[ ]"[^"\n]*",[ ]line[ ]\d
+    |(?:Cell|Input)[ ]In[ ]?\[\d+\]
+    |[A-Z]\w*(?:Error|Exception|Interrupt)(?::.*)?(?:\n[ \t]+at[ ].*)*\Z""",
+    re.VERBOSE | re.ASCII,
+)
+
 
 class FoundCode(NamedTuple):
     """The code of an answer.
@@ -60,14 +69,15 @@ class _Block(NamedTuple):
 def find_code(answer: str, language: str = "python") -> FoundCode:
     """Return the code of an answer, for code in `language`; empty for any.
 
-    Of several blocks in the language, it is the longest. An answer without a fence is code only if
-    all its lines look so.
+    Of several blocks in the language, it is the longest, without quoted tracebacks. An answer
+    without a fence is code only if all its lines look so.
     """
     text = _THOUGHTS.sub("", answer)
     blocks = _blocks_of(text)
     if not blocks:
         is_code = text.strip() != "" if _family(language) in _PROSE else _looks_like_code(text)
         return FoundCode(_trimmed(text) if is_code else None, "")
+    blocks = [block for block in blocks if not _TRACEBACK.match(block.code)]
     usable = [block.code for block in blocks if _is_of(block.language, language) and block.code]
     if not usable:
         others = [block.language for block in blocks if not _is_of(block.language, language)]

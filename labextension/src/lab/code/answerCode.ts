@@ -35,19 +35,24 @@ const PROSE = ['markdown', 'html', 'latex'];
 const CODE_LINE =
   /^(?:[ \t]|$|[#@%!)\]}]|\/\/|(?:import|from|def|class|for|while|if|elif|else|try|except|finally|with|return|raise|assert|async|await|pass|print|let|const|var|function|using|library|end)\b|[\w.[\]'", \t*]+(?:[-+*/%&|^:]?=(?!=)|<-)|[\w.]+\()/;
 
+/** How a traceback begins in a block: with a heading, a frame, or only the error. */
+const TRACEBACK =
+  /^(?:(?:-{5,}\n)?(?:[\w.]+ +)?Traceback \(most recent call last\)|[ \t]*File "[^"\n]*", line \d|(?:Cell|Input) In ?\[\d+\]|[A-Z]\w*(?:Error|Exception|Interrupt)(?::.*)?(?:\n[ \t]+at .*)*$)/;
+
 /**
  * Return the code of an answer, for code in `language`; '' for any.
  *
- * Of several blocks in the language, it is the longest. An answer without a fence is code only if
- * all its lines look so.
+ * Of several blocks in the language, it is the longest, without quoted tracebacks. An answer
+ * without a fence is code only if all its lines look so.
  */
 export function findCode(answer: string, language: string): FoundCode {
   const text = withoutThoughts(answer);
-  const blocks = blocksOf(text);
-  if (blocks.length === 0) {
+  const all = blocksOf(text);
+  if (all.length === 0) {
     const isCode = PROSE.includes(family(language)) ? text.trim() !== '' : looksLikeCode(text);
     return { code: isCode ? trimmed(text) : null, note: '' };
   }
+  const blocks = all.filter(block => !TRACEBACK.test(block.code));
   const usable = blocks.filter(block => isOf(block.language, language) && block.code !== '');
   if (usable.length === 0) {
     const others = blocks.filter(block => !isOf(block.language, language));
