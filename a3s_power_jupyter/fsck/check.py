@@ -10,7 +10,7 @@ from pathlib import Path
 from ..contract.errors import PowerError, StoreUnavailable
 from ..store.blobs import BLOBS
 from ..store.conversions import CONVERSIONS
-from ..store.directories import directory_entries
+from ..store.directories import check_writable, directory_entries
 from ..store.garbage import PULLS
 from ..store.model_store import ModelStore
 from ..store.os_errors import obstacle, reading_store
@@ -106,7 +106,23 @@ def _check_folders(store: ModelStore) -> Iterator[Finding]:
             with directory_entries(store.home / folder):
                 pass
         except OSError as error:
-            yield cannot_read(store.home / folder, error)
+            yield _private(store, folder) or cannot_read(store.home / folder, error)
+
+
+def _private(store: ModelStore, folder: Path) -> Finding | None:
+    """Return a note if a folder of another user's store is not meant to be read by others."""
+    if folder not in (PULLS, PROMPTS) or _may_write(store.home):
+        return None
+    reason = "It is for the owner of the store only, so it is not checked."
+    return Finding("note", store.home / folder, reason)
+
+
+def _may_write(home: Path) -> bool:
+    try:
+        check_writable(home)
+    except OSError:
+        return False
+    return True
 
 
 def _unlocked(lock: Path) -> Iterator[Finding]:

@@ -37,9 +37,11 @@ if sys.platform != "win32":
 def check_pulls(store: ModelStore) -> Iterator[Finding]:
     """Find states that cannot be read or have no bytes, and what pulls left behind."""
     folder = store.home / PULLS
-    if not folder.is_dir():
-        return
-    for path in sorted(folder.iterdir()):
+    try:
+        paths = sorted(folder.iterdir())
+    except OSError:
+        return  # there is none, or it cannot be read, which `check_store` reports
+    for path in paths:
         try:
             yield from _check(store, path)
         except OSError as error:

@@ -55,7 +55,7 @@ def find_garbage(
         orphans = [path for path in unnamed if path not in results]
         converted = [*unused, *(path for path in unnamed if path in results)]
         prompts = unused_prompts(home, snapshot.manifests.values() if keep_prompts else ())
-    partials = [path for path in blobs.partials() if not _state_of(home, path).exists()]
+    partials = [path for path in blobs.partials() if not _has_state(home, path)]
     locked = (home / MANIFESTS, home / CONVERSIONS)
     temporaries = [
         *blobs.abandoned(),
@@ -101,9 +101,15 @@ def _is_old(temporary: Path) -> bool:
         return False
 
 
-def _state_of(home: Path, partial: Path) -> Path:
-    """Return the state file of a download, which is written before its first byte."""
-    return home / PULLS / f"{partial.name.removeprefix(PARTIAL_PREFIX)}.json"
+def _has_state(home: Path, partial: Path) -> bool:
+    """Return whether a download has a state file, which is written before its first byte."""
+    try:
+        (home / PULLS / f"{partial.name.removeprefix(PARTIAL_PREFIX)}.json").stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:  # such as the pulls of another user
+        return True
+    return True
 
 
 def _removable(

@@ -200,3 +200,29 @@ def test_a_damaged_manifest_is_reported_and_other_models_work(
         assert problem["file"] == "damaged.json"
         assert manifest.read_text() == "{"
         assert json.loads((manifest.parent / "good.json").read_text())["name"] == "good"
+
+
+def test_damage_in_the_store_is_explained(
+    start_server: Callable[..., Server], smollm2_path: Path
+) -> None:
+    server = start_server(headless=True)
+    with server.api() as api:
+        body = {"name": "copied", "path": str(smollm2_path), "copy": True}
+        api.post("v1/models", json=body).raise_for_status()
+        [blob] = (server.home / "models/blobs").glob("sha256-*")
+        size = blob.stat().st_size
+        os.truncate(blob, size - 1)
+        chat = {"model": "copied", "messages": [{"role": "user", "content": "Hi"}]}
+        reply = api.post("v1/chat/completions", json=chat)
+        assert (reply.status_code, reply.json()["error"]["code"]) == (409, "file_changed")
+        message = reply.json()["error"]["message"]
+        assert f"has {size - 1:,} bytes, and should have {size:,}" in message
+        assert f"Register 'copied' again from {smollm2_path}" in message
+        api.post("v1/models", json=body).raise_for_status()
+        assert api.post("v1/models/copied/load", json={}).status_code == 200
+
+        (server.home / "models/manifests/folder.json").mkdir()
+        for reply in (api.get("v1/models/folder"), api.delete("v1/models/folder")):
+            error = reply.json()["error"]
+            assert (reply.status_code, error["code"]) == (500, "manifest_unreadable")
+            assert "is a directory" in error["message"]

@@ -85,12 +85,28 @@ def test_a_temporary_file_of_another_user_has_a_writer(store: ModelStore) -> Non
     assert found(store) == []
 
 
-@pytest.mark.parametrize("folder", ["models/blobs", "pulls"])
+@pytest.mark.parametrize("folder", ["models/blobs", "models/conversions"])
 def test_a_folder_that_cannot_be_read(store: ModelStore, folder: str) -> None:
+    store.conversions.directory.parent.chmod(0o755)
+    store.conversions.directory.mkdir()
     (store.home / folder).chmod(0o111)
     [finding] = found(store)
     assert (finding.kind, finding.path) == ("problem", store.home / folder)
     assert "not checked: Permission denied." in finding.reason
+
+
+def test_pulls_and_prompts_are_for_the_owner_only(store: ModelStore) -> None:
+    """As after the commands of docs/scaling.md, with a pull in progress."""
+    put(store.home / f"models/blobs/partial-{'1' * 64}")
+    put(store.home / f"pulls/{'1' * 64}.json")
+    store.home.chmod(0o755)
+    (store.home / "prompts").mkdir()
+    for path in (store.home / "pulls", store.home / "prompts", store.lock_path):
+        path.chmod(0)
+    store.home.chmod(0o555)
+    findings = found(store)
+    assert [(f.kind, f.path.name) for f in findings] == [("note", "pulls"), ("note", "prompts")]
+    assert "for the owner of the store only" in findings[0].reason
 
 
 def test_a_content_that_cannot_be_read(store: ModelStore) -> None:
