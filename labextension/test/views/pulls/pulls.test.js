@@ -47,7 +47,8 @@ test('a pull can be repeated unless the request itself is wrong', () => {
   assert.equal(retried({ type: 'server_error', code: 'hub_error' }), true);
   assert.equal(retried({ type: 'server_error', code: 'insufficient_disk' }), true);
   assert.equal(retried({ type: 'authentication_error', code: 'hub_unauthorized' }), true);
-  assert.equal(retried({ type: 'authentication_error', param: 'name' }), false); // not on the hub
+  assert.equal(retried({ type: 'authentication_error', param: 'name' }), true); // it may be private
+  assert.equal(retried({ type: 'invalid_request_error', param: 'name' }), false); // not on the hub
   assert.equal(retried({ type: 'invalid_request_error', code: 'ambiguous_reference' }), false);
   assert.equal(canRetry(pull({ status: 'paused' })), false);
 });
