@@ -49,6 +49,13 @@ def model(name: str) -> Model:
     )
 
 
+class FakeLocalModels:
+    """Completes no requests, but looks for that in a thread, like the real one."""
+
+    async def completed(self, request: RegisterRequest) -> tuple[RegisterRequest, tuple[str, ...]]:
+        return await asyncio.to_thread(lambda: (request, ()))
+
+
 class FakeCatalog:
     """A catalog that looks up models in a thread, like the real one."""
 

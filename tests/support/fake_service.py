@@ -43,7 +43,7 @@ from a3s_power_jupyter.contract.types import (
 )
 from a3s_power_jupyter.handlers import event_stream
 from a3s_power_jupyter.service.merging import merge
-from support.fake_models import FakeCatalog, FakeCopies, FakeHeaders
+from support.fake_models import FakeCatalog, FakeCopies, FakeHeaders, FakeLocalModels
 from support.items import finished
 
 #: Bytes of the blocks that `UncollectedService` counts.
@@ -61,6 +61,7 @@ class FakeService:
         self.catalog = FakeCatalog()
         self.pulls = FakePulls()
         self.headers = FakeHeaders()
+        self.local_models = FakeLocalModels()
         self.copies = FakeCopies()
         self.inference = FakeInference(self.calls)
         self.loading = FakeLoading(self.catalog, self.inference, self.calls)
