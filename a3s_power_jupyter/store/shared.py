@@ -40,14 +40,12 @@ class SharedHome:
         if not os.path.isdir(self.home):  # noqa: PTH112 - Path.is_dir raises for a dead mount
             reason = "the shared home does not exist, or this user may not read it"
             return SharedModels({}, (ManifestProblem(str(self.home), reason),))
-        manifests = self.home / MANIFESTS
-        if manifests.exists() and not os.access(manifests, os.R_OK | os.X_OK):
-            reason = "this user may not read the shared home. Ask its administrator"
-            return SharedModels({}, (ManifestProblem(str(manifests), reason),))
         try:
             snapshot = self._directory.read()
         except PowerError as error:
             reason = error.message.removesuffix(".")
+            if not _may_list(self.home / MANIFESTS):
+                reason = "this user may not read the shared home. Ask its administrator"
             return SharedModels({}, (ManifestProblem(str(self.home), reason),))
         if snapshot is not self._snapshot:
             self._manifests = {n: self._in_place(m) for n, m in snapshot.manifests.items()}
@@ -84,6 +82,11 @@ class SharedHome:
             return (found, path) if file_size(path) == found.size else None
         except OSError:  # the disk of the home is gone
             return None
+
+
+def _may_list(directory: Path) -> bool:
+    effective = os.access in os.supports_effective_ids
+    return os.access(directory, os.R_OK | os.X_OK, effective_ids=effective)
 
 
 class SharedHomes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,7 +21,9 @@ from a3s_power_jupyter.store import ModelStore
 from a3s_power_jupyter.store.conversions import conversion_of
 from a3s_power_jupyter.store.defaults import change_parameters
 from a3s_power_jupyter.store.deletion import preview_deletion
+from a3s_power_jupyter.store.shared import SharedHomes
 from support.model_files import gguf
+from support.privileges import without_privileges
 from support.registering import register
 
 
@@ -144,6 +147,28 @@ def test_a_home_that_may_not_be_read(store: ModelStore, shared: ModelStore) -> N
         assert len(store.problems()) == 2
     finally:
         shared.home.chmod(0o700)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs permissions of POSIX")
+@pytest.mark.parametrize("private", ["", "models", "models/manifests"])
+def test_a_home_of_another_user_that_is_private(private: str) -> None:
+    """Folders of the store are private until their owner shares them."""
+    with tempfile.TemporaryDirectory() as temporary:  # below a folder that everybody may enter
+        folder = Path(temporary)
+        (folder / "model.gguf").write_bytes(gguf())
+        shared = ModelStore(folder / "shared")
+        register(shared, "both", folder / "model.gguf", copy=True)
+        for path in (folder, shared.home, *shared.home.rglob("*")):
+            path.chmod(0o755)
+        (shared.home / private).chmod(0)
+        store = ModelStore(folder / "own", shared_homes=[shared.home])
+        with without_privileges():
+            found = SharedHomes([shared.home]).read()
+        (shared.home / private).chmod(0o755)
+        assert found.manifests == {}
+        [problem] = found.problems
+        assert (problem.file, "may not read" in problem.reason) == (str(shared.home), True)
+        assert [manifest.name for manifest in store.list()] == ["both"]
 
 
 def test_a_damaged_manifest_hides_no_other_model(tmp_path: Path, shared: ModelStore) -> None:
