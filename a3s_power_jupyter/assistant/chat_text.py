@@ -22,12 +22,12 @@ def attachments_of(message: dict[str, Any]) -> list[tuple[str, str]]:
     for note in _notes(message):
         index = note["part"]
         text = parts[index].get("text") if isinstance(parts[index], dict) else None
-        found.append((_string(note.get("title")), _string(text)))
+        found.append((string_of(note.get("title")), string_of(text)))
     return found
 
 
 def thoughts_of(message: dict[str, Any]) -> str:
-    return _string(message.get("reasoning_content"))
+    return string_of(message.get("reasoning_content"))
 
 
 def title_of(messages: list[dict[str, Any]]) -> str:
@@ -56,7 +56,7 @@ def _texts(message: dict[str, Any], attached: set[int]) -> list[str]:
         return [content]
     parts = content if isinstance(content, list) else []
     return [
-        _string(part.get("text"))
+        string_of(part.get("text"))
         for index, part in enumerate(parts)
         if isinstance(part, dict) and index not in attached
     ]
@@ -79,5 +79,6 @@ def _notes(message: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _string(value: object) -> str:
+def string_of(value: object) -> str:
+    """Return a value of a message if it is a text, else an empty one."""
     return value if isinstance(value, str) else ""

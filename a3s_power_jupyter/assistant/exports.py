@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from ..contract.fences import IndentedBlock, indented_block
 from ..contract.types import Chat
-from .chat_text import attachments_of, text_of, thoughts_of
+from .chat_text import attachments_of, string_of, text_of, thoughts_of
 
 _ROLES = {"user": "You", "system": "System prompt", "tool": "Result of a tool"}
 
@@ -117,7 +117,7 @@ def _with_results(chat: Chat) -> Iterator[tuple[dict[str, Any], dict[str, str]]]
     messages = deque(_messages(chat))
     while messages:
         message = messages.popleft()
-        calls = {_string(call.get("id")) for call in _calls(message)} - {""}
+        calls = {string_of(call.get("id")) for call in _calls(message)} - {""}
         results: dict[str, str] = {}
         while messages and (id_ := _result_id(messages[0])) in calls:
             results[id_] = text_of(messages.popleft())
@@ -125,7 +125,7 @@ def _with_results(chat: Chat) -> Iterator[tuple[dict[str, Any], dict[str, str]]]
 
 
 def _result_id(message: dict[str, Any]) -> str:
-    return _string(message.get("tool_call_id")) if message.get("role") == "tool" else ""
+    return string_of(message.get("tool_call_id")) if message.get("role") == "tool" else ""
 
 
 def _intro(message: dict[str, Any], chat: Chat, results: dict[str, str]) -> str:
@@ -140,7 +140,7 @@ def _intro(message: dict[str, Any], chat: Chat, results: dict[str, str]) -> str:
         parts.append(harmless(text.strip()) if text else f"*{_in_line(title)}*")
     for call in _calls(message):
         parts.append(_call(call))
-        result = results.get(_string(call.get("id")), "").strip("\n")
+        result = results.get(string_of(call.get("id")), "").strip("\n")
         if result:
             parts += ["Result:", _fenced(Block(result, ""))]
     return "\n\n".join(parts)
@@ -149,10 +149,6 @@ def _intro(message: dict[str, Any], chat: Chat, results: dict[str, str]) -> str:
 def _calls(message: dict[str, Any]) -> list[dict[str, Any]]:
     calls = message.get("tool_calls")
     return [call for call in calls if isinstance(call, dict)] if isinstance(calls, list) else []
-
-
-def _string(value: object) -> str:
-    return value if isinstance(value, str) else ""
 
 
 def _call(call: dict[str, Any]) -> str:

@@ -63,16 +63,13 @@ class Sources:
         if not self._context.can_cut:
             return False
         readers = [o for o in running if o.pending > 1 and not o.is_suspect]
-        later = max((self._common(sequence, o.known) for o in readers), default=0)
+        shared = (self._usable(sequence, o.known, o, alone=False) for o in readers)
+        later = max(shared, default=0)
         if later <= FEW_TOKENS:
             return False
         now = self.running(sequence, running)
         now += self.saved(sequence, alone=False, free_cells=self._context.n_cells)
         return later - max((source.n_tokens for source in now), default=0) > FEW_TOKENS
-
-    def _common(self, sequence: Sequence, tokens: array[int]) -> int:
-        common = min(common_prefix(tokens, sequence.known), sequence.reusable)
-        return sequence.prompt.outside_image(common)
 
     def saved(self, sequence: Sequence, *, alone: bool, free_cells: int) -> list[Source]:
         """Return the states in host memory for which there are cells.
