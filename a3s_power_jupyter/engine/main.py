@@ -239,6 +239,8 @@ class Worker:
         try:
             if isinstance(prepared, PowerError):
                 raise prepared
+            if engine.idle:
+                engine.threads.resume()
             engine.threads.share(self._models)
             engine.submit(prepared)
         except Exception as error:

@@ -24,10 +24,6 @@ from ..contract.parameters import LoadParameters
 #: Seconds between two decisions. Linux counts idle time in units of 10 ms.
 INTERVAL = 0.25
 
-#: Seconds without much computation after which the usage of the CPUs is out of date: the programs
-#: that ran meanwhile may have ended. The threads of one step are then chosen by what runs now.
-PAUSE = 0.5
-
 #: How often at most, and how many seconds apart, the running tasks are counted. The smallest number
 #: counts, because programs such as the notebook server, which has just passed the request on, only
 #: run for some milliseconds.
@@ -99,6 +95,7 @@ class CpuThreads:
         self._count = self.steady if self._adaptive else limit
         self._raised = -math.inf
         self._wait = 0.0
+        self._paused = False
 
     @classmethod
     def from_parameters(cls, parameters: LoadParameters) -> CpuThreads:
@@ -113,10 +110,21 @@ class CpuThreads:
 
     def next_count(self) -> int:
         """Return the number of threads for the next step."""
+        paused, self._paused = self._paused, False
         if self._adaptive and self._clock() - self._usage.clock >= INTERVAL:
             before, self._usage = self._usage, self._read_usage()
-            self._change(self._best(self._available(before, self._usage)))
+            free = self._read_free() if paused else None
+            available = self._available(before, self._usage) if free is None else free
+            self._change(self._best(available))
         return self._count
+
+    def resume(self) -> None:
+        """Note that this process begins to compute after a pause.
+
+        The programs that ran meanwhile may have ended, such as the one that has sent the request,
+        so the number of threads is chosen by what runs at the first step.
+        """
+        self._paused = True
 
     def share(self, models: int) -> None:
         """Take at least an equal share of the cores if other models compute as well.
@@ -147,8 +155,6 @@ class CpuThreads:
         """Return the number of cores that other programs left for this process."""
         elapsed = now.clock - before.clock
         own = now.own - before.own
-        if elapsed >= PAUSE and own < elapsed / 2 and (free := self._read_free()) is not None:
-            return free
         if now.total - before.total < elapsed / 2:
             return self.limit  # the system does not count CPU time, as in some sandboxes
         return (own + now.idle - before.idle) / elapsed

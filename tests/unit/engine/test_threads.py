@@ -139,21 +139,27 @@ def test_a_single_model_takes_no_share_of_a_busy_machine() -> None:
     assert cpu_threads.next_count() == 1
 
 
-def test_a_model_that_waited_beside_busy_programs_begins_with_one_thread() -> None:
+@pytest.mark.parametrize("seconds", [INTERVAL, 60])
+def test_a_model_begins_with_the_cores_that_are_free_then(seconds: float) -> None:
     machine = Machine(8, others=8)
     cpu_threads = machine.model()
-    machine.run(0, seconds=60)
+    machine.run(0, seconds=seconds)
+    cpu_threads.resume()
     assert cpu_threads.next_count() == 1
 
 
-def test_programs_that_have_ended_do_not_count() -> None:
-    """A model waited while another program computed; that program has just ended."""
+@pytest.mark.parametrize("seconds", [INTERVAL, 60])
+def test_programs_that_have_ended_do_not_count(seconds: float) -> None:
+    """A model waited while another program computed, such as the one that sends the request."""
     machine = Machine(8, others=8)
     cpu_threads = machine.model()
     settle(machine, cpu_threads)
-    machine.run(0, seconds=60)
+    machine.run(0, seconds=seconds)
     machine.others = 0
+    cpu_threads.resume()
     assert cpu_threads.next_count() == 8
+    machine.others = 8
+    assert settle(machine, cpu_threads) == [2]  # of one that runs now, it has a share
 
 
 def test_a_long_step_is_no_pause() -> None:

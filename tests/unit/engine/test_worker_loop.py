@@ -421,6 +421,20 @@ def test_a_request_beside_another_model_takes_its_share_of_the_cores(bench: Benc
     assert bench.engine.threads.next_count() == 4
 
 
+def test_a_request_after_a_pause_takes_the_cores_that_are_free_now(bench: Bench) -> None:
+    now = 0.0
+
+    def usage() -> CpuUsage:
+        return CpuUsage(clock=now, idle=0.0, total=8 * now, own=0.0)
+
+    bench.engine.threads = CpuThreads(8, read_usage=usage, read_free=lambda: 8.0, clock=lambda: now)
+    now = 1.0  # other programs had all cores until now
+    bench.submit(_1="good")
+    bench.go_on()
+    bench.end_of(1)
+    assert bench.engine.threads.next_count() == 8
+
+
 def test_tokens_are_counted_while_a_step_is_under_way(bench: Bench) -> None:
     bench.submit(_1="good")
     bench.wait_until_running(1)  # its step ends when the test says so
