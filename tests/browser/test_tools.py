@@ -137,7 +137,7 @@ def check_edit_and_run(chat: Chat, images: Path) -> None:
     chat.expect_end("total 2")
     expect(chat.page.locator(".jp-CodeCell .jp-OutputArea-output")).to_have_text("total 2")
     read, edited, output = chat.results
-    assert read == f"[0] code code\n{BEFORE}\n\n[1] text markdown\n# Title"
+    assert read == f"[1] code code\n{BEFORE}\n\n[2] text markdown\n# Title"
     assert (edited, output) == ("The cell was edited. It was not run.", "total 2")
 
 

@@ -68,7 +68,7 @@ function insert(
   const { sharedModel } = openModel(panel);
   const { id } = sharedModel.insertCell(index, { cell_type: type, source, metadata: {} });
   showSource(panel.content.widgets[index]);
-  return `The cell was added with the id ${id} and the index ${index}. It was not run.`;
+  return `The cell was added as cell ${index + 1}, with the id ${id}. It was not run.`;
 }
 
 function editCell(tracker: INotebookTracker): ChatTool {

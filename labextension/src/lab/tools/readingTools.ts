@@ -26,7 +26,7 @@ export function readingTools(tracker: INotebookTracker): ChatTool[] {
 
 function listCells(tracker: INotebookTracker): ChatTool {
   return tool('list_cells', {
-    description: 'List the cells of a notebook: index, id, type, first line, whether it raised.',
+    description: 'List the cells of a notebook: number, id, type, first line, whether it raised.',
     isReadOnly: true,
     properties: { notebook: NOTEBOOK },
     prepare: async parameters => {
@@ -47,7 +47,7 @@ function readCells(tracker: INotebookTracker): ChatTool {
     isReadOnly: true,
     properties: {
       cell: CELL,
-      first: { type: 'integer', description: 'Index of the first cell. Default: 0.' },
+      first: { type: 'integer', description: 'Number of the first cell. Default: 1.' },
       count: { type: 'integer', description: 'Number of cells. Default: 10.' },
       notebook: NOTEBOOK
     },
@@ -56,17 +56,17 @@ function readCells(tracker: INotebookTracker): ChatTool {
       const { path } = panel.context;
       const id = text(parameters, 'cell');
       const chosen = id === undefined ? null : cellOf(panel, id);
-      const first = count(parameters, 'first', 0, 0);
-      const end = first + count(parameters, 'count', 10, 1);
+      const start = count(parameters, 'first', 1, 1) - 1;
+      const end = start + count(parameters, 'count', 10, 1);
       const { widgets } = panel.content;
-      const range = `${first + 1} to ${Math.min(end, widgets.length)}`;
+      const range = `${start + 1} to ${Math.min(end, widgets.length)}`;
       const which = chosen === null ? `cells ${range}` : `cell ${widgets.indexOf(chosen) + 1}`;
       return {
         summary: `Read ${which} of ${path} with their outputs`,
         scope: path,
         run: async () => {
           const cells = panel.content.widgets;
-          const read = chosen === null ? cells.slice(first, end) : [chosen];
+          const read = chosen === null ? cells.slice(start, end) : [chosen];
           return Promise.resolve(
             read.map(cell => cellText(cell, cells.indexOf(cell))).join('\n\n') ||
               `The notebook has ${cells.length} cells.`
@@ -107,11 +107,11 @@ function variableText({ name, type, size, text: value }: Variable): string {
 function cellLine(cell: Cell, index: number): string {
   const line = sourceOf(cell).trimStart().split('\n', 1)[0] ?? '';
   const raised = hasRaised(cell) ? ' (raised an error)' : '';
-  return `[${index}] ${cell.model.id} ${cell.model.type}${raised}: ${line.slice(0, MAX_LINE)}`;
+  return `[${index + 1}] ${cell.model.id} ${cell.model.type}${raised}: ${line.slice(0, MAX_LINE)}`;
 }
 
 function cellText(cell: Cell, index: number): string {
   const outputs = outputsText(cell);
   const shown = outputs === '' ? '' : `\nOutput:\n${outputs}`;
-  return `[${index}] ${cell.model.id} ${cell.model.type}\n${sourceOf(cell)}${shown}`;
+  return `[${index + 1}] ${cell.model.id} ${cell.model.type}\n${sourceOf(cell)}${shown}`;
 }
