@@ -30,6 +30,8 @@ class Health(Displayed, msgspec.Struct, frozen=True):
         Availability of each engine.
     home : str
         Directory of the model store.
+    shared_homes : list of str
+        Directories of other stores whose models this server lists and uses.
     hints : list of str
         Suggestions to improve the setup, with commands.
     problems : list of ManifestProblem
@@ -45,6 +47,7 @@ class Health(Displayed, msgspec.Struct, frozen=True):
     devices: list[Device]
     engines: dict[str, EngineStatus]
     home: str = ""
+    shared_homes: list[str] = []
     hints: list[str] = []
     problems: list[ManifestProblem] = []
     memory: Memory = Memory(())
@@ -62,6 +65,7 @@ class Health(Displayed, msgspec.Struct, frozen=True):
                 *before,
                 ("Version", f"{self.version}, up for {uptime}"),
                 ("Store", self.home),
+                *(("Shared store", home) for home in self.shared_homes),
                 ("Loaded", ", ".join(self.loaded_models) or "none"),
                 *((f"Device {device.name}", _device(device)) for device in self.devices),
                 *((f"Engine {name}", _engine(engine)) for name, engine in self.engines.items()),

@@ -225,6 +225,7 @@ class PowerService:
             "memory": msgspec.to_builtins(self._memory.now()),
             "engines": msgspec.to_builtins(engines),
             "home": str(self._settings.home),
+            "shared_homes": [str(home) for home in self._settings.shared_homes],
             "hints": hints,
             "problems": msgspec.to_builtins(problems),
         }

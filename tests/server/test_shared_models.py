@@ -23,6 +23,7 @@ def test_two_users_share_one_copy(tmp_path: Path, smollm2_path: Path) -> None:
         run_server(tmp_path / "ada", headless=True, environ=environ) as server,
         power.connect(server.url, server.token) as client,
     ):
+        assert client.health().shared_homes == [str(shared.home)]
         [model] = client.models()
         assert model.source.shared_home == str(shared.home)
         assert client.chat("smollm2", "Hi", temperature=0, max_tokens=3)

@@ -42,7 +42,7 @@ status = msgspec.convert(
     PullStatus,
 )  # fmt: skip
 estimate = Estimate("smollm2", 2048, 1, 2, 3, 4, 10, 0, "header", free=100, fits=True)
-health = Health("ok", "1.2", 120.0, ["smollm2"], [], {}, "/home", ["Install <x>."])
+health = Health("ok", "1.2", 120.0, ["smollm2"], [], {}, "/home", ["/shared"], ["Install <x>."])
 
 
 @pytest.mark.parametrize(
@@ -70,6 +70,7 @@ def test_details() -> None:
     assert "The disk <is> full." in pretty(status)
     assert "&lt;is&gt;" in status._repr_html_()
     assert "smollm2 with 2048 tokens of context fits." in pretty(estimate)
+    assert "Shared store:  /shared\n" in pretty(health)
     assert "Install <x>." in pretty(health)
 
 
