@@ -230,14 +230,13 @@ def start(options: argparse.Namespace, stack: ExitStack) -> dict[str, Target]:
         with our_server() as server:
             yield register(server, "model", model)
 
-    def llama() -> AbstractContextManager[Target]:
+    def llama(*, one_cache: bool = False) -> AbstractContextManager[Target]:
         if options.llama_server:
             argv = ["--parallel", str(SLOTS), "--ctx-size", str(N_CTX), "--no-webui"]
-            return llama_server(options.llama_server, model, *argv, *options.server_args)
-        return llama_cpp(options.python, model, n_parallel=SLOTS, n_ctx=N_CTX)
-
-    def unified() -> AbstractContextManager[Target]:
-        return llama_cpp(options.python, model, n_parallel=SLOTS, n_ctx=N_CTX, kv_unified=True)
+            argv += ["--kv-unified" if one_cache else "--no-kv-unified", *options.server_args]
+            return llama_server(options.llama_server, model, *argv)
+        cache = {"kv_unified": one_cache}
+        return llama_cpp(options.python, model, n_parallel=SLOTS, n_ctx=N_CTX, **cache)
 
     def python() -> AbstractContextManager[Target]:
         argv = ["--n_ctx", str(N_CTX), *options.python_args]
@@ -246,7 +245,7 @@ def start(options: argparse.Namespace, stack: ExitStack) -> dict[str, Target]:
     starts: dict[str, Callable[[], AbstractContextManager[Target]]] = {
         OURS: ours,
         LLAMA: llama,
-        UNIFIED: unified,
+        UNIFIED: partial(llama, one_cache=True),
         PYTHON: python,
     }
     return {name: stack.enter_context(starts[name]()) for name in options.servers}
