@@ -110,6 +110,19 @@ async def in_phase(pulls: PullManager, phase: str, name: str) -> PullStatus:
     return status
 
 
+async def progressed(pulls: PullManager, name: str, times: int) -> PullStatus:
+    """Wait until more of a pull has been received, several times."""
+    deadline = time.monotonic() + 20
+    status = await pulls.status(name)
+    for _ in range(times):
+        before = status.completed
+        while status.completed == before:
+            assert (status.status, time.monotonic() < deadline) == ("pulling", True)
+            await asyncio.sleep(0.01)
+            status = await pulls.status(name)
+    return status
+
+
 async def downloading(pulls: PullManager, name: str, **fields: Any) -> PullStatus:
     """Start the pull of a slow model in the background and wait for its first bytes."""
     await pulls.pull_in_background(PullRequest(name, **fields))

@@ -16,7 +16,16 @@ from a3s_power_jupyter.hub.pull_manager import PullManager
 from a3s_power_jupyter.ipc.child import BACKGROUND_NICE
 from support import model_files
 from support.pull_child import COMMIT, TOTAL
-from support.pull_home import Children, PullHome, downloading, events, in_phase, statuses, wire
+from support.pull_home import (
+    Children,
+    PullHome,
+    downloading,
+    events,
+    in_phase,
+    progressed,
+    statuses,
+    wire,
+)
 
 TOKEN = "hf_secret_of_the_tests"
 
@@ -112,7 +121,7 @@ async def test_several_watchers_of_one_pull(pull_home: PullHome, pulls: PullMana
     first = asyncio.create_task(events(pulls, "fake/slow"))
     await downloading(pulls, "fake/slow")
     tasks = [asyncio.create_task(events(pulls, "fake/slow")) for _ in range(3)]
-    await asyncio.sleep(0.2)
+    await progressed(pulls, "fake/slow", times=6)
     await pulls.pause("fake/slow")
     received = await first
     for late in [await task for task in tasks]:
@@ -132,15 +141,14 @@ async def test_a_pull_continues_without_its_watcher(pulls: PullManager) -> None:
             if event["status"] == "downloading":
                 break
     before = (await pulls.status("fake/slow")).completed
-    await asyncio.sleep(0.2)
-    status = await pulls.status("fake/slow")
+    status = await progressed(pulls, "fake/slow", times=2)
     assert (status.status, status.completed > before) == ("pulling", True)
 
 
 async def test_progress_never_decreases(pulls: PullManager) -> None:
     watching = asyncio.create_task(events(pulls, "fake/slow"))
     await downloading(pulls, "fake/slow")
-    await asyncio.sleep(0.5)
+    await progressed(pulls, "fake/slow", times=8)
     await pulls.pause("fake/slow")
     progress = [e["completed"] for e in await watching if e["status"] == "downloading"]
     assert len(progress) > 5
