@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -13,16 +12,14 @@ from ..contract.errors import FileChanged, FileNotFound, PowerError
 from ..contract.parameters import DefaultParameters
 from ..store.a3s_power import A3SManifest
 from ..store.blobs import BLOB_PREFIX, BLOBS, PARTIAL_PREFIX
-from ..store.conversions import CONVERSIONS, Conversion
-from ..store.files import TEMPORARY_PREFIX, file_size
+from ..store.conversions import CONVERSIONS, Conversion, is_record
+from ..store.files import TEMPORARY_PREFIX, file_size, is_sha256
 from ..store.manifest import MANIFESTS, Unreadable
 from ..store.model_store import ModelStore
 from ..store.names import SUFFIX
 from .contents import FOR_ALL
 from .finding import Finding, Repair, foreign, is_there, remove
 from .usage import UsedFile, used_files
-
-_BLOB_NAME = re.compile(rf"{BLOB_PREFIX}[0-9a-f]{{64}}")
 
 _PULL_AGAIN = "Pull or register the model again, or delete it."
 
@@ -92,10 +89,11 @@ def check_blobs(store: ModelStore) -> Iterator[Finding]:
     used = {file.sha256 for manifest in store.list() for file in manifest.files}
 
     def is_ours(path: Path) -> bool:
-        if path.name.removeprefix(BLOB_PREFIX) in used:
+        prefix = next((p for p in (BLOB_PREFIX, PARTIAL_PREFIX) if path.name.startswith(p)), "")
+        key = path.name.removeprefix(prefix)
+        if prefix == BLOB_PREFIX and key in used:
             return True  # `check_files` says what is wrong with it
-        is_named = _BLOB_NAME.fullmatch(path.name) or path.name.startswith(PARTIAL_PREFIX)
-        return bool(is_named) and file_size(path) is not None
+        return prefix != "" and is_sha256(key) and file_size(path) is not None
 
     yield from _foreign(store.home / BLOBS, is_ours)
 
@@ -118,10 +116,7 @@ def check_conversions(store: ModelStore) -> Iterator[Finding]:
                     "The record was removed.",
                 ),
             )
-    yield from _foreign(
-        store.home / CONVERSIONS,
-        lambda path: path.name.endswith(SUFFIX) and file_size(path) is not None,
-    )
+    yield from _foreign(store.home / CONVERSIONS, is_record)
 
 
 def _lacks_result(store: ModelStore, record: Conversion) -> bool:

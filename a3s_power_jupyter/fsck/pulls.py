@@ -14,7 +14,7 @@ from ..contract.errors import PowerError
 from ..contract.regular_file import read_regular
 from ..hub.states import PullState
 from ..hub.transfer.partial_state import MAX_SIZE, PartialPaths, PartialState, present_ranges
-from ..store.files import TEMPORARY_PREFIX, file_size
+from ..store.files import TEMPORARY_PREFIX, file_size, is_sha256
 from ..store.garbage import PULLS
 from ..store.locks import is_locked
 from ..store.model_store import ModelStore
@@ -50,7 +50,10 @@ def check_pulls(store: ModelStore) -> Iterator[Finding]:
 
 def _check(store: ModelStore, path: Path) -> Iterator[Finding]:
     size = file_size(path)
-    if path.suffix == ".json":
+    if not is_sha256(path.stem):
+        if _is_foreign(path):
+            yield foreign(path)
+    elif path.suffix == ".json":
         yield from _check_state(store, path)
     elif path.suffix == ".lock" and size is not None:
         yield _check_lock(path)

@@ -24,8 +24,9 @@ from .load_plan import LoadPlanner
 #: Sends a command to a new worker, and returns its reply, or why there is none.
 Ask = Callable[[Command, str], Awaitable[Reply | str]]
 
-#: Smallest context length that is tried, and the longest of a model that does not state one.
-_MIN_CONTEXT = 256
+#: Tokens between the context lengths that are tried, and the longest of a model that does not state
+#: one.
+_CONTEXT_STEP = 256
 _MAX_CONTEXT = 1 << 20
 
 
@@ -122,15 +123,14 @@ class Estimates:
             decision, _ = self._scheduler.preview(larger)
             return not isinstance(decision, policy.Refuse)
 
-        least, most = _MIN_CONTEXT, geometry.context_length or _MAX_CONTEXT
-        if most <= least or not fits(least):
-            return most if most <= least and fits(most) else 0
-        if fits(most):
-            return most
-        while most - least > _MIN_CONTEXT:  # `least` fits, `most` does not
+        longest = geometry.context_length or _MAX_CONTEXT
+        if fits(longest):
+            return longest
+        least, most = 0, -(-longest // _CONTEXT_STEP)  # in steps; `most` does not fit
+        while most - least > 1:
             middle = (least + most) // 2
-            least, most = (middle, most) if fits(middle) else (least, middle)
-        return least // _MIN_CONTEXT * _MIN_CONTEXT
+            least, most = (middle, most) if fits(middle * _CONTEXT_STEP) else (least, middle)
+        return least * _CONTEXT_STEP
 
 
 def replace_sizes(use: MemoryUse, exact: MemoryUse, *, projector: int) -> MemoryUse:

@@ -33,6 +33,7 @@ from .files import (
     chunks,
     create_file,
     file_size,
+    is_sha256,
     opened,
     sha256_of,
     temporary_path,
@@ -164,25 +165,28 @@ class BlobStore:
     def orphans(self, referenced: Collection[str]) -> list[Path]:
         """Return the blobs that are not in `referenced`. The caller must hold the store's lock."""
         keep = {f"{BLOB_PREFIX}{sha256}" for sha256 in referenced}
-        return [path for path in self._paths(BLOB_PREFIX) if path.name not in keep]
+        return [path for path in self._hashed(BLOB_PREFIX) if path.name not in keep]
 
     def partials(self) -> list[Path]:
         """Return the incomplete downloads. The caller must hold the store's lock."""
-        return self._paths(PARTIAL_PREFIX)
+        return self._hashed(PARTIAL_PREFIX)
 
     def abandoned(self) -> list[Path]:
         """Return the temporary files without a writer. The caller must hold the store's lock."""
-        return [path for path in self._paths(TEMPORARY_PREFIX) if not _has_writer(path)]
+        temporaries = sorted(self._directory.glob(f"{TEMPORARY_PREFIX}*"))
+        return [path for path in temporaries if not _has_writer(path)]
 
-    def _paths(self, prefix: str) -> list[Path]:
-        return sorted(self._directory.glob(f"{prefix}*"))
+    def _hashed(self, prefix: str) -> list[Path]:
+        """Return the files that are named by a hash, and not a user's copies beside them."""
+        paths = sorted(self._directory.glob(f"{prefix}*"))
+        return [path for path in paths if is_sha256(path.name.removeprefix(prefix))]
 
     def _existing(self, source: SourceFile, work: Work | None) -> str | None:
         """Return the hash of `source` if there is a blob with its content, else None.
 
         The file is hashed only if a blob has the same size.
         """
-        if all(file_size(blob) != source.size for blob in self._paths(BLOB_PREFIX)):
+        if all(file_size(blob) != source.size for blob in self._hashed(BLOB_PREFIX)):
             return None
         sha256 = sha256_of(source, work)
         return sha256 if file_size(self.path(sha256)) == source.size else None

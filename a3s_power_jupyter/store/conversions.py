@@ -16,7 +16,7 @@ import msgspec
 from ..contract.errors import PowerError
 from ..contract.regular_file import read_regular
 from ..contract.types import Manifest
-from .files import file_size, write_atomically
+from .files import file_size, is_sha256, write_atomically
 
 CONVERSIONS = Path("models/conversions")
 
@@ -63,6 +63,11 @@ class Conversion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return hashlib.sha256(parts).hexdigest()
 
 
+def is_record(path: Path) -> bool:
+    """Return whether a path is that of a record, and not something else that a user put there."""
+    return path.suffix == ".json" and is_sha256(path.stem) and file_size(path) is not None
+
+
 def conversion_of(manifest: Manifest, kind: str) -> Conversion:
     """Return the record of a conversion, without its result."""
     return Conversion(source_of(manifest), kind, CONVERTER_VERSION)
@@ -102,7 +107,7 @@ class ConversionDirectory:
         used: dict[Path, Conversion] = {}
         unused: dict[Path, Conversion | None] = {}
         for path in sorted(self.directory.glob("*.json")):
-            if file_size(path) is None:  # a directory or a pipe, which is not ours
+            if not is_record(path):
                 continue
             record = self.get(path.stem)
             if record is not None and (

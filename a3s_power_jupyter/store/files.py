@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 import secrets
 import stat
 import sys
@@ -38,6 +39,8 @@ MAX_HASHING = 2
 _hashing = threading.BoundedSemaphore(MAX_HASHING)
 
 TEMPORARY_PREFIX = "tmp-"
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 #: Only the owner has access to what is created in the store: names of models, URLs of upstreams and
 #: weights of private repositories. Files that exist keep their mode.
@@ -215,6 +218,11 @@ def update_digest(digest: hashlib._Hash, chunk: bytes) -> None:
     """Add a chunk to a digest, in at most `MAX_HASHING` threads at once."""
     with _hashing:
         digest.update(chunk)
+
+
+def is_sha256(text: str) -> bool:
+    """Return whether `text` is a hex SHA-256 as the store writes it."""
+    return _SHA256.fullmatch(text) is not None
 
 
 def temporary_path(directory: Path) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,7 +20,7 @@ from ..contract.types import Manifest, ManifestProblem, StoredFile
 from .a3s_power import A3SManifest, CannotRead, decode_a3s, read_a3s
 from .blobs import BLOBS
 from .directories import directory_entries, sync_directory
-from .files import write_atomically
+from .files import is_sha256, write_atomically
 from .names import SUFFIX, check_name, manifest_filename, possible_filenames
 from .os_errors import obstacle, reading_store
 from .schema import MANIFEST_SCHEMA, newer_schema
@@ -33,7 +32,6 @@ MANIFESTS = Path("models/manifests")
 READ_TIMEOUT = 25.0
 
 _MAX_SIZE = 16 << 20  # bytes; a manifest of 1,000 files has about 300,000
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class Unreadable(NamedTuple):
@@ -240,7 +238,10 @@ def encode(manifest: Manifest) -> bytes:
 
 
 def decode(text: bytes) -> Manifest:
-    """Decode a manifest, and check the names and hashes that are used in paths.
+    """Decode a manifest, and check what the types do not say.
+
+    These are the names and hashes that are used in paths, and that a model has what its format
+    needs.
 
     Raises
     ------
@@ -252,6 +253,10 @@ def decode(text: bytes) -> Manifest:
         check_name(manifest.name)
     except PowerError as error:
         raise msgspec.ValidationError(error.message) from None
+    if manifest.format == "remote" and manifest.upstream is UNSET:
+        raise msgspec.ValidationError("a remote model needs an upstream")
+    if manifest.format != "remote" and not manifest.files:
+        raise msgspec.ValidationError("the model has no files")
     for file in manifest.files:
         _check_file(file)
     return manifest
@@ -281,8 +286,10 @@ def _check_file(file: StoredFile) -> None:
     name = PurePosixPath(file.name)
     if name.is_absolute() or ".." in name.parts or not name.parts or "\\" in file.name:
         raise msgspec.ValidationError(f"the path {file.name[:80]!r} is outside the model")
-    if not _SHA256.fullmatch(file.sha256):
+    if not is_sha256(file.sha256):
         raise msgspec.ValidationError(f"the sha256 of {file.name[:80]!r} is invalid")
+    if file.size < 0:
+        raise msgspec.ValidationError(f"the size of {file.name[:80]!r} is negative")
     if (file.path is UNSET) != (file.mtime_ns is UNSET):
         raise msgspec.ValidationError(f"{file.name[:80]!r} has only one of path and mtime_ns")
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from ..contract.types import Manifest
-from .files import TEMPORARY_PREFIX, file_size
+from .files import TEMPORARY_PREFIX, file_size, is_sha256
 
 PROMPTS = Path("prompts")
 
@@ -30,7 +30,8 @@ def prompt_folder(home: Path, manifest: Manifest) -> Path:
 def unused_prompts(home: Path, manifests: Iterable[Manifest]) -> list[Path]:
     """Return the folders of prompts that belong to none of the models."""
     used = {prompt_folder(home, manifest) for manifest in manifests}
-    folders = (p for p in (home / PROMPTS).glob("*") if p.is_dir() and not p.is_symlink())
+    paths = (home / PROMPTS).glob("*")
+    folders = (p for p in paths if is_sha256(p.name) and p.is_dir() and not p.is_symlink())
     return sorted(folder for folder in folders if folder not in used)
 
 

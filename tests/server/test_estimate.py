@@ -98,8 +98,8 @@ def test_models_that_would_be_unloaded(
         assert found["evicts"] == ["small"]
         most = found["largest_num_ctx"]
         assert estimate(api, "large", num_ctx=most)["total"] <= limit
-        assert not estimate(api, "large", num_ctx=most + 1024)["fits"]
-        refused = api.post("v1/models/large/load", json={"num_ctx": most + 1024})
+        assert not estimate(api, "large", num_ctx=most + 256)["fits"]
+        refused = api.post("v1/models/large/load", json={"num_ctx": most + 256})
         assert refused.json()["error"]["code"] == "insufficient_memory"
         again = estimate(api, "small", num_ctx=4096)  # a reload needs no room for the old worker
         assert (again["fits"], again["evicts"]) == (True, [])

@@ -30,11 +30,9 @@ async def test_an_answer_that_is_no_longer_wanted_stops(
     own: OwnServer, server: Server, smollm2: str
 ) -> None:
     assert smollm2 in [model.id for model in await own.chat_models()]
-    text = ""
     async with aclosing(own.chat(smollm2, QUESTION)) as chunks:
         async for chunk in chunks:
-            text += chunk["choices"][0]["delta"].get("content") or ""
-            if len(text) > 10:
+            if any(choice["delta"].get("content") for choice in chunk["choices"]):
                 break
     deadline = time.monotonic() + 30
     with server.api() as api:

@@ -227,12 +227,22 @@ def test_blobs_are_kept_while_a_manifest_is_unreadable(store: ModelStore) -> Non
 
 
 def test_other_files_are_left_alone(store: ModelStore) -> None:
-    (store.home / "pulls").mkdir()
-    others = [
-        store.home / place
-        for place in ("models/manifests/notes.txt", "models/blobs/model.gguf", "pulls/readme")
+    places = [
+        "models/manifests/notes.txt",
+        "models/blobs/model.gguf",
+        f"models/blobs/{blob(store).name}.bak",
+        f"models/blobs/sha256-{'0' * 64}.part",
+        f"models/blobs/partial-{'0' * 64}.bak",
+        "models/conversions/notes.json",
+        "pulls/readme",
+        "pulls/notes.json",
+        "pulls/notes.lock",
+        "pulls/notes.ranges",
+        "pulls/notes.tmp",
     ]
+    others = [store.home / place for place in places]
     for path in others:
+        path.parent.mkdir(exist_ok=True)
         path.write_text("mine")
     assert {(f.kind, f.path) for f in mended(store)} == {("note", path) for path in others}
     assert all(path.exists() for path in others)
@@ -273,7 +283,7 @@ def test_a_repair_that_fails_says_why(store: ModelStore) -> None:
     [
         f"models/blobs/sha256-{'5' * 64}",
         f"models/blobs/partial-{'5' * 64}",
-        "models/conversions/a.json",
+        f"models/conversions/{'5' * 64}.json",
         *(f"pulls/{'5' * 64}.{suffix}" for suffix in ("json", "lock", "ranges", "tmp")),
     ],
 )

@@ -24,6 +24,7 @@ from a3s_power_jupyter.store.conversions import CONVERSIONS
 from a3s_power_jupyter.store.files import source_file
 from a3s_power_jupyter.store.garbage import PULLS
 from a3s_power_jupyter.store.manifest import MANIFESTS, decode, encode
+from a3s_power_jupyter.store.prompts import PROMPTS
 from support.model_files import LLAMA, gguf
 
 
@@ -192,21 +193,38 @@ def put(path: Path, content: str = "x") -> Path:
     return path
 
 
+def test_what_a_user_puts_beside_the_files_of_the_store_is_no_garbage(
+    store: ModelStore, home: Path, tmp_path: Path
+) -> None:
+    [used] = store.resolve(register(store, "a", write_model(tmp_path), copy=True))
+    kept = [
+        put(used.with_name(f"{used.name}.bak")),
+        put(used.with_name(f"{used.name}.part")),
+        put(used.with_name(f"sha256-{'0' * 64}.bak")),
+        put(used.with_name("sha256-notes")),
+        put(used.with_name(f"partial-{'0' * 64}.bak")),
+        put(home / CONVERSIONS / "notes.json"),
+        put(home / PROMPTS / "backup" / "notes"),
+    ]
+    assert store.collect_garbage(dry_run=False) == []
+    assert all(path.exists() for path in kept)
+
+
 def test_garbage(store: ModelStore, home: Path, tmp_path: Path) -> None:
     kept = store.resolve(register(store, "a", write_model(tmp_path), copy=True))
     blobs = home / "models" / "blobs"
     garbage = [
         put(blobs / f"sha256-{'0' * 64}", "orphan"),
-        put(blobs / "partial-1"),
+        put(blobs / f"partial-{'1' * 64}"),
         put(blobs / "tmp-1", "torn"),
         put(manifests(home) / "tmp-2"),
     ]
-    kept.append(put(blobs / "partial-2"))
-    kept.append(put(home / "pulls" / "2.json"))
+    kept.append(put(blobs / f"partial-{'2' * 64}"))
+    kept.append(put(home / "pulls" / f"{'2' * 64}.json"))
     found = store.collect_garbage(dry_run=True)
     assert [(one.kind, one.name, one.size) for one in found] == [
         ("orphan_blob", garbage[0].name, 6),
-        ("partial", "partial-1", 1),
+        ("partial", garbage[1].name, 1),
         ("temporary", "tmp-1", 4),
         ("temporary", "tmp-2", 1),
     ]
@@ -297,8 +315,34 @@ def test_a_thousand_models(store: ModelStore, home: Path) -> None:
 
 
 def test_a_manifest_of_an_earlier_version_is_read() -> None:
-    manifest = Manifest("m", "gguf", created=1)
+    manifest = Manifest("m", "gguf", created=1, files=(StoredFile("m.gguf", 1, "0" * 64),))
     text = encode(manifest).replace(
         b'"schema"', b'"geometry": {"layers": 1, "kv_heads": 2}, "schema"'
     )
     assert decode(text) == manifest
+
+
+FILE = StoredFile("m.gguf", 1, "0" * 64)
+
+
+@pytest.mark.parametrize(
+    ("manifest", "reason"),
+    [
+        (Manifest("m", "remote", created=1), "needs an upstream"),
+        (Manifest("m", "gguf", created=1), "no files"),
+        (Manifest("m", "safetensors", created=1), "no files"),
+        (
+            Manifest("m", "gguf", created=1, files=(msgspec.structs.replace(FILE, size=-1),)),
+            "negative",
+        ),
+    ],
+)
+def test_a_manifest_that_lacks_what_its_format_needs_is_unreadable(
+    store: ModelStore, home: Path, model: Path, manifest: Manifest, reason: str
+) -> None:
+    register(store, "a", model)
+    (manifests(home) / "m.json").write_bytes(encode(manifest))
+    assert [found.name for found in store.list()] == ["a"]
+    [problem] = store.problems()
+    assert problem.file == "m.json"
+    assert reason in problem.reason
