@@ -105,11 +105,12 @@ class ModelMethods:
             ``"gguf"``, ``"safetensors"``, ``"vision"``, ``"huggingface"`` or ``"remote"``. Detected
             from the files by default.
         default_parameters : mapping, optional
-            Default load and sampling parameters, such as ``num_ctx`` and ``temperature``.
+            Default load and sampling parameters, such as ``num_ctx`` and ``temperature``. By
+            default, a model with the same files and name keeps those that it has.
         copy : bool
             Whether to copy the files into the server's store. By default they stay in place.
         overwrite : bool
-            Whether to replace a different model with the same name.
+            Whether to replace a different model with the same name, also its default parameters.
         upstream : mapping, optional
             ``base_url``, ``model`` and ``api_key_env`` of an OpenAI-compatible server, for the
             format ``"remote"``, which has no `path`. A list as ``base_url`` names several servers

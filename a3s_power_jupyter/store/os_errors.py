@@ -147,6 +147,9 @@ def _store_error(home: Path, how: str, error: OSError) -> PowerError:
     if error.errno in _EXHAUSTED:
         return _exhausted(prefix, error.errno)
     path = home if error.filename is None else Path(os.fsdecode(error.filename))
+    target = None if error.filename2 is None else Path(os.fsdecode(error.filename2))
+    if target is not None and target.is_dir():  # a file was to be renamed to it
+        return StoreUnavailable(f"{prefix}: {target} is a directory, not a file. Remove it.")
     reason = obstacle(path) if error.errno in _STRUCTURE else None
     if reason is None:
         where = "" if path == home else f" ({shortened(str(path))})"

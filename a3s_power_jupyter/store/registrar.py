@@ -13,6 +13,7 @@ from ..contract.parameters import DefaultParameters
 from ..contract.types import Manifest, RegisterRequest
 from .blobs import BlobStore, Incoming
 from .files import SourceFile
+from .formats.description import with_template
 from .formats.inspection import inspect
 from .lookup import unreadable_manifest
 from .manifest import ManifestDirectory, content
@@ -60,6 +61,9 @@ class Registrar:
     ) -> tuple[Manifest, bool]:
         """Register the model at a path, or on an upstream server, under a name.
 
+        If the name has the same files already, and the request neither has default parameters nor
+        sets `overwrite`, the default parameters stay. This restores a damaged file in the store.
+
         Parameters
         ----------
         work : Work
@@ -93,14 +97,18 @@ class Registrar:
         description = inspect(request, parameters)
         manifest = description.manifest(request, parameters)
         if request.copy:
-            return self._register_copy(manifest, description.files, request.overwrite, work)
+            return self._register_copy(manifest, description.files, request, work)
         known = self._manifests.read().manifests.values()
         files = tuple(registered_in_place(file, known, work) for file in description.files)
         manifest = msgspec.structs.replace(manifest, files=files)
-        return self._commit(manifest, work, overwrite=request.overwrite)
+        return self._commit(manifest, request, work)
 
     def _register_copy(
-        self, manifest: Manifest, sources: Sequence[SourceFile], overwrite: bool, work: Work
+        self,
+        manifest: Manifest,
+        sources: Sequence[SourceFile],
+        request: RegisterRequest,
+        work: Work,
     ) -> tuple[Manifest, bool]:
         while True:
             with (
@@ -110,33 +118,33 @@ class Registrar:
             ):
                 files = tuple(file.stored for file in incoming)
                 manifest = msgspec.structs.replace(manifest, files=files)
-                return self._commit(manifest, work, overwrite=overwrite, incoming=incoming)
+                return self._commit(manifest, request, work, incoming)
 
     def _commit(
         self,
         manifest: Manifest,
+        request: RegisterRequest,
         work: Work,
-        *,
-        overwrite: bool,
         incoming: Sequence[Incoming] = (),
     ) -> tuple[Manifest, bool]:
         """Compare a new manifest with the existing one and write it, under the store's lock."""
         # Not under the lock, because the files may be on a disk that hangs.
-        usable = self._usable_with(manifest)
+        usable = self._usable_with(manifest, request)
         with self._locked():
             if not all(map(self._blobs.has, incoming)):
                 raise _BlobRemoved
             work.commit()
             snapshot = self._manifests.read()
             bad = snapshot.unreadable_for(manifest.name)
-            if bad is not None and not (bad.can_be_replaced and overwrite):
+            if bad is not None and not (bad.can_be_replaced and request.overwrite):
                 raise unreadable_manifest(self._home, manifest.name, bad)
             old = snapshot.manifests.get(manifest.name)
             if old is not None and old == usable:
                 return old, False
+            manifest = _with_kept_parameters(manifest, old, request)
             if old is not None and content(old) == content(manifest):
                 manifest = msgspec.structs.replace(manifest, created=old.created)
-            elif old is not None and not overwrite:
+            elif old is not None and not request.overwrite:
                 raise ModelAlreadyExists(
                     f"The model {manifest.name!r} already exists with different content or "
                     'parameters. Choose another name, or set "overwrite": true.',
@@ -147,7 +155,24 @@ class Registrar:
             self._save(manifest)
             return manifest, True
 
-    def _usable_with(self, new: Manifest) -> Manifest | None:
+    def _usable_with(self, new: Manifest, request: RegisterRequest) -> Manifest | None:
         """Return the existing manifest of the name if it can be kept instead of `new`."""
         old = self._manifests.read().manifests.get(new.name)
+        new = _with_kept_parameters(new, old, request)
         return old if old is not None and can_stay(old, new, self._blobs) else None
+
+
+def _with_kept_parameters(
+    new: Manifest, old: Manifest | None, request: RegisterRequest
+) -> Manifest:
+    """Return `new` with the default parameters of `old`, if the request has none.
+
+    They are kept so that registering a model again restores its files and nothing else. With
+    `overwrite`, the request replaces everything.
+    """
+    if old is None or request.overwrite or request.default_parameters is not None:
+        return new
+    kept = old.default_parameters
+    return msgspec.structs.replace(
+        new, default_parameters=kept, capabilities=with_template(new.capabilities, kept)
+    )

@@ -43,7 +43,9 @@ def restoring(manifest: Manifest) -> str:
     if source.reference is not UNSET:
         return f"pull {source.reference!r} again"
     origin = "" if source.path is UNSET else f" from {source.path}"
-    return f'register {manifest.name!r} again{origin} with "copy": true'
+    projectors = [file.name for file in manifest.files if file.role == "mmproj"]
+    also = f' and its projector {projectors[0]} as "mmproj",' if projectors else ""
+    return f'register {manifest.name!r} again{origin}{also} with "copy": true'
 
 
 def as_sentence(clause: str) -> str:
@@ -78,7 +80,13 @@ def _checked_blob(path: Path, file: StoredFile, manifest: Manifest) -> Path:
         size = file_size(path)
     if size == file.size:
         return path
-    advice = as_sentence(restoring(manifest))
+    restore = restoring(manifest)
+    advice = as_sentence(restore)
+    if size is None and path.is_dir():
+        raise FileNotFound(
+            f"A directory is in place of the file {file.name} in the store ({path}). Remove the "
+            f"directory, then {restore}."
+        )
     if size is None:
         raise FileNotFound(f"The file {file.name} is missing in the store ({path}). {advice}")
     raise FileChanged(

@@ -209,6 +209,8 @@ def test_damage_in_the_store_is_explained(
     with server.api() as api:
         body = {"name": "copied", "path": str(smollm2_path), "copy": True}
         api.post("v1/models", json=body).raise_for_status()
+        changes = {"default_parameters": {"temperature": 0.3}}
+        api.patch("v1/models/copied", json=changes).raise_for_status()
         [blob] = (server.home / "models/blobs").glob("sha256-*")
         size = blob.stat().st_size
         os.truncate(blob, size - 1)
@@ -218,7 +220,11 @@ def test_damage_in_the_store_is_explained(
         message = reply.json()["error"]["message"]
         assert f"has {size - 1:,} bytes, and should have {size:,}" in message
         assert f"Register 'copied' again from {smollm2_path}" in message
-        api.post("v1/models", json=body).raise_for_status()
+        restored = api.post("v1/models", json=body)
+        assert (restored.status_code, restored.json()["default_parameters"]["temperature"]) == (
+            201,
+            0.3,
+        )
         assert api.post("v1/models/copied/load", json={}).status_code == 200
 
         (server.home / "models/manifests/folder.json").mkdir()

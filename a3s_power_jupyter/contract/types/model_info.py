@@ -218,7 +218,8 @@ class RegisterRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     format : str
         A `Format`; detected if absent.
     default_parameters : dict
-        Checked by `parameters.check_default_parameters`.
+        Checked by `parameters.check_default_parameters`. If absent, a model with the same files and
+        name keeps those that it has, unless `overwrite` is set.
     copy : bool
         Whether to copy the files to the store instead of registering them in place.
     overwrite : bool

@@ -175,6 +175,26 @@ async def test_parameters_of_a_request_replace_those_of_ollama(
     assert again.name == "me/tuned:v1"
 
 
+async def test_a_copy_of_a_model_of_ollama_is_restored_with_its_settings(
+    service: PowerService, tmp_path: Path
+) -> None:
+    store = ModelStore(tmp_path / "power")
+    tuned = ollama(tmp_path, "me/tuned/v1", system="Be brief.", params='{"num_ctx": 64}')
+    request, _ = await service.local_models.completed(
+        RegisterRequest("x", str(tuned), copy=True, default_parameters={"stop": ["END"]})
+    )
+    model = await service.catalog.register(request)
+    [blob] = store.resolve(store.get("x"))
+    blob.unlink()
+    with pytest.raises(FileNotFound, match=f"from {store.get('x').source.path} with"):
+        store.resolve(store.get("x"))
+    named = RegisterRequest("x", str(store.get("x").source.path), copy=True)
+    restored = await service.catalog.register((await service.local_models.completed(named))[0])
+    assert restored.default_parameters == model.default_parameters
+    assert restored.default_parameters.system == "Be brief."
+    assert store.resolve(store.get("x")) == [blob]
+
+
 async def test_a_model_of_ollama_registered_by_its_file_is_marked(
     service: PowerService, tmp_path: Path
 ) -> None:

@@ -22,10 +22,12 @@ from a3s_power_jupyter.contract.errors import (
     ModelAlreadyExists,
     ModelNotFound,
     PowerError,
+    StoreUnavailable,
 )
 from a3s_power_jupyter.contract.types import Manifest, Source
 from a3s_power_jupyter.store import ModelStore
 from a3s_power_jupyter.store.blobs import copy_hashing
+from a3s_power_jupyter.store.defaults import change_parameters
 from a3s_power_jupyter.store.files import source_file
 from a3s_power_jupyter.store.registrar import Registrar
 from support.model_files import LLAMA, gguf, model_directory, smollm2
@@ -209,6 +211,57 @@ def test_registering_again_restores_a_damaged_blob(store: ModelStore, model: Pat
     assert store.resolve(manifest) == [blob]
 
 
+@pytest.mark.parametrize("damage", ["missing", "short"])
+def test_registering_again_keeps_default_parameters(
+    store: ModelStore, model: Path, damage: str
+) -> None:
+    register(store, "a", model, copy=True)
+    template = "{{ tools }}{{ messages }}"
+    changes = {"temperature": 0.3, "stop": ["END"], "chat_template": template}
+    _, changed = change_parameters(store, "a", changes)
+    [blob] = blobs(store)
+    if damage == "missing":
+        blob.unlink()
+    else:
+        os.truncate(blob, 1)
+    restored, _ = register(store, "a", model, copy=True)
+    assert restored == changed == store.get("a")
+    assert store.resolve(restored) == [blob]
+    assert register(store, "a", model) == (restored, False)
+
+
+def test_given_parameters_are_other_ones(store: ModelStore, model: Path) -> None:
+    kept, _ = register(store, "a", model, default_parameters={"temperature": 0.3})
+    with pytest.raises(ModelAlreadyExists):
+        register(store, "a", model, default_parameters={})
+    assert register(store, "a", model, default_parameters={"temperature": 0.3}) == (kept, False)
+    replaced, changed = register(store, "a", model, overwrite=True)
+    assert changed
+    assert replaced.default_parameters.temperature is UNSET
+
+
+def test_other_content_does_not_get_the_parameters(store: ModelStore, model: Path) -> None:
+    kept, _ = register(store, "a", model, copy=True, default_parameters={"temperature": 0.3})
+    model.write_bytes(gguf(LLAMA | {"llama.context_length": 256}))
+    with pytest.raises(ModelAlreadyExists):
+        register(store, "a", model, copy=True)
+    assert store.get("a") == kept
+
+
+def test_a_directory_in_place_of_a_blob(store: ModelStore, model: Path) -> None:
+    manifest, _ = register(store, "a", model, copy=True)
+    [blob] = blobs(store)
+    blob.unlink()
+    blob.mkdir()
+    with pytest.raises(FileNotFound, match=rf"A directory .*{blob}.* Remove .*, then register 'a'"):
+        store.resolve(manifest)
+    with pytest.raises(StoreUnavailable, match=rf"{blob} is a directory, not a file\. Remove it"):
+        register(store, "a", model, copy=True)
+    blob.rmdir()
+    register(store, "a", model, copy=True)
+    assert store.resolve(manifest) == [blob]
+
+
 def test_errors_of_blobs_say_how_to_restore_them(store: ModelStore, model: Path) -> None:
     copied, _ = register(store, "a", model, copy=True)
     pulled = msgspec.structs.replace(copied, source=Source(reference="hub/model:q4"))
@@ -235,10 +288,10 @@ def test_a_blob_that_is_removed_after_the_import(
     register(store, "a", model, copy=True)
     usable_with = Registrar._usable_with
 
-    def removed_by_another_process(registrar: Registrar, manifest: Manifest) -> Manifest | None:
+    def removed_by_another_process(registrar: Registrar, *new: Any) -> Manifest | None:
         with suppress(ModelNotFound):
             ModelStore(store.home).delete("a")
-        return usable_with(registrar, manifest)
+        return usable_with(registrar, *new)
 
     monkeypatch.setattr(Registrar, "_usable_with", removed_by_another_process)
     manifest, _ = register(store, "b", model, copy=True)
