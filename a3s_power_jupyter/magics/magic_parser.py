@@ -74,7 +74,10 @@ class MagicParser(argparse.ArgumentParser):
         message = _REQUIRED.sub(_missing, message)
         message = _NO_VALUE.sub("needs a value.", message)
         message = _ARGUMENT.sub(_subject, message, count=1)
-        raise UsageError(f"{message}\n{self.format_usage()}For help: {self.prog} --help")
+        # A cell of only `%%power --help` would be empty for IPython.
+        is_cell = self.prog.startswith("%%")
+        for_help = f"%power help {self.prog}" if is_cell else f"{self.prog} --help"
+        raise UsageError(f"{message}\n{self.format_usage()}For help: {for_help}")
 
     def _no_choice(self, found: re.Match[str]) -> str:
         name, given = found["name"].split("/")[-1], found["given"]

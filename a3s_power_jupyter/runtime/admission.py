@@ -184,4 +184,4 @@ def _gpu_bytes(runner: Runner) -> int:
 
 
 def _gib(size: int) -> str:
-    return f"{size / 2**30:.1f} GiB"
+    return f"{size / 2**30:.2f} GiB"

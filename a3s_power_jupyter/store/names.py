@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection
 
 from ..contract.errors import InvalidModelName, ModelAlreadyExists
+from ..contract.text import quoted
 
 MAX_NAME_LENGTH = 255
 
@@ -40,7 +41,7 @@ def check_name(name: str) -> None:
 
 
 def _shown(name: str) -> str:
-    return ascii(name if len(name) <= 80 else name[:77] + "...")
+    return quoted(name if len(name) <= 80 else name[:77] + "...")
 
 
 def manifest_filename(name: str, taken: Collection[str]) -> str:

@@ -125,7 +125,7 @@ def test_unknown_commands(words: str, message: str) -> None:
 def test_errors_in_a_cell(words: str) -> None:
     with pytest.raises(UsageError, match="usage: %%power") as raised:
         cell_parser().parse_args(words.split())
-    assert "For help: %%power --help" in str(raised.value)
+    assert "For help: %power help %%power" in str(raised.value)
 
 
 def test_help_lists_every_command_and_option(capsys: pytest.CaptureFixture[str]) -> None:

@@ -34,6 +34,15 @@ def test_invalid_names(name: str) -> None:
     caught.value.message.encode()  # the message can be sent for any name
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"), [("مرحبا", "'مرحبا'"), ("🦊", "'🦊'"), ("a\u202eb", "'a\\u202eb'")]
+)
+def test_an_invalid_name_is_shown_as_typed(name: str, shown: str) -> None:
+    with pytest.raises(InvalidModelName, match="valid model name") as caught:
+        check_name(name)
+    assert caught.value.message.startswith(f"{shown} is not")
+
+
 def test_manifest_file_names() -> None:
     assert manifest_filename("llama3.2:3b", ()) == "llama3.2-3b.json"
     assert manifest_filename("owner/repo:Q4", ()) == "owner-repo-Q4.json"
