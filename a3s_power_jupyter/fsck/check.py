@@ -7,16 +7,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..contract.errors import PowerError, StoreUnavailable
+from ..contract.errors import NotAFile, PowerError, StoreUnavailable
 from ..store.blobs import BLOBS
 from ..store.conversions import CONVERSIONS
 from ..store.directories import check_writable, directory_entries
 from ..store.garbage import PULLS
+from ..store.manifest import MANIFESTS
 from ..store.model_store import ModelStore
 from ..store.os_errors import obstacle, reading_store
 from ..store.prompts import PROMPTS
 from .contents import check_contents
-from .finding import Finding, Repair, cannot_read, phrase
+from .finding import Finding, Repair, cannot_read, is_there, phrase
 from .models import check_blobs, check_conversions, check_files, check_manifests
 from .pulls import check_pulls
 
@@ -58,22 +59,43 @@ def check_store(store: ModelStore, *, contents: bool) -> list[Finding]:
     Raises
     ------
     StoreUnavailable
-        If the home does not exist, or if its manifests cannot be read.
+        If the home does not exist or is no store, or if its manifests cannot be read.
     """
     with reading_store(store.home):
-        if not store.home.exists():
-            reason = obstacle(store.home) or f"{store.home} does not exist"
+        if (reason := _no_store(store.home)) is not None:
             raise StoreUnavailable(
                 f"There is no model store to check: {reason}. To check another directory, use "
                 "--home or A3S_POWER_HOME."
             )
-        with store.locked_for_reading() as is_locked:  # so that nothing comes or goes meanwhile
-            found = [*_check(store)]
-            if not is_locked and any(finding.kind != "note" for finding in found):
-                found += _unlocked(store.lock_path)
+        found = _check_locked(store)
         if contents:
             found += _readable(store, check_contents)
     return [*dict.fromkeys(found)]  # several checks may say that a folder cannot be read
+
+
+def _no_store(home: Path) -> str | None:
+    """Return why a folder is no store, as a phrase; None if it is one."""
+    if not home.exists():
+        return obstacle(home) or f"{home} does not exist"
+    # A pull that has just begun has only its state.
+    folders = (MANIFESTS.parent, PULLS)
+    if any(is_there(home / folder) for folder in folders):
+        return None
+    return f"{home} has no folder {MANIFESTS.parent}, in which a store keeps its models"
+
+
+def _check_locked(store: ModelStore) -> list[Finding]:
+    """Check a store while nothing comes or goes, if this user may use its lock."""
+    try:
+        with store.locked_for_reading() as is_locked:
+            found = [*_check(store)]
+            if not is_locked and any(finding.kind != "note" for finding in found):
+                found += _unlocked(store.lock_path)
+            return found
+    except NotAFile as error:
+        reason = f"The lock of the store cannot be used, so nothing can change: {phrase(error)}."
+        problem = Finding("problem", store.lock_path, reason, "Remove it.")
+        return [problem, *_check(store)]
 
 
 def _check(store: ModelStore) -> Iterator[Finding]:

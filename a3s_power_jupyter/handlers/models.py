@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from ..contract.errors import InvalidKeepAlive, InvalidParameter, PowerError
+from ..contract.errors import InvalidKeepAlive, InvalidModelName, InvalidParameter, PowerError
 from ..contract.field_errors import described
 from ..contract.parameters import LoadParameters, canonical_isq, check, parse_keep_alive
 from ..contract.types import RegisterRequest
@@ -38,7 +38,7 @@ class ModelsHandler(SharedRoute, PowerHandler):
     @allowed("write")
     async def post(self) -> None:
         """Register a model."""
-        request = await self.decode(lambda: check(self.json_body(), RegisterRequest))
+        request = await self.decode(lambda: _register_request(self.json_body()))
         contents_path = request.contents_path
         if contents_path is None:
             await self._register(request)
@@ -59,6 +59,16 @@ class ModelsHandler(SharedRoute, PowerHandler):
             known = () if model.notes is UNSET else model.notes
             model = msgspec.structs.replace(model, notes=(*notes, *known))
         self.finish_json(model, status=201)
+
+
+def _register_request(body: dict[str, Any]) -> RegisterRequest:
+    if body.get("name") == "":  # which `RegisterRequest` has if there is none
+        raise InvalidModelName(
+            "The name is empty. Set it to the name that the model gets here, or omit it to have "
+            "one proposed.",
+            param="name",
+        )
+    return check(body, RegisterRequest)
 
 
 class ModelHandler(SharedRoute, PowerHandler):

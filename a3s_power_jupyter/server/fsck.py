@@ -26,7 +26,7 @@ class FsckApp(JupyterApp):
 
     Says what is wrong, what is left over, and what `--repair` would do. Without it, nothing is
     changed, and read access to the store is enough. Servers can keep running. The exit status is 0
-    if there is nothing to do, 1 if something is left to do, and 2 if the store does not exist,
+    if there is nothing to do, 1 if something is left to do, and 2 if there is no store, or if it
     cannot be read or, with `--repair`, cannot be written.
     """
 
@@ -68,6 +68,8 @@ class FsckApp(JupyterApp):
         if self.extra_args:
             given = " ".join(map(repr, self.extra_args))
             _refuse(f"jupyter power fsck takes no arguments without an option, but got {given}.")
+        if not self.home:
+            _refuse("--home is empty. Give the directory of the model store, or omit --home.")
         store = ModelStore(Path(self.home).expanduser().absolute())
         try:
             findings = check_store(store, contents=self.contents)

@@ -101,7 +101,7 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
 
 def test_jupyter_power_has_the_command(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "a3s_power_jupyter.server.extension", "fsck"]
-    (tmp_path / "home").mkdir()
+    (tmp_path / "home/models").mkdir(parents=True)
     done = subprocess.run(
         [*command, f"--home={tmp_path}/home"], capture_output=True, text=True, check=True
     )
@@ -120,6 +120,24 @@ def test_a_home_that_does_not_exist(
     assert not home.exists()
 
 
+def test_a_folder_that_is_no_store(tmp_path: Path, run: Run) -> None:
+    for options in ((), ("--repair",), ("--contents", "--json")):
+        code, text, error = run(tmp_path, *options)
+        assert (code, text) == (2, "")
+        assert f"{tmp_path} has no folder models" in error
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_an_empty_home_is_refused(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "models").mkdir()
+    monkeypatch.chdir(tmp_path)
+    code, text, error = run(None, "--home=")
+    assert (code, text) == (2, "")
+    assert "--home is empty" in error
+
+
 def test_arguments_without_an_option_are_refused(tmp_path: Path, run: Run) -> None:
     code, text, error = run(tmp_path, "extra", "more")
     assert (code, text) == (2, "")
@@ -132,6 +150,7 @@ def test_a_store_that_may_only_be_read(run: Run) -> None:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         home.chmod(0o755)
+        (home / "models").mkdir()
         with without_privileges():
             assert run(home)[0] == 0
             code, text, error = run(home, "--repair")
@@ -186,9 +205,9 @@ def test_the_command(tmp_path: Path, run: Run) -> None:
 
     (home / "lock").unlink()
     (home / "lock").mkdir()
-    code, text, error = run(home)
-    assert (code, text) == (2, "")
-    assert "lock" in error
+    code, text, _ = run(home)
+    assert code == 1
+    assert "problem: lock\n" in text
 
 
 @pytest.fixture(scope="module")

@@ -49,6 +49,12 @@ def folder(server: Server) -> Path:
     return home
 
 
+def test_an_empty_name_is_refused(api: httpx2.Client, folder: Path) -> None:
+    reply = api.post("v1/models", json={"name": "", "path": str(smollm2())})
+    assert (reply.status_code, error_code(reply)) == (400, "invalid_model_name")
+    assert "The name is empty" in error_message(reply)
+
+
 def test_what_is_found_can_be_registered_and_answers(api: httpx2.Client, folder: Path) -> None:
     listed = {m["name"]: m for m in api.get("v1/local-models").json()["data"]}
     assert {name: m["source"] for name, m in listed.items()} == {

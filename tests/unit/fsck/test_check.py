@@ -33,9 +33,37 @@ def test_a_home_that_does_not_exist(tmp_path: Path) -> None:
         assert not home.exists()
 
 
-def test_an_empty_home_stays_empty(tmp_path: Path) -> None:
+def test_a_folder_without_models_is_no_store(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(StoreUnavailable, match=f"{tmp_path} has no folder models"):
+        check_store(ModelStore(tmp_path), contents=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+@pytest.mark.parametrize("folder", ["models", "pulls"])
+def test_a_store_without_models_stays_as_it_is(tmp_path: Path, folder: str) -> None:
+    (tmp_path / folder).mkdir()
     assert check_store(ModelStore(tmp_path), contents=True) == []
-    assert [*tmp_path.iterdir()] == []
+    assert [path.name for path in tmp_path.rglob("*")] == [folder]
+
+
+def test_a_directory_in_place_of_the_lock(store: ModelStore) -> None:
+    store.lock_path.unlink(missing_ok=True)
+    store.lock_path.mkdir()
+    blob(store).unlink()
+    lock, missing = found(store)
+    assert (lock.kind, lock.path, lock.advice) == ("problem", store.lock_path, "Remove it.")
+    assert "is a directory, not a file" in lock.reason
+    assert "missing in the store" in missing.reason
+
+
+def test_a_directory_in_place_of_a_blob(store: ModelStore) -> None:
+    path = blob(store)
+    path.unlink()
+    path.mkdir()
+    assert f"directory is in place of the file model.gguf in the store ({path})" in (
+        only(store, "problem").reason
+    )
 
 
 def test_a_home_that_cannot_be_used(tmp_path: Path) -> None:
