@@ -18,7 +18,7 @@ from ..contract import sse
 from ..contract.errors import ConnectionLost, PowerError, ServerNotFound, Unauthorized, from_wire
 from ..contract.redaction import Redactor
 from ..contract.spelling import in_python
-from ..contract.text import printable
+from ..contract.text import printable, unstopped
 from ..contract.tracebacks import quieten
 from .address import Server, http_options
 from .replies import converted, decoded
@@ -223,7 +223,7 @@ class Connection:
             if not response.is_success:
                 response.read()
         except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
-            reason = Redactor(self.server.key)(str(error))
+            reason = unstopped(Redactor(self.server.key)(str(error)))
             raise ServerNotFound(
                 f"Could not connect to {self.server.display_url}: {reason}. Start the server, or "
                 "choose another one: connect(url, token), or the environment variable "

@@ -7,6 +7,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from ..contract.errors import InvalidParameter
+from ..contract.text import unstopped
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -42,7 +43,7 @@ def json_schema(type_: Any, what: str, param: str) -> dict[str, Any]:
             warnings.simplefilter("ignore")  # about defaults that JSON does not have
             return adapter(type_).json_schema(schema_generator=WithoutTitles)
     except (PydanticUserError, TypeError, NameError, ValueError) as error:
-        reason = str(error).partition("\n")[0]
+        reason = unstopped(str(error).partition("\n")[0])
         raise InvalidParameter(
             f"{what} cannot be described as a JSON schema: {reason}. Use types that pydantic "
             "supports: str, int, float, bool, list, dict, Literal, enums, dataclasses, models.",

@@ -73,6 +73,11 @@ def shortened(text: str) -> str:
     return text if len(text) <= MAX_QUOTED else text[: MAX_QUOTED - 3] + "..."
 
 
+def unstopped(text: str) -> str:
+    """Return a message of another program without its full stop, to quote it in a sentence."""
+    return text.removesuffix(".")
+
+
 def quoted(value: object) -> str:
     """Return the repr of a value for an error message, at most `MAX_QUOTED` characters long.
 

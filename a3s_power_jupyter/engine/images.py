@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ..contract.errors import InvalidParameter
+from ..contract.text import unstopped
 from .base import first_line
 
 #: Maximum number of pixels, read from the header before decoding: a file of a few kilobytes can
@@ -54,7 +55,7 @@ def _decode(file: bytes, name: str) -> Image.Image:
             f"{name} has too many pixels. Scale it down.", param="messages"
         ) from None
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError) as error:
-        reason = first_line(error)
+        reason = unstopped(first_line(error))
         if isinstance(error, UnidentifiedImageError):
             reason = "it is not a JPEG, PNG or WebP file"
         raise InvalidParameter(

@@ -8,15 +8,16 @@ from pathlib import Path
 
 import msgspec
 
-from ..contract.errors import FileChanged, FileNotFound, PowerError
+from ..contract.errors import FileChanged, FileNotFound, InvalidModelName, PowerError
 from ..contract.parameters import DefaultParameters
+from ..contract.text import unstopped
 from ..store.a3s_power import A3SManifest
 from ..store.blobs import BLOB_PREFIX, BLOBS, PARTIAL_PREFIX
 from ..store.conversions import CONVERSIONS, Conversion, is_record
 from ..store.files import TEMPORARY_PREFIX, file_size, is_sha256
 from ..store.manifest import MANIFESTS, Unreadable
 from ..store.model_store import ModelStore
-from ..store.names import SUFFIX
+from ..store.names import SUFFIX, check_name
 from .contents import FOR_ALL
 from .finding import Finding, Repair, foreign, is_there, remove
 from .usage import UsedFile, used_files
@@ -33,7 +34,7 @@ def check_manifests(store: ModelStore) -> Iterator[Finding]:
 
 
 def _unreadable(store: ModelStore, path: Path, bad: Unreadable) -> Finding:
-    reason = f"The manifest cannot be read: {bad.reason}."
+    reason = f"The manifest cannot be read: {unstopped(bad.reason)}."
     if bad.is_newer:
         return Finding("problem", path, reason, "The file is left alone.")
     if bad.other is not None and bad.other.format not in ("gguf", "remote"):
@@ -57,7 +58,17 @@ def _advice(bad: Unreadable) -> str:
         return "Make it a file that this user can read, or remove it."
     if bad.name is None:
         return "It does not say which model it describes. Restore it from a backup, or remove it."
+    if not _is_possible(bad.name):
+        return "No model can have its name. Restore it from a backup, or remove it."
     return f'Register or pull {bad.name!r} again with "overwrite": true, or delete it.'
+
+
+def _is_possible(name: str) -> bool:
+    try:
+        check_name(name)
+    except InvalidModelName:
+        return False
+    return True
 
 
 def _register(store: ModelStore, other: A3SManifest) -> int:

@@ -229,7 +229,17 @@ def refusal(
         return UpstreamError(f"The upstream does not have the model: {message}")
     if 400 <= status < 500 or status == 501 or _INVALID.match(message):
         return _bad_request(reply, message)
+    if 300 <= status < 400 and "location" in headers:
+        return _redirect(status, headers["location"])
     return UpstreamError(f"The upstream failed with HTTP status {status}: {message}")
+
+
+def _redirect(status: int, location: str) -> UpstreamError:
+    target = cut(location.partition("?")[0])  # the query may have a secret
+    return UpstreamError(
+        f"The upstream redirects to {target} (HTTP status {status}), and redirects are not "
+        "followed. Check that base_url is the address at which the API itself answers."
+    )
 
 
 def _lacks_model(reply: dict[str, Any], message: str) -> bool:

@@ -19,6 +19,7 @@ from ..contract.errors import (
     shutting_down,
 )
 from ..contract.loopback import is_loopback
+from ..contract.text import unstopped
 from .responses import MAX_ERROR_BYTES, cut, refusal
 
 if TYPE_CHECKING:
@@ -229,8 +230,8 @@ def _next_hop() -> int:
 
 
 def _reason(error: httpx2.HTTPError) -> str:
-    """Return the message of an error, which may quote what the upstream sent."""
-    return cut(str(error)) or type(error).__name__
+    """Return the message of an error as a phrase, which may quote what the upstream sent."""
+    return unstopped(cut(str(error))) or type(error).__name__
 
 
 async def _beginning(response: httpx2.Response) -> bytes:

@@ -31,7 +31,7 @@ from ...contract.errors import (
     PowerError,
 )
 from ...contract.redaction import Redactor
-from ...contract.text import quoted, shortened
+from ...contract.text import quoted, shortened, unstopped
 from ..http.hub_requests import HubRequests, Limits, Params, requested_wait
 from ..http.retries import Retry
 from ..http.token import hub_token
@@ -201,7 +201,7 @@ class HubApi:
             raise self._convert(error, repo, revision) from None
         except httpx2.HTTPError as error:
             reason = shortened(Redactor(self._token)(str(error))) or type(error).__name__
-            reason = reason.rstrip(".")  # some are sentences
+            reason = unstopped(reason)
             raise HubError(
                 f"The hub at {self._host} cannot be reached: {reason}. Check the network, "
                 "HF_ENDPOINT and the proxy settings.",

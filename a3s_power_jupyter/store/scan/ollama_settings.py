@@ -10,7 +10,7 @@ from msgspec import UNSET
 
 from ...contract.errors import PowerError
 from ...contract.ollama_parameters import KEPT, from_ollama
-from ...contract.parameters import DefaultParameters, check_default_parameters
+from ...contract.parameters import NO_LIMIT, DefaultParameters, check_default_parameters
 from ...contract.regular_file import read_regular
 from ...contract.text import visible
 from ..formats.description import Description
@@ -72,6 +72,8 @@ def read_settings(files: OllamaFiles, description: Description) -> Settings:
                 left_out.append(name)
             else:
                 kept |= checked
+    if kept.get("max_tokens") == NO_LIMIT:
+        del kept["max_tokens"]  # a model without this parameter has no limit
     return Settings(DefaultParameters(**kept), tuple(dict.fromkeys(left_out)))
 
 

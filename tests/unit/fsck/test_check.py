@@ -78,6 +78,12 @@ def test_a_home_that_cannot_be_used(tmp_path: Path) -> None:
     [
         ("{", "truncated", "does not say which model"),
         ('{"name": "a"}', "format", "Register or pull 'a' again"),
+        ('{"name": "../../x"}', "format", "No model can have its name"),
+        (
+            '{"name": "../../x", "format": "gguf", "created": 1, "files": []}',
+            "must not be empty, '.' or '..'.",
+            "No model can have its name",
+        ),
         ('{"name": "a", "schema": 3}', "newer version", "left alone"),
     ],
 )
@@ -89,6 +95,7 @@ def test_a_manifest_that_cannot_be_read(
     finding, note = found(store)
     assert (finding.kind, finding.path) == ("problem", path)
     assert reason in finding.reason
+    assert not finding.reason.endswith("..")
     assert advice in finding.advice
     assert note.kind == "note"
     assert "neither listed nor removed" in note.reason

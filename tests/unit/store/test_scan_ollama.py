@@ -12,7 +12,6 @@ import msgspec
 import pytest
 
 from a3s_power_jupyter.contract.errors import UnsupportedModelFormat
-from a3s_power_jupyter.contract.parameters import NO_LIMIT
 from a3s_power_jupyter.store.scan.budget import Budget
 from a3s_power_jupyter.store.scan.places import Place
 from a3s_power_jupyter.store.scan.scanner import FoundModel, Scan, Scanner
@@ -70,7 +69,6 @@ def test_the_system_prompt_and_the_parameters_are_taken_over(tmp_path: Path) -> 
         "num_ctx": 2048,
         "temperature": 0.3,
         "top_k": 0,
-        "max_tokens": NO_LIMIT,
         "stop": ["a", "b"],
         "system": SYSTEM,
     }
