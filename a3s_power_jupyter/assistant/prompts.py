@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.resources import files
+from itertools import groupby
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import msgspec
 from msgspec import Meta
@@ -44,7 +45,7 @@ LANGUAGES = {
     "yaml": "YAML",
 }
 
-_CODE = ("code", "before", "after")
+_CODE = ("code", "after")
 _ANY_WORD = re.compile(r"\{([a-z_]+)\}")
 _WORD = re.compile(rf"\{{({'|'.join(WORDS)})\}}")
 #: The language and the space after it are left out if it is not known.
@@ -160,7 +161,8 @@ def messages(prompt: Prompt, values: Mapping[str, str]) -> list[dict[str, str]]:
     Parameters
     ----------
     values : mapping of str to str
-        What replaces the words in braces (`WORDS`); what is missing is empty.
+        What replaces the words in braces (`WORDS`); what is missing is empty. "before" is in fences
+        already (see `fenced_passages`), as its parts have languages of their own.
     """
     system, user = fill(prompt.system, values), fill(prompt.user, values)
     return [
@@ -194,6 +196,22 @@ def fill(template: str, values: Mapping[str, str]) -> str:
 
 def _has_text(values: Mapping[str, str], word: str) -> bool:
     return bool(values.get(word, "").strip(_SPACE))
+
+
+class Passage(NamedTuple):
+    """Code in a language as in Markdown; '' if it is not known."""
+
+    language: str
+    code: str
+
+
+def fenced_passages(passages: Iterable[Passage]) -> str:
+    """Return code in Markdown fences, one for each run of passages in the same language."""
+    shown = (passage for passage in passages if passage.code.strip(_SPACE))
+    runs = groupby(shown, key=lambda passage: passage.language)
+    return "\n\n".join(
+        fenced("\n\n".join(passage.code for passage in run), language) for language, run in runs
+    )
 
 
 def fenced(text: str, language: str = "") -> str:

@@ -9,6 +9,7 @@ from IPython.core.error import UsageError
 from IPython.display import display
 
 from ..assistant.answer_code import find_code
+from ..assistant.cell_language import code_language
 from ..assistant.fitting import (
     LEAST_ANSWER,
     PER_TOKEN,
@@ -18,7 +19,7 @@ from ..assistant.fitting import (
     fit,
     middle_out,
 )
-from ..assistant.prompts import messages
+from ..assistant.prompts import Passage, fenced_passages, messages
 from ..client import Reply
 from ..contract.errors import PowerError
 from ..contract.types import Prompt
@@ -33,7 +34,6 @@ from .session import Session
 CONTEXT = 3000
 
 _MAGIC = re.compile(r"\A\s*%%\w.*(?:\n|\Z)")
-_SHELLS = ("bash", "sh")
 
 
 def explain(session: Session, arguments: argparse.Namespace) -> None:
@@ -133,7 +133,7 @@ def _draft(
             "language": language,
             "error": shown,
             "question": " ".join(arguments.question),
-            "before": "\n\n".join(before),
+            "before": fenced_passages(Passage(code_language(cell), cell) for cell in before),
         }
         left = len(cells) - len(before) if "{before}" in prompt.user else 0
         cuts = ["Lines of the error were left out."] if shown != error else []
@@ -165,15 +165,20 @@ def _parts(source: str) -> tuple[str, str, str]:
     """Return the line of a cell magic, the code below it, and the language of the code."""
     found = _MAGIC.match(source)
     magic = found[0] if found else ""
-    name = magic.strip().removeprefix("%%").partition(" ")[0]
-    return magic, source[len(magic) :], "bash" if name in _SHELLS else "python"
+    return magic, source[len(magic) :], code_language(source)
 
 
 def _cells_before(session: Session, number: int) -> list[str]:
-    """Return what was run before a cell, without the commands of this package."""
+    """Return what ran before a cell without an error, without the commands of this package."""
     sources = session.shell.history_manager.input_hist_raw[1 : max(1, number)]  # type: ignore[union-attr]
     own = ("%power", "%%power")
-    return [text for text in sources if text.strip() and not text.lstrip().startswith(own)]
+    return [
+        text
+        for index, text in enumerate(sources, 1)
+        if text.strip()
+        and not text.lstrip().startswith(own)
+        and not session.failures.has_raised(index)
+    ]
 
 
 def nearest(cells: list[str], characters: int) -> list[str]:

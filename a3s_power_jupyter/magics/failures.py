@@ -47,6 +47,7 @@ class Failures:
         self._shell = shell
         self._cells: dict[int, Failure] = {}
         self._last: Failure | None = None
+        self._raised: set[int] = set()
 
     def listen(self) -> None:
         self._shell.events.register("post_run_cell", self._note)
@@ -63,8 +64,14 @@ class Failures:
         """Return the error of a cell, by its number in the history."""
         return self._cells.get(number)
 
+    def has_raised(self, number: int) -> bool:
+        """Whether a cell raised anything, also if the user ended it."""
+        return number in self._raised
+
     def _note(self, result: Any) -> None:
         error = result.error_before_exec or result.error_in_exec
+        if error is not None and result.execution_count is not None:
+            self._raised.add(result.execution_count)
         source = getattr(result.info, "raw_cell", None) or ""
         is_own = source.strip().startswith(_COMMANDS)
         if error is None or is_own or isinstance(error, (KeyboardInterrupt, SystemExit)):

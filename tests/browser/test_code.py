@@ -77,8 +77,10 @@ def test_fix_an_error_and_write_code(
         accept.click()
         expect(diff).to_have_count(0)
         assert source() == RIGHT
+        expect(bar).to_have_count(0)  # the error is that of the old code
         page.keyboard.press("Control+z")  # the editor has the focus, and it is one step
         assert source() == WRONG
+        expect(bar).to_be_visible()
 
         # With the keyboard alone: the prompt at the cursor, and reject.
         page.keyboard.press("Control+End")
@@ -107,6 +109,35 @@ def test_fix_an_error_and_write_code(
         page.keyboard.type("y = 2")
         page.keyboard.press("Control+Enter")
         expect(bar).to_have_count(0)
+
+
+def test_the_cells_above_are_those_that_ran_as_they_are(
+    open_lab: Callable[..., Lab], tmp_path: Path
+) -> None:
+    cells = ("x = 1", "y = 2", "z = missing", "%%bash\nmissing_command")
+    with run_upstream() as upstream:
+        lab = open_lab("Light", write_notebook(tmp_path / "above.ipynb", *cells))
+        page = lab.page
+        register_remote(lab.server, upstream, "says")
+        upstream.says = "```bash\nls\n```"
+        wait_for_kernel(page)
+        bars = page.locator(".a3s-errorbar")
+        run_cell(page, 0)
+        run_cell(page, 1)
+        run_cell(page, 2)
+        expect(bars).to_have_count(1, timeout=30 * SECONDS)
+        run_cell(page, 3)
+        expect(bars).to_have_count(2, timeout=30 * SECONDS)
+        page.locator(".jp-CodeCell .cm-content").nth(1).click()
+        page.keyboard.press("Control+End")
+        page.keyboard.type("0")
+        bars.nth(1).get_by_role("button", name="Fix").click()
+        diff = page.locator(".a3s-diff")
+        accept = diff.get_by_role("button", name="Accept", exact=True)
+        expect(accept).to_be_visible(timeout=30 * SECONDS)
+        asked = upstream.bodies[-1]["messages"][-1]["content"]
+        assert "```bash\nmissing_command\n```" in asked
+        assert "These cells ran before it:\n```python\nx = 1\n```\n" in asked
 
 
 CODE = (

@@ -86,6 +86,21 @@ def test_the_line_of_a_cell_magic_is_kept(kernel: Kernel, upstream: Upstream) ->
     assert "%%time" not in question(upstream).partition("```")[2].partition("```")[0]
 
 
+def test_cells_before_have_their_language_and_raised_nothing(
+    kernel: Kernel, upstream: Upstream
+) -> None:
+    kernel.run("first_value = 1")
+    assert kernel.run("second_value = missing_name").status == "error"
+    assert kernel.run("%%bash\nmissing_command").status == "error"
+    upstream.says = "```bash\nls\n```"
+    assert proposed(kernel.run("%power fix")) == ["%%bash\nls"]
+    code, _, before = question(upstream).partition("These cells ran before it:")
+    assert "```bash\nmissing_command\n```" in code
+    assert "second_value" not in before
+    assert before.lstrip().startswith("```python\n")
+    assert "first_value = 1\n```" in before
+
+
 def test_an_answer_without_code_proposes_nothing(kernel: Kernel, upstream: Upstream) -> None:
     assert kernel.run("missing_name").status == "error"
     for says, expected in (

@@ -11,7 +11,9 @@ import pytest
 
 from a3s_power_jupyter.assistant.prompts import (
     WORDS,
+    Passage,
     built_in_prompts,
+    fenced_passages,
     fill,
     load_prompts,
     messages,
@@ -62,6 +64,14 @@ def test_code_is_written_at_a_cursor_without_code_to_change() -> None:
     assert "Change the code" not in text
     assert "x = 1" in text
     assert "Print x" not in fill(PROMPTS.write_code.user, {"code": "y", "question": ""})
+
+
+def test_code_before_is_in_the_language_of_each_cell() -> None:
+    cells = [("python", "a = 1"), ("python", "b = 2"), ("sql", " \n"), ("bash", "%%bash\nls")]
+    before = fenced_passages(Passage(*cell) for cell in cells)
+    assert before == "```python\na = 1\n\nb = 2\n```\n\n```bash\n%%bash\nls\n```"
+    text = fill(PROMPTS.fix_error.user, {"before": before, "code": "x", "language": "bash"})
+    assert f"These cells ran before it:\n{before}\n\n" in text
 
 
 def test_a_file_replaces_some_prompts(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import { counter, fit, tokensOfAnswer } from './fitting.js';
 import { attachmentsOf, cellsAbove, materialOf } from './material.js';
 import { chooseModel } from './models.js';
 import { type CellPlace, editorOf, focusEditor, modelOf, mountBelow } from './places.js';
-import { errorOf, languageOf, type Place, sourceOf } from './places.js';
+import { errorOf, executionOf, languageOf, type Place, sourceOf } from './places.js';
 import { PromptBox } from './promptBox.js';
 import { fill, type Prompt, type PromptName, type Prompts } from './prompts.js';
 import { Proposal, type ProposalTarget } from './proposal.js';
@@ -46,7 +46,8 @@ export class CodeAssistant {
   /** Propose a new version of the code of a cell or a file. */
   async rewrite(place: Place, name: Rewriting): Promise<void> {
     const { code } = splitMagic(sourceOf(place));
-    const material = { ...materialOf(place, code), cells: cellsAbove(place) };
+    const cells = cellsAbove(place, executionOf(place) ?? Infinity);
+    const material = { ...materialOf(place, code), cells };
     await this.propose(place, name, material, wholeSource(place));
   }
 

@@ -8,7 +8,7 @@ import { button, root } from '../../views/dom.js';
 import { trans } from '../../views/i18n.js';
 import { type CellPlace, errorOf, insertAfter, isReadOnly } from './places.js';
 
-/** The class of cells that have ended with an error, for menus. */
+/** The class of cells whose code has ended with an error, for menus. */
 const ERROR_CLASS = 'a3s-mod-error';
 
 export interface ErrorActions {
@@ -36,7 +36,7 @@ export function showErrorButtons(panel: NotebookPanel, actions: ErrorActions): v
 }
 
 function follow(place: CellPlace, cell: CodeCell, actions: ErrorActions): void {
-  const { outputs } = cell.model;
+  const { outputs, stateChanged } = cell.model;
   let bar: Widget | null = null;
   const update = () => {
     const hasError = !cell.isDisposed && errorOf(cell) !== null;
@@ -55,7 +55,11 @@ function follow(place: CellPlace, cell: CodeCell, actions: ErrorActions): void {
     }
   };
   outputs.changed.connect(update);
-  cell.disposed.connect(() => outputs.changed.disconnect(update));
+  stateChanged.connect(update); // it tells whether the code was edited
+  cell.disposed.connect(() => {
+    outputs.changed.disconnect(update);
+    stateChanged.disconnect(update);
+  });
   update();
 }
 

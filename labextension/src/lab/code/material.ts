@@ -1,14 +1,14 @@
 /** What a model is told about a cell or a file besides the question: code, errors and other cells. */
 
-import type { ICodeCellModel } from '@jupyterlab/cells';
-
 import type { Attachment } from '../../views/chat/attachment.js';
 import { cellAttachments } from '../context/cells.js';
 import { cutLines } from '../context/cutting.js';
 import { placedCell } from '../context/front.js';
 import { readableTraceback } from '../context/traceback.js';
 import { errorOf, languageOf, type Place, sourceOf } from './places.js';
+import type { Passage } from './prompts.js';
 import type { Material } from './question.js';
+import { ranCode } from './ranCode.js';
 
 /** Return the code of a place and the error of its cell. */
 export function materialOf(place: Place, code: string): Material {
@@ -19,18 +19,14 @@ export function materialOf(place: Place, code: string): Material {
   };
 }
 
-/** Return the code cells that were run above a cell, in their order. */
-export function cellsAbove(place: Place): readonly string[] {
+/** Return the code of the cells above a cell that were run, before the execution `end`. */
+export function cellsAbove(place: Place, end = Infinity): readonly Passage[] {
   if (place.kind === 'file') {
     return [];
   }
-  const { widgets } = place.panel.content;
-  return widgets
-    .slice(0, widgets.indexOf(place.cell))
-    .filter(({ model }) => model.type === 'code')
-    .filter(({ model }) => (model as ICodeCellModel).executionCount !== null)
-    .map(({ model }) => model.sharedModel.getSource())
-    .filter(source => source.trim() !== '');
+  const { widgets, model } = place.panel.content;
+  const above = widgets.slice(0, widgets.indexOf(place.cell)).map(cell => cell.model);
+  return ranCode(above, model?.defaultKernelLanguage ?? '', end);
 }
 
 /** Return a cell or a file as attachments of a question in the chat. */

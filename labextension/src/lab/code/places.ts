@@ -47,6 +47,13 @@ export function languageOf(place: Place): string {
     : languageOfType(modelOf(place).mimeType);
 }
 
+/** Return the number of the execution of a cell; null if it has not been run. */
+export function executionOf(place: Place): number | null {
+  return place.kind === 'cell' && place.cell instanceof CodeCell
+    ? place.cell.model.executionCount
+    : null;
+}
+
 export function isReadOnly(place: Place): boolean {
   return place.kind === 'cell'
     ? place.cell.model.getMetadata('editable') === false
@@ -107,9 +114,14 @@ export function insertAfter(cell: Cell, className: string, widget: Widget): void
   layout.insertWidget(index < 0 ? layout.widgets.length : index + 1, widget);
 }
 
-/** Return the error that a cell has ended with; null if there is none, or the user ended it. */
+/**
+ * Return the error that a cell has ended with.
+ *
+ * It is null if there is none, if the user ended the cell, and if the code was edited since: the error
+ * is that of the old code until the cell is run again.
+ */
 export function errorOf(cell: Cell): IError | null {
-  if (!(cell instanceof CodeCell)) {
+  if (!(cell instanceof CodeCell) || cell.model.isDirty) {
     return null;
   }
   const { outputs } = cell.model;

@@ -12,7 +12,11 @@ export type PromptName =
 
 export type Prompts = Readonly<Record<PromptName, Prompt>>;
 
-/** What replaces the words in braces. What is missing is empty. */
+/**
+ * What replaces the words in braces. What is missing is empty.
+ *
+ * `before` is in fences already (see `fencedPassages`), as its parts have languages of their own.
+ */
 export type PromptValues = Readonly<Partial<Record<Word, string>>>;
 
 type Word = 'code' | 'before' | 'after' | 'error' | 'question' | 'language';
@@ -37,12 +41,18 @@ const LANGUAGES: ReadonlyMap<string, string> = new Map([
   ['yaml', 'YAML']
 ]);
 
-const CODE: readonly string[] = ['code', 'before', 'after'];
+const CODE: readonly string[] = ['code', 'after'];
 const WORD = /\{(code|before|after|error|question|language)\}/g;
 /** The language and the space after it are left out if it is not known. */
 const LANGUAGE_WORD = /\{language\} ?/g;
 const INFO = /^[\w+#.-]{1,40}$/;
 const PARAGRAPHS = /\n(?:[ \t]*\n)+/;
+
+/** Code in a language as in Markdown; '' if it is not known. */
+export interface Passage {
+  readonly language: string;
+  readonly code: string;
+}
 
 export interface ChatMessage {
   readonly role: 'system' | 'user';
@@ -82,6 +92,20 @@ export function fill(template: string, values: PromptValues): string {
     .filter(isComplete)
     .map(paragraph => paragraph.replace(WORD, value))
     .join('\n\n');
+}
+
+/** Return code in Markdown fences, one for each run of passages in the same language. */
+export function fencedPassages(passages: readonly Passage[]): string {
+  const runs: Passage[] = [];
+  for (const { language, code } of passages.filter(passage => stripped(passage.code) !== '')) {
+    const last = runs.at(-1);
+    if (last?.language === language) {
+      runs[runs.length - 1] = { language, code: `${last.code}\n\n${code}` };
+    } else {
+      runs.push({ language, code });
+    }
+  }
+  return runs.map(({ language, code }) => fenced(code, language)).join('\n\n');
 }
 
 /** Return `text` in a Markdown fence that is longer than any run of backticks in it. */

@@ -3,7 +3,13 @@
 import { trans } from '../../views/i18n.js';
 import { estimateTokens, joinCuts, type Piece } from '../context/cutting.js';
 import type { Draft } from './fitting.js';
-import { messagesOf, type Prompt, type PromptValues } from './prompts.js';
+import {
+  fencedPassages,
+  messagesOf,
+  type Passage,
+  type Prompt,
+  type PromptValues
+} from './prompts.js';
 
 /** Parts of a question that may be shortened. The error has priority. */
 export interface Material {
@@ -11,7 +17,7 @@ export interface Material {
   /** The error of a cell, in at most about `tokens` tokens. */
   readonly error?: (tokens: number) => Piece;
   /** Code that was run before, the last one at the end. */
-  readonly cells?: readonly string[];
+  readonly cells?: readonly Passage[];
   /** Code before and after the cursor. */
   readonly before?: string;
   readonly after?: string;
@@ -31,21 +37,24 @@ export function compose(prompt: Prompt, material: Material, tokens: number): Dra
   const error = material.error && has('error') ? take(material.error((left * 2) / 3)) : '';
   const near = take(lastLines(before, left / 2));
   const behind = take(firstLines(after, left / 2));
-  const above = has('before') ? take(nearestCells(cells, left)) : '';
+  const above = nearestCells(has('before') ? cells : [], left);
   const filled = {
     ...values,
     error,
-    before: [above, near].filter(text => text.trim()).join('\n\n'),
+    before: fencedPassages([...above.cells, { language: values.language ?? '', code: near }]),
     after: behind
   };
-  return { messages: messagesOf(prompt, filled), cut: joinCuts(...cuts) };
+  return { messages: messagesOf(prompt, filled), cut: joinCuts(...cuts, above.cut) };
 }
 
-/** Return as many of the last cells as fit. */
-export function nearestCells(cells: readonly string[], tokens: number): Piece {
+/** Return as many of the last cells as fit, and a sentence about the others. */
+export function nearestCells(
+  cells: readonly Passage[],
+  tokens: number
+): { readonly cells: readonly Passage[]; readonly cut: string } {
   let [left, count] = [tokens, 0];
-  for (const source of [...cells].reverse()) {
-    left -= estimateTokens(source) + 2;
+  for (const { code } of [...cells].reverse()) {
+    left -= estimateTokens(code) + 2;
     if (left < 0) {
       break;
     }
@@ -53,7 +62,7 @@ export function nearestCells(cells: readonly string[], tokens: number): Piece {
   }
   const missing = cells.length - count;
   return {
-    text: cells.slice(missing).join('\n\n'),
+    cells: cells.slice(missing),
     cut:
       missing === 0
         ? ''

@@ -4,6 +4,7 @@ import type { ICell, IOutput } from '@jupyterlab/nbformat';
 
 import type { Attachment } from '../../views/chat/attachment.js';
 import { trans } from '../../views/i18n.js';
+import { codeLanguage } from './cellMagic.js';
 import { cutLines, estimateTokens, joinCuts, share, sum } from './cutting.js';
 import { joined, outputParts, type OutputParts } from './outputs.js';
 import { readableTraceback } from './traceback.js';
@@ -35,13 +36,10 @@ export function cellTitle({ cell, number }: PlacedCell): string {
 
 /** Return the language of a cell, as in Markdown. */
 export function cellLanguage({ cell, language }: PlacedCell): string {
-  const magic = /^%%(bash|sh|html|javascript|js|latex|markdown|perl|ruby|sql|svg)\b/.exec(
-    joined(cell.source)
-  );
   if (cell.cell_type === 'markdown') {
     return 'markdown';
   }
-  return cell.cell_type === 'code' ? (magic?.[1] ?? language) : '';
+  return cell.cell_type === 'code' ? codeLanguage(joined(cell.source), language) : '';
 }
 
 export function outputsOf({ cell }: PlacedCell): OutputParts {

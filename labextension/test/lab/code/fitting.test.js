@@ -5,10 +5,11 @@ import { counter, fit } from '../../../lib/lab/code/fitting.js';
 import { compose, nearestCells } from '../../../lib/lab/code/question.js';
 import { RequestError } from '../../../lib/api/transport.js';
 
+const python = code => ({ language: 'python', code });
 const prompt = { system: '', user: 'Fix\n\n{code}\n\n{error}\n\n{before}' };
 const material = {
   values: { code: 'x = 1' },
-  cells: Array.from({ length: 100 }, (_, index) => `value_${index} = compute(${index})`)
+  cells: Array.from({ length: 100 }, (_, index) => python(`value_${index} = compute(${index})`))
 };
 
 /** Count one token a character, which is more than is estimated. */
@@ -48,9 +49,21 @@ test('nothing is said to be left out where nothing is', () => {
 });
 
 test('the nearest cells are kept', () => {
-  assert.equal(nearestCells(['a = 1', 'b = 2'], 7).text, 'b = 2');
-  assert.equal(nearestCells(['a = 1', 'b = 2'], 0).text, '');
-  assert.deepEqual(nearestCells([], 0), { text: '', cut: '' });
+  const cells = ['a = 1', 'b = 2'].map(python);
+  assert.deepEqual(nearestCells(cells, 7).cells, [python('b = 2')]);
+  assert.deepEqual(nearestCells(cells, 0).cells, []);
+  assert.deepEqual(nearestCells([], 0), { cells: [], cut: '' });
+});
+
+test('code before is in the language of each cell', () => {
+  const cells = [python('a = 1'), python('b = 2'), { language: 'sql', code: '%%sql\nSELECT 1' }];
+  const values = { code: 'ls', language: 'bash' };
+  const { messages } = compose(prompt, { values, cells, before: 'cd /' }, 1000);
+  assert.equal(
+    messages[0].content,
+    'Fix\n\n```bash\nls\n```\n\n' +
+      '```python\na = 1\n\nb = 2\n```\n\n```sql\n%%sql\nSELECT 1\n```\n\n```bash\ncd /\n```'
+  );
 });
 
 test('a remote server that does not count is asked once', async () => {
