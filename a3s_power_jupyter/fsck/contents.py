@@ -11,8 +11,9 @@ from ..contract.errors import FileChanged, FileNotFound, NotAFile, PathUnreadabl
 from ..store.conversions import Conversion
 from ..store.files import sha256_of, source_file
 from ..store.model_store import ModelStore
+from ..store.stored_files import as_sentence
 from .finding import Finding, Repair, phrase, remove
-from .usage import UsedFile, used_files
+from .usage import WORDING, UsedFile, used_files
 
 #: Errors of files that other checks find, or that another process changes meanwhile.
 _GONE = (FileNotFound, NotAFile, FileChanged)
@@ -44,9 +45,8 @@ def _check_file(store: ModelStore, used: UsedFile) -> Iterator[Finding]:
         return  # `check_files` has found this, or a server has just replaced the file
     reason = f"{used.names}: the content of {file.name} does not match its SHA-256."
     if not used.is_blob:
-        again = ", ".join(repr(manifest.name) for manifest in used.manifests)
-        advice = f'Register {again} again with "overwrite": true.'
-        yield Finding("problem", path, reason, advice)
+        again = ", and ".join(WORDING.register(each, "overwrite") for each in used.manifests)
+        yield Finding("problem", path, reason, as_sentence(again))
         return
     # Registrations, and pulls without `force`, do not replace a blob with the right size.
     yield Finding(

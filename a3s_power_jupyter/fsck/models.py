@@ -18,9 +18,10 @@ from ..store.files import TEMPORARY_PREFIX, file_size, is_sha256
 from ..store.manifest import MANIFESTS, Unreadable
 from ..store.model_store import ModelStore
 from ..store.names import SUFFIX, check_name
+from ..store.stored_files import paths_of
 from .contents import FOR_ALL
 from .finding import Finding, Repair, foreign, is_there, remove
-from .usage import UsedFile, used_files
+from .usage import WORDING, UsedFile, used_files
 
 _PULL_AGAIN = "Pull or register the model again, or delete it."
 
@@ -60,7 +61,10 @@ def _advice(bad: Unreadable) -> str:
         return "It does not say which model it describes. Restore it from a backup, or remove it."
     if not _is_possible(bad.name):
         return "No model can have its name. Restore it from a backup, or remove it."
-    return f'Register or pull {bad.name!r} again with "overwrite": true, or delete it.'
+    return (
+        f"Register {bad.name!r} again (%power register {bad.name} PATH --overwrite), pull it "
+        f"again, or delete it (%power rm {bad.name})."
+    )
 
 
 def _is_possible(name: str) -> bool:
@@ -81,7 +85,7 @@ def check_files(store: ModelStore) -> Iterator[Finding]:
     for used in used_files(store, store.list()):
         one = msgspec.structs.replace(used.manifests[0], files=(used.file,))
         try:
-            store.resolve(one)
+            paths_of(one, store.blobs, WORDING)
         except (FileNotFound, FileChanged) as error:
             reason = f"{used.names}: {error.message}"
             yield Finding("problem", used.path, reason, _other_ways(used))

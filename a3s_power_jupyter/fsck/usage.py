@@ -11,6 +11,10 @@ from msgspec import UNSET
 from ..contract.types import Manifest, StoredFile
 from ..store.model_store import ModelStore
 from ..store.stored_files import restoring
+from ..store.wording import MagicWording
+
+#: How findings say to register or pull a model again: fsck is used in a terminal.
+WORDING = MagicWording()
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ class UsedFile:
     @property
     def ways(self) -> list[str]:
         """How to restore a blob, as clauses. Each restores it for all models."""
-        return [*dict.fromkeys(map(restoring, self.manifests))]
+        return [*dict.fromkeys(restoring(manifest, WORDING) for manifest in self.manifests)]
 
 
 def used_files(store: ModelStore, manifests: Iterable[Manifest]) -> list[UsedFile]:

@@ -13,11 +13,22 @@ from .blobs import BLOBS, BlobStore
 from .files import SourceFile, file_size, sha256_of, source_file
 from .manifest import content
 from .os_errors import reading
+from .wording import RequestWording
 from .work import Work
 
+#: How errors of the server say to register or pull a model again.
+IN_REQUESTS = RequestWording()
 
-def paths_of(manifest: Manifest, blobs: BlobStore) -> list[Path]:
+
+def paths_of(
+    manifest: Manifest, blobs: BlobStore, wording: RequestWording = IN_REQUESTS
+) -> list[Path]:
     """Return the paths of a model's files in order, after checking that they are unchanged.
+
+    Parameters
+    ----------
+    wording : RequestWording
+        How errors say to register or pull the model again.
 
     Raises
     ------
@@ -29,10 +40,10 @@ def paths_of(manifest: Manifest, blobs: BlobStore) -> list[Path]:
     NotAFile, PathUnreadable
         If a file cannot be read.
     """
-    return [_path_of(file, manifest, blobs) for file in manifest.files]
+    return [_path_of(file, manifest, blobs, wording) for file in manifest.files]
 
 
-def restoring(manifest: Manifest) -> str:
+def restoring(manifest: Manifest, wording: RequestWording = IN_REQUESTS) -> str:
     """Return how to get the files of a model back into the store, as a clause: ``pull 'a' again``.
 
     Models of a shared home are restored by others.
@@ -41,24 +52,24 @@ def restoring(manifest: Manifest) -> str:
     if source.shared_home is not UNSET:
         return f"tell the administrator of the shared home {source.shared_home}"
     if source.reference is not UNSET:
-        return f"pull {source.reference!r} again"
-    origin = "" if source.path is UNSET else f" from {source.path}"
-    projectors = [file.name for file in manifest.files if file.role == "mmproj"]
-    also = f' and its projector {projectors[0]} as "mmproj",' if projectors else ""
-    return f'register {manifest.name!r} again{origin}{also} with "copy": true'
+        return wording.pull(source.reference)
+    return wording.register(manifest, "copy")
 
 
 def as_sentence(clause: str) -> str:
     return f"{clause[:1].upper()}{clause[1:]}."
 
 
-def _path_of(file: StoredFile, manifest: Manifest, blobs: BlobStore) -> Path:
+def _path_of(
+    file: StoredFile, manifest: Manifest, blobs: BlobStore, wording: RequestWording
+) -> Path:
+    restore = restoring(manifest, wording)
     if file.path is UNSET:
-        return _checked_blob(blobs.path(file.sha256), file, manifest)
+        return _checked_blob(blobs.path(file.sha256), file, restore)
     path = Path(file.path)
     shared = manifest.source.shared_home
     if shared is not UNSET and path.is_relative_to(Path(shared) / BLOBS):
-        _checked_blob(path, file, manifest)
+        _checked_blob(path, file, restore)
     try:
         source = source_file(path)
     except FileNotFound as error:
@@ -69,18 +80,17 @@ def _path_of(file: StoredFile, manifest: Manifest, blobs: BlobStore) -> Path:
         ) from None
     if (source.size, source.mtime_ns) != (file.size, file.mtime_ns):
         raise FileChanged(
-            f"{file.path} changed after it was registered. To use its new content, register it "
-            'again with "overwrite": true.'
+            f"{file.path} changed after it was registered. To use its new content, "
+            f"{wording.register(manifest, 'overwrite')}."
         )
     return source.path
 
 
-def _checked_blob(path: Path, file: StoredFile, manifest: Manifest) -> Path:
+def _checked_blob(path: Path, file: StoredFile, restore: str) -> Path:
     with reading(path):
         size = file_size(path)
     if size == file.size:
         return path
-    restore = restoring(manifest)
     advice = as_sentence(restore)
     if size is None and path.is_dir():
         raise FileNotFound(

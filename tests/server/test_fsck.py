@@ -178,12 +178,12 @@ def test_the_command(tmp_path: Path, run: Run) -> None:
 
     code, text, _ = run(home, "--contents", "--repair")
     assert code == 1  # the model has to be registered again
-    assert "  It was removed.\n  After the repair, register 'a' again from" in text
+    assert "  It was removed.\n  After the repair, register 'a' again (%power register a " in text
     assert f"problems: 1, leftovers: 1. Freed {size + 4:,} bytes; left to do: 1.\n" in text
     code, text, _ = run(home)
     assert code == 1
     assert "leave 1 to do" in text
-    assert "Register 'a' again from" in text
+    assert f"Register 'a' again (%power register a {tmp_path}/model.gguf --copy)." in text
     register(store, "a", tmp_path / "model.gguf", copy=True)
 
     (home / "models/blobs/tmp-1").write_bytes(b"torn")

@@ -77,7 +77,7 @@ def test_a_home_that_cannot_be_used(tmp_path: Path) -> None:
     ("text", "reason", "advice"),
     [
         ("{", "truncated", "does not say which model"),
-        ('{"name": "a"}', "format", "Register or pull 'a' again"),
+        ('{"name": "a"}', "format", "%power register a PATH --overwrite"),
         ('{"name": "../../x"}', "format", "No model can have its name"),
         (
             '{"name": "../../x", "format": "gguf", "created": 1, "files": []}',
@@ -155,6 +155,7 @@ def test_a_model_of_a3s_power_without_its_file(store: ModelStore, tmp_path: Path
 def test_a_blob_that_is_missing_or_too_short(store: ModelStore) -> None:
     path = blob(store)
     content = path.read_bytes()
+    source = store.get("copied").source.path
     for damage, reason in (
         (lambda: path.write_bytes(content[:-1]), f"should have {len(content):,}"),
         (path.unlink, "missing in the store"),
@@ -162,7 +163,9 @@ def test_a_blob_that_is_missing_or_too_short(store: ModelStore) -> None:
         damage()
         finding = only(store, "problem")
         assert reason in finding.reason
-        assert "Register 'copied' again" in finding.reason
+        assert (
+            f"Register 'copied' again (%power register copied {source} --copy)." in finding.reason
+        )
         assert len(mended(store)) == 1
         assert store.get("copied")
 
@@ -175,8 +178,11 @@ def test_a_blob_with_another_content(store: ModelStore, tmp_path: Path) -> None:
     assert found(store, contents=False) == []
     finding = only(store, "problem")
     assert finding.reason.startswith("copied, second: the content of model.gguf does not match")
-    assert finding.advice.startswith("After the repair, register 'copied' again from")
-    assert "or register 'second' again from" in finding.advice
+    assert finding.advice.startswith("After the repair, register 'copied' again (%power")
+    assert (
+        f"or register 'second' again (%power register second {tmp_path}/model.gguf --copy)."
+        in finding.advice
+    )
     assert "for all of them" in finding.advice
     assert "pull" not in finding.advice
     assert (finding.size, finding.needs_user) == (size, True)
@@ -184,8 +190,8 @@ def test_a_blob_with_another_content(store: ModelStore, tmp_path: Path) -> None:
     assert not path.exists()
     finding = only(store, "problem")
     assert finding.reason.startswith("copied, second: The file model.gguf is missing in the store")
-    assert "Register 'copied' again from" in finding.reason
-    assert finding.advice.startswith("Or register 'second' again from")
+    assert "Register 'copied' again (" in finding.reason
+    assert finding.advice.startswith("Or register 'second' again (")
     register(store, "second", tmp_path / "model.gguf", copy=True)
     assert found(store) == []
 
@@ -194,7 +200,9 @@ def test_a_pulled_blob_with_another_content(store: ModelStore) -> None:
     manifest = store.get("copied")
     store.save(msgspec.structs.replace(manifest, source=Source(reference="hub/model:q4")))
     blob(store).write_bytes(bytes(reversed(blob(store).read_bytes())))
-    assert only(store, "problem").advice == "After the repair, pull 'hub/model:q4' again."
+    assert only(store, "problem").advice == (
+        "After the repair, pull 'hub/model:q4' again (%power pull hub/model:q4)."
+    )
 
 
 def test_a_blob_that_is_right_again_is_not_removed(store: ModelStore) -> None:
@@ -210,7 +218,7 @@ def test_a_blob_that_is_right_again_is_not_removed(store: ModelStore) -> None:
 def test_files_in_place_that_changed(store: ModelStore, tmp_path: Path) -> None:
     path = tmp_path / "other.gguf"
     path.touch()
-    assert "changed" in only(store, "problem").reason
+    assert f"(%power register in-place {path} --overwrite)." in only(store, "problem").reason
     path.unlink()
     finding = only(store, "problem")
     assert finding.path == path
@@ -224,7 +232,8 @@ def test_a_content_in_place_that_changed_unnoticed(store: ModelStore, tmp_path: 
     os.utime(path, ns=times)
     finding = only(store, "problem")
     assert finding.repair is None
-    assert '"overwrite": true' in finding.advice
+    command = f"%power register in-place {path} --overwrite"
+    assert finding.advice == f"Register 'in-place' again ({command})."
     mended(store)
     assert path.exists()
 

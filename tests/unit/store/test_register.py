@@ -24,12 +24,14 @@ from a3s_power_jupyter.contract.errors import (
     PowerError,
     StoreUnavailable,
 )
-from a3s_power_jupyter.contract.types import Manifest, Source
+from a3s_power_jupyter.contract.types import Manifest, Source, StoredFile
 from a3s_power_jupyter.store import ModelStore
 from a3s_power_jupyter.store.blobs import copy_hashing
 from a3s_power_jupyter.store.defaults import change_parameters
 from a3s_power_jupyter.store.files import source_file
 from a3s_power_jupyter.store.registrar import Registrar
+from a3s_power_jupyter.store.stored_files import restoring
+from a3s_power_jupyter.store.wording import MagicWording
 from support.model_files import LLAMA, gguf, model_directory, smollm2
 from support.registering import register
 
@@ -260,6 +262,19 @@ def test_a_directory_in_place_of_a_blob(store: ModelStore, model: Path) -> None:
     blob.rmdir()
     register(store, "a", model, copy=True)
     assert store.resolve(manifest) == [blob]
+
+
+def test_advice_names_the_projector_and_quotes_paths(store: ModelStore, model: Path) -> None:
+    manifest, _ = register(store, "a", model, copy=True)
+    files = (*manifest.files, StoredFile("mmproj.gguf", 1, "0" * 64, role="mmproj"))
+    source = Source(path="/my models/a.gguf")
+    manifest = msgspec.structs.replace(manifest, files=files, source=source)
+    assert restoring(manifest) == (
+        "register 'a' again from /my models/a.gguf and its projector mmproj.gguf as \"mmproj\", "
+        'with "copy": true'
+    )
+    command = "%power register a '/my models/a.gguf' --mmproj mmproj.gguf --copy"
+    assert restoring(manifest, MagicWording()) == f"register 'a' again ({command})"
 
 
 def test_errors_of_blobs_say_how_to_restore_them(store: ModelStore, model: Path) -> None:
