@@ -45,7 +45,7 @@ def _check_file(store: ModelStore, used: UsedFile) -> Iterator[Finding]:
         return  # `check_files` has found this, or a server has just replaced the file
     reason = f"{used.names}: the content of {file.name} does not match its SHA-256."
     if not used.is_blob:
-        again = ", and ".join(WORDING.register(each, "overwrite") for each in used.manifests)
+        again = ", and ".join(map(WORDING.replace, used.manifests))
         yield Finding("problem", path, reason, as_sentence(again))
         return
     # Registrations, and pulls without `force`, do not replace a blob with the right size.

@@ -81,7 +81,7 @@ def _path_of(
     if (source.size, source.mtime_ns) != (file.size, file.mtime_ns):
         raise FileChanged(
             f"{file.path} changed after it was registered. To use its new content, "
-            f"{wording.register(manifest, 'overwrite')}."
+            f"{wording.replace(manifest)}."
         )
     return source.path
 

@@ -7,7 +7,9 @@ from typing import Literal
 
 from msgspec import UNSET
 
+from ..contract.parameters import DefaultParameters
 from ..contract.types import Manifest
+from .formats.description import DEFAULT_ISQ
 
 #: The setting that a registration needs.
 Setting = Literal["copy", "overwrite"]
@@ -22,6 +24,13 @@ class RequestWording:
         origin = f" from {path}" if path else ""
         also = f' and its projector {projector} as "mmproj",' if projector else ""
         return f'register {manifest.name!r} again{origin}{also} with "{setting}": true'
+
+    def replace(self, manifest: Manifest) -> str:
+        """Return how to register a model with new content, which does not keep its parameters."""
+        initial = (DefaultParameters(), DefaultParameters(isq=DEFAULT_ISQ))
+        has_own = manifest.default_parameters not in initial
+        also = " and give its default parameters again" if has_own else ""
+        return f"{self.register(manifest, 'overwrite')}{also}"
 
     def pull(self, reference: str) -> str:
         """Return a clause: ``pull 'owner/repo:Q4' again``."""

@@ -117,8 +117,11 @@ def test_other_content_requires_overwrite(
 def test_a_file_that_changed_or_was_deleted(store: ModelStore, model: Path) -> None:
     manifest, _ = register(store, "a", model)
     os.utime(model, ns=(1, 1))
-    with pytest.raises(FileChanged, match="overwrite"):
+    with pytest.raises(FileChanged, match=r'with "overwrite": true\.$'):
         store.resolve(manifest)
+    change_parameters(store, "a", {"temperature": 0.3})
+    with pytest.raises(FileChanged, match="true and give its default parameters again"):
+        store.resolve(store.get("a"))
     again, changed = register(store, "a", model)  # the same content: no overwrite needed
     assert changed
     assert store.resolve(again) == [model]
