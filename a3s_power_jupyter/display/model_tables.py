@@ -53,7 +53,7 @@ def estimate(found: Estimate) -> Output:
     largest = found.largest_num_ctx
     notes = [_fits(found)]
     if found.fits and largest is not UNSET and largest < found.num_ctx:
-        notes.append(f"It was trained for {largest} tokens.")
+        notes.append(f"It was trained with {largest} tokens. Its answers get worse beyond them.")
     elif largest is not UNSET:
         notes.append(f"The largest context that fits has {largest} tokens.")
     if found.gpu_layers is not UNSET:

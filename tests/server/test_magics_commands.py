@@ -52,7 +52,7 @@ def test_a_dry_run_shows_what_a_load_would_take(kernel: Kernel) -> None:
     (markup,) = cell.texts("text/html")
     assert "<table>" in markup
     (text,) = kernel.run("%power load smollm2 --dry-run -p num_ctx=16384").texts("text/plain")
-    assert "smollm2 with 16384 tokens of context fits. It was trained for 8192 tokens." in text
+    assert "smollm2 with 16384 tokens of context fits. It was trained with 8192 tokens." in text
     error = kernel.run("%power load smollm2 --dry-run --keep-alive soon").stderr
     assert "--keep-alive must be a duration" in error
 

@@ -5,12 +5,13 @@ import type { Estimate, Memory, Model } from '../../api/types.js';
 import { isInMemory } from '../../state/state.js';
 import type { Store } from '../../state/store.js';
 import { button, h, setText, uniqueId } from '../dom.js';
-import { formatNumber } from '../format.js';
 import { trans } from '../i18n.js';
 import { Latest } from '../latest.js';
 import {
+  beyondText,
   estimateText,
   generates,
+  largestText,
   loadBody,
   type LoadOption,
   loadOptions,
@@ -32,6 +33,7 @@ export class LoadForm {
   private readonly errors = new Map<string, HTMLElement>();
   private readonly estimate = h('div', { class: 'a3s-estimate', role: 'status' });
   private readonly sizes = h('div');
+  private readonly beyond = h('div', { class: 'a3s-context-warning', hidden: true });
   private readonly verdict = h('strong');
   private readonly error = h('div', { class: 'a3s-error', role: 'alert' });
   private readonly largest: HTMLButtonElement;
@@ -48,7 +50,7 @@ export class LoadForm {
     private readonly store: Store
   ) {
     this.largest = button('', () => this.useLargest(), { class: 'a3s-button', hidden: true });
-    this.estimate.append(this.verdict, this.sizes);
+    this.estimate.append(this.verdict, this.sizes, this.beyond);
     const form = h(
       'form',
       { novalidate: true, 'aria-label': trans.__('Options to load %1', model.id) },
@@ -57,7 +59,7 @@ export class LoadForm {
       h('div', { class: 'a3s-row' }, this.submit, this.largest),
       this.error
     );
-    form.addEventListener('input', () => this.schedule(DELAY));
+    form.addEventListener('input', () => this.onChange(DELAY));
     form.addEventListener('submit', event => {
       event.preventDefault();
       void this.load();
@@ -155,7 +157,7 @@ export class LoadForm {
   private onToggle(): void {
     if (this.element.open) {
       this.createFields();
-      this.schedule(0);
+      this.onChange(0);
     } else {
       this.endPlan();
     }
@@ -163,6 +165,12 @@ export class LoadForm {
 
   private get body(): Record<string, string | number> {
     return loadBody(Object.fromEntries([...this.fields].map(([name, f]) => [name, f.value])));
+  }
+
+  /** Estimate the options as they are now. Errors are those of the options before. */
+  private onChange(delay: number): void {
+    this.clearErrors();
+    this.schedule(delay);
   }
 
   /** Ask for an estimate in `delay` milliseconds. Changes until then, and later ones, replace it. */
@@ -188,11 +196,16 @@ export class LoadForm {
     this.estimate.classList.toggle('a3s-too-large', !estimate.fits);
     setText(this.verdict, verdict(estimate));
     setText(this.sizes, estimateText(estimate));
+    this.showBeyond(beyondText(estimate, this.model));
     this.largestContext = estimate.largest_num_ctx ?? 0;
     this.largest.hidden = !generates(this.model) || this.largestContext === 0;
-    const count = formatNumber(this.largestContext);
-    setText(this.largest, trans.__('Largest context that fits: %1', count));
+    setText(this.largest, largestText(this.largestContext, this.model));
     plannedLoad(this.store).set(this, estimate);
+  }
+
+  private showBeyond(text: string): void {
+    this.beyond.hidden = text === '';
+    setText(this.beyond, text);
   }
 
   /** Show an error at its field if it has one. */
@@ -202,6 +215,7 @@ export class LoadForm {
     this.estimate.classList.remove('a3s-too-large');
     setText(this.verdict, '');
     setText(this.sizes, '');
+    this.showBeyond('');
     plannedLoad(this.store).clear(this);
     const name = error instanceof RequestError ? (error.facts.param ?? '') : '';
     this.fields.get(name)?.setAttribute('aria-invalid', 'true');
@@ -218,7 +232,7 @@ export class LoadForm {
     if (field !== undefined) {
       field.value = String(this.largestContext);
       field.focus();
-      this.schedule(0);
+      this.onChange(0);
     }
   }
 

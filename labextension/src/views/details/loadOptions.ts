@@ -5,6 +5,9 @@ import { formatBytes, formatNumber } from '../format.js';
 import { trans } from '../i18n.js';
 import { partsText } from './facts.js';
 
+/** The context of llama.cpp is a multiple of so many tokens. */
+const CONTEXT_STEP = 256;
+
 export interface LoadOption {
   readonly name: string;
   readonly title: string;
@@ -113,4 +116,22 @@ export function verdict(estimate: Estimate): string {
     return trans.__('Fits after %1 is unloaded. %2 is free now.', estimate.evicts.join(', '), free);
   }
   return trans.__('Fits. %1 is free.', free);
+}
+
+/** Warn of a context that is longer than the one that a model was trained with; '' if it is not. */
+export function beyondText(estimate: Estimate, { context_length: trained }: Model): string {
+  const isBeyond = trained && estimate.num_ctx >= trained + CONTEXT_STEP;
+  return isBeyond
+    ? trans.__(
+        'The model was trained with %1 tokens. Its answers get worse beyond them.',
+        formatNumber(trained)
+      )
+    : '';
+}
+
+/** Return the label of the longest context that is useful: what fits, or what was trained. */
+export function largestText(tokens: number, { context_length: trained }: Model): string {
+  return tokens === trained
+    ? trans.__('Trained context: %1', formatNumber(tokens))
+    : trans.__('Largest context that fits: %1', formatNumber(tokens));
 }

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import {
+  beyondText,
   estimateText,
+  largestText,
   loadBody,
   loadOptions,
   placeholder,
@@ -60,4 +62,20 @@ test('whether a load fits', () => {
   );
   assert.match(verdict({ ...estimate, waits: true }), /once models in use are idle/);
   assert.equal(verdict({ ...estimate, fits: false }), 'Too large: 8.0 GB is free.');
+});
+
+test('a context beyond the trained one gets a warning', () => {
+  const model = { ...chat, context_length: 2000 };
+  const text = num_ctx => beyondText({ ...estimate, num_ctx }, model);
+  assert.match(text(100_000), /^The model was trained with 2,000 tokens\. .* worse/);
+  assert.equal(text(2048), ''); // 2,000, rounded up
+  assert.equal(text(512), '');
+  assert.equal(beyondText({ ...estimate, num_ctx: 100_000 }, chat), ''); // it is not known
+});
+
+test('the longest useful context is the trained one, or what fits', () => {
+  const model = { ...chat, context_length: 8192 };
+  assert.equal(largestText(8192, model), 'Trained context: 8,192');
+  assert.equal(largestText(4096, model), 'Largest context that fits: 4,096');
+  assert.equal(largestText(4096, chat), 'Largest context that fits: 4,096');
 });
