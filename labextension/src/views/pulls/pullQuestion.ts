@@ -1,7 +1,7 @@
 /** The question whether to discard the files of a pull, in place of its progress. */
 
 import { formatBytes } from '../format.js';
-import { button, h } from '../dom.js';
+import { button, h, setText } from '../dom.js';
 import { trans } from '../i18n.js';
 
 export type Answer = 'discard' | 'keep files' | 'go on';
@@ -9,30 +9,31 @@ export type Answer = 'discard' | 'keep files' | 'go on';
 export class PullQuestion {
   readonly element: HTMLElement;
   private readonly backButton: HTMLButtonElement;
+  private readonly discardButton: HTMLButtonElement;
+  private readonly keepButton: HTMLButtonElement;
 
   /** `bytes` are on disk. `answer` is called once, with 'go on' for the Escape key, too. */
-  constructor(name: string, bytes: number, answer: (answer: Answer) => void) {
+  constructor(
+    private readonly name: string,
+    bytes: number,
+    answer: (answer: Answer) => void
+  ) {
     // The text stays as it is while bytes arrive, so that the buttons do not move.
     const text = trans.__('Discard %1?', formatBytes(bytes));
     this.backButton = button(trans.__('Go back'), () => answer('go on'), {
-      title: trans.__('Do not cancel'),
       'aria-label': trans.__('Go back to the pull of %1', name)
     });
-    const discard = button(trans.__('Discard'), () => answer('discard'), {
+    this.discardButton = button(trans.__('Discard'), () => answer('discard'), {
       class: 'a3s-button a3s-danger',
-      title: trans.__('Cancel and delete what is downloaded'),
       'aria-label': trans.__('Discard %1', name)
     });
-    const keepFiles = button(trans.__('Cancel, keep files'), () => answer('keep files'), {
-      title: trans.__('Cancel; the next pull continues with these files'),
-      'aria-label': trans.__('Cancel %1, keep files', name)
-    });
+    this.keepButton = button('', () => answer('keep files'));
     this.element = h(
       'div',
       { class: 'a3s-pull-question', role: 'group', 'aria-label': text },
       h('span', {}, text),
-      discard,
-      keepFiles,
+      this.discardButton,
+      this.keepButton,
       this.backButton
     );
     this.element.addEventListener('keydown', event => {
@@ -43,7 +44,45 @@ export class PullQuestion {
     });
   }
 
+  /** Name the choices: a pull that has failed is dismissed, any other is cancelled. */
+  show(hasFailed: boolean): void {
+    const texts = choiceTexts(this.name, hasFailed);
+    this.backButton.title = texts.back;
+    this.discardButton.title = texts.discard;
+    setText(this.keepButton, texts.keep);
+    this.keepButton.title = texts.keepTitle;
+    this.keepButton.setAttribute('aria-label', texts.keepLabel);
+  }
+
   focus(): void {
     this.backButton.focus();
   }
+}
+
+/** Texts of the choices. `back` and `discard` are titles. */
+interface ChoiceTexts {
+  readonly back: string;
+  readonly discard: string;
+  readonly keep: string;
+  readonly keepTitle: string;
+  readonly keepLabel: string;
+}
+
+/** Return the texts for a pull that has failed, so nothing is left to cancel, or for any other. */
+export function choiceTexts(name: string, hasFailed: boolean): ChoiceTexts {
+  return hasFailed
+    ? {
+        back: trans.__('Do not dismiss'),
+        discard: trans.__('Delete what is downloaded'),
+        keep: trans.__('Dismiss, keep files'),
+        keepTitle: trans.__('The next pull continues with these files'),
+        keepLabel: trans.__('Dismiss %1, keep files', name)
+      }
+    : {
+        back: trans.__('Do not cancel'),
+        discard: trans.__('Cancel and delete what is downloaded'),
+        keep: trans.__('Cancel, keep files'),
+        keepTitle: trans.__('Cancel; the next pull continues with these files'),
+        keepLabel: trans.__('Cancel %1, keep files', name)
+      };
 }

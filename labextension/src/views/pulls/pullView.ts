@@ -107,6 +107,7 @@ export class PullView {
     if (this.question !== null && (pull === undefined || bytesToLose(pull) === 0)) {
       this.closeQuestion();
     }
+    this.question?.show(pull?.status === 'failed');
     this.showButtons();
     this.progress.show(pull);
     this.showErrors();
@@ -202,6 +203,7 @@ export class PullView {
       this.closeQuestion();
       void this.onAnswer(answer);
     });
+    this.question.show(pull.status === 'failed');
     this.progress.element.hidden = true;
     this.progress.element.after(this.question.element);
     this.question.focus();
