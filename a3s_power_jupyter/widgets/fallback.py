@@ -14,6 +14,12 @@ from ..display.markup import escape, from_markdown
 from . import attached
 
 _HEADERS = ("Name", "Format", "Disk", "Parameters", "State", "Memory")
+_NUMBERS = ("Disk", "Parameters", "Memory")
+
+#: Of each column: texts begin on the left, numbers end on the right, in any front end.
+_STYLES = [
+    f'style="text-align: {"right" if header in _NUMBERS else "left"}"' for header in _HEADERS
+]
 
 _EMPTY = "No models yet. %power pull lists models to begin with."
 
@@ -29,7 +35,10 @@ def models(registered: Sequence[Model]) -> Bundle:
     if not registered:
         return _bundle(f"<p>{_EMPTY}</p>", _EMPTY)
     rows = [_row(model) for model in registered]
-    head = "".join(f'<th scope="col">{title}</th>' for title in _HEADERS)
+    head = "".join(
+        f'<th scope="col" {style}>{title}</th>'
+        for title, style in zip(_HEADERS, _STYLES, strict=True)
+    )
     body = "".join(f"<tr>{_cells(row)}</tr>" for row in rows)
     markup = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     return _bundle(markup, formatting.columns((_HEADERS, *rows)))
@@ -159,5 +168,7 @@ def _row(model: Model) -> tuple[str, ...]:
 
 
 def _cells(row: Sequence[str]) -> str:
-    first, *rest = (escape(cell) for cell in row)
-    return f'<th dir="auto" scope="row">{first}</th>' + "".join(f"<td>{cell}</td>" for cell in rest)
+    first, *rest = zip((escape(cell) for cell in row), _STYLES, strict=True)
+    name, style = first
+    others = "".join(f"<td {style}>{cell}</td>" for cell, style in rest)
+    return f'<th dir="auto" scope="row" {style}>{name}</th>{others}'

@@ -8,6 +8,12 @@ import type { SavedView } from './savedView.js';
 
 const EMPTY = 'No models yet. %power pull lists models to begin with.';
 const HEADERS = ['Name', 'Format', 'Disk', 'Parameters', 'State', 'Memory'];
+const NUMBERS = ['Disk', 'Parameters', 'Memory'];
+
+/** Of each column: texts begin on the left, numbers end on the right, in any front end. */
+const STYLES = HEADERS.map(
+  header => `style="text-align: ${NUMBERS.includes(header) ? 'right' : 'left'}"`
+);
 
 /** Return the HTML and text of a table of models. */
 export function savedModels(models: Iterable<Model>): SavedView {
@@ -15,7 +21,7 @@ export function savedModels(models: Iterable<Model>): SavedView {
   if (rows.length === 0) {
     return savedView(`<p>${EMPTY}</p>`, EMPTY);
   }
-  const head = HEADERS.map(title => `<th scope="col">${title}</th>`).join('');
+  const head = HEADERS.map((title, i) => `<th scope="col" ${STYLES[i]}>${title}</th>`).join('');
   const body = rows.map(row => `<tr>${cells(row)}</tr>`).join('');
   return savedView(
     `<table><thead><tr>${head}</tr></thead><tbody>${body}</tbody></table>`,
@@ -49,8 +55,8 @@ function stateOf(model: Model): string {
 }
 
 function cells([first = '', ...rest]: readonly string[]): string {
-  const others = rest.map(cell => `<td>${escape(cell)}</td>`).join('');
-  return `<th dir="auto" scope="row">${escape(first)}</th>${others}`;
+  const others = rest.map((cell, i) => `<td ${STYLES[i + 1]}>${escape(cell)}</td>`).join('');
+  return `<th dir="auto" scope="row" ${STYLES[0]}>${escape(first)}</th>${others}`;
 }
 
 /** Return rows of cells as lines of text with aligned columns. */
