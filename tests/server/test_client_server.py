@@ -89,7 +89,8 @@ def test_register_show_and_delete(
     assert "UNSET" not in repr(made)
     assert "relative" in [model.id for model in client.models()]
     with pytest.raises(ModelAlreadyExists):
-        client.register("relative", smollm2_path.name)
+        client.register("relative", smollm2_path.name, default_parameters={"seed": 4})
+    assert client.register("relative", smollm2_path.name) == made
     again = client.register("relative", smollm2_path.name, overwrite=True)
     assert again.default_parameters.seed is not made.default_parameters.seed
     copied = client.register("copied", smollm2_path, copy=True)
