@@ -35,11 +35,17 @@ def test_details(open_lab: Callable[..., Lab]) -> None:
         context = details.get_by_label("Context", exact=True)
         context.fill("2048")
         expect(verdict).to_contain_text("cache 47.2 MB", timeout=30 * SECONDS)
+        expect(details.get_by_role("button", name="Trained context: 8,192")).to_be_visible()
+        context.fill("100000")
+        expect(verdict).to_contain_text("trained with 8,192 tokens", timeout=30 * SECONDS)
         context.fill("4")
         expect(context).to_have_attribute("aria-invalid", "true", timeout=30 * SECONDS)
         expect(details).to_contain_text("num_ctx must be between 16 and")
         expect(memory).not_to_contain_text("would take")
+        expect(verdict).not_to_contain_text("trained")
         context.fill("1024")
+        # The error is gone at once, not after the next estimate.
+        assert context.get_attribute("aria-invalid") is None
         expect(verdict).to_contain_text("Fits.", timeout=30 * SECONDS)
         details.get_by_role("button", name="Load with these options").click()
         expect(memory).to_contain_text("smollm2 ", timeout=60 * SECONDS)
