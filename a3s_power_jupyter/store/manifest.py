@@ -252,7 +252,7 @@ def decode(text: bytes) -> Manifest:
     try:
         check_name(manifest.name)
     except PowerError as error:
-        raise msgspec.ValidationError(error.message) from None
+        raise msgspec.ValidationError(error.message.removesuffix(".")) from None
     if manifest.format == "remote" and manifest.upstream is UNSET:
         raise msgspec.ValidationError("a remote model needs an upstream")
     if manifest.format != "remote" and not manifest.files:
