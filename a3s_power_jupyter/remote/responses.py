@@ -235,7 +235,7 @@ def refusal(
 
 
 def _redirect(status: int, location: str) -> UpstreamError:
-    target = cut(location.partition("?")[0])  # the query may have a secret
+    target = cut(re.split("[?#]", location)[0])  # a query or a fragment may have a secret
     return UpstreamError(
         f"The upstream redirects to {target} (HTTP status {status}), and redirects are not "
         "followed. Check that base_url is the address at which the API itself answers."

@@ -327,7 +327,7 @@ async def _silent(handler: Chat, body: dict[str, Any]) -> None:
 
 
 async def _redirects(handler: Chat, body: dict[str, Any]) -> None:
-    handler.redirect(f"{handler.upstream.url}/chat/completions", status=307)
+    handler.redirect(f"{handler.upstream.url}/chat/completions?key=1#part", status=307)
 
 
 ANSWERS = {
