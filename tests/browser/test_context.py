@@ -102,6 +102,8 @@ def test_the_context_of_a_notebook(
     assert plots[2]["image"] == "data:image/png;base64,iVBORw0KGgo="
 
     expect(run_cell(page, 0)).to_contain_text("ZeroDivisionError", timeout=60 * SECONDS)
+    prompt = page.locator(".jp-CodeCell").first.locator(".jp-InputPrompt")
+    expect(prompt).to_have_text("[3]:")  # it comes after the output
     code, error = collect(page, "cell")
     assert code["text"] == FAILS
     assert (error["kind"], error["title"]) == ("error", "Error of Cell 1 [3]")
