@@ -78,16 +78,16 @@ def test_papermill_with_and_without_a_server(
     assert STATE not in done.metadata.get("widgets", {})
     *_, table, chat, answer = bundles
     assert set(table) == set(chat) == {"text/html", "text/plain"}
-    assert '<th dir="auto" scope="row">of-papermill</th>' in table["text/html"]
-    assert "<td>loaded</td>" in table["text/html"]
+    assert 'scope="row" style="text-align: left">of-papermill</th>' in table["text/html"]
+    assert '<td style="text-align: left">loaded</td>' in table["text/html"]
     assert "of-papermill" in table["text/plain"]
     assert "Chat with of-papermill" in chat["text/html"]
     assert "&lt;b&gt;What&lt;/b&gt; is it?" in answer["text/html"]
 
     run("nbconvert", "--to", "markdown", "out.ipynb", environ=environ, folder=tmp_path)
     text = (tmp_path / "out.md").read_text()
-    assert '<th dir="auto" scope="row">of-papermill</th>' in text
-    assert "<td>loaded</td>" in text
+    assert 'scope="row" style="text-align: left">of-papermill</th>' in text
+    assert '<td style="text-align: left">loaded</td>' in text
 
 
 def test_nbconvert(server: Server, smollm2: str, tmp_path: Path) -> None:
@@ -97,8 +97,8 @@ def test_nbconvert(server: Server, smollm2: str, tmp_path: Path) -> None:
     write(tmp_path / "page.ipynb", parameters, connect, CHAT)
     run(*("nbconvert", "--execute", "--to", "html", "page.ipynb"), environ=environ, folder=tmp_path)
     page = (tmp_path / "page.html").read_text()
-    assert f'<th dir="auto" scope="row">{smollm2}</th>' in page
-    assert "<td>gguf Q4_1</td>" in page
+    assert f'scope="row" style="text-align: left">{smollm2}</th>' in page
+    assert '<td style="text-align: left">gguf Q4_1</td>' in page
     assert "loaded</td>" in page
     assert f"Chat with {smollm2}" in page
     assert VIEW not in page

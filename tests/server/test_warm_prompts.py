@@ -186,11 +186,12 @@ def test_files_go_with_the_model_and_with_garbage_collection(
         assert api.delete("v1/models/m").json()["freed_bytes"] == 0  # n has the same weights
         assert api.delete("v1/models/n").json()["freed_bytes"] == size
         assert files_of(server.home) == []
-        orphan = server.home / "prompts" / "0" / "1" / "a.prompt"
+        folder = "0" * 64
+        orphan = server.home / "prompts" / folder / "1" / "a.prompt"
         orphan.parent.mkdir(parents=True)
         orphan.write_bytes(b"12345")
         listed = api.post("v1/models/gc", json={"dry_run": True}).json()
-        assert listed["removed"] == [{"kind": "prompts", "name": "0", "size": 5}]
+        assert listed["removed"] == [{"kind": "prompts", "name": folder, "size": 5}]
         assert files_of(server.home) == [orphan]
         assert api.post("v1/models/gc").json()["freed_bytes"] == 5
     assert files_of(server.home) == []

@@ -93,7 +93,9 @@ def test_every_widget_has_a_view_html_and_text(client: Client) -> None:
 def test_the_table(client: Client) -> None:
     table = client.table()
     shown = table.fallback()
-    assert ">org/repo:Q4_K_M</th><td>gguf</td><td>1 B</td>" in shown["text/html"]
+    left, right = (f'style="text-align: {side}"' for side in ("left", "right"))
+    row = f"{left}>org/repo:Q4_K_M</th><td {left}>gguf</td><td {right}>1 B</td>"
+    assert row in shown["text/html"]
     assert shown["text/html"].count("<tr>") == 1 + len(client.models())
     assert ["org/repo:Q4_K_M", "gguf", "1", "B", "unloaded"] in [
         line.split() for line in shown["text/plain"].splitlines()
@@ -220,7 +222,8 @@ def test_the_table_in_a_notebook(kernel: Kernel, server: Server, smollm2: str, c
     (view,) = cell.texts(VIEW)
     assert view["model_id"] == comm  # type: ignore[index]
     (markup,) = cell.texts("text/html")
-    assert f'<th dir="auto" scope="row">{smollm2}</th><td>gguf Q4_1</td><td>98.4 MB</td>' in markup
+    left, right = (f'style="text-align: {side}"' for side in ("left", "right"))
+    assert f"{left}>{smollm2}</th><td {left}>gguf Q4_1</td><td {right}>98.4 MB</td>" in markup
     (text,) = cell.texts("text/plain")
     assert "98.4 MB" in text
     everything = json.dumps([output["content"] for output in cell.outputs])

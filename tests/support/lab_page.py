@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -89,9 +89,14 @@ def open_assistant(page: Page) -> Locator:
 
 def run_command(page: Page, name: str) -> None:
     """Run a command with the keyboard."""
-    page.keyboard.press("Control+Shift+c")
+    palette = page.locator(".lm-CommandPalette-input")
+    for _ in range(3):  # on a busy machine, JupyterLab shows itself before it knows its shortcuts
+        page.keyboard.press("Control+Shift+c")
+        with suppress(AssertionError):
+            expect(palette).to_be_focused(timeout=10 * SECONDS)
+            break
     page.keyboard.type(name)
-    expect(page.locator(".lm-CommandPalette-input")).to_have_value(name)
+    expect(palette).to_have_value(name)
     page.keyboard.press("Enter")
 
 
