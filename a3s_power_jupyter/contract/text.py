@@ -74,7 +74,7 @@ def shortened(text: str) -> str:
 
 
 def unstopped(text: str) -> str:
-    """Return a message of another program without its full stop, to quote it in a sentence."""
+    """Return a message without its full stop, to quote it in a sentence."""
     return text.removesuffix(".")
 
 

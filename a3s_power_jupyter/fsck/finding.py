@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..contract.errors import PowerError
+from ..contract.text import unstopped
 from ..store.files import file_size
 
 #: ``problem``: something does not work. ``leftover``: a file that nothing needs. ``note``: nothing
@@ -89,7 +90,7 @@ def cannot_read(path: Path, error: OSError) -> Finding:
 def phrase(error: OSError | PowerError) -> str:
     """Return what an error says, without its full stop and the number of the error."""
     if isinstance(error, PowerError):
-        return error.message.removesuffix(".")
+        return unstopped(error.message)
     return error.strerror or str(error)
 
 

@@ -10,7 +10,6 @@ import msgspec
 
 from ..contract.errors import FileChanged, FileNotFound, InvalidModelName, PowerError
 from ..contract.parameters import DefaultParameters
-from ..contract.text import unstopped
 from ..store.a3s_power import A3SManifest
 from ..store.blobs import BLOB_PREFIX, BLOBS, PARTIAL_PREFIX
 from ..store.conversions import CONVERSIONS, Conversion, is_record
@@ -35,7 +34,7 @@ def check_manifests(store: ModelStore) -> Iterator[Finding]:
 
 
 def _unreadable(store: ModelStore, path: Path, bad: Unreadable) -> Finding:
-    reason = f"The manifest cannot be read: {unstopped(bad.reason)}."
+    reason = f"The manifest cannot be read: {bad.reason}."
     if bad.is_newer:
         return Finding("problem", path, reason, "The file is left alone.")
     if bad.other is not None and bad.other.format not in ("gguf", "remote"):

@@ -17,6 +17,7 @@ from msgspec import UNSET
 
 from ..contract.errors import PowerError
 from ..contract.parameters import DefaultParameters, check_default_parameters
+from ..contract.text import unstopped
 from ..contract.types import Manifest, RegisterRequest, Source, StoredFile
 from .blobs import BLOB_PREFIX
 from .files import file_size, source_file
@@ -165,7 +166,7 @@ def _described(paths: list[Path]) -> Description:
         description = describe_gguf(paths[0])
         return with_mmproj(description, paths[1]) if len(paths) > 1 else description
     except PowerError as error:
-        raise CannotRead(error.message.removesuffix(".")) from None
+        raise CannotRead(unstopped(error.message)) from None
 
 
 def _stored(path: str, sha256: str, size: int | None, blobs: Path) -> StoredFile:
@@ -180,7 +181,7 @@ def _stored(path: str, sha256: str, size: int | None, blobs: Path) -> StoredFile
     try:
         source = source_file(Path(path))
     except PowerError as error:
-        raise CannotRead(error.message.removesuffix(".")) from None
+        raise CannotRead(unstopped(error.message)) from None
     stored = StoredFile(source.name, source.size if size is None else size, digest)
     return msgspec.structs.replace(stored, path=str(source.path), mtime_ns=source.mtime_ns)
 

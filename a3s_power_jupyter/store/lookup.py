@@ -7,7 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from ..contract.errors import Forbidden, ManifestUnreadable, ModelNotFound
-from ..contract.text import quoted, unstopped
+from ..contract.text import quoted
 from ..contract.types import Manifest
 from .manifest import MANIFESTS, Snapshot, Unreadable
 from .names import check_name, possible_filenames
@@ -32,8 +32,7 @@ def find_model(snapshot: Snapshot, name: str) -> Manifest | Unreadable:
         if Path(problem.file).name in possible_filenames(name):
             raise ManifestUnreadable(
                 f"The manifest of {quoted(name)} in a shared home cannot be read "
-                f"({problem.file}): {unstopped(problem.reason)}. Ask its administrator to correct "
-                "that."
+                f"({problem.file}): {problem.reason}. Ask its administrator to correct that."
             )
     hint = _hint(name, snapshot.manifests)
     raise ModelNotFound(f"There is no model {quoted(name)}. {hint}", param="model")

@@ -16,6 +16,7 @@ from msgspec import UNSET
 from ..contract.errors import NotAFile, PathUnreadable, PowerError, StoreUnavailable
 from ..contract.parameters import LoadParameters
 from ..contract.regular_file import read_regular
+from ..contract.text import unstopped
 from ..contract.types import Manifest, ManifestProblem, StoredFile
 from .a3s_power import A3SManifest, CannotRead, decode_a3s, read_a3s
 from .blobs import BLOBS
@@ -193,7 +194,7 @@ class ManifestDirectory:
             return Unreadable(file, link or error.strerror or str(error), None, "file")
         except (NotAFile, PathUnreadable) as error:
             is_directory = path.is_dir() and not path.is_symlink()
-            reason = error.message.removesuffix(".")
+            reason = unstopped(error.message)
             return Unreadable(file, reason, None, "directory" if is_directory else "file")
         try:
             return decode(text)
@@ -252,7 +253,7 @@ def decode(text: bytes) -> Manifest:
     try:
         check_name(manifest.name)
     except PowerError as error:
-        raise msgspec.ValidationError(error.message.removesuffix(".")) from None
+        raise msgspec.ValidationError(unstopped(error.message)) from None
     if manifest.format == "remote" and manifest.upstream is UNSET:
         raise msgspec.ValidationError("a remote model needs an upstream")
     if manifest.format != "remote" and not manifest.files:

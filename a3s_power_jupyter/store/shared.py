@@ -11,6 +11,7 @@ import msgspec
 from msgspec import UNSET
 
 from ..contract.errors import PowerError
+from ..contract.text import unstopped
 from ..contract.types import Manifest, ManifestProblem, StoredFile
 from .blobs import BLOB_PREFIX, BLOBS
 from .conversions import CONVERSIONS, Conversion, ConversionDirectory
@@ -43,7 +44,7 @@ class SharedHome:
         try:
             snapshot = self._directory.read()
         except PowerError as error:
-            reason = error.message.removesuffix(".")
+            reason = unstopped(error.message)
             if not _may_list(self.home / MANIFESTS):
                 reason = "this user may not read the shared home. Ask its administrator"
             return SharedModels({}, (ManifestProblem(str(self.home), reason),))
