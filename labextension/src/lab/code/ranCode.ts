@@ -3,6 +3,7 @@
 import type { ICellModel, ICodeCellModel } from '@jupyterlab/cells';
 
 import { codeLanguage } from '../context/cellMagic.js';
+import { outputTypes } from '../context/outputs.js';
 import type { Passage } from './prompts.js';
 
 /** Commands of this package, which say nothing about the code around. */
@@ -26,8 +27,7 @@ function hasRun(cell: ICellModel, end: number): boolean {
   if (cell.type !== 'code') {
     return false;
   }
-  const { executionCount, isDirty, outputs } = cell as ICodeCellModel;
-  const types = Array.from({ length: outputs.length }, (_, index) => outputs.get(index).type);
+  const { executionCount, isDirty } = cell as ICodeCellModel;
   const isBefore = executionCount !== null && executionCount < end;
-  return isBefore && !isDirty && !types.includes('error');
+  return isBefore && !isDirty && !outputTypes(cell).includes('error');
 }

@@ -1,5 +1,6 @@
 /** The outputs of a cell as text and images. */
 
+import type { ICellModel, ICodeCellModel } from '@jupyterlab/cells';
 import type { IError, IMimeBundle, IOutput } from '@jupyterlab/nbformat';
 
 import { trans } from '../../views/i18n.js';
@@ -22,6 +23,12 @@ export const IMAGE_TYPES = ['image/png', 'image/jpeg', 'image/webp'];
 
 /** Texts of objects without a text, such as `<IPython.core.display.HTML object>`. */
 const NO_TEXT = /^<[^\n]*>$/;
+
+/** Return the types of the outputs of a cell, without reading the outputs. */
+export function outputTypes(cell: ICellModel): string[] {
+  const { outputs } = cell as Partial<ICodeCellModel>;
+  return Array.from({ length: outputs?.length ?? 0 }, (_, index) => outputs?.get(index).type ?? '');
+}
 
 /** Divide outputs into what can be sent to a model. */
 export function outputParts(outputs: readonly IOutput[]): OutputParts {

@@ -1,6 +1,6 @@
 /** What can be attached of the notebook, file or console in front. */
 
-import type { Cell, ICodeCellModel } from '@jupyterlab/cells';
+import type { Cell } from '@jupyterlab/cells';
 
 import type { Attachment } from '../../views/chat/attachment.js';
 import type { ContextSource } from '../../views/chat/context.js';
@@ -21,6 +21,7 @@ import {
   sessionOf
 } from './front.js';
 import { notebookText } from './notebookText.js';
+import { outputTypes } from './outputs.js';
 import { variableSources } from './variableSources.js';
 
 /** Return the entries of what is in front, those that exist now. */
@@ -92,8 +93,7 @@ function activeCellSources(front: Front): ContextSource[] {
 
 /** Return what is left of a cell that has run, without reading its outputs. */
 function outcome(cell: Cell): { hasOutputs: boolean; hasError: boolean } {
-  const { outputs } = cell.model as Partial<ICodeCellModel>;
-  const types = [...Array(outputs?.length ?? 0).keys()].map(index => outputs?.get(index).type);
+  const types = outputTypes(cell.model);
   return { hasOutputs: types.length > 0, hasError: types.includes('error') };
 }
 

@@ -4,7 +4,7 @@ import type { Cell, ICodeCellModel } from '@jupyterlab/cells';
 import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 
 import type { Arguments, ValueSchema } from '../../views/chat/tools.js';
-import { outputParts } from '../context/outputs.js';
+import { outputParts, outputTypes } from '../context/outputs.js';
 import { readableTraceback } from '../context/traceback.js';
 import { text } from './schema.js';
 
@@ -73,6 +73,5 @@ export function outputsText(cell: Cell): string {
 
 /** Whether a cell raised when it was run. */
 export function hasRaised(cell: Cell): boolean {
-  const { outputs } = cell.model as Partial<ICodeCellModel>;
-  return (outputs?.toJSON() ?? []).some(({ output_type: type }) => type === 'error');
+  return outputTypes(cell.model).includes('error');
 }
