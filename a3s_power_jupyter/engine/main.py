@@ -14,12 +14,13 @@ from typing import Any, NoReturn
 import msgspec
 
 from ..contract.errors import ModelLoadFailed, PowerError
-from ..contract.types import Embedded, Finished, Ranked, TokenRequest
+from ..contract.types import Embedded, Finished, Item, Ranked, TokenRequest
 from ..ipc import harness
 from . import registry
 from .base import Engine, StepOutput, first_line, request_error
 from .cancellation import CANCELLED, cancellable
 from .heartbeat import HEARTBEAT, INTERVAL
+from .outbox import Outbox
 from .protocol import (
     COMMAND_DECODER,
     Alive,
@@ -114,6 +115,7 @@ class Worker:
         self._tokens = TokenThreads(engine, self._channel.emit)
         threading.Thread(target=self._forward_commands, daemon=True).start()
         threads = ThreadPoolExecutor(engine.info.slots + SPARE_THREADS, "prepare")
+        outbox = self._outbox = Outbox(lambda id_, item: self._send(engine, id_, item))
         while True:
             try:
                 self._stats.report(engine.stats)
@@ -122,8 +124,9 @@ class Worker:
                 outputs = engine.step()
             except Exception as error:
                 outputs = self._fail_all(engine, error)
-            for output in outputs:
-                self._emit_output(engine, output)
+            for id_, item in outputs:
+                self._put(id_, item)
+            outbox.end_step()
             self._channel.flush()
             self._stats.stepped()
             HEARTBEAT.beat()
@@ -242,6 +245,8 @@ class Worker:
             if engine.idle:
                 engine.threads.resume()
             engine.threads.share(self._models)
+            self._outbox.flush()  # the next step reads a prompt, which may take long
+            self._channel.flush()
             engine.submit(prepared)
         except Exception as error:
             engine.cancel(id_)
@@ -259,23 +264,27 @@ class Worker:
         engine.reset()
         return [(id_, failure) for id_ in sorted(self._running)]
 
-    def _emit_output(self, engine: Engine[Any], output: StepOutput) -> None:
-        id_, item = output
+    def _put(self, id_: int, item: Item | PowerError) -> None:
+        """Send an output of a step, or soon after it, and end the request with its last one."""
         if isinstance(item, PowerError):
             self._end(id_, item)
             return
+        self._outbox.put(id_, item)
+        if isinstance(item, (Finished, Embedded, Ranked)) and id_ in self._running:
+            self._end(id_)
+
+    def _send(self, engine: Engine[Any], id_: int, item: Item) -> None:
+        """Send an item with the next `flush`."""
         try:
             self._channel.emit(Output(id_, item), flush=False)
-        except ValueError as error:  # an item that is too large for a frame
+        except ValueError as error:  # it is too large for a frame
             engine.cancel(id_)
             self._end(id_, request_error(error))
-            return
-        if isinstance(item, (Finished, Embedded, Ranked)):
-            self._end(id_)
 
     def _end(self, id_: int, error: PowerError | None = None) -> None:
         self._preparing.discard(id_)
         self._running.discard(id_)
+        self._outbox.end(id_)
         self._channel.emit(Ended(id_, None if error is None else error.to_wire()))
 
 

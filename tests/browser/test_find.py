@@ -15,6 +15,7 @@ from support.lab_page import (
     PULL,
     SECONDS,
     axe_violations,
+    limit_answers,
     open_by_palette,
     press_tab_to,
     row,
@@ -68,13 +69,16 @@ def test_few_clicks_lead_from_nothing_to_an_answer(open_lab: Callable[..., Lab])
 
 def test_the_keyboard_is_enough(open_panel: Callable[[], Lab]) -> None:
     """To pull, load, chat, and delete."""
-    page = open_panel().page
+    lab = open_panel()
+    page = lab.page
     panel = page.locator(".a3s-panel")
     expect(find_view(page).locator(".a3s-card").first).to_be_visible(timeout=30 * SECONDS)
     press_tab_to(page, f"Pull {PULL}")
     page.keyboard.press("Enter")
     model = row(panel, PULL)
     expect(model).to_contain_text("unloaded", timeout=60 * SECONDS)
+    with lab.server.api() as api:
+        limit_answers(api, PULL)
     expect(panel.get_by_role("button", name="Add model")).to_be_focused()
     press_tab_to(page, f"Load {PULL}")
     page.keyboard.press("Enter")

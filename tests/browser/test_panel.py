@@ -18,6 +18,7 @@ from support.lab_page import (
     axe_violations,
     close_find,
     each_theme,
+    limit_answers,
     load,
     long_answer,
     open_by_palette,
@@ -249,6 +250,8 @@ def names(panel: Locator) -> list[str | None]:
 def test_a_chat_from_the_panel(open_panel: Callable[..., Lab]) -> None:
     """A chat needs no notebook, and is there after a reload."""
     lab = open_panel("Dark")
+    with lab.server.api() as api:
+        limit_answers(api, "smollm2")
     page = lab.page
     open_by_palette(page)
     panel = page.locator(".a3s-panel")

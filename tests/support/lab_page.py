@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import nbformat
 import pytest
@@ -142,6 +143,12 @@ def register_remote(server: Server, upstream: Upstream, model: str) -> None:
 
 def load(api: Any, name: str) -> None:
     api.post(f"v1/models/{name}/load", json={}).raise_for_status()
+
+
+def limit_answers(api: Any, name: str) -> None:
+    """Keep the answers of a model short. The small ones may go on until the context is full."""
+    path = f"v1/models/{quote(name, safe='')}"
+    api.patch(path, json={"default_parameters": {"max_tokens": 200}}).raise_for_status()
 
 
 @contextmanager

@@ -126,7 +126,7 @@ class FakeEngine(Engine[int]):
             self.lengths[id_] += 1
             self.generated += 1
             large = self.prompts[id_] == "large"
-            outputs.append((id_, Delta("x" * 400 if large else f"{self.lengths[id_]} ")))
+            outputs.append((id_, Delta("x" * 20_000 if large else f"{self.lengths[id_]} ")))
             if self.lengths[id_] == LENGTH and self.prompts[id_] != "cancel":
                 del self.lengths[id_]
                 outputs.append((id_, finished("stop", 1, LENGTH, 0)))
@@ -160,7 +160,7 @@ class FakeChannel:
         return self.commands.get()
 
     def emit(self, message: msgspec.Struct, *, flush: bool = True) -> None:
-        if len(msgspec.msgpack.encode(message)) > 300 and isinstance(message, Output):
+        if len(msgspec.msgpack.encode(message)) > 10_000 and isinstance(message, Output):
             raise ValueError("too large")
         with self._sending:
             self._unsent.append(message)
