@@ -8,10 +8,11 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from ..contract.errors import InvalidKeepAlive, InvalidModelName, InvalidParameter, PowerError
+from ..contract.errors import InvalidKeepAlive, InvalidParameter, PowerError
 from ..contract.field_errors import described
 from ..contract.parameters import LoadParameters, canonical_isq, check, parse_keep_alive
-from ..contract.types import RegisterRequest
+from ..contract.types import RegisterBody
+from ..service.local_models import kept_parameters
 from .anthropic.errors import SharedRoute
 from .anthropic.models import model_info, model_page
 from .auth import allowed
@@ -38,37 +39,27 @@ class ModelsHandler(SharedRoute, PowerHandler):
     @allowed("write")
     async def post(self) -> None:
         """Register a model."""
-        request = await self.decode(lambda: _register_request(self.json_body()))
-        contents_path = request.contents_path
+        body = await self.decode(lambda: check(self.json_body(), RegisterBody))
+        contents_path = body.contents_path
         if contents_path is None:
-            await self._register(request)
+            await self._register(body)
             return
-        if request.path is not None:
+        if body.path is not None:
             raise InvalidParameter(
                 "Both path and contents_path are set. Omit one of them.", param="contents_path"
             )
         path = file_path(contents_path, self.contents_manager)
-        request = msgspec.structs.replace(request, path=path, contents_path=None)
         with own_names({"path": "contents_path"}):
-            await self._register(request)
+            await self._register(msgspec.structs.replace(body, path=path))
 
-    async def _register(self, request: RegisterRequest) -> None:
-        request, notes = await self.service.local_models.completed(request)
+    async def _register(self, body: RegisterBody) -> None:
+        request, notes = await self.service.local_models.completed(body)
         model = await self.until_disconnect(self.service.catalog.register(request))
+        notes += kept_parameters(request, model)
         if notes:
             known = () if model.notes is UNSET else model.notes
             model = msgspec.structs.replace(model, notes=(*notes, *known))
         self.finish_json(model, status=201)
-
-
-def _register_request(body: dict[str, Any]) -> RegisterRequest:
-    if body.get("name") == "":  # which `RegisterRequest` has if there is none
-        raise InvalidModelName(
-            "The name is empty. Set it to the name that the model gets here, or omit it to have "
-            "one proposed.",
-            param="name",
-        )
-    return check(body, RegisterRequest)
 
 
 class ModelHandler(SharedRoute, PowerHandler):

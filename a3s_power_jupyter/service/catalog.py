@@ -175,7 +175,8 @@ class Catalog:
             If the request, the model's files or the store are at fault, with the codes that the
             contract lists for ``POST /v1/models``.
         """
-        parameters = check_default_parameters(request.default_parameters)
+        given = request.default_parameters
+        parameters = request.own_parameters if given is None else check_default_parameters(given)
         if request.upstream is not None:
             self._upstreams.check_key(request.upstream)
         if request.overwrite:

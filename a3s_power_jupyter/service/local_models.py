@@ -13,7 +13,15 @@ from msgspec import UNSET
 
 from ..contract.errors import InvalidParameter, PowerError
 from ..contract.parameters import DefaultParameters, changed_parameters
-from ..contract.types import LocalModel, LocalModels, Manifest, RegisterRequest, ScanProblem
+from ..contract.types import (
+    LocalModel,
+    LocalModels,
+    Manifest,
+    Model,
+    RegisterBody,
+    RegisterRequest,
+    ScanProblem,
+)
 from ..store.files import user_path
 from ..store.scan import proposals
 from ..store.scan.budget import Budget
@@ -81,12 +89,12 @@ class LocalModelFinder:
         if not task.cancelled():
             task.exception()  # it is part of the reply, if somebody still waits for one
 
-    async def completed(self, request: RegisterRequest) -> tuple[RegisterRequest, tuple[str, ...]]:
-        """Return a request to register files with what is not in it.
+    async def completed(self, body: RegisterBody) -> tuple[RegisterRequest, tuple[str, ...]]:
+        """Return the request to register what `body` says, with what is not in it.
 
         A path of Ollama's manifest is replaced by that of its model, with the projector, the system
-        prompt and the parameters of the manifest; parameters of the request take precedence. A
-        name is proposed if there is none. A path that is registered already gets the name that it
+        prompt and the parameters of the manifest; parameters of the body take precedence. A name
+        is proposed if there is none. A path that is registered already gets the name that it
         has.
 
         Returns
@@ -104,28 +112,27 @@ class LocalModelFinder:
         PathUnreadable
             If the folder does not respond.
         """
-        if request.path is None or request.format == "remote" or request.upstream is not None:
-            return self._checked_name(request), ()
-        path = user_path(request.path)
+        if body.path is None or body.format == "remote" or body.upstream is not None:
+            if body.name is UNSET:
+                raise InvalidParameter(
+                    "The name is missing. Set it to the name that the model gets here.",
+                    param="name",
+                )
+            return _request(body, body.name), ()
+        path = user_path(body.path)
         found = None
         if root_of(path) is not None:
             found = await self._threads.run(self._scanner.ollama_model, path)
         if found is None:
-            return await self._named(request, path, proposals.of_path(path)), ()
-        request = await self._named(request, found.path, found.name, only_if_equal=True)
-        return _with_settings(request, found), found.settings.notes
+            name = await self._name(body, path, proposals.of_path(path))
+            return _request(body, name), ()
+        name = await self._name(body, found.path, found.name, only_if_equal=True)
+        return _with_settings(_request(body, name), found), found.settings.notes
 
-    def _checked_name(self, request: RegisterRequest) -> RegisterRequest:
-        if not request.name:
-            raise InvalidParameter(
-                "The name is missing. Set it to the name that the model gets here.", param="name"
-            )
-        return request
-
-    async def _named(
-        self, request: RegisterRequest, path: Path, proposed: str, *, only_if_equal: bool = False
-    ) -> RegisterRequest:
-        """Return a request with a name.
+    async def _name(
+        self, body: RegisterBody, path: Path, proposed: str, *, only_if_equal: bool = False
+    ) -> str:
+        """Return the name of the model to register.
 
         Parameters
         ----------
@@ -134,26 +141,53 @@ class LocalModelFinder:
         only_if_equal : bool
             Whether it keeps it only if that is `proposed`, because other models have the file, too.
         """
-        if request.name:
-            return request
+        if body.name is not UNSET:
+            return body.name
         listing = await self._catalog.usable_listing()
         names = (manifest.name for manifest in listing.manifests)
         here = (m.name for m in listing.manifests if m.source.path == str(path))
         kept = (name for name in here if not only_if_equal or name == proposed)
-        name = next(kept, None) or FreeNames(names).take(proposed)
-        return msgspec.structs.replace(request, name=name)
+        return next(kept, None) or FreeNames(names).take(proposed)
+
+
+def kept_parameters(request: RegisterRequest, model: Model) -> tuple[str, ...]:
+    """Return a note if a registered model has other parameters than those of its files."""
+    own = request.own_parameters
+    if request.default_parameters is not None or own in (
+        DefaultParameters(),
+        model.default_parameters,
+    ):
+        return ()
+    return (
+        "The model keeps its default parameters, which differ from those in Ollama. To take those "
+        "over, register it again with overwrite.",
+    )
+
+
+def _request(body: RegisterBody, name: str) -> RegisterRequest:
+    return RegisterRequest(
+        name,
+        path=body.path,
+        mmproj=body.mmproj,
+        format=body.format,
+        default_parameters=body.default_parameters,
+        copy=body.copy,
+        overwrite=body.overwrite,
+        upstream=body.upstream,
+    )
 
 
 def _with_settings(request: RegisterRequest, found: FoundModel) -> RegisterRequest:
     """Return a request for the files of a manifest, and with its settings."""
-    given = request.default_parameters or {}
-    parameters = changed_parameters(found.settings.parameters, given)
+    given, own = request.default_parameters, found.settings.parameters
+    merged = None if given is None else msgspec.to_builtins(changed_parameters(own, given))
     projector = None if found.mmproj is None else str(found.mmproj)
     return msgspec.structs.replace(
         request,
         path=str(found.path),
         mmproj=request.mmproj or projector,
-        default_parameters=msgspec.to_builtins(parameters),
+        default_parameters=merged,
+        own_parameters=own,
     )
 
 

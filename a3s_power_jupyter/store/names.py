@@ -26,6 +26,10 @@ def check_name(name: str) -> None:
     InvalidModelName
         If it is not.
     """
+    if not name:
+        raise InvalidModelName(
+            f"The name is empty. Use 1 to {MAX_NAME_LENGTH} characters.", param="name"
+        )
     if not _NAME.fullmatch(name):
         raise InvalidModelName(
             f"{_shown(name)} is not a valid model name. Use 1 to {MAX_NAME_LENGTH} of the "

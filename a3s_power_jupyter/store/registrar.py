@@ -66,6 +66,8 @@ class Registrar:
 
         Parameters
         ----------
+        parameters : DefaultParameters
+            Those of a new model: of the request, or else of its files.
         work : Work
             Stops the registration while files are hashed or copied. It is committed before
             anything that others see changes.
@@ -167,8 +169,8 @@ def _with_kept_parameters(
 ) -> Manifest:
     """Return `new` with the default parameters of `old`, if the request has none.
 
-    They are kept so that registering a model again restores its files and nothing else. With
-    `overwrite`, the request replaces everything.
+    They are kept so that registering a model again restores its files and nothing else. Parameters
+    that come with the files do not count. With `overwrite`, the request replaces everything.
     """
     if old is None or request.overwrite or request.default_parameters is not None:
         return new

@@ -30,7 +30,7 @@ from a3s_power_jupyter.contract.types import (
     QuantizedOnLoad,
     RecommendedModel,
     RecommendedModels,
-    RegisterRequest,
+    RegisterBody,
     Variant,
 )
 from a3s_power_jupyter.handlers import assistant, tokens
@@ -86,7 +86,7 @@ def test_the_document_has_every_verb_of_every_route(document: dict[str, Any]) ->
         ("LoadParameters", LoadParameters),
         ("Estimate", Estimate),
         ("DefaultParameters", DefaultParameters),
-        ("RegisterRequest", RegisterRequest),
+        ("RegisterRequest", RegisterBody),
         ("Model", Model),
         ("LocalModel", LocalModel),
         ("LocalModels", LocalModels),

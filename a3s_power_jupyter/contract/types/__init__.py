@@ -46,7 +46,6 @@ from .model_info import (
     ManifestProblem,
     Model,
     ModelDetails,
-    RegisterRequest,
     Removable,
     Source,
     State,
@@ -58,6 +57,7 @@ from .model_info import (
 from .prompts import Prompt, Prompts
 from .pull_status import PulledFile, PullRequest, PullStatus
 from .recommended import RecommendedModel, RecommendedModels
+from .registration import RegisterBody, RegisterRequest
 from .requests import (
     ChatRequest,
     CompletionRequest,
@@ -132,6 +132,7 @@ __all__ = [
     "Reading",
     "RecommendedModel",
     "RecommendedModels",
+    "RegisterBody",
     "RegisterRequest",
     "Removable",
     "RenderRequest",

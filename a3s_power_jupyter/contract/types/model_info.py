@@ -1,4 +1,4 @@
-"""Registered models: registration requests, manifests, and the Model object of the REST API."""
+"""Registered models: manifests, and the Model object of the REST API."""
 
 from __future__ import annotations
 
@@ -199,44 +199,6 @@ class Manifest(msgspec.Struct, frozen=True):
             if getattr(self.default_parameters, name) is UNSET
         }
         return msgspec.structs.replace(self.default_parameters, **values)
-
-
-class RegisterRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Body of ``POST /v1/models``.
-
-    Attributes
-    ----------
-    name : str
-        Name to register the model under; empty to have one proposed.
-    path : str
-        File or directory of the model, or its manifest in Ollama's folder; absent for a `remote`
-        model.
-    contents_path : str
-        The same as a path of JupyterLab's file browser, instead of `path`, which the handler sets.
-    mmproj : str
-        Path of the multimodal projector of a GGUF model.
-    format : str
-        A `Format`; detected if absent.
-    default_parameters : dict
-        Checked by `parameters.check_default_parameters`. If absent, a model with the same files and
-        name keeps those that it has, unless `overwrite` is set.
-    copy : bool
-        Whether to copy the files to the store instead of registering them in place.
-    overwrite : bool
-        Whether to replace a model of this name that has other content.
-    upstream : Upstream
-        For a `remote` model only.
-    """
-
-    name: str = ""
-    path: PathText | None = None
-    mmproj: PathText | None = None
-    format: str | None = None
-    default_parameters: dict[str, Any] | None = None
-    copy: bool = False
-    overwrite: bool = False
-    upstream: Upstream | None = None
-    contents_path: PathText | None = None
 
 
 class Deletion(msgspec.Struct, frozen=True):

@@ -6,14 +6,20 @@ import hashlib
 import json
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from a3s_power_jupyter.contract.errors import FileNotFound, InvalidParameter
+from a3s_power_jupyter.contract.errors import (
+    FileNotFound,
+    InvalidModelName,
+    InvalidParameter,
+    ModelAlreadyExists,
+)
 from a3s_power_jupyter.contract.parameters import DefaultParameters
-from a3s_power_jupyter.contract.types import RegisterRequest
+from a3s_power_jupyter.contract.types import RegisterBody, RegisterRequest
 from a3s_power_jupyter.service import local_models
-from a3s_power_jupyter.service.local_models import LocalModelFinder
+from a3s_power_jupyter.service.local_models import LocalModelFinder, kept_parameters
 from a3s_power_jupyter.service.service import PowerService
 from a3s_power_jupyter.store.model_store import ModelStore
 from a3s_power_jupyter.store.scan.budget import Budget
@@ -94,15 +100,26 @@ async def test_a_folder_that_hangs_holds_up_no_other(
 async def test_a_name_is_proposed_and_kept(service: PowerService, tmp_path: Path) -> None:
     found = service.local_models
     path = write(tmp_path / "a" / "tiny.gguf")
-    request, _ = await found.completed(RegisterRequest(path=str(path)))
+    request, _ = await found.completed(RegisterBody(path=str(path)))
     assert request.name == "tiny"
     await service.catalog.register(request)
-    assert (await found.completed(RegisterRequest(path=str(path))))[0].name == "tiny"
-    other, _ = await found.completed(RegisterRequest(path=str(tmp_path / "tiny.gguf")))
+    assert (await found.completed(RegisterBody(path=str(path))))[0].name == "tiny"
+    other, _ = await found.completed(RegisterBody(path=str(tmp_path / "tiny.gguf")))
     assert other.name == "tiny-2"
-    assert (await found.completed(RegisterRequest("x", str(path))))[0].name == "x"
+    assert (await found.completed(RegisterBody("x", str(path))))[0].name == "x"
     with pytest.raises(InvalidParameter, match="The name is missing"):
-        await found.completed(RegisterRequest())
+        await found.completed(RegisterBody())
+
+
+@pytest.mark.parametrize(
+    "body", [RegisterBody("", "/tiny.gguf"), RegisterBody("", format="remote")]
+)
+async def test_an_empty_name_is_not_a_missing_one(
+    service: PowerService, body: RegisterBody
+) -> None:
+    request, _ = await service.local_models.completed(body)
+    with pytest.raises(InvalidModelName, match="The name is empty"):
+        await service.catalog.register(request)
 
 
 @pytest.mark.parametrize("linked", [False, True])
@@ -148,7 +165,7 @@ async def test_models_of_ollama_keep_their_settings(service: PowerService, tmp_p
     offered = (await found.models()).data[0]
     assert offered.default_parameters == DefaultParameters(seed=7, system="Be brief.")
     assert offered.notes == ("Not taken over from Ollama: num_keep.",)
-    request, notes = await found.completed(RegisterRequest(path=str(tuned)))
+    request, notes = await found.completed(RegisterBody(path=str(tuned)))
     assert (request.name, notes) == ("me/tuned:v1", offered.notes)
     model = await service.catalog.register(request)
     assert model.default_parameters == offered.default_parameters
@@ -156,7 +173,7 @@ async def test_models_of_ollama_keep_their_settings(service: PowerService, tmp_p
         (str(tuned), "me/tuned:v1", "me/tuned:v1"),
         (str(plain), "tiny:1b", None),
     ]
-    await service.catalog.register((await found.completed(RegisterRequest("a", str(plain))))[0])
+    await service.catalog.register((await found.completed(RegisterBody("a", str(plain))))[0])
     assert (str(plain), "a", "a") in await listed()
 
 
@@ -166,13 +183,37 @@ async def test_parameters_of_a_request_replace_those_of_ollama(
     tuned = ollama(tmp_path, "me/tuned/v1", system="Be brief.", params='{"seed": 7}')
     given = {"seed": 8, "system": None, "top_k": 1}
     request, _ = await service.local_models.completed(
-        RegisterRequest("x", str(tuned), default_parameters=given)
+        RegisterBody("x", str(tuned), default_parameters=given)
     )
     assert request.default_parameters == {"seed": 8, "top_k": 1}
-    again, _ = await service.local_models.completed(RegisterRequest(path=str(tuned)))
+    again, _ = await service.local_models.completed(RegisterBody(path=str(tuned)))
     await service.catalog.register(again)
-    again, _ = await service.local_models.completed(RegisterRequest(path=str(tuned)))
+    again, _ = await service.local_models.completed(RegisterBody(path=str(tuned)))
     assert again.name == "me/tuned:v1"
+
+
+@pytest.mark.parametrize("copy", [False, True])
+async def test_a_model_of_ollama_keeps_its_parameters(
+    service: PowerService, tmp_path: Path, copy: bool
+) -> None:
+    tuned = ollama(tmp_path, "me/tuned/v1", system="Be brief.", params='{"seed": 7}')
+
+    async def register(**more: Any) -> tuple[DefaultParameters, tuple[str, ...]]:
+        body = RegisterBody("x", str(tuned), copy=copy, **more)
+        request, _ = await service.local_models.completed(body)
+        model = await service.catalog.register(request)
+        return model.default_parameters, kept_parameters(request, model)
+
+    of_ollama = DefaultParameters(seed=7, system="Be brief.")
+    assert await register() == (of_ollama, ())
+    await service.defaults.change("x", {"seed": 8, "system": None})
+    kept, [note] = await register()
+    assert kept == DefaultParameters(seed=8)
+    assert "keeps its default parameters" in note
+    with pytest.raises(ModelAlreadyExists):
+        await register(default_parameters={})
+    assert await register(overwrite=True) == (of_ollama, ())
+    assert await register(default_parameters={"seed": 7}) == (of_ollama, ())
 
 
 async def test_a_copy_of_a_model_of_ollama_is_restored_with_its_settings(
@@ -181,14 +222,14 @@ async def test_a_copy_of_a_model_of_ollama_is_restored_with_its_settings(
     store = ModelStore(tmp_path / "power")
     tuned = ollama(tmp_path, "me/tuned/v1", system="Be brief.", params='{"num_ctx": 64}')
     request, _ = await service.local_models.completed(
-        RegisterRequest("x", str(tuned), copy=True, default_parameters={"stop": ["END"]})
+        RegisterBody("x", str(tuned), copy=True, default_parameters={"stop": ["END"]})
     )
     model = await service.catalog.register(request)
     [blob] = store.resolve(store.get("x"))
     blob.unlink()
     with pytest.raises(FileNotFound, match=f"from {store.get('x').source.path} with"):
         store.resolve(store.get("x"))
-    named = RegisterRequest("x", str(store.get("x").source.path), copy=True)
+    named = RegisterBody("x", str(store.get("x").source.path), copy=True)
     restored = await service.catalog.register((await service.local_models.completed(named))[0])
     assert restored.default_parameters == model.default_parameters
     assert restored.default_parameters.system == "Be brief."
