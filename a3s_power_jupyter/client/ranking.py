@@ -10,8 +10,8 @@ import msgspec
 from ..contract.errors import InvalidParameter
 from ..contract.parameters import MAX_INPUTS
 from ..contract.text import printable, shortened
-from ..display.formatting import columns
-from ..display.markup import escape
+from ..display import output
+from ..display.output import Output
 from .replies import invalid
 
 
@@ -42,19 +42,15 @@ class Ranking(tuple[Match, ...]):
         return [match.document for match in self]
 
     def __repr__(self) -> str:
-        if not self:
-            return "Ranking()"
-        rows = ((_score(match), str(match.index), _text(match)) for match in self)
-        return columns((("SCORE", "INDEX", "DOCUMENT"), *rows))
+        return repr(self._shown())
 
     def _repr_html_(self) -> str:
-        head = "".join(_cell("th", name) for name in ("Score", "Index", "Document"))
-        rows = "".join(
-            f"<tr>{''.join(_cell('td', value) for value in (_score(m), str(m.index), _text(m)))}"
-            "</tr>\n"
-            for m in self
-        )
-        return f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table>"
+        return self._shown().html
+
+    def _shown(self) -> Output:
+        rows = [(f"{m.score:.4f}", str(m.index), _text(m)) for m in self]
+        headers = ("Score", "Index", "Document")
+        return output.table(headers, rows, empty="No documents.", numbers=headers[:2])
 
 
 class _Result(msgspec.Struct):
@@ -114,14 +110,5 @@ def ranking(found: list[Match], top_n: int | None) -> Ranking:
     return Ranking(found if top_n is None or top_n < 0 else found[:top_n])
 
 
-def _score(match: Match) -> str:
-    return f"{match.score:.4f}"
-
-
 def _text(match: Match) -> str:
     return printable(shortened(" ".join(match.document.split())))
-
-
-def _cell(tag: str, text: str) -> str:
-    # JupyterLab aligns the cells of HTML tables to the right.
-    return f'<{tag} style="text-align: left">{escape(text)}</{tag}>'

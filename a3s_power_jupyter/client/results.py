@@ -10,7 +10,7 @@ from msgspec import UNSET
 from ..contract import types
 from ..contract.text import printable
 from ..contract.types import Removable
-from ..display import formatting, model_tables, output, pull_progress
+from ..display import formatting, model_tables, pull_progress
 from ..display.output import Output
 
 T = TypeVar("T")
@@ -149,8 +149,7 @@ class Removables(Table[Removable]):
     row = Removable
 
     def _shown(self) -> Output:
-        rows = [(i.kind.replace("_", " "), i.name, formatting.size(i.size)) for i in self]
-        return output.table(("Kind", "Name", "Size"), rows, empty="There are no unused files.")
+        return model_tables.removables(self)
 
 
 def _line(name: str, parts: Iterable[str]) -> str:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from msgspec import UNSET
 
@@ -67,13 +67,22 @@ def _small(value: float) -> str:
     return f"{tenths / 10:.1f}" if tenths < 100 else ""
 
 
-def columns(rows: Sequence[Sequence[str]]) -> str:
-    """Format rows of cells as lines of text with aligned columns."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
+def columns(headers: Sequence[str], rows: Sequence[Sequence[str]], numbers: Collection[str]) -> str:
+    """Format rows of cells as lines of text with aligned columns, below their headers.
+
+    The columns with a header in `numbers` are aligned to the right.
+    """
+    lines = (headers, *rows)
+    aligned = (
+        _aligned(column, right=header in numbers)
+        for header, column in zip(headers, zip(*lines, strict=True), strict=True)
     )
+    return "\n".join("  ".join(cells).rstrip() for cells in zip(*aligned, strict=True))
+
+
+def _aligned(column: Sequence[str], *, right: bool) -> list[str]:
+    width = max(map(len, column))
+    return [cell.rjust(width) if right else cell.ljust(width) for cell in column]
 
 
 def format_of(model: Model) -> str:

@@ -36,7 +36,8 @@ def repositories(found: Sequence[HubModel]) -> Output:
     ]
     headers = ("Name", "Format", "Parameters", "Downloads", "Likes", "License", "")
     empty = "No repository with such models was found. Try fewer or other words: names are searched"
-    return output.table(headers, rows, empty=f"{empty}, not descriptions.")
+    numbers = ("Parameters", "Downloads", "Likes")
+    return output.table(headers, rows, empty=f"{empty}, not descriptions.", numbers=numbers)
 
 
 def _parameters(model: HubModel) -> str:
@@ -61,10 +62,11 @@ def repository(found: HubRepository) -> Output:
             ("Likes", f"{found.likes:,}"),
         )
     )
-    headers = ("Model", "Size", f"Memory with {found.num_ctx} tokens", "Fits", "")
+    numbers = ("Size", f"Memory with {found.num_ctx} tokens")
+    headers = ("Model", *numbers, "Fits", "")
     rows = [row for variant in found.variants for row in _rows(variant)]
     empty = f"{found.id} has no models in GGUF or safetensors format."
-    parts = [facts, output.table(headers, rows, empty=empty)]
+    parts = [facts, output.table(headers, rows, empty=empty, numbers=numbers)]
     if found.note is not UNSET:
         parts.append(output.note(found.note))
     return output.stack(parts)

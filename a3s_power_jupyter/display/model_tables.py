@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
-from ..contract.types import Estimate, LoadPhase, Model, UpstreamStatus
+from ..contract.types import Estimate, LoadPhase, Model, Removable, UpstreamStatus
 from . import activity, formatting
 from .output import Gauge, Output, facts, note, stack, table
 
@@ -49,7 +49,8 @@ def loaded(model: Model, *, seconds: float) -> str:
 def estimate(found: Estimate) -> Output:
     """Render what a load would take."""
     names = ("weights", "cache", "buffers", "other", "total", "free")
-    sizes = facts((name.capitalize(), formatting.size(getattr(found, name))) for name in names)
+    pairs = ((name.capitalize(), formatting.size(getattr(found, name))) for name in names)
+    sizes = facts(pairs, numbers=True)
     largest = found.largest_num_ctx
     notes = [_fits(found)]
     if found.fits and largest is not UNSET and largest < found.num_ctx:
@@ -90,7 +91,7 @@ def models(registered: Sequence[Model], *, empty: str = "No models yet.") -> Out
         for model in registered
     ]
     headers = ("Name", "Format", "Size", "Parameters", "Context", "Capabilities", "State")
-    return table(headers, rows, empty=empty)
+    return table(headers, rows, empty=empty, numbers=("Size", "Parameters", "Context"))
 
 
 def processes(loaded: Sequence[Model]) -> Output:
@@ -100,21 +101,36 @@ def processes(loaded: Sequence[Model]) -> Output:
             model.id,
             state(model),
             activity.speed(model),
-            _memory(model),
+            _size(model.memory_bytes),
+            _size(model.prompt_cache_bytes),
             _available(model) or ("" if model.device is UNSET else model.device),
             _context_in_use(model),
         )
         for model in loaded
     ]
-    headers = ("Name", "State", "Speed", "Memory", "Device", "Context")
-    return table(headers, rows, empty="No models are loaded. The first request loads its model.")
+    headers = ("Name", "State", "Speed", "Memory", "Warm", "Device", "Context")
+    return table(
+        headers,
+        rows,
+        empty="No models are loaded. The first request loads its model.",
+        numbers=("Speed", "Memory", "Warm", "Context"),
+    )
+
+
+def removables(files: Sequence[Removable]) -> Output:
+    """Render a table of files that no model uses."""
+    rows = [(i.kind.replace("_", " "), i.name, formatting.size(i.size)) for i in files]
+    empty = "There are no unused files."
+    return table(("Kind", "Name", "Size"), rows, empty=empty, numbers=("Size",))
+
+
+def _size(count: int | UnsetType) -> str:
+    return formatting.size(count) if count else ""
 
 
 def _memory(model: Model) -> str:
-    if model.memory_bytes is UNSET:
-        return ""
     warm = activity.warm(model)
-    return formatting.size(model.memory_bytes) + (f" ({warm})" if warm else "")
+    return _size(model.memory_bytes) + (f" ({warm})" if warm else "")
 
 
 def _context_in_use(model: Model) -> str:

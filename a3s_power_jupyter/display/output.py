@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from ..contract.text import printable
@@ -45,19 +45,35 @@ class Gauge(str):
         return gauge
 
 
-def table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str) -> Output:
-    """Render a table, or the sentence `empty` if there are no rows."""
+def table(
+    headers: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    empty: str,
+    numbers: Collection[str] = (),
+) -> Output:
+    """Render a table, or the sentence `empty` if there are no rows.
+
+    Texts begin on the left. The columns with a header in `numbers` end on the right.
+    """
     if not rows:
         return note(empty)
-    head = "".join(_cell("th", header, scope="col") for header in headers)
-    body = "".join(f"<tr>{''.join(_cell('td', cell) for cell in row)}</tr>\n" for row in rows)
+    sides = ["right" if header in numbers else "left" for header in headers]
+    head = "".join(
+        _cell("th", header, side, scope="col") for header, side in zip(headers, sides, strict=True)
+    )
+    body = "".join(f"<tr>{_cells(row, sides)}</tr>\n" for row in rows)
     html = f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n</table>"
-    return Output(formatting.columns((headers, *rows)), html)
+    return Output(formatting.columns(headers, rows, numbers), html)
 
 
-def _cell(tag: str, text: str, *, scope: str = "") -> str:
-    # JupyterLab aligns the cells of HTML tables to the right.
-    attributes = (f' scope="{scope}"' if scope else "") + ' style="text-align: left"'
+def _cells(row: Sequence[str], sides: Sequence[str]) -> str:
+    return "".join(_cell("td", cell, side) for cell, side in zip(row, sides, strict=True))
+
+
+def _cell(tag: str, text: str, side: str, *, scope: str = "") -> str:
+    # Front ends have different defaults: JupyterLab aligns the cells of HTML tables to the right.
+    attributes = (f' scope="{scope}"' if scope else "") + f' style="text-align: {side}"'
     return f"<{tag}{attributes}>{escape(text)}{_bar(text)}</{tag}>"
 
 
@@ -70,13 +86,19 @@ def _bar(text: str) -> str:
     return f'<div style="{whole}"><div style="{filled}"></div></div>'
 
 
-def facts(pairs: Iterable[tuple[str, str]]) -> Output:
-    """Render names and values as a table of two columns, omitting pairs without a value."""
+def facts(pairs: Iterable[tuple[str, str]], *, numbers: bool = False) -> Output:
+    """Render names and values as a table of two columns, omitting pairs without a value.
+
+    Values end on the right if they are `numbers`.
+    """
     shown = [(name, value) for name, value in pairs if value]
     width = max(len(name) for name, _ in shown) + 1
-    text = "\n".join(f"{f'{name}:'.ljust(width)}  {value}" for name, value in shown)
+    digits = max(len(value) for _, value in shown) if numbers else 0
+    text = "\n".join(f"{f'{name}:'.ljust(width)}  {value.rjust(digits)}" for name, value in shown)
+    side = "right" if numbers else "left"
     rows = "".join(
-        f"<tr>{_cell('th', name, scope='row')}{_cell('td', value)}</tr>\n" for name, value in shown
+        f"<tr>{_cell('th', name, 'left', scope='row')}{_cell('td', value, side)}</tr>\n"
+        for name, value in shown
     )
     return Output(text, f"<table>\n<tbody>\n{rows}</tbody>\n</table>")
 

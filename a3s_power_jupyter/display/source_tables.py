@@ -9,6 +9,7 @@ from msgspec import UNSET
 
 from ..contract.types import LocalModel, LocalModels, RecommendedModel, Variant
 from . import formatting, output
+from .hub_tables import FITS
 from .output import Output
 
 _FITS = {
@@ -18,20 +19,24 @@ _FITS = {
     "unknown": "",
 }
 
+_INSTALLED = "already here"
+
 
 def recommended(models: Sequence[RecommendedModel], *, commands: bool = False) -> Output:
     """Render models to begin with, each with its reference or the magic that downloads it."""
     rows = [
         (
             pull_command(model) if commands else model.reference,
-            size_and_fit(model),
+            formatting.size(variant.size_bytes),
+            _INSTALLED if variant.installed else FITS[variant.fit],
             model.good_for,
             model.license,
         )
         for model in models
+        for variant in (chosen_variant(model),)
     ]
-    title = "Command" if commands else "Reference"
-    return output.table((title, "Size", "Good for", "License"), rows, empty="The list is empty.")
+    headers = ("Command" if commands else "Reference", "Size", "Fits", "Good for", "License")
+    return output.table(headers, rows, empty="The list is empty.", numbers=("Size",))
 
 
 def pull_command(model: RecommendedModel) -> str:
@@ -42,7 +47,7 @@ def pull_command(model: RecommendedModel) -> str:
 def size_and_fit(model: RecommendedModel) -> str:
     """Describe the recommended variant: ``986 MB, fits in memory``."""
     variant = chosen_variant(model)
-    fits = "already here" if variant.installed else _FITS[variant.fit]
+    fits = _INSTALLED if variant.installed else _FITS[variant.fit]
     return ", ".join(filter(None, (formatting.size(variant.size_bytes), fits)))
 
 
@@ -58,7 +63,8 @@ def local_models(found: LocalModels) -> Output:
         for model in found.data
     ]
     empty = "There are no models of the Hugging Face Hub's cache, LM Studio or Ollama."
-    outputs = [output.table(("Command", "Size", "Format", "From"), rows, empty=empty)]
+    headers = ("Command", "Size", "Format", "From")
+    outputs = [output.table(headers, rows, empty=empty, numbers=("Size",))]
     if rows:
         outputs.append(
             output.note("Nothing is copied: the files stay where they are. --copy copies them.")

@@ -187,10 +187,7 @@ def use(session: Session, arguments: argparse.Namespace) -> Output:
 
 def gc(session: Session, arguments: argparse.Namespace) -> Output:
     removable = session.client.gc(dry_run=not arguments.delete)
-    rows = [
-        (item.kind.replace("_", " "), item.name, formatting.size(item.size)) for item in removable
-    ]
-    table = output.table(("Kind", "Name", "Size"), rows, empty="There are no unused files.")
+    table = model_tables.removables(removable)
     if not removable:
         return table
     total = formatting.size(sum(item.size for item in removable))

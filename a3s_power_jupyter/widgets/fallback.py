@@ -41,7 +41,7 @@ def models(registered: Sequence[Model]) -> Bundle:
     )
     body = "".join(f"<tr>{_cells(row)}</tr>" for row in rows)
     markup = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-    return _bundle(markup, formatting.columns((_HEADERS, *rows)))
+    return _bundle(markup, formatting.columns(_HEADERS, rows, _NUMBERS))
 
 
 def pull(name: str, status: PullStatus | None) -> Bundle:

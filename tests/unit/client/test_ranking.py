@@ -57,9 +57,12 @@ def test_documents_that_are_not_texts_are_refused(documents: Any) -> None:
 
 def test_displays_are_tables_of_escaped_text() -> None:
     found = Ranking([Match(3, 0.98765, "<b>bold</b>\n\x1b[31m red"), Match(0, 0.5, "x" * 999)])
-    assert repr(found).splitlines()[1].startswith("0.9877  3      <b>bold</b>")
+    head, row, _ = repr(found).splitlines()
+    assert head == " Score  Index  Document"
+    assert row.startswith("0.9877      3  <b>bold</b>")
     assert "\x1b" not in repr(found)
     html = found._repr_html_()
     assert "&lt;b&gt;bold&lt;/b&gt;" in html
     assert len(html) < 1500
-    assert repr(Ranking()) == "Ranking()"
+    assert repr(Ranking()) == "No documents."
+    assert "No documents." in Ranking()._repr_html_()

@@ -112,16 +112,17 @@ def test_states(changes: dict[str, object], description: str) -> None:
 
 
 def test_a_table_is_aligned_text_and_escaped_html() -> None:
-    shown = output.table(("Name", "Size"), [("a|<b>", "1"), ("long name", "22")], empty="-")
-    assert repr(shown) == "Name       Size\na|<b>      1\nlong name  22"
-    left = 'style="text-align: left"'
-    column = f'<th scope="col" {left}>'
+    rows = [("a|<b>", "1", ""), ("long name", "22", "x")]
+    shown = output.table(("Name", "Size", "Note"), rows, empty="-", numbers=("Size",))
+    assert repr(shown) == "Name       Size  Note\na|<b>         1\nlong name    22  x"
+    left, right = 'style="text-align: left"', 'style="text-align: right"'
     assert shown._repr_html_() == (
         "<table>\n"
-        f"<thead><tr>{column}Name</th>{column}Size</th></tr></thead>\n"
+        f'<thead><tr><th scope="col" {left}>Name</th><th scope="col" {right}>Size</th>'
+        f'<th scope="col" {left}>Note</th></tr></thead>\n'
         "<tbody>\n"
-        f"<tr><td {left}>a|&lt;b&gt;</td><td {left}>1</td></tr>\n"
-        f"<tr><td {left}>long name</td><td {left}>22</td></tr>\n"
+        f"<tr><td {left}>a|&lt;b&gt;</td><td {right}>1</td><td {left}></td></tr>\n"
+        f"<tr><td {left}>long name</td><td {right}>22</td><td {left}>x</td></tr>\n"
         "</tbody>\n</table>"
     )
     assert pretty(shown) == repr(shown)
@@ -173,10 +174,9 @@ def test_ps_shows_what_a_busy_model_does_and_nothing_about_an_idle_one() -> None
     idle = model(id="idle", expires_at=0, cache_tokens=0, cache_capacity=8192)
     shown = model_tables.processes([model(**BUSY), idle])
     rows = [re.split(r"\s{2,}", line) for line in repr(shown).splitlines()]
-    assert rows[0] == ["Name", "State", "Speed", "Memory", "Device", "Context"]
-    memory = "212 MB (34.0 MB for warm conversations)"
-    assert rows[1][1:4] == ["2 running, 1 waiting", "45 tokens/s", memory]
-    assert rows[1][4:] == ["cpu", "1.7k of 8.2k"]
+    assert rows[0] == ["Name", "State", "Speed", "Memory", "Warm", "Device", "Context"]
+    assert rows[1][1:5] == ["2 running, 1 waiting", "45 tokens/s", "212 MB", "34.0 MB"]
+    assert rows[1][5:] == ["cpu", "1.7k of 8.2k"]
     assert rows[2] == ["idle", "loaded, 0 s left", "212 MB", "cpu", "2048"]
     assert shown.html.count('<div style="width: ') == 1
     assert '1.7k of 8.2k<div style="height: 3px; ' in shown.html

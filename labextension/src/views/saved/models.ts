@@ -63,9 +63,14 @@ function cells([first = '', ...rest]: readonly string[]): string {
 function aligned(rows: readonly (readonly string[])[]): string {
   const widths = HEADERS.map((_, i) => Math.max(...rows.map(row => lengthOf(row[i] ?? ''))));
   return rows
-    .map(row => row.map((cell, i) => cell + ' '.repeat((widths[i] ?? 0) - lengthOf(cell))))
+    .map(row => row.map((cell, i) => padded(cell, widths[i] ?? 0, HEADERS[i] ?? '')))
     .map(row => row.join('  ').trimEnd())
     .join('\n');
+}
+
+function padded(cell: string, width: number, header: string): string {
+  const space = ' '.repeat(width - lengthOf(cell));
+  return NUMBERS.includes(header) ? space + cell : cell + space;
 }
 
 function lengthOf(text: string): number {
