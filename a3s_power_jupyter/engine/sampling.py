@@ -114,6 +114,21 @@ class SamplerSettings:
         return not self.mirostat and (self.typical_p < 1.0 or self.xtc)
 
     @property
+    def num_best(self) -> int | None:
+        """Number of the most likely tokens that the samplers need; None if they need all.
+
+        Before these are found, penalties and DRY may make the tokens of the `history` less likely.
+        """
+        rewards = self.penalizes and (
+            self.repeat_penalty < 1 or self.frequency_penalty < 0 or self.presence_penalty < 0
+        )
+        if rewards or self.mirostat or self.top_n_sigma > 0:
+            return None
+        if self.greedy and not self.may_drop_the_best:
+            return 1
+        return self.top_k if self.top_k > 0 else None
+
+    @property
     def history(self) -> int:
         """Number of tokens of the prompt that the samplers need."""
         lengths = [self.repeat_last_n if self.penalizes else 0]

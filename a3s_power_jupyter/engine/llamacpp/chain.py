@@ -38,15 +38,19 @@ def new_chain(
     return chain
 
 
+def biases_of(sampling: Sampling, vocab: Vocabulary) -> Mapping[int, float]:
+    """Return what is added to the logits of tokens: by the request, and for those of no answer."""
+    never = (*vocab.suppressed, *(vocab.eog_tokens if sampling.ignore_eos else ()))
+    biases = {} if sampling.logit_bias is UNSET else sampling.logit_bias
+    return {**biases, **dict.fromkeys(never, -math.inf)}
+
+
 def _samplers(
     sampling: Sampling, settings: SamplerSettings, vocab: Vocabulary, banned: Collection[int]
 ) -> Iterable[Any]:
     if banned:
         yield _bias(vocab, dict.fromkeys(banned, -math.inf))
-    never = (*vocab.suppressed, *(vocab.eog_tokens if sampling.ignore_eos else ()))
-    biases = {} if sampling.logit_bias is UNSET else sampling.logit_bias
-    biases = {**biases, **dict.fromkeys(never, -math.inf)}
-    if biases:
+    if biases := biases_of(sampling, vocab):
         yield _bias(vocab, biases)
     seed = _seed(sampling)
     if settings.penalizes:

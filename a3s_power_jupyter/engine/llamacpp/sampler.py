@@ -15,6 +15,7 @@ from ..checks import check_finite
 from ..constraints.matcher import Matcher
 from ..logprobs import token_logprob
 from ..sampling import SamplerSettings
+from .candidates import Candidates, sample
 from .chain import new_chain
 from .vocabulary import Vocabulary
 
@@ -58,6 +59,7 @@ class Sampler:
         self._end_tokens = list(end_tokens)
         first = end_tokens if self._min_tokens else ()
         self._chain = new_chain(sampling, settings, vocab, first)
+        self._candidates = Candidates.of(sampling, settings, vocab, len(first))
         weakref.finalize(self, lc.llama_sampler_free, self._chain)
         for token in prompt[len(prompt) - min(settings.history, len(prompt)) :]:
             if token >= 0:  # not an image
@@ -90,7 +92,7 @@ class Sampler:
 
     def _sample(self, context: Any, index: int, logits: Any) -> int:
         if self._matcher is None:
-            return int(lc.llama_sampler_sample(self._chain, context, index))
+            return self._choose(context, index, logits)
         if self._top_logprobs is not UNSET:
             self._unmasked = logits.copy()
         if self._matcher.is_complete:  # also if `ignore_eos` or `min_tokens` excludes all tokens
@@ -98,9 +100,16 @@ class Sampler:
         if self._min_tokens:  # so that the mask says if these tokens are the only possible ones
             logits[self._end_tokens] = -np.inf
         self._matcher.mask(logits)
-        token = int(lc.llama_sampler_sample(self._chain, context, index))
+        token = self._choose(context, index, logits)
         self._matcher.accept(token)
         return token
+
+    def _choose(self, context: Any, index: int, logits: Any) -> int:
+        if self._candidates is not None:
+            tokens = self._candidates.find(logits)
+            if len(tokens):
+                return sample(self._chain, logits, tokens)
+        return int(lc.llama_sampler_sample(self._chain, context, index))
 
     def logprob(self, context: Any, index: int, token: int) -> TokenLogprob | None:
         """Return the token's log-probability, or None if it was not requested."""
