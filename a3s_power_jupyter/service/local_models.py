@@ -23,7 +23,7 @@ from ..contract.types import (
     ScanProblem,
 )
 from ..store.files import user_path
-from ..store.scan import proposals
+from ..store.scan import titles
 from ..store.scan.budget import Budget
 from ..store.scan.ollama import root_of
 from ..store.scan.places import Place
@@ -123,30 +123,27 @@ class LocalModelFinder:
         found = None
         if root_of(path) is not None:
             found = await self._threads.run(self._scanner.ollama_model, path)
-        if found is None:
-            name = await self._name(body, path, proposals.of_path(path))
-            return _request(body, name), ()
-        name = await self._name(body, found.path, found.name, only_if_equal=True)
-        return _with_settings(_request(body, name), found), found.settings.notes
-
-    async def _name(
-        self, body: RegisterBody, path: Path, proposed: str, *, only_if_equal: bool = False
-    ) -> str:
-        """Return the name of the model to register.
-
-        Parameters
-        ----------
-        path : Path
-            A model that is registered from it keeps its name.
-        only_if_equal : bool
-            Whether it keeps it only if that is `proposed`, because other models have the file, too.
-        """
         if body.name is not UNSET:
-            return body.name
+            name = body.name
+        elif found is None:
+            name = await self._free(path, await self._threads.run(titles.of_model, path))
+        else:
+            name = await self._free(found.path, found.name, if_equal=True)
+        request = _request(body, name)
+        if found is None:
+            return request, ()
+        return _with_settings(request, found), found.settings.notes
+
+    async def _free(self, path: Path, proposed: str, *, if_equal: bool = False) -> str:
+        """Return a name for the model at a path.
+
+        A model that is registered from the path keeps its name, with `if_equal` only if that is
+        `proposed`, because other models have the file, too.
+        """
         listing = await self._catalog.usable_listing()
         names = (manifest.name for manifest in listing.manifests)
         here = (m.name for m in listing.manifests if m.source.path == str(path))
-        kept = (name for name in here if not only_if_equal or name == proposed)
+        kept = (name for name in here if not if_equal or name == proposed)
         return next(kept, None) or FreeNames(names).take(proposed)
 
 

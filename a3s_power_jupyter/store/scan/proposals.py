@@ -13,7 +13,8 @@ from ..names import MAX_NAME_LENGTH
 _OTHER_CHARACTERS = re.compile(r"[^A-Za-z0-9._:/@+-]+")
 _SHARD = re.compile(r"-\d{5}-of-\d{5}$")
 _FOLDER_OF_HUB = re.compile(r"models--(?P<owner>.+?)--(?P<name>.+)")
-_QUANTIZATIONS = {*FILE_TYPES.values(), "MXFP4"}
+#: Names of types of weights, in upper case.
+QUANTIZATIONS = {*FILE_TYPES.values(), "MXFP4"}
 
 #: Proposed if nothing is left of a name.
 _FALLBACK = "model"
@@ -76,7 +77,7 @@ def in_repository(repository: str, file: str) -> str:
     """Return the name of a GGUF file of a repository, as a pull would call it."""
     stem = stem_of(file)
     last = re.split(r"[.-]", stem)[-1].upper()
-    if last in _QUANTIZATIONS and "ud-" not in stem.lower():
+    if last in QUANTIZATIONS and "ud-" not in stem.lower():
         return clean(f"{repository}:{last}")
     return clean(f"{repository}/{file}")
 
@@ -85,6 +86,11 @@ def stem_of(file: str) -> str:
     """Return the name of a GGUF file without suffix and number of the shard."""
     stem = file[: -len(".gguf")] if file.lower().endswith(".gguf") else file
     return _SHARD.sub("", stem)
+
+
+def is_in_hub_cache(path: Path) -> bool:
+    """Return whether a path is in the folder of a repository of the hub's cache."""
+    return any(repository_of(folder) is not None for folder in path.parts)
 
 
 def of_path(path: Path) -> str:
