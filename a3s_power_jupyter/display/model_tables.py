@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from msgspec import UNSET, UnsetType
 
 from ..contract.types import Estimate, LoadPhase, Model, Removable, UpstreamStatus
 from . import activity, formatting
 from .output import Gauge, Output, facts, note, stack, table
+
+#: llama.cpp rounds context lengths up to a multiple of it, in tokens.
+CONTEXT_STEP = 256
 
 
 def state(model: Model, *, now: float | None = None) -> str:
@@ -51,17 +54,24 @@ def estimate(found: Estimate) -> Output:
     names = ("weights", "cache", "buffers", "other", "total", "free")
     pairs = ((name.capitalize(), formatting.size(getattr(found, name))) for name in names)
     sizes = facts(pairs, numbers=True)
-    largest = found.largest_num_ctx
-    notes = [_fits(found)]
-    if found.fits and largest is not UNSET and largest < found.num_ctx:
-        notes.append(f"It was trained with {largest} tokens. Its answers get worse beyond them.")
-    elif largest is not UNSET:
-        notes.append(f"The largest context that fits has {largest} tokens.")
+    notes = [_fits(found), *_context_limit(found)]
     if found.gpu_layers is not UNSET:
         layers = "All" if found.gpu_layers < 0 else str(found.gpu_layers)
         free = sum(d.memory_free for d in found.devices if d.memory_free is not UNSET)
         notes.append(f"{layers} layers go to the GPU, which has {formatting.size(free)} free.")
     return stack([sizes, note(" ".join(notes))])
+
+
+def _context_limit(found: Estimate) -> Iterator[str]:
+    """Say how long the context can be, and whether memory or the training is the limit."""
+    largest, trained = found.largest_num_ctx, found.context_length
+    if found.fits and trained is not UNSET and found.num_ctx >= trained + CONTEXT_STEP:
+        yield f"It was trained with {trained} tokens. Its answers get worse beyond them."
+    elif largest is not UNSET and largest == trained:
+        yield f"It was trained with {trained} tokens, and all of them fit."
+    elif largest is not UNSET:
+        of_trained = "" if trained is UNSET else f", of the {trained} that it was trained with"
+        yield f"The largest context that fits has {largest} tokens{of_trained}."
 
 
 def _fits(found: Estimate) -> str:

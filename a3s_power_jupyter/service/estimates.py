@@ -92,6 +92,7 @@ class Estimates:
             evicts=decision.names if isinstance(decision, policy.Evict) else (),
             waits=isinstance(decision, policy.Wait),
             largest_num_ctx=self._largest_context(plan, geometry) or UNSET,
+            context_length=geometry.context_length or UNSET,
             devices=gpus,
             gpu_layers=measured.gpu_layers if measured and gpus else UNSET,
         )

@@ -37,7 +37,7 @@ def test_llama_cpp_computes_the_sizes_of_a_model(api: httpx2.Client) -> None:
     assert found["source"] == "llama.cpp"
     assert found["weights"] == 96_576_768
     assert found["cache"] == 180 * MIB
-    assert found["num_ctx"] == found["largest_num_ctx"] == 8192
+    assert found["num_ctx"] == found["largest_num_ctx"] == found["context_length"] == 8192
     assert found["fits"]
     assert (found["evicts"], found["waits"], found["devices"]) == ([], False, [])
     assert "gpu_layers" not in found
@@ -97,6 +97,7 @@ def test_models_that_would_be_unloaded(
         assert found["fits"]
         assert found["evicts"] == ["small"]
         most = found["largest_num_ctx"]
+        assert most < found["context_length"]  # memory is the limit
         assert estimate(api, "large", num_ctx=most)["total"] <= limit
         assert not estimate(api, "large", num_ctx=most + 256)["fits"]
         refused = api.post("v1/models/large/load", json={"num_ctx": most + 256})

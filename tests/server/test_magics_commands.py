@@ -48,7 +48,7 @@ def test_a_dry_run_shows_what_a_load_would_take(kernel: Kernel) -> None:
     names = [line.split()[0] for line in text.splitlines()[:6]]
     assert names == ["Weights:", "Cache:", "Buffers:", "Other:", "Total:", "Free:"]
     assert "smollm2 with 4096 tokens of context fits." in text
-    assert "The largest context that fits has 8192 tokens." in text
+    assert "It was trained with 8192 tokens, and all of them fit." in text
     (markup,) = cell.texts("text/html")
     assert "<table>" in markup
     (text,) = kernel.run("%power load smollm2 --dry-run -p num_ctx=16384").texts("text/plain")

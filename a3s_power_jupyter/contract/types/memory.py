@@ -162,7 +162,10 @@ class Estimate(SparseStruct, frozen=True):
     waits : bool
         Whether a load would wait until models that are in use become idle.
     largest_num_ctx : int
-        Largest context length that fits, in tokens, at most the trained one; unset if none fits.
+        Largest context length that fits, in tokens, at most `context_length`, so that the training
+        is the limit if both are equal, and memory otherwise; unset if none fits.
+    context_length : int
+        Context length that the model was trained with, in tokens; unset if it does not state one.
     devices : tuple of Device
         The GPUs, with their free memory.
     gpu_layers : int
@@ -184,5 +187,6 @@ class Estimate(SparseStruct, frozen=True):
     waits: bool = False
     object: Literal["estimate"] = "estimate"
     largest_num_ctx: int | UnsetType = UNSET
+    context_length: int | UnsetType = UNSET
     devices: tuple[Device, ...] = ()
     gpu_layers: int | UnsetType = UNSET

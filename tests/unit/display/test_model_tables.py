@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from IPython.lib.pretty import pretty
 
-from a3s_power_jupyter.contract.types import Model
+from a3s_power_jupyter.contract.types import Estimate, Model
 from a3s_power_jupyter.display import formatting, model_tables, output
 
 NOW = 1_000_000.0
@@ -200,6 +200,31 @@ def test_details_omit_unknown_values() -> None:
     ):
         assert line in text.splitlines()
     assert "SHA-256" not in text
+
+
+@pytest.mark.parametrize(
+    ("limits", "note"),
+    [
+        ({"largest_num_ctx": 8192, "context_length": 8192},
+         "fits. It was trained with 8192 tokens, and all of them fit."),
+        ({"largest_num_ctx": 4096, "context_length": 8192},
+         "fits. The largest context that fits has 4096 tokens, of the 8192 that it was trained "
+         "with."),
+        ({"largest_num_ctx": 4096}, "fits. The largest context that fits has 4096 tokens."),
+        ({"largest_num_ctx": 1000, "context_length": 1000, "num_ctx": 4096},
+         "fits. It was trained with 1000 tokens. Its answers get worse beyond them."),
+        ({"largest_num_ctx": 2000, "context_length": 2000},  # 2048 is 2000, rounded up
+         "fits. It was trained with 2000 tokens, and all of them fit."),
+        ({"largest_num_ctx": 1000, "context_length": 1000, "num_ctx": 4096, "fits": False},
+         "does not fit. It was trained with 1000 tokens, and all of them fit."),
+        ({"context_length": 1000, "fits": False}, "does not fit."),
+    ],
+)  # fmt: skip
+def test_an_estimate_says_what_limits_the_context(limits: dict[str, int], note: str) -> None:
+    sizes = dict.fromkeys(("weights", "cache", "buffers", "other", "total", "gpu", "free"), 1)
+    wire = {"id": "m", "num_ctx": 2048, "source": "header", "fits": True, **sizes, **limits}
+    text = repr(model_tables.estimate(msgspec.convert(wire, Estimate)))
+    assert text.endswith(f" tokens of context {note}"), text
 
 
 def test_loading() -> None:
