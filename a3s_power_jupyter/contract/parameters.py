@@ -51,9 +51,10 @@ DryBreakers = Annotated[
 #: embeddings.
 MAX_INPUTS = 2048
 
-#: A stop string. Longer ones would hold back the text of a stream.
+#: A stop string, and most of them in one request. Longer ones would hold back the text of a stream.
 StopString = Annotated[str, Meta(max_length=4096)]
-StopStrings = Annotated[list[StopString], Meta(max_length=64)]
+MAX_STOPS = 64
+StopStrings = Annotated[list[StopString], Meta(max_length=MAX_STOPS)]
 
 #: The temperature of a request, as in OpenAI's and Anthropic's API.
 Temperature = Annotated[float, Meta(ge=0.0, le=2.0)]

@@ -12,9 +12,11 @@ from msgspec import UNSET, Meta, UnsetType
 
 from ..client.tools import tool_choice
 from ..contract.parameters import (
+    MAX_STOPS,
     PositiveInt,
     Probability,
     Seed,
+    StopString,
     Temperature,
     check,
     close_matches,
@@ -37,8 +39,10 @@ def parameters_of(arguments: argparse.Namespace, variables: Mapping[str, Any]) -
     """
     names = ("temperature", "max_tokens", "top_p", "seed", "stop", "keep_alive")
     options = {name: getattr(arguments, name) for name in names}
+    if options["stop"] and len(options["stop"]) == 1:
+        [options["stop"]] = options["stop"]
     parameters = {name: value for name, value in options.items() if value is not None}
-    _check_options(parameters)
+    _check_options({**parameters, "max_rounds": arguments.max_rounds})
     if arguments.json_schema is not None:
         schema = _variable("--json-schema", arguments.json_schema, variables)
         if not isinstance(schema, (dict, type)):
@@ -116,6 +120,9 @@ def _option(field: str) -> str:
     return "--" + field.replace("_", "-")
 
 
+_Stop = Annotated[StopString, Meta(min_length=1)]
+
+
 class _Options(msgspec.Struct, rename=_option):
     """The limits of the options, checked here so that a mistake does not load the model first."""
 
@@ -123,8 +130,9 @@ class _Options(msgspec.Struct, rename=_option):
     max_tokens: PositiveInt | UnsetType = UNSET
     top_p: Probability | UnsetType = UNSET
     seed: Seed | UnsetType = UNSET
-    stop: list[Annotated[str, Meta(min_length=1)]] | UnsetType = UNSET
+    stop: _Stop | Annotated[list[_Stop], Meta(max_length=MAX_STOPS)] | UnsetType = UNSET
     keep_alive: str | UnsetType = UNSET
+    max_rounds: PositiveInt | UnsetType = UNSET
 
 
 def _check_options(parameters: dict[str, Any]) -> None:

@@ -80,8 +80,8 @@ def _upstream(arguments: argparse.Namespace) -> dict[str, str | list[str]] | Non
         "model": arguments.upstream_model,
         "api_key_env": arguments.api_key_env,
     }
-    given = {name: value for name, value in fields.items() if value}
-    if given and not (arguments.upstream_url and arguments.upstream_model):
+    given = {name: value for name, value in fields.items() if value is not None}
+    if given and not (urls and all(urls) and arguments.upstream_model):
         raise UsageError("A remote model needs --upstream-url and --upstream-model.")
     return given or None
 

@@ -209,7 +209,9 @@ def test_an_option_out_of_range_is_an_error_before_the_model_is_loaded(
     for option, reason in (
         ("--max-tokens 0", "--max-tokens must be at least 1, not 0."),
         ("--temperature 3", "--temperature must be between 0 and 2, not 3."),
-        ("--stop ''", "--stop[0] must not be empty."),
+        ("--stop ''", "--stop must not be empty."),
+        ("--stop a --stop ''", "--stop number 2 must not be empty."),
+        ("--max-rounds 0", "--max-rounds must be at least 1, not 0."),
         ("--keep-alive soon", "--keep-alive must be a duration, not 'soon'."),
     ):
         cell = kernel.run(f"%%power smollm2 {option}\nHello")

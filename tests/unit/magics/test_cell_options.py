@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from a3s_power_jupyter.contract.errors import InvalidParameter
 from a3s_power_jupyter.magics.cell_options import parameters_of, tools_of
 from a3s_power_jupyter.magics.parser import cell_parser
+from a3s_power_jupyter.magics.spelling import in_options
 
 
 class Person(BaseModel):
@@ -80,6 +81,8 @@ def test_names_that_are_wrong_are_usage_errors(options: str, message: str) -> No
         ("", {}),
         ("--json-schema Person --seed 3", {"schema": Person, "seed": 3}),
         ("--json-schema schema", {"schema": {}}),
+        ("--stop a", {"stop": "a"}),
+        ("--stop a --stop b", {"stop": ["a", "b"]}),
         ("--think", {"chat_template_kwargs": {"enable_thinking": True}}),
         ("--no-think", {"chat_template_kwargs": {"enable_thinking": False}}),
         ("--effort high", {"reasoning_effort": "high"}),
@@ -90,9 +93,21 @@ def test_options_are_fields_of_the_request(options: str, parameters: dict[str, A
     assert parameters_of(parsed(options), VARIABLES) == parameters
 
 
-def test_a_value_out_of_range_is_an_error() -> None:
-    with pytest.raises(InvalidParameter, match="--max-tokens"):
-        parameters_of(parsed("--max-tokens 0"), VARIABLES)
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--max-tokens", "0"], "--max-tokens must be"),
+        (["--max-rounds", "0"], "--max-rounds must be at least 1, not 0."),
+        (["--stop", ""], "--stop must not be empty."),
+        (["--stop", "a", "--stop", ""], "--stop number 2 must not be empty."),
+        (["--stop", "a" * 5000], "--stop must have at most 4,096 characters, not 5,000."),
+        (["--stop", "a"] * 65, "--stop can be given 64 times at most, not 65."),
+    ],
+)
+def test_a_value_out_of_range_is_an_error(words: list[str], message: str) -> None:
+    with pytest.raises(InvalidParameter) as raised:
+        parameters_of(cell_parser().parse_args(words), VARIABLES)
+    assert in_options(str(raised.value)).startswith(message)
 
 
 def test_a_choice_that_is_not_a_tool_is_an_error() -> None:

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from IPython.core.error import UsageError
 
 from a3s_power_jupyter.magics.examples import EXAMPLES
 from a3s_power_jupyter.magics.parser import parse_line
@@ -43,3 +44,13 @@ def test_a_model_with_an_upstream_is_remote_without_saying_so() -> None:
     assert several["base_url"] == ["http://a/v1", "http://b/v1"]
     assert asked(f"register m model.gguf {given}")["format"] is None  # which the server refuses
     assert asked(f"register m {given} --format gguf")["format"] == "gguf"
+
+
+@pytest.mark.parametrize("missing", ["--upstream-url", "--upstream-model", "--upstream-url=a"])
+def test_a_remote_model_needs_an_address_and_a_name(missing: str) -> None:
+    options = {"--upstream-url": "http://a/v1", "--upstream-model": "m"}
+    words = [f"{name}={'' if name == missing else value}" for name, value in options.items()]
+    words += ["--upstream-url="] if "=" in missing else []
+    arguments = parse_line(["register", "m", *words])
+    with pytest.raises(UsageError, match="needs --upstream-url and --upstream-model"):
+        arguments.run(cast("Session", None), arguments)
