@@ -34,9 +34,19 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
 
 
 class MagicParser(argparse.ArgumentParser):
-    """Parser that raises `UsageError` and `HelpShown` where argparse exits the process."""
+    """Parser that raises `UsageError` and `HelpShown` where argparse exits the process.
 
-    def __init__(self, **options: Any) -> None:
+    Parameters
+    ----------
+    surplus : str
+        What to say about words that are neither an option nor an argument. By default, which
+        arguments there are.
+    **options
+        Those of `argparse.ArgumentParser`.
+    """
+
+    def __init__(self, *, surplus: str = "", **options: Any) -> None:
+        self._surplus = surplus
         examples = EXAMPLES.get(options["prog"].split()[-1], "")
         super().__init__(
             allow_abbrev=False,
@@ -60,8 +70,15 @@ class MagicParser(argparse.ArgumentParser):
             if word.startswith("-"):
                 self.error(self._unknown_option(word))
         if unknown:
-            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+            self.error(self._surplus or f"{quoted(unknown[0])} is too much: {self._takes}")
         return namespace, unknown
+
+    @property
+    def _takes(self) -> str:
+        names = [str(action.metavar) for action in self._actions if not action.option_strings]
+        if not names:
+            return f"{self.prog} takes no arguments."
+        return f"{self.prog} takes {' and '.join(names)}. Quote values that contain spaces."
 
     def _unknown_option(self, word: str) -> str:
         name = word.partition("=")[0]
@@ -74,7 +91,7 @@ class MagicParser(argparse.ArgumentParser):
         message = _REQUIRED.sub(_missing, message)
         message = _NO_VALUE.sub("needs a value.", message)
         message = _ARGUMENT.sub(_subject, message, count=1)
-        # A cell of only `%%power --help` would be empty for IPython.
+        # `%%power --help` needs a cell of its own.
         is_cell = self.prog.startswith("%%")
         for_help = f"%power help {self.prog}" if is_cell else f"{self.prog} --help"
         raise UsageError(f"{message}\n{self.format_usage()}For help: {for_help}")

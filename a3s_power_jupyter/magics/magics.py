@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,9 +19,14 @@ from .cell_magic import ask
 from .completion import Completion
 from .interrupts import Interrupts, interrupted
 from .magic_parser import HelpShown
-from .parser import cell_parser, parse_line
+from .parser import parse_cell, parse_line
 from .session import Session
 from .spelling import in_options
+
+#: A cell that is only this line.
+_ALONE = re.compile(r"%%power(\s|$)")
+
+_QUESTION = " Write the question below the %%power line."
 
 
 @magics_class
@@ -39,7 +45,7 @@ class PowerMagics(Magics):
         with _errors_without_traceback(), self.interrupts.once():
             if cell is None:
                 return self._run_command(line)
-            ask(self.session, cell_parser().parse_args(_split(line)), cell)
+            ask(self.session, parse_cell(_split(line, _QUESTION), cell), cell)
         return None
 
     def _run_command(self, line: str) -> Output | None:
@@ -55,11 +61,14 @@ def load(shell: InteractiveShell) -> None:
     shell.register_magics(magics)
     _unload_completion(shell)  # of a previous load
     shell.Completer.custom_matchers.append(Completion(magics.session).match)
+    _remove_with_body(shell)
+    shell.input_transformers_cleanup.append(_with_body)
 
 
 def unload(shell: InteractiveShell) -> None:
     """Remove the magics and their completion from `shell`."""
     _unload_completion(shell)
+    _remove_with_body(shell)
     _close_previous(shell)
     for kind in ("line", "cell"):
         shell.magics_manager.magics[kind].pop("power", None)
@@ -82,12 +91,31 @@ def _unload_completion(shell: InteractiveShell) -> None:
     ]
 
 
-def _split(line: str) -> list[str]:
+def _split(line: str, hint: str = "") -> list[str]:
     try:
         words: list[str] = arg_split(line, posix=True)
     except ValueError as error:
-        raise UsageError(f"{error}. Quote arguments that contain spaces or quotes.") from None
+        quote = "Quote arguments that contain spaces or quotes."
+        raise UsageError(f"{error}. {quote}{hint}") from None
     return words
+
+
+def _with_body(lines: list[str]) -> list[str]:
+    """Add an empty line to a cell that is only a ``%%power`` line.
+
+    IPython does not run cell magics without a body. It proposes ``%power``, which is another one.
+    """
+    is_alone = len(lines) == 1 and _ALONE.match(lines[0])
+    return [*lines, "\n"] if is_alone else lines
+
+
+# IPython in a terminal then leaves it out when it decides whether to wait for another line.
+_with_body.has_side_effects = True  # type: ignore[attr-defined]
+
+
+def _remove_with_body(shell: InteractiveShell) -> None:
+    transforms = shell.input_transformers_cleanup
+    transforms[:] = [t for t in transforms if getattr(t, "__module__", "") != __name__]
 
 
 @contextmanager

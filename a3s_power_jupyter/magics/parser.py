@@ -209,13 +209,41 @@ def parse_line(words: list[str]) -> argparse.Namespace:
     if words[:1] == ["help"] and words[1:2] and words[1] in CELL:
         return argparse.Namespace(run=lambda *_: show_help(words[1]))
     parser = line_parser()
-    (commands,) = (a.choices for a in parser.arguments if isinstance(a.choices, dict))
+    commands = _commands(parser)
     if words[:1] and words[0].startswith("-") and words[0] not in ("-h", "--help"):
         raise UsageError(f"Write the command before its options: %power COMMAND {words[0]}")
     for name in words[:2] if words[:1] == ["help"] else words[:1]:
         if not name.startswith("-") and name not in commands:
             raise UsageError(f"There is no command {name!r}. {_hint(name, commands)}")
     return parser.parse_args(words)
+
+
+def parse_cell(words: list[str], cell: str) -> argparse.Namespace:
+    """Parse the words after ``%%power``, in the first line of a cell.
+
+    Parameters
+    ----------
+    cell : str
+        The lines below.
+
+    Raises
+    ------
+    UsageError
+        If the line is not valid, or is that of a command.
+    HelpShown
+        If help was asked for.
+    """
+    is_alone = not cell.strip() or not all(word.startswith("-") for word in words[1:2])
+    if is_alone and words[:1] and words[0] in _commands(line_parser()):
+        raise UsageError(
+            f"%%power sends a cell to a model. Write the command with one %: %power {words[0]}"
+        )
+    return cell_parser().parse_args(words)
+
+
+def _commands(parser: MagicParser) -> Collection[str]:
+    (commands,) = (a.choices for a in parser.arguments if isinstance(a.choices, dict))
+    return commands
 
 
 def _hint(name: str, commands: Collection[str]) -> str:
@@ -225,7 +253,10 @@ def _hint(name: str, commands: Collection[str]) -> str:
         meant = near[0]
     if meant is not None:
         return f"Did you mean {meant!r}?"
-    return "%power help lists the commands. %%power NAME sends a cell to a model."
+    return (
+        "%power help lists the commands. To ask a model, write %%power NAME in the first line of a "
+        "cell, and the question below it."
+    )
 
 
 def _is_typo(name: str, command: str) -> bool:
@@ -239,6 +270,8 @@ def cell_parser() -> MagicParser:
         prog="%%power",
         usage="%%%%power [MODEL] [options]\n<your question>",
         description="Send the cell to a model. {name} is replaced with the variable's value.",
+        surplus="The %%power line has only the name of a model and options. Write the question "
+        "below it, and quote values that contain spaces.",
     )
     parser.add_argument("model", nargs="?", metavar="MODEL", help="default: see %%power use")
     add = parser.add_argument

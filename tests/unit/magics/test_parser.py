@@ -17,7 +17,10 @@ from a3s_power_jupyter.magics.parser import (
     show_help,
 )
 
-ELSE = "%power help lists the commands. %%power NAME sends a cell to a model."
+ELSE = (
+    "%power help lists the commands. To ask a model, write %%power NAME in the first line of a "
+    "cell, and the question below it."
+)
 
 COMMANDS = tuple(
     name
@@ -72,7 +75,7 @@ def test_parameter_values_are_json_or_strings() -> None:
     [
         ("load", "NAME is missing."),
         ("load m --num 3", "There is no option --num."),
-        ("load m n", "unrecognized arguments: n"),
+        ("load m n", "'n' is too much: %power load takes NAME. Quote values that contain spaces."),
         ("load m --keep", "There is no option --keep. Did you mean --keep-alive?"),
         (
             "load m -p num_ctx",
@@ -90,7 +93,7 @@ def test_parameter_values_are_json_or_strings() -> None:
         ("pull m --revison=x", "There is no option --revison. Did you mean --revision?"),
         ("register m p --format zip", "'huggingface' or 'remote', not 'zip'."),
         ("register m p --format ggfu", "Did you mean gguf?"),
-        ("list x", "unrecognized arguments: x"),
+        ("list x", "'x' is too much: %power list takes no arguments."),
     ],
 )
 def test_errors_show_the_usage(words: str, message: str) -> None:
@@ -108,6 +111,7 @@ def test_errors_show_the_usage(words: str, message: str) -> None:
         ("delete m", "There is no command 'delete'. Did you mean 'rm'?"),
         ("ls", "There is no command 'ls'. Did you mean 'list'?"),
         ("Pul m", "There is no command 'Pul'. Did you mean 'pull'?"),
+        ("ask What is it", f"There is no command 'ask'. {ELSE}"),
         ("xyzzy m", f"There is no command 'xyzzy'. {ELSE}"),
         ("smol", f"There is no command 'smol'. {ELSE}"),
         ("-p a=1 load m", "Write the command before its options: %power COMMAND -p"),
