@@ -8,6 +8,9 @@ import reprlib
 #: Most characters of a value from a request that an error message quotes.
 MAX_QUOTED = 200
 
+#: Most characters of a name in a file that an error message shows.
+MAX_NAME = 80
+
 #: Characters after which a control sequence that has not ended is no longer waited for.
 MAX_CUT_OFF = 64
 
@@ -87,6 +90,16 @@ def quoted(value: object) -> str:
     if isinstance(value, str):
         return shortened(repr(value[:MAX_QUOTED] + ("..." if len(value) > MAX_QUOTED else "")))
     return shortened(_BOUNDED.repr(value))
+
+
+def named(what: str, name: str) -> str:
+    """Return how a message calls a thing of a file, such as ``tensor 'a'``.
+
+    A name that is no text, as in a damaged file, is not shown.
+    """
+    if not name.isprintable() or "\ufffd" in name:
+        return f"{what} with an unreadable name"
+    return f"{what} {name[:MAX_NAME]!r}"
 
 
 class _Bounded(reprlib.Repr):

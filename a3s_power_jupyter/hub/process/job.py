@@ -17,8 +17,11 @@ from ...contract.errors import (
     BadRequest,
     HubError,
     InsufficientDisk,
+    InvalidGGUF,
+    InvalidModelDirectory,
     ModelAlreadyExists,
     ModelNotFound,
+    PowerError,
 )
 from ...contract.parameters import DefaultParameters
 from ...contract.redaction import Redactor
@@ -192,8 +195,10 @@ class Job:
         paths = {file.path: self._path(file, hashes[file.path]) for file in plan.files}
         try:
             manifest = self._describe(plan, hashes, paths)
-        except BadRequest:
-            discard(self._home, plan.name)  # another attempt would fail, too
+        except BadRequest as error:
+            discard(self._home, plan.name)  # these bytes would fail again
+            if isinstance(error, (InvalidGGUF, InvalidModelDirectory)):
+                raise _damaged(error) from None
             raise
         with self._store.locked():
             self._refuse_to_replace(plan.name)
@@ -267,3 +272,12 @@ class Job:
             return self._store.get(self._request.reference.name)
         except ModelNotFound:
             return None
+
+
+def _damaged(error: PowerError) -> PowerError:
+    """Return the error of verified files that are no model, with what helps."""
+    return type(error)(
+        f"{error.message} What was downloaded has the checksums of the hub: pull again once it is "
+        "replaced there.",
+        reason="damaged_on_hub",
+    )

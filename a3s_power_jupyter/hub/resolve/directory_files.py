@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from ...contract.errors import InvalidModelDirectory
+from ...contract.text import named
 from ...store.formats.chat_templates import TEMPLATES
 from ...store.formats.model_directory import TOKENIZERS, is_companion
 from ...store.formats.weights import INDEX, SINGLE, no_weights
@@ -87,7 +88,9 @@ def _weights(
     if not names or wrong or missing:
         problem = "is empty"
         if names:
-            problem = f"names {(wrong or missing)[0][:80]!r}, which is not in the repository"
+            problem = (
+                f"names the {named('file', (wrong or missing)[0])}, which is not in the repository"
+            )
         raise InvalidModelDirectory(
             f"{prefix}{INDEX} of {repo} {problem}. Choose another repository or revision.",
             param="name",

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from ...contract.errors import InvalidGGUF
 from ...contract.fill_in import FILL_IN_TOKENS
+from ...contract.text import named
 from ..files import SourceFile, opened
 from .cursor import Cursor, Readable
 from .ggml import TENSOR_TYPES
@@ -129,7 +130,7 @@ class _HeaderReader:
         for _ in range(keys):
             key = self._cursor.text("a key", MAX_KEY)
             if key in metadata:
-                raise self._cursor.invalid(f"the key {key[:80]!r} occurs twice")
+                raise self._cursor.invalid(f"the {named('key', key)} occurs twice")
             metadata[key] = self._value(self._cursor.u32())
         table = self._tensors(tensors, self._alignment(metadata))
         return Header(version, metadata, table, {text.decode() for text in self._found})
@@ -199,7 +200,7 @@ class _HeaderReader:
         for _ in range(number):
             tensor, tensor_end = self._tensor(alignment)
             if tensor.name in names:
-                raise self._cursor.invalid(f"the tensor {tensor.name!r} occurs twice")
+                raise self._cursor.invalid(f"the {named('tensor', tensor.name)} occurs twice")
             names.add(tensor.name)
             tensors.append(tensor)
             end = max(end, tensor_end)
@@ -214,16 +215,16 @@ class _HeaderReader:
         name = self._cursor.text("a tensor name", MAX_TENSOR_NAME)
         dimensions = self._cursor.u32()
         if dimensions > MAX_DIMENSIONS:
-            raise self._cursor.invalid(f"the tensor {name!r} has {dimensions} dimensions")
+            raise self._cursor.invalid(f"the {named('tensor', name)} has {dimensions} dimensions")
         shape = [self._cursor.u64() for _ in range(dimensions)]
         elements = 1
         for length in shape:
             elements *= length
         if elements > MAX_ELEMENTS or max(shape, default=1) > MAX_ELEMENTS:
-            raise self._cursor.invalid(f"the tensor {name!r} has {elements} elements")
+            raise self._cursor.invalid(f"the {named('tensor', name)} has {elements} elements")
         kind, offset = self._cursor.u32(), self._cursor.u64()
         if offset % alignment:
-            raise self._cursor.invalid(f"the tensor {name!r} is not aligned")
+            raise self._cursor.invalid(f"the {named('tensor', name)} is not aligned")
         return Tensor(name, elements, kind), offset + self._data_size(name, shape, elements, kind)
 
     def _data_size(self, name: str, shape: list[int], elements: int, kind: int) -> int:
@@ -232,5 +233,7 @@ class _HeaderReader:
         form = TENSOR_TYPES[kind]
         row = shape[0] if shape else 1
         if row % form.elements:
-            raise self._cursor.invalid(f"rows of {row} elements in {name!r} cannot be {form.name}")
+            raise self._cursor.invalid(
+                f"the {named('tensor', name)} has rows of {row} elements, and cannot be {form.name}"
+            )
         return elements // form.elements * form.size

@@ -56,7 +56,12 @@ def _decoded(path: Path) -> object:
     try:
         return msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _invalid(path, f"it is not valid JSON ({error})") from None
+        raise _invalid(path, f"it is not valid JSON ({fault(error)})") from None
+
+
+def fault(error: Exception) -> str:
+    """Return what is wrong with a text that is no JSON."""
+    return "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
 
 
 def _invalid(path: Path, reason: str) -> InvalidModelDirectory:

@@ -17,7 +17,9 @@ import msgspec
 from msgspec import Meta
 
 from ...contract.errors import InvalidModelDirectory
+from ...contract.text import named
 from ..files import SourceFile, opened
+from .json_file import fault
 from .lfs import refuse_pointer
 
 MAX_HEADER = 100_000_000  # bytes; MAX_HEADER_SIZE of the reference implementation
@@ -85,7 +87,7 @@ def read_header(source: SourceFile) -> list[Tensor]:
         entries.pop("__metadata__", None)
         table = {name: msgspec.json.decode(raw, type=_Entry) for name, raw in entries.items()}
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _invalid(source, f"its header cannot be read: {error}") from None
+        raise _invalid(source, f"its header cannot be read: {fault(error)}") from None
     return _checked(source, table, source.size - _LENGTH.size - len(text))
 
 
@@ -110,12 +112,14 @@ def _checked(source: SourceFile, table: dict[str, _Entry], data_size: int) -> li
         begin, following = entry.data_offsets
         if begin != end or following < begin:
             raise _invalid(
-                source, f"the tensor {name[:80]!r} does not start where the last one ends"
+                source, f"the {named('tensor', name)} does not start where the last one ends"
             )
         elements = _elements(source, name, entry)
         bits = _BITS.get(entry.dtype)
         if bits is not None and elements * bits != (following - begin) * 8:
-            raise _invalid(source, f"the size of the tensor {name[:80]!r} does not match its shape")
+            raise _invalid(
+                source, f"the size of the {named('tensor', name)} does not match its shape"
+            )
         tensors.append(Tensor(name, entry.dtype, tuple(entry.shape), start + begin, source.path))
         end = following
     if end != data_size:
@@ -128,7 +132,7 @@ def _elements(source: SourceFile, name: str, entry: _Entry) -> int:
     for length in entry.shape:
         elements *= length
         if elements > MAX_ELEMENTS:
-            raise _invalid(source, f"the tensor {name[:80]!r} has too many elements")
+            raise _invalid(source, f"the {named('tensor', name)} has too many elements")
     return elements
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from ...contract.errors import InvalidModelDirectory
+from ...contract.text import named
 from ..files import SourceFile, source_file
 from .json_file import read_object
 from .safetensors import Tensor, read_header
@@ -103,8 +104,8 @@ def _weight_map(directory: Path) -> dict[str, str]:
     for name in sorted(set(weight_map.values())):
         if Path(name).name != name or not name.endswith(".safetensors"):
             raise InvalidModelDirectory(
-                f"{directory / INDEX} lists {name[:80]!r}, which is not a safetensors file next to "
-                "it. Download it again.",
+                f"{directory / INDEX} lists the {named('file', name)}, which is not a safetensors "
+                "file next to it. Download it again.",
                 param="path",
             )
         if not (directory / name).exists():
@@ -119,8 +120,8 @@ def _check_tensors(directory: Path, weight_map: dict[str, str], names: dict[str,
     for tensor, file in weight_map.items():
         if tensor not in names[file]:
             raise InvalidModelDirectory(
-                f"{file} does not have the tensor {tensor[:80]!r} that {directory / INDEX} lists "
-                "for it. Download the whole model again.",
+                f"{file} does not have the {named('tensor', tensor)} that {directory / INDEX} "
+                "lists for it. Download the whole model again.",
                 param="path",
             )
 
@@ -132,7 +133,7 @@ def _check_duplicates(directory: Path, names: dict[str, set[str]]) -> None:
         for tensor in sorted(tensors):
             if tensor in seen:
                 raise InvalidModelDirectory(
-                    f"{directory} has the tensor {tensor[:80]!r} in both {seen[tensor]} and "
+                    f"{directory} has the {named('tensor', tensor)} in both {seen[tensor]} and "
                     f"{file}. Download the model again.",
                     param="path",
                 )

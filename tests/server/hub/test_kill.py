@@ -151,7 +151,7 @@ def test_an_invalid_file_is_not_registered(hub: HubServer, tmp_path: Path) -> No
         failed = last_status(puller)
     assert failed.status == "failed"
     assert isinstance(failed.error, dict)
-    assert failed.error["code"] == "invalid_gguf"
+    assert (failed.error["code"], failed.error["reason"]) == ("invalid_gguf", "damaged_on_hub")
     assert REPO in failed.error["message"]
     assert not [*(tmp_path / "home" / "models" / "blobs").iterdir()]
 

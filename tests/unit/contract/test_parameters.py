@@ -21,7 +21,7 @@ from a3s_power_jupyter.contract.parameters import (
     parse_keep_alive,
 )
 from a3s_power_jupyter.contract.text import MAX_QUOTED
-from a3s_power_jupyter.contract.types import PullRequest, RegisterRequest
+from a3s_power_jupyter.contract.types import PullRequest, RegisterBody
 
 LONG = "x" * 1_000_000
 
@@ -133,12 +133,12 @@ UPSTREAM = {"base_url": "http://host/v1", "model": "m"}
         ({"stop": [LONG]}, DefaultParameters),
         ({"temperature": 10**400}, DefaultParameters),
         ({"seed": 2**63}, DefaultParameters),
-        ({"name": "m", "path": LONG}, RegisterRequest),
-        ({"name": "m", "mmproj": LONG}, RegisterRequest),
-        ({"name": "m", "upstream": UPSTREAM | {"base_url": LONG}}, RegisterRequest),
-        ({"name": "m", "upstream": UPSTREAM | {"model": LONG}}, RegisterRequest),
-        ({"name": "m", "upstream": UPSTREAM | {"api_key_env": LONG}}, RegisterRequest),
-        ({"name": "m", "upstream": UPSTREAM | {LONG: 1}}, RegisterRequest),
+        ({"name": "m", "path": LONG}, RegisterBody),
+        ({"name": "m", "mmproj": LONG}, RegisterBody),
+        ({"name": "m", "upstream": UPSTREAM | {"base_url": LONG}}, RegisterBody),
+        ({"name": "m", "upstream": UPSTREAM | {"model": LONG}}, RegisterBody),
+        ({"name": "m", "upstream": UPSTREAM | {"api_key_env": LONG}}, RegisterBody),
+        ({"name": "m", "upstream": UPSTREAM | {LONG: 1}}, RegisterBody),
         ({"name": "m", "token": LONG}, PullRequest),
     ],
 )

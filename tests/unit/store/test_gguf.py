@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import importlib.util
+import itertools
 import os
 import struct
 from pathlib import Path
@@ -239,6 +240,23 @@ def test_mutations_raise_only_invalid_gguf(
         return
     assert len(header.tensors) <= len(content)
     assert all(tensor.elements >= 0 for tensor in header.tensors)
+
+
+def test_errors_about_overwritten_bytes_are_readable(tmp_path: Path) -> None:
+    content = gguf()
+    path = tmp_path / "model.gguf"
+    messages = set()
+    for fill, start in itertools.product((b"\0", b"\xff", b"\x1b"), range(len(content))):
+        path.write_bytes(content[:start] + fill * (len(content) - start))
+        try:
+            read_header(source_file(path))
+        except InvalidGGUF as error:
+            messages.add(error.message)
+    assert any("with an unreadable name" in message for message in messages)
+    for message in messages:
+        assert message.isprintable()
+        assert "\ufffd" not in message
+        assert "\\x" not in message
 
 
 def test_the_unmutated_file_is_valid(tmp_path: Path) -> None:

@@ -55,6 +55,8 @@ def test_weights_header(tmp_path: Path) -> None:
         (raw(b"[]"), "does not begin"),
         (raw(b"{"), "cannot be read"),
         (raw(b'{"a": "' + b"\xff" + b'"}'), "cannot be read"),
+        (raw(b'{"' + b"\xff" + b'": 1}'), "cannot be read: it is not UTF-8"),
+        (raw({"\0": entry("F32", [1], 4, 8)}, b"1234"), "tensor with an unreadable name"),
         (raw(b'{"a":' + b"[" * 100_000), "cannot be read"),
         (raw({"a": 1}), "cannot be read"),
         (raw({"a": entry("F32", [-1], 0, 4)}, b"1234"), "cannot be read"),

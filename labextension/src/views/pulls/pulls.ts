@@ -135,8 +135,10 @@ export function lastAction(pull: Pull | undefined): LastAction | null {
 /** Whether a pull that failed may succeed if it is repeated as it is. */
 export function canRetry({ status, error }: Pull): boolean {
   // The API sends this type if the request itself is wrong. A repository that the hub does not show
-  // without a token is of another type: it may be private, and a token may be stored by now.
-  return status === 'failed' && error?.type !== 'invalid_request_error';
+  // without a token is of another type: it may be private, and a token may be stored by now. A
+  // damaged file may be replaced on the hub.
+  const isWrong = error?.type === 'invalid_request_error' && error.reason !== 'damaged_on_hub';
+  return status === 'failed' && !isWrong;
 }
 
 /** Return the bytes on disk that are discarded if the pull is cancelled or dismissed. */

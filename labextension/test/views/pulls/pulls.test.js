@@ -49,6 +49,9 @@ test('a pull can be repeated unless the request itself is wrong', () => {
   assert.equal(retried({ type: 'authentication_error', code: 'hub_unauthorized' }), true);
   assert.equal(retried({ type: 'authentication_error', param: 'name' }), true); // it may be private
   assert.equal(retried({ type: 'invalid_request_error', param: 'name' }), false); // not on the hub
+  const damaged = { type: 'invalid_request_error', code: 'invalid_gguf', reason: 'damaged_on_hub' };
+  assert.equal(retried(damaged), true); // it may be replaced there
+  assert.equal(retried({ ...damaged, reason: undefined }), false);
   assert.equal(retried({ type: 'invalid_request_error', code: 'ambiguous_reference' }), false);
   assert.equal(canRetry(pull({ status: 'paused' })), false);
 });
