@@ -15,6 +15,7 @@ from .answers import Reply, Usage, reasoning_of
 from .calls import CollectedCalls, WireCall
 from .connection import EventStream
 from .replies import converted, reading_of, timings_of
+from .results import line
 from .schemas import response_format
 from .tools import Tool, definitions, tool_choice
 
@@ -110,6 +111,10 @@ class ChatStream:
         self._first_token_seconds: float | None = None
         self._seconds: float | None = None
         self._last: dict[str, Any] = {}
+
+    def __repr__(self) -> str:
+        state = self._finish_reason or "iterate over it to get the text"
+        return line(f"ChatStream of {self._model}", [state])
 
     def __iter__(self) -> Iterator[str]:
         return self

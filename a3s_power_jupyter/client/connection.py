@@ -45,6 +45,9 @@ class EventStream:
         self._response = response
         self._if_interrupted = if_interrupted
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: iterate over it to get the events>"
+
     def __iter__(self) -> Iterator[dict[str, Any]]:
         """Yield the events up to ``[DONE]`` or the end of the reply.
 

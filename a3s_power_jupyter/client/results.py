@@ -88,7 +88,7 @@ class Model(Displayed, types.Model, frozen=True):
         parts = [formatting.format_of(self)]
         if self.size_bytes:
             parts.append(formatting.size(self.size_bytes))
-        return _line(f"Model {self.id}", [*parts, model_tables.state(self)])
+        return line(f"Model {self.id}", [*parts, model_tables.state(self)])
 
 
 class Models(Table[Model]):
@@ -120,7 +120,7 @@ class PullStatus(Displayed, types.PullStatus, frozen=True):
 
     def _short(self) -> str:
         parts = [pull_progress.label(self), pull_progress.facts(self)]
-        return _line(f"PullStatus {self.name}", parts)
+        return line(f"PullStatus {self.name}", parts)
 
 
 class Pulls(Table[PullStatus]):
@@ -140,7 +140,7 @@ class Estimate(Displayed, types.Estimate, frozen=True):
 
     def _short(self) -> str:
         sizes = f"{formatting.size(self.total)} of {formatting.size(self.free)} free"
-        return _line(f"Estimate {self.id}", [sizes, "fits" if self.fits else "does not fit"])
+        return line(f"Estimate {self.id}", [sizes, "fits" if self.fits else "does not fit"])
 
 
 class Removables(Table[Removable]):
@@ -152,5 +152,6 @@ class Removables(Table[Removable]):
         return model_tables.removables(self)
 
 
-def _line(name: str, parts: Iterable[str]) -> str:
+def line(name: str, parts: Iterable[str]) -> str:
+    """Return a short `repr`: ``<name: part, part>``, without empty parts."""
     return f"<{name}: {', '.join(filter(None, parts))}>"

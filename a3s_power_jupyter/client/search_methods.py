@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from urllib.parse import quote, urlencode
 
-from ..contract.types import HubModel, HubPage, HubRepository, SearchFormat, SearchSort
+import msgspec
+
+from ..contract import types
+from ..contract.types import HubRepository, SearchFormat, SearchSort
 from ..display import hub_tables
+from ..display.output import Output
 from .connection import Connection
 from .replies import decoded
+from .results import Displayed, Table, line
 
 #: Most repositories that the server returns at once.
 _PAGE = 100
@@ -17,17 +21,28 @@ _PAGE = 100
 _LOOK_TIMEOUT = 120.0
 
 
-class HubModels(list[HubModel]):
+class HubModel(Displayed, types.HubModel, frozen=True):
+    __doc__ = types.HubModel.__doc__
+
+    def _shown(self) -> Output:
+        return hub_tables.facts_of(self)
+
+    def _short(self) -> str:
+        return line(f"HubModel {self.id}", [*self.formats, f"{self.downloads:,} downloads"])
+
+
+class HubModels(Table[HubModel]):
     """Repositories of the hub. A notebook shows them as a table."""
 
-    def __init__(self, found: Iterable[HubModel] = ()) -> None:
-        super().__init__(found)
+    row = types.HubModel
 
-    def __repr__(self) -> str:
-        return repr(hub_tables.repositories(self))
+    def _shown(self) -> Output:
+        return hub_tables.repositories(self)
 
-    def _repr_html_(self) -> str:
-        return hub_tables.repositories(self).html
+
+class _Page(msgspec.Struct):
+    data: list[HubModel]
+    next: str | None = None
 
 
 class Repository(HubRepository, frozen=True, kw_only=True):
@@ -89,7 +104,7 @@ class SearchMethods:
                 "limit": str(min(limit - len(found), _PAGE)),
             } | ({} if cursor is None else {"cursor": cursor})
             reply = self._connection.request("GET", f"hub/search?{urlencode(parameters)}")
-            page = decoded(reply, HubPage)
+            page = decoded(reply, _Page)
             found += page.data
             cursor = page.next
             if cursor is None:

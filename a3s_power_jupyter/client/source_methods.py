@@ -2,20 +2,79 @@
 
 from __future__ import annotations
 
-from ..contract.types import LocalModels, Prompts, RecommendedModel, RecommendedModels
-from ..display import source_tables
+from collections.abc import Iterator
+
+import msgspec
+
+from ..contract import types
+from ..contract.types import LocalModels
+from ..display import output, source_tables
+from ..display.output import Output
 from .connection import Connection
 from .replies import decoded
+from .results import Displayed, Table, line
 
 
-class RecommendedList(list[RecommendedModel]):
+class RecommendedModel(Displayed, types.RecommendedModel, frozen=True):
+    __doc__ = types.RecommendedModel.__doc__
+
+    def _shown(self) -> Output:
+        return source_tables.recommended_model(self)
+
+    def _short(self) -> str:
+        size_and_fit = source_tables.size_and_fit(self)
+        return line(f"RecommendedModel {self.title}", [self.reference, size_and_fit])
+
+
+class RecommendedList(Table[RecommendedModel]):
     """Models to begin with. A notebook shows them as a table."""
 
-    def __repr__(self) -> str:
-        return repr(source_tables.recommended(self))
+    row = types.RecommendedModel
 
-    def _repr_html_(self) -> str:
-        return source_tables.recommended(self).html
+    def _shown(self) -> Output:
+        return source_tables.recommended(self)
+
+
+class _Recommended(msgspec.Struct):
+    data: list[RecommendedModel]
+
+
+class Prompt(Displayed, types.Prompt, frozen=True):
+    __doc__ = types.Prompt.__doc__
+
+    def _shown(self) -> Output:
+        return output.stack(_messages(self))
+
+    def _short(self) -> str:
+        return line("Prompt", [self.user.strip().partition("\n")[0]])
+
+
+class Prompts(Displayed, types.Prompts, frozen=True):
+    __doc__ = types.Prompts.__doc__
+
+    explain_error: Prompt
+    fix_error: Prompt
+    explain: Prompt
+    improve: Prompt
+    document: Prompt
+    write_tests: Prompt
+    write_code: Prompt
+
+    def _shown(self) -> Output:
+        names = self.__struct_fields__
+        return output.stack(m for name in names for m in _messages(getattr(self, name), f"{name}."))
+
+    def _short(self) -> str:
+        return line("Prompts", self.__struct_fields__)
+
+
+def _messages(prompt: types.Prompt, prefix: str = "") -> Iterator[Output]:
+    """Render the messages of a prompt, each below its attribute, such as ``fix_error.user``."""
+    for role in prompt.__struct_fields__:
+        text = getattr(prompt, role).strip()
+        if text:
+            yield output.note(f"{prefix}{role}:")
+            yield output.preformatted(text)
 
 
 class FoundModels(LocalModels, frozen=True):
@@ -50,7 +109,7 @@ class SourceMethods:
         """
         query = "" if num_ctx is None else f"?num_ctx={num_ctx}"
         body = self._connection.request("GET", f"hub/recommended{query}")
-        return RecommendedList(decoded(body, RecommendedModels).data)
+        return RecommendedList(decoded(body, _Recommended).data)
 
     def prompts(self) -> Prompts:
         """Return the prompts of the assistant, which an administrator may have replaced."""

@@ -50,11 +50,12 @@ def _notes(model: HubModel) -> str:
     return ", ".join(filter(None, (gated, "pulled" if model.installed else "")))
 
 
-def repository(found: HubRepository) -> Output:
-    """Render a repository with its models, and whether they fit."""
-    facts = output.facts(
+def facts_of(found: HubModel) -> Output:
+    """Render what a search tells about a repository."""
+    return output.facts(
         (
             ("Repository", found.id),
+            ("Format", ", ".join(found.formats)),
             ("Parameters", _parameters(found)),
             ("License", "" if found.license is UNSET else found.license),
             ("Access", "" if found.gated is False else "gated: the author grants it"),
@@ -62,14 +63,23 @@ def repository(found: HubRepository) -> Output:
             ("Likes", f"{found.likes:,}"),
         )
     )
-    numbers = ("Size", f"Memory with {found.num_ctx} tokens")
-    headers = ("Model", *numbers, "Fits", "")
-    rows = [row for variant in found.variants for row in _rows(variant)]
+
+
+def repository(found: HubRepository) -> Output:
+    """Render a repository with its models, and whether they fit."""
     empty = f"{found.id} has no models in GGUF or safetensors format."
-    parts = [facts, output.table(headers, rows, empty=empty, numbers=numbers)]
+    memory = f"Memory with {found.num_ctx} tokens"
+    parts = [facts_of(found), variants(found.variants, memory=memory, empty=empty)]
     if found.note is not UNSET:
         parts.append(output.note(found.note))
     return output.stack(parts)
+
+
+def variants(found: Sequence[Variant], *, memory: str, empty: str) -> Output:
+    """Render models of a repository, or the sentence `empty`. `memory` is the title of a column."""
+    rows = [row for variant in found for row in _rows(variant)]
+    headers = ("Model", "Size", memory, "Fits", "")
+    return output.table(headers, rows, empty=empty, numbers=("Size", memory))
 
 
 def _rows(variant: Variant) -> Iterator[tuple[str, ...]]:

@@ -9,7 +9,7 @@ from msgspec import UNSET
 
 from ..contract.types import LocalModel, LocalModels, RecommendedModel, Variant
 from . import formatting, output
-from .hub_tables import FITS
+from .hub_tables import FITS, variants
 from .output import Output
 
 _FITS = {
@@ -37,6 +37,23 @@ def recommended(models: Sequence[RecommendedModel], *, commands: bool = False) -
     ]
     headers = ("Command" if commands else "Reference", "Size", "Fits", "Good for", "License")
     return output.table(headers, rows, empty="The list is empty.", numbers=("Size",))
+
+
+def recommended_model(model: RecommendedModel) -> Output:
+    """Render a model to begin with, and its quantizations."""
+    facts = output.facts(
+        (
+            ("Name", model.title),
+            ("Reference", model.reference),
+            ("Good for", model.good_for),
+            ("Needs", "" if model.needs is UNSET else model.needs),
+            ("Parameters", formatting.parameter_count(model.parameter_count)),
+            ("Context", f"{model.context_length} tokens trained"),
+            ("Capabilities", ", ".join(model.capabilities)),
+            ("License", model.license),
+        )
+    )
+    return output.stack([facts, variants(model.variants, memory="Memory", empty="No variants.")])
 
 
 def pull_command(model: RecommendedModel) -> str:

@@ -235,7 +235,9 @@ def test_the_client_shows_what_it_finds(server: Server) -> None:
     with connect(server.url, server.token) as client:
         found = client.search("many/model", limit=150)
         assert [len(found), found[149].id] == [150, "many/model-00149"]
-        assert "many/model-00000" in found._repr_html_()
+        assert "many/model-00000" in found[:1]._repr_html_()
+        assert repr(found[0]).startswith("<HubModel many/model-00000: ")
+        assert "many/model-00000" in found[0]._repr_html_()
         assert client.search(REPO, format="safetensors") == []
         repository = client.repository(REPO, num_ctx=2048)
         assert repository.num_ctx == 2048

@@ -97,6 +97,16 @@ def test_timings_of_another_kind_are_left_out(timings: object) -> None:
     assert stream.reply.timings is None
 
 
+def test_a_stream_says_how_to_read_it() -> None:
+    stream = stream_of(chunk("Paris", "stop"))
+    assert repr(stream) == "<ChatStream of m: iterate over it to get the text>"
+    assert list(stream) == ["Paris"]
+    assert repr(stream) == "<ChatStream of m: stop>"
+    assert repr(EventStream(httpx2.Response(200))) == (
+        "<EventStream: iterate over it to get the events>"
+    )
+
+
 def test_a_stream_reports_progress_and_then_has_timings() -> None:
     progress = {"total": 7, "cache": 3, "processed": 5, "time_ms": 125.0}
     readings: list[Reading] = []

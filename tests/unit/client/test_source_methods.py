@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from IPython.lib.pretty import pretty
 
 from a3s_power_jupyter.client.source_methods import SourceMethods
+from a3s_power_jupyter.contract import types
 from a3s_power_jupyter.contract.types import (
     LocalModel,
     LocalModels,
@@ -26,6 +28,10 @@ FOUND = LocalModels(
     (LocalModel("/m/<a>.gguf", "a", "gguf", 10**9, "ollama", ModelDetails(), ("chat",)),),
     (ScanProblem("/dead", "The folder does not respond."),),
 )
+PROMPTS = {
+    name: {"system": "", "user": f"{name} <this>\n\n{{code}}\n"}
+    for name in types.Prompts.__struct_fields__
+} | {"explain": {"system": "You explain.", "user": "Explain."}}
 
 
 class StubConnection:
@@ -34,7 +40,8 @@ class StubConnection:
 
     def request(self, method: str, path: str, **options: Any) -> bytes:
         self.paths.append(path)
-        return msgspec.json.encode(LIST if path.startswith("hub/") else FOUND)
+        reply = {"assistant/prompts": PROMPTS, "local-models": FOUND}.get(path, LIST)
+        return msgspec.json.encode(reply)
 
 
 def client() -> tuple[SourceMethods, StubConnection]:
@@ -60,3 +67,35 @@ def test_local_models_are_data_and_a_table() -> None:
     assert "%power register a '/m/<a>.gguf'" in repr(found)
     assert "/dead: The folder does not respond." in repr(found)
     assert "&lt;a&gt;.gguf" in found._repr_html_()
+
+
+def test_a_recommended_model_is_facts_and_its_variants() -> None:
+    methods, _ = client()
+    models = methods.recommended()
+    assert isinstance(models[:2], type(models))
+    first = models[0]
+    assert (
+        repr(first)
+        == f"<RecommendedModel {first.title}: {first.reference}, 986 MB, fits in memory>"
+    )
+    shown = pretty(first)
+    assert f"Reference:     {first.reference}\n" in shown
+    assert all(variant.reference in shown for variant in first.variants)
+    assert first._repr_html_().count("<table>") == 2
+
+
+def test_prompts_are_texts_below_their_attributes() -> None:
+    methods, _ = client()
+    prompts = methods.prompts()
+    assert repr(prompts).startswith("<Prompts: explain_error, fix_error, explain, ")
+    shown = pretty(prompts)
+    assert "explain_error.user:\n\nexplain_error <this>\n\n{code}\n\nfix_error.user:" in shown
+    assert "explain.system:\n\nYou explain.\n\nexplain.user:\n\nExplain." in shown
+    assert "explain_error.system" not in shown
+    assert "explain_error &lt;this&gt;" in prompts._repr_html_()
+    assert repr(prompts.fix_error) == "<Prompt: fix_error <this>>"
+    assert pretty(prompts.explain).startswith("system:\n\nYou explain.")
+    assert msgspec.json.decode(msgspec.json.encode(prompts)) == PROMPTS
+    fields = [field.name for field in msgspec.structs.fields(type(prompts))]
+    assert fields == [*types.Prompts.__struct_fields__]
+    assert all(field.type is type(prompts.explain) for field in msgspec.structs.fields(prompts))

@@ -58,6 +58,7 @@ def test_a_repository_with_its_models() -> None:
     )  # fmt: skip
     text = repr(hub_tables.repository(found))
     words = [line.split() for line in text.splitlines()]
+    assert ["Format:", "gguf,", "safetensors"] in words
     assert ["Model", "Size", "Memory", "with", "4096", "tokens", "Fits"] in words
     assert "ada/model-GGUF:Q4_K_M 1.0 GB 2.0 GB on the GPU recommended, here as mine" in [
         " ".join(line) for line in words
