@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from queue import SimpleQueue
@@ -21,13 +22,17 @@ T = TypeVar("T")
 PATIENCE = 30.0
 #: Seconds to wait for the operations in progress once the server is stopping.
 CLOSING_PATIENCE = 2.0
-#: Operations that may hang before more of them are refused.
+#: Operations that run at the same time. Further ones wait.
 MAX_THREADS = 64
+#: Seconds without the end of any of them after which further ones are refused: the disk hangs.
+HANGING = 5.0
 #: Threads that wait for the next operation, because starting one takes 100 microseconds or more.
 MAX_IDLE = 4
 
-#: A function with its arguments and the future of its result; None to end the thread.
-Jobs = SimpleQueue[tuple[Callable[..., Any], tuple[Any, ...], asyncio.Future[Any]] | None]
+#: A function with its arguments and the future of its result.
+Job = tuple[Callable[..., Any], tuple[Any, ...], asyncio.Future[Any]]
+#: The jobs of one thread; None ends it.
+Jobs = SimpleQueue[Job | None]
 
 
 class Threads:
@@ -45,6 +50,8 @@ class Threads:
         self._place = place
         self._error = error
         self._running = 0
+        self._last_change = 0.0  # when a function was started, or has returned
+        self._waiting: deque[Job] = deque()
         self._awaited: set[asyncio.Future[Any]] = set()
         self._closed = False
         self._idle: list[Jobs] = []
@@ -54,7 +61,8 @@ class Threads:
     ) -> T:
         """Return the result of `function`, called in a thread.
 
-        The thread continues if the caller is cancelled or the time is up.
+        If too many functions run, this one waits. A thread continues if the caller is cancelled or
+        the time is up.
 
         Parameters
         ----------
@@ -66,17 +74,24 @@ class Threads:
         PowerError
             Of the type `error`, if the function does not return in time.
         ServerBusy
-            If too many functions have not returned.
+            If too many functions run, and none of them returns.
         """
-        if self._running >= MAX_THREADS:
+        loop = asyncio.get_running_loop()
+        is_full = self._running >= MAX_THREADS
+        if is_full and loop.time() - self._last_change > HANGING:
             raise ServerBusy(
-                f"{self._running} operations on {self._place} are in progress. Try again later. "
-                "If this persists, check that its disk can be reached.",
+                f"{self._running} operations on {self._place} are in progress, and none has ended "
+                f"for {HANGING:g} seconds. Try again later. If this persists, check that its disk "
+                "can be reached.",
                 retry_after=30,
             )
         if self._closed:
             seconds = CLOSING_PATIENCE
-        result: asyncio.Future[T] = self._start(function, args)
+        result: asyncio.Future[T] = loop.create_future()
+        if is_full:
+            self._waiting.append((function, args, result))
+        else:
+            self._start((function, args, result))
         self._awaited.add(result)
         if seconds is not None:
             self._expire_later(result, seconds)
@@ -93,19 +108,18 @@ class Threads:
         for result in self._awaited:
             self._expire_later(result, CLOSING_PATIENCE)
 
-    def _start(self, function: Callable[..., T], args: tuple[Any, ...]) -> asyncio.Future[T]:
-        loop = asyncio.get_running_loop()
-        result: asyncio.Future[T] = loop.create_future()
+    def _start(self, job: Job) -> None:
         if self._idle:
             jobs = self._idle.pop()
         else:
             jobs = SimpleQueue()
+            loop = asyncio.get_running_loop()
             thread = threading.Thread(target=self._work, args=(jobs, loop), daemon=True)
             thread.name = "power-store"
             thread.start()
-        jobs.put((function, args, result))
+        jobs.put(job)
         self._running += 1
-        return result
+        self._last_change = asyncio.get_running_loop().time()
 
     def _work(self, jobs: Jobs, loop: asyncio.AbstractEventLoop) -> None:
         """Call functions, in a thread."""
@@ -127,12 +141,21 @@ class Threads:
         self, jobs: Jobs, result: asyncio.Future[Any], set_: Callable[[Any], None], value: Any
     ) -> None:
         self._running -= 1
+        self._last_change = asyncio.get_running_loop().time()
         if self._closed or len(self._idle) >= MAX_IDLE:
             jobs.put(None)
         else:
             self._idle.append(jobs)
         if not result.done():
             set_(value)
+        self._start_waiting()
+
+    def _start_waiting(self) -> None:
+        """Start the next function whose caller still waits for it."""
+        while self._waiting and self._running < MAX_THREADS:
+            job = self._waiting.popleft()
+            if not job[2].done():
+                self._start(job)
 
     def _expire_later(self, result: asyncio.Future[T], seconds: float) -> None:
         def expire() -> None:

@@ -67,10 +67,43 @@ async def test_a_late_operation_is_an_error(disk: threading.Event) -> None:
         await new_threads().run(disk.wait, seconds=0.01)
 
 
-async def test_too_many_operations_are_refused(
+async def test_operations_beyond_the_threads_wait(
     disk: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(threads, "MAX_THREADS", 2)
+    running = new_threads()
+    order: list[int] = []
+    tasks = [asyncio.create_task(running.run(disk.wait)) for _ in range(2)]
+    tasks += [asyncio.create_task(running.run(order.append, i)) for i in range(100)]
+    await asyncio.sleep(0)
+    tasks[50].cancel()  # while it waits
+    disk.set()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert sorted(order) == [i for i in range(100) if i != 48]
+    assert running._running == 0
+
+
+async def test_an_operation_that_waited_too_long_is_not_begun(
+    disk: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threads, "MAX_THREADS", 1)
+    running = new_threads()
+    hung = asyncio.create_task(running.run(disk.wait))
+    await asyncio.sleep(0)
+    begun: list[str] = []
+    with pytest.raises(StoreUnavailable):
+        await running.run(begun.append, "late", seconds=0.01)
+    disk.set()
+    await hung
+    assert await running.run(len, "abc") == 3
+    assert begun == []
+
+
+async def test_operations_beyond_the_threads_are_refused_if_the_disk_hangs(
+    disk: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threads, "MAX_THREADS", 2)
+    monkeypatch.setattr(threads, "HANGING", 0.0)
     running = new_threads()
     for _ in range(2):
         with pytest.raises(StoreUnavailable):
