@@ -25,7 +25,7 @@ ARROWS: dict[str, set[str]] = {
     "compat": {"contract"},
     "display": {"contract"},
     "ipc": {"contract"},
-    "ray": {"contract", "handlers", "ipc"},
+    "ray": {"contract", "handlers", "ipc", "server", "store"},
     "server": {"compat", "contract", "fsck", "handlers", "service", "store"},
     "fsck": {"contract", "hub", "store"},
     "handlers": {"assistant", "compat", "contract", "service"},

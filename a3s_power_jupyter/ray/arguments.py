@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from ..contract.errors import InvalidKeepAlive
 from ..contract.parameters import parse_keep_alive
+from .options import unknown_option
 
 
 class Arguments(BaseModel):
@@ -106,6 +107,8 @@ class Arguments(BaseModel):
         for path in filter(None, [self.home, *self.shared_homes]):
             if not path.startswith("/"):
                 raise ValueError(f"{path!r} is not an absolute path. Replicas have other folders.")
+        if (problem := unknown_option(self.options)) is not None:
+            raise ValueError(problem)
         return self
 
     def resources(self) -> dict[str, float]:

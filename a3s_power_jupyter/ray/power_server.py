@@ -9,6 +9,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from logging import Logger
 from pathlib import Path
 
@@ -19,9 +20,12 @@ from ..contract.runtime_info import RuntimeInfo, runtime_file
 from ..ipc.child import python_module
 from ..ipc.lifetime import OWN_GROUP, WATCHER
 from ..ipc.watcher import kill_group
+from ..store.temporary import in_use, remove_abandoned
 
 #: Seconds that the server may take to start and to stop.
 START_TIMEOUT, STOP_TIMEOUT = 120.0, 15.0
+
+PREFIX = "a3s-power-ray-"
 
 #: Longest path of a Unix socket that all systems allow.
 _MAX_SOCKET = 100
@@ -55,6 +59,8 @@ class PowerServer:
         self._on_exit = on_exit
         self._stopping = threading.Event()
         self._folder = _private_folder()
+        self._resources = ExitStack()
+        self._resources.enter_context(in_use(self._folder))
         self.socket = str(self._folder / "power.sock")
         self._process = subprocess.Popen(
             [*python_module("a3s_power_jupyter.server.extension"), *self._options(), *options],
@@ -120,6 +126,7 @@ class PowerServer:
             self._process.wait()
         WATCHER.remove(self.pid)
         shutil.rmtree(self._folder, ignore_errors=True)
+        self._resources.close()
 
     def _follow(self) -> None:
         """Log the output until it ends, and then report the end of the server."""
@@ -132,9 +139,12 @@ class PowerServer:
 
 
 def _private_folder() -> Path:
-    """Return a new folder that only this user can enter, with a path short enough for a socket."""
-    folder = Path(tempfile.mkdtemp(prefix="power-"))
-    if len(str(folder)) <= _MAX_SOCKET - len("/power.sock"):
-        return folder
-    folder.rmdir()
-    return Path(tempfile.mkdtemp(prefix="power-", dir="/tmp"))
+    """Return a new folder that only this user can enter, with a path short enough for a socket.
+
+    Those of replicas that were killed are removed.
+    """
+    temporary = Path(tempfile.gettempdir())
+    if len(str(temporary / f"{PREFIX}12345678/power.sock")) > _MAX_SOCKET:
+        temporary = Path("/tmp")  # noqa: S108 - the folder in it is private
+    remove_abandoned(temporary, PREFIX)
+    return Path(tempfile.mkdtemp(prefix=PREFIX, dir=temporary))

@@ -7,13 +7,9 @@ model by name.
 from __future__ import annotations
 
 import os
-import shutil
-import stat
-import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from ..contract.errors import PowerError
@@ -21,14 +17,9 @@ from .formats.description import Description
 from .formats.gguf_model import describe_gguf
 from .formats.model_directory import describe_directory
 from .os_errors import writing_temporary
-
-if sys.platform != "win32":
-    import fcntl
+from .temporary import in_use, remove_abandoned
 
 PREFIX = "a3s-power-model-"
-
-#: Seconds within which a new directory is locked.
-CREATION_TIME = 60.0
 
 
 @contextmanager
@@ -49,53 +40,17 @@ def linked_directory(files: Mapping[str, Path]) -> Iterator[Path]:
         If the system's temporary directory cannot be used or does not support links.
     """
     temporary = Path(tempfile.gettempdir())
-    remove_abandoned(temporary)
+    remove_abandoned(temporary, PREFIX)
     with ExitStack() as stack:
         with writing_temporary(temporary):
             created = tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True)
             directory = Path(stack.enter_context(created))
-            stack.enter_context(_in_use(directory))
+            stack.enter_context(in_use(directory))
             for name, path in files.items():
                 link = directory / name
                 link.parent.mkdir(parents=True, exist_ok=True)
                 _link(path.absolute(), link)
         yield directory
-
-
-def remove_abandoned(temporary: Path) -> None:
-    """Remove the directories of this user that a killed process left in `temporary`.
-
-    A process that is killed, or ended because its server was, cannot remove its own.
-    """
-    if sys.platform == "win32":
-        return
-    for directory in temporary.glob(f"{PREFIX}*"):
-        with suppress(OSError):
-            status = directory.lstat()
-            is_ours = stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid()
-            if is_ours and time.time() - status.st_mtime > CREATION_TIME:
-                with _in_use(directory):
-                    shutil.rmtree(directory)
-
-
-@contextmanager
-def _in_use(directory: Path) -> Iterator[None]:
-    """Hold a lock on a directory, which the operating system releases if the process exits.
-
-    Raises
-    ------
-    BlockingIOError
-        If another process holds it.
-    """
-    if sys.platform == "win32":
-        yield
-        return
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _link(path: Path, link: Path) -> None:

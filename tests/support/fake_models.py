@@ -12,6 +12,7 @@ from a3s_power_jupyter.contract.types import (
     ManifestProblem,
     Model,
     ModelDetails,
+    RegisterBody,
     RegisterRequest,
     Removable,
     Source,
@@ -52,7 +53,8 @@ def model(name: str) -> Model:
 class FakeLocalModels:
     """Completes no requests, but looks for that in a thread, like the real one."""
 
-    async def completed(self, request: RegisterRequest) -> tuple[RegisterRequest, tuple[str, ...]]:
+    async def completed(self, body: RegisterBody) -> tuple[RegisterRequest, tuple[str, ...]]:
+        request = RegisterRequest(str(body.name), path=body.path)
         return await asyncio.to_thread(lambda: (request, ()))
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from a3s_power_jupyter.contract.errors import InvalidParameter
 from a3s_power_jupyter.contract.parameters import LoadParameters, check
-from a3s_power_jupyter.contract.types import RegisterRequest
+from a3s_power_jupyter.contract.types import RegisterBody
 
 
 class Inner(msgspec.Struct, frozen=True):
@@ -60,7 +60,7 @@ def test_other_values_are_no_integers(value: Any) -> None:
 
 def test_management_routes_are_lenient_and_refuse_unknown_fields() -> None:
     assert check({"num_ctx": 4096.0, "num_gpu": None}, LoadParameters).num_ctx == 4096
-    assert check({"name": "a", "copy": None}, RegisterRequest).copy is False
+    assert check({"name": "a", "copy": None}, RegisterBody).copy is False
     with pytest.raises(InvalidParameter, match="Did you mean 'num_ctx'"):
         check({"num_ctxx": 1}, LoadParameters)
     with pytest.raises(InvalidParameter, match="Unknown parameter"):

@@ -55,6 +55,7 @@ def test_arguments_of_the_command_line_are_texts() -> None:
         ({"replicas": 2}, "replicas"),
         ({"shared_homes": "/srv/power"}, "not JSON"),
         ({"keep_alive": "abc"}, "keep_alive"),
+        ({"options": '["--PowerApp.gpus=2"]'}, "no option '--PowerApp.gpus'"),
     ],
 )
 def test_mistakes_are_explained(given: dict[str, object], message: str) -> None:
