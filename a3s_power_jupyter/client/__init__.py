@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..contract.types import Reading, Timings
-from .answers import Reply, Usage
+from .answers import Reply
 from .calls import ToolCall
 from .chat import ChatStream, Piece
 from .client import Client, connect
@@ -12,6 +12,7 @@ from .ranking import Match, Ranking
 from .search_methods import HubModels, Repository
 from .tool_loop import Round, ToolReply
 from .tools import ToolResult
+from .usage import Usage
 
 __all__ = [
     "ChatStream",

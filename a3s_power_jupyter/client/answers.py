@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import msgspec
@@ -15,60 +15,12 @@ from ..contract.types import Timings
 from ..display import answer_line
 from ..display.answer_parts import Call, Part, Text, Thoughts, markup
 from .calls import ToolCall, WireCall, calls_of
-from .replies import Count, converted, decoded, invalid, timings_of
+from .replies import converted, decoded, invalid, timings_of
 from .schemas import adapter, reasons
+from .usage import Usage, usage_of
 
 #: Time below which no engine generates tokens.
 MIN_MILLISECONDS = 0.001
-
-
-class Usage(msgspec.Struct, frozen=True):
-    """Token counts of an answer.
-
-    Attributes
-    ----------
-    prompt_tokens : int
-        Number of tokens in the prompt.
-    completion_tokens : int
-        Number of generated tokens.
-    cached_tokens : int
-        Number of prompt tokens that were found in the prefix cache.
-    reasoning_tokens : int
-        Number of generated tokens that are thoughts.
-    """
-
-    prompt_tokens: int
-    completion_tokens: int
-    cached_tokens: int = 0
-    reasoning_tokens: int = 0
-
-    @classmethod
-    def from_wire(cls, wire: Mapping[str, Any]) -> Usage:
-        """Convert OpenAI's ``usage`` object."""
-        usage = converted({"usage": wire}, _WithUsage).usage
-        prompt, completion = usage.prompt_tokens_details, usage.completion_tokens_details
-        cached = prompt and prompt.cached_tokens
-        reasoning = completion and completion.reasoning_tokens
-        return cls(usage.prompt_tokens, usage.completion_tokens or 0, cached or 0, reasoning or 0)
-
-
-class _PromptDetails(msgspec.Struct):
-    cached_tokens: Count | None = None
-
-
-class _CompletionDetails(msgspec.Struct):
-    reasoning_tokens: Count | None = None
-
-
-class _Usage(msgspec.Struct):
-    prompt_tokens: Count
-    completion_tokens: Count | None = None
-    prompt_tokens_details: _PromptDetails | None = None
-    completion_tokens_details: _CompletionDetails | None = None
-
-
-class _WithUsage(msgspec.Struct):
-    usage: _Usage
 
 
 class _Message(msgspec.Struct):
@@ -101,7 +53,8 @@ class Reply(str):
         ``"stop"``, ``"length"``, ``"tool_calls"``, or ``"interrupted"`` for a stream that was
         closed before its end.
     usage : Usage or None
-        Token counts; None if the answer was interrupted.
+        Token counts. Those of an interrupted answer are what `timings` or the progress in the
+        prompt tell; None without both.
     raw : dict
         JSON object of the reply; for a stream, its last chunk.
     timings : Timings or None
@@ -245,9 +198,21 @@ class Reply(str):
 
     @property
     def statistics(self) -> str:
-        """The tokens and the speed in one line; empty if nothing is known."""
+        """The tokens and the speed in one line; empty if nothing is known.
+
+        It says if the answer was interrupted, and how long it took if the tokens are not known.
+        """
+        counts = self._counts
+        if self.finish_reason != "interrupted":
+            return counts
+        if counts:
+            return f"interrupted · {counts}"
+        return answer_line.interrupted(self.seconds, self.first_token_seconds)
+
+    @property
+    def _counts(self) -> str:
         timings = self.timings
-        usage = self.usage or _usage_of(timings)
+        usage = self.usage or usage_of(timings)
         if usage is None:
             return ""
         return answer_line.text(
@@ -276,13 +241,6 @@ class Reply(str):
 def reasoning_of(*values: Any) -> str:
     """Return the thoughts, which upstreams send under several names; anything else is ignored."""
     return next((value for value in values if isinstance(value, str) and value), "")
-
-
-def _usage_of(timings: Timings | None) -> Usage | None:
-    """Return the counts of an answer that was interrupted."""
-    if timings is None:
-        return None
-    return Usage(timings.prompt_n + timings.cache_n, timings.predicted_n, timings.cache_n)
 
 
 def _tokens_per_second(timings: Timings | None) -> float | None:

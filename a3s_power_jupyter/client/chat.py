@@ -11,13 +11,14 @@ import msgspec
 
 from ..contract.errors import ConnectionLost, InvalidParameter
 from ..contract.types import Reading, Timings
-from .answers import Reply, Usage, reasoning_of
+from .answers import Reply, reasoning_of
 from .calls import CollectedCalls, WireCall
 from .connection import EventStream
 from .replies import converted, reading_of, timings_of
 from .results import line
 from .schemas import response_format
 from .tools import Tool, definitions, tool_choice
+from .usage import Usage, usage_of
 
 #: A question, or a conversation in the format of OpenAI's API.
 Messages = str | Iterable[Mapping[str, Any]]
@@ -108,6 +109,8 @@ class ChatStream:
         self._finish_reason: str | None = None
         self._usage: Usage | None = None
         self._timings: Timings | None = None
+        self._reading: Reading | None = None
+        self._thought_tokens = 0
         self._first_token_seconds: float | None = None
         self._seconds: float | None = None
         self._last: dict[str, Any] = {}
@@ -159,7 +162,7 @@ class ChatStream:
             "".join(self._texts),
             self._model,
             reason,
-            self._usage,
+            self._usage or self._usage_so_far,
             self._last,
             self._timings,
             self._first_token_seconds,
@@ -170,6 +173,12 @@ class ChatStream:
             self._schema,
         )
 
+    @property
+    def _usage_so_far(self) -> Usage | None:
+        if self._timings is None and self._reading is not None:
+            return Usage(self._reading.total, 0, self._reading.cached)
+        return usage_of(self._timings, self._thought_tokens)
+
     def _read(self) -> Generator[Piece, None, None]:
         for event in self._events:
             self._last = event
@@ -179,6 +188,7 @@ class ChatStream:
                 self._usage = Usage.from_wire(chunk.usage)
             self._timings = timings_of(chunk.timings) or self._timings
             reading = reading_of(chunk.prompt_progress)
+            self._reading = reading or self._reading
             if reading is not None and self._progress is not None:
                 self._progress(reading)
             for choice in chunk.choices:
@@ -197,6 +207,7 @@ class ChatStream:
         if delta.thoughts:
             self._thoughts.append(delta.thoughts)
             self._thinking = (self._thinking[0] if self._thinking else seconds, seconds)
+            self._thought_tokens = self._timings.predicted_n if self._timings else 0
             yield Piece("reasoning", delta.thoughts)
         if delta.content:
             self._texts.append(delta.content)

@@ -66,6 +66,19 @@ def markup(line: str) -> str:
     return f'<p><small style="opacity: 0.7">{escape(line)}</small></p>\n' if line else ""
 
 
+def interrupted(seconds: float | None, first_token_seconds: float | None) -> str:
+    """Describe an answer that was interrupted, of which the tokens are not known.
+
+    ``interrupted after 12 s · 0.2 s to first token``; empty if `seconds` is None.
+    """
+    if seconds is None:
+        return ""
+    line = f"interrupted after {formatting.seconds(seconds)}"
+    if first_token_seconds is None:
+        return line
+    return f"{line} · {formatting.seconds(first_token_seconds)} to first token"
+
+
 def reading(progress: Reading) -> str:
     """Describe how many tokens of a prompt the model has read."""
     return f"Reading the prompt: {progress.processed:,} of {progress.total:,} tokens"

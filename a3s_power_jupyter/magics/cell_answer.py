@@ -70,8 +70,9 @@ class CellAnswer:
             )
         except KeyboardInterrupt:
             self._calls = [_stopped(call) for call in self._calls]
-            self._show(Text(STOPPED))
-            return self._cut_off()
+            reply, conversation = self._cut_off()
+            self._show(Text(STOPPED), line=reply.statistics)
+            return reply, conversation
         self._show(*_with_finish_reason(last), line=last.statistics)
         return last, last.messages
 
@@ -79,6 +80,8 @@ class CellAnswer:
         """Return the last answer and the conversation after an interrupt between two answers."""
         reply = self._reply
         reply.finish_reason = "interrupted"
+        if reply.usage is None:
+            reply.seconds = None  # those of the answer, and not until the interrupt
         return reply, [*self._conversation, reply.message]
 
     def _ask(self, messages: Conversation, toolbox: Toolbox, choice: Any) -> Reply:

@@ -15,6 +15,7 @@ from support.waiting import wait_until
 QUESTION = "What is the capital city of France? Answer in one short English sentence."
 LONG = "Write a very long story about a lighthouse keeper and the sea."
 LINE = re.compile(
+    r"(?P<interrupted>interrupted · )?"
     r"(?P<tokens>\d+) tokens · <?\d+(\.\d)? tokens/s · <?\d+(\.\d)? s to first token · "
     r"((?P<cached>\d+) of )?\d+ prompt tokens( cached)?"
 )
@@ -107,9 +108,13 @@ def test_an_interrupt_keeps_the_text_and_ends_run_all(
     assert result.stderr == ""
     *_, last = result.texts("text/plain")
     assert answer_of(last).endswith("*(stopped)*")
-    stored = kernel.run("print(story.finish_reason, story.usage, len(story))").stdout.split()
-    assert stored[:2] == ["interrupted", "None"]
-    assert int(stored[2]) > 10
+    line = LINE.search(last)
+    assert line
+    assert line["interrupted"]
+    stored = kernel.run("print(story.finish_reason, story.usage.completion_tokens, len(story))")
+    reason, tokens, length = stored.stdout.split()
+    assert (reason, tokens) == ("interrupted", line["tokens"])
+    assert int(length) > 10
     wait_for(kernel_server, "loaded")
     going_on = kernel.run("%%power smollm2 --continue --max-tokens 4\nGo on.")
     assert going_on.status == "ok", going_on.stderr
@@ -124,7 +129,10 @@ def test_the_progress_in_a_long_prompt_is_shown_and_can_be_interrupted(
     assert result.errors == ["Interrupted before the first word. summary is empty."]
     shown = result.texts("text/plain")
     assert re.fullmatch(r"Reading the prompt: \d+(,\d+)? of \d,\d+ tokens", shown[0])
-    assert shown[-1] == "*(stopped)*"
+    total = shown[0].split()[-2]
+    notice, line = shown[-1].split("\n\n")
+    assert notice == "*(stopped)*"
+    assert re.fullmatch(rf"interrupted · 0 tokens in .* s · {total} prompt tokens", line)
     assert kernel.run("print(summary.finish_reason)").stdout == "interrupted\n"
     wait_for(kernel_server, "loaded")
     kernel.run("%power unload smollm2")  # the next load has the registered context

@@ -89,7 +89,7 @@ def test_an_answer_is_streamed_and_control_c_stops_it(
     *_, notice, line, end = terminal.before.strip().splitlines()
     assert notice == "*(stopped)*"
     assert end == "Interrupted. answer has the answer so far."
-    assert re.fullmatch(r"\d+ tokens? · .* prompt tokens( cached)?", line)
+    assert re.fullmatch(r"interrupted · \d+ tokens? · .* prompt tokens( cached)?", line)
     assert "KeyboardInterrupt" not in terminal.before
     assert "Traceback" not in terminal.before
     assert run(terminal, "print(answer.finish_reason)").strip() == "interrupted"

@@ -12,10 +12,11 @@ import httpx2
 import pytest
 
 from a3s_power_jupyter.client import chat
-from a3s_power_jupyter.client.answers import Reply, Usage
+from a3s_power_jupyter.client.answers import Reply
 from a3s_power_jupyter.client.chat import ChatStream
 from a3s_power_jupyter.client.connection import EventStream
 from a3s_power_jupyter.client.embeddings import batches
+from a3s_power_jupyter.client.usage import Usage
 from a3s_power_jupyter.contract.errors import ConnectionLost, WorkerDied
 from a3s_power_jupyter.contract.types import Reading, Timings
 
@@ -155,12 +156,44 @@ def test_a_stream_measures_its_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     assert stream.reply.timings == Timings(4, 8.0, 2, 20.0, 3)
 
 
-def test_a_stream_closed_early_has_the_timings_so_far() -> None:
-    with stream_of({**chunk("Par"), "timings": WIRE_TIMINGS}, chunk("is.")) as stream:
+def test_a_stream_closed_early_has_the_counts_so_far() -> None:
+    thought = {"choices": [{"index": 0, "delta": {"reasoning_content": "Hm"}}]}
+    first = {**WIRE_TIMINGS, "predicted_n": 1}
+    events = ({**thought, "timings": first}, {**chunk("Par"), "timings": WIRE_TIMINGS}, chunk("is"))
+    with stream_of(*events) as stream:
         next(stream)
-    assert stream.reply.usage is None
-    assert stream.reply.statistics.startswith("2 tokens · 100 tokens/s · ")
+    assert stream.reply.usage == Usage(7, 2, cached_tokens=3, reasoning_tokens=1)
+    assert stream.reply.statistics.startswith("interrupted · 2 tokens · 100 tokens/s · ")
     assert stream.reply.statistics.endswith(" to first token · 3 of 7 prompt tokens cached")
+
+
+def test_a_stream_closed_before_its_first_token_has_the_counts_of_the_prompt() -> None:
+    progress = {"total": 7, "cache": 3, "processed": 5, "time_ms": 125.0}
+
+    def interrupt(reading: Reading) -> None:
+        raise KeyboardInterrupt
+
+    stream = stream_of({**chunk(), "prompt_progress": progress}, chunk("No"), progress=interrupt)
+    with pytest.raises(KeyboardInterrupt), stream:
+        next(stream)
+    assert stream.reply.usage == Usage(7, 0, cached_tokens=3)
+    assert stream.reply.statistics.startswith("interrupted · 0 tokens in ")
+    assert stream.reply.statistics.endswith(" · 3 of 7 prompt tokens cached")
+
+
+def test_a_stream_closed_early_without_counts_has_the_times(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stream = stream_of(chunk(), chunk("Par"), chunk("is"))
+    assert stream.reply.statistics == ""  # nothing is known
+    times = iter([0.2, 0.5, 12.0])
+    monkeypatch.setattr(chat, "time", SimpleNamespace(monotonic=lambda: next(times)))
+    next(stream)
+    assert stream.reply.statistics == "interrupted after 0.5 s · 0.5 s to first token"
+    next(stream)
+    assert stream.reply.statistics == "interrupted after 12 s · 0.5 s to first token"
+    unanswered = Reply("", "m", "interrupted", seconds=0.2)
+    assert unanswered.statistics == "interrupted after 0.2 s"
 
 
 def test_a_stream_closed_early_is_interrupted() -> None:
