@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..contract.redaction import Redactor
 from .decoder import Decoder
@@ -55,6 +57,24 @@ class Context:
     response_mark: str = ""
     decoder: Decoder = field(default_factory=Decoder)
     last_request: float = field(default_factory=time.monotonic)
+    _answering: set[asyncio.Task[Any]] = field(default_factory=set)
 
     def touch(self) -> None:
         self.last_request = time.monotonic()
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """Note that the current task replies to a request for a model."""
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("Requests are answered in tasks.")
+        self._answering.add(task)
+        try:
+            yield
+        finally:
+            self._answering.discard(task)
+
+    async def answered(self, seconds: float) -> None:
+        """Wait until all such requests have their replies, up to so many seconds."""
+        if self._answering:
+            await asyncio.wait(set(self._answering), timeout=seconds)

@@ -93,8 +93,9 @@ class InferenceHandler(StreamHandler):
 
     @allowed("execute")
     async def post(self) -> None:
-        body = await self.decode(self.json_body)
-        await self.respond(await self.find_manifest(self.model_name(body)), body)
+        with self.context.answering():
+            body = await self.decode(self.json_body)
+            await self.respond(await self.find_manifest(self.model_name(body)), body)
 
     def model_name(self, body: dict[str, Any]) -> str:
         """Return the name of the model in a request, or raise `InvalidParameter`."""
