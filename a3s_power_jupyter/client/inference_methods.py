@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..contract.errors import InvalidParameter
@@ -73,6 +73,7 @@ class InferenceMethods:
         ContextLengthExceeded
             If the conversation is longer than the model's context.
         """
+        _refuse_stream("chat", "Use stream() to get it while it is generated.", parameters)
         body = chat_request(model, messages, system, tools, schema, parameters)
         return Reply.from_json(self._post("chat/completions", body), model, schema)
 
@@ -218,6 +219,8 @@ class InferenceMethods:
         Reply
             The text that follows `prompt`.
         """
+        instead = "Use openai().completions.create() to get it while it is generated."
+        _refuse_stream("complete", instead, parameters)
         body = {**parameters, "model": model, "prompt": prompt}
         return Reply.from_json(self._post("completions", body), model)
 
@@ -292,3 +295,10 @@ class InferenceMethods:
     def _post(self, path: str, body: dict[str, Any]) -> bytes:
         __tracebackhide__ = True  # also where another error is raised from this one
         return self._connection.request("POST", path, body=body, timeout=None)
+
+
+def _refuse_stream(method: str, instead: str, parameters: Mapping[str, Any]) -> None:
+    if parameters.get("stream"):
+        raise InvalidParameter(
+            f"{method}() returns the whole answer, without 'stream'. {instead}", param="stream"
+        )

@@ -19,7 +19,6 @@ from ..contract.types import (
     Delta,
     Embedded,
     EmbeddingRequest,
-    Finished,
     GenerationItem,
     Manifest,
     Rendered,
@@ -209,6 +208,7 @@ class GenerationHandler(InferenceHandler):
             self.check_images(manifest, request)
         started = time.monotonic()
         first = True
+        counts = metrics.TokenCounts(manifest.name)
         answers = self.service.inference.generate(manifest, requests, keep_alive)
         with (
             metrics.ACTIVE_REQUESTS.track_inprogress(),
@@ -220,8 +220,5 @@ class GenerationHandler(InferenceHandler):
                     if first and isinstance(item, Delta):
                         first = False
                         metrics.TTFT.observe(time.monotonic() - started)
-                    if isinstance(item, Finished):
-                        metrics.TOKENS.labels(manifest.name).inc(item.completion_tokens)
-                        metrics.PROMPT_TOKENS.labels(manifest.name).inc(item.prompt_tokens)
-                        metrics.CACHED_TOKENS.labels(manifest.name).inc(item.cached_tokens)
+                    counts.add(index, item)
                     yield index, item

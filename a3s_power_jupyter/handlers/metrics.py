@@ -10,6 +10,8 @@ import math
 from msgspec import UNSET, UnsetType
 from prometheus_client import Counter, Gauge, Histogram
 
+from ..contract.types import Delta, Finished, GenerationItem, Started
+
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -64,6 +66,43 @@ UPSTREAM_FAILURES = Counter(
 GPU_MEMORY = Gauge(
     "power_gpu_memory_bytes", "Memory of a GPU used by models, in bytes.", ["device"]
 )
+
+
+class TokenCounts:
+    """Counts the tokens of a request's answers as they come, also of those that are not finished.
+
+    The upstream of a remote model may tell its counts at the end only.
+    """
+
+    def __init__(self, model: str) -> None:
+        self._prompt = PROMPT_TOKENS.labels(model)
+        self._cached = CACHED_TOKENS.labels(model)
+        self._generated = TOKENS.labels(model)
+        self._started: dict[int, Started] = {}
+        self._tokens: dict[int, int] = {}
+
+    def add(self, index: int, item: GenerationItem) -> None:
+        """Count an item of the answer with this index."""
+        if isinstance(item, Started):
+            self._started[index] = item
+            self._count_prompt(item.prompt_tokens, item.cached_tokens)
+        elif isinstance(item, Delta):
+            self._count_generated(index, item.tokens)
+        elif isinstance(item, Finished):
+            started = self._started.get(index, Started(0, 0))
+            self._count_prompt(
+                item.prompt_tokens - started.prompt_tokens,
+                item.cached_tokens - started.cached_tokens,
+            )
+            self._count_generated(index, item.completion_tokens - self._tokens.get(index, 0))
+
+    def _count_prompt(self, tokens: int, cached: int) -> None:
+        self._prompt.inc(max(0, tokens))
+        self._cached.inc(max(0, cached))
+
+    def _count_generated(self, index: int, tokens: int) -> None:
+        self._tokens[index] = self._tokens.get(index, 0) + tokens
+        self._generated.inc(max(0, tokens))
 
 
 def observe_request(method: str, path: str, status: int, seconds: float) -> None:

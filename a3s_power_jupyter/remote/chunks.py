@@ -209,6 +209,7 @@ class ChunkReader:
                 part for call in delta.tool_calls or () if (part := self._call(call)) is not None
             ],
             logprobs=_logprobs(choice.logprobs, self._alternatives),
+            tokens=0,  # known at the end only
         )
         arguments = sum(len(call.arguments) for call in item.tool_calls)
         self._characters += len(item.text) + len(item.reasoning) + arguments

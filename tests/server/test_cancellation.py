@@ -98,7 +98,7 @@ def test_clients_leave_right_after_their_requests(server: Server, stream: bool) 
             for line in api.get("metrics").text.splitlines()
             if line.startswith("power_inference_tokens_total{")
         ]
-        assert sum(tokens) < 200  # no request was answered in full
+        assert sum(tokens) < 40 * 200 / 2  # most requests were stopped early
     stop(server)
 
 

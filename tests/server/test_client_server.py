@@ -171,6 +171,10 @@ def test_stream(client: power.Client, name: str) -> None:
         assert reply.timings.prompt_ms > 0
     with pytest.raises(InvalidParameter, match="n > 1"):
         client.stream(name, QUESTION, n=2)
+    with pytest.raises(InvalidParameter, match=r"Use stream\(\)"):
+        client.chat(name, QUESTION, stream=True)
+    with pytest.raises(InvalidParameter, match=r"Use openai\(\)\.completions"):
+        client.complete(name, "Once", stream=True)
     with pytest.raises(ModelNotFound):
         client.stream("nobody", QUESTION)
 
