@@ -269,9 +269,15 @@ class PowerHandler(ErrorHandler):
             self._work.cancel()
 
     def _log(self) -> None:
-        """Log the request; at debug level if the client left, as users do who stop an answer."""
+        """Log the request; at debug level if the client left, as users do who stop an answer.
+
+        A request that failed for a known reason is in the log already. Jupyter Server would add
+        seven lines, which are many in an overload.
+        """
         if self.get_status() == CLIENT_CLOSED_REQUEST:
             self.log.debug("%s %s: the client disconnected", self.request.method, self.template)
+        elif self.has_warned:
+            self.log.debug("%s %s: %d", self.request.method, self.template, self.get_status())
         else:
             super()._log()
 

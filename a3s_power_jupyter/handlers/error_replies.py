@@ -32,9 +32,12 @@ class ErrorHandler(AuthHandler):
     ----------
     template : str
         The route as it appears in the documentation, in metrics and in the log.
+    has_warned : bool
+        Whether the log has a warning with the reason why the request failed.
     """
 
     template: str
+    has_warned = False
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         raised = kwargs["exc_info"][1] if "exc_info" in kwargs else None
@@ -103,7 +106,8 @@ class ErrorHandler(AuthHandler):
         where = (self.request.method, self.template)
         redact = self.context.redactor()
         if isinstance(value, PowerError):
-            log = self.log.warning if value.status >= 500 else self.log.debug
+            self.has_warned = value.status >= 500
+            log = self.log.warning if self.has_warned else self.log.debug
             log("%s %s: %s: %s", *where, value.code, redact(value.message))
         elif isinstance(value, web.HTTPError):
             log = self.log.warning if value.status_code >= 500 else self.log.debug

@@ -213,6 +213,16 @@ def test_errors_of_the_service(api: httpx2.Client) -> None:
     assert busy.headers["Retry-After"] == "7"
 
 
+def test_a_request_that_is_refused_is_one_line_of_the_log(
+    api: httpx2.Client, fake_server: Server
+) -> None:
+    before = len(fake_server.log.read_text())
+    assert chat(api, "busy").status_code == 503
+    (line,) = fake_server.log.read_text()[before:].splitlines()
+    assert line.startswith("[W ")
+    assert "POST /v1/chat/completions: server_busy: " in line
+
+
 def test_a_bug_is_logged_and_not_shown_to_the_client(
     api: httpx2.Client, fake_server: Server
 ) -> None:
