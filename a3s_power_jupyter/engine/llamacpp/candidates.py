@@ -16,12 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ...contract.types import Sampling
+from ..likely import most, most_likely
 from ..sampling import SamplerSettings
 from .chain import biases_of
 from .vocabulary import Vocabulary
-
-#: The vocabulary is compared in as many rows, of which NumPy takes the maximum of each column.
-ROWS = 64
 
 #: Most tokens with a bias. llama.cpp compares each of them with each candidate.
 MAX_BIASES = 256
@@ -62,7 +60,7 @@ class Candidates:
         # So many of the most likely tokens may become less likely.
         lowered = len(biases) + banned + settings.history
         count = settings.num_best + lowered
-        if 2 * count > vocab.size // ROWS:  # nearly all columns would have a candidate
+        if count > most(vocab.size):
             return None
         likelier = [token for token, bias in biases.items() if bias > 0]
         return cls(count, np.array(likelier, np.int64))
@@ -77,28 +75,6 @@ class Candidates:
         """
         found = most_likely(logits, self.count)
         return np.union1d(found, self.likelier) if len(self.likelier) else found
-
-
-def most_likely(logits: npt.NDArray[np.float32], count: int) -> npt.NDArray[np.int64]:
-    """Return at least the `count` tokens with the largest logits, in ascending order.
-
-    Of tokens with the same logit, all or none are among them. Tokens with a logit of minus infinity
-    are left out, also if fewer remain.
-
-    Parameters
-    ----------
-    count : int
-        At most a `ROWS`-th of the vocabulary.
-    """
-    columns = len(logits) // ROWS
-    largest = logits[: columns * ROWS].reshape(ROWS, columns).max(axis=0)
-    if len(logits) % ROWS:
-        largest = np.append(largest, logits[columns * ROWS :].max())
-    # At least `count` columns have a token that is as likely.
-    threshold = np.partition(largest, -count)[-count]
-    if threshold == -np.inf:
-        return np.flatnonzero(logits > threshold)
-    return np.flatnonzero(logits >= threshold)
 
 
 def sample(chain: Any, logits: npt.NDArray[np.float32], tokens: npt.NDArray[np.int64]) -> int:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ..likely import most, most_likely
 from ..sampling import MIROSTAT_TOKENS, SamplerSettings
 from .dry import Breakers, dry_penalties
 
@@ -145,11 +146,13 @@ def _apply_penalties(logits: Logits, recent: Sequence[int], settings: SamplerSet
 
 def _most_likely(logits: Logits, count: int) -> Candidates:
     """Return the most likely tokens, without impossible ones; all of them for a count of 0."""
-    if 0 < count < len(logits):
-        tokens = np.argpartition(-logits, count - 1)[:count]
-    else:
-        tokens = np.arange(len(logits))
+    tokens = np.arange(len(logits))
+    if 0 < count <= most(len(logits)):
+        likely = most_likely(logits, count)
+        tokens = likely if len(likely) else tokens[:1]
     tokens = tokens[np.argsort(-logits[tokens], kind="stable")]
+    if count > 0:
+        tokens = tokens[:count]
     found = Candidates(tokens, logits[tokens].astype(np.float64))
     return found.keep(found.logits > -np.inf)
 
