@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 #: The key of the `Context` in tornado's settings.
 SETTING = "a3s_power"
 
+#: Seconds to send the errors of the requests that the end of the server stops.
+ANSWER_SECONDS = 1.0
+
 
 @dataclass
 class Context:
@@ -74,7 +77,7 @@ class Context:
         finally:
             self._answering.discard(task)
 
-    async def answered(self, seconds: float) -> None:
-        """Wait until all such requests have their replies, up to so many seconds."""
+    async def answered(self) -> None:
+        """Wait until all such requests have their replies, up to `ANSWER_SECONDS`."""
         if self._answering:
-            await asyncio.wait(set(self._answering), timeout=seconds)
+            await asyncio.wait(set(self._answering), timeout=ANSWER_SECONDS)

@@ -55,9 +55,6 @@ if TYPE_CHECKING:
 
     from ..service.service import PowerService
 
-#: Seconds to send the errors of the requests that the end of the server stops.
-ANSWER_SECONDS = 1.0
-
 DEFAULT_MAX_LOADED_MODELS = 3
 DEFAULT_KEEP_ALIVE = "5m"
 
@@ -376,7 +373,7 @@ class PowerApp(ExtensionApp):
         remove_runtime_file(os.getpid())
         await self.context.responses.close()
         await self.context.service.stop()
-        await self.context.answered(ANSWER_SECONDS)
+        await self.context.answered()
 
     def current_activity(self) -> dict[str, int] | None:
         """Keep `ServerApp.shutdown_no_activity_timeout` from stopping a server with requests."""

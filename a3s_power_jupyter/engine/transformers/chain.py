@@ -146,10 +146,10 @@ def _apply_penalties(logits: Logits, recent: Sequence[int], settings: SamplerSet
 
 def _most_likely(logits: Logits, count: int) -> Candidates:
     """Return the most likely tokens, without impossible ones; all of them for a count of 0."""
-    tokens = np.arange(len(logits))
-    if 0 < count <= most(len(logits)):
-        likely = most_likely(logits, count)
-        tokens = likely if len(likely) else tokens[:1]
+    if 0 < count <= most(len(logits)) and len(likely := most_likely(logits, count)):
+        tokens = likely
+    else:
+        tokens = np.arange(len(logits))
     tokens = tokens[np.argsort(-logits[tokens], kind="stable")]
     if count > 0:
         tokens = tokens[:count]
